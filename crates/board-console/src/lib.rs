@@ -1,0 +1,1 @@
+//! Expect engine, U-Boot dialogue and Linux-shell dialogue over any byte stream.

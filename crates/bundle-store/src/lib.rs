@@ -1,0 +1,1 @@
+//! Flash bundles: manifest v1alpha1 and the files it names.

@@ -1,0 +1,1 @@
+//! BaseFlasher: the flash transaction, one file per step.

@@ -1,0 +1,1 @@
+//! HTTP file and content server on warp.

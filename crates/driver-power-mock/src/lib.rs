@@ -1,0 +1,1 @@
+//! Power that only remembers what it was told.

@@ -1,0 +1,1 @@
+//! Serial ports by URL: device paths, loop:// and socket://.

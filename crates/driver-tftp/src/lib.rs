@@ -1,0 +1,1 @@
+//! Read-only TFTP server a boot loader fetches from.

@@ -1,0 +1,1 @@
+//! The room where everything meets: every driver and every board of this build.

@@ -1,0 +1,1 @@
+//! Flashes an operating-system image onto an embedded board, and proves it.

@@ -1,0 +1,1 @@
+//! Nothing to link: the stories are in `main.rs`.
