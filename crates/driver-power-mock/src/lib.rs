@@ -1,1 +1,117 @@
-//! Power that only remembers what it was told.
+//! Power that only remembers what it was told: for trying out an exporter YAML, and for tests.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use flasher_core::{
+    Device, Driver, DriverType, PowerDriver, PowerMeter, Reading, Result, Wiring, async_trait,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A power switch without hardware. Remembers every call with its time.
+#[derive(Debug, Default)]
+pub struct MockPower {
+    calls: Mutex<Vec<Call>>,
+}
+
+/// One call of a [`MockPower`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// What was asked for.
+    pub action: Action,
+    /// When.
+    pub at: Instant,
+}
+
+/// What a [`MockPower`] was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Power on.
+    On,
+    /// Power off.
+    Off,
+    /// A reading.
+    Read,
+}
+
+impl MockPower {
+    /// Every call so far, oldest first.
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, action: Action) {
+        let call = Call { action, at: Instant::now() };
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    }
+}
+
+impl Driver for MockPower {}
+
+#[async_trait]
+impl PowerDriver for MockPower {
+    async fn on(&self) -> Result<()> {
+        self.remember(Action::On);
+        Ok(())
+    }
+
+    async fn off(&self) -> Result<()> {
+        self.remember(Action::Off);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl PowerMeter for MockPower {
+    /// 0 V and 0 A, then 5 V and 2 A, as Jumpstarter's mock gives.
+    async fn read(&self) -> Result<Vec<Reading>> {
+        self.remember(Action::Read);
+        Ok(vec![Reading { voltage: 0.0, current: 0.0 }, Reading { voltage: 5.0, current: 2.0 }])
+    }
+}
+
+/// `power-mock` takes no config.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {}
+
+impl DriverType for MockPower {
+    const NAME: &'static str = "power-mock";
+    const ALIASES: &'static [&'static str] =
+        &["jumpstarter_driver_power.driver.MockPower", "jumpstarter_driver_power.driver.SyncMockPower"];
+    const SUMMARY: &'static str = "power that only remembers what it was told";
+    const EXAMPLE: &'static str = "type: power-mock\n";
+    type Config = Config;
+
+    fn build(_config: Config, _wiring: Wiring) -> Result<Device> {
+        let power = Arc::new(Self::default());
+        Ok(Device::Power(Arc::clone(&power) as _, Some(power)))
+    }
+}
+
+flasher_core::register_driver!(MockPower);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_remembers_every_call_in_order() {
+        let power = MockPower::default();
+        power.off().await.unwrap();
+        power.on().await.unwrap();
+        power.read().await.unwrap();
+        let calls = power.calls();
+        let actions: Vec<Action> = calls.iter().map(|call| call.action).collect();
+        assert_eq!(actions, [Action::Off, Action::On, Action::Read]);
+        assert!(calls.windows(2).all(|pair| pair[0].at <= pair[1].at));
+    }
+
+    #[tokio::test]
+    async fn it_reads_as_jumpstarters_mock_does() {
+        let readings = MockPower::default().read().await.unwrap();
+        let pairs: Vec<_> = readings.iter().map(|reading| (reading.voltage, reading.current)).collect();
+        assert_eq!(pairs, [(0.0, 0.0), (5.0, 2.0)]);
+    }
+}

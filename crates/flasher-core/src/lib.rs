@@ -1,1 +1,45 @@
-//! The contract: capability traits, driver registry, exporter YAML to device tree, errors, events.
+//! The contract every driver, board and front end meets: what a device can do, how it is named, how it fails.
+//!
+//! Nothing here opens a device, a port or a socket. In reading order:
+//!
+//! * [`driver`]: what a device can do, one small trait per capability
+//! * [`device`]: what a node of the tree can be, and what a driver is built from
+//! * [`flash`]: a flash job, its plan and its receipt
+//! * [`event`]: what a running job tells
+//! * [`error`]: what went wrong and who is to blame
+//! * [`registry`]: every driver and board linked into this binary
+//! * [`config`] and [`tree`]: the exporter YAML, and the device tree it describes
+//! * [`schema`]: JSON Schemas out of the types
+//! * `mocks` (feature of the same name): mockall mocks of every trait
+
+pub mod config;
+pub mod device;
+pub mod driver;
+pub mod error;
+pub mod event;
+pub mod flash;
+#[cfg(feature = "mocks")]
+pub mod mocks;
+pub mod registry;
+pub mod schema;
+pub mod suggest;
+pub mod tree;
+
+pub use device::{ChildSpec, Device, Kind, Wiring};
+pub use driver::{
+    BootConsole, ByteStream, Content, ContentServer, Driver, FileServer, Flasher, PowerDriver, PowerMeter,
+    Reading, SerialDriver, TransferLog, cycle,
+};
+pub use error::{Class, Error, Result};
+pub use event::{Event, Progress, Quiet, Step, Transfer, TransferState};
+pub use flash::{BootFile, Description, Failure, FlashJob, Plan, Receipt, Verdict};
+pub use registry::{BundleEntry, DriverEntry, DriverType};
+
+// Plugin crates register through the macros; they need not list these crates themselves.
+#[doc(hidden)]
+pub use inventory as __inventory;
+#[doc(hidden)]
+pub use serde_json as __serde_json;
+
+pub use async_trait::async_trait;
+pub use tokio_util::sync::CancellationToken;

@@ -1,0 +1,75 @@
+//! A problem of a file, with its place: `file:line:column`, the path in the tree, what was accepted.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// One problem of one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The file as the user named it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// Path in the tree, dotted; empty for the file as a whole.
+    pub at: String,
+    /// What is wrong and what was accepted.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    #[serde(skip)]
+    pub(crate) text: String,
+    #[serde(skip)]
+    pub(crate) length: usize,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error: {}", self.message)?;
+        writeln!(f, "  --> {}:{}:{}", self.file, self.line, self.column)?;
+        self.snippet(f)?;
+        if !self.at.is_empty() {
+            writeln!(f, "   = at:   {}", self.at)?;
+        }
+        self.help.iter().try_for_each(|help| writeln!(f, "   = help: {help}"))
+    }
+}
+
+impl Finding {
+    fn snippet(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.text.trim().is_empty() || self.text.chars().count() > 200 {
+            return Ok(());
+        }
+        let (gutter, carets) = (self.line.to_string(), "^".repeat(self.length.max(1)));
+        let indent = " ".repeat(self.column - 1);
+        writeln!(f, "{gutter:>4} | {}", self.text)?;
+        writeln!(f, "     | {indent}{carets}")
+    }
+}
+
+/// All problems of a file, in the order of its lines. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Findings(pub Vec<Finding>);
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|finding| writeln!(f, "{finding}"))?;
+        let plural = if self.0.len() == 1 { "problem" } else { "problems" };
+        write!(f, "{} {plural}; nothing was opened, no board was touched", self.0.len())
+    }
+}
+
+impl std::error::Error for Findings {}
+
+impl From<Findings> for Error {
+    fn from(findings: Findings) -> Self {
+        Self::config(findings.to_string())
+    }
+}
+
+// A result whose error lists every problem of a file.
+pub(super) type Checked<T> = Result<T, Findings>;

@@ -1,0 +1,228 @@
+//! What a node of the device tree can be, and what a driver is built from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::driver::{
+    BootConsole, ContentServer, Driver, FileServer, Flasher, PowerDriver, PowerMeter, SerialDriver,
+};
+use crate::error::{Error, Result};
+
+/// The closed list of what a node can be. Cloning shares the driver.
+#[derive(Clone, Debug)]
+pub enum Device {
+    /// A power switch, and its meter when it has one.
+    Power(Arc<dyn PowerDriver>, Option<Arc<dyn PowerMeter>>),
+    /// A serial line.
+    Serial(Arc<dyn SerialDriver>),
+    /// A file server.
+    FileServer(Arc<dyn FileServer>),
+    /// A file server that also serves what is made as it goes.
+    ContentServer(Arc<dyn ContentServer>),
+    /// How a boot loader's console is recognised.
+    BootConsole(Arc<dyn BootConsole>),
+    /// A flasher.
+    Flasher(Arc<dyn Flasher>),
+    /// Nodes below one name.
+    Group(BTreeMap<String, Device>),
+}
+
+/// The kind of a [`Device`], for messages and child lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// [`Device::Power`]
+    Power,
+    /// [`Device::Serial`]
+    Serial,
+    /// [`Device::FileServer`], or a content server standing in for one.
+    FileServer,
+    /// [`Device::ContentServer`]
+    ContentServer,
+    /// [`Device::BootConsole`]
+    BootConsole,
+    /// [`Device::Flasher`]
+    Flasher,
+    /// [`Device::Group`]
+    Group,
+}
+
+impl Kind {
+    /// Whether a device of kind `other` can stand where this kind is wanted.
+    pub fn accepts(self, other: Self) -> bool {
+        self == other || (self == Self::FileServer && other == Self::ContentServer)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Power => "power",
+            Self::Serial => "serial",
+            Self::FileServer => "file server",
+            Self::ContentServer => "content server",
+            Self::BootConsole => "boot console",
+            Self::Flasher => "flasher",
+            Self::Group => "group",
+        })
+    }
+}
+
+impl Device {
+    /// What this device is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Power(..) => Kind::Power,
+            Self::Serial(_) => Kind::Serial,
+            Self::FileServer(_) => Kind::FileServer,
+            Self::ContentServer(_) => Kind::ContentServer,
+            Self::BootConsole(_) => Kind::BootConsole,
+            Self::Flasher(_) => Kind::Flasher,
+            Self::Group(_) => Kind::Group,
+        }
+    }
+
+    /// The driver behind it; none for a group.
+    pub fn driver(&self) -> Option<Arc<dyn Driver>> {
+        Some(match self {
+            Self::Power(driver, _) => Arc::clone(driver) as Arc<dyn Driver>,
+            Self::Serial(driver) => Arc::clone(driver) as Arc<dyn Driver>,
+            Self::FileServer(driver) => Arc::clone(driver) as Arc<dyn Driver>,
+            Self::ContentServer(driver) => Arc::clone(driver) as Arc<dyn Driver>,
+            Self::BootConsole(driver) => Arc::clone(driver) as Arc<dyn Driver>,
+            Self::Flasher(driver) => Arc::clone(driver) as Arc<dyn Driver>,
+            Self::Group(_) => return None,
+        })
+    }
+}
+
+/// A child a driver needs or can use.
+#[derive(Clone, Copy, Debug)]
+pub struct ChildSpec {
+    /// Its name below `children:`.
+    pub role: &'static str,
+    /// What it has to be.
+    pub kind: Kind,
+    /// What happens without it.
+    pub absent: Absent,
+    /// What it is for, in a few words.
+    pub purpose: &'static str,
+}
+
+/// What happens when a child is not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// The driver cannot be built.
+    Refused,
+    /// The driver does without.
+    Fine,
+    /// A child of this driver type is made from the parent's own config.
+    Made(&'static str),
+}
+
+/// What a driver is built from besides its config: its children and where it stands.
+#[derive(Debug, Default)]
+pub struct Wiring {
+    path: String,
+    folder: PathBuf,
+    children: BTreeMap<String, Device>,
+}
+
+impl Wiring {
+    /// The wiring of the node at the dotted `path`, from a file in `folder`.
+    pub fn new(
+        path: impl Into<String>,
+        folder: impl Into<PathBuf>,
+        children: BTreeMap<String, Device>,
+    ) -> Self {
+        Self { path: path.into(), folder: folder.into(), children }
+    }
+
+    /// Where the node stands, for messages: `board.power`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// A path from the config: relative ones are taken from the folder of the exporter YAML.
+    pub fn file(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// The power child called `role`.
+    ///
+    /// # Errors
+    /// When it is missing or something else.
+    pub fn power(&self, role: &str) -> Result<Arc<dyn PowerDriver>> {
+        match self.children.get(role) {
+            Some(Device::Power(switch, _)) => Ok(Arc::clone(switch)),
+            other => Err(self.wrong(role, Kind::Power, other)),
+        }
+    }
+
+    /// The serial child called `role`.
+    ///
+    /// # Errors
+    /// When it is missing or something else.
+    pub fn serial(&self, role: &str) -> Result<Arc<dyn SerialDriver>> {
+        match self.children.get(role) {
+            Some(Device::Serial(serial)) => Ok(Arc::clone(serial)),
+            other => Err(self.wrong(role, Kind::Serial, other)),
+        }
+    }
+
+    /// The file server child called `role`; a content server will do.
+    ///
+    /// # Errors
+    /// When it is missing or something else.
+    pub fn file_server(&self, role: &str) -> Result<Arc<dyn FileServer>> {
+        match self.children.get(role) {
+            Some(Device::FileServer(server)) => Ok(Arc::clone(server)),
+            Some(Device::ContentServer(server)) => Ok(Arc::clone(server) as Arc<dyn FileServer>),
+            other => Err(self.wrong(role, Kind::FileServer, other)),
+        }
+    }
+
+    /// The content server child called `role`.
+    ///
+    /// # Errors
+    /// When it is missing or something else.
+    pub fn content_server(&self, role: &str) -> Result<Arc<dyn ContentServer>> {
+        match self.children.get(role) {
+            Some(Device::ContentServer(server)) => Ok(Arc::clone(server)),
+            other => Err(self.wrong(role, Kind::ContentServer, other)),
+        }
+    }
+
+    /// The boot console child called `role`.
+    ///
+    /// # Errors
+    /// When it is missing or something else.
+    pub fn boot_console(&self, role: &str) -> Result<Arc<dyn BootConsole>> {
+        match self.children.get(role) {
+            Some(Device::BootConsole(console)) => Ok(Arc::clone(console)),
+            other => Err(self.wrong(role, Kind::BootConsole, other)),
+        }
+    }
+
+    /// All children, for a group.
+    pub fn into_children(self) -> BTreeMap<String, Device> {
+        self.children
+    }
+
+    fn wrong(&self, role: &str, kind: Kind, found: Option<&Device>) -> Error {
+        child_error(role, kind, "", found.map(Device::kind)).with("node", self.path.clone())
+    }
+}
+
+/// The error for a child that is missing (`found` is none) or of the wrong kind.
+pub(crate) fn child_error(role: &str, kind: Kind, purpose: &str, found: Option<Kind>) -> Error {
+    let purpose = if purpose.is_empty() { String::new() } else { format!(" ({purpose})") };
+    match found {
+        None => Error::config(format!("the child `{role}` of kind {kind} is missing{purpose}")).help(format!(
+            "give it below `children:`, either with its own `type:` or as `{role}: {{ ref: path.to.node }}`"
+        )),
+        Some(found) => Error::config(format!("the child `{role}` must be of kind {kind}{purpose}, found {found}"))
+            .help(format!("point `{role}` at a node of kind {kind}; `flasher drivers` lists what each driver is")),
+    }
+}

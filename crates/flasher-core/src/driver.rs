@@ -1,0 +1,252 @@
+//! What a device can do, one small trait per capability.
+//!
+//! Every method takes `&self`: a driver that needs state holds its own lock. All are object safe and used as `Arc<dyn …>`.
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::Stream;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::error::Result;
+use crate::event::{Progress, Transfer};
+use crate::flash::{Description, FlashJob, Plan, Receipt};
+
+/// What every driver is: it can be checked for its hardware, and closed.
+#[async_trait]
+pub trait Driver: Any + fmt::Debug + Send + Sync {
+    /// Looks whether the hardware is there, without changing its state. Called before a job, never while building the tree.
+    ///
+    /// # Errors
+    /// What is missing, with the remedy.
+    async fn probe(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Lets go of everything held. May be called several times, also while something is on.
+    ///
+    /// # Errors
+    /// What could not be let go.
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Switches a board's power. Both methods may be called in any state and any number of times.
+#[async_trait]
+pub trait PowerDriver: Driver {
+    /// Power on; returns when the switch has done so.
+    ///
+    /// # Errors
+    /// When the switch did not obey.
+    async fn on(&self) -> Result<()>;
+
+    /// Power off; returns when the switch has done so.
+    ///
+    /// # Errors
+    /// When the switch did not obey.
+    async fn off(&self) -> Result<()>;
+}
+
+/// Measures what a board draws.
+#[async_trait]
+pub trait PowerMeter: Driver {
+    /// The readings the meter has to give, oldest first; at least one.
+    ///
+    /// # Errors
+    /// When the meter does not answer.
+    async fn read(&self) -> Result<Vec<Reading>>;
+}
+
+/// One reading of a power meter.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reading {
+    /// Volts.
+    pub voltage: f64,
+    /// Amperes.
+    pub current: f64,
+}
+
+/// Power off, wait, power on.
+///
+/// # Errors
+/// Those of the driver.
+pub async fn cycle(power: &dyn PowerDriver, wait: Duration) -> Result<()> {
+    power.off().await?;
+    tokio::time::sleep(wait).await;
+    power.on().await
+}
+
+/// A serial line to a board.
+#[async_trait]
+pub trait SerialDriver: Driver {
+    /// Opens the line. The stream lets go of it when dropped.
+    ///
+    /// # Errors
+    /// When the line is missing, busy or may not be used.
+    async fn open(&self) -> Result<Box<dyn ByteStream>>;
+}
+
+/// Bytes both ways. On tokio's own traits, so `tokio::io::duplex` is a port in a test.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> ByteStream for T {}
+
+/// Serves the files below one folder to a board, read-only.
+#[async_trait]
+pub trait FileServer: Driver {
+    /// Binds and serves. Transfers are reported to `log` as they begin and end. Starting a running server restarts it.
+    ///
+    /// # Errors
+    /// When the address cannot be bound: now, not later.
+    async fn start(&self, log: TransferLog) -> Result<SocketAddr>;
+
+    /// Stops serving and frees the port. Stopping a stopped server does nothing.
+    ///
+    /// # Errors
+    /// When the port could not be freed.
+    async fn stop(&self) -> Result<()>;
+
+    /// The bound address while running. Its host is the wildcard when none was configured.
+    fn address(&self) -> Option<SocketAddr>;
+
+    /// The folder whose files are served.
+    fn root(&self) -> PathBuf;
+}
+
+/// Where a file server reports its transfers.
+#[derive(Clone, Default)]
+pub struct TransferLog(Option<Arc<dyn Fn(Transfer) + Send + Sync>>);
+
+impl TransferLog {
+    /// Hands every transfer to `take`, which must not block.
+    pub fn new(take: impl Fn(Transfer) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(take)))
+    }
+
+    /// Hands one transfer over.
+    pub fn record(&self, transfer: Transfer) {
+        if let Some(take) = &self.0 {
+            take(transfer);
+        }
+    }
+}
+
+impl fmt::Debug for TransferLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TransferLog").field(&self.0.is_some()).finish()
+    }
+}
+
+/// A file server that can also serve what is made as it goes.
+pub trait ContentServer: FileServer {
+    /// Serves `content` under `path` (no leading slash) until withdrawn; replaces what was there. Works before and after start.
+    ///
+    /// # Errors
+    /// When the path is not a plain relative path.
+    fn publish(&self, path: &str, content: Content) -> Result<()>;
+
+    /// Stops serving what was published under `path`; transfers under way end with an error.
+    fn withdraw(&self, path: &str);
+}
+
+/// A body, in pieces. An error ends the transfer so that the client notices.
+pub type ContentStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+
+/// Something to serve that is no file.
+#[derive(Clone)]
+pub struct Content {
+    length: Option<u64>,
+    open: Arc<dyn Fn() -> Option<ContentStream> + Send + Sync>,
+    delivered: Arc<AtomicU64>,
+}
+
+impl Content {
+    /// Fixed bytes, served as often as asked for.
+    pub fn bytes(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        let length = Some(bytes.len() as u64);
+        Self::stream(length, move || {
+            let piece = bytes.clone();
+            let stream: ContentStream = Box::pin(futures_util::stream::once(async move { Ok(piece) }));
+            Some(stream)
+        })
+    }
+
+    /// A stream made anew for each request. `length` in bytes when it is known. `open` gives `None` when it cannot be
+    /// had (again): the request is answered 410 Gone.
+    pub fn stream(
+        length: Option<u64>,
+        open: impl Fn() -> Option<ContentStream> + Send + Sync + 'static,
+    ) -> Self {
+        Self { length, open: Arc::new(open), delivered: Arc::new(AtomicU64::new(0)) }
+    }
+
+    /// Length of the body, bytes, when known.
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Opens the body for one request.
+    pub fn open(&self) -> Option<ContentStream> {
+        (self.open)()
+    }
+
+    /// Body bytes handed to the network so far, over all requests.
+    pub fn delivered(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
+    }
+
+    /// Called by the server for each piece handed to the network.
+    pub fn count(&self, bytes: u64) {
+        self.delivered.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content").field("length", &self.length).field("delivered", &self.delivered()).finish()
+    }
+}
+
+/// How a board's boot loader console is recognised.
+pub trait BootConsole: Driver {
+    /// The prompt of the boot loader, literal text; a leading newline means "at the beginning of a line".
+    fn prompt(&self) -> String;
+}
+
+/// Puts an image on a board, as a transaction with proof.
+#[async_trait]
+pub trait Flasher: Driver {
+    /// What this flasher boots and where it can write, from its bundle.
+    ///
+    /// # Errors
+    /// When the bundle is missing or wrong.
+    async fn describe(&self) -> Result<Description>;
+
+    /// Chooses the device-tree variant for the jobs to come.
+    ///
+    /// # Errors
+    /// When the bundle has no such variant; the error lists those it has.
+    async fn use_variant(&self, variant: &str) -> Result<()>;
+
+    /// What [`Flasher::flash`] would do. Touches nothing.
+    ///
+    /// # Errors
+    /// Everything that can be found out without touching the board.
+    async fn plan(&self, job: FlashJob) -> Result<Plan>;
+
+    /// Flashes. Never fails silently: the receipt's verdict is proven, or it names the failure.
+    async fn flash(&self, job: FlashJob, progress: Arc<dyn Progress>) -> Receipt;
+}

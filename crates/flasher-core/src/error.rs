@@ -1,0 +1,233 @@
+//! What went wrong, where, who is to blame, and what to do next.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A result whose error says who is to blame.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Who is to blame for a failure. Decides the exit code and whether a retry can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Usage, exporter YAML, manifest or bundle content; nothing was touched.
+    Config,
+    /// The image: missing, truncated, corrupt, another digest, too big.
+    Source,
+    /// Power, serial port, network, TFTP or HTTP server, registry.
+    Infrastructure,
+    /// The boot loader, kernel or shell did not do as told.
+    Board,
+    /// A write error, or what was read back differs.
+    Medium,
+    /// A bug of ours.
+    Internal,
+    /// ^C or SIGTERM.
+    Interrupted,
+}
+
+impl Class {
+    /// The exit code of a command that ends with this class.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Config => 2,
+            Self::Source => 3,
+            Self::Infrastructure => 4,
+            Self::Board => 5,
+            Self::Medium => 6,
+            Self::Internal => 70,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// Whether doing the same again can help when nothing else is known.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::Infrastructure | Self::Board | Self::Medium)
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Config => "config",
+            Self::Source => "source",
+            Self::Infrastructure => "infrastructure",
+            Self::Board => "board",
+            Self::Medium => "medium",
+            Self::Internal => "internal",
+            Self::Interrupted => "interrupted",
+        })
+    }
+}
+
+/// A failure with its class, its context and the next thing to try.
+///
+/// Messages are lowercase, have no full stop, and put the user's words in backticks.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    class: Class,
+    message: String,
+    context: Vec<(&'static str, String)>,
+    help: Option<String>,
+    console: Vec<String>,
+    retryable: Option<bool>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// A failure of `class` with a message that says what happened and what was expected.
+    pub fn new(class: Class, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            class,
+            message: message.into(),
+            context: Vec::new(),
+            help: None,
+            console: Vec::new(),
+            retryable: None,
+            source: None,
+        }))
+    }
+
+    /// Shorthand for [`Class::Config`].
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::new(Class::Config, message)
+    }
+
+    /// Shorthand for [`Class::Infrastructure`].
+    pub fn infrastructure(message: impl Into<String>) -> Self {
+        Self::new(Class::Infrastructure, message)
+    }
+
+    /// Adds where it happened, for example `("port", "/dev/ttyUSB0")`.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.0.context.push((key, value.into()));
+        self
+    }
+
+    /// Adds what the user can do next. A later call replaces an earlier one.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// Adds the last console lines seen before the failure.
+    #[must_use]
+    pub fn console(mut self, lines: Vec<String>) -> Self {
+        self.0.console = lines;
+        self
+    }
+
+    /// Overrides what the class says about retries.
+    #[must_use]
+    pub fn retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable = Some(retryable);
+        self
+    }
+
+    /// Adds the error underneath.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Who is to blame.
+    pub fn class(&self) -> Class {
+        self.0.class
+    }
+
+    /// Whether doing the same again can help.
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable.unwrap_or(self.0.class.is_retryable())
+    }
+
+    /// The message with the messages of the errors underneath, joined by `: `.
+    pub fn cause(&self) -> String {
+        let mut text = self.0.message.clone();
+        let mut next = self.source();
+        while let Some(error) = next {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            next = error.source();
+        }
+        text
+    }
+
+    /// Where it happened, in the order it was added.
+    pub fn context(&self) -> &[(&'static str, String)] {
+        &self.0.context
+    }
+
+    /// What the user can do next.
+    pub fn next_step(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+
+    /// The last console lines before the failure, oldest first.
+    pub fn console_lines(&self) -> &[String] {
+        &self.0.console
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} error: {}", self.0.class, self.cause())?;
+        self.0.context.iter().try_for_each(|(key, value)| write!(f, " [{key}: {value}]"))
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_has_its_own_exit_code() {
+        let classes = [
+            (Class::Config, 2, false),
+            (Class::Source, 3, false),
+            (Class::Infrastructure, 4, true),
+            (Class::Board, 5, true),
+            (Class::Medium, 6, true),
+            (Class::Internal, 70, false),
+            (Class::Interrupted, 130, false),
+        ];
+        for (class, code, retryable) in classes {
+            assert_eq!((class.exit_code(), class.is_retryable()), (code, retryable), "{class}");
+        }
+    }
+
+    #[test]
+    fn the_cause_names_every_error_underneath() {
+        let io = std::io::Error::new(std::io::ErrorKind::NotFound, "no such device");
+        let error = Error::infrastructure("cannot open `/dev/ttyUSB0`").with("node", "serial").because(io);
+        assert_eq!(error.cause(), "cannot open `/dev/ttyUSB0`: no such device");
+        assert_eq!(
+            format!("{error:?}"),
+            "infrastructure error: cannot open `/dev/ttyUSB0`: no such device [node: serial]"
+        );
+    }
+
+    #[test]
+    fn a_step_may_know_better_than_its_class_whether_a_retry_helps() {
+        assert!(!Error::infrastructure("port 69 needs a privilege").retryable(false).is_retryable());
+        assert!(Error::new(Class::Source, "the transfer was cut").retryable(true).is_retryable());
+    }
+}

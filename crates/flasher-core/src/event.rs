@@ -1,0 +1,208 @@
+//! What a running job tells, step by step. Libraries report events; only the command line draws them.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::flash::Receipt;
+
+/// The twelve steps of a flash, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// Config, bundle, manifest, variant and target are looked up.
+    Resolve,
+    /// The image source is opened and recognised.
+    Image,
+    /// Sizes and load addresses are checked.
+    Plan,
+    /// TFTP and HTTP servers are bound.
+    Services,
+    /// The serial port is opened, power goes off and on.
+    Power,
+    /// The boot loader is caught, the network set up, files loaded.
+    Bootloader,
+    /// The small Linux boots and its shell is proven.
+    Shell,
+    /// The target device is resolved and checked.
+    Target,
+    /// The image is written, but for its first block.
+    Write,
+    /// What was written is read back and compared.
+    Verify,
+    /// The first block is written and read back.
+    Commit,
+    /// The board is left in its final state.
+    Finish,
+}
+
+impl Step {
+    /// All steps in order.
+    pub const ALL: [Self; 12] = [
+        Self::Resolve,
+        Self::Image,
+        Self::Plan,
+        Self::Services,
+        Self::Power,
+        Self::Bootloader,
+        Self::Shell,
+        Self::Target,
+        Self::Write,
+        Self::Verify,
+        Self::Commit,
+        Self::Finish,
+    ];
+
+    /// The step's name, as in events and receipts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Image => "image",
+            Self::Plan => "plan",
+            Self::Services => "services",
+            Self::Power => "power",
+            Self::Bootloader => "bootloader",
+            Self::Shell => "shell",
+            Self::Target => "target",
+            Self::Write => "write",
+            Self::Verify => "verify",
+            Self::Commit => "commit",
+            Self::Finish => "finish",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One thing that happened during a job. Serialised as one JSON object with the key `event`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// An attempt begins; `attempt` counts from 1.
+    AttemptBegun {
+        /// Which attempt this is, from 1.
+        attempt: u32,
+        /// How many there may be.
+        attempts: u32,
+    },
+    /// A step begins.
+    StepBegun {
+        /// The step.
+        step: Step,
+    },
+    /// A step is done.
+    StepDone {
+        /// The step.
+        step: Step,
+        /// How long it took, seconds.
+        seconds: f64,
+    },
+    /// How far a step has come.
+    Advanced {
+        /// The step.
+        step: Step,
+        /// Bytes done.
+        done: u64,
+        /// Bytes in all, when known.
+        total: Option<u64>,
+    },
+    /// One line the board printed, control characters removed, secrets masked.
+    Console {
+        /// The line without its end.
+        line: String,
+    },
+    /// Something worth knowing that is no problem.
+    Note {
+        /// Human-readable text.
+        message: String,
+    },
+    /// Something that may become a problem.
+    Warning {
+        /// Human-readable text.
+        message: String,
+    },
+    /// A file server saw a transfer.
+    Transfer(Transfer),
+    /// An attempt failed in a way that another one may mend.
+    Retrying {
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// Pause before the next one, seconds.
+        pause: f64,
+        /// Why it failed.
+        cause: String,
+    },
+    /// The job is over.
+    Finished {
+        /// The whole receipt.
+        receipt: Box<Receipt>,
+    },
+}
+
+/// What a file server saw of one transfer: the evidence behind a diagnosis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Transfer {
+    /// `tftp` or `http`.
+    pub protocol: String,
+    /// Who asked.
+    pub peer: SocketAddr,
+    /// The name that was asked for, as it arrived, control characters removed.
+    pub file: String,
+    /// How it stands.
+    pub state: TransferState,
+}
+
+/// How a transfer stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum TransferState {
+    /// The request arrived and is being served.
+    Begun {
+        /// Length of the file, bytes, when known.
+        length: Option<u64>,
+        /// Negotiated options for people, for example `blksize 1468, windowsize 16`.
+        options: String,
+    },
+    /// Every byte was acknowledged (TFTP) or handed over (HTTP).
+    Done {
+        /// Bytes delivered.
+        bytes: u64,
+        /// Packets sent again.
+        resends: u64,
+        /// Duration, seconds.
+        seconds: f64,
+    },
+    /// It ended early, or was refused.
+    Failed {
+        /// Bytes acknowledged or handed over before.
+        bytes: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Takes events as they happen. Must not block: it is called from the job's own tasks.
+pub trait Progress: Send + Sync {
+    /// Takes one event.
+    fn report(&self, event: Event);
+}
+
+/// Takes events and forgets them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn report(&self, _event: Event) {}
+}
+
+impl<F: Fn(Event) + Send + Sync> Progress for F {
+    fn report(&self, event: Event) {
+        self(event);
+    }
+}

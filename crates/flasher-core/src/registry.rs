@@ -1,0 +1,202 @@
+//! Every driver and board linked into this binary, collected by `inventory`.
+//!
+//! inventory gives no order and no uniqueness: entries are sorted by name on reading, and a name given twice is an
+//! error of the first tree that is built. A crate that no source line names registers nothing.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::config::{Problem, Section};
+use crate::device::{ChildSpec, Device, Wiring};
+use crate::error::Result;
+
+/// A driver type: what an exporter YAML names in `type:`.
+pub trait DriverType: 'static {
+    /// Its name, unique in a build.
+    const NAME: &'static str;
+    /// Other names it answers to, for example the Python class paths of Jumpstarter.
+    const ALIASES: &'static [&'static str] = &[];
+    /// One line for `flasher drivers`.
+    const SUMMARY: &'static str;
+    /// A working node as it stands in an exporter YAML. A test builds it.
+    const EXAMPLE: &'static str;
+    /// The children it needs or can use.
+    const CHILDREN: &'static [ChildSpec] = &[];
+    /// Its `config:`. With `#[serde(deny_unknown_fields)]`, and a doc comment on every field.
+    type Config: DeserializeOwned + JsonSchema;
+
+    /// Config of a child that is made because none was given ([`crate::device::Absent::Made`]).
+    fn made_child(config: &Self::Config, role: &str) -> serde_json::Value {
+        let _ = (config, role);
+        serde_json::Value::Null
+    }
+
+    /// Parses and wires. Touches no hardware, opens nothing: this runs on any laptop.
+    ///
+    /// # Errors
+    /// When config values that parse do not make sense.
+    fn build(config: Self::Config, wiring: Wiring) -> Result<Device>;
+}
+
+/// A registered driver type, its own type erased.
+#[derive(Debug)]
+pub struct DriverEntry {
+    /// [`DriverType::NAME`]
+    pub name: &'static str,
+    /// [`DriverType::ALIASES`]
+    pub aliases: &'static [&'static str],
+    /// [`DriverType::SUMMARY`]
+    pub summary: &'static str,
+    /// [`DriverType::EXAMPLE`]
+    pub example: &'static str,
+    /// [`DriverType::CHILDREN`]
+    pub children: &'static [ChildSpec],
+    schema: fn() -> serde_json::Value,
+    prepare: fn(&Section) -> Prepared,
+}
+
+type Prepared = std::result::Result<Box<dyn Ready>, Vec<Problem>>;
+
+/// A driver whose config has been parsed.
+pub(crate) trait Ready {
+    fn made_child(&self, role: &str) -> serde_json::Value;
+    fn build(self: Box<Self>, wiring: Wiring) -> Result<Device>;
+}
+
+struct Parsed<T: DriverType>(T::Config);
+
+impl<T: DriverType> Ready for Parsed<T> {
+    fn made_child(&self, role: &str) -> serde_json::Value {
+        T::made_child(&self.0, role)
+    }
+
+    fn build(self: Box<Self>, wiring: Wiring) -> Result<Device> {
+        T::build(self.0, wiring)
+    }
+}
+
+impl DriverEntry {
+    /// The entry of the driver type `T`.
+    pub const fn of<T: DriverType>() -> Self {
+        Self {
+            name: T::NAME,
+            aliases: T::ALIASES,
+            summary: T::SUMMARY,
+            example: T::EXAMPLE,
+            children: T::CHILDREN,
+            schema: schema_of::<T::Config>,
+            prepare: |section| {
+                let config = section.parse::<T::Config>(&schema_of::<T::Config>())?;
+                Ok(Box::new(Parsed::<T>(config)))
+            },
+        }
+    }
+
+    /// JSON Schema of its `config:`.
+    pub fn schema(&self) -> serde_json::Value {
+        (self.schema)()
+    }
+
+    /// Whether `name` is its name or an alias.
+    pub fn answers_to(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
+    }
+
+    pub(crate) fn prepare(&self, section: &Section) -> Prepared {
+        (self.prepare)(section)
+    }
+}
+
+fn schema_of<C: JsonSchema>() -> serde_json::Value {
+    schemars::schema_for!(C).to_value()
+}
+
+inventory::collect!(DriverEntry);
+
+/// A registered board: its manifest, and the flasher driver that serves it.
+#[derive(Debug)]
+pub struct BundleEntry {
+    /// The board's name; an exporter YAML may name it in `type:`.
+    pub name: &'static str,
+    /// Other names it answers to in `type:`.
+    pub aliases: &'static [&'static str],
+    /// Its manifest, YAML.
+    pub manifest: &'static str,
+    /// Name of the driver type that flashes it; it takes the board's name as `config.board`.
+    pub driver: &'static str,
+}
+
+impl BundleEntry {
+    /// Whether `name` is its name or an alias.
+    pub fn answers_to(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
+    }
+}
+
+inventory::collect!(BundleEntry);
+
+/// Registers a type that implements [`DriverType`]: `register_driver!(PySerial);`
+#[macro_export]
+macro_rules! register_driver {
+    ($type:ty) => {
+        $crate::__inventory::submit! { $crate::DriverEntry::of::<$type>() }
+    };
+}
+
+/// Registers the board whose manifest is `boards/NAME.yaml` of the calling crate:
+/// `register_bundle!("acme-one");`, with other names as `aliases: ["…"]`, and for a board with a flasher driver of its
+/// own `driver: "acme-flasher"`.
+#[macro_export]
+macro_rules! register_bundle {
+    ($name:literal $(, aliases: [$($alias:literal),* $(,)?])? $(, driver: $driver:literal)? $(,)?) => {
+        $crate::__inventory::submit! {
+            $crate::BundleEntry {
+                name: $name,
+                aliases: &[$($($alias),*)?],
+                manifest: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/boards/", $name, ".yaml")),
+                driver: $crate::register_bundle!(@driver $($driver)?),
+            }
+        }
+    };
+    (@driver $driver:literal) => { $driver };
+    (@driver) => { "flasher" };
+}
+
+/// Every driver of this build, by name.
+pub fn drivers() -> Vec<&'static DriverEntry> {
+    let mut all: Vec<_> = inventory::iter::<DriverEntry>().collect();
+    all.sort_by_key(|entry| entry.name);
+    all
+}
+
+/// Every board of this build, by name.
+pub fn boards() -> Vec<&'static BundleEntry> {
+    let mut all: Vec<_> = inventory::iter::<BundleEntry>().collect();
+    all.sort_by_key(|entry| entry.name);
+    all
+}
+
+/// The driver that answers to `name`.
+pub fn driver(name: &str) -> Option<&'static DriverEntry> {
+    drivers().into_iter().find(|entry| entry.answers_to(name))
+}
+
+/// The board that answers to `name`.
+pub fn board(name: &str) -> Option<&'static BundleEntry> {
+    boards().into_iter().find(|entry| entry.answers_to(name))
+}
+
+/// Names and aliases that more than one driver or board claims.
+pub fn collisions() -> Vec<String> {
+    let mut claims = BTreeMap::<&str, usize>::new();
+    let drivers = drivers().into_iter().map(|entry| (entry.name, entry.aliases));
+    let boards = boards().into_iter().map(|entry| (entry.name, entry.aliases));
+    for (name, aliases) in drivers.chain(boards) {
+        for claimed in std::iter::once(&name).chain(aliases) {
+            *claims.entry(claimed).or_default() += 1;
+        }
+    }
+    claims.into_iter().filter(|(_, count)| *count > 1).map(|(name, _)| name.to_owned()).collect()
+}

@@ -1,0 +1,198 @@
+//! The nodes as written: `type`, `ref` or neither, matched by hand so that every mistake has its own sentence.
+
+use crate::config::{Problem, Section};
+use crate::suggest;
+
+/// What an exporter YAML may say at its top. All but `export` are for Jumpstarter's controller and are not used here.
+const TOP: &[&str] = &[
+    "apiVersion",
+    "kind",
+    "metadata",
+    "endpoint",
+    "tls",
+    "token",
+    "grpcOptions",
+    "description",
+    "motd",
+    "export",
+    "hooks",
+    "failureDetection",
+    "exitOnLeaseEnd",
+];
+const API_VERSION: &str = "jumpstarter.dev/v1alpha1";
+const KIND: &str = "ExporterConfig";
+const NODE: &[&str] = &["type", "ref", "config", "children", "description", "methods_description"];
+
+/// One node as written.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// Names from the root, without `export` and `children`.
+    pub(super) name: Vec<String>,
+    /// Keys from the root of the file.
+    pub(super) path: Vec<String>,
+    pub(super) what: What,
+    pub(super) children: Vec<Node>,
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub(super) enum What {
+    Driver {
+        kind: String,
+        config: Section,
+    },
+    Reference(String),
+    Group,
+    /// Already reported.
+    Broken,
+}
+
+impl Node {
+    pub(super) fn dotted(&self) -> String {
+        self.name.join(".")
+    }
+
+    pub(super) fn last(&self) -> &str {
+        self.name.last().map_or("", String::as_str)
+    }
+}
+
+/// The nodes below `export`.
+pub(super) fn nodes(root: &Section, problems: &mut Vec<Problem>) -> Vec<Node> {
+    let Some(entries) = root.entries() else {
+        problems.push(Problem::value(
+            &[],
+            format!("expected a mapping with `export`, found {}", root.describe()),
+        ));
+        return Vec::new();
+    };
+    check_top(&entries, problems);
+    let path = vec!["export".to_owned()];
+    let nodes = match root.get("export") {
+        None if entries.is_empty() => {
+            problems.push(
+                Problem::key(&[], "the file is empty")
+                    .help("an exporter YAML needs `export:` with nodes below"),
+            );
+            return Vec::new();
+        }
+        None => return missing_export(problems),
+        Some(export) => children(&export, &[], &path, problems),
+    };
+    if nodes.is_empty() && problems.is_empty() {
+        problems.push(
+            Problem::key(&path, "`export` has no nodes").help("`flasher drivers` shows what a node can be"),
+        );
+    }
+    nodes
+}
+
+fn missing_export(problems: &mut Vec<Problem>) -> Vec<Node> {
+    if !problems.iter().any(|problem| problem.help.as_deref() == Some("did you mean `export`?")) {
+        problems.push(
+            Problem::key(&[], "the key `export` is missing").help("the nodes of the device tree go below it"),
+        );
+    }
+    Vec::new()
+}
+
+fn check_top(entries: &[(String, Section)], problems: &mut Vec<Problem>) {
+    for (key, value) in entries {
+        let path = [key.clone()];
+        let expected = match key.as_str() {
+            "apiVersion" => API_VERSION,
+            "kind" => KIND,
+            known if TOP.contains(&known) => continue,
+            unknown => {
+                problems.push(unknown_key(&[], unknown, TOP));
+                continue;
+            }
+        };
+        if value.text() != Some(expected) {
+            let message = format!("expected `{expected}`, found {}", value.describe());
+            problems.push(Problem::value(&path, message));
+        }
+    }
+}
+
+fn children(section: &Section, name: &[String], path: &[String], problems: &mut Vec<Problem>) -> Vec<Node> {
+    let Some(entries) = section.entries() else {
+        let message = format!("expected a mapping of nodes, found {}", section.describe());
+        problems.push(Problem::value(path, message));
+        return Vec::new();
+    };
+    let below =
+        |prefix: &[String], key: &str| prefix.iter().cloned().chain([key.to_owned()]).collect::<Vec<_>>();
+    entries.iter().map(|(key, value)| node(value, below(name, key), below(path, key), problems)).collect()
+}
+
+fn node(section: &Section, name: Vec<String>, path: Vec<String>, problems: &mut Vec<Problem>) -> Node {
+    let key = |key: &str| path.iter().cloned().chain([key.to_owned()]).collect::<Vec<_>>();
+    let Some(entries) = section.entries() else {
+        let message =
+            format!("expected a node with `type`, `ref` or `children`, found {}", section.describe());
+        problems.push(Problem::value(&path, message));
+        return Node { name, path, what: What::Broken, children: Vec::new() };
+    };
+    let before = problems.len();
+    for (unknown, _) in entries.iter().filter(|(key, _)| !NODE.contains(&key.as_str())) {
+        problems.push(unknown_key(&path, unknown, NODE));
+    }
+    let children = section
+        .get("children")
+        .map_or(Vec::new(), |below| children(&below, &name, &key("children"), problems));
+    let what = what(section, &path, &key, problems);
+    let unsure = problems.len() > before && matches!(what, What::Group);
+    Node { name, path, what: if unsure { What::Broken } else { what }, children }
+}
+
+fn what(
+    section: &Section,
+    path: &[String],
+    key: &dyn Fn(&str) -> Vec<String>,
+    problems: &mut Vec<Problem>,
+) -> What {
+    let mut text = |name: &str| {
+        let value = section.get(name)?;
+        let found = value.text().map(str::to_owned);
+        if found.is_none() {
+            problems.push(Problem::value(&key(name), format!("expected text, found {}", value.describe())));
+        }
+        Some(found)
+    };
+    let (kind, reference) = (text("type"), text("ref"));
+    let config = section.get("config").unwrap_or_default();
+    match (kind, reference) {
+        (Some(_), Some(_)) => {
+            problems.push(
+                Problem::key(path, "a node has `type` or `ref`, not both")
+                    .help("`type` makes a device of its own, `ref` names one made elsewhere"),
+            );
+            What::Broken
+        }
+        (Some(Some(kind)), None) => What::Driver { kind, config },
+        (None, Some(Some(target))) => reference_alone(section, target, path, problems),
+        (None, None) if config.is_null() => What::Group,
+        (None, None) => {
+            problems.push(Problem::key(path, "this node has `config` but no `type`").help("add `type: …`"));
+            What::Broken
+        }
+        _ => What::Broken,
+    }
+}
+
+fn reference_alone(section: &Section, target: String, path: &[String], problems: &mut Vec<Problem>) -> What {
+    let extra = ["config", "children"]
+        .into_iter()
+        .filter(|key| section.get(key).is_some_and(|value| !value.is_null()));
+    let extra: Vec<&str> = extra.collect();
+    if !extra.is_empty() {
+        let message = format!("a node with `ref` takes no {}", suggest::list(extra));
+        problems.push(Problem::key(path, message).help("set it at the node that `ref` names"));
+    }
+    What::Reference(target)
+}
+
+pub(super) fn unknown_key(path: &[String], key: &str, accepted: &[&str]) -> Problem {
+    crate::config::unknown_key(path, key, accepted)
+}

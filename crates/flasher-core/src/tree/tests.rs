@@ -1,0 +1,1 @@
+//! Trees that load, and mistakes with the sentence each one gets.
