@@ -1,1 +1,60 @@
-fn main() {}
+//! The project's own chores, run as `cargo xtask COMMAND`; one file per command.
+//!
+//! Depends on no crate of the workspace, so `cargo xtask tidy` works on a tree that does not compile.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a chore talks to the person or CI job that runs it"
+)]
+
+mod edit;
+mod new_board;
+mod new_driver;
+mod rust_text;
+mod test;
+mod tidy;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The project's own chores.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run every check and every test; the one command CI and people use
+    Test(test::Args),
+    /// Check the house rules of ARCHITECTURE.md; reports all findings at once
+    Tidy,
+    /// Write the skeleton of a power driver and link it into the build
+    NewDriver(new_driver::Args),
+    /// Write the manifest of a board and register it
+    NewBoard(new_board::Args),
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Test(args) => test::run(&args),
+        Command::Tidy => tidy::run(),
+        Command::NewDriver(args) => new_driver::run(&args),
+        Command::NewBoard(args) => new_board::run(&args),
+    }
+}

@@ -1,0 +1,191 @@
+//! `cargo xtask test`: every check and every test, in order; the first failure ends the run.
+
+mod apt;
+mod deny;
+mod packages;
+mod runner;
+mod suites;
+
+use crate::tidy;
+use crate::workspace::{Workspace, cargo};
+use anyhow::{Context, Result, bail};
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Options of `cargo xtask test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Leave out building the documentation
+    #[arg(long)]
+    quick: bool,
+}
+
+/// What a step that did not fail came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    /// Passed, with something worth knowing.
+    Note(String),
+    /// Not done, and why.
+    Skipped(String),
+    /// The test runner passed; its own summary lines.
+    Tests(Vec<String>),
+}
+
+/// A step: its name and what it does in the root of the workspace.
+type Step = (&'static str, fn(&Path, &Args) -> Result<Outcome>);
+
+const STEPS: &[Step] = &[
+    ("packages", |root, _| packages::ensure(root)),
+    ("fmt", |root, _| run_cargo(root, &["fmt", "--all", "--check"])),
+    ("clippy", |root, _| {
+        run_cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    }),
+    ("tidy", |_, _| tidy::run().map(|()| Outcome::Passed)),
+    ("tests", |root, _| runner::run(root)),
+    ("doc tests", |root, _| run_cargo(root, &["test", "--workspace", "--doc"])),
+    ("doc", doc),
+    ("deny", |root, _| deny::run(root)),
+];
+
+/// One row of the summary.
+#[derive(Debug)]
+struct Row {
+    name: &'static str,
+    result: Result<Outcome>,
+    took: Duration,
+}
+
+/// Runs all steps; an error that names the step when one fails.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let root = Workspace::load()?.root;
+    let mut rows: Vec<Row> = Vec::new();
+    for (name, step) in STEPS {
+        println!("\n== {name}");
+        io::stdout().flush()?;
+        let start = Instant::now();
+        let result = step(&root, args);
+        let row = Row { name, result, took: start.elapsed() };
+        println!("== {}", row_text(&row));
+        let failed = row.result.is_err();
+        rows.push(row);
+        if failed {
+            break;
+        }
+    }
+    print!("{}", summary(&rows));
+    io::stdout().flush()?;
+    match rows.pop() {
+        Some(Row { name, result: Err(error), .. }) => Err(error.context(format!("step `{name}` failed"))),
+        _ => Ok(()),
+    }
+}
+
+/// The table, then what the test runner itself had to say.
+fn summary(rows: &[Row]) -> String {
+    let mut text = String::from("\n");
+    for row in rows {
+        text += &row_text(row);
+        text.push('\n');
+    }
+    for row in rows {
+        if let Ok(Outcome::Tests(lines)) = &row.result {
+            text += &format!("\n{}\n", lines.join("\n"));
+        }
+    }
+    text
+}
+
+fn row_text(row: &Row) -> String {
+    let (word, more) = match &row.result {
+        Ok(Outcome::Passed | Outcome::Tests(_)) => ("ok", ""),
+        Ok(Outcome::Note(text)) => ("ok", text.as_str()),
+        Ok(Outcome::Skipped(why)) => ("skipped", why.as_str()),
+        Err(_) => ("FAILED", ""),
+    };
+    format!("{:<10} {word:<8} {:>7.1} s  {more}", row.name, row.took.as_secs_f64()).trim_end().to_owned()
+}
+
+fn doc(root: &Path, args: &Args) -> Result<Outcome> {
+    if args.quick {
+        return Ok(Outcome::Skipped("--quick".to_owned()));
+    }
+    let mut command = Command::new(cargo());
+    command.args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-Dwarnings").current_dir(root);
+    succeed(&mut command)
+}
+
+fn run_cargo(root: &Path, args: &[&str]) -> Result<Outcome> {
+    succeed(Command::new(cargo()).args(args).current_dir(root))
+}
+
+/// Runs a program with this one's streams; an error unless it exits with 0.
+fn succeed(command: &mut Command) -> Result<Outcome> {
+    let shown = shown(command);
+    println!("$ {shown}");
+    io::stdout().flush()?;
+    let status = command.status().with_context(|| format!("`{shown}` did not start"))?;
+    if !status.success() {
+        bail!("`{shown}`: {status}");
+    }
+    Ok(Outcome::Passed)
+}
+
+/// A command as a person would type it.
+fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    let words = std::iter::once(program).chain(command.get_args());
+    words.map(|it| it.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether `cargo NAME` exists.
+fn has_subcommand(name: &str) -> bool {
+    Command::new(cargo()).args([name, "--version"]).output().is_ok_and(|it| it.status.success())
+}
+
+/// Where a program is found: the search path, and the folders of system programs it may leave out.
+fn has_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(Into::into);
+    std::env::split_paths(&path).chain(system).any(|it| it.join(name).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_has_a_row_per_step_and_ends_with_the_runners_own_words() {
+        let row = |name, result, seconds| Row { name, result, took: Duration::from_secs(seconds) };
+        let runner = vec!["test result: ok. 7 passed".to_owned()];
+        let rows = [
+            row("fmt", Ok(Outcome::Passed), 1),
+            row("tests", Ok(Outcome::Tests(runner)), 20),
+            row("doc", Ok(Outcome::Skipped("--quick".to_owned())), 0),
+            row("deny", Err(anyhow::anyhow!("no")), 3),
+        ];
+        let expected = "\n\
+            fmt        ok           1.0 s\n\
+            tests      ok          20.0 s\n\
+            doc        skipped      0.0 s  --quick\n\
+            deny       FAILED       3.0 s\n\
+            \n\
+            test result: ok. 7 passed\n";
+        assert_eq!(summary(&rows), expected);
+    }
+
+    #[test]
+    fn a_program_that_fails_is_an_error_that_names_it() {
+        let error = succeed(Command::new("/bin/sh").args(["-c", "exit 3"])).unwrap_err();
+        assert_eq!(error.to_string(), "`sh -c exit 3`: exit status: 3");
+        assert_eq!(succeed(&mut Command::new("true")).unwrap(), Outcome::Passed);
+    }
+
+    #[test]
+    fn a_program_is_found_on_the_search_path_only_by_its_whole_name() {
+        assert!(has_program("sh"));
+        assert!(!has_program("no-such-program-here"));
+    }
+}

@@ -1,0 +1,213 @@
+//! The step that brings the Debian packages the tests use: what they are, what proves them present.
+
+use super::{Outcome, apt, has_program};
+use anyhow::{Result, bail};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Packages that are needed together.
+struct Group {
+    name: &'static str,
+    /// Whether this tree needs the group.
+    needed: fn(root: &Path) -> bool,
+    packages: &'static [Package],
+}
+
+/// A Debian package.
+#[derive(Debug)]
+struct Package {
+    name: &'static str,
+    proof: Proof,
+    /// Must come from the same suite as this package, when that one is installed from backports.
+    suite_of: Option<&'static str>,
+}
+
+/// What shows that a package is installed.
+#[derive(Debug)]
+enum Proof {
+    Program(&'static str),
+    File(&'static str),
+}
+
+/// Names of packages by the suite they must come from; `None` is apt's own choice.
+type BySuite = BTreeMap<Option<String>, Vec<&'static str>>;
+
+// tftpd-hpa and atftpd exclude each other, so neither server is in the table.
+const GROUPS: &[Group] = &[
+    Group {
+        name: "peers",
+        needed: |_| true,
+        packages: &[
+            program("curl", "curl"),
+            program("wget", "wget"),
+            program("xz-utils", "xz"),
+            program("zstd", "zstd"),
+            program("bzip2", "bzip2"),
+            program("gzip", "gzip"),
+            program("busybox", "busybox"),
+            program("tftp-hpa", "tftp"),
+            program("atftp", "atftp"),
+            program("iproute2", "ip"),
+        ],
+    },
+    Group {
+        name: "qemu",
+        needed: |root| root.join("crates/board-qemu").is_dir(),
+        packages: &[
+            // qemu-utils of backports breaks the qemu-system of the release.
+            Package {
+                name: "qemu-system-arm",
+                proof: Proof::Program("qemu-system-aarch64"),
+                suite_of: Some("qemu-utils"),
+            },
+            Package {
+                name: "u-boot-qemu",
+                proof: Proof::File("/usr/lib/u-boot/qemu_arm64/u-boot.bin"),
+                suite_of: None,
+            },
+            program("u-boot-tools", "mkimage"),
+            program("device-tree-compiler", "dtc"),
+            program("cpio", "cpio"),
+            program("kmod", "depmod"),
+            program("fdisk", "sfdisk"),
+            program("dnsmasq-base", "dnsmasq"),
+            program("nftables", "nft"),
+        ],
+    },
+];
+
+/// Installs what is missing when it may; in CI, what stays missing is a failure.
+pub(super) fn ensure(root: &Path) -> Result<Outcome> {
+    let groups: Vec<&Group> = GROUPS.iter().filter(|it| (it.needed)(root)).collect();
+    let missing = missing(&groups);
+    if missing.is_empty() {
+        let names = groups.iter().map(|it| it.name).collect::<Vec<_>>().join(", ");
+        return Ok(Outcome::Note(format!("all present: {names}")));
+    }
+    if apt::may_install() {
+        install(&missing);
+    } else {
+        println!("not root, or no apt-get: nothing is installed");
+    }
+    verdict(&self::missing(&groups), std::env::var_os("CI").is_some())
+}
+
+const fn program(name: &'static str, program: &'static str) -> Package {
+    Package { name, proof: Proof::Program(program), suite_of: None }
+}
+
+impl Package {
+    fn is_present(&self) -> bool {
+        match self.proof {
+            Proof::Program(name) => has_program(name),
+            Proof::File(path) => Path::new(path).exists(),
+        }
+    }
+}
+
+fn missing<'a>(groups: &[&'a Group]) -> Vec<&'a Package> {
+    groups.iter().flat_map(|it| it.packages).filter(|it| !it.is_present()).collect()
+}
+
+/// Installs suite by suite. What fails is printed here and judged by what is missing afterwards.
+fn install(missing: &[&Package]) {
+    println!("missing: {}", names(missing));
+    let by_suite = by_suite(missing, apt::backports_suite_of);
+    for suite in by_suite.keys().flatten() {
+        report(apt::add_suite(suite));
+    }
+    report(apt::update());
+    for (suite, names) in &by_suite {
+        if let Err(error) = apt::install(names, suite.as_deref()) {
+            println!("{error:#}; trying one by one");
+            names.iter().for_each(|it| report(apt::install(&[it], suite.as_deref())));
+        }
+    }
+}
+
+fn report(result: Result<()>) {
+    if let Err(error) = result {
+        println!("{error:#}");
+    }
+}
+
+/// `suite_of` tells the suite an installed package came from when that is backports.
+fn by_suite(missing: &[&Package], suite_of: impl Fn(&str) -> Option<String>) -> BySuite {
+    let mut by_suite = BySuite::new();
+    for package in missing {
+        by_suite.entry(package.suite_of.and_then(&suite_of)).or_default().push(package.name);
+    }
+    by_suite
+}
+
+fn verdict(missing: &[&Package], in_ci: bool) -> Result<Outcome> {
+    if missing.is_empty() {
+        return Ok(Outcome::Note("installed what was missing".to_owned()));
+    }
+    println!("to run every test, install as root:");
+    for (suite, names) in by_suite(missing, apt::backports_suite_of) {
+        println!("    {}", apt::install_line(&names, suite.as_deref()));
+    }
+    let text = format!("missing: {}", names(missing));
+    if in_ci {
+        bail!("{text} (CI runs every test, so every package is needed)");
+    }
+    Ok(Outcome::Note(format!("{text}; tests that need them print `skipped`")))
+}
+
+fn names(packages: &[&Package]) -> String {
+    packages.iter().map(|it| it.name).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Package = program("dash", "sh");
+    const AWAY: Package = program("away", "no-such-program-here");
+    const LIKE: Package =
+        Package { name: "like", proof: Proof::File("/no/such/file"), suite_of: Some("qemu-utils") };
+
+    #[test]
+    fn what_has_no_proof_is_missing() {
+        let group = Group { name: "g", needed: |_| true, packages: &[HERE, AWAY, LIKE] };
+        assert_eq!(names(&missing(&[&group])), "away like");
+    }
+
+    #[test]
+    fn a_package_follows_another_one_into_its_suite() {
+        let backports = |name: &str| Some(format!("{name}-backports"));
+        let expected =
+            BySuite::from([(None, vec!["away"]), (Some("qemu-utils-backports".into()), vec!["like"])]);
+        assert_eq!(by_suite(&[&AWAY, &LIKE], backports), expected);
+        assert_eq!(by_suite(&[&AWAY, &LIKE], |_| None), BySuite::from([(None, vec!["away", "like"])]));
+    }
+
+    #[test]
+    fn a_missing_package_fails_in_ci_and_is_a_note_elsewhere() {
+        let error = verdict(&[&AWAY], true).unwrap_err();
+        assert_eq!(error.to_string(), "missing: away (CI runs every test, so every package is needed)");
+        let note = Outcome::Note("missing: away; tests that need them print `skipped`".to_owned());
+        assert_eq!(verdict(&[&AWAY], false).unwrap(), note);
+        assert_eq!(verdict(&[], true).unwrap(), Outcome::Note("installed what was missing".to_owned()));
+    }
+
+    #[test]
+    fn no_package_is_listed_twice_and_the_tftp_servers_that_exclude_each_other_are_not_listed() {
+        let mut listed: Vec<_> = GROUPS.iter().flat_map(|it| it.packages).map(|it| it.name).collect();
+        assert!(!listed.contains(&"tftpd-hpa") && !listed.contains(&"atftpd"));
+        let count = listed.len();
+        listed.sort_unstable();
+        listed.dedup();
+        assert_eq!(listed.len(), count);
+    }
+
+    #[test]
+    fn the_emulated_board_needs_its_packages_only_once_it_is_in_the_tree() {
+        let tree = tempfile::tempdir().unwrap();
+        let qemu = GROUPS.iter().find(|it| it.name == "qemu").unwrap();
+        assert!(!(qemu.needed)(tree.path()));
+        std::fs::create_dir_all(tree.path().join("crates/board-qemu")).unwrap();
+        assert!((qemu.needed)(tree.path()));
+    }
+}

@@ -1,0 +1,110 @@
+//! The step that runs the tests: cargo-nextest when there is one, else `cargo test`.
+
+use super::{Outcome, has_subcommand, shown};
+use crate::workspace::cargo;
+use anyhow::{Context, Result, anyhow, bail};
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+
+/// Runs every test of the workspace, shows all output as it comes, and keeps the runner's summary lines.
+pub(super) fn run(root: &Path) -> Result<Outcome> {
+    let args: &[&str] = if has_subcommand("nextest") {
+        &["nextest", "run", "--workspace", "--no-tests=pass"]
+    } else {
+        // Libraries, programs and test binaries; doc tests are a step of their own.
+        &["test", "--workspace", "--all-targets", "--no-fail-fast"]
+    };
+    let mut command = Command::new(cargo());
+    command.args(args).current_dir(root);
+    if std::io::stdout().is_terminal() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    println!("$ {}", shown(&command));
+    watched(&mut command)
+}
+
+/// Runs a program, passes its streams on line by line and keeps the lines that sum up.
+fn watched(command: &mut Command) -> Result<Outcome> {
+    let shown = shown(command);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("`{shown}` did not start"))?;
+    let errors = child.stderr.take().context("standard error is piped")?;
+    let errors = thread::spawn(move || pass_on(errors, &mut std::io::stderr()));
+    let output = child.stdout.take().context("standard output is piped")?;
+    let mut kept = pass_on(output, &mut std::io::stdout())?;
+    kept.extend(errors.join().map_err(|_| anyhow!("reading the output of `{shown}` panicked"))??);
+    let status = child.wait().with_context(|| format!("`{shown}` was lost"))?;
+    if !status.success() {
+        bail!("`{shown}`: {status}");
+    }
+    if kept.is_empty() {
+        bail!("`{shown}` ended without a summary: no test ran");
+    }
+    Ok(Outcome::Tests(kept))
+}
+
+/// Copies a stream line by line; returns the lines that sum up.
+fn pass_on(from: impl Read, to: &mut impl Write) -> Result<Vec<String>> {
+    let mut from = BufReader::new(from);
+    let (mut kept, mut line) = (Vec::new(), Vec::new());
+    while from.read_until(b'\n', &mut line)? > 0 {
+        to.write_all(&line)?;
+        to.flush()?;
+        let text = String::from_utf8_lossy(&line);
+        if sums_up(&text) {
+            kept.push(text.trim().to_owned());
+        }
+        line.clear();
+    }
+    Ok(kept)
+}
+
+/// Whether a line is the summary of nextest, or of one binary under `cargo test` that had tests.
+fn sums_up(line: &str) -> bool {
+    let nextest = line.contains("Summary") && line.contains("tests run:");
+    let libtest = line.starts_with("test result:") && !line.contains(" 0 passed; 0 failed; 0 ignored;");
+    nextest || libtest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_are_told_from_other_lines() {
+        let yes = [
+            "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s",
+            "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out",
+            "     Summary [   0.4s] 7 tests run: 7 passed, 0 skipped",
+        ];
+        let no = [
+            "test summary::works ... ok",
+            "test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.0s",
+            "running 3 tests",
+        ];
+        assert!(yes.iter().all(|it| sums_up(it)));
+        assert!(!no.iter().any(|it| sums_up(it)));
+    }
+
+    #[test]
+    fn a_run_passes_output_on_and_keeps_the_summary() {
+        let mut seen = Vec::new();
+        let output = b"a \xff\ntest result: ok. 1 passed; 0 failed; 0 ignored;\nno end".as_slice();
+        let kept = pass_on(output, &mut seen).unwrap();
+        assert_eq!(seen, output);
+        assert_eq!(kept, ["test result: ok. 1 passed; 0 failed; 0 ignored;"]);
+    }
+
+    #[test]
+    fn a_run_in_which_no_test_ran_fails() {
+        let error = watched(Command::new("/bin/sh").args(["-c", "echo hello"])).unwrap_err();
+        assert_eq!(error.to_string(), "`sh -c echo hello` ended without a summary: no test ran");
+        let error = watched(Command::new("/bin/sh").args(["-c", "exit 101"])).unwrap_err();
+        assert_eq!(error.to_string(), "`sh -c exit 101`: exit status: 101");
+    }
+}

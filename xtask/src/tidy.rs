@@ -1,0 +1,105 @@
+//! `cargo xtask tidy`: the house rules, executed. Reports every finding of the tree in one go.
+
+mod bundles;
+mod edges;
+mod manifests;
+mod sources;
+
+use crate::workspace::Workspace;
+use anyhow::{Result, bail};
+use std::fmt;
+
+/// One broken rule.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Finding {
+    /// File, or `file:line`, relative to the root.
+    place: String,
+    /// What is there, what the rule is, what to do.
+    text: String,
+}
+
+impl Finding {
+    fn new(place: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { place: place.into(), text: text.into() }
+    }
+
+    fn on_line(path: &str, line: usize, text: impl Into<String>) -> Self {
+        Self::new(format!("{path}:{line}"), text)
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.text)
+    }
+}
+
+/// Checks the workspace around the current directory; an error when anything was found.
+pub(crate) fn run() -> Result<()> {
+    let findings = check(&Workspace::load()?)?;
+    for finding in &findings {
+        println!("{finding}");
+    }
+    match findings.len() {
+        0 => println!("tidy: nothing to report"),
+        1 => bail!("tidy: 1 finding"),
+        many => bail!("tidy: {many} findings"),
+    }
+    Ok(())
+}
+
+fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
+    let sources = sources::read(workspace)?;
+    let mut findings = edges::check(&workspace.packages);
+    findings.extend(sources::check(&sources));
+    findings.extend(bundles::check(workspace, &sources)?);
+    findings.extend(manifests::check(workspace)?);
+    findings.extend(documents(workspace)?);
+    findings.sort();
+    Ok(findings)
+}
+
+/// The three documents exist, and the map of the house names every room.
+fn documents(workspace: &Workspace) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        match workspace.read(name)? {
+            None => findings.push(Finding::new(name, "missing")),
+            Some(text) if name == "ARCHITECTURE.md" => {
+                let names = workspace.packages.iter().map(|it| it.name.as_str());
+                findings.extend(unmentioned(&text, names));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(findings)
+}
+
+fn unmentioned<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Vec<Finding> {
+    let is_word = |it: char| it.is_alphanumeric() || it == '-' || it == '_';
+    let words: Vec<&str> = text.split(|it| !is_word(it)).collect();
+    names
+        .filter(|it| !words.contains(it))
+        .map(|it| Finding::new("ARCHITECTURE.md", format!("does not mention `{it}`")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_crate_is_on_the_map_by_its_whole_name() {
+        let map = "* `flasher-core/` is the contract; driver-tftp is a server.";
+        assert_eq!(unmentioned(map, ["flasher-core", "driver-tftp"].into_iter()), []);
+        let missing = unmentioned(map, ["flasher", "driver-http"].into_iter());
+        let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            missing,
+            [
+                "ARCHITECTURE.md: does not mention `flasher`",
+                "ARCHITECTURE.md: does not mention `driver-http`"
+            ]
+        );
+    }
+}

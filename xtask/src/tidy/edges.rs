@@ -1,0 +1,187 @@
+//! Who may depend on whom among the crates of the workspace.
+
+use super::Finding;
+use crate::workspace::Package;
+
+/// What a crate is in the house.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// `flasher-core`: traits, registry, errors.
+    Core,
+    /// Plain libraries that know neither core nor drivers.
+    Library,
+    /// A driver or a virtual board: it registers itself with core.
+    Plugin,
+    /// `flasher-bundles`, where everything meets.
+    Bundles,
+    /// `exporter-grpc`, which knows the wire.
+    Exporter,
+    /// `flasher`, the command line.
+    CommandLine,
+    /// `xtask`.
+    Chores,
+    /// `flasher-tests`.
+    Stories,
+}
+
+/// The room of a crate, told by its name; `None` for a name the house has no place for.
+pub(super) fn room(name: &str) -> Option<Room> {
+    Some(match name {
+        "flasher-core" => Room::Core,
+        "board-console" | "disk-image" | "bundle-store" => Room::Library,
+        "board-sim" | "board-qemu" => Room::Plugin,
+        "flasher-bundles" => Room::Bundles,
+        "exporter-grpc" => Room::Exporter,
+        "flasher" => Room::CommandLine,
+        "xtask" => Room::Chores,
+        "flasher-tests" => Room::Stories,
+        _ if name.starts_with("driver-") => Room::Plugin,
+        _ => return None,
+    })
+}
+
+/// Every edge that crosses a wall, and every crate without a room.
+pub(super) fn check(packages: &[Package]) -> Vec<Finding> {
+    packages.iter().flat_map(|it| check_package(it, packages)).collect()
+}
+
+fn check_package(package: &Package, all: &[Package]) -> Vec<Finding> {
+    let Some(from) = room(&package.name) else {
+        let text = format!("`{}` has no room in the house: add it to xtask/src/tidy/edges.rs", package.name);
+        return vec![Finding::new(package.manifest(), text)];
+    };
+    let ours = |name: &str| all.iter().any(|it| it.name == name);
+    let dependencies = package.dependencies.iter().filter(|it| !it.for_tests_only && ours(&it.name));
+    dependencies
+        .filter(|it| room(&it.name).is_some_and(|to| !may_name(from, to)))
+        .map(|it| {
+            let text = format!("`{}` depends on `{}`: {}", package.name, it.name, rule(from));
+            Finding::new(package.manifest(), text)
+        })
+        .chain(foreign(package, from))
+        .collect()
+}
+
+fn may_name(from: Room, to: Room) -> bool {
+    use Room::{Bundles, Chores, CommandLine, Core, Exporter, Library, Plugin, Stories};
+    match from {
+        Core | Library | Chores => false,
+        Plugin | Exporter => matches!(to, Core | Library),
+        Bundles => matches!(to, Core | Library | Plugin),
+        CommandLine => matches!(to, Core | Library | Bundles | Exporter),
+        Stories => !matches!(to, Chores | Stories),
+    }
+}
+
+fn rule(from: Room) -> &'static str {
+    match from {
+        Room::Core => "the contract depends on no crate of ours",
+        Room::Library => "a library depends on no crate of ours",
+        Room::Chores => "chores depend on no crate of ours, so that they run on a broken tree",
+        Room::Plugin => {
+            "a driver depends on flasher-core and libraries; it gets its partners as children, by their traits"
+        }
+        Room::Exporter => "the exporter depends on flasher-core and libraries",
+        Room::Bundles => "flasher-bundles depends on flasher-core, libraries, drivers and virtual boards",
+        Room::CommandLine => "the command line reaches drivers through flasher-bundles",
+        Room::Stories => "stories depend on crates that ship",
+    }
+}
+
+/// Crates of others that only one room may know: the wire belongs to the exporter.
+fn foreign(package: &Package, from: Room) -> Vec<Finding> {
+    let wire = ["tonic", "prost"];
+    let known = matches!(from, Room::Exporter | Room::Stories);
+    let named =
+        package.dependencies.iter().filter(|it| !it.for_tests_only && wire.contains(&it.name.as_str()));
+    named
+        .filter(|_| !known)
+        .map(|it| {
+            let text =
+                format!("`{}` depends on `{}`: only exporter-grpc knows the wire", package.name, it.name);
+            Finding::new(package.manifest(), text)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::Dependency;
+
+    fn package(name: &str, dependencies: &[(&str, bool)]) -> Package {
+        let dependencies = dependencies
+            .iter()
+            .map(|&(name, for_tests_only)| Dependency { name: name.to_owned(), for_tests_only })
+            .collect();
+        Package { name: name.to_owned(), folder: format!("crates/{name}"), dependencies }
+    }
+
+    /// Whether a normal dependency of `from` on `to` is accepted.
+    fn accepted(from: &str, to: &str) -> bool {
+        check(&[package(from, &[(to, false)]), package(to, &[])]).is_empty()
+    }
+
+    #[test]
+    fn edges_of_the_house_are_accepted() {
+        let edges = [
+            ("driver-tftp", "flasher-core"),
+            ("driver-flasher", "board-console"),
+            ("board-sim", "flasher-core"),
+            ("flasher-bundles", "driver-tftp"),
+            ("flasher-bundles", "board-qemu"),
+            ("flasher", "exporter-grpc"),
+            ("flasher", "bundle-store"),
+            ("exporter-grpc", "flasher-core"),
+            ("flasher-tests", "driver-tftp"),
+        ];
+        for (from, to) in edges {
+            assert!(accepted(from, to), "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn edges_through_a_wall_are_reported() {
+        let edges = [
+            ("flasher-core", "disk-image"),
+            ("disk-image", "flasher-core"),
+            ("board-console", "disk-image"),
+            ("driver-flasher", "driver-tftp"),
+            ("board-sim", "driver-power-mock"),
+            ("driver-tftp", "flasher-bundles"),
+            ("flasher", "driver-tftp"),
+            ("exporter-grpc", "driver-tftp"),
+            ("flasher-bundles", "exporter-grpc"),
+            ("driver-http", "exporter-grpc"),
+            ("xtask", "flasher-core"),
+        ];
+        for (from, to) in edges {
+            assert!(!accepted(from, to), "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn a_test_may_name_anything() {
+        let all = [package("driver-flasher", &[("driver-tftp", true)]), package("driver-tftp", &[])];
+        assert_eq!(check(&all), []);
+    }
+
+    #[test]
+    fn a_crate_without_a_room_is_reported() {
+        let findings = check(&[package("attic", &[])]);
+        assert_eq!(
+            findings[0].to_string(),
+            "crates/attic/Cargo.toml: `attic` has no room in the house: add it to xtask/src/tidy/edges.rs"
+        );
+    }
+
+    #[test]
+    fn the_wire_belongs_to_the_exporter() {
+        assert_eq!(check(&[package("exporter-grpc", &[("tonic", false)])]), []);
+        let findings = check(&[package("flasher", &[("tonic", false)])]);
+        assert_eq!(
+            findings[0].to_string(),
+            "crates/flasher/Cargo.toml: `flasher` depends on `tonic`: only exporter-grpc knows the wire"
+        );
+    }
+}
