@@ -5,6 +5,7 @@ use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 const ROOT: &str = "Cargo.toml";
 const BUNDLES_MANIFEST: &str = "crates/flasher-bundles/Cargo.toml";
@@ -23,11 +24,21 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for path in write(&root, &args.name)? {
         println!("wrote {path}");
     }
+    format(&root.join(format!("crates/driver-{}/src/lib.rs", args.name)))?;
     println!(
         "next: say in crates/driver-{0}/src/lib.rs what it does, then `cargo test -p driver-{0}`,",
         args.name
     );
     println!("      and give the crate its paragraph in ARCHITECTURE.md");
+    Ok(())
+}
+
+/// Formats the new file: where its lines break depends on the length of the name.
+fn format(path: &Path) -> Result<()> {
+    let status = Command::new("rustfmt").arg(path).status().context("`rustfmt` did not start")?;
+    if !status.success() {
+        bail!("`rustfmt {}`: {status}", path.display());
+    }
     Ok(())
 }
 
