@@ -1,1 +1,33 @@
-//! Flash bundles: manifest v1alpha1 and the files it names.
+//! Flash bundles: the manifest (`FlashBundleManifest` v1alpha1) and the files it names, in a folder.
+//!
+//! [`Manifest`] says how a board boots a small Linux from the network and where an image may be written.
+//! [`Bundle`] is a manifest in a folder together with its kernel, initial RAM disk and device trees.
+//! [`overlaps`] tells whether loading them would overwrite one with another.
+//!
+//! A manifest in Jumpstarter's shape loads unchanged; what is ours is optional (see [`Spec`]).
+//! Everything here is synchronous and reads files: call it from a blocking thread in asynchronous code.
+
+mod address;
+mod bundle;
+mod confine;
+mod digest;
+mod error;
+mod inherit;
+mod manifest;
+mod overlap;
+mod read;
+mod secret;
+mod shape;
+mod suggest;
+mod yaml;
+
+pub use address::{Address, AddressError};
+pub use bundle::{Bundle, File, Files};
+pub use digest::Digest;
+pub use error::{Error, Problem, Problems, Warning};
+pub use manifest::{
+    API_VERSION, Boot, Dtb, KIND, Load, Login, MAX_MANIFEST_LENGTH, Manifest, Metadata, ShellType, Spec,
+    Variant,
+};
+pub use overlap::{Extent, Overlap, overlaps};
+pub use secret::Secret;
