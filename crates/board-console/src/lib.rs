@@ -1,1 +1,29 @@
 //! Expect engine, U-Boot dialogue and Linux-shell dialogue over any byte stream.
+//!
+//! The path through the crate is the path of a board: a [`Console`] over the serial stream, [`catch`] to stop U-Boot
+//! and speak to it as [`UBoot`], [`UBoot::boot`] to start Linux, [`login`] to speak to it as [`Shell`]. Everything
+//! received and sent is in the [`Transcript`], and every error of a failed wait quotes its last lines.
+//!
+//! The other end is never trusted: buffers are bounded, escape sequences are removed before matching, a prompt is
+//! believed only after it has echoed a random marker, and every wait has a deadline.
+
+mod cause;
+mod console;
+mod error;
+mod filter;
+mod marker;
+mod pattern;
+mod shell;
+mod transcript;
+mod uboot;
+
+pub use cause::Cause;
+pub use console::{ByteStream, Console, Found};
+pub use error::{Error, LoginProblem, Tail};
+pub use pattern::Pattern;
+pub use shell::{LoginOptions, Output, Shell, login, quote};
+pub use transcript::Transcript;
+pub use uboot::{CatchOptions, Lease, UBoot, catch};
+
+#[cfg(test)]
+mod testing;

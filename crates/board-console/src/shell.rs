@@ -1,0 +1,150 @@
+//! The Linux-shell dialogue: logging in, and commands whose output and status are told apart from everything else
+//! on the console.
+
+mod login;
+mod quote;
+mod run;
+
+use std::time::Duration;
+
+pub use login::{LoginOptions, login};
+pub use quote::quote;
+
+use crate::console::{Console, deadline};
+use crate::error::Error;
+use crate::marker::Marker;
+use crate::pattern::Pattern;
+use crate::transcript::Transcript;
+
+/// How long a shell may take to answer when it has nothing to do.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How long a shell may take to come back after its command was interrupted.
+const RESYNC_WITHIN: Duration = Duration::from_secs(10);
+const CTRL_C: &[u8] = b"\x03";
+
+/// A proven POSIX shell (busybox ash, dash, bash) on the console.
+///
+/// Commands run one at a time in this one shell, so variables and the working directory stay. Their standard input is
+/// `/dev/null`. Dropping a future of this type does no harm: the next call interrupts what is still running and
+/// proves the shell again.
+#[derive(Debug)]
+pub struct Shell {
+    console: Console,
+    /// Whether the shell is known to wait for a command.
+    idle: bool,
+}
+
+/// What a command gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The exit status, 0 to 255.
+    pub status: i32,
+    /// What it printed (standard output and error), lines ended by `\n`, without line ends at the end, as `$(…)`
+    /// gives it. Of more than 1 MiB the end. Kernel messages that came meanwhile are among it.
+    pub text: String,
+}
+
+impl Shell {
+    /// Runs `command` (any shell text, of any length and any number of lines) and gives status and output.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when it takes longer than `within`: it is interrupted (`^C`) and the next command may
+    /// follow. [`Error::Boot`] when the kernel panics, [`Error::Reset`] when the boot loader starts again,
+    /// [`Error::Garbled`] when the command does not arrive whole, [`Error::Invalid`] for a NUL in the command, and
+    /// those of [`Console::expect`]. A status that is not 0 is not an error.
+    pub async fn run(&mut self, command: &str, within: Duration) -> Result<Output, Error> {
+        run::run(self, command, within, None).await
+    }
+
+    /// As [`Self::run`], for a command that must succeed; gives its output.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when its status is not 0, and those of [`Self::run`].
+    pub async fn check(&mut self, command: &str, within: Duration) -> Result<String, Error> {
+        let Output { status, text } = self.run(command, within).await?;
+        if status == 0 {
+            return Ok(text);
+        }
+        let masked = |text: &str| self.transcript().masked(text);
+        Err(Error::Command {
+            command: masked(command),
+            status: Some(status),
+            output: masked(&text),
+            cause: None,
+        })
+    }
+
+    /// As [`Self::run`], for a long command that keeps printing: silence for `stall` ends it. Its lines can be seen
+    /// as they come with [`Transcript::on_line`].
+    ///
+    /// # Errors
+    /// [`Error::Stalled`] when nothing comes for `stall` (it is interrupted), and those of [`Self::run`].
+    pub async fn watch(
+        &mut self,
+        command: &str,
+        within: Duration,
+        stall: Option<Duration>,
+    ) -> Result<Output, Error> {
+        run::run(self, command, within, stall).await
+    }
+
+    /// Gives the console back. The shell stays in its quiet mode, without echo and prompt.
+    pub fn into_console(self) -> Console {
+        self.console
+    }
+
+    /// The record of the console.
+    pub fn transcript(&self) -> &Transcript {
+        self.console.transcript()
+    }
+
+    /// Has a shell that was just proven stop echoing and prompting, and the kernel stop talking, as far as they do.
+    ///
+    /// Nothing depends on it: it makes the console faster and messages rarer.
+    async fn quiet(mut console: Console) -> Result<Self, (Console, Error)> {
+        let line = "stty -echo 2>/dev/null; unset HISTFILE PROMPT_COMMAND; PS1= PS2=; dmesg -n 1 2>/dev/null";
+        for _ in 0..3 {
+            match ask(&mut console, line, ANSWER_WITHIN).await {
+                Ok(true) => return Ok(Self { console, idle: true }),
+                Ok(false) => {}
+                Err(error) => return Err((console, error)),
+            }
+        }
+        let error =
+            console.timeout_error("answer from the shell when it was told to be quiet", ANSWER_WITHIN * 3);
+        Err((console, error))
+    }
+
+    /// Interrupts what is running and waits until the shell answers.
+    async fn resync(&mut self) -> Result<(), Error> {
+        let until = deadline(RESYNC_WITHIN);
+        loop {
+            self.console.send(CTRL_C).await?;
+            self.console.settle(Duration::from_millis(100), Duration::from_secs(1)).await?;
+            if prove(&mut self.console).await? {
+                self.idle = true;
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= until {
+                return Err(self.console.timeout_error("answer from the shell", RESYNC_WITHIN));
+            }
+        }
+    }
+}
+
+/// Whether a shell answers on the console: prints a random marker that it must put together itself.
+async fn prove(console: &mut Console) -> Result<bool, Error> {
+    ask(console, ":", ANSWER_WITHIN).await
+}
+
+/// Runs `line` without looking at what it prints; whether its end was seen in time.
+async fn ask(console: &mut Console, line: &str, within: Duration) -> Result<bool, Error> {
+    let marker = Marker::random();
+    console.discard();
+    console.send(format!("{line}; printf '%s%s\\n' {} {}\n", marker.first, marker.second).as_bytes()).await?;
+    let answer = Pattern::text(&marker.joined());
+    Ok(console.expect_until(&[answer], deadline(within)).await?.is_some())
+}
+
+#[cfg(test)]
+mod tests;

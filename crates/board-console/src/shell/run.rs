@@ -1,0 +1,326 @@
+//! The command protocol: the command goes into a variable, is checked for length, evaluated, and framed by random
+//! markers; its status is kept so that it can be asked for again.
+//!
+//! One line, typed by us, does all of it; `V` holds the command, `S` its status:
+//!
+//! ```sh
+//! V='…'; case ${#V} in LENGTH) S=; printf BEGIN; command eval "$V" </dev/null; S=$?;; *) S=garbled;; esac; printf END$S:
+//! ```
+//!
+//! `command` keeps a syntax error from ending the line (POSIX.1-2017, 2.8.1). A command that does not fit a line is
+//! added to `V` piece by piece. Busybox's line editor takes 1023 characters, a Linux tty 4095.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::quote::typed;
+use super::{ANSWER_WITHIN, Output, Shell};
+use crate::cause::{BANNER, Cause, kernel_fatal};
+use crate::console::{BUFFER, Found, deadline};
+use crate::error::Error;
+use crate::marker::Marker;
+use crate::pattern::Pattern;
+
+/// Bytes of a command that are typed in one line; quoting makes them up to four times as many.
+const PIECE: usize = 200;
+/// What is longer after quoting is typed in pieces, in bytes.
+const LONGEST_TYPED: usize = 600;
+/// Silence after which the status is asked for, in case a kernel message tore the end marker apart. Doubled each time.
+const FIRST_QUESTION: Duration = Duration::from_secs(2);
+/// A panic or a banner counts when the command does not end within this time after it: a log may be printed.
+const GRACE: Duration = Duration::from_secs(3);
+/// How often a command that arrives garbled is sent.
+const TRIES: u32 = 3;
+/// The pause between characters after that, and after it happens again.
+const PACES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(10)];
+
+pub(super) async fn run(
+    shell: &mut Shell,
+    command: &str,
+    within: Duration,
+    stall: Option<Duration>,
+) -> Result<Output, Error> {
+    if command.contains('\0') {
+        let value = command.escape_debug().to_string();
+        return Err(Error::Invalid { what: "shell command", value, problem: "must not contain a NUL" });
+    }
+    // `$(…)` in `typed` takes these away, and the length is checked.
+    let command = command.trim_end_matches('\n');
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            slow_down(shell, attempt);
+        }
+        if !shell.idle {
+            shell.resync().await?;
+        }
+        shell.idle = false;
+        let outcome = attempt_once(shell, command, within, stall).await?;
+        match outcome {
+            Outcome::Done(output) => {
+                shell.idle = true;
+                return Ok(output);
+            }
+            Outcome::Garbled => {}
+            Outcome::Stopped(error) => return Err(give_up(shell, error).await),
+        }
+    }
+    Err(Error::Garbled {
+        sent: shell.transcript().masked(command),
+        received: "another text".into(),
+        tries: TRIES,
+        tail: shell.console.tail(),
+    })
+}
+
+enum Outcome {
+    Done(Output),
+    /// The command did not arrive whole and was not run.
+    Garbled,
+    /// The command runs on, or the board is lost.
+    Stopped(Error),
+}
+
+async fn attempt_once(
+    shell: &mut Shell,
+    command: &str,
+    within: Duration,
+    stall: Option<Duration>,
+) -> Result<Outcome, Error> {
+    let until = deadline(within);
+    let expression = typed(command);
+    let assign = if expression.len() <= LONGEST_TYPED {
+        format!("__v={expression}; ")
+    } else {
+        if !type_pieces(shell, command).await? {
+            return Ok(Outcome::Garbled);
+        }
+        String::new()
+    };
+    let frame = Frame::new();
+    shell.console.discard();
+    shell.console.send(format!("{assign}{}\n", frame.line(command)).as_bytes()).await?;
+    Wait::new(shell, command, frame, stall)?.for_end(until, within).await
+}
+
+/// Adds `command` to the variable piece by piece; whether every piece arrived.
+async fn type_pieces(shell: &mut Shell, command: &str) -> Result<bool, Error> {
+    let mut rest = command;
+    let mut value = "";
+    while !rest.is_empty() {
+        let end = if rest.len() > PIECE { shell.transcript().cut(rest, PIECE).max(1) } else { rest.len() };
+        let end = (end..=rest.len()).find(|end| rest.is_char_boundary(*end)).unwrap_or(rest.len());
+        // A line end at the end of a piece would be lost.
+        let end = end + rest[end..].bytes().take_while(|byte| *byte == b'\n').count();
+        let end =
+            if rest[..end].ends_with('\n') && end < rest.len() { next_boundary(rest, end) } else { end };
+        let (piece, left) = rest.split_at(end);
+        if !super::ask(&mut shell.console, &format!("__v={value}{}", typed(piece)), ANSWER_WITHIN * 2).await?
+        {
+            return Ok(false);
+        }
+        (rest, value) = (left, "$__v");
+    }
+    Ok(true)
+}
+
+fn next_boundary(text: &str, place: usize) -> usize {
+    (place + 1..=text.len()).find(|place| text.is_char_boundary(*place)).unwrap_or(text.len())
+}
+
+fn slow_down(shell: &mut Shell, attempt: u32) {
+    let pace = PACES[(attempt as usize - 1).min(PACES.len() - 1)];
+    let pace = shell.console.pacing().max(pace);
+    shell.console.set_pacing(pace);
+    shell.transcript().note("the command did not arrive whole: sending slower");
+}
+
+/// Interrupts a command that did not end; `error` says why it was given up.
+async fn give_up(shell: &mut Shell, error: Error) -> Error {
+    if !matches!(error, Error::Reset { .. } | Error::Boot { .. }) {
+        // When the shell does not come back the next command tries again and reports it.
+        let _ = shell.resync().await;
+    }
+    error
+}
+
+/// The markers of one command.
+struct Frame {
+    begin: Marker,
+    end: Marker,
+}
+
+impl Frame {
+    fn new() -> Self {
+        Self { begin: Marker::random(), end: Marker::random() }
+    }
+
+    /// Runs the command in the variable. The shell counts bytes or characters, depending on its locale.
+    fn line(&self, command: &str) -> String {
+        let Marker { first, second } = &self.begin;
+        let (bytes, characters) = (command.len(), command.chars().count());
+        format!(
+            "case ${{#__v}} in {bytes}|{characters}) __s=; printf '%s%s\\n' {first} {second}; \
+             command eval \"$__v\" </dev/null; __s=$?;; *) __s=garbled;; esac; {}",
+            self.question()
+        )
+    }
+
+    /// Prints the status again. A shell that gave the line up after a syntax error has it in `$?`.
+    fn question(&self) -> String {
+        let Marker { first, second } = &self.end;
+        format!("printf '%s%s:%s:\\n' {first} {second} \"${{__s:-$?}}\"")
+    }
+}
+
+struct Wait<'s> {
+    shell: &'s mut Shell,
+    command: &'s str,
+    frame: Frame,
+    patterns: [Pattern; 3],
+    output: Vec<u8>,
+    stall: Option<Duration>,
+    /// Bytes received when the board last printed something of its own, and when that was.
+    heard: (u64, Instant),
+    /// The echo of our own question is not a sign of life: bytes of it that may still come.
+    own_echo: u64,
+    next_question: Instant,
+    pause: Duration,
+    suspicion: Option<(Error, Instant)>,
+}
+
+impl<'s> Wait<'s> {
+    fn new(
+        shell: &'s mut Shell,
+        command: &'s str,
+        frame: Frame,
+        stall: Option<Duration>,
+    ) -> Result<Self, Error> {
+        let end = Pattern::regex(&format!(r"{}:(?:\d+|garbled):\r?\n", frame.end.joined()))?;
+        let heard = (shell.console.received(), Instant::now());
+        Ok(Self {
+            patterns: [end, kernel_fatal(), Pattern::regex(BANNER)?],
+            next_question: deadline(FIRST_QUESTION),
+            pause: FIRST_QUESTION,
+            own_echo: 0,
+            suspicion: None,
+            output: Vec::new(),
+            shell,
+            command,
+            frame,
+            stall,
+            heard,
+        })
+    }
+
+    async fn for_end(mut self, until: Instant, within: Duration) -> Result<Outcome, Error> {
+        loop {
+            let wake = self.wake(until);
+            match self.shell.console.expect_until(&self.patterns, wake).await? {
+                Some(found) if found.index == 0 => return Ok(self.ended(&found)),
+                Some(found) => self.suspect(&found).await?,
+                None => {}
+            }
+            self.listen();
+            if let Some(error) = self.given_up(until, within) {
+                return Ok(Outcome::Stopped(error));
+            }
+            if Instant::now() >= self.next_question {
+                self.ask_again().await?;
+            }
+        }
+    }
+
+    /// When something is to be decided next.
+    fn wake(&self, until: Instant) -> Instant {
+        let stalled = self.stall.map(|stall| self.heard.1 + stall);
+        let suspicion = self.suspicion.as_ref().map(|(_, when)| *when);
+        [stalled, suspicion].into_iter().flatten().fold(until.min(self.next_question), Instant::min)
+    }
+
+    /// Notes signs of life; silence is counted from the last one.
+    fn listen(&mut self) {
+        let received = self.shell.console.received();
+        let new = received - self.heard.0;
+        let echo = new.min(self.own_echo);
+        self.own_echo -= echo;
+        self.heard.0 = received;
+        if new > echo {
+            self.heard.1 = Instant::now();
+            self.pause = FIRST_QUESTION;
+            self.next_question = deadline(self.pause);
+        }
+    }
+
+    fn given_up(&mut self, until: Instant, within: Duration) -> Option<Error> {
+        let now = Instant::now();
+        if let Some((error, _)) = self.suspicion.take_if(|(_, when)| *when <= now) {
+            return Some(error);
+        }
+        let command = self.shell.transcript().masked(self.command);
+        let tail = self.shell.console.tail();
+        match self.stall {
+            _ if now >= until => {
+                Some(Error::Timeout { waited_for: format!("end of `{command}`"), within, tail })
+            }
+            Some(stall) if now >= self.heard.1 + stall => {
+                Some(Error::Stalled { command, silent: stall, tail })
+            }
+            _ => None,
+        }
+    }
+
+    /// The question waits in the tty until the command is over: it does not read what is typed.
+    async fn ask_again(&mut self) -> Result<(), Error> {
+        let question = self.frame.question() + "\n";
+        self.own_echo = question.len() as u64 + 1;
+        self.pause *= 2;
+        self.next_question = deadline(self.pause);
+        self.shell.console.send(question.as_bytes()).await
+    }
+
+    async fn suspect(&mut self, found: &Found) -> Result<(), Error> {
+        self.keep(&found.before);
+        self.keep(&found.matched);
+        if self.suspicion.is_some() {
+            return Ok(());
+        }
+        let tail = self.shell.console.tail();
+        let evidence = String::from_utf8_lossy(&found.matched).into_owned();
+        let error = match Cause::of(&found.matched) {
+            Some(cause) => Error::Boot { cause, evidence, tail },
+            None => Error::Reset { during: self.shell.transcript().masked(self.command), tail },
+        };
+        self.suspicion = Some((error, deadline(GRACE)));
+        Ok(())
+    }
+
+    fn ended(&mut self, found: &Found) -> Outcome {
+        self.keep(&found.before);
+        let marked = String::from_utf8_lossy(&found.matched);
+        let status = marked.split(':').nth(1).unwrap_or_default();
+        match status.parse() {
+            Ok(status) => Outcome::Done(Output { status, text: self.text() }),
+            Err(_) => Outcome::Garbled,
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        self.output.extend_from_slice(bytes);
+        let excess = self.output.len().saturating_sub(BUFFER);
+        self.output.drain(..excess);
+    }
+
+    /// What the command printed: from the begin marker on, if it is whole, without what we typed.
+    fn text(&self) -> String {
+        let text = String::from_utf8_lossy(&self.output).replace("\r\n", "\n").replace("\r\r\n", "\n");
+        let begin = self.frame.begin.joined();
+        let text = match text.split_once(&begin) {
+            Some((_, text)) => text.strip_prefix('\n').unwrap_or(text),
+            None => &text,
+        };
+        let question = self.frame.question();
+        let text = text.replace(&format!("{question}\n"), "").replace(&question, "");
+        text.trim_end_matches('\n').to_owned()
+    }
+}

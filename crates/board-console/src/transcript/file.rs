@@ -1,0 +1,117 @@
+//! The thread that writes a transcript to its file.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+
+use tokio::sync::oneshot;
+
+use crate::error::Error;
+
+/// Text that waits for a slow disk; what comes beyond is left out and the gap is marked.
+const LONGEST_BACKLOG: usize = 16 * 1024 * 1024;
+
+enum Message {
+    Line(String),
+    Flush(oneshot::Sender<io::Result<()>>),
+}
+
+/// The sending end; the thread ends when it is dropped.
+pub(super) struct FileWriter {
+    path: PathBuf,
+    queue: Sender<Message>,
+    backlog: Arc<AtomicUsize>,
+    left_out: AtomicUsize,
+}
+
+impl FileWriter {
+    pub(super) fn create(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Transcript { path: path.to_owned(), source };
+        let file = File::create(path).map_err(failed)?;
+        let (queue, messages) = channel();
+        let backlog = Arc::new(AtomicUsize::new(0));
+        let thread_backlog = Arc::clone(&backlog);
+        std::thread::Builder::new()
+            .name("console-transcript".into())
+            .spawn(move || write_messages(BufWriter::new(file), &messages, &thread_backlog))
+            .map_err(failed)?;
+        Ok(Self { path: path.to_owned(), queue, backlog, left_out: AtomicUsize::new(0) })
+    }
+
+    /// Queues a line; errors show at the next flush.
+    pub(super) fn write(&self, line: String) {
+        if self.backlog.load(Ordering::Relaxed) > LONGEST_BACKLOG {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let left_out = self.left_out.swap(0, Ordering::Relaxed);
+        if left_out > 0 {
+            self.queue_line(format!("         # {left_out} lines left out: the disk is too slow\n"));
+        }
+        self.queue_line(line);
+    }
+
+    pub(super) async fn flush(&self) -> Result<(), Error> {
+        let (done, written) = oneshot::channel();
+        let gone = || io::Error::other("the writing thread has ended");
+        let sent = self.queue.send(Message::Flush(done)).map_err(|_| gone());
+        let result = match sent {
+            Ok(()) => written.await.unwrap_or_else(|_| Err(gone())),
+            Err(error) => Err(error),
+        };
+        result.map_err(|source| Error::Transcript { path: self.path.clone(), source })
+    }
+
+    fn queue_line(&self, line: String) {
+        self.backlog.fetch_add(line.len(), Ordering::Relaxed);
+        // A thread that is gone is reported by `flush`.
+        let _ = self.queue.send(Message::Line(line));
+    }
+}
+
+/// Writes until the queue is closed; after the first error only reports it.
+fn write_messages(mut file: BufWriter<File>, messages: &Receiver<Message>, backlog: &AtomicUsize) {
+    let mut failed: Option<io::Error> = None;
+    while let Some(message) = next_message(messages, &mut file, &mut failed) {
+        match message {
+            Message::Line(line) => {
+                backlog.fetch_sub(line.len(), Ordering::Relaxed);
+                if failed.is_none() {
+                    failed = file.write_all(line.as_bytes()).err();
+                }
+            }
+            Message::Flush(done) => {
+                let result = failed.as_ref().map_or_else(|| file.flush(), |error| Err(copy_of(error)));
+                // Nobody waits any more: the caller gave up.
+                let _ = done.send(result);
+            }
+        }
+    }
+}
+
+/// The next message; writes out what is buffered before it waits for one.
+fn next_message(
+    messages: &Receiver<Message>,
+    file: &mut BufWriter<File>,
+    failed: &mut Option<io::Error>,
+) -> Option<Message> {
+    match messages.try_recv() {
+        Ok(message) => Some(message),
+        Err(TryRecvError::Disconnected) => None,
+        Err(TryRecvError::Empty) => {
+            if failed.is_none() {
+                *failed = file.flush().err();
+            }
+            messages.recv().ok()
+        }
+    }
+}
+
+fn copy_of(error: &io::Error) -> io::Error {
+    error
+        .raw_os_error()
+        .map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
+}

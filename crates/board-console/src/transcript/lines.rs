@@ -1,0 +1,83 @@
+//! Bytes of one direction into lines: cleaned, masked, bounded in length.
+
+use super::Secrets;
+
+/// A line without an end is recorded in pieces of about this many bytes.
+const LONGEST_LINE: usize = 4096;
+
+/// A line and the milliseconds at which it began.
+pub(super) type Line = (u64, String);
+
+/// The unfinished line of one direction.
+#[derive(Default)]
+pub(super) struct LineAssembler {
+    bytes: Vec<u8>,
+    began: u64,
+    /// A carriage return ends a line, but `\r\n` and `\r\r\n` end only one.
+    after_return: bool,
+}
+
+impl LineAssembler {
+    /// Takes bytes that arrived at `now` and gives the lines they complete.
+    pub(super) fn feed(&mut self, bytes: &[u8], now: u64, secrets: &Secrets) -> Vec<Line> {
+        let mut complete = Vec::new();
+        for &byte in bytes {
+            match byte {
+                b'\r' => self.after_return = true,
+                b'\n' => complete.push(self.end_line(now, secrets)),
+                _ => {
+                    if std::mem::take(&mut self.after_return) && !self.bytes.is_empty() {
+                        complete.push(self.end_line(now, secrets));
+                    }
+                    complete.extend(self.push(byte, now, secrets));
+                }
+            }
+        }
+        complete
+    }
+
+    /// The unfinished line as it is now.
+    pub(super) fn unfinished(&self, secrets: &Secrets) -> String {
+        cleaned(&self.bytes, secrets)
+    }
+
+    /// Ends the unfinished line, if there is one.
+    pub(super) fn finish(&mut self, secrets: &Secrets) -> Option<Line> {
+        (!self.bytes.is_empty()).then(|| self.end_line(self.began, secrets))
+    }
+
+    fn push(&mut self, byte: u8, now: u64, secrets: &Secrets) -> Option<Line> {
+        if self.bytes.is_empty() {
+            self.began = now;
+        }
+        self.bytes.push(byte);
+        (self.bytes.len() >= LONGEST_LINE + secrets.longest()).then(|| self.cut_line(secrets))
+    }
+
+    fn end_line(&mut self, now: u64, secrets: &Secrets) -> Line {
+        let began = if self.bytes.is_empty() { now } else { self.began };
+        let line = cleaned(&self.bytes, secrets);
+        self.bytes.clear();
+        self.after_return = false;
+        (began, line)
+    }
+
+    /// Records the beginning of an endless line; a secret that may be just arriving stays for later.
+    fn cut_line(&mut self, secrets: &Secrets) -> Line {
+        let at = secrets.cut(&self.bytes, self.bytes.len() - secrets.longest());
+        let rest = self.bytes.split_off(at);
+        let line = cleaned(&self.bytes, secrets);
+        self.bytes = rest;
+        (self.began, line)
+    }
+}
+
+/// Text without control characters (a tab becomes a space), with secrets masked.
+pub(super) fn cleaned(bytes: &[u8], secrets: &Secrets) -> String {
+    let text: String = String::from_utf8_lossy(bytes)
+        .chars()
+        .map(|letter| if letter == '\t' { ' ' } else { letter })
+        .filter(|letter| !letter.is_control())
+        .collect();
+    secrets.mask(&text)
+}

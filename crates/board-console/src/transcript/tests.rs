@@ -1,0 +1,74 @@
+//! What a transcript records, in memory and in its file.
+
+use std::sync::{Arc, Mutex};
+
+use super::*;
+
+#[test]
+fn the_tail_is_the_last_received_lines_without_control_characters() {
+    let transcript = Transcript::in_memory();
+    transcript.received(b"one\r\ntwo\x07\r\r\n\r\n10%\r20%\r\n");
+    transcript.sent(b"sent\n");
+    transcript.received(b"=> ");
+    assert_eq!(transcript.tail(10), ["one", "two", "10%", "20%", "=> "]);
+    assert_eq!(transcript.tail(2), ["20%", "=> "]);
+    transcript.received("x".repeat(5000).as_bytes());
+    assert!(transcript.tail(1)[0].chars().count() <= TAIL_WIDTH + 1);
+}
+
+#[test]
+fn a_secret_is_masked_however_it_arrives() {
+    let transcript = Transcript::in_memory();
+    let seen = Arc::new(Mutex::new(String::new()));
+    let listener = Arc::clone(&seen);
+    transcript.on_line(move |line| listener.lock().expect("lock").push_str(line));
+    transcript.mask("it's secret");
+    for byte in b"say it's secret!\r\nsay it'\\''s secret!\r\n" {
+        transcript.received(&[*byte]);
+        transcript.sent(&[*byte]);
+    }
+    let endless = format!("{}it's secret{}\n", "x".repeat(4090), "y".repeat(9000));
+    transcript.received(endless.as_bytes());
+    assert!(!transcript.render().contains("secret"), "{}", transcript.render());
+    assert_eq!(transcript.render().matches("say ********!").count(), 4);
+    assert!(!seen.lock().expect("lock").contains("secret"));
+    assert_eq!(transcript.masked("it's secret"), "********");
+}
+
+#[test]
+fn a_secret_is_not_cut_between_two_lines() {
+    let transcript = Transcript::in_memory();
+    transcript.mask("topsecret");
+    assert_eq!(transcript.cut("abc topsecret", 8), 4);
+    assert_eq!(transcript.cut("abc topsecret", 3), 3);
+    let long = "k".repeat(40);
+    transcript.mask(&long);
+    assert_eq!(transcript.cut(&long, 20), 20);
+    assert_eq!(transcript.masked(&long[..20]), "********");
+}
+
+#[tokio::test]
+async fn the_file_has_everything_with_times_and_signs() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("console.log");
+    let transcript = Transcript::to_file(&path).expect("file");
+    transcript.note("power on");
+    transcript.received(b"U-Boot 2023.01\r\n=> ");
+    transcript.sent(b"dhcp\n");
+    transcript.flush().await.expect("written");
+    let text = std::fs::read_to_string(&path).expect("text");
+    let lines: Vec<_> = text.lines().map(|line| &line[9..]).collect();
+    assert_eq!(lines, ["# power on", "< U-Boot 2023.01", "> dhcp", "< => "]);
+    assert!(text.lines().all(|line| line[..8].trim().parse::<u64>().is_ok()));
+    let missing = Transcript::to_file(&folder.path().join("no/such")).expect_err("no folder");
+    assert!(matches!(missing, Error::Transcript { .. }));
+}
+
+#[test]
+fn memory_is_bounded() {
+    let transcript = Transcript::in_memory();
+    for _ in 0..100_000 {
+        transcript.received(b"a line of some length that is repeated\r\n");
+    }
+    assert!(transcript.state().kept_bytes <= KEPT);
+}

@@ -1,0 +1,165 @@
+//! The U-Boot dialogue: one checked command at a time over a console whose prompt has been proven.
+
+mod catch;
+mod env;
+mod line;
+mod net;
+mod wait;
+
+use std::time::Duration;
+
+pub use catch::{CatchOptions, catch};
+pub use net::Lease;
+
+use crate::console::{Console, deadline};
+use crate::error::Error;
+use crate::marker::Marker;
+use crate::transcript::Transcript;
+
+/// Characters of a line that U-Boot's line editor keeps: `CONFIG_SYS_CBSIZE` 512 less the final NUL. It drops the
+/// rest without a word.
+const LONGEST_LINE: usize = 511;
+/// How long U-Boot may take to show a prompt when it has nothing to do.
+const PROMPT_WITHIN: Duration = Duration::from_secs(5);
+/// Commands that only touch the environment.
+const QUICK: Duration = Duration::from_secs(10);
+/// The variable that holds a boot command which is too long for a line.
+const BOOT_VARIABLE: &str = "long_boot_command";
+
+/// U-Boot at its prompt. The shell must be hush (`;`, `$?`), as it is by default.
+///
+/// Only one command runs at a time and nothing is typed ahead. Dropping a future of this type does no harm: the next
+/// call interrupts what is still running and finds the prompt again.
+#[derive(Debug)]
+pub struct UBoot {
+    console: Console,
+    prompt: String,
+    /// Whether the board is known to wait at its prompt.
+    at_prompt: bool,
+    /// Whether the board shows what it receives before the line is complete.
+    echoes: bool,
+}
+
+/// How strictly the output of a command is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Output {
+    /// A known error text makes the command fail.
+    Checked,
+    /// Any text is data.
+    Data,
+}
+
+impl UBoot {
+    /// Runs `command` and gives what it printed, lines ended by `\n`, without line ends at the end.
+    ///
+    /// The command must be one line of printable characters, at most about 480 (511 less the marker that ends it).
+    ///
+    /// # Errors
+    /// [`Error::Command`] when its status is not 0 or it prints one of U-Boot's error texts (without waiting for the
+    /// deadline: the command is then interrupted), [`Error::Timeout`] when it takes longer than `within` (it is
+    /// interrupted too, and the next command may follow), [`Error::Reset`] when the board restarts,
+    /// [`Error::Garbled`] when the board does not echo what it is sent, [`Error::LineTooLong`],
+    /// [`Error::Invalid`] and those of [`Console::expect`].
+    pub async fn run(&mut self, command: &str, within: Duration) -> Result<String, Error> {
+        let ended = self.execute(command, within, Output::Checked).await?;
+        match (ended.status, ended.cause) {
+            (Some(0), None) => Ok(ended.output),
+            (status, cause) => Err(self.command_error(command, status, &ended.output, cause)),
+        }
+    }
+
+    /// Sends the boot command `command` and gives the console back without waiting for anything but its echo.
+    ///
+    /// A command that is too long for a line is put into a variable in pieces and run from there.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`]. A boot that fails shows in [`login`](crate::login).
+    pub async fn boot(mut self, command: &str) -> Result<Console, Error> {
+        line::check_printable("boot command", command)?;
+        if command.len() > LONGEST_LINE {
+            self.set(BOOT_VARIABLE, command).await?;
+            self.start_line(&format!("run {BOOT_VARIABLE}")).await?;
+        } else {
+            self.start_line(command).await?;
+        }
+        self.console.set_uboot_prompt(Some(self.prompt));
+        Ok(self.console)
+    }
+
+    /// Gives the console back, U-Boot waiting at its prompt.
+    pub fn into_console(self) -> Console {
+        self.console
+    }
+
+    /// The record of the console.
+    pub fn transcript(&self) -> &Transcript {
+        self.console.transcript()
+    }
+
+    fn new(console: Console, prompt: String) -> Self {
+        Self { console, prompt, at_prompt: false, echoes: true }
+    }
+
+    /// Runs `command` to its end, whatever its status is.
+    async fn execute(
+        &mut self,
+        command: &str,
+        within: Duration,
+        reading: Output,
+    ) -> Result<wait::Ended, Error> {
+        let marker = Marker::random();
+        let end = format!("; echo {}\"{}\"$?", marker.first, marker.second);
+        line::check_printable("U-Boot command", command)?;
+        self.check_length(command, LONGEST_LINE - end.len())?;
+        let until = deadline(within);
+        let line = format!("{command}{end}");
+        self.start_line(&line).await?;
+        let ended = wait::for_end(self, &line, &marker, until, reading).await;
+        match ended? {
+            wait::Outcome::Ended(ended) => Ok(ended),
+            outcome => self.stop(command, within, outcome).await,
+        }
+    }
+
+    /// Interrupts a command that did not end by itself, so that the next one can follow.
+    async fn stop(
+        &mut self,
+        command: &str,
+        within: Duration,
+        outcome: wait::Outcome,
+    ) -> Result<wait::Ended, Error> {
+        let during = self.transcript().masked(command);
+        let tail = self.console.tail();
+        if matches!(outcome, wait::Outcome::Reset) {
+            return Err(Error::Reset { during, tail });
+        }
+        // When the prompt does not come back the next command tries again and reports it.
+        let _ = self.resync(PROMPT_WITHIN).await;
+        match outcome {
+            wait::Outcome::Failed(ended) | wait::Outcome::Ended(ended) => Ok(ended),
+            _ => Err(Error::Timeout { waited_for: format!("end of `{during}`"), within, tail }),
+        }
+    }
+
+    fn check_length(&self, command: &str, limit: usize) -> Result<(), Error> {
+        if command.len() <= limit {
+            return Ok(());
+        }
+        let command_start: String = self.transcript().masked(command).chars().take(60).collect();
+        Err(Error::LineTooLong { length: command.len(), limit, command: command_start + "…" })
+    }
+
+    fn command_error(
+        &self,
+        command: &str,
+        status: Option<i32>,
+        output: &str,
+        cause: Option<crate::Cause>,
+    ) -> Error {
+        let masked = |text: &str| self.transcript().masked(text);
+        Error::Command { command: masked(command), status, output: masked(output), cause }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Stopping U-Boot's autoboot: which output means what, when to press the key, when it is too late.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::UBoot;
+use crate::cause::BANNER;
+use crate::console::{Console, deadline};
+use crate::error::Error;
+use crate::pattern::Pattern;
+
+/// Between two keys while the countdown runs: it may last one second or less.
+const DURING_COUNTDOWN: Duration = Duration::from_millis(50);
+/// Between two keys after the banner.
+const AFTER_BANNER: Duration = Duration::from_millis(100);
+/// Between two keys while the board is silent: it may wait at its prompt.
+const WHILE_SILENT: Duration = Duration::from_millis(300);
+/// A prompt gets this long to prove itself.
+const PROOF_WITHIN: Duration = Duration::from_secs(5);
+/// Sent in turn with the interrupt while the board is silent: at a prompt it shows a new one and repeats no command,
+/// and it interrupts boot scripts.
+const CTRL_C: &[u8] = b"\x03";
+
+/// `bootdelay` countdown texts (CONFIG_AUTOBOOT_PROMPT and the default of common/autoboot.c).
+const COUNTDOWN: &str =
+    r"(?i)stop autoboot|autoboot in \d|to abort autoboot|to interrupt|press .{1,40} to stop";
+/// The kernel is starting.
+const KERNEL: [&str; 4] =
+    ["Starting kernel", "Linux version ", "Booting Linux on", "EFI stub: Booting Linux"];
+
+/// How to stop U-Boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatchOptions {
+    /// U-Boot's prompt, literally; line ends around it are ignored (Jumpstarter's default is `"\n=>"`).
+    pub prompt: String,
+    /// What stops the countdown: any key by default, or the board's stop string (CONFIG_AUTOBOOT_STOP_STR).
+    pub interrupt: Vec<u8>,
+    /// How long the board may take from power-on to its prompt.
+    pub within: Duration,
+    /// Seeing this text means that the system is running and U-Boot was missed.
+    pub login_prompt: String,
+}
+
+impl Default for CatchOptions {
+    fn default() -> Self {
+        Self {
+            prompt: "=>".into(),
+            interrupt: CTRL_C.to_vec(),
+            within: Duration::from_secs(60),
+            login_prompt: "login:".into(),
+        }
+    }
+}
+
+/// Stops autoboot and brings U-Boot to a proven prompt.
+///
+/// Recognises the banner, the countdown, an idle prompt, and a system that is already starting. Keys are pressed fast
+/// during the countdown, less so after the banner, gently while the board is silent, and not while it prints
+/// something else.
+///
+/// # Errors
+/// The console is given back with the error: [`Error::AutobootNotInterruptible`], [`Error::Missed`],
+/// [`Error::Timeout`], [`Error::Invalid`] for an empty prompt, and those of [`Console::expect`].
+pub async fn catch(console: Console, options: &CatchOptions) -> Result<UBoot, (Console, Error)> {
+    let prompt = options.prompt.trim_matches(['\r', '\n']).to_owned();
+    let mut uboot = UBoot::new(console, prompt);
+    match reach_prompt(&mut uboot, options).await {
+        Ok(()) => Ok(uboot),
+        Err(error) => Err((uboot.into_console(), error)),
+    }
+}
+
+async fn reach_prompt(uboot: &mut UBoot, options: &CatchOptions) -> Result<(), Error> {
+    if uboot.prompt.trim().is_empty() {
+        let value = options.prompt.escape_debug().to_string();
+        return Err(Error::Invalid { what: "U-Boot prompt", value, problem: "must not be empty" });
+    }
+    uboot.console.set_uboot_prompt(None);
+    let until = deadline(options.within);
+    let mut catching = Catching::new(options, until)?;
+    loop {
+        catching.stop_autoboot(&mut uboot.console).await?;
+        match uboot.resync(PROOF_WITHIN).await {
+            Err(Error::Timeout { .. }) if Instant::now() < until => {}
+            result => return result,
+        }
+    }
+}
+
+struct Catching<'o> {
+    options: &'o CatchOptions,
+    until: Instant,
+    patterns: Vec<Pattern>,
+    stage: Stage,
+    /// Keys pressed so far.
+    keys: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Unknown,
+    Banner,
+    Countdown,
+}
+
+impl<'o> Catching<'o> {
+    fn new(options: &'o CatchOptions, until: Instant) -> Result<Self, Error> {
+        let prompt = options.prompt.trim_matches(['\r', '\n']);
+        let mut patterns = vec![
+            Pattern::text(prompt),
+            Pattern::regex(COUNTDOWN)?,
+            Pattern::regex(BANNER)?,
+            Pattern::any("a starting kernel", KERNEL),
+        ];
+        if !options.login_prompt.trim().is_empty() {
+            patterns.push(Pattern::text(options.login_prompt.trim()));
+        }
+        Ok(Self { options, until, patterns, stage: Stage::Unknown, keys: 0 })
+    }
+
+    /// Watches and presses keys until the prompt is seen.
+    async fn stop_autoboot(&mut self, console: &mut Console) -> Result<(), Error> {
+        let mut heard = console.received();
+        let mut next_key = deadline(self.pause());
+        loop {
+            if Instant::now() >= self.until {
+                return Err(console.timeout_error("U-Boot prompt", self.options.within));
+            }
+            if let Some(found) = console.expect_until(&self.patterns, next_key.min(self.until)).await? {
+                match found.index {
+                    0 => return Ok(()),
+                    1 => next_key = self.enter(Stage::Countdown, next_key),
+                    2 => next_key = self.enter(Stage::Banner, next_key),
+                    _ => return Err(self.missed(console, &found.matched)),
+                }
+                continue;
+            }
+            if self.stage != Stage::Unknown || heard == console.received() {
+                self.press_key(console).await?;
+            }
+            heard = console.received();
+            next_key = deadline(self.pause());
+        }
+    }
+
+    /// The countdown wants a key at once; a second banner (SPL, then U-Boot) changes nothing.
+    fn enter(&mut self, stage: Stage, next_key: Instant) -> Instant {
+        self.stage = self.stage.max(stage);
+        if stage == Stage::Countdown { Instant::now() } else { next_key.min(deadline(self.pause())) }
+    }
+
+    fn pause(&self) -> Duration {
+        match self.stage {
+            Stage::Unknown => WHILE_SILENT,
+            Stage::Banner => AFTER_BANNER,
+            Stage::Countdown => DURING_COUNTDOWN,
+        }
+    }
+
+    async fn press_key(&mut self, console: &mut Console) -> Result<(), Error> {
+        let in_turn = self.stage != Stage::Countdown && self.keys % 2 == 1;
+        self.keys += 1;
+        console.send(if in_turn { CTRL_C } else { &self.options.interrupt }).await
+    }
+
+    fn missed(&self, console: &Console, evidence: &[u8]) -> Error {
+        let tail = console.tail();
+        let advice = match self.stage {
+            Stage::Banner => return Error::AutobootNotInterruptible { tail },
+            Stage::Countdown => {
+                "its countdown was seen but did not stop; check the interrupt key or stop string and the serial line's \
+                 receive direction"
+            }
+            Stage::Unknown => {
+                "the board was already past its boot loader; power-cycle it with the console open"
+            }
+        };
+        Error::Missed { evidence: String::from_utf8_lossy(evidence).trim().to_owned(), advice, tail }
+    }
+}
