@@ -12,6 +12,9 @@ const AROUND_PIECE: usize = 80;
 /// Characters that may stand in a word without quotes.
 const PLAIN: &str = "._-+/:,@%=";
 const LONGEST_NAME: usize = 32;
+/// `printenv NAME` cuts what does not fit U-Boot's print buffer (CONFIG_SYS_PBSIZE, little more than 512 bytes) without
+/// a word; the list of all variables is not cut.
+const SURELY_WHOLE: usize = 400;
 
 impl UBoot {
     /// Sets the environment variable `name` to `value` (in memory; nothing is saved). An empty value deletes it.
@@ -49,15 +52,19 @@ impl UBoot {
         check_name(name)?;
         let command = format!("printenv {name}");
         let ended = self.execute(&command, QUICK, Output::Data).await?;
-        let start = format!("{name}=");
-        match ended.status {
-            Some(0) => match ended.output.lines().find_map(|line| line.strip_prefix(&start)) {
-                Some(value) => Ok(Some(value.to_owned())),
-                None => Err(self.unexpected(command, "`name=value`", &ended.output)),
-            },
+        match (ended.status, value_of(name, &ended.output)) {
+            (Some(0), Some(value)) if value.len() < SURELY_WHOLE => Ok(Some(value)),
+            (Some(0), Some(value)) => Ok(Some(self.get_long(name).await?.unwrap_or(value))),
+            (Some(0), None) => Err(self.unexpected(command, "`name=value`", &ended.output)),
             _ if ended.output.contains("not defined") => Ok(None),
-            status => Err(self.command_error(&command, status, &ended.output, None)),
+            (status, _) => Err(self.command_error(&command, status, &ended.output, None)),
         }
+    }
+
+    /// A long value from the list of all variables, which U-Boot prints without its print buffer.
+    async fn get_long(&mut self, name: &str) -> Result<Option<String>, Error> {
+        let all = self.execute("printenv", QUICK, Output::Data).await?;
+        Ok(value_of(name, &all.output).map(|value| unescaped(&value)))
     }
 
     pub(super) async fn run_quick(&mut self, command: &str) -> Result<(), Error> {
@@ -100,6 +107,21 @@ impl UBoot {
         let masked = |text: &str| self.transcript().masked(text);
         Error::Unexpected { command: masked(&command), expected, got: masked(got) }
     }
+}
+
+/// The value in the line `name=value` of `output`.
+fn value_of(name: &str, output: &str) -> Option<String> {
+    output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
+}
+
+/// In the list of all variables a backslash stands before each one that belongs to a value (lib/hashtable.c).
+fn unescaped(listed: &str) -> String {
+    let mut letters = listed.chars();
+    let mut next = || match letters.next() {
+        Some('\\') => letters.next(),
+        letter => letter,
+    };
+    std::iter::from_fn(&mut next).collect()
 }
 
 /// `text` as one word of a U-Boot command, quoted if it must be.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::UBoot;
 use super::env::word;
-use super::{Output, QUICK, UBoot};
 use crate::console::deadline;
 use crate::error::Error;
 
@@ -85,15 +85,6 @@ impl UBoot {
             Err(_) if value.trim().is_empty() => Ok(None),
             Err(_) => Err(self.unexpected(format!("printenv {name}"), "an IPv4 address", &value)),
         }
-    }
-
-    /// Whether this U-Boot has the command `name`.
-    ///
-    /// # Errors
-    /// Those of [`Self::run`], but not that of an unknown command.
-    pub async fn has_command(&mut self, name: &str) -> Result<bool, Error> {
-        let ended = self.execute(&format!("help {}", word(name)), QUICK, Output::Data).await?;
-        Ok(ended.status == Some(0) && !ended.output.contains("Unknown command"))
     }
 }
 

@@ -62,9 +62,14 @@ impl Board {
         if let Some((text, status)) = self.answers.get(command) {
             return ((*text).to_owned(), *status);
         }
+        if command == "printenv" {
+            let listed = self.variables.iter().map(|(name, value)| (name, value.replace('\\', "\\\\")));
+            return (listed.map(|(name, value)| format!("{name}={value}\r\n")).collect(), 0);
+        }
         if let Some(name) = command.strip_prefix("printenv ") {
             return match self.variables.get(name) {
-                Some(value) => (format!("{name}={value}\r\n"), 0),
+                // As the print buffer of a real one does.
+                Some(value) => (format!("{name}={value}\r\n").chars().take(532).collect(), 0),
                 None => (format!("## Error: \"{name}\" not defined\r\n"), 1),
             };
         }
@@ -244,7 +249,7 @@ async fn lost_characters_are_noticed_before_the_command_runs_and_pacing_helps() 
             let mut line = String::new();
             let typed = peer.edit_line(|letter| {
                 line.push(letter);
-                let lost = lose && line == "echo w";
+                let lost = lose && line == "echo whol";
                 lose &= !lost;
                 if lost { String::new() } else { letter.to_string() }
             });
