@@ -20,6 +20,7 @@ pub mod event;
 pub mod flash;
 #[cfg(feature = "mocks")]
 pub mod mocks;
+mod receipt;
 pub mod registry;
 pub mod schema;
 pub mod suggest;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 
 use crate::config::{Problem, Section};
@@ -109,8 +110,10 @@ impl DriverEntry {
     }
 }
 
+/// In one piece, without references, so that it can stand inside another schema.
 fn schema_of<C: JsonSchema>() -> serde_json::Value {
-    schemars::schema_for!(C).to_value()
+    let whole = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    whole.into_generator().into_root_schema_for::<C>().to_value()
 }
 
 inventory::collect!(DriverEntry);

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::suggest;
 
 /// One problem of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,11 +45,27 @@ impl Finding {
         if self.text.trim().is_empty() || self.text.chars().count() > 200 {
             return Ok(());
         }
-        let (gutter, carets) = (self.line.to_string(), "^".repeat(self.length.max(1)));
-        let indent = " ".repeat(self.column - 1);
-        writeln!(f, "{gutter:>4} | {}", self.text)?;
+        let before = self.text.chars().take(self.column.saturating_sub(1));
+        let indent: String = before.map(|char| if char == '\t' { '\t' } else { ' ' }).collect();
+        let carets = "^".repeat(self.length.max(1));
+        writeln!(f, "{:>4} | {}", self.line, presentable(&self.text))?;
         writeln!(f, "     | {indent}{carets}")
     }
+}
+
+/// A line of the file without what a terminal would obey, and without the secret of a line like `token: …`.
+fn presentable(line: &str) -> String {
+    let visible = |char: char| if char.is_control() && char != '\t' { '\u{fffd}' } else { char };
+    let line: String = line.chars().map(visible).collect();
+    match line.split_once(':') {
+        Some((key, value)) if is_secret(key) && !value.trim().is_empty() => format!("{key}: ***"),
+        _ => line,
+    }
+}
+
+fn is_secret(key: &str) -> bool {
+    let key = key.trim_matches(|char: char| !char.is_alphanumeric());
+    suggest::nearest(key, ["token", "password", "secret", "bearer"]).is_some()
 }
 
 /// All problems of a file, in the order of its lines. Never empty.

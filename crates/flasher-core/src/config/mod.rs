@@ -3,9 +3,11 @@
 mod document;
 mod finding;
 mod section;
+mod shape;
 mod spots;
+mod words;
 
 pub use document::Document;
 pub use finding::{Finding, Findings};
-pub(crate) use section::unknown_key;
 pub use section::{Problem, Section};
+pub(crate) use shape::unknown_key;

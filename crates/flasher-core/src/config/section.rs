@@ -3,9 +3,12 @@
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Schema;
+use serde_path_to_error::Segment;
 use serde_yaml::{Mapping, Value};
 
-use crate::suggest;
+use super::shape::Shape;
+use super::words::{describe, humane, key_text};
+use crate::error::Error;
 
 /// How often a wrong value is taken out to look for the next one.
 const MOST_PROBLEMS: usize = 50;
@@ -17,12 +20,14 @@ pub struct Problem {
     pub(crate) at_key: bool,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
+    /// The accepted key that an unknown one is probably meant to be.
+    meant: Option<String>,
 }
 
 impl Problem {
     /// A problem with a value.
     pub(crate) fn value(path: &[String], message: impl Into<String>) -> Self {
-        Self { path: path.to_vec(), at_key: false, message: message.into(), help: None }
+        Self { path: path.to_vec(), at_key: false, message: message.into(), help: None, meant: None }
     }
 
     /// A problem with a key, or with something missing below it.
@@ -30,9 +35,38 @@ impl Problem {
         Self { at_key: true, ..Self::value(path, message) }
     }
 
+    /// An error of a driver about the config at `path`; its context `key` says which key of it.
+    pub(crate) fn of(path: &[String], error: &Error) -> Self {
+        let key = error.context().iter().find(|(name, _)| *name == "key");
+        let problem = match key {
+            Some((_, key)) => {
+                let path: Vec<String> =
+                    path.iter().cloned().chain(key.split('.').map(str::to_owned)).collect();
+                Self::value(&path, error.cause())
+            }
+            None => Self::key(path, error.cause()),
+        };
+        match error.next_step() {
+            Some(help) => problem.help(help),
+            None => problem,
+        }
+    }
+
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// Suggests the accepted word that was probably meant.
+    pub(crate) fn meant(mut self, word: &str) -> Self {
+        self.meant = Some(word.to_owned());
+        self.help(format!("did you mean `{word}`?"))
+    }
+
+    /// Whether this is a misspelt key of the mapping at `path` that is meant to be `name`: then `name` is not missing.
+    pub(crate) fn means(&self, path: &[String], name: &str) -> bool {
+        self.meant.as_deref() == Some(name)
+            && self.path.split_last().is_some_and(|(_, parents)| parents == path)
     }
 
     /// The same problem seen from further up.
@@ -117,10 +151,10 @@ impl Section {
             value = Value::Mapping(Mapping::new());
         }
         let Value::Mapping(map) = &mut value else {
-            return Err(vec![Problem::value(
-                &[],
-                format!("expected a mapping, found {}", describe(&self.0)),
-            )]);
+            let message = format!("expected a mapping, found {}", describe(&self.0));
+            return Err(vec![
+                Problem::value(&[], message).help("give lines of `key: value`, or leave it out"),
+            ]);
         };
         let mut problems = Vec::new();
         Shape { root: schema }.check(schema, map, &mut Vec::new(), &mut problems);
@@ -134,22 +168,54 @@ impl Section {
 
 /// Deserialises; a value of a wrong type is noted, taken out, and the rest looked at again.
 fn peel<T: DeserializeOwned>(mut value: Value, problems: &mut Vec<Problem>) -> Option<T> {
+    let mut taken = Vec::new();
     for _ in 0..MOST_PROBLEMS {
         let error = match serde_path_to_error::deserialize(value.clone()) {
             Ok(parsed) => return Some(parsed),
             Err(error) => error,
         };
-        let path: Vec<String> = error.path().iter().map(ToString::to_string).collect();
+        let path: Vec<String> = error.path().iter().map(part).collect();
         let text = error.inner().to_string();
         if text.starts_with("missing field") && !problems.is_empty() {
             return None;
         }
-        problems.push(Problem::value(&path, humane(&text)));
+        let written = as_written(&path, &taken);
+        problems.push(Problem::value(&written, humane(&text)));
         if path.is_empty() || !take_out(&mut value, &path) {
             return None;
         }
+        taken.push(written);
     }
     None
+}
+
+fn part(segment: &Segment) -> String {
+    match segment {
+        Segment::Seq { index } => index.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// The path as it is in the file: an item of a list moves up when one before it is taken out.
+fn as_written(path: &[String], taken: &[Vec<String>]) -> Vec<String> {
+    let mut written = Vec::with_capacity(path.len());
+    for part in path {
+        let Ok(mut index) = part.parse::<usize>() else {
+            written.push(part.clone());
+            continue;
+        };
+        let mut gone: Vec<usize> = taken.iter().filter_map(|taken| last_below(taken, &written)).collect();
+        gone.sort_unstable();
+        gone.iter().for_each(|gone| index += usize::from(*gone <= index));
+        written.push(index.to_string());
+    }
+    written
+}
+
+/// The index of a list item whose list is at `parents`.
+fn last_below(item: &[String], parents: &[String]) -> Option<usize> {
+    let (last, above) = item.split_last()?;
+    (above == parents).then(|| last.parse().ok()).flatten()
 }
 
 fn take_out(value: &mut Value, path: &[String]) -> bool {
@@ -173,103 +239,4 @@ fn take_out(value: &mut Value, path: &[String]) -> bool {
             .is_some(),
         _ => false,
     }
-}
-
-/// Looks for unknown and missing keys by a JSON Schema, and takes the unknown ones out.
-struct Shape<'s> {
-    root: &'s Schema,
-}
-
-impl Shape<'_> {
-    fn check(&self, schema: &Schema, map: &mut Mapping, path: &mut Vec<String>, problems: &mut Vec<Problem>) {
-        let Some(known) = schema.get("properties").and_then(Schema::as_object) else { return };
-        let names: Vec<&str> = known.keys().map(String::as_str).collect();
-        if schema.get("additionalProperties") == Some(&Schema::Bool(false)) {
-            refuse_unknown(&names, map, path, problems);
-        }
-        let required = schema.get("required").and_then(Schema::as_array).into_iter().flatten();
-        for name in required.filter_map(Schema::as_str).filter(|name| !map.contains_key(*name)) {
-            problems
-                .push(Problem::key(path, format!("the key `{name}` is missing")).help(about(known, name)));
-        }
-        for (name, inner) in known {
-            let Some(Value::Mapping(below)) = map.get_mut(name.as_str()) else { continue };
-            let Some(inner) = self.object(inner) else { continue };
-            path.push(name.clone());
-            self.check(inner, below, path, problems);
-            path.pop();
-        }
-    }
-
-    /// The object schema behind references and optional wrappers.
-    fn object<'a>(&'a self, schema: &'a Schema) -> Option<&'a Schema> {
-        if schema.get("properties").is_some() {
-            return Some(schema);
-        }
-        if let Some(reference) = schema.get("$ref").and_then(Schema::as_str) {
-            return self.object(self.root.pointer(reference.strip_prefix('#')?)?);
-        }
-        schema.get("anyOf")?.as_array()?.iter().find_map(|option| self.object(option))
-    }
-}
-
-fn refuse_unknown(names: &[&str], map: &mut Mapping, path: &[String], problems: &mut Vec<Problem>) {
-    let unknown: Vec<String> =
-        map.keys().map(key_text).filter(|key| !names.contains(&key.as_str())).collect();
-    for key in unknown {
-        map.shift_remove(key.as_str());
-        problems.push(unknown_key(path, &key, names));
-    }
-}
-
-/// The problem of a key that nobody knows, with the nearest known one.
-pub(crate) fn unknown_key(path: &[String], key: &str, accepted: &[&str]) -> Problem {
-    let path: Vec<String> = path.iter().cloned().chain([key.to_owned()]).collect();
-    let help = match suggest::nearest(key, accepted.iter().copied()) {
-        Some(nearest) => format!("did you mean `{nearest}`?"),
-        None if accepted.is_empty() => "nothing is accepted here".to_owned(),
-        None => format!("accepted here: {}", suggest::list(accepted.iter().copied())),
-    };
-    Problem::key(&path, format!("unknown key `{key}`")).help(help)
-}
-
-fn about(known: &serde_json::Map<String, Schema>, name: &str) -> String {
-    let text = known.get(name).and_then(|schema| schema.get("description")).and_then(Schema::as_str);
-    format!("{name}: {}", text.unwrap_or("required").lines().next().unwrap_or_default())
-}
-
-fn key_text(key: &Value) -> String {
-    key.as_str().map_or_else(|| describe(key), str::to_owned)
-}
-
-fn describe(value: &Value) -> String {
-    match value {
-        Value::Null => "nothing".to_owned(),
-        Value::Bool(value) => format!("`{value}`"),
-        Value::Number(value) => format!("the number `{value}`"),
-        Value::String(value) => format!("the text `{}`", value.chars().take(60).collect::<String>()),
-        Value::Sequence(_) => "a list".to_owned(),
-        Value::Mapping(_) => "a mapping".to_owned(),
-        Value::Tagged(tagged) => format!("something tagged `{}`", tagged.tag),
-    }
-}
-
-/// serde's words for people: `invalid type: string "fast", expected u32` becomes
-/// `expected a whole number, found text "fast"`.
-fn humane(text: &str) -> String {
-    let Some((found, expected)) = ["invalid type: ", "invalid value: "]
-        .iter()
-        .find_map(|start| text.strip_prefix(start)?.split_once(", expected "))
-    else {
-        return text.to_owned();
-    };
-    let expected = match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" => "a whole number in range",
-        "f32" | "f64" => "a number",
-        "a boolean" => "`true` or `false`",
-        "a string" => "text",
-        other => other,
-    };
-    let found = found.replace("string", "text").replace("integer", "number").replace("unit value", "nothing");
-    format!("expected {expected}, found {found}")
 }

@@ -16,7 +16,8 @@ impl Spot {
     pub(crate) const START: Self = Self { line: 1, column: 1, length: 0 };
 
     fn of(span: Span) -> Self {
-        let length = if span.start.line() == span.end.line() { span.end.col() - span.start.col() } else { 1 };
+        let one_line = span.start.line() == span.end.line();
+        let length = if one_line { span.end.col().saturating_sub(span.start.col()) } else { 1 };
         Self { line: span.start.line(), column: span.start.col() + 1, length }
     }
 }
@@ -26,15 +27,31 @@ impl Spot {
 pub(crate) struct Spots {
     keys: HashMap<Vec<String>, Spot>,
     values: HashMap<Vec<String>, Spot>,
+    /// Keys that stand in their mapping already.
     pub(crate) twice: Vec<(Vec<String>, Spot)>,
+    /// Where nesting goes below [`DEEPEST`]; the scan ends there.
+    pub(crate) too_deep: Option<Spot>,
+    /// Where and why the scan ended early.
+    pub(crate) syntax: Option<(Spot, String)>,
 }
+
+/// Follows a key that was there already; no YAML text has it.
+pub(crate) const AGAIN: char = '\u{1}';
+
+/// Deepest nesting that is read: the YAML parser takes time quadratic in it, and recurses.
+pub(crate) const DEEPEST: usize = 64;
 
 impl Spots {
     /// Scans `text`. A syntax error ends the scan: what was seen so far is kept.
     pub(crate) fn scan(text: &str) -> Self {
         let mut scan = Scan::default();
         for event in Parser::new_from_str(text) {
-            if scan.take(event).is_err() {
+            match event {
+                Ok((Event::DocumentEnd, _)) => break,
+                Ok((event, span)) => scan.take(event, span),
+                Err(error) => scan.give_up(&error),
+            }
+            if scan.spots.too_deep.is_some() || scan.spots.syntax.is_some() {
                 break;
             }
         }
@@ -49,6 +66,12 @@ impl Spots {
     /// Position of the value at `path`, or of the nearest key above it.
     pub(crate) fn value(&self, path: &[String]) -> Spot {
         self.values.get(path).copied().unwrap_or_else(|| self.key(path))
+    }
+
+    /// Position of the first key called `name`, anywhere.
+    pub(crate) fn first(&self, name: &str) -> Spot {
+        let named = self.keys.iter().filter(|(path, _)| path.last().is_some_and(|last| last == name));
+        named.map(|(_, spot)| *spot).min_by_key(|spot| (spot.line, spot.column)).unwrap_or(Spot::START)
     }
 
     fn nearest(map: &HashMap<Vec<String>, Spot>, path: &[String]) -> Spot {
@@ -69,8 +92,7 @@ struct Scan {
 }
 
 impl Scan {
-    fn take(&mut self, event: Result<(Event<'_>, Span), ScanError>) -> Result<(), ScanError> {
-        let (event, span) = event?;
+    fn take(&mut self, event: Event<'_>, span: Span) {
         match event {
             Event::Scalar(text, ..) => self.scalar(&text, span),
             Event::Alias(_) => self.scalar("*", span),
@@ -79,21 +101,42 @@ impl Scan {
             Event::MappingEnd | Event::SequenceEnd => self.close(),
             _ => {}
         }
-        Ok(())
+        if self.levels.len() > DEEPEST {
+            self.spots.too_deep = Some(Spot::of(span));
+        }
+    }
+
+    fn give_up(&mut self, error: &ScanError) {
+        let (line, column) = (error.marker().line(), error.marker().col() + 1);
+        let spot = Spot { line, column, length: 1 };
+        if error.info().contains("recursion limit") {
+            self.spots.too_deep = Some(spot);
+        } else {
+            self.spots.syntax = Some((spot, error.info().to_owned()));
+        }
     }
 
     fn scalar(&mut self, text: &str, span: Span) {
         if let Some(Level::Mapping { key: key @ None }) = self.levels.last_mut() {
             *key = Some(text.to_owned());
             self.path.push(text.to_owned());
-            if self.spots.keys.insert(self.path.clone(), Spot::of(span)).is_some() {
-                self.spots.twice.push((self.path.clone(), Spot::of(span)));
-            }
+            self.key(Spot::of(span));
         } else {
             self.enter_item();
             self.spots.values.insert(self.path.clone(), Spot::of(span));
             self.leave_value();
         }
+    }
+
+    /// Notes the key at the end of the path. One that is there already gets a name of its own, so that what is below
+    /// it does not count as given twice as well.
+    fn key(&mut self, spot: Spot) {
+        if self.spots.keys.contains_key(&self.path) {
+            self.spots.twice.push((self.path.clone(), spot));
+            let again = format!("{AGAIN}{}", self.spots.twice.len());
+            self.path.last_mut().into_iter().for_each(|key| key.push_str(&again));
+        }
+        self.spots.keys.insert(self.path.clone(), spot);
     }
 
     fn open(&mut self, level: Level, span: Span) {

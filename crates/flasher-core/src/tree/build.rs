@@ -3,29 +3,50 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::raw::{Node, What, unknown_key};
+use super::children;
+use super::kinds::{self, GROUPS};
+use super::raw::{Node, What};
 use crate::config::{Problem, Section};
-use crate::device::{Absent, ChildSpec, Device, Wiring, child_error};
-use crate::error::Error;
+use crate::device::{Absent, Device, Wiring};
 use crate::registry::{self, DriverEntry, Ready};
 use crate::suggest;
 
 /// Config keys that every Jumpstarter driver takes; they have no meaning here.
-const COMMON: &[&str] = &["log_level", "uuid", "labels"];
-/// Types that only group their children.
-const GROUPS: &[&str] = &["composite", "jumpstarter_driver_composite.driver.Composite"];
+pub(crate) const COMMON: &[&str] = &["log_level", "uuid", "labels"];
+
+/// What the nodes of a file become.
+#[derive(Debug, Default)]
+pub(super) struct Built {
+    /// The nodes at the top, by name.
+    pub(super) roots: BTreeMap<String, Device>,
+    /// Every node by dotted path, also below a driver, also children that a driver made.
+    pub(super) nodes: BTreeMap<String, Device>,
+}
 
 /// Builds every node; what cannot be built is reported and left out.
-pub(super) fn devices(
-    nodes: &[Node],
-    folder: &Path,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<String, Device> {
+pub(super) fn devices(nodes: &[Node], folder: &Path, problems: &mut Vec<Problem>) -> Built {
     for name in registry::collisions() {
-        problems.push(Problem::key(&[], format!("two drivers or boards of this build are called `{name}`")));
+        let message = format!("two drivers or boards of this build are called `{name}`");
+        problems.push(Problem::key(&[], message).help("this is a bug of the build: rename one of them"));
     }
     let mut builder = Builder { roots: nodes, folder, problems, done: BTreeMap::new(), open: Vec::new() };
-    builder.all(nodes)
+    let roots = builder.all(nodes);
+    Built { roots, nodes: every_node(&builder.done) }
+}
+
+fn every_node(done: &BTreeMap<String, Option<Device>>) -> BTreeMap<String, Device> {
+    let mut all = BTreeMap::new();
+    for (path, device) in done {
+        device.iter().for_each(|device| insert(path.clone(), device, &mut all));
+    }
+    all
+}
+
+fn insert(path: String, device: &Device, all: &mut BTreeMap<String, Device>) {
+    if let Device::Group(children) = device {
+        children.iter().for_each(|(name, child)| insert(format!("{path}.{name}"), child, all));
+    }
+    all.entry(path).or_insert_with(|| device.clone());
 }
 
 struct Builder<'n> {
@@ -54,7 +75,6 @@ impl<'n> Builder<'n> {
             return done.clone();
         }
         if self.open.contains(&name) {
-            self.circle(node, &name);
             return None;
         }
         self.open.push(name.clone());
@@ -71,20 +91,9 @@ impl<'n> Builder<'n> {
         self.done.entry(name).or_insert(device).clone()
     }
 
-    fn circle(&mut self, node: &Node, name: &str) {
-        let start = self.open.iter().position(|open| open == name).unwrap_or(0);
-        let circle =
-            self.open[start..].iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(" -> ");
-        let path = below(&node.path, "ref");
-        self.problems.push(
-            Problem::value(&path, format!("`ref` goes in a circle: {circle}"))
-                .help("one of these nodes needs a `type` of its own"),
-        );
-    }
-
     fn reference(&mut self, node: &'n Node, target: &str) -> Option<Device> {
         let before = self.problems.len();
-        let found = self.resolve(target);
+        let found = self.resolve(target, node);
         if found.is_none() && self.problems.len() == before && !self.is_reported(target) {
             self.nothing(node, target);
         }
@@ -92,7 +101,7 @@ impl<'n> Builder<'n> {
     }
 
     /// Follows a dotted path through nodes as written, then through what a driver made of its node.
-    fn resolve(&mut self, target: &str) -> Option<Device> {
+    fn resolve(&mut self, target: &str, from: &Node) -> Option<Device> {
         let parts: Vec<&str> = target.split('.').collect();
         let roots = self.roots;
         let mut node = roots.iter().find(|node| node.last() == parts[0])?;
@@ -103,30 +112,62 @@ impl<'n> Builder<'n> {
             node = next;
             depth += 1;
         }
-        let mut device = self.node(node)?;
-        for part in &parts[depth..] {
+        if let Some(start) = self.open.iter().position(|open| *open == node.dotted()) {
+            self.circle(from, start);
+            return None;
+        }
+        let device = self.node(node)?;
+        self.inside(node, device, &parts[depth..])
+    }
+
+    /// What the driver of `node` made below it.
+    fn inside(&self, node: &Node, mut device: Device, parts: &[&str]) -> Option<Device> {
+        let made = parts.first().and_then(|role| self.done.get(&format!("{}.{role}", node.dotted())));
+        let (start, parts) = match (made, parts) {
+            (Some(Some(made)), [_, rest @ ..]) => (made.clone(), rest),
+            _ => (device, parts),
+        };
+        device = start;
+        for part in parts {
             let Device::Group(children) = device else { return None };
             device = children.get(*part)?.clone();
         }
         Some(device)
     }
 
+    /// Reports that the `ref` of `node` leads back to an open node.
+    fn circle(&mut self, node: &Node, start: usize) {
+        let first = self.open.get(start).map(String::as_str);
+        let circle: Vec<&str> = self.open[start..].iter().map(String::as_str).chain(first).collect();
+        let message = format!("`ref` goes in a circle: {}", circle.join(" -> "));
+        self.problems.push(
+            Problem::value(&below(&node.path, "ref"), message)
+                .help("point one of them at a node with a `type` of its own outside the circle"),
+        );
+    }
+
     /// Whether the node that `target` names, or one above it, is broken and has been reported.
     fn is_reported(&self, target: &str) -> bool {
-        let is_prefix = |name: &String| target == name || target.starts_with(&format!("{name}."));
+        let is_prefix = |name: &String| {
+            target.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
         self.done.iter().any(|(name, done)| done.is_none() && is_prefix(name))
     }
 
     fn nothing(&mut self, node: &Node, target: &str) {
         let mut names = Vec::new();
         list_names(self.roots, &mut names);
+        names.extend(every_node(&self.done).into_keys());
+        names.sort();
+        names.dedup();
+        names.retain(|name| *name != node.dotted());
         let help = match suggest::nearest(target, names.iter().map(String::as_str)) {
             Some(nearest) => format!("did you mean `{nearest}`?"),
+            None if names.is_empty() => "`export` has no other node".to_owned(),
             None => format!("`export` has: {}", suggest::list(names.iter().map(String::as_str))),
         };
-        let path = below(&node.path, "ref");
-        self.problems
-            .push(Problem::value(&path, format!("`ref: {target}` names nothing in `export`")).help(help));
+        let message = format!("`ref: {target}` names nothing in `export`");
+        self.problems.push(Problem::value(&below(&node.path, "ref"), message).help(help));
     }
 
     fn driver(&mut self, node: &'n Node, kind: &str, config: &Section) -> Option<Device> {
@@ -134,9 +175,10 @@ impl<'n> Builder<'n> {
         if GROUPS.contains(&kind) {
             return Some(Device::Group(children));
         }
-        let Some((entry, config)) = self.entry(node, kind, config) else { return None };
+        let found = kinds::find(kind, config, &below(&node.path, "type"));
+        let (entry, config) = found.map_err(|problem| self.problems.push(problem)).ok()?;
         let before = self.problems.len();
-        self.check_children(node, entry, &children);
+        self.problems.extend(children::check(node, entry, &children));
         let prefix = below(&node.path, "config");
         let ready = entry.prepare(&config.without(COMMON)).map_err(|problems| {
             self.problems.extend(problems.into_iter().map(|problem| problem.below(&prefix)));
@@ -147,41 +189,7 @@ impl<'n> Builder<'n> {
             return None;
         }
         let wiring = Wiring::new(node.dotted(), self.folder, children);
-        ready.build(wiring).map_err(|error| self.problems.push(from_error(&prefix, &error))).ok()
-    }
-
-    /// The driver a `type` names: its own name, an alias, or a board that a flasher driver serves.
-    fn entry(
-        &mut self,
-        node: &Node,
-        kind: &str,
-        config: &Section,
-    ) -> Option<(&'static DriverEntry, Section)> {
-        if let Some(entry) = registry::driver(kind) {
-            return Some((entry, config.clone()));
-        }
-        let served =
-            registry::board(kind).and_then(|board| Some((registry::driver(board.driver)?, board.name)));
-        if let Some((entry, board)) = served {
-            return Some((entry, config.clone().with_default("board", board)));
-        }
-        let path = below(&node.path, "type");
-        self.problems.push(unknown_driver(&path, kind));
-        None
-    }
-
-    fn check_children(&mut self, node: &Node, entry: &DriverEntry, children: &BTreeMap<String, Device>) {
-        let roles: Vec<&str> = entry.children.iter().map(|spec| spec.role).collect();
-        for child in node.children.iter().filter(|child| !roles.contains(&child.last())) {
-            let mut problem = unknown_key(&below(&node.path, "children"), child.last(), &roles);
-            problem.message = format!("`{}` takes no child `{}`", entry.name, child.last());
-            self.problems.push(problem);
-        }
-        for spec in entry.children {
-            if let Some(problem) = child_problem(node, spec, children.get(spec.role)) {
-                self.problems.push(problem);
-            }
-        }
+        ready.build(wiring).map_err(|error| self.problems.push(Problem::of(&prefix, &error))).ok()
     }
 
     fn has_broken_child(&self, node: &Node) -> bool {
@@ -201,85 +209,16 @@ impl<'n> Builder<'n> {
                 continue;
             }
             let config = Section::from_json(&ready.made_child(spec.role));
-            match self.made(node, spec.role, driver, &config, children) {
-                Ok(device) => drop(children.insert(spec.role.to_owned(), device)),
+            let path = format!("{}.{}", node.dotted(), spec.role);
+            match children::make(node, spec.role, driver, &config, self.folder, children) {
+                Ok(device) => {
+                    self.done.insert(path, Some(device.clone()));
+                    children.insert(spec.role.to_owned(), device);
+                }
                 Err(problem) => self.problems.push(problem),
             }
         }
     }
-
-    fn made(
-        &self,
-        node: &Node,
-        role: &str,
-        driver: &str,
-        config: &Section,
-        children: &BTreeMap<String, Device>,
-    ) -> Result<Device, Problem> {
-        let path = below(&node.path, "config");
-        let absent = format!("no driver `{driver}` in this build to make the child `{role}` from");
-        let entry = registry::driver(driver).ok_or_else(|| Problem::key(&path, absent))?;
-        let ready = entry.prepare(config).map_err(|mut problems| {
-            let reason = problems.pop().map(|problem| problem.message).unwrap_or_default();
-            Problem::key(&path, format!("the child `{role}` cannot be made: {reason}"))
-        })?;
-        let siblings = entry
-            .children
-            .iter()
-            .filter_map(|spec| Some((spec.role.to_owned(), children.get(spec.role)?.clone())));
-        let wiring = Wiring::new(format!("{}.{role}", node.dotted()), self.folder, siblings.collect());
-        ready.build(wiring).map_err(|error| from_error(&path, &error))
-    }
-}
-
-fn child_problem(node: &Node, spec: &ChildSpec, found: Option<&Device>) -> Option<Problem> {
-    let given = node.children.iter().find(|child| child.last() == spec.role);
-    let (path, error) = match (found, given) {
-        (Some(device), _) if spec.kind.accepts(device.kind()) => return None,
-        (Some(device), Some(given)) => {
-            (&given.path, child_error(spec.role, spec.kind, spec.purpose, Some(device.kind())))
-        }
-        (None, None) if spec.absent == Absent::Refused => {
-            (&node.path, child_error(spec.role, spec.kind, spec.purpose, None))
-        }
-        _ => return None,
-    };
-    Some(from_error(path, &error))
-}
-
-fn from_error(path: &[String], error: &Error) -> Problem {
-    let problem = Problem::key(path, error.cause());
-    match error.next_step() {
-        Some(help) => problem.help(help),
-        None => problem,
-    }
-}
-
-fn unknown_driver(path: &[String], kind: &str) -> Problem {
-    let names: Vec<&str> = registry::drivers()
-        .iter()
-        .flat_map(|entry| [entry.name].into_iter().chain(entry.aliases.iter().copied()))
-        .chain(
-            registry::boards()
-                .iter()
-                .flat_map(|entry| [entry.name].into_iter().chain(entry.aliases.iter().copied())),
-        )
-        .chain(["composite"])
-        .collect();
-    let short: Vec<&str> = names.iter().copied().filter(|name| !name.contains('.')).collect();
-    let listed = format!("this build has: {}", suggest::list(short.iter().copied()));
-    let (message, help) = if registry::drivers().is_empty() {
-        let help = "add `use flasher_bundles as _;` to the binary: a crate that no source line names registers nothing";
-        (format!("unknown driver `{kind}`: no driver is linked into this binary"), help.to_owned())
-    } else if let Some(nearest) = suggest::nearest(kind, names.iter().copied()) {
-        (format!("unknown driver `{kind}`"), format!("did you mean `{nearest}`? `flasher drivers` lists all"))
-    } else if kind.starts_with("jumpstarter_driver") || kind.matches('.').count() >= 2 {
-        let message = format!("`{kind}` is a Jumpstarter Python driver without a counterpart in this build");
-        (message, format!("serve it from a Python exporter, or use one of ours; {listed}"))
-    } else {
-        (format!("unknown driver `{kind}`"), listed)
-    };
-    Problem::value(path, message).help(help)
 }
 
 fn list_names(nodes: &[Node], names: &mut Vec<String>) {
@@ -289,6 +228,7 @@ fn list_names(nodes: &[Node], names: &mut Vec<String>) {
     }
 }
 
-fn below(path: &[String], key: &str) -> Vec<String> {
+/// The path one key further down.
+pub(super) fn below(path: &[String], key: &str) -> Vec<String> {
     path.iter().cloned().chain([key.to_owned()]).collect()
 }

@@ -1,11 +1,17 @@
 //! Exporter YAML to device tree: references, defaults, every problem of the file in one go.
 
 mod build;
+mod children;
+mod kinds;
 mod raw;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+
+pub(crate) use build::COMMON;
+pub(crate) use kinds::GROUPS;
+pub(crate) use raw::{API_VERSION, KIND, TOP};
 
 use crate::config::{Document, Findings};
 use crate::device::Device;
@@ -17,7 +23,7 @@ use crate::suggest;
 #[derive(Debug)]
 pub struct DeviceTree {
     name: String,
-    devices: BTreeMap<String, Device>,
+    built: build::Built,
 }
 
 impl DeviceTree {
@@ -36,9 +42,9 @@ impl DeviceTree {
     pub fn build(document: &Document) -> Result<Self, Findings> {
         let mut problems = Vec::new();
         let nodes = raw::nodes(&document.root, &mut problems);
-        let devices = build::devices(&nodes, document.folder(), &mut problems);
+        let built = build::devices(&nodes, document.folder(), &mut problems);
         if problems.is_empty() {
-            Ok(Self { name: document.name().to_owned(), devices })
+            Ok(Self { name: document.name().to_owned(), built })
         } else {
             Err(document.place(problems))
         }
@@ -46,7 +52,7 @@ impl DeviceTree {
 
     /// The nodes at the top, by name.
     pub fn devices(&self) -> &BTreeMap<String, Device> {
-        &self.devices
+        &self.built.roots
     }
 
     /// The node at a dotted path, for example `board.power`.
@@ -54,23 +60,19 @@ impl DeviceTree {
     /// # Errors
     /// When there is no such node; lists those there are.
     pub fn find(&self, path: &str) -> Result<Device> {
-        let all = self.all();
-        let found = all.iter().find(|(name, _)| name == path).map(|(_, device)| device.clone());
-        found.ok_or_else(|| {
-            let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
-            let hint = suggest::nearest(path, names.iter().copied())
-                .map(|nearest| format!("did you mean `{nearest}`? "))
-                .unwrap_or_default();
-            Error::config(format!("`{path}` names no node of `{}`", self.name))
-                .help(format!("{hint}it has: {}", suggest::list(names)))
+        self.built.nodes.get(path).cloned().ok_or_else(|| {
+            let names = || self.built.nodes.keys().map(String::as_str);
+            let help = match suggest::nearest(path, names()) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!("it has: {}", suggest::list(names())),
+            };
+            Error::config(format!("`{path}` names no node of `{}`", self.name)).help(help)
         })
     }
 
-    /// Every node with its dotted path, parents before children.
+    /// Every node with its dotted path, also children below a driver and those it made; parents before children.
     pub fn all(&self) -> Vec<(String, Device)> {
-        let mut all = Vec::new();
-        collect("", &self.devices, &mut all);
-        all
+        self.built.nodes.iter().map(|(path, device)| (path.clone(), device.clone())).collect()
     }
 
     /// The one flasher of the tree, or the one at `path`.
@@ -94,23 +96,29 @@ impl DeviceTree {
             let device = self.find(path)?;
             return pick(&device).ok_or_else(|| {
                 Error::config(format!("`{path}` is of kind {}, expected {what}", device.kind()))
+                    .help(self.choices(&pick, "name one with `--device`"))
             });
         }
-        let mut seen = Vec::new();
-        let mut fits = self.distinct().into_iter().filter_map(|(name, device)| {
-            let fit = pick(&device)?;
-            seen.push(name);
-            Some(fit)
-        });
-        let (first, second) = (fits.next(), fits.next());
-        drop(fits);
-        match (first, second) {
-            (Some(only), None) => Ok(only),
-            (None, _) => Err(Error::config(format!("`{}` has no {what}", self.name))
-                .help("`flasher drivers` lists what a node can be, with examples")),
-            (Some(_), Some(_)) => Err(Error::config(format!("`{}` has more than one {what}", self.name))
-                .help(format!("name one with `--device`, for example `--device {}`", seen[0]))),
+        let mut fits: Vec<T> = self.distinct().iter().filter_map(|(_, device)| pick(device)).collect();
+        match (fits.pop(), fits.len()) {
+            (Some(only), 0) => Ok(only),
+            (None, _) => Err(Error::config(format!("`{}` has no node of kind {what}", self.name))
+                .help(format!("add a node of kind {what}; `flasher drivers` shows examples"))),
+            (Some(_), others) => {
+                let count = others + 1;
+                let message = format!("`{}` has {count} nodes of kind {what}, expected one", self.name);
+                Err(Error::config(message).help(self.choices(&pick, "choose one with `--device`")))
+            }
         }
+    }
+
+    fn choices<T>(&self, pick: &impl Fn(&Device) -> Option<T>, advice: &str) -> String {
+        let fits = self.distinct().into_iter().filter(|(_, device)| pick(device).is_some());
+        let names: Vec<String> = fits.map(|(name, _)| name).collect();
+        if names.is_empty() {
+            return "the file has none".to_owned();
+        }
+        format!("{advice}: {}", suggest::list(names.iter().map(String::as_str)))
     }
 
     /// Probes the hardware of every node once.
@@ -139,7 +147,7 @@ impl DeviceTree {
         first
     }
 
-    /// Every driver once, with the first path it is reached by.
+    /// Every driver once, with the shortest path it is reached by.
     pub fn drivers(&self) -> Vec<(String, Arc<dyn Driver>)> {
         self.distinct().into_iter().filter_map(|(path, device)| Some((path, device.driver()?))).collect()
     }
@@ -147,6 +155,7 @@ impl DeviceTree {
     fn distinct(&self) -> Vec<(String, Device)> {
         let mut seen = Vec::new();
         let mut distinct = self.all();
+        distinct.sort_by_key(|(path, _)| path.matches('.').count());
         distinct.retain(|(_, device)| {
             let Some(driver) = device.driver() else { return true };
             let address = Arc::as_ptr(&driver).cast::<()>() as usize;
@@ -155,16 +164,6 @@ impl DeviceTree {
             fresh
         });
         distinct
-    }
-}
-
-fn collect(prefix: &str, devices: &BTreeMap<String, Device>, all: &mut Vec<(String, Device)>) {
-    for (name, device) in devices {
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        all.push((path.clone(), device.clone()));
-        if let Device::Group(below) = device {
-            collect(&path, below, all);
-        }
     }
 }
 

@@ -1,10 +1,9 @@
 //! The nodes as written: `type`, `ref` or neither, matched by hand so that every mistake has its own sentence.
 
-use crate::config::{Problem, Section};
-use crate::suggest;
+use crate::config::{Problem, Section, unknown_key};
 
 /// What an exporter YAML may say at its top. All but `export` are for Jumpstarter's controller and are not used here.
-const TOP: &[&str] = &[
+pub(crate) const TOP: &[&str] = &[
     "apiVersion",
     "kind",
     "metadata",
@@ -19,8 +18,8 @@ const TOP: &[&str] = &[
     "failureDetection",
     "exitOnLeaseEnd",
 ];
-const API_VERSION: &str = "jumpstarter.dev/v1alpha1";
-const KIND: &str = "ExporterConfig";
+pub(crate) const API_VERSION: &str = "jumpstarter.dev/v1alpha1";
+pub(crate) const KIND: &str = "ExporterConfig";
 const NODE: &[&str] = &["type", "ref", "config", "children", "description", "methods_description"];
 
 /// One node as written.
@@ -88,7 +87,7 @@ pub(super) fn nodes(root: &Section, problems: &mut Vec<Problem>) -> Vec<Node> {
 }
 
 fn missing_export(problems: &mut Vec<Problem>) -> Vec<Node> {
-    if !problems.iter().any(|problem| problem.help.as_deref() == Some("did you mean `export`?")) {
+    if !problems.iter().any(|problem| problem.means(&[], "export")) {
         problems.push(
             Problem::key(&[], "the key `export` is missing").help("the nodes of the device tree go below it"),
         );
@@ -123,7 +122,17 @@ fn children(section: &Section, name: &[String], path: &[String], problems: &mut 
     };
     let below =
         |prefix: &[String], key: &str| prefix.iter().cloned().chain([key.to_owned()]).collect::<Vec<_>>();
-    entries.iter().map(|(key, value)| node(value, below(name, key), below(path, key), problems)).collect()
+    let mut nodes = Vec::with_capacity(entries.len());
+    for (key, value) in &entries {
+        let path = below(path, key);
+        if key.is_empty() || key.contains('.') {
+            let message = format!("a node cannot be called `{key}`: dots are for paths in `ref`");
+            problems.push(Problem::key(&path, message).help("use letters, digits, `-` and `_`"));
+        } else {
+            nodes.push(node(value, below(name, key), path, problems));
+        }
+    }
+    nodes
 }
 
 fn node(section: &Section, name: Vec<String>, path: Vec<String>, problems: &mut Vec<Problem>) -> Node {
@@ -131,7 +140,10 @@ fn node(section: &Section, name: Vec<String>, path: Vec<String>, problems: &mut 
     let Some(entries) = section.entries() else {
         let message =
             format!("expected a node with `type`, `ref` or `children`, found {}", section.describe());
-        problems.push(Problem::value(&path, message));
+        problems.push(
+            Problem::value(&path, message)
+                .help("for example `{ type: serial, config: { url: /dev/ttyUSB0 } }`"),
+        );
         return Node { name, path, what: What::Broken, children: Vec::new() };
     };
     let before = problems.len();
@@ -174,7 +186,11 @@ fn what(
         (None, Some(Some(target))) => reference_alone(section, target, path, problems),
         (None, None) if config.is_null() => What::Group,
         (None, None) => {
-            problems.push(Problem::key(path, "this node has `config` but no `type`").help("add `type: …`"));
+            if !problems.iter().any(|problem| problem.means(path, "type") || problem.means(path, "ref")) {
+                let message = "this node has `config` but no `type`";
+                problems
+                    .push(Problem::key(path, message).help("add `type: …`; `flasher drivers` lists them"));
+            }
             What::Broken
         }
         _ => What::Broken,
@@ -182,17 +198,12 @@ fn what(
 }
 
 fn reference_alone(section: &Section, target: String, path: &[String], problems: &mut Vec<Problem>) -> What {
-    let extra = ["config", "children"]
-        .into_iter()
-        .filter(|key| section.get(key).is_some_and(|value| !value.is_null()));
-    let extra: Vec<&str> = extra.collect();
-    if !extra.is_empty() {
-        let message = format!("a node with `ref` takes no {}", suggest::list(extra));
-        problems.push(Problem::key(path, message).help("set it at the node that `ref` names"));
+    for key in ["config", "children"] {
+        if section.get(key).is_some_and(|value| !value.is_null()) {
+            let path: Vec<String> = path.iter().cloned().chain([key.to_owned()]).collect();
+            let problem = Problem::key(&path, format!("a node with `ref` takes no `{key}`"));
+            problems.push(problem.help(format!("set it at `{target}`, the node that `ref` names")));
+        }
     }
     What::Reference(target)
-}
-
-pub(super) fn unknown_key(path: &[String], key: &str, accepted: &[&str]) -> Problem {
-    crate::config::unknown_key(path, key, accepted)
 }

@@ -1,1 +1,34 @@
 //! Trees that load, and mistakes with the sentence each one gets.
+
+mod drivers;
+mod lookups;
+mod mistakes;
+mod several;
+mod shapes;
+mod wiring;
+
+use std::path::Path;
+
+use super::DeviceTree;
+use crate::config::{Document, Findings};
+
+/// The tree of an exporter YAML called `lab.yaml`.
+fn load(yaml: &str) -> Result<DeviceTree, Findings> {
+    DeviceTree::build(&Document::parse("lab.yaml", Path::new("/lab"), yaml)?)
+}
+
+/// The tree of a file that is in order.
+fn tree(yaml: &str) -> DeviceTree {
+    load(yaml).unwrap_or_else(|findings| panic!("{findings}"))
+}
+
+/// What the user reads about a file that is not.
+fn complaint(yaml: &str) -> String {
+    load(yaml).map(|tree| format!("{tree:?}")).expect_err("this file has a mistake").to_string()
+}
+
+/// Compares what the user reads with what is expected, line by line, less trailing blanks.
+fn check(yaml: &str, expected: &str) {
+    let actual = complaint(yaml);
+    assert!(actual.trim_end() == expected.trim(), "for\n{yaml}\n<<<\n{actual}\n>>>\nexpected\n{expected}");
+}

@@ -1,0 +1,192 @@
+//! Evidence of how a job ended: the receipt and its facts.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Class, Error};
+use crate::event::Step;
+
+/// How a job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The bytes read back from the medium equal the image.
+    Proven,
+    /// It failed; the receipt's `failure` names the cause.
+    Failed,
+}
+
+/// Why a job failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    /// Who is to blame.
+    pub class: Class,
+    /// The step that failed.
+    pub step: Step,
+    /// What happened.
+    pub cause: String,
+    /// Where, in more detail.
+    pub context: BTreeMap<String, String>,
+    /// What to do next.
+    pub help: Option<String>,
+    /// The last console lines before it.
+    pub console: Vec<String>,
+}
+
+impl Failure {
+    /// The failure of `step` with `error`.
+    pub fn new(step: Step, error: &Error) -> Self {
+        Self {
+            class: error.class(),
+            step,
+            cause: error.cause(),
+            context: error.context().iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
+            help: error.next_step().map(str::to_owned),
+            console: error.console_lines().to_vec(),
+        }
+    }
+}
+
+/// Evidence of how a job ended, kept as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Receipt {
+    /// Version of this schema: 1.
+    pub schema: u32,
+    /// Version of the tool.
+    pub tool: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Why it failed, exactly when the verdict says so.
+    pub failure: Option<Failure>,
+    /// Unix time of the start, seconds.
+    pub started: u64,
+    /// Duration, seconds.
+    pub seconds: f64,
+    /// Attempts made.
+    pub attempts: u32,
+    /// The image.
+    pub image: ImageFacts,
+    /// The board and what was booted on it.
+    pub board: BoardFacts,
+    /// The medium, once it was looked at.
+    pub medium: Option<MediumFacts>,
+    /// Duration of each step of the last attempt, seconds.
+    pub steps: BTreeMap<Step, f64>,
+    /// State the board's power was left in.
+    pub power: PowerState,
+    /// The recorded console.
+    pub transcript: Option<TranscriptFacts>,
+    /// What deserved a second look.
+    pub warnings: Vec<String>,
+}
+
+impl Receipt {
+    /// The class of the failure, or none when proven.
+    pub fn class(&self) -> Option<Class> {
+        self.failure.as_ref().map(|failure| failure.class)
+    }
+
+    /// Exit code of a command that ends with this receipt: 0 only when proven.
+    pub fn exit_code(&self) -> u8 {
+        match (self.verdict, &self.failure) {
+            (Verdict::Proven, None) => 0,
+            (_, Some(failure)) => failure.class.exit_code(),
+            (Verdict::Failed, None) => Class::Internal.exit_code(),
+        }
+    }
+}
+
+/// What is known of the image.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ImageFacts {
+    /// Where it came from, without secrets.
+    pub source: String,
+    /// Its format, by its magic bytes.
+    pub format: Option<String>,
+    /// Source length, bytes.
+    pub source_length: Option<u64>,
+    /// SHA-256 of the source.
+    pub source_sha256: Option<String>,
+    /// Decoded length, bytes.
+    pub decoded_length: Option<u64>,
+    /// SHA-256 of the decoded image.
+    pub decoded_sha256: Option<String>,
+    /// Which digest `--sha256` matched: `source` or `decoded`.
+    pub checked: Option<String>,
+}
+
+/// What is known of the board.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BoardFacts {
+    /// Name of the bundle's manifest.
+    pub name: Option<String>,
+    /// Device-tree variant.
+    pub variant: Option<String>,
+    /// SHA-256 of the bundle's manifest and files.
+    pub bundle_sha256: Option<String>,
+    /// Address the board had.
+    pub address: Option<String>,
+}
+
+/// What is known of the medium and what was done to it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MediumFacts {
+    /// Name of the target in the manifest.
+    pub target: String,
+    /// The device on the board.
+    pub device: String,
+    /// Its size, bytes.
+    pub size: u64,
+    /// What else identifies it: model, serial, controller, as far as the board tells.
+    pub identity: BTreeMap<String, String>,
+    /// How the read-back went around the page cache: `direct` or `dropped`.
+    pub read_back: Option<String>,
+    /// SHA-256 over the digests of all ranges as read back, in order, exactly when all of them were read.
+    pub read_back_sha256: Option<String>,
+    /// Bytes of data sent to the board.
+    pub data_written: u64,
+    /// Bytes of zeros the board wrote by itself.
+    pub zeros_written: u64,
+    /// Every range of the image, in order.
+    pub ranges: Vec<RangeFacts>,
+}
+
+/// What is known of one range of the medium.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RangeFacts {
+    /// First byte.
+    pub offset: u64,
+    /// Length, bytes.
+    pub length: u64,
+    /// SHA-256 it must have.
+    pub sha256: String,
+    /// SHA-256 read back last, when it was read back.
+    pub read_back: Option<String>,
+    /// How often it was written.
+    pub writes: u32,
+}
+
+/// State of the board's power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PowerState {
+    /// Never touched.
+    Untouched,
+    /// Switched off.
+    Off,
+    /// Switched on.
+    On,
+    /// The switch failed.
+    Unknown,
+}
+
+/// The recorded console.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TranscriptFacts {
+    /// Where it is.
+    pub file: String,
+    /// Its SHA-256.
+    pub sha256: String,
+}
