@@ -1,0 +1,177 @@
+//! Every sentence an error of this crate has.
+
+use std::io;
+use std::path::Path;
+
+use flasher_core::{Class, Error};
+
+use super::device;
+use crate::tty::denied;
+use crate::{ConfigError, PortError};
+
+fn told(error: impl Into<Error>) -> (Class, bool, String) {
+    let error = error.into();
+    let text = format!("{error}; {}", error.next_step().unwrap_or_default());
+    (error.class(), error.is_retryable(), text)
+}
+
+#[test]
+fn config_errors_say_what_was_expected() {
+    let scheme = |scheme: &str| scheme.to_owned();
+    let cases = [
+        (
+            ConfigError::Empty,
+            "`url` is empty, expected a device path, `socket://HOST:PORT` or `loop://`; `ls -l /dev/serial/by-id` shows the ports of this machine",
+        ),
+        (
+            ConfigError::Scheme { scheme: scheme("http") },
+            "`http://` is no kind of serial port, expected a device path, `socket://HOST:PORT` or `loop://`; `ls -l /dev/serial/by-id` shows the ports of this machine",
+        ),
+        (
+            ConfigError::NotSpoken { scheme: scheme("rfc2217") },
+            "this build does not speak `rfc2217://`, expected a device path, `socket://HOST:PORT` or `loop://`; let the port server offer raw TCP and use `socket://HOST:PORT`",
+        ),
+        (
+            ConfigError::Socket { url: "socket://lab".to_owned() },
+            "`socket://lab` does not name a host and a port, expected `socket://HOST:PORT`; an IPv6 address goes in brackets: `socket://[::1]:4000`",
+        ),
+        (
+            ConfigError::Baudrate,
+            "`baudrate` is 0, expected bits a second, for example 115200; most boards talk at 115200",
+        ),
+        (
+            ConfigError::Pace { cps: -1.0 },
+            "`cps` is -1, expected characters a second, at least one a minute (0.0167); leave `cps` out to send without pauses",
+        ),
+    ];
+    for (error, expected) in cases {
+        assert_eq!(told(error), (Class::Config, false, expected.to_owned()));
+    }
+}
+
+#[test]
+fn port_errors_say_what_to_do_next() {
+    let port = || "/dev/ttyUSB0".to_owned();
+    let server = "is the port server running, and is its port free? most serve one connection at a time";
+    let cases = [
+        (
+            PortError::Missing { port: port(), others: Vec::new() },
+            true,
+            "there is no serial port `/dev/ttyUSB0`; this machine has no serial port: plug in the adapter, then look at `dmesg | tail`".to_owned(),
+        ),
+        (
+            PortError::Missing { port: port(), others: vec!["/dev/ttyUSB1".to_owned(), "/dev/ttyACM0".to_owned()] },
+            true,
+            "there is no serial port `/dev/ttyUSB0`; this machine has: `/dev/ttyUSB1`, `/dev/ttyACM0`".to_owned(),
+        ),
+        (
+            PortError::Denied { port: port(), group: Some("dialout".to_owned()) },
+            false,
+            "no permission to open `/dev/ttyUSB0`; the group `dialout` may: `sudo usermod -aG dialout $USER`, then log in again".to_owned(),
+        ),
+        (
+            PortError::Denied { port: port(), group: None },
+            false,
+            "no permission to open `/dev/ttyUSB0`; no group may: ask who set the permissions of this device".to_owned(),
+        ),
+        (
+            PortError::Busy { port: port(), holder: Some("`picocom` (process 4711)".to_owned()) },
+            true,
+            "port is in use: `/dev/ttyUSB0` by `picocom` (process 4711); end it, or use another port".to_owned(),
+        ),
+        (
+            PortError::Busy { port: port(), holder: None },
+            true,
+            "port is in use: `/dev/ttyUSB0`; `sudo fuser -v PORT` shows who has it".to_owned(),
+        ),
+        (
+            PortError::NotSerial { port: port() },
+            false,
+            "`/dev/ttyUSB0` is no serial port; `ls -l /dev/serial/by-id` shows the ports of this machine".to_owned(),
+        ),
+        (
+            PortError::System { port: port(), reason: "I/O error".to_owned() },
+            true,
+            "cannot open `/dev/ttyUSB0`: I/O error; unplug and plug the adapter, then look at `dmesg | tail`".to_owned(),
+        ),
+        (
+            PortError::Connect { url: "socket://lab:4000".to_owned(), source: io::ErrorKind::ConnectionReset.into() },
+            true,
+            format!("cannot connect to `socket://lab:4000`: connection reset; {server}"),
+        ),
+        (
+            PortError::Deadline { url: "socket://lab:4000".to_owned(), seconds: 10 },
+            true,
+            format!("`socket://lab:4000` did not open within 10 s; {server}"),
+        ),
+    ];
+    for (error, retryable, expected) in cases {
+        assert_eq!(told(error), (Class::Infrastructure, retryable, expected));
+    }
+}
+
+#[test]
+fn the_group_of_a_device_is_a_remedy_when_it_may_read_and_write() {
+    let remedy = |mode, gid| told(denied(Path::new("/dev/ttyS0"), mode, gid)).2;
+    assert!(remedy(0o20_660, 0).contains("`sudo usermod -aG root $USER`"));
+    assert!(remedy(0o20_660, 3_999_999).contains("`sudo usermod -aG 3999999 $USER`"));
+    assert!(remedy(0o20_600, 0).contains("no group may"));
+    assert!(remedy(0o20_640, 0).contains("no group may"));
+}
+
+#[test]
+fn a_url_that_is_no_line_is_a_mistake_of_the_file() {
+    let cases = [
+        ("url: ''", "`url` is empty"),
+        ("url: 'http://lab:80'", "`http://` is no kind of serial port"),
+        ("url: 'rfc2217://lab:4000'", "this build does not speak `rfc2217://`"),
+        ("url: 'spy:///dev/ttyUSB0'", "this build does not speak `spy://`"),
+        ("url: 'socket://lab'", "does not name a host and a port"),
+        ("url: 'socket://:4000'", "does not name a host and a port"),
+        ("url: 'socket://lab:0'", "does not name a host and a port"),
+        ("url: 'socket://lab:70000'", "does not name a host and a port"),
+        ("url: 'socket://::1:4000'", "does not name a host and a port"),
+        ("url: x, baudrate: 0", "`baudrate` is 0"),
+        ("url: x, cps: -1", "`cps` is -1"),
+        ("url: x, cps: .nan", "`cps` is NaN"),
+        ("url: x, cps: 1e-9", "`cps` is 0.000000001"),
+        ("url: x, bautrate: 9600", "did you mean `baudrate`?"),
+        ("baudrate: 9600", "the key `url` is missing"),
+    ];
+    for (config, expected) in cases {
+        let error = device(config).unwrap_err();
+        assert!(error.to_string().contains(expected), "{config}: {error}");
+        assert_eq!(error.class(), Class::Config);
+    }
+}
+
+#[test]
+fn a_mistake_points_at_its_key() {
+    assert_eq!(
+        device("url: x, baudrate: 0").unwrap_err().to_string(),
+        "\
+error: `baudrate` is 0, expected bits a second, for example 115200
+  --> lab.yaml:2:55
+   2 |   serial: { type: serial, config: { url: x, baudrate: 0 } }
+     |                                                       ^
+   = at:   export.serial.config.baudrate
+   = help: most boards talk at 115200
+
+1 problem; nothing was opened, no board was touched"
+    );
+}
+
+#[test]
+fn urls_that_are_lines() {
+    for config in [
+        "url: 'socket://[::1]:4000'",
+        "url: 'socket://lab.example:4000/'",
+        "url: 'loop://'",
+        "url: ttyS0",
+        "url: x, cps: 0",
+        "url: x, cps: null",
+        "url: x, cps: 10",
+    ] {
+        assert!(device(config).is_ok(), "{config}");
+    }
+}
