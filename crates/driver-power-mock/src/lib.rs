@@ -94,7 +94,40 @@ flasher_core::register_driver!(MockPower);
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use flasher_core::config::Document;
+    use flasher_core::tree::DeviceTree;
+
     use super::*;
+
+    fn load(name: &str) -> DeviceTree {
+        let node = MockPower::EXAMPLE.replace(MockPower::NAME, name).replace('\n', "\n    ");
+        let yaml = format!("export:\n  power:\n    {node}\n");
+        let document = Document::parse("lab.yaml", Path::new(""), &yaml).unwrap();
+        DeviceTree::build(&document).unwrap_or_else(|findings| panic!("{findings}"))
+    }
+
+    #[test]
+    fn the_example_builds_under_each_of_its_names() {
+        for name in [MockPower::NAME].iter().chain(MockPower::ALIASES) {
+            let power = load(name).find("power").unwrap();
+            assert!(matches!(power, Device::Power(_, Some(_))), "{name}: a switch with a meter");
+        }
+    }
+
+    #[tokio::test]
+    async fn switch_and_meter_of_a_node_are_one_device() {
+        let Device::Power(switch, Some(meter)) = load("power-mock").find("power").unwrap() else {
+            panic!("no switch with a meter")
+        };
+        switch.on().await.unwrap();
+        meter.read().await.unwrap();
+        let driver: &dyn std::any::Any = switch.as_ref();
+        let actions: Vec<Action> =
+            driver.downcast_ref::<MockPower>().unwrap().calls().iter().map(|call| call.action).collect();
+        assert_eq!(actions, [Action::On, Action::Read]);
+    }
 
     #[tokio::test]
     async fn it_remembers_every_call_in_order() {
