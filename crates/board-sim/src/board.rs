@@ -1,0 +1,180 @@
+//! The simulated board as a whole: its power switch, its serial line, its medium.
+
+use std::collections::hash_map::RandomState;
+use std::fs;
+use std::hash::{BuildHasher, Hasher};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flasher_core::{PowerDriver, SerialDriver};
+use tokio::io::DuplexStream;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::counters::{Counters, Tally};
+use crate::driver::{SimPower, SimSerial};
+use crate::error::SimError;
+use crate::guest::{Home, HomeSlot, Medium, hosttools, safety};
+use crate::machine::Machine;
+use crate::wire::Wire;
+
+/// A simulated board. Dropping the last handle on it kills what runs on it and removes its temporary folder.
+#[derive(Debug)]
+pub struct SimBoard {
+    config: Arc<Config>,
+    folder: PathBuf,
+    wire: Arc<Wire>,
+    tally: Arc<Tally>,
+    home: HomeSlot,
+    running: tokio::sync::Mutex<Option<Running>>,
+}
+
+/// What exists while the power is on.
+#[derive(Debug)]
+struct Running {
+    machine: JoinHandle<()>,
+    /// Gives the medium back to its owner when dropped.
+    _medium: Medium,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.machine.abort();
+    }
+}
+
+impl SimBoard {
+    /// A board that is off. Nothing is made or opened before the first power on or the first opening of its line.
+    pub fn new(config: Config) -> Arc<Self> {
+        let name =
+            format!("sim-board-{}-{:016x}", std::process::id(), RandomState::new().build_hasher().finish());
+        Arc::new(Self {
+            config: Arc::new(config),
+            folder: std::env::temp_dir().join(name),
+            wire: Arc::default(),
+            tally: Arc::default(),
+            home: Arc::default(),
+            running: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Its power switch.
+    pub fn power(self: &Arc<Self>) -> Arc<dyn PowerDriver> {
+        Arc::new(SimPower(Arc::clone(self)))
+    }
+
+    /// Its serial line. It stays open across power cycles; one user at a time.
+    pub fn serial(self: &Arc<Self>) -> Arc<dyn SerialDriver> {
+        Arc::new(SimSerial(Arc::clone(self)))
+    }
+
+    /// The file that is its medium. Without one in the config it exists from the first power on until the board is
+    /// dropped.
+    pub fn medium(&self) -> PathBuf {
+        self.config.medium.clone().unwrap_or_else(|| self.folder.join("medium.img"))
+    }
+
+    /// What has happened on it so far.
+    pub fn counters(&self) -> Counters {
+        self.tally.read()
+    }
+
+    /// Looks for the tools of the host it needs. Makes nothing.
+    pub(crate) async fn probe(&self) -> Result<(), SimError> {
+        let config = Arc::clone(&self.config);
+        blocking(move || {
+            if let Some(problem) = config.problem() {
+                return Err(SimError::Config(problem));
+            }
+            hosttools::missing()?;
+            safety::no_real_device_is_writable()?;
+            config.medium.as_deref().map_or(Ok(()), Medium::check)
+        })
+        .await
+    }
+
+    pub(crate) async fn switch_on(&self) -> Result<(), SimError> {
+        self.obey()?;
+        let mut running = self.running.lock().await;
+        if running.is_some() {
+            return Ok(());
+        }
+        self.probe().await?;
+        let medium = self.prepare().await?;
+        self.tally.count(|counters| counters.power_on += 1);
+        let machine = Machine::new(
+            Arc::clone(&self.config),
+            Arc::clone(&self.wire),
+            Arc::clone(&self.tally),
+            self.folder.clone(),
+            medium.path().to_owned(),
+            Arc::clone(&self.home),
+        );
+        *running = Some(Running { machine: tokio::spawn(machine.run()), _medium: medium });
+        Ok(())
+    }
+
+    pub(crate) async fn switch_off(&self) -> Result<(), SimError> {
+        self.obey()?;
+        let Some(mut running) = self.running.lock().await.take() else { return Ok(()) };
+        self.tally.count(|counters| counters.power_off += 1);
+        self.wire.detach();
+        running.machine.abort();
+        // Aborted on purpose: how it ended says nothing.
+        (&mut running.machine).await.ok();
+        let home = take(&self.home);
+        blocking(move || home.map_or(Ok(()), Home::destroy)).await
+    }
+
+    pub(crate) async fn open_serial(&self) -> Result<DuplexStream, SimError> {
+        let stream = self.wire.open().await?;
+        self.tally.count(|counters| counters.serial_opens += 1);
+        Ok(stream)
+    }
+
+    fn obey(&self) -> Result<(), SimError> {
+        if !self.config.faults.power_stuck.strikes(self.tally.read().power_refused) {
+            return Ok(());
+        }
+        self.tally.count(|counters| counters.power_refused += 1);
+        Err(SimError::Stuck)
+    }
+
+    async fn prepare(&self) -> Result<Medium, SimError> {
+        let (folder, medium, size) = (self.folder.clone(), self.medium(), self.config.size.0);
+        blocking(move || {
+            make_folder(&folder)?;
+            Medium::open(&medium, size, &folder)
+        })
+        .await
+    }
+}
+
+impl Drop for SimBoard {
+    fn drop(&mut self) {
+        self.running.get_mut().take();
+        drop(take(&self.home));
+        // Not there when the board was never on. What cannot be removed stays in the host's temporary folder.
+        fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+fn take(slot: &Mutex<Option<Home>>) -> Option<Home> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+fn make_folder(folder: &Path) -> Result<(), SimError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().mode(0o700).create(folder).map_err(SimError::file("make the folder", folder))?;
+    safety::give_to_guest(folder)
+}
+
+/// Runs what blocks on a thread of its own.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SimError> + Send + 'static,
+) -> Result<T, SimError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| SimError::Worker)?
+}

@@ -1,0 +1,170 @@
+//! Config of a simulated board.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use crate::faults::Faults;
+
+const MIB: u64 = 1024 * 1024;
+
+/// Config of a simulated board. Everything has a default.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The file that is the board's medium. Made when missing, extended when smaller than `size`, never shortened.
+    /// Default: a file in the board's own temporary folder.
+    pub medium: Option<PathBuf>,
+    /// Size of the medium: bytes, or text like `64MiB`. A larger existing file keeps its size.
+    pub size: Size,
+    /// Device paths that all mean the medium.
+    pub targets: Vec<String>,
+    /// Controller address, as it stands in the links of `/sys/class/block`, to kernel name of the block device.
+    pub block_addresses: BTreeMap<String, String>,
+    /// U-Boot's prompt.
+    pub prompt: String,
+    /// Seconds that U-Boot's countdown lasts.
+    pub bootdelay: u32,
+    /// What Linux prints to ask for the user name.
+    pub login_prompt: String,
+    /// The prompt of the Linux shell.
+    pub shell_prompt: String,
+    /// The user who may log in; any when not given.
+    pub username: Option<String>,
+    /// The password; not asked for when not given.
+    pub password: Option<String>,
+    /// U-Boot's version line.
+    pub banner: String,
+    /// The port of TFTP servers while the variable `tftpdstp` is not set.
+    pub tftp_port: u16,
+    /// What goes wrong.
+    pub faults: Faults,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let text = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        let addresses = [("4fb0000", "mmcblk0"), ("4f80000", "mmcblk1")];
+        Self {
+            medium: None,
+            size: Size(64 * MIB),
+            targets: text(&["/dev/mmcblk0", "/dev/mmcblk1", "/dev/sda", "/dev/vda", "/dev/nvme0n1"]),
+            block_addresses: addresses.map(|(address, name)| (address.to_owned(), name.to_owned())).into(),
+            prompt: "=> ".to_owned(),
+            bootdelay: 2,
+            login_prompt: "login:".to_owned(),
+            shell_prompt: "# ".to_owned(),
+            username: None,
+            password: None,
+            banner: "U-Boot 2023.01-sim (Jan 09 2023 - 16:07:33 +0000)".to_owned(),
+            tftp_port: 69,
+            faults: Faults::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Kernel names of the block devices: those of `targets` below `/dev`, and those of `block_addresses`.
+    pub(crate) fn block_names(&self) -> Vec<String> {
+        let targets = self.targets.iter().filter_map(|path| path.strip_prefix("/dev/"));
+        let mut names: Vec<String> = targets.map(str::to_owned).collect();
+        names.extend(self.block_addresses.values().cloned());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// What does not make sense, in words.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let plain = |name: &str| {
+            !name.is_empty()
+                && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_:.@".contains(letter))
+                && !name.contains("..")
+        };
+        if let Some(target) = self.targets.iter().find(|path| !path.strip_prefix("/dev/").is_some_and(plain))
+        {
+            return Some(format!(
+                "target `{target}` must be a plain name below /dev, for example `/dev/mmcblk0`"
+            ));
+        }
+        let mut names = self.block_addresses.iter().flat_map(|(address, name)| [address, name]);
+        if let Some(name) = names.find(|name| !plain(name)) {
+            return Some(format!("`{name}` in block_addresses must be letters and digits"));
+        }
+        if self.prompt.trim().is_empty() || self.shell_prompt.trim().is_empty() {
+            return Some("a prompt must not be empty".to_owned());
+        }
+        (self.size.0 == 0).then(|| "the size of the medium must not be 0".to_owned())
+    }
+}
+
+/// A number of bytes: a number, or text with a unit (`KiB`, `MiB`, `GiB`, or `kB`, `MB`, `GB`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl Size {
+    /// Reads `64MiB`, `512 KiB`, `1GB` or `4096`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+        let unit = match text[digits..].trim() {
+            "" | "B" => 1,
+            "K" | "KiB" => 1024,
+            "M" | "MiB" => MIB,
+            "G" | "GiB" => 1024 * MIB,
+            "kB" => 1000,
+            "MB" => 1_000_000,
+            "GB" => 1_000_000_000,
+            _ => return None,
+        };
+        text[..digits].parse::<u64>().ok()?.checked_mul(unit).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Either::deserialize(deserializer)? {
+            Either::Number(bytes) => Ok(Self(bytes)),
+            Either::Text(text) => Self::parse(&text).ok_or_else(|| {
+                D::Error::custom(format!("`{text}` is no size; write bytes or for example `64MiB`"))
+            }),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Either {
+    Number(u64),
+    Text(String),
+}
+
+impl JsonSchema for Size {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "bytes, or text like `64MiB`",
+            "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}],
+        })
+    }
+}
+
+/// A byte of the medium that is changed after writes that cover it.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlipBit {
+    /// Where the byte is, bytes from the start of the medium.
+    pub offset: u64,
+    /// The bits of the byte that change.
+    pub mask: u8,
+    /// How often this happens; always when not given.
+    #[serde(default)]
+    pub times: Option<u32>,
+}

@@ -1,0 +1,108 @@
+//! The board's end of the serial line: keys that arrive, text that leaves, and what gets lost between.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use crate::counters::Tally;
+use crate::faults::{Dice, Faults};
+use crate::wire::Wire;
+
+/// Control C.
+pub(crate) const CTRL_C: u8 = 3;
+
+/// Where the board prints. Cloning shares it.
+#[derive(Clone, Debug)]
+pub(crate) struct Screen {
+    wire: Arc<Wire>,
+    tally: Arc<Tally>,
+    garble: Option<u32>,
+    dice: Arc<Mutex<Dice>>,
+}
+
+impl Screen {
+    pub(crate) fn new(wire: Arc<Wire>, tally: Arc<Tally>, faults: &Faults) -> Self {
+        let dice = Arc::new(Mutex::new(Dice::new(faults.seed ^ 0x0b)));
+        Self { wire, tally, garble: faults.garble_console, dice }
+    }
+
+    /// Prints text; line ends become CR LF.
+    pub(crate) fn print(&self, text: &str) {
+        self.write(text.replace('\n', "\r\n").into_bytes());
+    }
+
+    /// Prints bytes as they are.
+    pub(crate) fn write(&self, mut bytes: Vec<u8>) {
+        if self.garble.is_some() {
+            self.garble(&mut bytes);
+        }
+        if !bytes.is_empty() {
+            self.wire.print(bytes);
+        }
+    }
+
+    fn garble(&self, bytes: &mut [u8]) {
+        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        for byte in bytes {
+            if dice.one_in(self.garble) {
+                *byte ^= 1 << dice.below(7);
+                self.tally.count(|counters| counters.garbled_characters += 1);
+            }
+        }
+    }
+}
+
+/// What is typed on the board's console.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    input: mpsc::Receiver<Vec<u8>>,
+    ahead: VecDeque<u8>,
+    tally: Arc<Tally>,
+    drop: Option<u32>,
+    dice: Dice,
+}
+
+impl Keys {
+    pub(crate) fn new(input: mpsc::Receiver<Vec<u8>>, tally: Arc<Tally>, faults: &Faults) -> Self {
+        Self { input, ahead: VecDeque::new(), tally, drop: faults.drop_console, dice: Dice::new(faults.seed) }
+    }
+
+    /// The next character. Nothing is lost when the wait is given up.
+    pub(crate) async fn next(&mut self) -> u8 {
+        loop {
+            if let Some(key) = self.ahead.pop_front() {
+                return key;
+            }
+            self.receive().await;
+        }
+    }
+
+    /// Waits for control C; what was typed before it is dropped then, and kept when the wait is given up.
+    pub(crate) async fn ctrl_c(&mut self) {
+        loop {
+            if let Some(place) = self.ahead.iter().position(|&key| key == CTRL_C) {
+                self.ahead.drain(..=place);
+                return;
+            }
+            self.receive().await;
+        }
+    }
+
+    /// Forgets what was typed ahead.
+    pub(crate) fn flush(&mut self) {
+        while self.input.try_recv().is_ok() {}
+        self.ahead.clear();
+    }
+
+    async fn receive(&mut self) {
+        let Some(bytes) = self.input.recv().await else { return std::future::pending().await };
+        for byte in bytes {
+            if self.dice.one_in(self.drop) {
+                self.tally.count(|counters| counters.dropped_characters += 1);
+            } else {
+                self.ahead.push_back(byte);
+            }
+        }
+    }
+}

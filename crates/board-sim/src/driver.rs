@@ -1,0 +1,71 @@
+//! The board as drivers: a group of `power` and `serial`.
+
+use std::sync::Arc;
+
+use flasher_core::{
+    ByteStream, Device, Driver, DriverType, PowerDriver, Result, SerialDriver, Wiring, async_trait,
+};
+
+use crate::board::SimBoard;
+use crate::config::Config;
+use crate::error::SimError;
+
+/// The power switch of a [`SimBoard`].
+#[derive(Debug)]
+pub(crate) struct SimPower(pub(crate) Arc<SimBoard>);
+
+/// The serial line of a [`SimBoard`].
+#[derive(Debug)]
+pub(crate) struct SimSerial(pub(crate) Arc<SimBoard>);
+
+#[async_trait]
+impl Driver for SimPower {
+    async fn probe(&self) -> Result<()> {
+        Ok(self.0.probe().await?)
+    }
+}
+
+#[async_trait]
+impl PowerDriver for SimPower {
+    async fn on(&self) -> Result<()> {
+        Ok(self.0.switch_on().await?)
+    }
+
+    async fn off(&self) -> Result<()> {
+        Ok(self.0.switch_off().await?)
+    }
+}
+
+#[async_trait]
+impl Driver for SimSerial {
+    async fn probe(&self) -> Result<()> {
+        Ok(self.0.probe().await?)
+    }
+}
+
+#[async_trait]
+impl SerialDriver for SimSerial {
+    async fn open(&self) -> Result<Box<dyn ByteStream>> {
+        Ok(Box::new(self.0.open_serial().await?))
+    }
+}
+
+impl DriverType for SimBoard {
+    const NAME: &'static str = "sim-board";
+    const SUMMARY: &'static str = "a simulated board: its children `power` and `serial` need no hardware";
+    const EXAMPLE: &'static str = "type: sim-board\nconfig:\n  size: 64MiB\n";
+    type Config = Config;
+
+    fn build(mut config: Config, wiring: Wiring) -> Result<Device> {
+        if let Some(problem) = config.problem() {
+            return Err(flasher_core::Error::from(SimError::Config(problem)).with("node", wiring.path()));
+        }
+        config.medium = config.medium.map(|medium| wiring.file(medium));
+        let board = Self::new(config);
+        let children = [
+            ("power".to_owned(), Device::Power(board.power(), None)),
+            ("serial".to_owned(), Device::Serial(board.serial())),
+        ];
+        Ok(Device::Group(children.into()))
+    }
+}

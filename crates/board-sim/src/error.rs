@@ -1,0 +1,90 @@
+//! What can go wrong with the simulation itself.
+
+use std::io;
+use std::path::PathBuf;
+
+use flasher_core::{Class, Error};
+
+/// A failure of the simulation: of the host it runs on, not of the board it plays.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    /// A value in the config that makes no sense.
+    #[error("the simulated board cannot be built: {0}")]
+    Config(String),
+    /// A tool of the host that the board's Linux is made of.
+    #[error("the simulated board needs `{}` of this machine, not found in PATH", .0.join("`, `"))]
+    Tools(Vec<&'static str>),
+    /// A file or folder of the board could not be made or used.
+    #[error("cannot {action} `{}`", .path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// The error underneath.
+        #[source]
+        source: io::Error,
+    },
+    /// The guest runs as an unprivileged user, who cannot reach the medium.
+    #[error("the medium `{}` cannot be used by the unprivileged user of the simulated board", .medium.display())]
+    Unreachable {
+        /// The medium.
+        medium: PathBuf,
+        /// The folder in the way.
+        folder: PathBuf,
+    },
+    /// The user running this could write to a real block device, and so could the guest.
+    #[error("the simulated board refuses to run: this user can write to the real device `{}`", .0.display())]
+    RealDevice(PathBuf),
+    /// The serial line is open already.
+    #[error("the serial line of the simulated board is open already, expected one user at a time")]
+    Busy,
+    /// The fault knob `power_stuck`.
+    #[error("the power switch of the simulated board is stuck, expected it to obey")]
+    Stuck,
+    /// Processes of the guest that did not go.
+    #[error("{0} processes of the simulated board are still there after power off")]
+    Survivors(usize),
+    /// A helper thread of this program died.
+    #[error("a worker of the simulated board ended early")]
+    Worker,
+}
+
+impl SimError {
+    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action, path, source }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Config(_) => Class::Config,
+            Self::Worker => Class::Internal,
+            _ => Class::Infrastructure,
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::Config(_) => "`flasher drivers sim-board` shows every field with its default".into(),
+            Self::Tools(_) => "install them with this machine's package manager".into(),
+            Self::File { .. } => "check permissions and free space, or set TMPDIR to a folder of your own".into(),
+            Self::Unreachable { folder, .. } => format!(
+                "run `chmod o+x {}`, put the medium elsewhere (for example below /tmp), or do not run as root",
+                folder.display()
+            ),
+            Self::RealDevice(_) => "run as a user who cannot write to real devices, or as root: the board then runs as an unprivileged user".into(),
+            Self::Busy => "close the other user of this line first".into(),
+            Self::Stuck => "remove the fault knob `power_stuck`, or try again".into(),
+            Self::Survivors(_) => "look for processes with SIM_BOARD_ID in their environment".into(),
+            Self::Worker => "report this as a bug".into(),
+        }
+    }
+}
+
+impl From<SimError> for Error {
+    fn from(error: SimError) -> Self {
+        let retryable = matches!(error, SimError::Stuck | SimError::Busy | SimError::Survivors(_));
+        Self::new(error.class(), "simulated board").help(error.remedy()).retryable(retryable).because(error)
+    }
+}

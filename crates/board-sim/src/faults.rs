@@ -1,0 +1,104 @@
+//! What can go wrong on a simulated board: the fault knobs, and the dice they throw.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::{FlipBit, Size};
+
+/// Fault knobs. None is on by default.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Faults {
+    /// Milliseconds of silence between power on and U-Boot's banner.
+    pub boot_delay_ms: u64,
+    /// Autoboot cannot be interrupted.
+    pub no_autoboot_stop: bool,
+    /// The kernel hangs silently after "Starting kernel ...".
+    pub no_login: bool,
+    /// One in so many typed characters is lost.
+    pub drop_console: Option<u32>,
+    /// One in so many printed characters is changed.
+    pub garble_console: Option<u32>,
+    /// While Linux runs, a kernel log line appears every so many milliseconds, also in the middle of other lines.
+    pub kernel_lines: Option<u64>,
+    /// Percent of TFTP packets that are lost on their way to the board.
+    pub tftp_loss: u8,
+    /// TFTP reports that the file does not exist.
+    pub tftp_missing: bool,
+    /// U-Boot's `dhcp` gets no answer: always (`true`), or so many times.
+    pub dhcp_fail: Times,
+    /// The board has no network at all.
+    pub no_network: bool,
+    /// A byte of the medium that does not keep what is written.
+    pub flip_bit: Option<FlipBit>,
+    /// The medium is full after so many bytes, whatever size it claims.
+    pub full_at: Option<Size>,
+    /// Writing at this place of the medium (bytes) is an I/O error.
+    pub write_error: Option<Size>,
+    /// Reading at this place of the medium (bytes) with `dd` is an I/O error.
+    pub read_error_at: Option<Size>,
+    /// The power switch refuses to obey: always (`true`), or so many times.
+    pub power_stuck: Times,
+    /// Power is cut, once, after so many bytes have been written to the medium.
+    pub cut_power_after_bytes: Option<Size>,
+    /// The board resets when a kernel is started, and falls back into autoboot: always (`true`), or so many times.
+    pub reset_on_boot: Times,
+    /// Linux has no `wget`.
+    pub wget_missing: bool,
+    /// Linux has no `curl`.
+    pub curl_missing: bool,
+    /// Bytes per second the medium takes at most.
+    pub slow: Option<Size>,
+    /// Writing to the medium never ends.
+    pub dd_stuck: bool,
+    /// Seed of everything that is random here; the same seed gives the same faults.
+    pub seed: u64,
+}
+
+/// How often a fault happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Times {
+    /// Always or never.
+    Always(bool),
+    /// So many times, then no more.
+    Count(u32),
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self::Always(false)
+    }
+}
+
+impl Times {
+    /// Whether the fault happens when it already has `happened` times.
+    pub(crate) fn strikes(self, happened: u64) -> bool {
+        match self {
+            Self::Always(always) => always,
+            Self::Count(count) => happened < u64::from(count),
+        }
+    }
+}
+
+/// Seeded dice (xorshift64*): the same seed gives the same faults.
+#[derive(Debug)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x2545_f491_4f6c_dd1d | 1)
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) % limit.max(1)
+    }
+
+    /// True one time in `times`; never without a number.
+    pub(crate) fn one_in(&mut self, times: Option<u32>) -> bool {
+        times.is_some_and(|times| self.below(u64::from(times)) == 0)
+    }
+}

@@ -1,0 +1,180 @@
+//! The guest's private folder: its devices, its /sys, its tools. RAM of the board: gone when the power goes.
+
+use std::collections::hash_map::RandomState;
+use std::fs;
+use std::hash::{BuildHasher, Hasher};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, mkfifoat};
+
+use super::hosttools;
+use super::kill::kill_all;
+use super::safety;
+use super::tools;
+use crate::config::Config;
+use crate::error::SimError;
+
+/// Folders of the guest.
+const FOLDERS: &[&str] = &[
+    "bin",
+    "boot",
+    "dev/disk/by-path",
+    "dev/shm",
+    "etc",
+    "home",
+    "media",
+    "mnt",
+    "proc/sys/kernel",
+    "proc/sys/vm",
+    "root",
+    "run",
+    "sys/block",
+    "sys/class/block",
+    "tmp",
+    "usr",
+    "var/tmp",
+];
+
+/// The guest's folder, and what marks its processes. Dropping it kills them and removes the folder.
+#[derive(Debug)]
+pub(crate) struct Home {
+    root: PathBuf,
+    marker: String,
+    medium: PathBuf,
+    bytes: u64,
+}
+
+impl Home {
+    /// Lays the folder out inside `folder`, the board's. `flips` is how often the fault knob has struck before.
+    pub(crate) fn make(config: &Config, folder: &Path, medium: &Path, flips: u64) -> Result<Self, SimError> {
+        let bytes = fs::metadata(medium).map_err(SimError::file("look at", medium))?.len();
+        let marker = format!("SIM_BOARD_ID={:016x}", RandomState::new().build_hasher().finish());
+        let home = Self { root: folder.join("guest"), marker, medium: medium.to_owned(), bytes };
+        if home.root.exists() {
+            fs::remove_dir_all(&home.root).map_err(SimError::file("remove", &home.root))?;
+        }
+        for name in FOLDERS {
+            home.folder(name)?;
+        }
+        home.devices(config)?;
+        home.control_files()?;
+        home.tools(config, flips)?;
+        safety::give_tree_to_guest(&home.root)?;
+        Ok(home)
+    }
+
+    /// The folder that is the guest's `/`.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The environment entry that marks the guest's processes: name and value.
+    pub(crate) fn marker(&self) -> (&str, &str) {
+        self.marker.split_once('=').unwrap_or((&self.marker, ""))
+    }
+
+    /// Size of the medium, bytes.
+    pub(crate) fn medium_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Kills what runs in it and removes it.
+    pub(crate) fn destroy(self) -> Result<(), SimError> {
+        kill_all(&self.marker, &self.root)
+    }
+
+    fn folder(&self, name: &str) -> Result<(), SimError> {
+        let path = self.root.join(name);
+        fs::create_dir_all(&path).map_err(SimError::file("make the folder", path))
+    }
+
+    fn file(&self, name: &str, text: &str, mode: u32) -> Result<(), SimError> {
+        let path = self.root.join(name);
+        fs::write(&path, text).map_err(SimError::file("write", &path))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))
+            .map_err(SimError::file("set the mode of", &path))
+    }
+
+    fn link(&self, target: impl AsRef<Path>, name: &str) -> Result<(), SimError> {
+        let path = self.root.join(name);
+        symlink(target, &path).map_err(SimError::file("make the link", path))
+    }
+
+    /// The medium under each of its names, and what /sys says of it.
+    fn devices(&self, config: &Config) -> Result<(), SimError> {
+        let mut partitions = "major minor  #blocks  name\n\n".to_owned();
+        for (number, name) in config.block_names().iter().enumerate() {
+            self.link(&self.medium, &format!("dev/{name}"))?;
+            let mut addresses = config.block_addresses.iter();
+            let address =
+                addresses.find(|(_, kernel_name)| *kernel_name == name).map(|(address, _)| address.as_str());
+            self.sysfs(name, number, address)?;
+            if let Some(address) = address {
+                self.link(format!("../../{name}"), &format!("dev/disk/by-path/platform-{address}.mmc"))?;
+            }
+            partitions.push_str(&format!("{:4} {:7} {:10} {name}\n", 179, number * 8, self.bytes / 1024));
+        }
+        self.link("/dev/tty", "dev/console")?;
+        self.file("proc/partitions", &partitions, 0o644)
+    }
+
+    fn sysfs(&self, name: &str, number: usize, address: Option<&str>) -> Result<(), SimError> {
+        let bus = match address {
+            Some(address) => {
+                format!("devices/platform/bus@f0000/{address}.mmc/mmc_host/mmc{number}/mmc{number}:0001")
+            }
+            None => format!("devices/platform/sim-{name}"),
+        };
+        let device = format!("{bus}/block/{name}");
+        self.folder(&format!("sys/{device}"))?;
+        self.file(&format!("sys/{device}/size"), &format!("{}\n", self.bytes / 512), 0o444)?;
+        self.file(&format!("sys/{device}/ro"), "0\n", 0o444)?;
+        self.file(&format!("sys/{device}/removable"), "0\n", 0o444)?;
+        self.file(&format!("sys/{bus}/model"), "SIMMED\n", 0o444)?;
+        self.file(&format!("sys/{bus}/name"), "SIMMED\n", 0o444)?;
+        self.file(&format!("sys/{bus}/serial"), &format!("0x51b0a2d{number}\n"), 0o444)?;
+        self.link("../..", &format!("sys/{device}/device"))?;
+        self.link(format!("../../{device}"), &format!("sys/class/block/{name}"))?;
+        self.link(format!("../{device}"), &format!("sys/block/{name}"))
+    }
+
+    /// Where the guest's tools talk to the board.
+    fn control_files(&self) -> Result<(), SimError> {
+        for name in ["control", "proc/sys/vm/drop_caches"] {
+            let path = self.root.join(name);
+            mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR)
+                .map_err(|error| SimError::file("make the pipe", &path)(error.into()))?;
+        }
+        self.file("proc/sys/kernel/printk", "7\t4\t1\t7\n", 0o644)?;
+        self.file("etc/hostname", "sim\n", 0o644)
+    }
+
+    fn tools(&self, config: &Config, flips: u64) -> Result<(), SimError> {
+        let faults = &config.faults;
+        let hidden = |name: &str| {
+            let no_fetch = faults.no_network && ["wget", "curl"].contains(&name);
+            no_fetch || (faults.wget_missing && name == "wget") || (faults.curl_missing && name == "curl")
+        };
+        for name in hosttools::ALLOWED.iter().filter(|name| !hidden(name)) {
+            if let Some(path) = hosttools::find(name) {
+                self.link(path, &format!("bin/{name}"))?;
+            }
+        }
+        let scripts = tools::Scripts::new(config, &self.root, &self.medium, flips)?;
+        for (name, text) in scripts.all() {
+            self.file(&format!("bin/{name}"), &text, 0o755)?;
+        }
+        self.file("functions", &scripts.functions(), 0o644)?;
+        self.file("profile", &scripts.profile(&config.shell_prompt), 0o644)?;
+        self.file("flips", &scripts.flips(), 0o644)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // Destroyed before: nothing is left to kill. Otherwise this is the last chance, and there is nobody to tell.
+        kill_all(&self.marker, &self.root).ok();
+        fs::remove_dir_all(&self.root).ok();
+    }
+}

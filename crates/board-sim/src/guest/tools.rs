@@ -1,0 +1,101 @@
+//! The simulation's own tools of the guest: shell scripts made for one power cycle.
+
+use std::path::Path;
+
+use super::hosttools;
+use crate::config::Config;
+use crate::error::SimError;
+
+/// Tools whose text needs no more than the placeholders; name and text.
+const PLAIN: &[(&str, &str)] = &[
+    ("reboot", include_str!("tools/reboot.sh")),
+    ("poweroff", include_str!("tools/poweroff.sh")),
+    ("halt", include_str!("tools/poweroff.sh")),
+    ("sh", include_str!("tools/sh.sh")),
+    ("dd", include_str!("tools/dd.sh")),
+    ("date", include_str!("tools/date.sh")),
+    ("udhcpc", include_str!("tools/udhcpc.sh")),
+    ("ip", include_str!("tools/ip.sh")),
+    ("ifconfig", include_str!("tools/ifconfig.sh")),
+    ("mount", include_str!("tools/mount.sh")),
+    ("umount", include_str!("tools/umount.sh")),
+    ("blkdiscard", include_str!("tools/blkdiscard.sh")),
+    ("blockdev", include_str!("tools/blockdev.sh")),
+    ("dmesg", include_str!("tools/dmesg.sh")),
+    ("hwclock", include_str!("tools/quiet.sh")),
+    ("mdev", include_str!("tools/quiet.sh")),
+];
+/// Tools that fail when the board has no network, where the real ones were.
+const FETCHERS: &[&str] = &["wget", "curl"];
+
+/// Makes the scripts of one power cycle.
+#[derive(Debug)]
+pub(crate) struct Scripts<'c> {
+    config: &'c Config,
+    places: Vec<(&'static str, String)>,
+    flips: u64,
+}
+
+impl<'c> Scripts<'c> {
+    pub(crate) fn new(config: &'c Config, root: &Path, medium: &Path, flips: u64) -> Result<Self, SimError> {
+        let faults = &config.faults;
+        let tool = |name: &'static str| match hosttools::find(name) {
+            Some(path) => Ok(path.display().to_string()),
+            None => Err(SimError::Tools(vec![name])),
+        };
+        let shell = hosttools::shell().ok_or(SimError::Tools(vec!["sh"]))?;
+        let number =
+            |size: Option<crate::config::Size>| size.map(|size| size.0.to_string()).unwrap_or_default();
+        let places = vec![
+            ("@SH@", shell.display().to_string()),
+            ("@DD@", tool("dd")?),
+            ("@DATE@", tool("date")?),
+            ("@ROOT@", root.display().to_string()),
+            ("@MEDIUM@", medium.display().to_string()),
+            ("@FULL_AT@", number(faults.full_at)),
+            ("@WRITE_ERROR@", number(faults.write_error)),
+            ("@READ_ERROR@", number(faults.read_error_at)),
+            ("@SLOW@", number(faults.slow.filter(|rate| rate.0 > 0))),
+            ("@STUCK@", if faults.dd_stuck { "yes" } else { "" }.to_owned()),
+            ("@NETWORK@", if faults.no_network { "" } else { "yes" }.to_owned()),
+            ("@ESC@", "\x1b".to_owned()),
+        ];
+        Ok(Self { config, places, flips })
+    }
+
+    /// Name and text of each tool.
+    pub(crate) fn all(&self) -> Vec<(&'static str, String)> {
+        let mut all: Vec<_> = PLAIN.iter().map(|(name, text)| (*name, self.fill(text))).collect();
+        if self.config.faults.no_network {
+            let faults = &self.config.faults;
+            let missing = |name: &str| {
+                (name == "wget" && faults.wget_missing) || (name == "curl" && faults.curl_missing)
+            };
+            let present = FETCHERS.iter().filter(|name| !missing(name));
+            all.extend(present.map(|name| (*name, self.fill(include_str!("tools/unreachable.sh")))));
+        }
+        all
+    }
+
+    /// What every shell of the guest knows.
+    pub(crate) fn functions(&self) -> String {
+        self.fill(include_str!("tools/functions.sh"))
+    }
+
+    /// What the login shell reads first.
+    pub(crate) fn profile(&self, prompt: &str) -> String {
+        let quoted = prompt.replace('\'', r"'\''");
+        self.fill(include_str!("tools/profile.sh")).replace("@PROMPT@", &quoted)
+    }
+
+    /// State of the fault knob `flip_bit`: offset, mask, how often it may still strike (-1: always).
+    pub(crate) fn flips(&self) -> String {
+        let Some(flip) = self.config.faults.flip_bit else { return String::new() };
+        let left = flip.times.map(|times| i64::from(times).saturating_sub(self.flips as i64).max(0));
+        format!("{} {} {}\n", flip.offset, flip.mask, left.unwrap_or(-1))
+    }
+
+    fn fill(&self, text: &str) -> String {
+        self.places.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+    }
+}

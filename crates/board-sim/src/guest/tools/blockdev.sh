@@ -1,0 +1,16 @@
+#!@SH@
+# Answers for the medium.
+usage() {
+    echo "blockdev: unknown option or no block device: $*" >&2
+    exit 1
+}
+[ $# -eq 2 ] && [ "$2" -ef @MEDIUM@ ] || usage "$@"
+bytes=$(@ROOT@/bin/wc -c <@MEDIUM@)
+case $1 in
+--getsize64) echo $((bytes)) ;;
+--getsz | --getsize) echo $((bytes / 512)) ;;
+--getss | --getpbsz | --getbsz) echo 512 ;;
+--getro) echo 0 ;;
+--flushbufs | --rereadpt | --setrw) exec @ROOT@/bin/sync ;;
+*) usage "$@" ;;
+esac

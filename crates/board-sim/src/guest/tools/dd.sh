@@ -1,0 +1,126 @@
+#!@SH@
+# The host's dd, with the behaviour of the simulated medium: it does not shrink, it fills up, it can be bad.
+medium=@MEDIUM@
+
+# Bytes in a number of dd: 512, 4k, 1MiB, 2x512.
+bytes() {
+    case $1 in
+    *x*) product=$(($(bytes "${1%%x*}") * $(bytes "${1#*x}"))) && echo "$product" ;;
+    *kB | *KB) echo $((${1%[kK]B} * 1000)) ;;
+    *MB) echo $((${1%MB} * 1000000)) ;;
+    *GB) echo $((${1%GB} * 1000000000)) ;;
+    *KiB | *MiB | *GiB) bytes "${1%iB}" ;;
+    *[kK]) echo $((${1%[kK]} * 1024)) ;;
+    *M) echo $((${1%M} * 1048576)) ;;
+    *G) echo $((${1%G} * 1073741824)) ;;
+    *b) echo $((${1%b} * 512)) ;;
+    *w) echo $((${1%w} * 2)) ;;
+    *c | *B) echo $((${1%?})) ;;
+    *) echo $(($1)) ;;
+    esac
+}
+
+input= output= ibs=512 obs=512 seek=0 skip=0 count= status= byte_seek= byte_skip= byte_count=
+for word; do
+    shift
+    case $word in
+    status=*)
+        status=${word#*=}
+        continue
+        ;;
+    if=*) input=${word#*=} ;;
+    of=*) output=${word#*=} ;;
+    bs=*) ibs=$(bytes "${word#*=}") obs=$ibs ;;
+    ibs=*) ibs=$(bytes "${word#*=}") ;;
+    obs=*) obs=$(bytes "${word#*=}") ;;
+    seek=* | oseek=*) seek=$(bytes "${word#*=}") ;;
+    skip=* | iseek=*) skip=$(bytes "${word#*=}") ;;
+    count=*) count=$(bytes "${word#*=}") ;;
+    iflag=* | oflag=*)
+        case $word in *seek_bytes*) byte_seek=yes ;; esac
+        case $word in *skip_bytes*) byte_skip=yes ;; esac
+        case $word in *count_bytes*) byte_count=yes ;; esac
+        ;;
+    esac
+    set -- "$@" "$word"
+done
+shown=${status:+status=$status}
+
+reads_medium=
+[ -z "$input" ] || [ ! "$input" -ef "$medium" ] || reads_medium=yes
+if [ -n "$reads_medium" ] && [ -n "@READ_ERROR@" ]; then
+    first=$((skip * ibs))
+    [ -z "$byte_skip" ] || first=$skip
+    end=$((@READ_ERROR@ + 1))
+    if [ -n "$count" ]; then
+        end=$((first + count * ibs))
+        [ -z "$byte_count" ] || end=$((first + count))
+    fi
+    if [ "$first" -le "@READ_ERROR@" ] && [ "$end" -gt "@READ_ERROR@" ]; then
+        good=$(((@READ_ERROR@ - first) / ibs))
+        [ -z "$byte_count" ] || good=$((good * ibs))
+        @DD@ "$@" count="$good" $shown
+        echo "dd: error reading '$input': Input/output error" >&2
+        exit 1
+    fi
+fi
+
+if [ -z "$output" ] || [ ! "$output" -ef "$medium" ]; then
+    exec @DD@ "$@" $shown
+fi
+
+[ -z "@STUCK@" ] || exec @ROOT@/bin/sleep 1000000
+
+start=$((seek * obs))
+[ -z "$byte_seek" ] || start=$seek
+limit=@FULL_AT@ complaint='No space left on device'
+if [ -n "@WRITE_ERROR@" ] && [ "$start" -le "@WRITE_ERROR@" ]; then
+    limit=@WRITE_ERROR@ complaint='Input/output error'
+fi
+
+# A write beyond the limit is an error, no signal.
+trap '' XFSZ
+said=$({
+    [ -z "$limit" ] || ulimit -f $((limit / 512))
+    exec @DD@ "$@" conv=notrunc
+} 2>&1)
+code=$?
+
+written=0
+while IFS= read -r line; do
+    kind=statistics
+    case $line in
+    '') continue ;;
+    *' records in' | *' records out') ;;
+    [0-9]*' byte'*)
+        written=${line%% *}
+        kind=transfer
+        ;;
+    *'File too large'*)
+        line=${line%%File too large*}$complaint
+        kind=error
+        ;;
+    *) kind=error ;;
+    esac
+    case $status:$kind in
+    none:statistics | none:transfer | noxfer:transfer) ;;
+    *) printf '%s\n' "$line" >&2 ;;
+    esac
+done <<EOF
+$said
+EOF
+end=$((start + written))
+
+read -r flip_at mask left <@ROOT@/flips || :
+if [ -n "${mask:-}" ] && [ "$left" -ne 0 ] && [ "$start" -le "$flip_at" ] && [ "$end" -gt "$flip_at" ]; then
+    byte=$(@ROOT@/bin/od -An -tu1 -j "$flip_at" -N 1 "$medium")
+    printf "\\$(printf %03o $((byte ^ mask)))" | @DD@ of="$medium" bs=1 seek="$flip_at" conv=notrunc 2>/dev/null
+    [ "$left" -lt 0 ] || echo "$flip_at $mask $((left - 1))" >@ROOT@/flips
+    echo flip >@ROOT@/control
+fi
+if [ -n "@SLOW@" ]; then
+    thousandths=$((written * 1000 / @SLOW@))
+    @ROOT@/bin/sleep "$((thousandths / 1000)).$(printf %03d $((thousandths % 1000)))"
+fi
+echo "wrote $written" >@ROOT@/control
+exit $code

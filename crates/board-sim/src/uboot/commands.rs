@@ -1,0 +1,239 @@
+//! U-Boot's commands: running a line, the environment, and everything that is neither network nor boot.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::hush::{self, When};
+use super::{Leave, UBoot};
+
+/// Nested `run` commands at most.
+const DEEPEST: u32 = 16;
+
+/// The environment after a reset.
+pub(super) fn default_environment(bootdelay: u32) -> BTreeMap<String, String> {
+    let mut env: BTreeMap<String, String> = [
+        ("arch", "arm"),
+        ("baudrate", "115200"),
+        ("board", "sim"),
+        ("bootcmd", "boot_medium"),
+        ("ethaddr", "52:52:52:52:52:52"),
+        ("fdtcontroladdr", "bdf00000"),
+        ("kernel_addr_r", "0x82000000"),
+        ("loadaddr", "0x82000000"),
+        ("ramdisk_addr_r", "0x83000000"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    env.insert("bootdelay".to_owned(), bootdelay.to_string());
+    env
+}
+
+/// An address or number as U-Boot reads it: hexadecimal, `0x` or not.
+pub(super) fn hex(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.trim_start_matches("0x"), 16).ok()
+}
+
+impl UBoot<'_> {
+    /// Runs a line as typed at the prompt.
+    pub(super) async fn run_text(&mut self, line: &str) {
+        self.run_nested(line, 0).await;
+    }
+
+    async fn run_nested(&mut self, line: &str, depth: u32) {
+        let Some(commands) = hush::parse(line) else {
+            self.print("syntax error\n");
+            self.status = 1;
+            return;
+        };
+        for (when, words) in commands {
+            let wanted = match when {
+                When::Always => true,
+                When::AfterSuccess => self.status == 0,
+                When::AfterFailure => self.status != 0,
+            };
+            if !wanted {
+                continue;
+            }
+            let words = hush::expand(&words, |name| self.value(name));
+            self.status = self.interruptible(&words, depth).await;
+            if self.leave.is_some() {
+                return;
+            }
+        }
+    }
+
+    fn value(&self, name: &str) -> String {
+        if name == "?" { self.status.to_string() } else { self.variable(name).unwrap_or_default().to_owned() }
+    }
+
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.env.get(name).map(String::as_str)
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.env.insert(name.to_owned(), value.into());
+    }
+
+    async fn interruptible(&mut self, words: &[String], depth: u32) -> i32 {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let [name, arguments @ ..] = &words[..] else { return 0 };
+        self.machine.tally.count(|counters| counters.uboot_commands += 1);
+        match *name {
+            "run" => Box::pin(self.run_variables(arguments, depth)).await,
+            "boot" | "bootd" => Box::pin(self.run_variables(&["bootcmd"], depth)).await,
+            "sleep" => self.sleep(arguments).await,
+            "dhcp" => self.dhcp(arguments).await,
+            "tftpboot" | "tftp" => self.tftpboot(arguments).await,
+            "ping" => self.ping(arguments),
+            _ => self.quick(name, arguments),
+        }
+    }
+
+    fn quick(&mut self, name: &str, arguments: &[&str]) -> i32 {
+        match name {
+            "echo" => self.echo(arguments),
+            "setenv" | "env" if name == "setenv" || arguments.first() == Some(&"set") => {
+                self.setenv(if name == "env" { &arguments[1..] } else { arguments })
+            }
+            "printenv" => self.printenv(arguments),
+            "env" => self.env_command(arguments),
+            "saveenv" => self.say("Saving Environment to nowhere... not possible\n", 1),
+            "version" => self.say(&format!("{}\n", self.machine.config.banner), 0),
+            "bdinfo" => self.say("boot_params = 0x0000000000000000\nDRAM bank   = 0x0000000000000000\n-> start    = 0x0000000040000000\n-> size     = 0x0000000080000000\n", 0),
+            "true" => 0,
+            "false" => 1,
+            "help" | "?" => self.say("booti, bootm, bootz, dhcp, echo, ping, printenv, reset, run, setenv, sleep, tftpboot, version\n", 0),
+            "reset" => self.go("resetting ...\n", Leave::Reset),
+            "poweroff" => self.go("poweroff ...\n", Leave::Off),
+            "boot_medium" => self.boot_medium(),
+            "booti" | "bootm" | "bootz" => self.boot_kernel(name, arguments),
+            "crc32" => self.crc32(arguments),
+            "unlz4" | "unzip" | "imxtract" | "iminfo" => self.needs_loaded(name, arguments),
+            _ => self.say(&format!("Unknown command '{name}' - try 'help'\n"), 1),
+        }
+    }
+
+    pub(super) fn say(&self, text: &str, status: i32) -> i32 {
+        self.print(text);
+        status
+    }
+
+    fn go(&mut self, text: &str, leave: Leave) -> i32 {
+        self.leave = Some(leave);
+        self.say(text, 0)
+    }
+
+    fn echo(&self, arguments: &[&str]) -> i32 {
+        match arguments {
+            ["-n", rest @ ..] => self.say(&rest.join(" "), 0),
+            _ => self.say(&format!("{}\n", arguments.join(" ")), 0),
+        }
+    }
+
+    fn setenv(&mut self, arguments: &[&str]) -> i32 {
+        let [name, value @ ..] = arguments else {
+            return self.usage("setenv");
+        };
+        let value = value.join(" ");
+        if name.contains('=') {
+            return self.say("## Error: illegal character '='in variable name\n", 1);
+        }
+        if value.is_empty() {
+            self.env.remove(*name);
+        } else {
+            self.set(name, value);
+        }
+        0
+    }
+
+    fn printenv(&self, names: &[&str]) -> i32 {
+        if names.is_empty() {
+            self.env.iter().for_each(|(name, value)| self.print(&format!("{name}={value}\n")));
+            return self.say("\nEnvironment size: 512/65532 bytes\n", 0);
+        }
+        let mut status = 0;
+        for name in names {
+            match self.variable(name) {
+                Some(value) => self.print(&format!("{name}={value}\n")),
+                None => status = self.say(&format!("## Error: \"{name}\" not defined\n"), 1),
+            }
+        }
+        status
+    }
+
+    fn env_command(&mut self, arguments: &[&str]) -> i32 {
+        match arguments {
+            ["default", ..] => {
+                self.env = default_environment(self.machine.config.bootdelay);
+                self.say("## Resetting to default environment\n", 0)
+            }
+            ["print", names @ ..] => self.printenv(names),
+            ["exists", name] => i32::from(self.variable(name).is_none()),
+            _ => self.usage("env"),
+        }
+    }
+
+    pub(super) fn usage(&self, name: &str) -> i32 {
+        self.say(&format!("{name} - wrong arguments\n\nUsage:\n{name} ...\n"), 1)
+    }
+
+    async fn run_variables(&mut self, names: &[&str], depth: u32) -> i32 {
+        for name in names {
+            let Some(line) = self.variable(name).map(str::to_owned) else {
+                return self.say(&format!("## Error: \"{name}\" not defined\n"), 1);
+            };
+            if depth >= DEEPEST {
+                return self.say("## Error: variables run each other too deep\n", 1);
+            }
+            self.run_nested(&line, depth + 1).await;
+            if self.status != 0 || self.leave.is_some() {
+                break;
+            }
+        }
+        self.status
+    }
+
+    async fn sleep(&mut self, arguments: &[&str]) -> i32 {
+        let seconds = arguments.first().and_then(|text| text.parse::<f64>().ok());
+        let Some(seconds) = seconds.filter(|seconds| (0.0..1e6).contains(seconds)) else {
+            return self.usage("sleep");
+        };
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs_f64(seconds)) => 0,
+            () = self.machine.keys.ctrl_c() => 1,
+        }
+    }
+
+    fn needs_loaded(&self, name: &str, arguments: &[&str]) -> i32 {
+        let Some(address) = arguments.first().and_then(|text| hex(text)) else { return self.usage(name) };
+        match self.memory.extent(address) {
+            Some(range) if !range.is_empty() => 0,
+            _ => self.say("## Error: nothing was loaded at this address\n", 1),
+        }
+    }
+
+    fn crc32(&self, arguments: &[&str]) -> i32 {
+        let [address, length] = arguments else { return self.usage("crc32") };
+        let (Some(address), Some(length)) = (hex(address), hex(length)) else { return self.usage("crc32") };
+        let Some(bytes) = self.memory.read(address, length) else {
+            return self.say("## Error: nothing was loaded at this address\n", 1);
+        };
+        let end = address + length.saturating_sub(1);
+        self.say(&format!("crc32 for {address:08x} ... {end:08x} ==> {:08x}\n", checksum(bytes)), 0)
+    }
+}
+
+/// CRC-32 of ISO 3309, as U-Boot's `crc32` command computes it.
+fn checksum(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_checksum_is_crc_32() {
+        assert_eq!(super::checksum(b"123456789"), 0xcbf4_3926);
+    }
+}

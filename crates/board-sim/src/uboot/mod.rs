@@ -1,0 +1,166 @@
+//! A scripted U-Boot with the texts of the real one (2023.01): banner, countdown, command line.
+
+mod boot;
+mod commands;
+mod hush;
+mod memory;
+mod net;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use self::memory::Memory;
+use crate::console::CTRL_C;
+use crate::faults::Dice;
+use crate::machine::Machine;
+
+/// Characters a command line keeps (CONFIG_SYS_CBSIZE is 512); more are dropped silently.
+const LONGEST_LINE: usize = 511;
+const ESCAPE: u8 = 0x1b;
+
+/// How U-Boot is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// It resets the board.
+    Reset,
+    /// It switches the board off.
+    Off,
+    /// It starts the kernel it was given.
+    Kernel,
+    /// It starts the system on the medium.
+    Medium,
+}
+
+/// U-Boot from reset until it is left. What it holds is RAM: lost with it.
+#[derive(Debug)]
+pub(crate) struct UBoot<'m> {
+    machine: &'m mut Machine,
+    env: BTreeMap<String, String>,
+    memory: Memory,
+    status: i32,
+    leave: Option<Leave>,
+    dice: Dice,
+}
+
+impl<'m> UBoot<'m> {
+    /// A U-Boot with its default environment.
+    pub(crate) fn new(machine: &'m mut Machine) -> Self {
+        let seed = machine.config.faults.seed ^ machine.tally.read().power_on;
+        let mut uboot = Self {
+            env: commands::default_environment(machine.config.bootdelay),
+            memory: Memory::default(),
+            status: 0,
+            leave: None,
+            dice: Dice::new(seed),
+            machine,
+        };
+        // U-Boot's own device tree.
+        uboot.memory.load(0xbdf0_0000, vec![0; 64]);
+        uboot
+    }
+
+    /// From the banner until U-Boot is left.
+    pub(crate) async fn run(mut self) -> Leave {
+        self.print_banner();
+        if !self.stopped_by_a_key().await {
+            self.run_text("run bootcmd").await;
+        }
+        loop {
+            if let Some(leave) = self.leave.take() {
+                return leave;
+            }
+            self.print(&self.machine.config.prompt);
+            if let Some(line) = self.read_line().await {
+                self.run_text(&line).await;
+            }
+        }
+    }
+
+    fn print(&self, text: &str) {
+        self.machine.screen.print(text);
+    }
+
+    fn print_banner(&self) {
+        let net =
+            if self.machine.config.faults.no_network { "No ethernet found." } else { "eth0: ethernet@32" };
+        let banner = &self.machine.config.banner;
+        self.print(&format!(
+            "\n\n{banner}\n\nDRAM:  1 GiB\nCore:  51 devices, 14 uclasses, devicetree: board\nMMC:   mmc@4f80000: 1, mmc@4fb0000: 0\n\
+             Loading Environment from nowhere... OK\nIn:    serial\nOut:   serial\nErr:   serial\nNet:   {net}\n"
+        ));
+    }
+
+    /// The countdown; true when a key was pressed.
+    async fn stopped_by_a_key(&mut self) -> bool {
+        let mut left = self.machine.config.bootdelay;
+        self.print(&format!("Hit any key to stop autoboot: {left:2} "));
+        let mut stopped = false;
+        while left > 0 && !stopped {
+            left -= 1;
+            let second = tokio::time::sleep(Duration::from_secs(1));
+            if self.machine.config.faults.no_autoboot_stop {
+                second.await;
+                self.machine.keys.flush();
+            } else {
+                tokio::select! {
+                    () = second => {}
+                    _ = self.machine.keys.next() => { stopped = true; left = 0; }
+                }
+            }
+            self.print(&format!("\x08\x08\x08{left:2} "));
+        }
+        self.print("\n");
+        stopped
+    }
+
+    /// A line from the console, echoed; none when it was interrupted.
+    async fn read_line(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        loop {
+            match self.machine.keys.next().await {
+                b'\r' | b'\n' => {
+                    self.print("\n");
+                    return Some(String::from_utf8_lossy(&line).into_owned());
+                }
+                CTRL_C => {
+                    self.print("<INTERRUPT>\n");
+                    return None;
+                }
+                0x08 | 0x7f => self.erase(&mut line, 1),
+                0x15 => self.erase(&mut line, usize::MAX),
+                ESCAPE => self.skip_escape(&mut line).await,
+                key @ (0x20..=0x7e | 0x80..) => self.accept(key, &mut line),
+                _ => {}
+            }
+        }
+    }
+
+    fn accept(&self, key: u8, line: &mut Vec<u8>) {
+        if line.len() < LONGEST_LINE {
+            line.push(key);
+            self.machine.screen.write(vec![key]);
+        }
+    }
+
+    fn erase(&self, line: &mut Vec<u8>, most: usize) {
+        for _ in 0..most.min(line.len()) {
+            line.pop();
+            self.print("\x08 \x08");
+        }
+    }
+
+    /// A cursor key is ignored; a lone escape too.
+    async fn skip_escape(&mut self, line: &mut Vec<u8>) {
+        let next = tokio::time::timeout(Duration::from_millis(20), self.machine.keys.next()).await;
+        match next {
+            Ok(b'[') => while (b'0'..=b';').contains(&self.machine.keys.next().await) {},
+            Ok(key @ 0x20..=0x7e) => self.accept(key, line),
+            Ok(b'\r' | b'\n') => {
+                self.erase(line, usize::MAX);
+                self.print("\n");
+                self.print(&self.machine.config.prompt);
+            }
+            _ => {}
+        }
+    }
+}

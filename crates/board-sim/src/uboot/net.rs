@@ -1,0 +1,187 @@
+//! U-Boot's network commands. `dhcp` invents a lease on the loopback network; `tftpboot` fetches for real.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use super::UBoot;
+use super::commands::hex;
+use crate::tftp_client::{self, Failure, Request, Sign};
+
+/// Memory that loads may fill.
+const RAM: u64 = 1 << 30;
+/// A progress sign stands for so many blocks, and a line takes so many signs (net/tftp.c).
+const BLOCKS_PER_HASH: u64 = 10;
+const HASHES_PER_LINE: u64 = 65;
+/// Broadcasts of one try of `dhcp`.
+const BROADCASTS: u32 = 3;
+
+impl UBoot<'_> {
+    pub(super) async fn dhcp(&mut self, arguments: &[&str]) -> i32 {
+        let faults = &self.machine.config.faults;
+        if faults.no_network {
+            return self.say("No ethernet found.\n", 1);
+        }
+        if faults.dhcp_fail.strikes(self.machine.tally.read().dhcp_failures) {
+            self.machine.tally.count(|counters| counters.dhcp_failures += 1);
+            return self.dhcp_without_answer().await;
+        }
+        self.print("BOOTP broadcast 1\nDHCP client bound to address 127.0.0.1 (1 ms)\n");
+        let before = self.env.clone();
+        for (name, value) in [
+            ("ipaddr", "127.0.0.1"),
+            ("netmask", "255.0.0.0"),
+            ("gatewayip", "127.0.0.1"),
+            ("serverip", "127.0.0.1"),
+            ("dnsip", "127.0.0.1"),
+        ] {
+            self.set(name, value);
+        }
+        if self.variable("autoload").is_some_and(|autoload| autoload.starts_with('n')) {
+            return 0;
+        }
+        let status = self.tftpboot(arguments).await;
+        if status != 0 {
+            // The real one keeps its lease to itself when the file after it fails.
+            self.env = before;
+        }
+        status
+    }
+
+    /// Repeats until interrupted when it never gets an answer, else gives up after one round.
+    async fn dhcp_without_answer(&mut self) -> i32 {
+        let forever = self.machine.config.faults.dhcp_fail == crate::faults::Times::Always(true);
+        loop {
+            for number in 1..=BROADCASTS {
+                self.print(&format!("BOOTP broadcast {number}\n"));
+                let wait = Duration::from_millis(100 << number);
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = self.machine.keys.ctrl_c() => return self.say("\nAbort\n", 1),
+                }
+            }
+            self.print("\nRetry time exceeded; starting again\n");
+            if !forever {
+                return 1;
+            }
+        }
+    }
+
+    pub(super) fn ping(&mut self, arguments: &[&str]) -> i32 {
+        let Some(host) = arguments.first() else { return self.usage("ping") };
+        if self.machine.config.faults.no_network {
+            return self.say("No ethernet found.\n", 1);
+        }
+        self.print("Using ethernet@32 device\n");
+        if host.parse::<IpAddr>().is_ok_and(|host| host.is_loopback()) && self.variable("ipaddr").is_some() {
+            return self.say(&format!("host {host} is alive\n"), 0);
+        }
+        self.say(
+            &format!("\nARP Retry count exceeded; starting again\nping failed; host {host} is not alive\n"),
+            1,
+        )
+    }
+
+    pub(super) async fn tftpboot(&mut self, arguments: &[&str]) -> i32 {
+        if self.machine.config.faults.no_network {
+            return self.say("No ethernet found.\n", 1);
+        }
+        let (address, file) = match arguments {
+            [] => (self.variable("loadaddr").and_then(hex), self.variable("bootfile")),
+            [only] if hex(only).is_some() => (hex(only), self.variable("bootfile")),
+            [file] => (self.variable("loadaddr").and_then(hex), Some(*file)),
+            [address, file, ..] => (hex(address), Some(*file)),
+        };
+        let Some(address) = address else { return self.usage("tftpboot") };
+        let file = file.unwrap_or("7F000001.img").to_owned();
+        let Some(request) = self.tftp_request(&file) else { return 1 };
+        let own = self.variable("ipaddr").unwrap_or_default();
+        self.print(&format!(
+            "Using ethernet@32 device\nTFTP from server {}; our IP address is {own}\nFilename '{}'.\nLoad address: 0x{address:x}\nLoading: ",
+            request.server.ip(), request.file,
+        ));
+        self.transfer(address, &request).await
+    }
+
+    /// The request as the environment wants it; none, with U-Boot's words, when something is missing.
+    fn tftp_request(&self, file: &str) -> Option<Request> {
+        let number = |name: &str| self.variable(name).and_then(|text| text.parse::<u64>().ok());
+        let (server, file) = match file.split_once(':') {
+            Some((server, file)) => (Some(server), file),
+            None => (self.variable("serverip"), file),
+        };
+        let Some(server) = server.and_then(|server| server.parse::<IpAddr>().ok()) else {
+            self.print("*** ERROR: `serverip' not set\n");
+            return None;
+        };
+        if self.variable("ipaddr").is_none() {
+            self.print("*** ERROR: `ipaddr' not set\n");
+            return None;
+        }
+        let port = number("tftpdstp").and_then(|port| u16::try_from(port).ok());
+        Some(Request {
+            server: SocketAddr::new(server, port.unwrap_or(self.machine.config.tftp_port)),
+            file: file.to_owned(),
+            block_size: number("tftpblocksize").unwrap_or(1468).clamp(8, 65_464) as u16,
+            window: number("tftpwindowsize").unwrap_or(1).clamp(1, 65_535) as u16,
+            patience: Duration::from_millis(number("tftptimeout").unwrap_or(5000).clamp(10, 100_000)),
+            timeouts: number("tftptimeoutcountmax").unwrap_or(10).min(1000) as u32,
+            limit: RAM.saturating_sub(self.memory.size()) as usize,
+            loss: self.machine.config.faults.tftp_loss.min(100),
+        })
+    }
+
+    async fn transfer(&mut self, address: u64, request: &Request) -> i32 {
+        let started = Instant::now();
+        let screen = self.machine.screen.clone();
+        let tally = std::sync::Arc::clone(&self.machine.tally);
+        let mut blocks = 0;
+        let sign = |sign| match sign {
+            Sign::Block => {
+                blocks += 1;
+                if blocks % BLOCKS_PER_HASH == 1 {
+                    screen.print("#");
+                }
+                if blocks % (BLOCKS_PER_HASH * HASHES_PER_LINE) == 0 {
+                    screen.print("\n\t ");
+                }
+            }
+            Sign::Timeout => screen.print("T "),
+            Sign::Lost => tally.count(|counters| counters.tftp_lost += 1),
+        };
+        if self.machine.config.faults.tftp_missing {
+            return self.refused(&Failure::Refused(1, "File not found".into()));
+        }
+        let fetched = tokio::select! {
+            fetched = tftp_client::fetch(request, &mut self.dice, sign) => fetched,
+            () = self.machine.keys.ctrl_c() => return self.say("\nAbort\n", 1),
+        };
+        match fetched {
+            Ok(content) => self.loaded(address, content, started.elapsed()),
+            Err(failure) => self.refused(&failure),
+        }
+    }
+
+    fn loaded(&mut self, address: u64, content: Vec<u8>, took: Duration) -> i32 {
+        let size = content.len();
+        let rate = size as f64 / took.as_secs_f64().max(0.001) / (1024.0 * 1024.0);
+        self.machine.tally.count(|counters| {
+            counters.tftp_files += 1;
+            counters.tftp_bytes += size as u64;
+        });
+        self.set("filesize", format!("{size:x}"));
+        self.set("fileaddr", format!("{address:x}"));
+        self.memory.load(address, content);
+        self.say(&format!("\n\t {rate:.1} MiB/s\ndone\nBytes transferred = {size} ({size:x} hex)\n"), 0)
+    }
+
+    fn refused(&self, failure: &Failure) -> i32 {
+        let text = match failure {
+            Failure::Refused(code, text) => format!("\nTFTP error: '{text}' ({code})\nNot retrying...\n"),
+            Failure::TimedOut => "\nRetry count exceeded; starting again\n".to_owned(),
+            Failure::Unreachable => "\nARP Retry count exceeded; starting again\n".to_owned(),
+            Failure::TooLarge => "\nTFTP error: trying to overwrite reserved memory...\n".to_owned(),
+            Failure::Protocol(text) => format!("\nTFTP error: {text}\n"),
+        };
+        self.say(&text, 1)
+    }
+}
