@@ -1,1 +1,43 @@
 //! Opens an image source, recognises it by its magic bytes, decodes and digests it, maps what is data and what is zero.
+//!
+//! [`Image::open`] reads the head of a file or of an `http(s)` URL and names its [`Format`]; names and URL tails are
+//! never looked at. [`Image::decode`] gives the decoded image as [`Piece`]s in order, in bounded memory, and at the
+//! proven end of the source a [`Summary`] with every digest. A source that ends early, is damaged or goes on behind
+//! its end never yields a summary.
+
+mod chunk_hash;
+mod decoder;
+mod decoding;
+mod digest;
+mod error;
+mod format;
+mod http;
+mod image;
+mod input;
+mod label;
+mod lengths;
+mod map;
+mod member;
+mod options;
+mod source;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use decoding::{Checked, Decoding, Range, RangeKind, Summary};
+pub use digest::{Digest, DigestError};
+pub use error::{Error, Fault};
+pub use format::Format;
+pub use image::Image;
+pub use map::Piece;
+pub use options::{Secret, SourceOptions};
+
+/// Granularity of the map, in bytes: a piece begins at a multiple of it, and ends at one unless the image ends there.
+pub const BLOCK: u64 = 64 * 1024;
+
+/// Largest range with a digest of its own, in bytes.
+pub const RANGE: u64 = 16 * 1024 * 1024;
+
+/// Largest data piece and shortest zero piece, in bytes.
+pub(crate) const CHUNK: u64 = 1024 * 1024;

@@ -1,0 +1,116 @@
+//! A running decoding as its consumer sees it: pieces, then a summary.
+
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::{Digest, Error, Piece};
+
+/// Everything known about an image after its proven end. Lengths and offsets are bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Digest of the source as stored.
+    pub source_sha256: Digest,
+    /// Digest of all decoded bytes.
+    pub decoded_sha256: Digest,
+    /// Length of the source as stored.
+    pub source_length: u64,
+    /// Length of the decoded image.
+    pub decoded_length: u64,
+    /// Sum of all data pieces.
+    pub data_length: u64,
+    /// Sum of all zero pieces.
+    pub zero_length: u64,
+    /// The image in ranges, in order and without gaps. The first is the first block, the others end at multiples of [`RANGE`](crate::RANGE).
+    pub ranges: Vec<Range>,
+    /// Which digest was the demanded one, if one was.
+    pub checked: Option<Checked>,
+}
+
+/// What the demanded digest was the digest of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checked {
+    /// The source as stored. Also said of raw images, where both are the same.
+    Source,
+    /// The decoded image.
+    Decoded,
+}
+
+/// A part of the decoded image with a digest of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    /// Where it begins, in bytes.
+    pub offset: u64,
+    /// How long it is, in bytes.
+    pub length: u64,
+    /// Digest of its bytes, zeros included.
+    pub sha256: Digest,
+    /// What it holds.
+    pub kind: RangeKind,
+}
+
+/// What a range holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RangeKind {
+    /// At least one byte that is not zero.
+    Data,
+    /// Zeros only.
+    Zero,
+}
+
+/// What the decoding thread says.
+pub(crate) enum Event {
+    Piece(Piece),
+    End(Summary),
+}
+
+/// Decodes an image from its beginning. Dropping it stops the work and closes the source.
+#[derive(Debug)]
+pub struct Decoding {
+    label: String,
+    events: mpsc::Receiver<Result<Event, Error>>,
+    transfer: Option<AbortHandle>,
+    summary: Option<Summary>,
+}
+
+impl Decoding {
+    pub(crate) fn new(
+        label: String,
+        events: mpsc::Receiver<Result<Event, Error>>,
+        transfer: Option<AbortHandle>,
+    ) -> Decoding {
+        Decoding { label, events, transfer, summary: None }
+    }
+
+    /// The next piece; `None` after the last, when the whole image is proven. May be cancelled without loss.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with the source; after an error there is no more than [`Error::Ended`].
+    pub async fn next(&mut self) -> Result<Option<Piece>, Error> {
+        if self.summary.is_some() {
+            return Ok(None);
+        }
+        let event = self.events.recv().await.ok_or_else(|| Error::Ended { label: self.label.clone() })?;
+        match event? {
+            Event::Piece(piece) => Ok(Some(piece)),
+            Event::End(summary) => {
+                self.summary = Some(summary);
+                Ok(None)
+            }
+        }
+    }
+
+    /// What was found out, once [`Decoding::next`] gave `None`.
+    pub fn summary(&self) -> Option<&Summary> {
+        self.summary.as_ref()
+    }
+}
+
+impl Drop for Decoding {
+    fn drop(&mut self) {
+        // The thread notices the closed channel; only a silent server could keep it waiting.
+        if let Some(transfer) = &self.transfer {
+            transfer.abort();
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Everything that can be wrong with a source, and who can do something about it.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{Digest, Format};
+
+/// Who is to blame, and so whether trying again helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The image itself: missing, truncated, corrupt, digest differs.
+    Source,
+    /// The way to it: may work when tried again.
+    Network,
+    /// What the caller asked for.
+    Usage,
+}
+
+/// Why a source could not be opened or decoded. Offsets and lengths are bytes of the source as stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the message of a variant says what its fields are")]
+pub enum Error {
+    /// No such file.
+    #[error("image `{label}` does not exist")]
+    Missing { label: String },
+    /// A file that cannot be opened.
+    #[error("image `{label}` cannot be opened: {source}")]
+    Open { label: String, source: io::Error },
+    /// A file that cannot be read on.
+    #[error("image `{label}` cannot be read at byte {offset}: {source}")]
+    Read { label: String, offset: u64, source: io::Error },
+    /// The server says 404 or 410.
+    #[error("image `{label}` is not on its server (status {status})")]
+    NotFound { label: String, status: u16 },
+    /// The source has no bytes.
+    #[error("image `{label}` is empty (0 bytes)")]
+    Empty { label: String },
+    /// The source decodes to no bytes.
+    #[error("image `{label}` is {format} data that decodes to nothing (0 bytes)")]
+    EmptyImage { label: String, format: Format },
+    /// The source ends before its length.
+    #[error("image `{label}` is truncated: it ends at byte {offset}, its length was {expected} bytes")]
+    Short { label: String, offset: u64, expected: u64 },
+    /// The source ends inside its compressed data.
+    #[error("image `{label}` is truncated: it ends at byte {offset}, inside its {format} data")]
+    Truncated { label: String, format: Format, offset: u64 },
+    /// The compressed data is damaged.
+    #[error("image `{label}` is corrupt near byte {offset} of its {format} data: {reason}")]
+    Corrupt { label: String, format: Format, offset: u64, reason: String },
+    /// Something follows the end of the compressed data.
+    #[error("image `{label}` has something that is not {format} data behind its end, from byte {offset} on")]
+    Garbage { label: String, format: Format, offset: u64 },
+    /// Decoding would need more memory than is granted.
+    #[error(
+        "image `{label}` needs more than {limit} MiB of memory to decode its {format} data; compress it with a smaller window or dictionary"
+    )]
+    Memory { label: String, format: Format, limit: u64 },
+    /// Recognised, but not a disk image that can be written as it is.
+    #[error(
+        "image `{label}` is {found}, expected a raw image or one compressed with gzip, xz, zstd or bzip2"
+    )]
+    Unsupported { label: String, found: &'static str },
+    /// Neither digest is the demanded one.
+    #[error(
+        "image `{label}` has another digest: expected sha256 {expected}, the source has {source_sha256}, the decoded image {decoded_sha256}"
+    )]
+    DigestDiffers { label: String, expected: Digest, source_sha256: Digest, decoded_sha256: Digest },
+    /// Not the object that was opened or decoded before.
+    #[error("image `{label}` changed while in use: it was {before}, now it is {now}")]
+    Changed { label: String, before: String, now: String },
+    /// The server sends the request elsewhere without end, or to nowhere.
+    #[error("image `{label}` cannot be fetched: {reason}")]
+    Redirect { label: String, reason: String },
+    /// The server gives another status than 200.
+    #[error("image `{label}` cannot be fetched: its server answered with status {status}, expected 200")]
+    Status { label: String, status: u16 },
+    /// No connection to the server.
+    #[error("server of image `{label}` cannot be reached: {reason}")]
+    Connect { label: String, reason: String },
+    /// The connection ended early.
+    #[error("transfer of image `{label}` was cut at byte {received}{}: {reason}", of_length(.expected))]
+    Cut { label: String, received: u64, expected: Option<u64>, reason: String },
+    /// The connection is open, but silent.
+    #[error("transfer of image `{label}` stalled at byte {received}: no byte for {} s", .waited.as_secs_f64())]
+    Stalled { label: String, received: u64, waited: Duration },
+    /// The server says 401 or 403.
+    #[error(
+        "server of image `{label}` refuses access (status {status}); pass a bearer token or a header it accepts"
+    )]
+    Unauthorized { label: String, status: u16 },
+    /// The end of the transfer proves nothing.
+    #[error(
+        "image `{label}` is raw and its server tells neither a length nor the end of the transfer, so a cut would go unnoticed; pass its --sha256"
+    )]
+    Unframed { label: String },
+    /// A folder, pipe or the like.
+    #[error("image `{label}` is {kind}, expected a file, a block device or a URL")]
+    NotAFile { label: String, kind: &'static str },
+    /// A URL of another kind or one that does not parse.
+    #[error(
+        "image `{label}` is not a source that can be opened: {reason}; expected a path, file://, http:// or https://"
+    )]
+    Url { label: String, reason: String },
+    /// A header that HTTP does not allow. The value is not shown, it may be a secret.
+    #[error("header `{name}` for image `{label}` has characters that HTTP does not allow")]
+    Header { label: String, name: String },
+    /// The certificate file is of no use.
+    #[error("certificates `{}` for image `{label}` cannot be used: {reason}; expected a PEM file", .path.display())]
+    Certificates { label: String, path: PathBuf, reason: String },
+    /// The machine gives no thread or no TLS.
+    #[error("image `{label}` cannot be decoded on this machine: {reason}")]
+    Machine { label: String, reason: String },
+    /// Asked on after an error.
+    #[error("decoding of image `{label}` has ended without a result; decode it from the beginning")]
+    Ended { label: String },
+}
+
+impl Error {
+    /// Who is to blame.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Error::Status { status: 408 | 425 | 429 | 500.., .. }
+            | Error::Connect { .. }
+            | Error::Cut { .. }
+            | Error::Stalled { .. } => Fault::Network,
+            Error::Unauthorized { .. }
+            | Error::Unframed { .. }
+            | Error::NotAFile { .. }
+            | Error::Url { .. }
+            | Error::Header { .. }
+            | Error::Certificates { .. } => Fault::Usage,
+            _ => Fault::Source,
+        }
+    }
+}
+
+/// An error and its causes in one line, without the URL (which may hold secrets).
+pub(crate) fn chain(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn of_length(expected: &Option<u64>) -> String {
+    expected.map_or(String::new(), |expected| format!(" of {expected}"))
+}

@@ -1,0 +1,176 @@
+//! Formats by their magic bytes: those that are decoded, and those that would be written as garbage.
+
+use std::fmt;
+
+use crate::Error;
+
+/// Bytes that [`recognise`] wants to see, if the source has as many.
+pub(crate) const HEAD: usize = 512;
+
+/// How the image is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// As it is.
+    Raw,
+    /// gzip members (RFC 1952).
+    Gzip,
+    /// xz streams (The .xz File Format 1.2.1).
+    Xz,
+    /// Zstandard frames (RFC 8878).
+    Zstd,
+    /// bzip2 streams.
+    Bzip2,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::Raw => "raw",
+            Format::Gzip => "gz",
+            Format::Xz => "xz",
+            Format::Zstd => "zst",
+            Format::Bzip2 => "bz2",
+        })
+    }
+}
+
+/// Longest magic, in bytes.
+pub(crate) const MAGIC: usize = 6;
+
+/// What begins a member of each format; `None` is any byte.
+const MAGICS: [(Format, &[Option<u8>]); 5] = [
+    (Format::Gzip, &[Some(0x1f), Some(0x8b), Some(8)]),
+    (Format::Xz, &[Some(0xfd), Some(b'7'), Some(b'z'), Some(b'X'), Some(b'Z'), Some(0)]),
+    (Format::Zstd, &[Some(0x28), Some(0xb5), Some(0x2f), Some(0xfd)]),
+    (Format::Zstd, &[None, Some(0x2a), Some(0x4d), Some(0x18)]), // skippable frame, see `fits`
+    (Format::Bzip2, &[Some(b'B'), Some(b'Z'), Some(b'h'), None]), // level, see `fits`
+];
+
+/// Known formats that are not decoded here. Written as they are, they would make a medium that never boots.
+const FOREIGN: [(&[u8], &str); 9] = [
+    (b"PK\x03\x04", "a zip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"\x04\x22\x4d\x18", "lz4 data"),
+    (b"LZIP\x01", "lzip data"),
+    (b"\x89LZO\0\r\n\x1a\n", "lzop data"),
+    (b"QFI\xfb", "a qcow2 disk"),
+    (b"KDMV", "a VMDK disk"),
+    (b"vhdxfile", "a VHDX disk"),
+    (b"\x3a\xff\x26\xed", "an Android sparse image"),
+];
+
+/// How far the beginning of some bytes is the magic of a format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It is the whole magic.
+    Whole,
+    /// It is the magic as far as it goes, but too short.
+    Part,
+    /// It is something else.
+    None,
+}
+
+/// Whether `bytes` begin a member of `format`.
+pub(crate) fn fits(format: Format, bytes: &[u8]) -> Fit {
+    let fit = |(_, magic): &(Format, &[Option<u8>])| {
+        let same = magic.iter().zip(bytes).all(|(want, have)| want.is_none_or(|want| want == *have));
+        match (same && free_byte_fits(format, magic, bytes), bytes.len() >= magic.len()) {
+            (true, true) => Fit::Whole,
+            (true, false) => Fit::Part,
+            (false, _) => Fit::None,
+        }
+    };
+    let fits: Vec<Fit> = MAGICS.iter().filter(|(of, _)| *of == format).map(fit).collect();
+    [Fit::Whole, Fit::Part].into_iter().find(|fit| fits.contains(fit)).unwrap_or(Fit::None)
+}
+
+/// The byte left open by a magic: zstd's skippable magics are 16, bzip2's levels nine.
+fn free_byte_fits(format: Format, magic: &[Option<u8>], bytes: &[u8]) -> bool {
+    let free = magic.iter().position(Option::is_none).and_then(|at| bytes.get(at));
+    free.is_none_or(|byte| match format {
+        Format::Zstd => (0x50..=0x5f).contains(byte),
+        _ => (b'1'..=b'9').contains(byte),
+    })
+}
+
+/// The format of a source by its first bytes: [`HEAD`] of them, or all there are.
+pub(crate) fn recognise(label: &str, head: &[u8]) -> Result<Format, Error> {
+    if let Some(found) = foreign(head) {
+        return Err(Error::Unsupported { label: label.into(), found });
+    }
+    for format in [Format::Gzip, Format::Xz, Format::Zstd, Format::Bzip2] {
+        match fits(format, head) {
+            Fit::Whole if format != Format::Bzip2 || bzip2_block(head) => return Ok(format),
+            Fit::Part if head.len() > 1 => {
+                return Err(Error::Truncated { label: label.into(), format, offset: head.len() as u64 });
+            }
+            _ => {}
+        }
+    }
+    Ok(Format::Raw)
+}
+
+/// A bzip2 header is plain letters; the mark of the first block, or of the end of an empty stream, makes it sure.
+fn bzip2_block(head: &[u8]) -> bool {
+    let marks: [&[u8]; 2] = [b"\x31\x41\x59\x26\x53\x59", b"\x17\x72\x45\x38\x50\x90"];
+    let block = head.get(4..).unwrap_or_default();
+    marks.iter().any(|mark| mark.iter().zip(block).all(|(want, have)| want == have))
+}
+
+/// What the bytes are, if they are something known that is no disk image.
+pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
+    let text = head.trim_ascii_start();
+    let html =
+        |tag: &str| text.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag.as_bytes()));
+    if html("<!doctype html") || html("<html") {
+        return Some("a web page");
+    }
+    FOREIGN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_is_told_by_its_magic_bytes() {
+        for (head, format) in [
+            (&b"\x1f\x8b\x08\0"[..], Ok("gz")),
+            (b"\x1f\x8b\x07\0", Ok("raw")), // not deflate
+            (b"\xfd7zXZ\0\0\x04", Ok("xz")),
+            (b"\x28\xb5\x2f\xfd", Ok("zst")),
+            (b"\x50\x2a\x4d\x18\0\0\0\0", Ok("zst")),
+            (b"\x4f\x2a\x4d\x18\0\0\0\0", Ok("raw")),
+            (b"BZh9\x31\x41\x59\x26\x53\x59", Ok("bz2")),
+            (b"BZh1\x17\x72\x45\x38\x50\x90", Ok("bz2")),
+            (b"BZh9 is a text", Ok("raw")),
+            (b"BZh0\x31\x41\x59\x26\x53\x59", Ok("raw")),
+            (b"\xeb\x3c\x90MSDOS5.0", Ok("raw")),
+            (b"\0", Ok("raw")),
+            (b"\xfd", Ok("raw")), // one byte tells nothing
+            (b"\xfd7zX", Err("image `x` is truncated: it ends at byte 4, inside its xz data")),
+            (b"BZh", Err("image `x` is truncated: it ends at byte 3, inside its bz2 data")),
+        ] {
+            let found = recognise("x", head).map(|format| format.to_string()).map_err(|e| e.to_string());
+            assert_eq!(found, format.map(String::from).map_err(String::from), "{head:02x?}");
+        }
+    }
+
+    #[test]
+    fn what_must_not_be_written_as_it_is_is_refused() {
+        for (head, name) in [
+            (&b"PK\x03\x04\x14\0"[..], "a zip archive"),
+            (b"QFI\xfb\0\0\0\x03", "a qcow2 disk"),
+            (b"\x3a\xff\x26\xed\x01\0", "an Android sparse image"),
+            (b"\r\n <!DOCTYPE html><html>", "a web page"),
+            (b"<HTML><body>log in", "a web page"),
+        ] {
+            assert_eq!(
+                recognise("x", head).unwrap_err().to_string(),
+                format!(
+                    "image `x` is {name}, expected a raw image or one compressed with gzip, xz, zstd or bzip2"
+                )
+            );
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a caller may say about a source: credentials, trust, patience and the digest it must have.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::Digest;
+
+/// A text that no log, message or `Debug` output shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the secret text itself, for instance a bearer token without the word `Bearer`.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The secret text, for the one place that sends it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Secret {
+        Secret(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Secret {
+        Secret(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// How to open a source. All but `sha256` matter to `http` and `https` only.
+#[derive(Clone, Default)]
+pub struct SourceOptions {
+    /// Header lines sent with each request, as name and value. Kept from other origins.
+    pub headers: Vec<(String, String)>,
+    /// Token of an `Authorization: Bearer` header (RFC 6750). Kept from other origins.
+    pub bearer: Option<Secret>,
+    /// PEM file of certificates to trust besides the system's own.
+    pub cacert: Option<PathBuf>,
+    /// Accepts any certificate.
+    pub insecure: bool,
+    /// Longest wait without a byte; 30 seconds when `None`.
+    pub stall: Option<Duration>,
+    /// Digest that the source or the decoded image must have.
+    pub sha256: Option<Digest>,
+}
+
+impl SourceOptions {
+    /// Longest wait without a byte.
+    pub(crate) fn stall(&self) -> Duration {
+        self.stall.unwrap_or(Duration::from_secs(30))
+    }
+}
+
+impl fmt::Debug for SourceOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<(&str, &str)> =
+            self.headers.iter().map(|(name, _)| (name.as_str(), "***")).collect();
+        f.debug_struct("SourceOptions")
+            .field("headers", &headers)
+            .field("bearer", &self.bearer)
+            .field("cacert", &self.cacert)
+            .field("insecure", &self.insecure)
+            .field("stall", &self.stall)
+            .field("sha256", &self.sha256)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        let options = SourceOptions {
+            headers: vec![("X-Token".into(), "hunter2".into())],
+            bearer: Some("hunter3".into()),
+            ..SourceOptions::default()
+        };
+        let shown = format!("{options:?}");
+        assert!(shown.contains("X-Token") && shown.contains("bearer: Some(***)"), "{shown}");
+        assert!(!shown.contains("hunter"), "{shown}");
+    }
+}

@@ -1,0 +1,137 @@
+//! Stories of whole images: written by real tools and encoders, stored in files and behind servers, sound and damaged.
+
+mod errors;
+mod files;
+mod formats;
+mod http;
+mod pieces;
+mod server;
+mod tls;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::{Digest, Error, Format, Image, Piece, SourceOptions, Summary};
+
+/// Longest wait for anything that must happen soon.
+const SOON: Duration = Duration::from_secs(30);
+
+const COMPRESSED: [Format; 4] = [Format::Gzip, Format::Xz, Format::Zstd, Format::Bzip2];
+
+/// What a decoding gave.
+#[derive(Debug)]
+struct Decoded {
+    format: Format,
+    pieces: Vec<Piece>,
+    summary: Summary,
+}
+
+impl Decoded {
+    /// The image put together again.
+    fn bytes(&self) -> Vec<u8> {
+        let mut image = Vec::new();
+        for piece in &self.pieces {
+            assert_eq!(piece.offset(), image.len() as u64, "pieces without gaps");
+            match piece {
+                Piece::Data { bytes, .. } => image.extend_from_slice(bytes),
+                Piece::Zero { length, .. } => image.resize(image.len() + *length as usize, 0),
+            }
+        }
+        image
+    }
+}
+
+async fn decode(source: &str, options: SourceOptions) -> Result<Decoded, Error> {
+    drain(&Image::open(source, options).await?).await
+}
+
+async fn drain(image: &Image) -> Result<Decoded, Error> {
+    let mut decoding = image.decode();
+    let mut pieces = Vec::new();
+    while let Some(piece) = within(decoding.next()).await? {
+        assert!(decoding.summary().is_none(), "no summary before the end is proven");
+        pieces.push(piece);
+    }
+    let summary = decoding.summary().expect("a summary after the end").clone();
+    Ok(Decoded { format: image.format(), pieces, summary })
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(SOON, future).await.expect("in time")
+}
+
+/// Writes `bytes` to a file without a telling name and decodes it.
+async fn decode_bytes(bytes: &[u8]) -> Result<Decoded, Error> {
+    let file = file_of(bytes);
+    decode(path_of(file.path()), SourceOptions::default()).await
+}
+
+fn file_of(bytes: &[u8]) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(bytes).expect("its bytes");
+    file
+}
+
+fn path_of(path: &Path) -> &str {
+    path.to_str().expect("a UTF-8 path")
+}
+
+/// `bytes` stored as `format`, with the checksums that the command-line tools write.
+fn encode(format: Format, bytes: &[u8]) -> Vec<u8> {
+    fn written<W: Write>(mut writer: W, bytes: &[u8]) -> W {
+        writer.write_all(bytes).expect("encoded");
+        writer
+    }
+    match format {
+        Format::Raw => Ok(bytes.to_vec()),
+        Format::Gzip => {
+            written(flate2::write::GzEncoder::new(Vec::new(), Default::default()), bytes).finish()
+        }
+        Format::Xz => written(liblzma::write::XzEncoder::new(Vec::new(), 1), bytes).finish(),
+        Format::Bzip2 => {
+            written(bzip2::write::BzEncoder::new(Vec::new(), Default::default()), bytes).finish()
+        }
+        Format::Zstd => {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("an encoder");
+            encoder.include_checksum(true).expect("a checksum");
+            written(encoder, bytes).finish()
+        }
+    }
+    .expect("encoded")
+}
+
+/// `bytes` through a tool of this machine; `None` if it is not installed.
+fn through(tool: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
+    let file = file_of(bytes);
+    let input = std::fs::File::open(file.path()).expect("the file just written");
+    let output =
+        Command::new(tool[0]).args(&tool[1..]).stdin(input).stderr(Stdio::inherit()).output().ok()?;
+    assert!(output.status.success(), "{tool:?}");
+    Some(output.stdout)
+}
+
+/// Bytes that no format shrinks, the same in every run.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// Noise, a large gap, text, a small gap and an odd tail.
+fn disk() -> Vec<u8> {
+    let text = b"the quick brown fox ".repeat(20_000);
+    [noise(700_001), vec![0; 3_000_000], text, vec![0; 100_000], noise(12_345)].concat()
+}
+
+fn options_with(sha256: Digest) -> SourceOptions {
+    SourceOptions { sha256: Some(sha256), ..SourceOptions::default() }
+}

@@ -1,0 +1,163 @@
+//! The text and the blame of every error.
+
+use std::io;
+
+use pretty_assertions::assert_eq;
+
+use super::*;
+use crate::Fault::{self, Network, Source, Usage};
+
+#[test]
+fn every_error_says_what_is_wrong_with_which_image() {
+    let label = || "os.img".to_owned();
+    let disk = || io::Error::other("bad sector");
+    let (format, offset) = (Format::Xz, 7);
+    let [a, b, c] = [[0xaa; 32], [0xbb; 32], [0xcc; 32]].map(Digest::from);
+    let reason = || "no route".to_owned();
+    for (error, fault, text) in [
+        (Error::Missing { label: label() }, Source, "image `os.img` does not exist"),
+        (
+            Error::Open { label: label(), source: disk() },
+            Source,
+            "image `os.img` cannot be opened: bad sector",
+        ),
+        (
+            Error::Read { label: label(), offset, source: disk() },
+            Source,
+            "image `os.img` cannot be read at byte 7: bad sector",
+        ),
+        (
+            Error::NotFound { label: label(), status: 404 },
+            Source,
+            "image `os.img` is not on its server (status 404)",
+        ),
+        (Error::Empty { label: label() }, Source, "image `os.img` is empty (0 bytes)"),
+        (
+            Error::EmptyImage { label: label(), format },
+            Source,
+            "image `os.img` is xz data that decodes to nothing (0 bytes)",
+        ),
+        (
+            Error::Short { label: label(), offset, expected: 9 },
+            Source,
+            "image `os.img` is truncated: it ends at byte 7, its length was 9 bytes",
+        ),
+        (
+            Error::Truncated { label: label(), format, offset },
+            Source,
+            "image `os.img` is truncated: it ends at byte 7, inside its xz data",
+        ),
+        (
+            Error::Corrupt { label: label(), format, offset, reason: "bad sum".into() },
+            Source,
+            "image `os.img` is corrupt near byte 7 of its xz data: bad sum",
+        ),
+        (
+            Error::Garbage { label: label(), format, offset },
+            Source,
+            "image `os.img` has something that is not xz data behind its end, from byte 7 on",
+        ),
+        (
+            Error::Memory { label: label(), format, limit: 256 },
+            Source,
+            "image `os.img` needs more than 256 MiB of memory to decode its xz data; compress it with a smaller window or dictionary",
+        ),
+        (
+            Error::Unsupported { label: label(), found: "a zip archive" },
+            Source,
+            "image `os.img` is a zip archive, expected a raw image or one compressed with gzip, xz, zstd or bzip2",
+        ),
+        (
+            Error::DigestDiffers { label: label(), expected: a, source_sha256: b, decoded_sha256: c },
+            Source,
+            "image `os.img` has another digest: expected sha256 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, the source has bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb, the decoded image cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc",
+        ),
+        (
+            Error::Changed { label: label(), before: "5 bytes".into(), now: "6 bytes".into() },
+            Source,
+            "image `os.img` changed while in use: it was 5 bytes, now it is 6 bytes",
+        ),
+        (
+            Error::Redirect { label: label(), reason: "more than 10 redirects".into() },
+            Source,
+            "image `os.img` cannot be fetched: more than 10 redirects",
+        ),
+        (
+            Error::Status { label: label(), status: 418 },
+            Source,
+            "image `os.img` cannot be fetched: its server answered with status 418, expected 200",
+        ),
+        (
+            Error::Status { label: label(), status: 500 },
+            Network,
+            "image `os.img` cannot be fetched: its server answered with status 500, expected 200",
+        ),
+        (
+            Error::Connect { label: label(), reason: reason() },
+            Network,
+            "server of image `os.img` cannot be reached: no route",
+        ),
+        (
+            Error::Cut { label: label(), received: 7, expected: Some(9), reason: reason() },
+            Network,
+            "transfer of image `os.img` was cut at byte 7 of 9: no route",
+        ),
+        (
+            Error::Cut { label: label(), received: 7, expected: None, reason: reason() },
+            Network,
+            "transfer of image `os.img` was cut at byte 7: no route",
+        ),
+        (
+            Error::Stalled { label: label(), received: 7, waited: Duration::from_millis(1500) },
+            Network,
+            "transfer of image `os.img` stalled at byte 7: no byte for 1.5 s",
+        ),
+        (
+            Error::Unauthorized { label: label(), status: 401 },
+            Usage,
+            "server of image `os.img` refuses access (status 401); pass a bearer token or a header it accepts",
+        ),
+        (
+            Error::Unframed { label: label() },
+            Usage,
+            "image `os.img` is raw and its server tells neither a length nor the end of the transfer, so a cut would go unnoticed; pass its --sha256",
+        ),
+        (
+            Error::NotAFile { label: label(), kind: "a directory" },
+            Usage,
+            "image `os.img` is a directory, expected a file, a block device or a URL",
+        ),
+        (
+            Error::Url { label: label(), reason: "empty host".into() },
+            Usage,
+            "image `os.img` is not a source that can be opened: empty host; expected a path, file://, http:// or https://",
+        ),
+        (
+            Error::Header { label: label(), name: "a b".into() },
+            Usage,
+            "header `a b` for image `os.img` has characters that HTTP does not allow",
+        ),
+        (
+            Error::Certificates { label: label(), path: "ca.pem".into(), reason: "bad".into() },
+            Usage,
+            "certificates `ca.pem` for image `os.img` cannot be used: bad; expected a PEM file",
+        ),
+        (
+            Error::Machine { label: label(), reason: "no thread".into() },
+            Source,
+            "image `os.img` cannot be decoded on this machine: no thread",
+        ),
+        (
+            Error::Ended { label: label() },
+            Source,
+            "decoding of image `os.img` has ended without a result; decode it from the beginning",
+        ),
+    ] {
+        check(&error, fault, text);
+    }
+}
+
+fn check(error: &Error, fault: Fault, text: &str) {
+    assert_eq!(error.to_string(), text);
+    assert_eq!(error.fault(), fault, "{error}");
+}

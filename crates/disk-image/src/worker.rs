@@ -1,0 +1,141 @@
+//! The decoding thread: reads, decodes, cuts into pieces, has everything hashed, and proves the end.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc::Sender;
+
+use crate::chunk_hash::ChunkHash;
+use crate::decoder::Decoder;
+use crate::decoding::Event;
+use crate::format::foreign;
+use crate::image::Inner;
+use crate::input::Input;
+use crate::map::{Mapper, chunk_length};
+use crate::source::Source;
+use crate::{Checked, Digest, Error, Format, Summary};
+
+/// Why the work ends before its time.
+enum Halt {
+    /// Nobody listens any more.
+    Dropped,
+    Failed(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Halt {
+        Halt::Failed(error)
+    }
+}
+
+/// Decodes `source` as `image` says and sends pieces, then the summary or an error.
+pub(crate) fn run(image: &Arc<Inner>, source: Result<Source, Error>, events: &Sender<Result<Event, Error>>) {
+    let last = match source.map_err(Halt::from).and_then(|source| decode(image, source, events)) {
+        Ok(summary) => Ok(Event::End(summary)),
+        Err(Halt::Failed(error)) => Err(error),
+        Err(Halt::Dropped) => return,
+    };
+    // A consumer that has gone in the meantime needs no result.
+    let _ = events.blocking_send(last);
+}
+
+fn decode(image: &Inner, source: Source, events: &Sender<Result<Event, Error>>) -> Result<Summary, Halt> {
+    let input = Input::new(source, image.format != Format::Raw); // the digest of a raw source is that of the image
+    let mut decoder = Decoder::new(&image.label, image.format, input)?;
+    let hash = ChunkHash::start().map_err(|e| machine(image, e.to_string()))?;
+    let mut mapper = Mapper::default();
+    let mut length = 0;
+    while let Some(chunk) = next_chunk(&mut decoder, length)? {
+        refuse_foreign(image, length, &chunk)?;
+        length += chunk.len() as u64;
+        if !hash.push(&chunk) {
+            return Err(machine(image, "a digest thread died".into()).into());
+        }
+        mapper.push(&chunk);
+        send(&mut mapper, events)?;
+    }
+    let zero_length = mapper.finish();
+    send(&mut mapper, events)?;
+    let (source_sha256, source_length) = decoder.into_input().finish();
+    let (decoded_sha256, ranges) =
+        hash.finish().ok_or_else(|| machine(image, "a digest thread died".into()))?;
+    let source_sha256 = source_sha256.unwrap_or(decoded_sha256);
+    check_length(image, source_length, length)?;
+    check_same(image, source_sha256)?;
+    let checked = check_digest(image, source_sha256, decoded_sha256)?;
+    let data_length = length - zero_length;
+    let decoded_length = length;
+    Ok(Summary {
+        source_sha256,
+        decoded_sha256,
+        source_length,
+        decoded_length,
+        data_length,
+        zero_length,
+        ranges,
+        checked,
+    })
+}
+
+fn next_chunk(decoder: &mut Decoder, offset: u64) -> Result<Option<Bytes>, Error> {
+    let mut chunk = vec![0; chunk_length(offset)];
+    let filled = decoder.fill(&mut chunk)?;
+    chunk.truncate(filled);
+    Ok((filled > 0).then(|| chunk.into()))
+}
+
+fn send(mapper: &mut Mapper, events: &Sender<Result<Event, Error>>) -> Result<(), Halt> {
+    for piece in mapper.take() {
+        events.blocking_send(Ok(Event::Piece(piece))).map_err(|_| Halt::Dropped)?;
+    }
+    // A long run of zeros sends nothing.
+    if events.is_closed() { Err(Halt::Dropped) } else { Ok(()) }
+}
+
+/// What is compressed may also be something that must not be written as it is.
+fn refuse_foreign(image: &Inner, offset: u64, chunk: &[u8]) -> Result<(), Error> {
+    match foreign(chunk) {
+        Some(found) if offset == 0 => Err(Error::Unsupported { label: image.label.clone(), found }),
+        _ => Ok(()),
+    }
+}
+
+fn check_length(image: &Inner, source_length: u64, length: u64) -> Result<(), Error> {
+    let (label, format) = (image.label.clone(), image.format);
+    match image.decoded_length {
+        _ if length == 0 => Err(Error::EmptyImage { label, format }),
+        Some(told) if told != length => {
+            let reason = format!("it tells a length of {told} bytes and decodes to {length}");
+            Err(Error::Corrupt { label, format, offset: source_length, reason })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A source decoded twice must be the same both times.
+fn check_same(image: &Inner, now: Digest) -> Result<(), Error> {
+    let before = *image.source_sha256.get_or_init(|| now);
+    if before == now {
+        return Ok(());
+    }
+    let told = |digest| format!("sha256 {digest}");
+    Err(Error::Changed { label: image.label.clone(), before: told(before), now: told(now) })
+}
+
+fn check_digest(image: &Inner, source: Digest, decoded: Digest) -> Result<Option<Checked>, Error> {
+    match image.sha256 {
+        None => Ok(None),
+        Some(expected) if expected == source => Ok(Some(Checked::Source)),
+        Some(expected) if expected == decoded => Ok(Some(Checked::Decoded)),
+        Some(expected) => Err(Error::DigestDiffers {
+            label: image.label.clone(),
+            expected,
+            source_sha256: source,
+            decoded_sha256: decoded,
+        }),
+    }
+}
+
+fn machine(image: &Inner, reason: String) -> Error {
+    Error::Machine { label: image.label.clone(), reason }
+}
