@@ -1,1 +1,33 @@
-//! BaseFlasher: the flash transaction, one file per step.
+//! BaseFlasher: the flash transaction over a serial and a power child, one file per step.
+//!
+//! A job ends in one of two ways: *proven* (what was read back from the medium equals the image) or a failure that
+//! names its class and cause and leaves the board in a known state. In reading order:
+//!
+//! * [`config`]: what an exporter YAML may say
+//! * [`flasher`]: the driver itself, and `uboot`, the boot console's settings
+//! * `bundle`: which bundle a flasher boots
+//! * `transaction`: attempts, deadline, cancellation, the receipt
+//! * `step`: the twelve steps, each a file
+//! * `guest`: the script that runs on the board, and the words it answers with
+//! * `frames`: the image as a stream the script understands
+//! * `network`: which of our addresses faces the board
+//! * `evidence`: what the file servers saw, put beside what the board said
+
+mod bundle;
+pub mod config;
+mod evidence;
+pub mod flasher;
+mod frames;
+mod guest;
+mod network;
+mod step;
+mod transaction;
+mod trouble;
+mod uboot;
+
+pub use config::FlasherConfig;
+pub use flasher::BaseFlasher;
+pub use uboot::UbootConsole;
+
+flasher_core::register_driver!(BaseFlasher);
+flasher_core::register_driver!(UbootConsole);

@@ -1,0 +1,123 @@
+//! What an exporter YAML may say below `config:` of a flasher.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Config of a flasher. The upper half has Jumpstarter's keys and defaults, the lower half is ours.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlasherConfig {
+    /// Flash bundle: a folder, or the reference of a bundle that is in the cache folder.
+    pub flasher_bundle: Option<String>,
+    /// Device-tree variant; the manifest's default when not given.
+    pub variant: Option<String>,
+    /// Name of the manifest inside the bundle.
+    pub manifest: String,
+    /// Target taken when a job names none; the manifest's default when not given.
+    pub default_target: Option<String>,
+    /// Where pulled bundles are kept.
+    pub cache_dir: PathBuf,
+    /// Folder the TFTP server serves, when no `tftp` child is given.
+    pub tftp_dir: PathBuf,
+    /// Folder the HTTP server serves, when no `http` child is given.
+    pub http_dir: PathBuf,
+    /// PEM file with the CA of https image sources.
+    pub cacert: Option<PathBuf>,
+
+    /// A board of this build; gives the bundle reference when `flasher_bundle` does not.
+    pub board: Option<String>,
+    /// A fixed address for the board, instead of DHCP.
+    pub network: Option<StaticNetwork>,
+    /// How long power stays off before it is switched on, seconds.
+    pub power_off_seconds: f64,
+    /// Deadlines of the steps.
+    pub timeouts: Timeouts,
+    /// Block size asked for in TFTP transfers, bytes (RFC 2348).
+    pub tftp_block_size: u16,
+    /// Window size asked for in TFTP transfers, blocks (RFC 7440). U-Boot's receive ring overflows beyond 16 on some boards.
+    pub tftp_window_size: u16,
+}
+
+impl Default for FlasherConfig {
+    fn default() -> Self {
+        Self {
+            flasher_bundle: None,
+            variant: None,
+            manifest: "manifest.yaml".to_owned(),
+            default_target: None,
+            cache_dir: "/var/lib/jumpstarter/flasher".into(),
+            tftp_dir: "/var/lib/tftpboot".into(),
+            http_dir: "/var/www/html".into(),
+            cacert: None,
+            board: None,
+            network: None,
+            power_off_seconds: 2.0,
+            timeouts: Timeouts::default(),
+            tftp_block_size: 1468,
+            tftp_window_size: 16,
+        }
+    }
+}
+
+/// A fixed address for the board.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StaticNetwork {
+    /// The board's IPv4 address.
+    pub address: Ipv4Addr,
+    /// Its netmask.
+    #[serde(default = "slash_24")]
+    pub netmask: Ipv4Addr,
+    /// Its gateway, when the exporter is in another network.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+fn slash_24() -> Ipv4Addr {
+    Ipv4Addr::new(255, 255, 255, 0)
+}
+
+/// Deadlines, seconds each.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// From power on to the boot loader's prompt.
+    pub bootloader: f64,
+    /// For one DHCP exchange.
+    pub dhcp: f64,
+    /// For one file over TFTP.
+    pub tftp: f64,
+    /// From the boot command to a working shell.
+    pub shell: f64,
+    /// For one command in the shell.
+    pub command: f64,
+    /// How long the transfer of the image may stand still.
+    pub stall: f64,
+    /// For reading one range back.
+    pub read_back: f64,
+    /// From power on to the text that proves the new system boots.
+    pub boot_check: f64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            bootloader: 60.0,
+            dhcp: 60.0,
+            tftp: 120.0,
+            shell: 180.0,
+            command: 60.0,
+            stall: 60.0,
+            read_back: 120.0,
+            boot_check: 180.0,
+        }
+    }
+}
+
+/// Seconds of a config as a duration; nonsense counts as zero.
+pub(crate) fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
+}

@@ -1,0 +1,131 @@
+//! What the file servers saw, put beside what the board said: most of a diagnosis.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flasher_core::{Event, Progress, Transfer, TransferLog, TransferState};
+
+/// How many transfers are remembered.
+const REMEMBERED: usize = 200;
+
+/// The transfers of one attempt, newest last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Evidence(Arc<Mutex<VecDeque<Transfer>>>);
+
+impl Evidence {
+    /// A log that remembers every transfer and reports it as an event.
+    pub(crate) fn log(&self, progress: Arc<dyn Progress>) -> TransferLog {
+        let seen = self.clone();
+        TransferLog::new(move |transfer| {
+            seen.remember(transfer.clone());
+            progress.report(Event::Transfer(transfer));
+        })
+    }
+
+    fn remember(&self, transfer: Transfer) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() == REMEMBERED {
+            seen.pop_front();
+        }
+        seen.push_back(transfer);
+    }
+
+    /// One sentence on what the server of `protocol` saw of `file`.
+    pub(crate) fn about(&self, protocol: &str, file: &str) -> String {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_protocol = || seen.iter().rev().filter(|transfer| transfer.protocol == protocol);
+        match of_protocol().find(|transfer| transfer.file.trim_start_matches('/') == file) {
+            Some(transfer) => sentence(transfer),
+            None => match of_protocol().next() {
+                Some(other) => format!(
+                    "no {protocol} request for `{file}` arrived; the last one was from {} for `{}`",
+                    other.peer.ip(),
+                    other.file
+                ),
+                None => format!("no {protocol} request arrived at all"),
+            },
+        }
+    }
+
+    /// Whether any request of `protocol` arrived.
+    pub(crate) fn any(&self, protocol: &str) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .any(|transfer| transfer.protocol == protocol)
+    }
+}
+
+fn sentence(transfer: &Transfer) -> String {
+    let peer = transfer.peer.ip();
+    match &transfer.state {
+        TransferState::Begun { length, .. } => {
+            let length =
+                length.map_or_else(|| "unknown length".to_owned(), |length| format!("{length} bytes"));
+            format!("the request from {peer} arrived and is still being served ({length})")
+        }
+        TransferState::Done { bytes, resends, .. } => {
+            format!("the request from {peer} was served whole: {bytes} bytes, {resends} packets sent again")
+        }
+        TransferState::Failed { bytes, reason } => {
+            format!("the request from {peer} arrived and ended after {bytes} bytes: {reason}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flasher_core::Quiet;
+
+    fn transfer(file: &str, state: TransferState) -> Transfer {
+        Transfer {
+            protocol: "tftp".to_owned(),
+            peer: "192.0.2.9:1234".parse().unwrap(),
+            file: file.to_owned(),
+            state,
+        }
+    }
+
+    #[test]
+    fn each_state_of_knowledge_has_its_sentence() {
+        let evidence = Evidence::default();
+        let log = evidence.log(Arc::new(Quiet));
+        assert_eq!(evidence.about("tftp", "kernel"), "no tftp request arrived at all");
+        log.record(transfer("other", TransferState::Begun { length: None, options: String::new() }));
+        assert_eq!(
+            evidence.about("tftp", "kernel"),
+            "no tftp request for `kernel` arrived; the last one was from 192.0.2.9 for `other`"
+        );
+        log.record(transfer("kernel", TransferState::Begun { length: Some(5), options: String::new() }));
+        assert_eq!(
+            evidence.about("tftp", "kernel"),
+            "the request from 192.0.2.9 arrived and is still being served (5 bytes)"
+        );
+        log.record(transfer("/kernel", TransferState::Failed { bytes: 3, reason: "no answer".to_owned() }));
+        assert_eq!(
+            evidence.about("tftp", "kernel"),
+            "the request from 192.0.2.9 arrived and ended after 3 bytes: no answer"
+        );
+        log.record(transfer("kernel", TransferState::Done { bytes: 5, resends: 1, seconds: 0.1 }));
+        assert_eq!(
+            evidence.about("tftp", "kernel"),
+            "the request from 192.0.2.9 was served whole: 5 bytes, 1 packets sent again"
+        );
+        assert!(evidence.any("tftp") && !evidence.any("http"));
+    }
+
+    #[test]
+    fn only_so_many_transfers_are_remembered() {
+        let evidence = Evidence::default();
+        let log = evidence.log(Arc::new(Quiet));
+        for number in 0..REMEMBERED + 50 {
+            log.record(transfer(
+                &number.to_string(),
+                TransferState::Done { bytes: 0, resends: 0, seconds: 0.0 },
+            ));
+        }
+        assert_eq!(evidence.0.lock().unwrap().len(), REMEMBERED);
+    }
+}

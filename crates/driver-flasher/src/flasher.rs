@@ -1,0 +1,214 @@
+//! The driver: BaseFlasher with its children, and what it answers without touching the board.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bundle_store::{Bundle, Files};
+use flasher_core::device::Absent;
+use flasher_core::{
+    BootConsole, BootFile, ChildSpec, ContentServer, Description, Device, Driver, DriverType, Error,
+    FileServer, FlashJob, Flasher, Kind, Plan, PowerDriver, Progress, Receipt, Result, SerialDriver, Wiring,
+    async_trait,
+};
+use serde_json::{Value, json};
+
+use crate::config::FlasherConfig;
+use crate::{bundle, step, transaction, trouble};
+
+/// Flashes a board through its serial line, its power switch and its network.
+#[derive(Debug)]
+pub struct BaseFlasher {
+    pub(crate) config: FlasherConfig,
+    pub(crate) serial: Arc<dyn SerialDriver>,
+    pub(crate) power: Arc<dyn PowerDriver>,
+    pub(crate) tftp: Arc<dyn FileServer>,
+    pub(crate) http: Arc<dyn ContentServer>,
+    pub(crate) uboot: Arc<dyn BootConsole>,
+    folder: PathBuf,
+    variant: Mutex<Option<String>>,
+    /// Held by the one job that may own the board.
+    busy: tokio::sync::Mutex<()>,
+}
+
+impl BaseFlasher {
+    /// The bundle, opened anew each time so that a changed one is seen.
+    ///
+    /// # Errors
+    /// When it is missing or its manifest is wrong.
+    pub async fn bundle(&self) -> Result<Bundle> {
+        let (config, folder) = (self.config.clone(), self.folder.clone());
+        blocking(move || bundle::open(&config, &folder)).await
+    }
+
+    /// Copies kernel, initramfs and device tree of the variant in use into the TFTP folder, under their base names.
+    ///
+    /// # Errors
+    /// When the bundle lacks a file or the folder cannot be written.
+    pub async fn stage(&self) -> Result<Vec<PathBuf>> {
+        let bundle = self.bundle().await?;
+        let (variant, root) = (self.variant(), self.tftp.root());
+        let files =
+            blocking(move || bundle.files(variant.as_deref()).map_err(|error| trouble::bundle(&error)))
+                .await?;
+        step::services::stage(&files, root).await
+    }
+
+    /// The variant in use; none means the manifest's default.
+    pub(crate) fn variant(&self) -> Option<String> {
+        self.variant.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Name and device of the target a job asks for.
+    pub(crate) fn target(&self, bundle: &Bundle, wanted: Option<&str>) -> Result<(String, String)> {
+        let wanted = wanted.or(self.config.default_target.as_deref());
+        let (name, device) = bundle.manifest().target(wanted).map_err(|error| trouble::bundle(&error))?;
+        Ok((name.to_owned(), device.to_owned()))
+    }
+}
+
+/// Runs file work off the runtime.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let joined = tokio::task::spawn_blocking(work).await;
+    joined.unwrap_or_else(|error| {
+        Err(Error::new(flasher_core::Class::Internal, "a worker thread ended unexpectedly").because(error))
+    })
+}
+
+#[async_trait]
+impl Driver for BaseFlasher {
+    async fn close(&self) -> Result<()> {
+        let tftp = self.tftp.stop().await;
+        self.http.stop().await?;
+        tftp
+    }
+}
+
+#[async_trait]
+impl Flasher for BaseFlasher {
+    async fn describe(&self) -> Result<Description> {
+        let bundle = self.bundle().await?;
+        let variant = self.variant();
+        let target = self.target(&bundle, None)?.0;
+        blocking(move || {
+            let files = bundle.files(variant.as_deref()).map_err(|error| trouble::bundle(&error))?;
+            let digest = bundle.digest().map_err(|error| trouble::bundle(&error))?;
+            Ok(description(&bundle, &files, target, digest.to_string()))
+        })
+        .await
+    }
+
+    async fn use_variant(&self, variant: &str) -> Result<()> {
+        let bundle = self.bundle().await?;
+        bundle.manifest().boot(Some(variant)).map_err(|error| trouble::bundle(&error))?;
+        *self.variant.lock().unwrap_or_else(PoisonError::into_inner) = Some(variant.to_owned());
+        Ok(())
+    }
+
+    async fn plan(&self, job: FlashJob) -> Result<Plan> {
+        transaction::plan(self, job).await
+    }
+
+    async fn flash(&self, job: FlashJob, progress: Arc<dyn Progress>) -> Receipt {
+        let owner = self.busy.try_lock();
+        let free = owner.is_ok();
+        transaction::flash(self, job, progress, free).await
+    }
+}
+
+fn description(bundle: &Bundle, files: &Files, default_target: String, bundle_sha256: String) -> Description {
+    let manifest = bundle.manifest();
+    let targets: BTreeMap<_, _> =
+        manifest.spec.targets.iter().map(|(name, device)| (name.to_owned(), device.to_owned())).collect();
+    let dir = bundle.dir();
+    let file = |file: &bundle_store::File| BootFile {
+        file: file.path.strip_prefix(dir).unwrap_or(&file.path).display().to_string(),
+        name: file.name.clone(),
+        address: format!("{:#x}", file.address),
+        length: file.length,
+    };
+    Description {
+        board: manifest.metadata.name.clone(),
+        targets,
+        default_target,
+        variants: manifest.variants().into_iter().map(str::to_owned).collect(),
+        variant: files.variant.clone(),
+        kernel: file(&files.kernel),
+        initram: files.initram.as_ref().map(file),
+        dtb: files.dtb.as_ref().map(file),
+        bootcmd: files.bootcmd.clone(),
+        bundle_sha256,
+    }
+}
+
+impl DriverType for BaseFlasher {
+    const NAME: &'static str = "flasher";
+    const ALIASES: &'static [&'static str] = &["jumpstarter_driver_flashers.driver.BaseFlasher"];
+    const SUMMARY: &'static str =
+        "flashes a board: boots a small Linux over the network, writes the image, reads it back";
+    const EXAMPLE: &'static str = "\
+type: flasher
+config:
+  flasher_bundle: ./bundle
+children:
+  serial: { type: serial, config: { url: \"loop://\" } }
+  power: { type: power-mock }
+";
+    const CHILDREN: &'static [ChildSpec] = &[
+        ChildSpec {
+            role: "serial",
+            kind: Kind::Serial,
+            absent: Absent::Refused,
+            purpose: "the board's console",
+        },
+        ChildSpec {
+            role: "power",
+            kind: Kind::Power,
+            absent: Absent::Refused,
+            purpose: "switches the board",
+        },
+        ChildSpec {
+            role: "tftp",
+            kind: Kind::FileServer,
+            absent: Absent::Made("tftp"),
+            purpose: "serves kernel, initramfs and device tree",
+        },
+        ChildSpec {
+            role: "http",
+            kind: Kind::ContentServer,
+            absent: Absent::Made("http"),
+            purpose: "serves the image",
+        },
+        ChildSpec {
+            role: "uboot",
+            kind: Kind::BootConsole,
+            absent: Absent::Made("uboot"),
+            purpose: "how the boot loader is recognised",
+        },
+    ];
+    type Config = FlasherConfig;
+
+    fn made_child(config: &FlasherConfig, role: &str) -> Value {
+        match role {
+            "tftp" => json!({ "root_dir": config.tftp_dir }),
+            "http" => json!({ "root_dir": config.http_dir }),
+            _ => Value::Null,
+        }
+    }
+
+    fn build(config: FlasherConfig, wiring: Wiring) -> Result<Device> {
+        Ok(Device::Flasher(Arc::new(Self {
+            serial: wiring.serial("serial")?,
+            power: wiring.power("power")?,
+            tftp: wiring.file_server("tftp")?,
+            http: wiring.content_server("http")?,
+            uboot: wiring.boot_console("uboot")?,
+            folder: wiring.file(""),
+            variant: Mutex::new(config.variant.clone()),
+            busy: tokio::sync::Mutex::new(()),
+            config,
+        })))
+    }
+}

@@ -1,0 +1,57 @@
+//! The script that runs on the board, and the words it answers with.
+
+use disk_image::Digest;
+
+/// The script. The board fetches it and checks its digest before it runs.
+pub(crate) const SCRIPT: &str = include_str!("guest.sh");
+
+/// One answer of the script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// All frames are written and flushed.
+    Written,
+    /// All listed ranges were read.
+    Verified,
+    /// How the page cache was got out of the way.
+    Caches(String),
+    /// Digest of a range read back.
+    Range(usize, Digest),
+    /// A range that could not be read, with the tool's complaint.
+    Unreadable(usize, String),
+    /// The script gave up: what failed, and the tool's complaint.
+    Error(String, String),
+}
+
+/// The answer in a console line; none when the line is something else or mangled.
+pub(crate) fn answer(line: &str) -> Option<Answer> {
+    let words = line.split_once("flasher: ")?.1.trim();
+    let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
+    Some(match word {
+        "written" => Answer::Written,
+        "verified" => Answer::Verified,
+        "caches" => Answer::Caches(rest.to_owned()),
+        "error" => {
+            let (what, complaint) = rest.split_once(' ').unwrap_or((rest, ""));
+            Answer::Error(what.to_owned(), complaint.trim().to_owned())
+        }
+        "range" => return range(rest),
+        _ => return None,
+    })
+}
+
+/// All answers in the output of the script.
+pub(crate) fn answers(output: &str) -> Vec<Answer> {
+    output.lines().filter_map(answer).collect()
+}
+
+fn range(rest: &str) -> Option<Answer> {
+    let (index, rest) = rest.split_once(' ')?;
+    let index = index.parse().ok()?;
+    match rest.strip_prefix("error") {
+        Some(complaint) => Some(Answer::Unreadable(index, complaint.trim().to_owned())),
+        None => Some(Answer::Range(index, rest.trim().parse().ok()?)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! The script under every shell of this machine, against real files and a real HTTP server.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use disk_image::Digest;
+
+use super::{Answer, SCRIPT, answer, answers};
+
+/// Shells the script must run under; those this machine lacks are named and left out.
+fn shells() -> Vec<Vec<&'static str>> {
+    let all = [vec!["dash"], vec!["bash"], vec!["busybox", "ash"]];
+    all.into_iter().filter(|shell| is_there(shell[0])).collect()
+}
+
+fn is_there(tool: &str) -> bool {
+    let there = Command::new("sh")
+        .args(["-c", "command -v \"$1\" >/dev/null", "sh", tool])
+        .status()
+        .unwrap()
+        .success();
+    if !there {
+        println!("skipped: no `{tool}` on this machine");
+    }
+    there
+}
+
+/// Serves `body` to every request; declares `declared` bytes and then closes.
+fn serve(body: Vec<u8>, declared: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = [0; 2048];
+            let _ = stream.read(&mut request);
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {declared}\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+        }
+    });
+    address
+}
+
+fn run(shell: &[&str], folder: &Path, arguments: &[&str]) -> (Output, Vec<Answer>) {
+    let script = folder.join("guest.sh");
+    std::fs::write(&script, SCRIPT).unwrap();
+    let output = Command::new(shell[0])
+        .args(&shell[1..])
+        .arg(&script)
+        .args(arguments)
+        .env("TMPDIR", folder)
+        .output()
+        .unwrap();
+    let answers = answers(&String::from_utf8_lossy(&output.stdout));
+    (output, answers)
+}
+
+fn write(shell: &[&str], medium: &Path, stream: &[u8]) -> (Output, Vec<Answer>) {
+    write_declared(shell, medium, stream, stream.len())
+}
+
+fn write_declared(shell: &[&str], medium: &Path, stream: &[u8], declared: usize) -> (Output, Vec<Answer>) {
+    let url = format!("http://{}/frames", serve(stream.to_vec(), declared));
+    run(shell, medium.parent().unwrap(), &["write", medium.to_str().unwrap(), &url])
+}
+
+#[test]
+fn frames_are_written_where_they_belong_under_every_shell() {
+    for shell in shells() {
+        let home = tempfile::tempdir().unwrap();
+        let medium = home.path().join("medium");
+        std::fs::write(&medium, vec![0xff; 300_000]).unwrap();
+        let mut stream = b"zero 512 0 2\nflush 0 0 0\ndata 65536 1 2\n".to_vec();
+        let data: Vec<u8> = (0..131_072_u32).map(|at| (at * 7 + 10) as u8).collect();
+        stream.extend_from_slice(&data);
+        stream.extend_from_slice(b"data 1 200001 3\nabcend 0 0 0\n");
+        let (output, answers) = write(&shell, &medium, &stream);
+        assert!(output.status.success(), "{shell:?}: {output:?}");
+        assert_eq!(answers, [Answer::Written], "{shell:?}");
+        let mut expected = vec![0xff; 300_000];
+        expected[..1024].fill(0);
+        expected[65536..196_608].copy_from_slice(&data);
+        expected[200_001..200_004].copy_from_slice(b"abc");
+        assert!(std::fs::read(&medium).unwrap() == expected, "{shell:?}: the medium holds something else");
+    }
+}
+
+#[test]
+fn a_stream_that_ends_early_is_never_taken_for_a_whole_one() {
+    let cases: &[(&str, &[u8])] = &[
+        ("before the first frame", b""),
+        ("inside a line", b"data 65536 0"),
+        ("inside data", b"data 1 0 100\nonly this"),
+        ("between frames", b"data 1 0 3\nabc"),
+        ("a frame nobody knows", b"date 1 0 3\nabcend 0 0 0\n"),
+    ];
+    for shell in shells() {
+        for (case, stream) in cases {
+            let home = tempfile::tempdir().unwrap();
+            let medium = home.path().join("medium");
+            std::fs::write(&medium, [0; 1000]).unwrap();
+            let (output, answers) = write(&shell, &medium, stream);
+            assert!(!output.status.success(), "{shell:?} {case}");
+            assert!(!answers.contains(&Answer::Written), "{shell:?} {case}");
+            assert!(matches!(answers[0], Answer::Error(..)), "{shell:?} {case}: {answers:?}");
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_is_cut_is_an_error_of_the_download() {
+    for shell in shells() {
+        let home = tempfile::tempdir().unwrap();
+        let medium = home.path().join("medium");
+        std::fs::write(&medium, [0; 1000]).unwrap();
+        let (output, answers) = write_declared(&shell, &medium, b"data 1 0 100\nonly this", 200);
+        assert!(!output.status.success() && !answers.contains(&Answer::Written), "{shell:?}: {answers:?}");
+    }
+}
+
+#[test]
+fn a_full_medium_is_an_error_of_writing() {
+    for shell in shells() {
+        let home = tempfile::tempdir().unwrap();
+        let url = format!("http://{}/frames", serve(b"data 1 0 3\nabcend 0 0 0\n".to_vec(), 24));
+        let (output, answers) = run(&shell, home.path(), &["write", "/dev/full", &url]);
+        assert!(!output.status.success());
+        let Some(Answer::Error(what, complaint)) = answers.first() else { panic!("{shell:?}: {answers:?}") };
+        assert_eq!(what, "write", "{shell:?}");
+        assert!(complaint.contains("No space left on device"), "{shell:?}: {complaint}");
+    }
+}
+
+#[test]
+fn ranges_are_read_back_with_their_digests() {
+    for shell in shells() {
+        let home = tempfile::tempdir().unwrap();
+        let (medium, caches) = (home.path().join("medium"), home.path().join("drop_caches"));
+        let content: Vec<u8> = (0..200_000_u32).map(|at| (at % 251) as u8).collect();
+        std::fs::write(&medium, &content).unwrap();
+        std::fs::write(&caches, "").unwrap();
+        let url = format!(
+            "http://{}/ranges",
+            serve(b"0 65536 0 1\n7 65536 1 2 512 384 6 1 199680 320\n".to_vec(), 47)
+        );
+        let arguments = ["verify", medium.to_str().unwrap(), caches.to_str().unwrap(), &url];
+        let (output, answers) = run(&shell, home.path(), &arguments);
+        assert!(output.status.success(), "{shell:?}: {output:?}");
+        let expected = [
+            Answer::Caches("dropped".to_owned()),
+            Answer::Range(0, Digest::of(&content[..65536])),
+            Answer::Range(7, Digest::of(&content[65536..])),
+            Answer::Verified,
+        ];
+        assert_eq!(answers, expected, "{shell:?}");
+        assert_eq!(std::fs::read_to_string(&caches).unwrap().trim(), "3");
+        let left: Vec<_> =
+            std::fs::read_dir(home.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left.len(), 3, "{shell:?} left something behind: {left:?}");
+    }
+}
+
+#[test]
+fn a_medium_that_cannot_be_read_has_no_digest() {
+    for shell in shells() {
+        let home = tempfile::tempdir().unwrap();
+        let caches = home.path().join("drop_caches");
+        std::fs::write(&caches, "").unwrap();
+        let url = format!("http://{}/ranges", serve(b"0 65536 0 1\n".to_vec(), 12));
+        let arguments = ["verify", "/proc/self/mem", caches.to_str().unwrap(), &url];
+        let (_, answers) = run(&shell, home.path(), &arguments);
+        assert!(matches!(answers.get(1), Some(Answer::Unreadable(0, _))), "{shell:?}: {answers:?}");
+    }
+}
+
+#[test]
+fn only_whole_answers_count() {
+    let digest = Digest::of(b"x");
+    let cases = [
+        (format!("flasher: range 3 {digest}"), Some(Answer::Range(3, digest))),
+        (format!("[    1.2] usb: new deviceflasher: range 3 {digest}"), Some(Answer::Range(3, digest))),
+        ("flasher: range 3 abc".to_owned(), None),
+        (format!("flasher: range 3 {}[  1.0] usb", &digest.to_string()[..40]), None),
+        (
+            "flasher: range 3 error Input/output error".to_owned(),
+            Some(Answer::Unreadable(3, "Input/output error".to_owned())),
+        ),
+        ("flasher: writtenx".to_owned(), None),
+        ("written".to_owned(), None),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(answer(&line), expected, "{line}");
+    }
+}

@@ -1,0 +1,140 @@
+//! Step 6: the boot loader is caught, given an address, and loads each file, checked by its length.
+
+use std::net::{IpAddr, SocketAddr};
+
+use board_console::{CatchOptions, Console, UBoot};
+use flasher_core::{Class, Error, Result};
+
+use super::resolve::Resolved;
+use super::services::Services;
+use crate::config::seconds;
+use crate::network;
+use crate::transaction::Session;
+use crate::trouble;
+
+/// The port U-Boot asks when `tftpdstp` is not set (RFC 1350).
+const TFTP_PORT: u16 = 69;
+/// Netmask taken when a lease has none.
+const ANY_24: std::net::Ipv4Addr = std::net::Ipv4Addr::new(255, 255, 255, 0);
+
+/// The board's address, and where it finds our servers.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) board: std::net::Ipv4Addr,
+    pub(crate) netmask: std::net::Ipv4Addr,
+    pub(crate) gateway: Option<std::net::Ipv4Addr>,
+    pub(crate) http: SocketAddr,
+}
+
+pub(crate) async fn load(
+    session: Session<'_>,
+    resolved: &Resolved,
+    services: &Services,
+    console: Console,
+) -> Result<(Console, Network)> {
+    let mut uboot = catch(session, resolved, console).await?;
+    let network = address(session, services, &mut uboot).await?;
+    let tftp = network::facing(services.tftp, IpAddr::V4(network.board))?;
+    point_at(session, tftp, &mut uboot).await?;
+    let files = &resolved.files;
+    for (role, file) in
+        [("kernel", Some(&files.kernel)), ("initram", files.initram.as_ref()), ("dtb", files.dtb.as_ref())]
+    {
+        if let Some(file) = file {
+            fetch(session, &mut uboot, file, tftp).await?;
+            let set = uboot.set(&format!("{role}_size"), &format!("{:x}", file.length)).await;
+            set.map_err(|error| trouble::console(&error))?;
+        }
+    }
+    let console = uboot.boot(&files.bootcmd).await.map_err(|error| trouble::console(&error))?;
+    Ok((console, network))
+}
+
+async fn catch(session: Session<'_>, resolved: &Resolved, console: Console) -> Result<UBoot> {
+    let options = CatchOptions {
+        prompt: session.flasher.uboot.prompt(),
+        within: seconds(session.flasher.config.timeouts.bootloader),
+        login_prompt: resolved.bundle.manifest().spec.login.login_prompt.clone(),
+        ..CatchOptions::default()
+    };
+    board_console::catch(console, &options).await.map_err(|(_, error)| trouble::console(&error))
+}
+
+/// The fixed address of the config, or DHCP.
+async fn address(session: Session<'_>, services: &Services, uboot: &mut UBoot) -> Result<Network> {
+    let console = |error: board_console::Error| trouble::console(&error);
+    let (board, netmask, gateway) = match &session.flasher.config.network {
+        Some(fixed) => {
+            uboot.set("ipaddr", &fixed.address.to_string()).await.map_err(console)?;
+            uboot.set("netmask", &fixed.netmask.to_string()).await.map_err(console)?;
+            if let Some(gateway) = fixed.gateway {
+                uboot.set("gatewayip", &gateway.to_string()).await.map_err(console)?;
+            }
+            (fixed.address, fixed.netmask, fixed.gateway)
+        }
+        None => {
+            let lease = uboot.dhcp(seconds(session.flasher.config.timeouts.dhcp)).await.map_err(console)?;
+            (lease.address, lease.netmask.unwrap_or(ANY_24), lease.gateway)
+        }
+    };
+    session.run.board(|facts| facts.address = Some(board.to_string()));
+    let http = network::facing(services.http, IpAddr::V4(board))?;
+    Ok(Network { board, netmask, gateway, http })
+}
+
+/// Tells U-Boot our address, after DHCP so that no lease overwrites it, and how to ask for files.
+async fn point_at(session: Session<'_>, tftp: SocketAddr, uboot: &mut UBoot) -> Result<()> {
+    let config = &session.flasher.config;
+    let mut settings = vec![
+        ("serverip", tftp.ip().to_string()),
+        ("tftpblocksize", config.tftp_block_size.to_string()),
+        ("tftpwindowsize", config.tftp_window_size.to_string()),
+    ];
+    if tftp.port() != TFTP_PORT {
+        settings.push(("tftpdstp", tftp.port().to_string()));
+    }
+    for (name, value) in settings {
+        uboot.set(name, &value).await.map_err(|error| trouble::console(&error))?;
+    }
+    Ok(())
+}
+
+async fn fetch(
+    session: Session<'_>,
+    uboot: &mut UBoot,
+    file: &bundle_store::File,
+    server: SocketAddr,
+) -> Result<()> {
+    let within = seconds(session.flasher.config.timeouts.tftp);
+    let loaded = uboot
+        .tftp(file.address, &file.name, within)
+        .await
+        .map_err(|error| diagnose(session, &file.name, server, trouble::console(&error)))?;
+    if loaded == file.length {
+        return Ok(());
+    }
+    let text =
+        format!("the boot loader received {loaded} bytes of `{}`, expected {}", file.name, file.length);
+    Err(Error::new(Class::Infrastructure, text)
+        .with("server", session.run.evidence.about("tftp", &file.name)))
+}
+
+/// Puts what the server saw beside what the board said.
+fn diagnose(session: Session<'_>, file: &str, server: SocketAddr, error: Error) -> Error {
+    let seen = session.run.evidence.about("tftp", file);
+    let error = error.with("file", file).with("tftp server", format!("{server}: {seen}"));
+    if session.run.evidence.any("tftp") {
+        return error;
+    }
+    if server.port() == TFTP_PORT {
+        return error.help(format!(
+            "the request never arrived: is the board in the network of {}, and does a firewall block UDP port 69?",
+            server.ip()
+        ));
+    }
+    error.help(format!(
+        "the request never arrived at port {}: a U-Boot without `tftpdstp` (CONFIG_TFTP_PORT) always asks port 69; set \
+         `port: 69` at the tftp child and allow it with `sudo setcap cap_net_bind_service=+ep $(command -v flasher)`",
+        server.port()
+    ))
+}

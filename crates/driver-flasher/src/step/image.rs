@@ -1,0 +1,72 @@
+//! Step 2: the source is opened and recognised by its magic bytes. Decoding overlaps what follows, or comes first when asked for.
+
+use disk_image::{Checked, Image, Secret, SourceOptions, Summary};
+use flasher_core::{Class, Error, Event, Result, Step};
+
+use crate::transaction::Session;
+use crate::trouble;
+
+pub(crate) async fn open(session: Session<'_>) -> Result<Image> {
+    session.run.image(|facts| facts.source.clone_from(&session.job.image));
+    let image = Image::open(&session.job.image, options(session)?).await.map_err(trouble::image)?;
+    session.run.image(|facts| {
+        facts.source = image.label().to_owned();
+        facts.format = Some(image.format().to_string());
+        facts.source_length = image.source_length();
+        facts.decoded_length = image.decoded_length();
+    });
+    if session.job.check_first {
+        check(session, &image).await?;
+    }
+    Ok(image)
+}
+
+/// Decodes everything once, so that a broken image is found before the board is touched.
+async fn check(session: Session<'_>, image: &Image) -> Result<()> {
+    let mut decoding = image.decode();
+    let mut done = 0;
+    while let Some(piece) = decoding.next().await.map_err(trouble::image)? {
+        done += piece.length();
+        session.run.report(Event::Advanced { step: Step::Image, done, total: image.decoded_length() });
+    }
+    if let Some(summary) = decoding.summary() {
+        record(session, summary);
+    }
+    Ok(())
+}
+
+/// Notes what is known of an image that was decoded to its end.
+pub(crate) fn record(session: Session<'_>, summary: &Summary) {
+    session.run.image(|facts| {
+        facts.source_length = Some(summary.source_length);
+        facts.source_sha256 = Some(summary.source_sha256.to_string());
+        facts.decoded_length = Some(summary.decoded_length);
+        facts.decoded_sha256 = Some(summary.decoded_sha256.to_string());
+        facts.checked = summary.checked.map(|checked| which(checked).to_owned());
+    });
+}
+
+fn which(checked: Checked) -> &'static str {
+    match checked {
+        Checked::Source => "source",
+        Checked::Decoded => "decoded",
+    }
+}
+
+fn options(session: Session<'_>) -> Result<SourceOptions> {
+    let job = session.job;
+    let sha256 =
+        job.sha256.as_deref().map(str::parse).transpose().map_err(|error: disk_image::DigestError| {
+            Error::new(Class::Config, "the digest given with `--sha256` is not one")
+                .because(error)
+                .help("give 64 hex digits")
+        })?;
+    Ok(SourceOptions {
+        headers: job.headers.clone(),
+        bearer: job.bearer.clone().map(Secret::new),
+        cacert: job.cacert.clone().or_else(|| session.flasher.config.cacert.clone()),
+        insecure: job.insecure,
+        sha256,
+        ..SourceOptions::default()
+    })
+}

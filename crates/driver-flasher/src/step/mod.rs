@@ -1,0 +1,14 @@
+//! The twelve steps, each a file: it takes what the steps before it produced, and fails with a class and a cause.
+
+pub(crate) mod bootloader;
+pub(crate) mod commit;
+pub(crate) mod finish;
+pub(crate) mod image;
+pub(crate) mod plan;
+pub(crate) mod power;
+pub(crate) mod resolve;
+pub(crate) mod services;
+pub(crate) mod shell;
+pub(crate) mod target;
+pub(crate) mod verify;
+pub(crate) mod write;

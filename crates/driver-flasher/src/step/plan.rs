@@ -1,0 +1,40 @@
+//! Step 3: what would go wrong for certain is refused before power is touched.
+
+use disk_image::Image;
+use flasher_core::{Error, Plan, Result};
+
+use super::resolve::Resolved;
+use crate::transaction::Session;
+
+pub(crate) fn run(session: Session<'_>, resolved: &Resolved, _image: &Image) -> Result<()> {
+    let overlaps = bundle_store::overlaps(&resolved.files);
+    if let Some(first) = overlaps.first() {
+        return Err(Error::config(first.to_string())
+            .with("bundle", resolved.bundle.dir().display().to_string())
+            .help("move one of the load addresses in the manifest"));
+    }
+    check_expectation(session)?;
+    Ok(())
+}
+
+/// A pattern that does not parse must not be found out after the board was written.
+fn check_expectation(session: Session<'_>) -> Result<()> {
+    let Some(pattern) = &session.job.expect_boot else { return Ok(()) };
+    board_console::Pattern::regex(pattern).map(drop).map_err(|error| {
+        Error::config(error.to_string())
+            .help("`--expect-boot` takes a regular expression, for example `login:`")
+    })
+}
+
+pub(crate) fn describe(resolved: &Resolved, image: &Image, warnings: Vec<String>) -> Plan {
+    Plan {
+        image: image.label().to_owned(),
+        format: image.format().to_string(),
+        source_length: image.source_length(),
+        decoded_length: image.decoded_length(),
+        target: resolved.target.clone(),
+        device: resolved.device.clone(),
+        boots: resolved.description.clone(),
+        warnings,
+    }
+}

@@ -1,0 +1,295 @@
+//! Step 9: the image goes to the board as one framed stream, decoded here, its first block withheld.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use disk_image::{BLOCK, Image, Piece, Range, Summary};
+use flasher_core::driver::ContentStream;
+use flasher_core::flash::RangeFacts;
+use flasher_core::{Class, Content, Error, Event, Result, Step};
+use futures_util::stream;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::image;
+use super::resolve::Resolved;
+use super::shell::{Guest, path};
+use super::target::{Target, must_fit};
+use crate::config::seconds;
+use crate::frames::{self, Frames};
+use crate::guest::Answer;
+use crate::transaction::Session;
+use crate::trouble;
+
+/// Pieces of the stream waiting for the network, at most.
+const WAITING: usize = 16;
+/// Largest piece handed to the network at once, bytes.
+const HANDED: usize = 256 * 1024;
+/// How often progress is looked at.
+const GLANCE: Duration = Duration::from_millis(250);
+/// Slowest medium whose last flush is waited for, bytes a second.
+const SLOWEST: u64 = 512 * 1024;
+
+/// What is on the medium, but for the first block.
+pub(crate) struct Written {
+    pub(crate) summary: Summary,
+    /// The withheld beginning of the image.
+    pub(crate) first: Bytes,
+}
+
+/// Writes everything but the first block; the old one is wiped first, unless the boot loader lives in it.
+pub(crate) async fn all(
+    session: Session<'_>,
+    resolved: &Resolved,
+    image: &Image,
+    target: &Target,
+    guest: &mut Guest,
+) -> Result<Written> {
+    let wipe = !resolved.bundle.manifest().spec.medium_holds_bootloader;
+    let plan =
+        Plan { image: image.clone(), device: target.device.clone(), size: target.size, wipe, only: None };
+    let made = send(session, plan, target, guest).await?;
+    image::record(session, &made.summary);
+    session.run.medium(|medium| {
+        medium.data_written = made.data;
+        medium.zeros_written = made.zeros;
+        medium.ranges = made.summary.ranges.iter().map(facts).collect();
+    });
+    Ok(Written { summary: made.summary, first: made.first })
+}
+
+/// Writes some ranges again, from the source decoded again; it must still be the same image.
+pub(crate) async fn again(
+    session: Session<'_>,
+    image: &Image,
+    target: &Target,
+    written: &Written,
+    ranges: Vec<Range>,
+    guest: &mut Guest,
+) -> Result<()> {
+    let only = Some(ranges);
+    let plan =
+        Plan { image: image.clone(), device: target.device.clone(), size: target.size, wipe: false, only };
+    let made = send(session, plan, target, guest).await?;
+    if made.summary.decoded_sha256 == written.summary.decoded_sha256 {
+        return Ok(());
+    }
+    Err(Error::new(Class::Source, "the image changed between two readings")
+        .with("first", written.summary.decoded_sha256.to_string())
+        .with("second", made.summary.decoded_sha256.to_string())
+        .help("flash again from a source that stays the same"))
+}
+
+fn facts(range: &Range) -> RangeFacts {
+    let (offset, length, sha256) = (range.offset, range.length, range.sha256.to_string());
+    RangeFacts { offset, length, sha256, read_back: None, writes: u32::from(offset >= BLOCK) }
+}
+
+/// What goes into a stream.
+struct Plan {
+    image: Image,
+    device: String,
+    size: u64,
+    wipe: bool,
+    /// Only these stretches; none means everything but the first block.
+    only: Option<Vec<Range>>,
+}
+
+/// What went into a stream.
+struct Made {
+    summary: Summary,
+    first: Bytes,
+    data: u64,
+    zeros: u64,
+}
+
+/// Ends the task when the step ends early.
+struct Producer(JoinHandle<Result<Made>>);
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+type Outlet = mpsc::Sender<io::Result<Bytes>>;
+
+async fn send(session: Session<'_>, plan: Plan, target: &Target, guest: &mut Guest) -> Result<Made> {
+    let (outlet, inlet) = mpsc::channel(WAITING);
+    let total = plan.image.decoded_length();
+    let mut producer = Producer(tokio::spawn(produce(plan, outlet)));
+    let sent = frames_to_board(session, stream_once(inlet), total, target, guest).await;
+    session.flasher.http.withdraw(&path(session, "frames"));
+    let made = if producer.0.is_finished() || sent.is_ok() {
+        (&mut producer.0).await.unwrap_or_else(|error| {
+            Err(Error::new(Class::Internal, "the decoding task ended unexpectedly").because(error))
+        })
+    } else {
+        return Err(sent.err().unwrap_or_else(|| Error::new(Class::Internal, "no stream and no error")));
+    };
+    // The image's own failure is the cause; what the board says of a broken stream is its consequence.
+    match (made, sent) {
+        (Err(error), Err(board)) if is_consequence(&error) => Err(board),
+        (Err(error), _) => Err(error),
+        (Ok(_), Err(error)) => Err(error),
+        (Ok(made), Ok(())) => Ok(made),
+    }
+}
+
+/// Whether the producer failed only because the board stopped listening.
+fn is_consequence(error: &Error) -> bool {
+    error.class() == Class::Infrastructure && error.context().iter().any(|(key, _)| *key == "stream")
+}
+
+/// Publishes a stream and has the board write it.
+pub(crate) async fn frames_to_board(
+    session: Session<'_>,
+    content: Content,
+    total: Option<u64>,
+    target: &Target,
+    guest: &mut Guest,
+) -> Result<()> {
+    session.flasher.http.publish(&path(session, "frames"), content.clone())?;
+    let url = format!("{}frames", guest.url);
+    let arguments = ["write", target.device.as_str(), url.as_str()];
+    let answers = tokio::select! {
+        answers = guest.script(&arguments, Duration::from_secs(24 * 3600), None) => answers?,
+        error = watch(session, &content, total) => return Err(error),
+    };
+    if let Some(error) = Guest::complaint(&answers, &target.device) {
+        return Err(error);
+    }
+    if answers.contains(&Answer::Written) {
+        return Ok(());
+    }
+    Err(Error::new(Class::Board, "the board ended writing without saying that all was written"))
+}
+
+/// Reports progress; returns when nothing moves any more. Slow is not the same as standing still.
+async fn watch(session: Session<'_>, content: &Content, total: Option<u64>) -> Error {
+    let stall = seconds(session.flasher.config.timeouts.stall);
+    let (mut last, mut moved) = (0, Instant::now());
+    loop {
+        tokio::time::sleep(GLANCE).await;
+        let done = content.delivered();
+        if done != last {
+            (last, moved) = (done, Instant::now());
+            session.run.report(Event::Advanced { step: Step::Write, done, total });
+        }
+        let patience = stall + Duration::from_secs(done / SLOWEST).min(Duration::from_secs(600));
+        if moved.elapsed() > patience {
+            return Error::infrastructure(format!(
+                "the transfer to the board stands still after {done} bytes, for {} s",
+                patience.as_secs()
+            ))
+            .help("the board's network or its medium hangs; the console may say which");
+        }
+    }
+}
+
+/// A body that can be had once: a decoding stream cannot start in the middle.
+fn stream_once(inlet: mpsc::Receiver<io::Result<Bytes>>) -> Content {
+    let inlet = Arc::new(Mutex::new(Some(inlet)));
+    Content::stream(None, move || {
+        let mut taken = inlet.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let body: ContentStream = Box::pin(stream::poll_fn(move |context| taken.poll_recv(context)));
+        Some(body)
+    })
+}
+
+/// Decodes into the stream. A failure is told to both sides: the board's download breaks, and the step learns why.
+async fn produce(plan: Plan, outlet: Outlet) -> Result<Made> {
+    let outcome = frame(&plan, &outlet).await;
+    if let Err(error) = &outcome {
+        // Nobody listening any more is the step's own end.
+        outlet.send(Err(io::Error::other(error.to_string()))).await.ok();
+    }
+    outcome
+}
+
+async fn frame(plan: &Plan, outlet: &Outlet) -> Result<Made> {
+    let (mut frames, mut first) = (Frames::default(), BytesMut::new());
+    let mut decoding = plan.image.decode();
+    if plan.wipe {
+        emit(outlet, wipe(plan.size)).await?;
+    }
+    while let Some(piece) = decoding.next().await.map_err(trouble::image)? {
+        must_fit(piece.offset() + piece.length(), plan.size, &plan.device)?;
+        for piece in select(plan, withhold(piece, &mut first)) {
+            emit(outlet, frames.push(piece)).await?;
+        }
+    }
+    let summary = decoding.summary().cloned();
+    let summary = summary.ok_or_else(|| Error::new(Class::Internal, "the image ended without a summary"))?;
+    emit(outlet, frames.finish()).await?;
+    Ok(Made { summary, first: first.freeze(), data: frames.data, zeros: frames.zeros })
+}
+
+/// Zeros over the first block, durable before anything else is written.
+fn wipe(size: u64) -> Vec<Bytes> {
+    let mut wipe = Frames::default();
+    let mut frames = wipe.push(Piece::Zero { offset: 0, length: BLOCK.min(size) });
+    frames.push(frames::flush());
+    frames
+}
+
+/// Keeps what belongs to the first block back; gives the rest.
+fn withhold(piece: Piece, first: &mut BytesMut) -> Option<Piece> {
+    let keep = BLOCK.saturating_sub(piece.offset()).min(piece.length());
+    if keep == 0 {
+        return Some(piece);
+    }
+    match piece {
+        Piece::Data { offset, mut bytes } => {
+            first.extend_from_slice(&bytes.split_to(keep as usize));
+            (!bytes.is_empty()).then_some(Piece::Data { offset: offset + keep, bytes })
+        }
+        Piece::Zero { offset, length } => {
+            first.resize(first.len() + keep as usize, 0);
+            (length > keep).then_some(Piece::Zero { offset: offset + keep, length: length - keep })
+        }
+    }
+}
+
+/// The parts of a piece that the plan wants.
+fn select(plan: &Plan, piece: Option<Piece>) -> Vec<Piece> {
+    match (piece, &plan.only) {
+        (None, _) => Vec::new(),
+        (Some(piece), None) => vec![piece],
+        (Some(piece), Some(only)) => only.iter().filter_map(|range| clip(&piece, range)).collect(),
+    }
+}
+
+fn clip(piece: &Piece, range: &Range) -> Option<Piece> {
+    let start = piece.offset().max(range.offset);
+    let end = (piece.offset() + piece.length()).min(range.offset + range.length);
+    if start >= end {
+        return None;
+    }
+    let (from, to) = (start - piece.offset(), end - piece.offset());
+    Some(match piece {
+        Piece::Data { bytes, .. } => {
+            Piece::Data { offset: start, bytes: bytes.slice(from as usize..to as usize) }
+        }
+        Piece::Zero { .. } => Piece::Zero { offset: start, length: end - start },
+    })
+}
+
+async fn emit(outlet: &Outlet, frames: Vec<Bytes>) -> Result<()> {
+    for mut frame in frames {
+        while !frame.is_empty() {
+            let piece = frame.split_to(frame.len().min(HANDED));
+            outlet.send(Ok(piece)).await.map_err(|_| {
+                Error::infrastructure("the board stopped listening before the image's end")
+                    .with("stream", "closed")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! The receipt: the only place that says `proven`, and only with the evidence in hand.
+
+use std::path::Path;
+
+use disk_image::Digest;
+use flasher_core::flash::{MediumFacts, TranscriptFacts};
+use flasher_core::{Class, Error, Failure, Receipt, Result, Verdict};
+
+use super::run::{Run, State};
+
+/// What a proven flash has to show: every range read back equals the image. Made by the commit step alone.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    pub(crate) decoded: Digest,
+    pub(crate) length: u64,
+}
+
+impl Run {
+    /// The receipt of a job that ended with `outcome`. A proof that the recorded facts do not bear out is a bug of
+    /// ours, and is reported as one.
+    pub(crate) async fn receipt(&self, outcome: Result<Proof>) -> Receipt {
+        let transcript = self.transcript_facts().await;
+        let state = self.state();
+        let outcome = outcome.and_then(|proof| audit(&proof, &state));
+        let failure = outcome.err().map(|error| Failure::new(state.step, &error));
+        Receipt {
+            schema: 1,
+            tool: format!("flasher {}", env!("CARGO_PKG_VERSION")),
+            verdict: if failure.is_none() { Verdict::Proven } else { Verdict::Failed },
+            failure,
+            started: self.started,
+            seconds: self.begun.elapsed().as_secs_f64(),
+            attempts: state.attempts,
+            image: state.image.clone(),
+            board: state.board.clone(),
+            medium: state.medium.clone(),
+            steps: state.steps.clone(),
+            power: state.power,
+            transcript,
+            warnings: state.warnings.clone(),
+        }
+    }
+
+    async fn transcript_facts(&self) -> Option<TranscriptFacts> {
+        let (transcript, file) = {
+            let state = self.state();
+            (state.transcript.clone()?, state.transcript_file.clone()?)
+        };
+        if let Err(error) = transcript.flush().await {
+            self.warn(error.to_string());
+        }
+        let bytes =
+            tokio::fs::read(&file).await.map_err(|error| self.warn(unreadable(&file, &error))).ok()?;
+        Some(TranscriptFacts { file: file.display().to_string(), sha256: Digest::of(&bytes).to_string() })
+    }
+}
+
+fn unreadable(file: &Path, error: &std::io::Error) -> String {
+    format!("cannot read the transcript `{}` for its digest: {error}", file.display())
+}
+
+/// Looks at the facts once more, independently of the steps that gathered them.
+fn audit(proof: &Proof, state: &State) -> Result<()> {
+    let bug = |what: &str| {
+        Err(Error::new(Class::Internal, format!("the flash ended as proven, but {what}"))
+            .help("the medium is not proven; please report this"))
+    };
+    let Some(medium) = &state.medium else { return bug("no medium was recorded") };
+    if state.image.decoded_sha256 != Some(proof.decoded.to_string()) {
+        return bug("the image's digest is another");
+    }
+    if !covers(medium, proof.length) {
+        return bug("the ranges do not cover the image");
+    }
+    if medium.ranges.iter().any(|range| range.read_back.as_ref() != Some(&range.sha256)) {
+        return bug("a range was not read back, or differs");
+    }
+    Ok(())
+}
+
+fn covers(medium: &MediumFacts, length: u64) -> bool {
+    let end = medium.ranges.iter().try_fold(0, |at, range| (range.offset == at).then_some(at + range.length));
+    end == Some(length)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! The record of a running job: where it is, how long each step took, what is known so far.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use board_console::Transcript;
+use flasher_core::flash::{BoardFacts, ImageFacts, MediumFacts, PowerState};
+use flasher_core::{Event, FlashJob, Progress, Result, Step};
+
+use crate::evidence::Evidence;
+
+/// Shared by all steps of a job.
+pub(crate) struct Run {
+    pub(super) progress: Arc<dyn Progress>,
+    pub(super) state: Mutex<State>,
+    pub(super) begun: Instant,
+    pub(super) started: u64,
+    /// Makes the paths of this job unguessable, and its files its own.
+    pub(crate) token: String,
+    pub(crate) evidence: Evidence,
+    listener: Arc<Mutex<Listener>>,
+}
+
+/// Takes each line the board prints while a step is interested.
+type Listener = Box<dyn FnMut(&str) + Send>;
+
+/// What is known so far.
+pub(super) struct State {
+    pub(super) step: Step,
+    pub(super) attempts: u32,
+    pub(super) steps: BTreeMap<Step, f64>,
+    pub(super) image: ImageFacts,
+    pub(super) board: BoardFacts,
+    pub(super) medium: Option<MediumFacts>,
+    pub(super) power: PowerState,
+    pub(super) warnings: Vec<String>,
+    pub(super) transcript: Option<Transcript>,
+    pub(super) transcript_file: Option<std::path::PathBuf>,
+    pub(super) staged: Vec<std::path::PathBuf>,
+}
+
+impl Run {
+    pub(crate) fn new(job: &FlashJob, progress: Arc<dyn Progress>) -> Self {
+        let state = State {
+            step: Step::Resolve,
+            attempts: 0,
+            steps: BTreeMap::new(),
+            image: ImageFacts::default(),
+            board: BoardFacts::default(),
+            medium: None,
+            power: PowerState::Untouched,
+            warnings: Vec::new(),
+            transcript: None,
+            transcript_file: job.transcript.clone(),
+            staged: Vec::new(),
+        };
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Self {
+            progress,
+            state: Mutex::new(state),
+            begun: Instant::now(),
+            started,
+            token: token(),
+            evidence: Evidence::default(),
+            listener: Arc::new(Mutex::new(Box::new(|_| {}))),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn report(&self, event: Event) {
+        self.progress.report(event);
+    }
+
+    pub(crate) fn progress(&self) -> Arc<dyn Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    pub(crate) fn note(&self, message: impl Into<String>) {
+        self.report(Event::Note { message: message.into() });
+    }
+
+    pub(crate) fn warn(&self, message: impl Into<String>) {
+        let message = message.into();
+        let mut state = self.state();
+        if !state.warnings.contains(&message) {
+            state.warnings.push(message.clone());
+            drop(state);
+            self.report(Event::Warning { message });
+        }
+    }
+
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.state().warnings.clone()
+    }
+
+    pub(crate) fn begin(&self, attempt: u32) {
+        let mut state = self.state();
+        state.attempts = attempt;
+        state.steps.clear();
+        state.medium = None;
+    }
+
+    pub(crate) fn step_now(&self) -> Step {
+        self.state().step
+    }
+
+    /// Runs one step, timed and reported.
+    pub(crate) async fn step<T>(&self, step: Step, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.state().step = step;
+        self.report(Event::StepBegun { step });
+        let begun = Instant::now();
+        let outcome = work.await;
+        let seconds = begun.elapsed().as_secs_f64();
+        self.state().steps.insert(step, seconds);
+        if outcome.is_ok() {
+            self.report(Event::StepDone { step, seconds });
+        }
+        outcome.map_err(|error| self.with_console(error))
+    }
+
+    fn with_console(&self, error: flasher_core::Error) -> flasher_core::Error {
+        let transcript = self.state().transcript.clone();
+        match transcript {
+            Some(transcript) if error.console_lines().is_empty() => error.console(transcript.tail(10)),
+            _ => error,
+        }
+    }
+
+    pub(crate) fn image(&self, fill: impl FnOnce(&mut ImageFacts)) {
+        fill(&mut self.state().image);
+    }
+
+    pub(crate) fn board(&self, fill: impl FnOnce(&mut BoardFacts)) {
+        fill(&mut self.state().board);
+    }
+
+    pub(crate) fn set_medium(&self, medium: MediumFacts) {
+        self.state().medium = Some(medium);
+    }
+
+    pub(crate) fn medium(&self, fill: impl FnOnce(&mut MediumFacts)) {
+        if let Some(medium) = &mut self.state().medium {
+            fill(medium);
+        }
+    }
+
+    pub(crate) fn set_power(&self, power: PowerState) {
+        self.state().power = power;
+    }
+
+    pub(crate) fn power(&self) -> PowerState {
+        self.state().power
+    }
+
+    pub(crate) fn set_transcript(&self, transcript: Transcript) {
+        self.state().transcript = Some(transcript);
+    }
+
+    pub(crate) fn transcript(&self) -> Option<Transcript> {
+        self.state().transcript.clone()
+    }
+
+    /// Has every further console line handed to `take`, in place of whoever listened before.
+    pub(crate) fn listen(&self, take: impl FnMut(&str) + Send + 'static) {
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(take);
+    }
+
+    /// What hands console lines to the progress and to the listener.
+    pub(crate) fn hear(&self) -> impl Fn(&str) + Send + Sync + 'static {
+        let (progress, listener) = (self.progress(), Arc::clone(&self.listener));
+        move |line| {
+            progress.report(Event::Console { line: line.to_owned() });
+            listener.lock().unwrap_or_else(PoisonError::into_inner)(line);
+        }
+    }
+
+    pub(crate) fn set_step(&self, step: Step) {
+        self.state().step = step;
+    }
+
+    pub(crate) fn set_staged(&self, files: Vec<std::path::PathBuf>) {
+        self.state().staged = files;
+    }
+
+    pub(crate) fn take_staged(&self) -> Vec<std::path::PathBuf> {
+        std::mem::take(&mut self.state().staged)
+    }
+}
+
+/// 128 random bits in hex. A machine without a random source gets the clock, which still tells jobs apart.
+fn token() -> String {
+    let mut bytes = [0; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        bytes = now.to_le_bytes();
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,90 @@
+//! Errors of the libraries, turned into failures with a class: who is to blame, and whether a retry helps.
+
+use board_console::Cause;
+use flasher_core::{Class, Error};
+
+/// A failure of the dialogue with the board.
+pub(crate) fn console(error: &board_console::Error) -> Error {
+    use board_console::Error as Console;
+    let (class, help) = match error {
+        Console::Io { .. } | Console::Closed { .. } => {
+            (Class::Infrastructure, "the serial line went away: check the adapter and its cable")
+        }
+        Console::Transcript { .. } => (Class::Infrastructure, "choose another place with `--transcript`"),
+        Console::Pattern { .. } | Console::Invalid { .. } | Console::LineTooLong { .. } => {
+            (Class::Config, "mend the manifest or the options")
+        }
+        Console::Garbled { .. } => {
+            (Class::Infrastructure, "check baud rate, ground and cable; `cps` slows typing down")
+        }
+        Console::Timeout { .. } => {
+            (Class::Board, "watch the board with `flasher console`; is its power really switched?")
+        }
+        _ => (class_of(error.cause()), "the last console lines show what the board said"),
+    };
+    let retryable = !matches!(
+        error,
+        Console::AutobootNotInterruptible { .. } | Console::Login { .. } | Console::LineTooLong { .. }
+    );
+    let error = Error::new(class, head(&error.to_string())).help(help);
+    if retryable { error } else { error.retryable(false) }
+}
+
+/// Causes that lie on the exporter's or the network's side are not the board's fault.
+fn class_of(cause: Option<Cause>) -> Class {
+    match cause {
+        Some(
+            Cause::FileNotFound
+            | Cause::TftpRefused
+            | Cause::ArpSilent
+            | Cause::ServerSilent
+            | Cause::DhcpSilent
+            | Cause::LinkDown,
+        ) => Class::Infrastructure,
+        _ => Class::Board,
+    }
+}
+
+/// Console lines travel in a field of their own: only what stands before them belongs into the message.
+fn head(text: &str) -> String {
+    let end = ["; last console lines:", "; it printed:", "; the console was silent"]
+        .iter()
+        .filter_map(|mark| text.find(mark))
+        .min()
+        .unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
+/// A failure of the image.
+pub(crate) fn image(error: disk_image::Error) -> Error {
+    let (class, retryable) = match error.fault() {
+        disk_image::Fault::Source => (Class::Source, false),
+        disk_image::Fault::Network => (Class::Infrastructure, true),
+        disk_image::Fault::Usage => (Class::Config, false),
+    };
+    Error::new(class, error.to_string()).retryable(retryable)
+}
+
+/// A failure of the bundle.
+pub(crate) fn bundle(error: &bundle_store::Error) -> Error {
+    Error::config(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_ends_where_the_console_lines_begin() {
+        assert_eq!(head("no prompt within 2 s; last console lines:\n  | U-Boot"), "no prompt within 2 s");
+        assert_eq!(head("no prompt within 2 s; the console was silent"), "no prompt within 2 s");
+        assert_eq!(head("cannot log in"), "cannot log in");
+    }
+
+    #[test]
+    fn a_silent_server_is_not_the_boards_fault() {
+        assert_eq!(class_of(Some(Cause::DhcpSilent)), Class::Infrastructure);
+        assert_eq!(class_of(Some(Cause::KernelPanic)), Class::Board);
+        assert_eq!(class_of(None), Class::Board);
+    }
+}
