@@ -168,3 +168,49 @@ pub struct FlipBit {
     #[serde(default)]
     pub times: Option<u32>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_numbers_or_text_with_a_unit() {
+        let cases = [
+            ("4096", 4096),
+            ("64MiB", 64 * MIB),
+            ("512 KiB", 524_288),
+            ("1GB", 1_000_000_000),
+            ("2G", 2048 * MIB),
+        ];
+        for (text, bytes) in cases {
+            assert_eq!(Size::parse(text), Some(Size(bytes)), "{text}");
+        }
+        for text in ["", "MiB", "1.5G", "12 parsecs", "99999999999G"] {
+            assert_eq!(Size::parse(text), None, "{text}");
+        }
+        let config: Config = serde_json::from_str(r#"{"size": 512, "faults": {"full_at": "1KiB"}}"#).unwrap();
+        assert_eq!((config.size, config.faults.full_at), (Size(512), Some(Size(1024))));
+    }
+
+    #[test]
+    fn a_config_without_sense_is_named() {
+        let cases = [
+            (
+                r#"{"targets": ["/dev/../etc"]}"#,
+                "target `/dev/../etc` must be a plain name below /dev, for example `/dev/mmcblk0`",
+            ),
+            (
+                r#"{"block_addresses": {"4fb0000": "a/b"}}"#,
+                "`a/b` in block_addresses must be letters and digits",
+            ),
+            (r#"{"prompt": " "}"#, "a prompt must not be empty"),
+            (r#"{"size": 0}"#, "the size of the medium must not be 0"),
+        ];
+        for (text, problem) in cases {
+            let config: Config = serde_json::from_str(text).unwrap();
+            assert_eq!(config.problem().as_deref(), Some(problem), "{text}");
+        }
+        assert_eq!(Config::default().problem(), None);
+        serde_json::from_str::<Config>(r#"{"sizes": 1}"#).unwrap_err();
+    }
+}

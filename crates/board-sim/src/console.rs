@@ -38,7 +38,7 @@ impl Screen {
             self.garble(&mut bytes);
         }
         if !bytes.is_empty() {
-            self.wire.print(bytes);
+            self.wire.print(&bytes);
         }
     }
 

@@ -69,3 +69,22 @@ impl DriverType for SimBoard {
         Ok(Device::Group(children.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_builds_a_group_of_power_and_serial_and_makes_nothing() {
+        let config: Config =
+            serde_json::from_value(serde_json::json!({"size": "64MiB", "medium": "card.img"})).unwrap();
+        let device = SimBoard::build(config, Wiring::new("board", "/nowhere", Default::default())).unwrap();
+        let Device::Group(children) = device else { panic!("no group") };
+        let kinds: Vec<_> =
+            children.iter().map(|(name, child)| format!("{name}: {}", child.kind())).collect();
+        assert_eq!(kinds, ["power: power", "serial: serial"]);
+        let wrong = Config { size: crate::config::Size(0), ..Config::default() };
+        let error = SimBoard::build(wrong, Wiring::default()).unwrap_err();
+        assert!(error.cause().ends_with("the size of the medium must not be 0"), "{error:?}");
+    }
+}

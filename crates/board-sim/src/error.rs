@@ -88,3 +88,50 @@ impl From<SimError> for Error {
         Self::new(error.class(), "simulated board").help(error.remedy()).retryable(retryable).because(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_says_what_is_wrong_and_what_to_do() {
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let cases = [
+            (SimError::Config("no prompt".into()), "the simulated board cannot be built: no prompt", false),
+            (
+                SimError::Tools(vec!["dd", "sh"]),
+                "the simulated board needs `dd`, `sh` of this machine, not found in PATH",
+                false,
+            ),
+            (SimError::file("open", "/x")(missing()), "cannot open `/x`", false),
+            (
+                SimError::Unreachable { medium: "/a/b".into(), folder: "/a".into() },
+                "the medium `/a/b` cannot be used by the unprivileged user of the simulated board",
+                false,
+            ),
+            (
+                SimError::RealDevice("/dev/sda".into()),
+                "the simulated board refuses to run: this user can write to the real device `/dev/sda`",
+                false,
+            ),
+            (
+                SimError::Busy,
+                "the serial line of the simulated board is open already, expected one user at a time",
+                true,
+            ),
+            (SimError::Stuck, "the power switch of the simulated board is stuck, expected it to obey", true),
+            (
+                SimError::Survivors(2),
+                "2 processes of the simulated board are still there after power off",
+                true,
+            ),
+            (SimError::Worker, "a worker of the simulated board ended early", false),
+        ];
+        for (error, text, retryable) in cases {
+            assert_eq!(error.to_string(), text);
+            let error = Error::from(error);
+            assert!(error.next_step().is_some_and(|step| !step.is_empty()), "{text}");
+            assert_eq!(error.is_retryable(), retryable, "{text}");
+        }
+    }
+}

@@ -4,16 +4,46 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::error::SimError;
 
 /// Bytes the host's side can hold before the board's output waits in the queue.
 const HOST_BUFFER: usize = 64 * 1024;
-/// Pieces of output, and of input, that wait at most; more are lost as on a line without flow control.
+/// Pieces of input that wait at most; more are lost as on a line without flow control.
 const QUEUE: usize = 16 * 1024;
+/// Bytes of output that wait at most.
+const OUTPUT: usize = 4 * 1024 * 1024;
 /// A line that has just been closed is free within this time.
 const FREE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Output on its way to the host.
+#[derive(Debug, Default)]
+struct Outbox {
+    bytes: Mutex<Vec<u8>>,
+    filled: Notify,
+}
+
+impl Outbox {
+    fn put(&self, bytes: &[u8]) {
+        let mut waiting = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        // A full box loses output, as an overrun does.
+        if waiting.len() < OUTPUT {
+            waiting.extend_from_slice(bytes);
+        }
+        self.filled.notify_one();
+    }
+
+    async fn take(&self) -> Vec<u8> {
+        loop {
+            let bytes = std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner));
+            if !bytes.is_empty() {
+                return bytes;
+            }
+            self.filled.notified().await;
+        }
+    }
+}
 
 /// Both ends of the serial line.
 #[derive(Debug, Default)]
@@ -21,7 +51,8 @@ pub(crate) struct Wire(Mutex<Ends>);
 
 #[derive(Debug, Default)]
 struct Ends {
-    host: Option<mpsc::Sender<Vec<u8>>>,
+    /// Alive as long as the host's stream is.
+    host: Weak<Outbox>,
     board: Option<mpsc::Sender<Vec<u8>>>,
 }
 
@@ -51,22 +82,21 @@ impl Wire {
     }
 
     /// The board prints.
-    pub(crate) fn print(&self, bytes: Vec<u8>) {
-        if let Some(host) = &self.ends().host {
-            // A full queue loses output, as an overrun does; an ended reader loses it too.
-            host.try_send(bytes).ok();
+    pub(crate) fn print(&self, bytes: &[u8]) {
+        if let Some(host) = self.ends().host.upgrade() {
+            host.put(bytes);
         }
     }
 
     fn try_open(self: &Arc<Self>) -> Option<DuplexStream> {
         let mut ends = self.ends();
-        if ends.host.as_ref().is_some_and(|host| !host.is_closed()) {
+        if ends.host.strong_count() > 0 {
             return None;
         }
         let (near, far) = tokio::io::duplex(HOST_BUFFER);
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        ends.host = Some(sender);
-        tokio::spawn(pump(far, receiver, Arc::downgrade(self)));
+        let outbox = Arc::new(Outbox::default());
+        ends.host = Arc::downgrade(&outbox);
+        tokio::spawn(pump(far, outbox, Arc::downgrade(self)));
         Some(near)
     }
 
@@ -82,7 +112,7 @@ impl Wire {
 }
 
 /// Carries bytes both ways until the host lets go of its stream.
-async fn pump(stream: DuplexStream, mut output: mpsc::Receiver<Vec<u8>>, wire: Weak<Wire>) {
+async fn pump(stream: DuplexStream, outbox: Arc<Outbox>, wire: Weak<Wire>) {
     let (mut typed, mut printed) = tokio::io::split(stream);
     let inward = async {
         let mut buffer = [0; 4096];
@@ -93,13 +123,7 @@ async fn pump(stream: DuplexStream, mut output: mpsc::Receiver<Vec<u8>>, wire: W
             }
         }
     };
-    let outward = async {
-        while let Some(bytes) = output.recv().await {
-            if printed.write_all(&bytes).await.is_err() {
-                break;
-            }
-        }
-    };
+    let outward = async { while printed.write_all(&outbox.take().await).await.is_ok() {} };
     tokio::select! {
         () = inward => {}
         () = outward => {}

@@ -5,40 +5,46 @@ use std::ops::Range;
 
 /// What was loaded where. Later loads overwrite earlier ones where they overlap.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(BTreeMap<u64, Vec<u8>>);
+pub(crate) struct Memory {
+    bytes: BTreeMap<u64, Vec<u8>>,
+    /// Start and end of each load as it was made: one that was overwritten later still claims its range.
+    loads: BTreeMap<u64, u64>,
+}
 
 impl Memory {
     /// Loads `bytes` at `address`.
     pub(crate) fn load(&mut self, address: u64, bytes: Vec<u8>) {
         let end = address.saturating_add(bytes.len() as u64);
         let touched: Vec<u64> = self
-            .0
+            .bytes
             .range(..end)
             .filter(|(start, old)| *start + old.len() as u64 > address)
             .map(|(start, _)| *start)
             .collect();
         for start in touched {
-            let Some(mut old) = self.0.remove(&start) else { continue };
+            let Some(mut old) = self.bytes.remove(&start) else { continue };
             let old_end = start + old.len() as u64;
             if old_end > end {
-                self.0.insert(end, old.split_off((end - start) as usize));
+                self.bytes.insert(end, old.split_off((end - start) as usize));
             }
             if start < address {
                 old.truncate((address - start) as usize);
-                self.0.insert(start, old);
+                self.bytes.insert(start, old);
             }
         }
-        self.0.insert(address, bytes);
+        self.bytes.insert(address, bytes);
+        self.loads.retain(|start, _| !(address..end).contains(start));
+        self.loads.insert(address, end);
     }
 
-    /// What was loaded exactly at `address`: its range.
+    /// The range of what was loaded exactly at `address`, as it was loaded.
     pub(crate) fn extent(&self, address: u64) -> Option<Range<u64>> {
-        self.0.get(&address).map(|bytes| address..address + bytes.len() as u64)
+        self.loads.get(&address).map(|&end| address..end)
     }
 
     /// Up to `length` bytes from `address` on, as far as they lie in one load.
     pub(crate) fn read(&self, address: u64, length: u64) -> Option<&[u8]> {
-        let (start, bytes) = self.0.range(..=address).next_back()?;
+        let (start, bytes) = self.bytes.range(..=address).next_back()?;
         let from = usize::try_from(address - start).ok()?;
         let to = from.checked_add(usize::try_from(length).ok()?)?;
         bytes.get(from..to)
@@ -46,7 +52,7 @@ impl Memory {
 
     /// Bytes loaded in all.
     pub(crate) fn size(&self) -> u64 {
-        self.0.values().map(|bytes| bytes.len() as u64).sum()
+        self.bytes.values().map(|bytes| bytes.len() as u64).sum()
     }
 }
 
@@ -59,7 +65,7 @@ mod tests {
         let mut memory = Memory::default();
         memory.load(100, vec![1; 10]);
         memory.load(104, vec![2; 3]);
-        assert_eq!(memory.extent(100), Some(100..104));
+        assert_eq!(memory.extent(100), Some(100..110), "it still claims what was overwritten");
         assert_eq!(memory.extent(104), Some(104..107));
         assert_eq!(memory.read(107, 3), Some(&[1, 1, 1][..]));
         assert_eq!(memory.read(107, 4), None);

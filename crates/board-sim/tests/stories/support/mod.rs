@@ -1,7 +1,5 @@
 //! What the stories share: a person at the console, and a TFTP server.
 
-#![allow(dead_code, reason = "each story uses its part")]
-
 pub(crate) mod tftp;
 
 use std::sync::Arc;
@@ -73,7 +71,7 @@ impl Person {
     }
 
     /// From power on to U-Boot's prompt.
-    pub(crate) async fn to_uboot(&mut self) {
+    pub(crate) async fn reach_uboot(&mut self) {
         self.power.on().await.unwrap();
         self.expect("Hit any key to stop autoboot: ").await;
         self.send("x").await;
@@ -83,13 +81,14 @@ impl Person {
     /// A U-Boot command: what it printed.
     pub(crate) async fn uboot(&mut self, command: &str) -> String {
         self.send(&format!("{command}\n")).await;
-        self.expect("\r\n").await;
-        self.expect("=> ").await.replace('\r', "")
+        self.expect("\r").await;
+        let printed = self.expect("\n=> ").await.replace('\r', "");
+        printed.strip_prefix('\n').map_or(printed.clone(), |printed| format!("{printed}\n"))
     }
 
     /// From power on to the Linux shell, with U-Boot's own memory as the kernel.
-    pub(crate) async fn to_shell(&mut self) {
-        self.to_uboot().await;
+    pub(crate) async fn reach_shell(&mut self) {
+        self.reach_uboot().await;
         self.send("booti ${fdtcontroladdr}\n").await;
         self.log_in().await;
     }

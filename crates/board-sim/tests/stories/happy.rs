@@ -1,10 +1,8 @@
 //! The way of every flash: power, U-Boot, network, kernel, login, shell.
 
-mod support;
-
+use crate::support::Person;
+use crate::support::tftp::Server;
 use serde_json::json;
-use support::Person;
-use support::tftp::Server;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_board_goes_from_power_on_to_a_written_medium() {
@@ -12,7 +10,7 @@ async fn a_board_goes_from_power_on_to_a_written_medium() {
         Server::start([("kernel", vec![7; 300_000]), ("initrd", vec![8; 5000]), ("dtb", vec![9; 1468])])
             .await;
     let mut person = Person::at(json!({"size": "1MiB"})).await;
-    person.to_uboot().await;
+    person.reach_uboot().await;
     assert_eq!(
         person.uboot("setenv autoload no; dhcp; printenv ipaddr").await,
         "BOOTP broadcast 1\nDHCP client bound to address 127.0.0.1 (1 ms)\nipaddr=127.0.0.1\n"
