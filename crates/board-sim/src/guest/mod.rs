@@ -9,6 +9,7 @@ mod medium;
 mod rewrite;
 pub(crate) mod safety;
 mod session;
+mod shell;
 mod strip;
 mod tools;
 

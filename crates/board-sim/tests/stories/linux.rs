@@ -104,3 +104,20 @@ async fn reboot_and_poweroff_end_the_simulated_system_only() {
     assert_eq!((counters.reboots, counters.poweroffs, counters.power_off), (1, 1, 0));
     person.leave().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_reads_frames_from_a_pipe_and_writes_each_to_its_place() {
+    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    person.reach_shell().await;
+    let script = "while read -r seek count; do dd of=\"$1\" bs=512 seek=\"$seek\" count=\"$count\" iflag=fullblock \
+                  conv=notrunc status=none || exit 1; done; dd if=/dev/null of=\"$1\" bs=512 count=0 conv=notrunc,fsync status=none";
+    person.shell(&format!("printf '%s\\n' '{script}' >/tmp/frames.sh")).await;
+    let frames = "for at in 3 900 7; do echo $at 2; printf \"%1024s\" $at; done";
+    assert_eq!(person.shell(&format!("({frames}) | sh /tmp/frames.sh /dev/mmcblk0; echo $?")).await, "0\n");
+    let medium = std::fs::read(person.board.medium()).unwrap();
+    for at in [3_usize, 7, 900] {
+        let written = String::from_utf8_lossy(&medium[at * 512..(at + 2) * 512]).into_owned();
+        assert_eq!(written, format!("{at:>1024}"), "frame at {at}");
+    }
+    person.leave().await;
+}
