@@ -1,0 +1,205 @@
+//! Flashes that must fail: each in the right class, with the cause in words, and nothing that says success.
+
+use std::path::PathBuf;
+
+use flasher_core::flash::PowerState;
+use flasher_core::{Class, Failure, FlashJob, Receipt, Step, Verdict};
+
+use crate::lab::{Lab, MEDIUM, has, noise, pack, sample};
+
+/// What a failed flash must look like.
+struct Expected {
+    class: Class,
+    step: Step,
+    /// Words of the cause.
+    says: &'static str,
+}
+
+fn assert_failed(case: &str, receipt: &Receipt, expected: &Expected) -> Failure {
+    assert_eq!(receipt.verdict, Verdict::Failed, "{case}: a false success");
+    let failure = receipt.failure.clone().unwrap();
+    assert_eq!((failure.class, failure.step), (expected.class, expected.step), "{case}: {failure:#?}");
+    assert!(failure.cause.contains(expected.says), "{case}: {}", failure.cause);
+    assert_eq!(receipt.exit_code(), expected.class.exit_code(), "{case}");
+    failure
+}
+
+/// Whether the first block of the medium is still the old one.
+fn is_untouched(lab: &Lab) -> bool {
+    lab.medium().iter().all(|byte| *byte == 0xa5)
+}
+
+/// A medium that nothing would boot from: the old system's first block is gone, the new one's never came.
+fn is_unbootable(lab: &Lab) -> bool {
+    lab.medium()[..65_536].iter().all(|byte| *byte == 0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_is_no_image_is_found_before_power_on() {
+    let packed = has("xz").then(|| pack("xz", &sample()));
+    let cases: Vec<(&str, Option<Vec<u8>>, &str)> = vec![
+        ("missing", None, "does not exist"),
+        ("empty", Some(Vec::new()), "empty"),
+        ("larger than the target", Some(noise(MEDIUM + 1, 1)), "larger than the target"),
+        ("a zip archive", Some(b"PK\x03\x04 and then some more bytes".to_vec()), "zip"),
+        ("cut xz", packed.map(|bytes| bytes[..bytes.len() / 2].to_vec()), ""),
+    ];
+    for (case, content, says) in cases {
+        let lab = Lab::new("");
+        let image = match &content {
+            Some(content) => lab.image(content, None),
+            None => PathBuf::from("/nowhere/image.raw"),
+        };
+        let job = FlashJob { check_first: true, ..lab.job(&image) };
+        let (receipt, _) = lab.flash(job).await;
+        let step = if case.starts_with("larger") { Step::Target } else { Step::Image };
+        assert_failed(case, &receipt, &Expected { class: Class::Source, step, says });
+        assert!(is_untouched(&lab), "{case}");
+        let power = if step == Step::Image { PowerState::Untouched } else { PowerState::Off };
+        assert_eq!(receipt.power, power, "{case}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_image_never_becomes_bootable() {
+    for tool in ["gzip", "xz", "zstd", "bzip2"] {
+        if !has(tool) {
+            continue;
+        }
+        let whole = pack(tool, &sample());
+        let truncated = whole[..whole.len() - 1000].to_vec();
+        let mut flipped = whole.clone();
+        flipped[whole.len() / 2] ^= 0x10;
+        let garbage = [whole.as_slice(), b"something else"].concat();
+        for (damage, bytes) in [("truncated", truncated), ("flipped", flipped), ("garbage", garbage)] {
+            let case = format!("{tool} {damage}");
+            let lab = Lab::new("");
+            let (receipt, _) = lab.flash(lab.job(&lab.image(&bytes, None))).await;
+            assert_failed(&case, &receipt, &Expected { class: Class::Source, step: Step::Write, says: "image" });
+            assert!(is_unbootable(&lab), "{case}: the first block must not be there");
+            assert_eq!(receipt.power, PowerState::Off, "{case}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_does_not_fit_is_stopped_when_its_length_shows() {
+    let lab = Lab::new("");
+    let image = lab.image(&vec![7; MEDIUM + 70_000], Some("gzip"));
+    let (receipt, _) = lab.flash(lab.job(&image)).await;
+    assert_failed(
+        "packed",
+        &receipt,
+        &Expected { class: Class::Source, step: Step::Write, says: "larger than the target" },
+    );
+    assert!(is_unbootable(&lab));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_that_differs_never_becomes_bootable() {
+    let lab = Lab::new("");
+    let job = FlashJob { sha256: Some("00".repeat(32)), ..lab.job(&lab.image(&sample(), None)) };
+    let (receipt, _) = lab.flash(job).await;
+    assert_failed("digest", &receipt, &Expected { class: Class::Source, step: Step::Write, says: "digest" });
+    assert!(is_unbootable(&lab));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_medium_is_named_with_its_bytes() {
+    let lab = Lab::new("flip_bit: { offset: 700000, mask: 4 }");
+    let (receipt, _) = lab.flash(lab.job(&lab.image(&sample(), None))).await;
+    let expected = Expected { class: Class::Medium, step: Step::Verify, says: "bytes 65536-8500122 differ, twice" };
+    assert_failed("flipped bit", &receipt, &expected);
+    assert!(is_unbootable(&lab));
+
+    let lab = Lab::new("flip_bit: { offset: 100, mask: 4 }");
+    let (receipt, _) = lab.flash(lab.job(&lab.image(&sample(), None))).await;
+    let expected = Expected { class: Class::Medium, step: Step::Commit, says: "bytes 0-65535 differ, twice" };
+    assert_failed("flipped bit in the first block", &receipt, &expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_medium_that_fails_is_a_medium_failure() {
+    let cases = [
+        ("full_at: 2MiB", Step::Write, "writing `/dev/mmcblk0` failed"),
+        ("write_error: 1MiB", Step::Write, "writing `/dev/mmcblk0` failed"),
+        ("read_error_at: 1MiB", Step::Verify, "cannot be read back"),
+    ];
+    for (faults, step, says) in cases {
+        let lab = Lab::new(faults);
+        let (receipt, _) = lab.flash(lab.job(&lab.image(&sample(), None))).await;
+        assert_failed(faults, &receipt, &Expected { class: Class::Medium, step, says });
+        assert!(is_unbootable(&lab), "{faults}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_board_that_does_not_do_as_told_is_a_board_failure_with_its_last_words() {
+    let cases = [
+        ("no_autoboot_stop: true", "timeouts: { bootloader: 8 }", Class::Board, Step::Bootloader, ""),
+        ("no_login: true", "timeouts: { shell: 4 }", Class::Board, Step::Shell, "within 4 s"),
+        ("reset_on_boot: true", "timeouts: { shell: 10 }", Class::Board, Step::Shell, "boot"),
+        ("dhcp_fail: true", "timeouts: { dhcp: 5 }", Class::Infrastructure, Step::Bootloader, ""),
+        ("tftp_missing: true", "", Class::Infrastructure, Step::Bootloader, "no such file"),
+        ("power_stuck: true", "", Class::Infrastructure, Step::Power, ""),
+    ];
+    for (faults, flasher, class, step, says) in cases {
+        let mut lab = Lab::new(faults);
+        lab.flasher = flasher.to_owned();
+        let (receipt, _) = lab.flash(lab.job(&lab.image(&noise(100_000, 3), None))).await;
+        let failure = assert_failed(faults, &receipt, &Expected { class, step, says });
+        let silent = step == Step::Power;
+        assert!(silent || !failure.console.is_empty(), "{faults}: the last console lines are missing");
+        assert!(is_untouched(&lab), "{faults}");
+        let off = if silent { PowerState::Unknown } else { PowerState::Off };
+        assert_eq!(receipt.power, off, "{faults}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_mends_what_a_retry_can_mend() {
+    for faults in ["reset_on_boot: 1", "cut_power_after_bytes: 2MiB", "power_stuck: 1"] {
+        let mut lab = Lab::new(faults);
+        lab.flasher = "timeouts: { shell: 15, stall: 4, bootloader: 15 }".to_owned();
+        let content = sample();
+        let job = FlashJob { retries: 2, ..lab.job(&lab.image(&content, None)) };
+        let (receipt, _) = lab.flash(job).await;
+        assert_eq!(receipt.verdict, Verdict::Proven, "{faults}: {:#?}", receipt.failure);
+        assert_eq!(receipt.attempts, 2, "{faults}");
+        assert!(lab.medium()[..content.len()] == content, "{faults}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_server_file_is_seen_from_both_sides() {
+    let lab = Lab::new("tftp_missing: true");
+    let (receipt, _) = lab.flash(lab.job(&lab.image(&noise(1000, 3), None))).await;
+    let failure = receipt.failure.unwrap();
+    assert!(failure.context["tftp server"].contains("request"), "{failure:#?}");
+    assert!(failure.help.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_target_or_variant_lists_the_known_ones_and_touches_nothing() {
+    let lab = Lab::new("");
+    let job = FlashJob { target: Some("emcm".to_owned()), ..lab.job(&lab.image(b"x", None)) };
+    let (receipt, _) = lab.flash(job).await;
+    let failure = assert_failed(
+        "target",
+        &receipt,
+        &Expected { class: Class::Config, step: Step::Resolve, says: "emcm" },
+    );
+    assert!(format!("{failure:?}").contains("emmc"), "{failure:#?}");
+    assert_eq!(receipt.power, PowerState::Untouched);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overlapping_load_addresses_are_found_before_power_on() {
+    let lab = Lab::new("");
+    let manifest = lab.path("bundle/manifest.yaml");
+    let text = std::fs::read_to_string(&manifest).unwrap().replace("0x83000000", "0x82001000");
+    std::fs::write(&manifest, text).unwrap();
+    let (receipt, _) = lab.flash(lab.job(&lab.image(b"x", None))).await;
+    assert_failed("overlap", &receipt, &Expected { class: Class::Config, step: Step::Plan, says: "overlap" });
+    assert_eq!(receipt.power, PowerState::Untouched);
+}

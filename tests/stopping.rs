@@ -1,0 +1,78 @@
+//! ^C in every step: services go down, the board is powered off, and the receipt says that it was stopped.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use flasher_core::flash::PowerState;
+use flasher_core::tree::DeviceTree;
+use flasher_core::{CancellationToken, Class, Device, Event, Step, Verdict};
+
+use crate::lab::{Lab, sample};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_can_be_stopped_in_every_step() {
+    for step in Step::ALL {
+        let lab = Lab::new("");
+        let stop = CancellationToken::new();
+        let mut job = lab.job(&lab.image(&sample(), Some("gzip")));
+        job.stop = stop.clone();
+        job.expect_boot = Some("never printed".to_owned());
+        let tree = DeviceTree::load(&lab.exporter()).unwrap();
+        let progress = move |event| {
+            if matches!(event, Event::StepBegun { step: begun } if begun == step) {
+                stop.cancel();
+            }
+        };
+        let receipt = tree.flasher(None).unwrap().flash(job, Arc::new(progress)).await;
+        assert_eq!(receipt.verdict, Verdict::Failed, "{step}");
+        assert_eq!(receipt.class(), Some(Class::Interrupted), "{step}: {:#?}", receipt.failure);
+        assert_eq!(receipt.exit_code(), 130, "{step}");
+        assert!(matches!(receipt.power, PowerState::Off | PowerState::Untouched), "{step}: {:?}", receipt.power);
+        assert_eq!(receipt.power == PowerState::Untouched, step < Step::Power, "{step}");
+        assert_services_down(&tree, step);
+        let staged = std::fs::read_dir(lab.path("tftp")).map(|entries| entries.count()).unwrap_or(0);
+        assert_eq!(staged, 0, "{step}: staged files are left behind");
+        tree.close().await.unwrap();
+    }
+}
+
+fn assert_services_down(tree: &DeviceTree, step: Step) {
+    for (path, device) in tree.all() {
+        let address = match device {
+            Device::FileServer(server) => server.address(),
+            Device::ContentServer(server) => server.address(),
+            _ => None,
+        };
+        assert_eq!(address, None, "{step}: {path} still runs");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_names_the_step_it_passed_in() {
+    let mut lab = Lab::new("no_login: true");
+    lab.flasher = "timeouts: { shell: 60 }".to_owned();
+    let mut job = lab.job(&lab.image(&sample(), None));
+    job.deadline = Some(std::time::Duration::from_secs(6));
+    let (receipt, _) = lab.flash(job).await;
+    let failure = receipt.failure.unwrap();
+    assert_eq!(failure.cause, "the deadline of 6 s passed in step shell");
+    assert_eq!(receipt.power, PowerState::Off);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_taken_is_an_error_before_power_on() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let lab = Lab::new("");
+    let image = lab.image(&sample(), None);
+    let text = std::fs::read_to_string(lab.exporter()).unwrap();
+    let text = text.replace("type: http, config: { port: 0", &format!("type: http, config: {{ host: 127.0.0.1, port: {port}"));
+    std::fs::write(lab.path("taken.yaml"), text).unwrap();
+    let tree = DeviceTree::load(&lab.path("taken.yaml")).unwrap();
+    let receipt = tree.flasher(None).unwrap().flash(lab.job(&image), Arc::new(flasher_core::Quiet)).await;
+    let failure = receipt.failure.unwrap();
+    assert_eq!((failure.class, failure.step), (Class::Infrastructure, Step::Services), "{failure:#?}");
+    assert!(failure.cause.contains(&port.to_string()), "{failure:#?}");
+    assert_eq!(receipt.power, PowerState::Untouched);
+    tree.close().await.unwrap();
+}
