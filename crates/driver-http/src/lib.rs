@@ -1,1 +1,36 @@
-//! HTTP file and content server on warp.
+//! HTTP server a small Linux fetches from: files below one folder, and content made as it goes.
+//!
+//! The engine is usable without the driver:
+//!
+//! ```no_run
+//! # async fn serve() -> Result<(), driver_http::Error> {
+//! let site = driver_http::Site::new("/var/www");
+//! let server = driver_http::Server::bind(([127, 0, 0, 1], 0).into(), site, Default::default()).await?;
+//! println!("http://{}", server.address());
+//! server.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Answers GET and HEAD over HTTP/1.1 (RFC 9110, RFC 9112) with single ranges, `ETag`, `Last-Modified` and the `If-…`
+//! fields. Folders are not listed, and nothing outside the root is reachable, by `..` or by symbolic links.
+//!
+//! Events: each GET that sends a body, or is refused, is reported. HEAD and 304 send no body and are not.
+
+mod body;
+mod conditions;
+mod config;
+mod confine;
+mod driver;
+mod error;
+mod reply;
+mod server;
+mod site;
+
+pub use config::Config;
+pub use driver::HttpServer;
+pub use error::Error;
+pub use server::Server;
+pub use site::Site;
+
+flasher_core::register_driver!(HttpServer);

@@ -1,0 +1,116 @@
+//! The driver: an HTTP server as a node of the device tree.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+
+use flasher_core::{
+    Content, ContentServer, Device, Driver, DriverType, FileServer, Result, TransferLog, Wiring, async_trait,
+};
+use tokio::sync::Mutex;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::server::Server;
+use crate::site::Site;
+
+/// Serves a folder, and content made as it goes, over HTTP.
+#[derive(Debug)]
+pub struct HttpServer {
+    host: Option<String>,
+    port: u16,
+    site: Site,
+    running: Mutex<Option<Server>>,
+    address: StdMutex<Option<SocketAddr>>,
+}
+
+impl HttpServer {
+    /// A server that is not started yet. A relative `root_dir` is taken from the working directory.
+    pub fn new(config: Config) -> Self {
+        Self {
+            host: config.host.filter(|host| !host.is_empty()),
+            port: config.port,
+            site: Site::new(config.root_dir),
+            running: Mutex::default(),
+            address: StdMutex::default(),
+        }
+    }
+
+    async fn address_to_bind(&self) -> Result<SocketAddr, Error> {
+        let Some(host) = &self.host else { return Ok((Ipv4Addr::UNSPECIFIED, self.port).into()) };
+        let failed = |error| Error::Host(host.clone(), error);
+        let mut found = tokio::net::lookup_host((host.as_str(), self.port)).await.map_err(failed)?;
+        found.next().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
+    }
+
+    fn set_address(&self, address: Option<SocketAddr>) {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
+    }
+}
+
+#[async_trait]
+impl Driver for HttpServer {
+    /// Stops serving and withdraws everything published.
+    async fn close(&self) -> Result<()> {
+        self.site.clear();
+        self.stop().await
+    }
+}
+
+#[async_trait]
+impl FileServer for HttpServer {
+    async fn start(&self, log: TransferLog) -> Result<SocketAddr> {
+        let mut running = self.running.lock().await;
+        self.set_address(None);
+        if let Some(server) = running.take() {
+            server.stop().await;
+        }
+        let root = self.site.root();
+        tokio::fs::create_dir_all(root).await.map_err(|error| Error::root(root, error))?;
+        let server = Server::bind(self.address_to_bind().await?, self.site.clone(), log).await?;
+        let address = server.address();
+        *running = Some(server);
+        self.set_address(Some(address));
+        Ok(address)
+    }
+
+    async fn stop(&self) -> Result<()> {
+        let mut running = self.running.lock().await;
+        self.set_address(None);
+        if let Some(server) = running.take() {
+            server.stop().await;
+        }
+        Ok(())
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn root(&self) -> PathBuf {
+        self.site.root().to_owned()
+    }
+}
+
+impl ContentServer for HttpServer {
+    fn publish(&self, path: &str, content: Content) -> Result<()> {
+        Ok(self.site.publish(path, content)?)
+    }
+
+    fn withdraw(&self, path: &str) {
+        self.site.withdraw(path);
+    }
+}
+
+impl DriverType for HttpServer {
+    const NAME: &'static str = "http";
+    const ALIASES: &'static [&'static str] = &["jumpstarter_driver_http.driver.HttpServer"];
+    const SUMMARY: &'static str = "HTTP server for a folder and for content made as it goes";
+    const EXAMPLE: &'static str = "type: http\nconfig:\n  root_dir: ./www\n  port: 8080\n";
+    type Config = Config;
+
+    fn build(mut config: Config, wiring: Wiring) -> Result<Device> {
+        config.root_dir = wiring.file(&config.root_dir);
+        Ok(Device::ContentServer(Arc::new(Self::new(config))))
+    }
+}

@@ -1,0 +1,268 @@
+//! From a request to its answer.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use flasher_core::{CancellationToken, TransferLog};
+use tokio_util::sync::DropGuard;
+use warp::Reply;
+use warp::http::header::{
+    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    LAST_MODIFIED,
+};
+use warp::http::{HeaderMap, Method, StatusCode};
+use warp::reply::Response;
+
+use crate::body::{self, Body, Report};
+use crate::conditions::{Answer, Version};
+use crate::confine;
+use crate::site::{Published, Site};
+
+/// One client's connection and what it may be sent.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    pub(crate) site: Site,
+    pub(crate) log: TransferLog,
+    /// Cancelled to close this connection at once.
+    pub(crate) cut: CancellationToken,
+    /// Cancelled when the server stops without waiting any longer.
+    pub(crate) stopped: CancellationToken,
+}
+
+/// One request, its path still percent-encoded.
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Request {
+    fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+}
+
+impl Connection {
+    /// Answers one request.
+    pub(crate) async fn answer(&self, request: Request) -> Response {
+        let report = Report::new(self.log.clone(), self.peer, &request.path);
+        match self.find(&request, &report).await {
+            Ok(response) => response,
+            Err(status) => refuse(&request, &report, status),
+        }
+    }
+
+    async fn find(&self, request: &Request, report: &Report) -> Result<Response, StatusCode> {
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return Err(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let path = decode(&request.path).ok_or(StatusCode::BAD_REQUEST)?;
+        let path = path.trim_start_matches('/');
+        match self.site.find(path) {
+            Some(published) => self.send_content(request, report, path, published),
+            None => self.send_file(request, report, path).await,
+        }
+    }
+
+    fn send_content(
+        &self,
+        request: &Request,
+        report: &Report,
+        path: &str,
+        published: Published,
+    ) -> Result<Response, StatusCode> {
+        let Published { content, withdrawn } = published;
+        let length = content.length();
+        let mut response = if request.is_head() {
+            warp::reply().into_response()
+        } else {
+            let pieces = content.open().ok_or(StatusCode::GONE)?;
+            report.begun(length, if length.is_none() { "chunked".into() } else { String::new() });
+            let body = self.body(pieces, length, report).counting(content);
+            let watch = self.cut_when(withdrawn.clone());
+            stream(body.cut_by(withdrawn, "the content was withdrawn"), watch)
+        };
+        set(&mut response, CONTENT_TYPE, media_type(path));
+        set(&mut response, ACCEPT_RANGES, "none");
+        if let Some(length) = length {
+            set(&mut response, CONTENT_LENGTH, &length.to_string());
+        }
+        Ok(response)
+    }
+
+    async fn send_file(
+        &self,
+        request: &Request,
+        report: &Report,
+        path: &str,
+    ) -> Result<Response, StatusCode> {
+        let (file, version) = self.open(path).await.map_err(|error| status_of(&error))?;
+        let (status, start, end) = match version.answer(&request.headers) {
+            Answer::Whole => (StatusCode::OK, 0, version.length),
+            Answer::Part { start, end } => (StatusCode::PARTIAL_CONTENT, start, end),
+            Answer::NotModified => return Ok(empty(StatusCode::NOT_MODIFIED, &version)),
+            Answer::PreconditionFailed => return Err(StatusCode::PRECONDITION_FAILED),
+            Answer::Unsatisfiable => return Ok(unsatisfiable(request, report, &version)),
+        };
+        let range = (status == StatusCode::PARTIAL_CONTENT)
+            .then(|| format!("bytes {start}-{}/{}", end - 1, version.length));
+        let mut response = if request.is_head() {
+            warp::reply().into_response()
+        } else {
+            let pieces = body::of_file(file, start, end).map_err(|error| status_of(&error))?;
+            report.begun(Some(end - start), range.clone().unwrap_or_default());
+            stream(self.body(pieces, Some(end - start), report), None)
+        };
+        *response.status_mut() = status;
+        identify(&mut response, &version);
+        set(&mut response, CONTENT_TYPE, media_type(path));
+        set(&mut response, CONTENT_LENGTH, &(end - start).to_string());
+        if let Some(range) = range {
+            set(&mut response, CONTENT_RANGE, &range);
+        }
+        Ok(response)
+    }
+
+    fn body(
+        &self,
+        pieces: flasher_core::driver::ContentStream,
+        length: Option<u64>,
+        report: &Report,
+    ) -> Body {
+        Body::new(pieces, length, report.clone()).cut_by(self.stopped.clone(), "the server stopped")
+    }
+
+    async fn open(&self, path: &str) -> io::Result<(File, Version)> {
+        let (root, path) = (self.site.root().to_owned(), PathBuf::from(path));
+        tokio::task::spawn_blocking(move || {
+            let file = confine::open(&root, &path)?;
+            let about = file.metadata()?;
+            let version = Version::new(about.modified().unwrap_or(SystemTime::UNIX_EPOCH), about.len());
+            Ok((file, version))
+        })
+        .await
+        .map_err(io::Error::other)?
+    }
+
+    /// Cuts the connection when `token` is cancelled before the returned guard is dropped. The body alone could not: a
+    /// client that does not read keeps it from being asked for more.
+    fn cut_when(&self, token: CancellationToken) -> Option<DropGuard> {
+        let (cut, over) = (self.cut.clone(), CancellationToken::new());
+        let guard = over.clone().drop_guard();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = over.cancelled() => {}
+                () = token.cancelled() => cut.cancel(),
+            }
+        });
+        Some(guard)
+    }
+}
+
+fn stream(body: Body, guard: Option<DropGuard>) -> Response {
+    let guarded = futures_util::StreamExt::map(body, move |piece| {
+        let _until_the_body_ends = &guard;
+        piece
+    });
+    warp::reply::stream(guarded).into_response()
+}
+
+fn refuse(request: &Request, report: &Report, status: StatusCode) -> Response {
+    if !request.is_head() {
+        report.failed(0, status.to_string());
+    }
+    let mut response = warp::reply::with_status(format!("{status}\n"), status).into_response();
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        set(&mut response, ALLOW, "GET, HEAD");
+    }
+    response
+}
+
+fn empty(status: StatusCode, version: &Version) -> Response {
+    let mut response = warp::reply::with_status(warp::reply(), status).into_response();
+    identify(&mut response, version);
+    response
+}
+
+fn unsatisfiable(request: &Request, report: &Report, version: &Version) -> Response {
+    let mut response = refuse(request, report, StatusCode::RANGE_NOT_SATISFIABLE);
+    set(&mut response, CONTENT_RANGE, &format!("bytes */{}", version.length));
+    response
+}
+
+fn identify(response: &mut Response, version: &Version) {
+    set(response, ACCEPT_RANGES, "bytes");
+    set(response, ETAG, &version.etag);
+    set(response, LAST_MODIFIED, &httpdate::fmt_http_date(version.modified));
+}
+
+fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+fn status_of(error: &io::Error) -> StatusCode {
+    match error.kind() {
+        io::ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => StatusCode::FORBIDDEN,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Percent-decoding (RFC 3986 section 2.1); none when an escape is broken, hides a NUL, or the result is no UTF-8.
+fn decode(path: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(if byte == b'%' { hex(bytes.next()?)? << 4 | hex(bytes.next()?)? } else { byte });
+    }
+    String::from_utf8(decoded).ok().filter(|path| !path.contains('\0'))
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+fn media_type(path: &str) -> &'static str {
+    match Path::new(path).extension().and_then(|extension| extension.to_str()) {
+        Some("css") => "text/css",
+        Some("gz") => "application/gzip",
+        Some("html" | "htm") => "text/html",
+        Some("js") => "text/javascript",
+        Some("json") => "application/json",
+        Some("sh") => "text/x-sh",
+        Some("txt" | "log" | "md5" | "sha256" | "bmap") => "text/plain",
+        Some("xz") => "application/x-xz",
+        Some("yaml" | "yml") => "application/yaml",
+        Some("zst") => "application/zstd",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_decoded_once_and_broken_ones_refused() {
+        let cases = [
+            ("/a%20b", Some("/a b")),
+            ("/%2e%2E/x", Some("/../x")),
+            ("/%252e", Some("/%2e")),
+            ("/%C3%BC", Some("/ü")),
+            ("/%ff", None),
+            ("/%", None),
+            ("/%4", None),
+            ("/%zz", None),
+            ("/a%00", None),
+        ];
+        for (path, decoded) in cases {
+            assert_eq!(decode(path).as_deref(), decoded, "{path}");
+        }
+    }
+}

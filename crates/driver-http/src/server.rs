@@ -1,0 +1,186 @@
+//! The engine: accepts connections, serves them, and stops in an orderly way.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flasher_core::{CancellationToken, TransferLog};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet};
+use warp::Filter;
+
+use crate::error::Error;
+use crate::reply::{Connection, Request};
+use crate::site::Site;
+
+/// Connections served at a time; further ones wait to be accepted.
+const CONNECTIONS: usize = 256;
+/// How long a connection may take over a request's header, and be idle between requests.
+const HEADER_WAIT: Duration = Duration::from_secs(15);
+/// What `stop` gives transfers under way.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long a client may leave what it was sent unacknowledged. Long: a board that flushes a slow card does not read meanwhile.
+const VANISHED: Duration = Duration::from_secs(300);
+
+/// A running HTTP server. Dropping it stops it at once; [`Server::stop`] does so in an orderly way.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stopping: CancellationToken,
+    stopped: CancellationToken,
+    accepting: JoinHandle<()>,
+}
+
+impl Server {
+    /// Binds `address` (port 0 takes any free port) and serves `site`. Transfers are reported to `log`.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, or the site's root is no folder that can be read.
+    pub async fn bind(address: SocketAddr, site: Site, log: TransferLog) -> Result<Self, Error> {
+        let root = site.root();
+        drop(tokio::fs::read_dir(root).await.map_err(|error| Error::root(root, error))?);
+        let bind = |error| Error::bind(address, error);
+        let listener = TcpListener::bind(address).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let shared = Shared { site, log, stopping: stopping.clone(), stopped: stopped.clone() };
+        let accepting = tokio::spawn(shared.accept_all(listener));
+        Ok(Self { address, stopping, stopped, accepting })
+    }
+
+    /// The bound address; its host is the wildcard when that was bound.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Frees the port, gives transfers under way 2 seconds to end, then cuts them.
+    pub async fn stop(mut self) {
+        self.stopping.cancel();
+        // Fails only if the task panicked, and then there is nothing left to wait for.
+        let _ = (&mut self.accepting).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stopped.cancel();
+        self.stopping.cancel();
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    site: Site,
+    log: TransferLog,
+    stopping: CancellationToken,
+    stopped: CancellationToken,
+}
+
+impl Shared {
+    async fn accept_all(self, listener: TcpListener) {
+        let slots = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut connections = JoinSet::new();
+        while let Some((stream, peer)) = self.accept(&listener, &slots).await {
+            while connections.try_join_next().is_some() {}
+            let (shared, slots) = (self.clone(), Arc::clone(&slots));
+            connections.spawn(async move {
+                let _slot = slots.acquire_owned().await;
+                shared.serve(stream, peer).await;
+            });
+        }
+        drop(listener);
+        let finish = async { while connections.join_next().await.is_some() {} };
+        tokio::select! {
+            () = finish => {}
+            () = tokio::time::sleep(GRACE) => {}
+            () = self.stopped.cancelled() => {}
+        }
+        self.stopped.cancel();
+        connections.shutdown().await;
+    }
+
+    /// The next connection, when there is room for it; none when the server stops.
+    async fn accept(&self, listener: &TcpListener, slots: &Semaphore) -> Option<(TcpStream, SocketAddr)> {
+        let next = async {
+            loop {
+                // The slot itself is taken by the connection's task; here it is only waited for.
+                drop(slots.acquire().await);
+                match listener.accept().await {
+                    Ok((stream, peer)) => break (stream, canonical(peer)),
+                    Err(error) => rest(&error).await,
+                }
+            }
+        };
+        tokio::select! {
+            () = self.stopping.cancelled() => None,
+            accepted = next => Some(accepted),
+        }
+    }
+
+    async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+        watch_for_silence(&stream);
+        let cut = self.stopped.child_token();
+        let connection = Connection {
+            peer,
+            site: self.site.clone(),
+            log: self.log.clone(),
+            cut: cut.clone(),
+            stopped: self.stopped.clone(),
+        };
+        let service = TowerToHyperService::new(warp::service(route(Arc::new(connection))));
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEADER_WAIT).half_close(false);
+        let mut running = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+        // What a connection ends with is told by the report of its transfer; between transfers it matters to nobody.
+        tokio::select! {
+            _ = &mut running => return,
+            () = cut.cancelled() => return,
+            () = self.stopping.cancelled() => running.as_mut().graceful_shutdown(),
+        }
+        tokio::select! {
+            _ = running => {}
+            () = cut.cancelled() => {}
+        }
+    }
+}
+
+fn route(
+    connection: Arc<Connection>,
+) -> impl Filter<Extract = (warp::reply::Response,), Error = Infallible> + Clone {
+    warp::any().and(warp::method()).and(warp::path::full()).and(warp::header::headers_cloned()).then(
+        move |method, path: warp::path::FullPath, headers| {
+            let connection = Arc::clone(&connection);
+            let path = path.as_str().to_owned();
+            async move { connection.answer(Request { method, path, headers }).await }
+        },
+    )
+}
+
+/// A connection that was gone before it was accepted is no reason to wait; a lack of file descriptors is.
+async fn rest(error: &io::Error) {
+    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Without these options a board that lost power would hold its connection for a quarter of an hour. A kernel that
+/// refuses one still serves.
+fn watch_for_silence(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    let keepalive =
+        TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    let _ = socket.set_tcp_user_timeout(Some(VANISHED));
+    let _ = socket.set_tcp_nodelay(true);
+}
+
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}
