@@ -1,1 +1,46 @@
 //! Read-only TFTP server a boot loader fetches from.
+//!
+//! Speaks RFC 1350 with options (RFC 2347), blksize (RFC 2348), tsize (RFC 2349) and windowsize (RFC 7440), in octet and
+//! netascii mode, over IPv4 and IPv6. The engine is usable without the driver:
+//!
+//! ```no_run
+//! # async fn serve() -> Result<(), driver_tftp::Error> {
+//! let server = driver_tftp::Server::bind(([127, 0, 0, 1], 0).into(), "/srv/tftp", Default::default()).await?;
+//! println!("{}", server.address());
+//! server.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it does about loss, and why:
+//!
+//! * Its re-send timer follows the measured round trip and is far below a boot loader's own (U-Boot: 5 s), because U-Boot
+//!   gives up after a number of its own timeouts per file. So that the timer stays this side's, the `timeout` option is
+//!   not acknowledged, which RFC 2347 allows.
+//! * An acknowledgement inside a window rewinds to the block after it; a second acknowledgement of the same block never
+//!   sends DATA by itself (RFC 1123 section 4.2.3.1, the Sorcerer's Apprentice).
+//! * A client acknowledges only whole windows (RFC 7440 section 4), so the window agreed on cannot be made smaller. After
+//!   loss a window goes out in smaller bursts with pauses instead, which spares a receive ring that overflows.
+//!
+//! Nothing below the root can be written, and nothing outside it read, by `..` or by symbolic links.
+
+mod address;
+mod clock;
+mod config;
+mod confine;
+mod driver;
+mod error;
+mod options;
+mod packet;
+mod report;
+mod server;
+mod source;
+mod transfer;
+mod window;
+
+pub use config::Config;
+pub use driver::Tftp;
+pub use error::Error;
+pub use server::{Server, Settings};
+
+flasher_core::register_driver!(Tftp);

@@ -1,0 +1,124 @@
+//! When to send again, and how much at once.
+
+use std::time::Duration;
+
+/// Shortest wait before sending again: below it, a client that is briefly busy gets everything twice.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// Longest wait before sending again.
+const LONGEST: Duration = Duration::from_secs(5);
+/// Shortest wait after a sign that the first block of a window was lost.
+const HASTE: Duration = Duration::from_millis(10);
+
+/// The re-send timer: smoothed round trip and its variation, as in RFC 6298, doubled for each wait in vain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    first: Duration,
+    measured: Option<(Duration, Duration)>,
+    doublings: u32,
+}
+
+impl Clock {
+    /// A clock that waits `first` until a round trip was measured.
+    pub(crate) fn new(first: Duration) -> Self {
+        Self { first, measured: None, doublings: 0 }
+    }
+
+    /// A round trip was measured, of a packet sent once only (Karn's rule).
+    pub(crate) fn measure(&mut self, trip: Duration) {
+        self.measured = Some(match self.measured {
+            None => (trip, trip / 2),
+            Some((smooth, varies)) => ((smooth * 7 + trip) / 8, (varies * 3 + smooth.abs_diff(trip)) / 4),
+        });
+    }
+
+    /// The client made progress.
+    pub(crate) fn progressed(&mut self) {
+        self.doublings = 0;
+    }
+
+    /// A wait was in vain.
+    pub(crate) fn waited_in_vain(&mut self) {
+        self.doublings = (self.doublings + 1).min(16);
+    }
+
+    /// How long to wait for an acknowledgement.
+    pub(crate) fn wait(&self) -> Duration {
+        let once = match self.measured {
+            Some((smooth, varies)) => (smooth + varies * 4).max(SHORTEST),
+            None => self.first,
+        };
+        once.saturating_mul(1 << self.doublings).min(LONGEST)
+    }
+
+    /// How long to wait when the client seems to have lost the beginning of a window.
+    pub(crate) fn haste(&self) -> Duration {
+        self.measured.map_or(self.first, |(smooth, _)| (smooth * 2).max(HASTE)).min(self.wait())
+    }
+}
+
+/// How many blocks go out at once: halved by loss, doubled by a window without.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Burst {
+    size: u16,
+    windowsize: u16,
+}
+
+impl Burst {
+    /// Pause between bursts.
+    pub(crate) const PAUSE: Duration = Duration::from_millis(1);
+
+    pub(crate) fn new(windowsize: u16) -> Self {
+        Self { size: windowsize, windowsize }
+    }
+
+    pub(crate) fn size(self) -> u16 {
+        self.size
+    }
+
+    pub(crate) fn lost(&mut self) {
+        self.size = (self.size / 2).max(1);
+    }
+
+    pub(crate) fn arrived(&mut self) {
+        self.size = self.size.saturating_mul(2).min(self.windowsize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn the_wait_follows_the_round_trip_and_doubles_in_vain() {
+        let mut clock = Clock::new(MS(500));
+        assert_eq!(clock.wait(), MS(500));
+        clock.waited_in_vain();
+        assert_eq!(clock.wait(), MS(1000));
+        clock.progressed();
+        clock.measure(MS(80));
+        assert_eq!(clock.wait(), MS(240));
+        for _ in 0..50 {
+            clock.measure(MS(1));
+        }
+        assert_eq!((clock.wait(), clock.haste()), (SHORTEST, HASTE));
+        (0..40).for_each(|_| clock.waited_in_vain());
+        assert_eq!(clock.wait(), LONGEST);
+    }
+
+    #[test]
+    fn bursts_shrink_on_loss_and_grow_back_to_the_window() {
+        let mut burst = Burst::new(16);
+        let mut sizes = vec![burst.size()];
+        for _ in 0..5 {
+            burst.lost();
+            sizes.push(burst.size());
+        }
+        for _ in 0..5 {
+            burst.arrived();
+            sizes.push(burst.size());
+        }
+        assert_eq!(sizes, [16, 8, 4, 2, 1, 1, 2, 4, 8, 16, 16]);
+    }
+}

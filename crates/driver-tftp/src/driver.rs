@@ -1,0 +1,106 @@
+//! The driver: a TFTP server as a node of the device tree.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+
+use flasher_core::{Device, Driver, DriverType, FileServer, Result, TransferLog, Wiring, async_trait};
+use tokio::sync::Mutex;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::options::BLKSIZES;
+use crate::server::{Server, Settings};
+
+/// Serves a folder over TFTP, read-only.
+#[derive(Debug)]
+pub struct Tftp {
+    config: Config,
+    running: Mutex<Option<Server>>,
+    address: StdMutex<Option<SocketAddr>>,
+}
+
+impl Tftp {
+    /// A server that is not started yet. A relative `root_dir` is taken from the working directory.
+    ///
+    /// # Errors
+    /// When the block size limit makes no sense.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        match config.blksize_limit.filter(|limit| !BLKSIZES.contains(limit)) {
+            Some(limit) => Err(Error::BlksizeLimit(limit)),
+            None => Ok(Self { config, running: Mutex::default(), address: StdMutex::default() }),
+        }
+    }
+
+    async fn address_to_bind(&self) -> Result<SocketAddr, Error> {
+        let port = self.config.port;
+        let host = match self.config.host.as_deref() {
+            None | Some("") => return Ok((Ipv4Addr::UNSPECIFIED, port).into()),
+            Some(host) => host,
+        };
+        let failed = |error| Error::Host(host.to_owned(), error);
+        let mut found = tokio::net::lookup_host((host, port)).await.map_err(failed)?;
+        found.next().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
+    }
+
+    fn set_address(&self, address: Option<SocketAddr>) {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
+    }
+}
+
+#[async_trait]
+impl Driver for Tftp {
+    /// Stops serving.
+    async fn close(&self) -> Result<()> {
+        self.stop().await
+    }
+}
+
+#[async_trait]
+impl FileServer for Tftp {
+    async fn start(&self, log: TransferLog) -> Result<SocketAddr> {
+        let mut running = self.running.lock().await;
+        self.set_address(None);
+        if let Some(server) = running.take() {
+            server.stop().await;
+        }
+        let root = &self.config.root_dir;
+        tokio::fs::create_dir_all(root).await.map_err(|error| Error::root(root, error))?;
+        let settings = Settings { blksize_limit: self.config.blksize_limit, ..Settings::default() };
+        let server = Server::bind_with(self.address_to_bind().await?, root, log, settings).await?;
+        let address = server.address();
+        *running = Some(server);
+        self.set_address(Some(address));
+        Ok(address)
+    }
+
+    async fn stop(&self) -> Result<()> {
+        let mut running = self.running.lock().await;
+        self.set_address(None);
+        if let Some(server) = running.take() {
+            server.stop().await;
+        }
+        Ok(())
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn root(&self) -> PathBuf {
+        self.config.root_dir.clone()
+    }
+}
+
+impl DriverType for Tftp {
+    const NAME: &'static str = "tftp";
+    const ALIASES: &'static [&'static str] = &["jumpstarter_driver_tftp.driver.Tftp"];
+    const SUMMARY: &'static str = "read-only TFTP server a boot loader fetches from";
+    const EXAMPLE: &'static str = "type: tftp\nconfig:\n  root_dir: ./tftp\n  port: 69\n";
+    type Config = Config;
+
+    fn build(mut config: Config, wiring: Wiring) -> Result<Device> {
+        config.root_dir = wiring.file(&config.root_dir);
+        Ok(Device::FileServer(Arc::new(Self::new(config)?)))
+    }
+}

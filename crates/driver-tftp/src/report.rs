@@ -1,0 +1,41 @@
+//! What is told about a transfer.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use flasher_core::{Transfer, TransferLog, TransferState};
+
+/// Who asked for what, and where the outcome is reported.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    log: TransferLog,
+    blank: Transfer,
+    at: Instant,
+}
+
+impl Report {
+    /// `file` is taken as it arrived; control characters are removed and it is cut to 256 characters.
+    pub(crate) fn new(log: TransferLog, peer: SocketAddr, file: &[u8]) -> Self {
+        let file = String::from_utf8_lossy(file);
+        let file = file.chars().filter(|letter| !letter.is_control()).take(256).collect();
+        let state = TransferState::Begun { length: None, options: String::new() };
+        Self { log, blank: Transfer { protocol: "tftp".into(), peer, file, state }, at: Instant::now() }
+    }
+
+    pub(crate) fn begun(&self, length: u64, options: String) {
+        self.record(TransferState::Begun { length: Some(length), options });
+    }
+
+    pub(crate) fn done(&self, bytes: u64, resends: u64) {
+        let seconds = self.at.elapsed().as_secs_f64();
+        self.record(TransferState::Done { bytes, resends, seconds });
+    }
+
+    pub(crate) fn failed(&self, bytes: u64, reason: impl Into<String>) {
+        self.record(TransferState::Failed { bytes, reason: reason.into() });
+    }
+
+    fn record(&self, state: TransferState) {
+        self.log.record(Transfer { state, ..self.blank.clone() });
+    }
+}

@@ -1,0 +1,332 @@
+//! The engine: takes requests, runs a transfer for each, and stops in an orderly way.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use flasher_core::{CancellationToken, TransferLog};
+use tokio::net::UdpSocket;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::address::{self, Arrival, Listener};
+use crate::confine;
+use crate::error::Error;
+use crate::options::{self, BLKSIZES, Limits};
+use crate::packet::{self, Code, Mode, Packet, Refusal, Request};
+use crate::report::Report;
+use crate::source::Source;
+use crate::transfer::Transfer;
+
+/// Transfers under way at a time.
+const TRANSFERS: usize = 512;
+/// Transfers under way at a time to one address.
+const TRANSFERS_PER_PEER: usize = 64;
+/// Longest request read, bytes. RFC 2347 allows 512; a longer one with a long path does no harm.
+const REQUEST: usize = 2048;
+/// What `stop` gives transfers to tell their clients.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How a server behaves towards its clients. The default suits boot loaders.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Largest block agreed to, bytes, 8 to 65464; none for what is not fragmented on the way.
+    pub blksize_limit: Option<u16>,
+    /// Most blocks of one window, 1 to 64.
+    pub windowsize_limit: u16,
+    /// Wait before sending again, until a round trip was measured.
+    pub first_wait: Duration,
+    /// Repetitions without any progress after which a client is given up. The waits double up to 5 s.
+    pub retries: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            blksize_limit: None,
+            windowsize_limit: 64,
+            first_wait: Duration::from_millis(500),
+            retries: 10,
+        }
+    }
+}
+
+/// A running TFTP server. Dropping it stops it too; [`Server::stop`] waits until it has.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stopping: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+impl Server {
+    /// Binds `address` (port 0 takes any free port) and serves the files below `root`. Transfers are reported to `log`.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, or `root` is no folder that can be read.
+    pub async fn bind(
+        address: SocketAddr,
+        root: impl Into<PathBuf>,
+        log: TransferLog,
+    ) -> Result<Self, Error> {
+        Self::bind_with(address, root, log, Settings::default()).await
+    }
+
+    /// [`Server::bind`] with other settings. Values out of range are taken as the nearest in range.
+    ///
+    /// # Errors
+    /// Those of [`Server::bind`].
+    pub async fn bind_with(
+        address: SocketAddr,
+        root: impl Into<PathBuf>,
+        log: TransferLog,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        let root = root.into();
+        drop(tokio::fs::read_dir(&root).await.map_err(|error| Error::root(&root, error))?);
+        let listener = Listener::bind(address).await.map_err(|error| Error::bind(address, error))?;
+        let address = listener.address();
+        let stopping = CancellationToken::new();
+        let shared = Arc::new(Shared { root, log, settings, stopping: stopping.clone() });
+        let desk = Desk { shared, active: HashMap::new(), tasks: JoinSet::new(), served: 0 };
+        Ok(Self { address, stopping, serving: tokio::spawn(desk.serve(listener)) })
+    }
+
+    /// The bound address; its host is the wildcard when that was bound.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Frees the port and ends transfers under way: their clients get an ERROR.
+    pub async fn stop(mut self) {
+        self.stopping.cancel();
+        // Fails only if the task panicked, and then there is nothing left to wait for.
+        let _ = (&mut self.serving).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    root: PathBuf,
+    log: TransferLog,
+    settings: Settings,
+    stopping: CancellationToken,
+}
+
+/// What a request was answered with, to tell a repeated request from a new one of the same port.
+#[derive(Debug)]
+struct Active {
+    serial: u64,
+    request: Vec<u8>,
+    answered: Arc<AtomicBool>,
+    superseded: CancellationToken,
+}
+
+/// Takes requests, and knows who is being served.
+struct Desk {
+    shared: Arc<Shared>,
+    active: HashMap<SocketAddr, Active>,
+    tasks: JoinSet<(SocketAddr, u64)>,
+    served: u64,
+}
+
+impl Desk {
+    async fn serve(mut self, listener: Listener) {
+        let stopping = self.shared.stopping.clone();
+        let mut buffer = vec![0; REQUEST];
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => break,
+                Some(ended) = self.tasks.join_next() => self.forget(ended.ok()),
+                arrived = listener.receive(&mut buffer) => match arrived {
+                    Ok(arrival) => self.take(arrival, &buffer[..arrival.length]).await,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                },
+            }
+        }
+        drop(listener);
+        let told = async { while self.tasks.join_next().await.is_some() {} };
+        // Those that have not told their clients by then are cut.
+        let _ = tokio::time::timeout(GRACE, told).await;
+        self.tasks.shutdown().await;
+    }
+
+    fn forget(&mut self, ended: Option<(SocketAddr, u64)>) {
+        let Some((peer, serial)) = ended else { return };
+        if self.active.get(&peer).is_some_and(|active| active.serial == serial) {
+            self.active.remove(&peer);
+        }
+    }
+
+    async fn take(&mut self, arrival: Arrival, datagram: &[u8]) {
+        let parsed = if arrival.is_cut {
+            Err(Refusal::new(Code::IllegalOperation, "request too long"))
+        } else {
+            packet::parse(datagram)
+        };
+        let report = |file: &[u8]| Report::new(self.shared.log.clone(), arrival.peer, file);
+        let illegal = |text: &str| Refusal::new(Code::IllegalOperation, text);
+        match parsed {
+            Ok(Packet::Read(request)) => self.admit(arrival, datagram, request).await,
+            Ok(Packet::Write(request)) => {
+                refuse(&arrival, &report(&request.file), &illegal("this server is read-only")).await;
+            }
+            Ok(Packet::Data | Packet::Ack(_)) => {
+                answer(&arrival, &Refusal::new(Code::UnknownTransfer, "unknown transfer ID")).await;
+            }
+            Ok(Packet::OptionAck) => answer(&arrival, &illegal("not a request")).await,
+            // An ERROR is never answered, lest two servers answer each other for ever.
+            Ok(Packet::Error { .. }) => {}
+            Err(refusal) => refuse(&arrival, &report(b""), &refusal).await,
+        }
+    }
+
+    async fn admit(&mut self, arrival: Arrival, datagram: &[u8], request: Request) {
+        let peer = arrival.peer;
+        if let Some(active) = self.active.get(&peer) {
+            if active.request == datagram && !active.answered.load(Ordering::Relaxed) {
+                return; // asked again before our first answer arrived: the transfer's own timer repeats it
+            }
+            active.superseded.cancel();
+        }
+        let report = Report::new(self.shared.log.clone(), peer, &request.file);
+        if self.is_busy(peer) {
+            return refuse(&arrival, &report, &Refusal::new(Code::NotDefined, "server busy")).await;
+        }
+        self.served += 1;
+        let active = Active {
+            serial: self.served,
+            request: datagram.to_vec(),
+            answered: Arc::default(),
+            superseded: CancellationToken::new(),
+        };
+        let job = Job {
+            shared: Arc::clone(&self.shared),
+            arrival,
+            request,
+            report,
+            answered: Arc::clone(&active.answered),
+            superseded: active.superseded.clone(),
+        };
+        let serial = self.served;
+        self.active.insert(peer, active);
+        self.tasks.spawn(async move {
+            job.run().await;
+            (peer, serial)
+        });
+    }
+
+    fn is_busy(&self, peer: SocketAddr) -> bool {
+        let of_peer = self.active.keys().filter(|active| active.ip() == peer.ip()).count();
+        self.tasks.len() >= TRANSFERS || of_peer >= TRANSFERS_PER_PEER
+    }
+}
+
+/// One read request.
+struct Job {
+    shared: Arc<Shared>,
+    arrival: Arrival,
+    request: Request,
+    report: Report,
+    answered: Arc<AtomicBool>,
+    superseded: CancellationToken,
+}
+
+impl Job {
+    async fn run(self) {
+        match self.prepare().await {
+            Ok(transfer) => self.transfer(transfer).await,
+            Err(refusal) => refuse(&self.arrival, &self.report, &refusal).await,
+        }
+    }
+
+    async fn prepare(&self) -> Result<Transfer, Refusal> {
+        let Some(mode) = self.request.mode else {
+            return Err(Refusal::new(Code::IllegalOperation, "unsupported mode, expected octet or netascii"));
+        };
+        let (file, length) = self.open().await?;
+        let local_trouble = |error: io::Error| Refusal::new(Code::NotDefined, error.to_string());
+        let socket =
+            address::answer_socket(self.arrival.local, self.arrival.peer).await.map_err(local_trouble)?;
+        let agreed = options::negotiate(&self.request, length, self.limits(&socket))?;
+        let mode_note = if mode == Mode::Netascii { ", netascii" } else { "" };
+        self.report.begun(length, format!("{agreed}{mode_note}"));
+        let settings = &self.shared.settings;
+        let source = Source::new(file, length, mode);
+        let answered = Arc::clone(&self.answered);
+        Ok(Transfer::new(socket, source, &agreed, settings.first_wait, settings.retries, answered))
+    }
+
+    fn limits(&self, socket: &UdpSocket) -> Limits {
+        let settings = &self.shared.settings;
+        let fitting = || address::unfragmented(socket, self.arrival.peer);
+        let blksize =
+            settings.blksize_limit.unwrap_or_else(fitting).clamp(*BLKSIZES.start(), *BLKSIZES.end());
+        Limits { blksize, windowsize: settings.windowsize_limit.clamp(1, 64) }
+    }
+
+    async fn open(&self) -> Result<(File, u64), Refusal> {
+        let (root, path) = (self.shared.root.clone(), plain_path(&self.request.file));
+        let opening = tokio::task::spawn_blocking(move || {
+            let file = confine::open(&root, &path)?;
+            let length = file.metadata()?.len();
+            Ok((file, length))
+        });
+        opening.await.map_err(io::Error::other).and_then(|opened| opened).map_err(|error| refusal_of(&error))
+    }
+
+    async fn transfer(&self, mut transfer: Transfer) {
+        let stopped = Refusal::new(Code::NotDefined, "the server stopped");
+        let (reason, told) = tokio::select! {
+            ended = transfer.run() => match ended {
+                Ok(()) => return self.report.done(transfer.acknowledged(), transfer.resends()),
+                Err(end) => (end.reason(), end.refusal()),
+            },
+            () = self.shared.stopping.cancelled() => (stopped.text.clone(), Some(stopped)),
+            // The client has begun anew on the same port: an ERROR would hit its new transfer.
+            () = self.superseded.cancelled() => ("the client asked anew".into(), None),
+        };
+        self.report.failed(transfer.acknowledged(), reason);
+        if let Some(refusal) = told {
+            transfer.tell(&refusal).await;
+        }
+    }
+}
+
+/// Boot loaders ask for `/file` and `./file` and mean the file below the root.
+fn plain_path(file: &[u8]) -> PathBuf {
+    let file = file.strip_prefix(b"./").or(file.strip_prefix(b"/")).unwrap_or(file);
+    Path::new(std::ffi::OsStr::from_bytes(file)).to_owned()
+}
+
+fn refusal_of(error: &io::Error) -> Refusal {
+    match error.kind() {
+        io::ErrorKind::NotFound => Refusal::new(Code::NotFound, "file not found"),
+        io::ErrorKind::IsADirectory => Refusal::new(Code::NotFound, "not a regular file"),
+        io::ErrorKind::PermissionDenied => Refusal::new(Code::AccessViolation, "access violation"),
+        kind => Refusal::new(Code::NotDefined, format!("cannot open the file: {kind}")),
+    }
+}
+
+async fn refuse(arrival: &Arrival, report: &Report, refusal: &Refusal) {
+    report.failed(0, format!("refused: {}", refusal.text));
+    answer(arrival, refusal).await;
+}
+
+/// A refusal that cannot be sent is as good as lost: the client asks again.
+async fn answer(arrival: &Arrival, refusal: &Refusal) {
+    if let Ok(socket) = address::answer_socket(arrival.local, arrival.peer).await {
+        let _ = socket.send(&refusal.packet()).await;
+    }
+}
