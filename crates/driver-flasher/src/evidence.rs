@@ -47,6 +47,15 @@ impl Evidence {
         }
     }
 
+    /// Whether the last transfer of `file` ended early.
+    pub(crate) fn broke(&self, protocol: &str, file: &str) -> bool {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |transfer: &&Transfer| {
+            transfer.protocol == protocol && transfer.file.trim_start_matches('/') == file
+        };
+        seen.iter().rev().find(is_it).is_some_and(|last| matches!(last.state, TransferState::Failed { .. }))
+    }
+
     /// Whether any request of `protocol` arrived.
     pub(crate) fn any(&self, protocol: &str) -> bool {
         self.0
@@ -108,12 +117,13 @@ mod tests {
             evidence.about("tftp", "kernel"),
             "the request from 192.0.2.9 arrived and ended after 3 bytes: no answer"
         );
+        assert!(evidence.broke("tftp", "kernel") && !evidence.broke("http", "kernel"));
         log.record(transfer("kernel", TransferState::Done { bytes: 5, resends: 1, seconds: 0.1 }));
         assert_eq!(
             evidence.about("tftp", "kernel"),
             "the request from 192.0.2.9 was served whole: 5 bytes, 1 packets sent again"
         );
-        assert!(evidence.any("tftp") && !evidence.any("http"));
+        assert!(evidence.any("tftp") && !evidence.any("http") && !evidence.broke("tftp", "kernel"));
     }
 
     #[test]

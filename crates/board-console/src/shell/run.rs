@@ -108,7 +108,7 @@ async fn type_pieces(shell: &mut Shell, command: &str) -> Result<bool, Error> {
     let mut rest = command;
     let mut value = "";
     while !rest.is_empty() {
-        let end = if rest.len() > PIECE { shell.transcript().cut(rest, PIECE).max(1) } else { rest.len() };
+        let end = if rest.len() > PIECE { shell.transcript().cut(rest, at_a_word(rest)).max(1) } else { rest.len() };
         let end = (end..=rest.len()).find(|end| rest.is_char_boundary(*end)).unwrap_or(rest.len());
         // A line end at the end of a piece would be lost.
         let end = end + rest[end..].bytes().take_while(|byte| *byte == b'\n').count();
@@ -122,6 +122,12 @@ async fn type_pieces(shell: &mut Shell, command: &str) -> Result<bool, Error> {
         (rest, value) = (left, "$__v");
     }
     Ok(true)
+}
+
+/// Where a piece may end: behind a blank when there is one not far back, so that a path stays whole in the transcript.
+fn at_a_word(text: &str) -> usize {
+    let window = &text.as_bytes()[PIECE / 2..PIECE];
+    window.iter().rposition(|byte| *byte == b' ').map_or(PIECE, |blank| PIECE / 2 + blank + 1)
 }
 
 fn next_boundary(text: &str, place: usize) -> usize {

@@ -4,6 +4,7 @@ mod discipline;
 mod home;
 pub(crate) mod hosttools;
 mod kill;
+mod lengths;
 pub(crate) mod login;
 mod medium;
 mod rewrite;

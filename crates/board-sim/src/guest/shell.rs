@@ -13,6 +13,7 @@ use tokio::process::Child;
 use tokio::time::Sleep;
 
 use super::discipline::{Discipline, Typed};
+use super::lengths::Lengths;
 use super::rewrite::Rewrite;
 use super::session::Session;
 use super::strip::Strip;
@@ -33,6 +34,7 @@ pub(super) struct Shell {
     pts: Pts,
     pub(super) child: Child,
     discipline: Discipline,
+    lengths: Lengths,
     /// Lines the shell has not been given yet, and how much of the first one it has.
     pub(super) queue: VecDeque<Vec<u8>>,
     sent: usize,
@@ -71,6 +73,7 @@ impl Shell {
             pts,
             child,
             discipline: Discipline::default(),
+            lengths: Lengths::default(),
             queue: VecDeque::new(),
             sent: 0,
             strip: Strip::new(&root),
@@ -89,7 +92,7 @@ impl Shell {
             Typed::Echo(text) => show(&text),
             Typed::Line(line) => {
                 show(b"\r\n");
-                let mut line = rewrite.line(&line);
+                let mut line = self.lengths.mend(&line, rewrite.line(&line));
                 line.push(b'\n');
                 self.queue.push_back(line);
             }

@@ -30,6 +30,8 @@ const WAITING: usize = 16;
 const HANDED: usize = 256 * 1024;
 /// How often progress is looked at.
 const GLANCE: Duration = Duration::from_millis(250);
+/// How long a board whose download broke may take to say so.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 /// Slowest medium whose last flush is waited for, bytes a second.
 const SLOWEST: u64 = 512 * 1024;
 
@@ -172,9 +174,18 @@ pub(crate) async fn frames_to_board(
 async fn watch(session: Session<'_>, content: &Content, total: Option<u64>) -> Error {
     let stall = seconds(session.flasher.config.timeouts.stall);
     let (mut last, mut moved) = (0, Instant::now());
+    let frames = path(session, "frames");
     loop {
         tokio::time::sleep(GLANCE).await;
         let done = content.delivered();
+        if session.run.evidence.broke("http", &frames) {
+            tokio::time::sleep(LAST_WORDS).await;
+            return Error::infrastructure(format!(
+                "the board's download broke off after {done} bytes and the board is silent"
+            ))
+            .with("http server", session.run.evidence.about("http", &frames))
+            .help("did the board lose power or crash? the last console lines may tell");
+        }
         if done != last {
             (last, moved) = (done, Instant::now());
             session.run.report(Event::Advanced { step: Step::Write, done, total });
