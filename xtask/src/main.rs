@@ -11,6 +11,7 @@
 mod edit;
 mod new_board;
 mod new_driver;
+mod qemu_bundle;
 mod rust_text;
 mod test;
 mod tidy;
@@ -38,6 +39,8 @@ enum Command {
     NewDriver(new_driver::Args),
     /// Write the manifest of a board and register it
     NewBoard(new_board::Args),
+    /// Build flash bundles for QEMU's arm64 board out of Debian packages
+    QemuBundle(qemu_bundle::Args),
 }
 
 fn main() -> ExitCode {
@@ -56,5 +59,6 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(),
         Command::NewDriver(args) => new_driver::run(&args),
         Command::NewBoard(args) => new_board::run(&args),
+        Command::QemuBundle(args) => qemu_bundle::run(&args),
     }
 }

@@ -2,7 +2,7 @@
 
 mod apt;
 mod deny;
-mod packages;
+pub(crate) mod packages;
 mod runner;
 mod suites;
 
@@ -146,7 +146,7 @@ fn has_subcommand(name: &str) -> bool {
 }
 
 /// Where a program is found: the search path, and the folders of system programs it may leave out.
-fn has_program(name: &str) -> bool {
+pub(crate) fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(Into::into);
     std::env::split_paths(&path).chain(system).any(|it| it.join(name).is_file())

@@ -92,6 +92,29 @@ pub(super) fn ensure(root: &Path) -> Result<Outcome> {
     verdict(&self::missing(&groups), std::env::var_os("CI").is_some())
 }
 
+/// Brings the packages of these names, installing what is missing when that is allowed.
+///
+/// # Errors
+///
+/// When some stay missing; says how to install them. When the table of packages lacks a name.
+pub(crate) fn require(names: &[&str]) -> Result<()> {
+    let is_listed = |name: &str| GROUPS.iter().flat_map(|it| it.packages).any(|it| it.name == name);
+    if let Some(name) = names.iter().find(|it| !is_listed(it)) {
+        bail!("`{name}` is not in the table of packages");
+    }
+    let missing = || {
+        let listed = GROUPS.iter().flat_map(|it| it.packages).filter(|it| names.contains(&it.name));
+        listed.filter(|it| !it.is_present()).collect::<Vec<_>>()
+    };
+    if !missing().is_empty() && apt::may_install() {
+        install(&missing());
+    }
+    match &missing()[..] {
+        [] => Ok(()),
+        missing => bail!("missing: {}; install as root:{}", self::names(missing), install_lines(missing)),
+    }
+}
+
 const fn program(name: &'static str, program: &'static str) -> Package {
     Package { name, proof: Proof::Program(program), suite_of: None }
 }
@@ -144,15 +167,19 @@ fn verdict(missing: &[&Package], in_ci: bool) -> Result<Outcome> {
     if missing.is_empty() {
         return Ok(Outcome::Note("installed what was missing".to_owned()));
     }
-    println!("to run every test, install as root:");
-    for (suite, names) in by_suite(missing, apt::backports_suite_of) {
-        println!("    {}", apt::install_line(&names, suite.as_deref()));
-    }
+    println!("to run every test, install as root:{}", install_lines(missing));
     let text = format!("missing: {}", names(missing));
     if in_ci {
         bail!("{text} (CI runs every test, so every package is needed)");
     }
     Ok(Outcome::Note(format!("{text}; tests that need them print `skipped`")))
+}
+
+/// What a person would type, one indented line per suite, each after a line break.
+fn install_lines(missing: &[&Package]) -> String {
+    let by_suite = by_suite(missing, apt::backports_suite_of);
+    let lines = by_suite.iter().map(|(suite, names)| apt::install_line(names, suite.as_deref()));
+    lines.map(|it| format!("\n    {it}")).collect()
 }
 
 fn names(packages: &[&Package]) -> String {
@@ -190,6 +217,16 @@ mod tests {
         let note = Outcome::Note("missing: away; tests that need them print `skipped`".to_owned());
         assert_eq!(verdict(&[&AWAY], false).unwrap(), note);
         assert_eq!(verdict(&[], true).unwrap(), Outcome::Note("installed what was missing".to_owned()));
+    }
+
+    #[test]
+    fn what_a_chore_requires_must_be_in_the_table() {
+        let error = require(&["gzip", "gnuzip"]).unwrap_err();
+        assert_eq!(error.to_string(), "`gnuzip` is not in the table of packages");
+        assert_eq!(
+            install_lines(&[&AWAY, &HERE]),
+            "\n    apt-get install -y --no-install-recommends away dash"
+        );
     }
 
     #[test]

@@ -1,0 +1,185 @@
+//! Brings arm64 packages of the machine's own Debian release, through an apt of its own.
+//!
+//! That apt has its own state, cache and architecture, and takes only sources, keys and network settings from the
+//! machine: nothing of the machine changes, and no privilege is needed. Apt checks signatures and digests.
+
+use super::lock::{self, Locked};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const CONFIGURATION: &str = "apt.conf";
+/// Depends on the newest kernel of the release.
+const NEWEST_KERNEL: &str = "linux-image-arm64";
+/// The one package of the plain RAM disk.
+pub(super) const BUSYBOX: &str = "busybox-static";
+/// What the RAM disk with tools adds, with all it depends on.
+const TOOLS: [&str; 5] = ["bash", "coreutils", "curl", "xz-utils", "zstd"];
+
+/// The packages in the cache; downloads them when one is missing or `refresh` asks for the newest.
+pub(super) fn ensure(cache: &Path, refresh: bool) -> Result<Vec<Locked>> {
+    if !refresh && let Some(packages) = lock::read(cache)? {
+        return Ok(packages);
+    }
+    fs::create_dir_all(cache).with_context(|| format!("cannot create {}", cache.display()))?;
+    let packages = download(&cache.canonicalize()?)?;
+    lock::write(cache, &packages)?;
+    Ok(packages)
+}
+
+/// Whether a package is a kernel.
+pub(super) fn is_kernel(name: &str) -> bool {
+    name.starts_with("linux-image-")
+}
+
+fn download(cache: &Path) -> Result<Vec<Locked>> {
+    let apt = Apt::new(cache)?;
+    println!("reading the lists of arm64 packages");
+    apt.run("apt-get", &["update"])?;
+    let mut names =
+        vec![newest_kernel(&apt.run("apt-cache", &["show", "--no-all-versions", NEWEST_KERNEL])?)?];
+    names.push(BUSYBOX.to_owned());
+    let closure = ["install", "--print-uris", "-qq", "-y", "--no-install-recommends"];
+    names.extend(names_of_uris(&apt.run("apt-get", &[&closure[..], &TOOLS].concat())?)?);
+    names.sort();
+    println!("downloading {} packages into {}", names.len(), cache.display());
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let plan = apt.run("apt-get", &[&["download", "--print-uris"], &names[..]].concat())?;
+    let files = files_of_uris(&plan, names.len())?;
+    output(apt.command("apt-get", &[&["download"], &names[..]].concat()).current_dir(cache))?;
+    let mut packages = files.iter().map(|it| Locked::of(&cache.join(it))).collect::<Result<Vec<_>>>()?;
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(packages)
+}
+
+/// An apt with its own configuration.
+#[derive(Debug)]
+struct Apt {
+    folder: PathBuf,
+}
+
+impl Apt {
+    fn new(cache: &Path) -> Result<Self> {
+        let folder = cache.join("apt");
+        for name in ["lists/partial", "archives/partial"] {
+            let path = folder.join(name);
+            fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        }
+        let dump = output(Command::new("apt-config").arg("dump"))?;
+        let text = configuration(&folder.to_string_lossy(), &dump);
+        fs::write(folder.join("status"), "")
+            .and_then(|()| fs::write(folder.join(CONFIGURATION), text))
+            .with_context(|| format!("cannot write into {}", folder.display()))?;
+        Ok(Self { folder })
+    }
+
+    /// What one of apt's programs prints. It runs in a folder without package files, so that it plans for each of them.
+    fn run(&self, program: &str, args: &[&str]) -> Result<String> {
+        output(self.command(program, args).current_dir(&self.folder))
+    }
+
+    fn command(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(args).env("APT_CONFIG", self.folder.join(CONFIGURATION)).env("LC_ALL", "C");
+        command
+    }
+}
+
+/// `machine` is what `apt-config dump` says; of it, only how to reach and trust a mirror is taken over, and no hooks.
+fn configuration(folder: &str, machine: &str) -> String {
+    let network: String =
+        machine.lines().filter(|it| it.starts_with("Acquire::")).map(|it| format!("{it}\n")).collect();
+    format!(
+        "{network}Dir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\n\
+         APT::Architecture \"arm64\";\nAPT::Architectures {{ \"arm64\"; }};\nAPT::Sandbox::User \"root\";\n\
+         Dir::State \"{folder}\";\nDir::State::lists \"{folder}/lists\";\nDir::State::status \"{folder}/status\";\n\
+         Dir::Cache \"{folder}\";\nDir::Cache::archives \"{folder}/archives\";\n\
+         Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\nAcquire::Languages {{ \"none\"; }};\n"
+    )
+}
+
+/// The kernel package the newest metapackage depends on.
+fn newest_kernel(show: &str) -> Result<String> {
+    let depends = show.lines().find_map(|it| it.strip_prefix("Depends: ")).unwrap_or_default();
+    let kernel = depends.split([' ', ',']).find(|it| is_kernel(it));
+    kernel.map(str::to_owned).with_context(|| {
+        format!(
+            "apt knows no kernel behind `{NEWEST_KERNEL}`: the machine's sources must offer Debian for arm64"
+        )
+    })
+}
+
+/// Package names in lines of `--print-uris`.
+fn names_of_uris(text: &str) -> Result<Vec<String>> {
+    let name = |line| Ok(file_of_uri(line)?.split('_').next().unwrap_or_default().to_owned());
+    text.lines().map(name).collect()
+}
+
+/// File names in lines of `--print-uris`, which must be as many as the packages that were asked for.
+fn files_of_uris(text: &str, count: usize) -> Result<Vec<&str>> {
+    let files = text.lines().map(file_of_uri).collect::<Result<Vec<_>>>()?;
+    if files.len() != count {
+        bail!("apt-get --print-uris: {} package files, expected {count}", files.len());
+    }
+    Ok(files)
+}
+
+/// The file name in a line `'URI' FILE SIZE DIGEST`.
+fn file_of_uri(line: &str) -> Result<&str> {
+    let file = line.split(' ').nth(1).filter(|it| it.ends_with(".deb") && !it.contains('/'));
+    file.with_context(|| format!("apt-get --print-uris: no package file in `{line}`"))
+}
+
+/// What a program printed; an error with its complaints unless it exits with 0.
+pub(super) fn output(command: &mut Command) -> Result<String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("`{program}` did not start"))?;
+    if !output.status.success() {
+        bail!("`{program}`: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_is_the_one_the_metapackage_names() {
+        let show = "Package: linux-image-arm64\nVersion: 6.1.192-2\nDepends: linux-image-6.1.0-56-arm64 (= 6.1.192-2)\n";
+        assert_eq!(newest_kernel(show).unwrap(), "linux-image-6.1.0-56-arm64");
+        let error = newest_kernel("").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "apt knows no kernel behind `linux-image-arm64`: the machine's sources must offer Debian for arm64"
+        );
+    }
+
+    #[test]
+    fn names_are_read_from_what_apt_would_fetch() {
+        let text = "'http://m/pool/z/zlib1g_1.2_arm64.deb' zlib1g_1%3a1.2_arm64.deb 82744 SHA256:ab\n";
+        assert_eq!(names_of_uris(text).unwrap(), ["zlib1g"]);
+        assert_eq!(files_of_uris(text, 1).unwrap(), ["zlib1g_1%3a1.2_arm64.deb"]);
+        let error = files_of_uris(text, 2).unwrap_err().to_string();
+        assert_eq!(error, "apt-get --print-uris: 1 package files, expected 2");
+        for line in ["E: no", "'u' ../x.deb 1 2"] {
+            let error = names_of_uris(line).unwrap_err().to_string();
+            assert_eq!(error, format!("apt-get --print-uris: no package file in `{line}`"));
+        }
+    }
+
+    #[test]
+    fn the_proxy_of_the_machine_is_used_and_its_hooks_are_not() {
+        let machine = "APT::Update::Post-Invoke:: \"rm -f /x\";\nAcquire::http::Proxy \"http://p\";\n";
+        let text = configuration("/c/apt", machine);
+        assert!(text.starts_with("Acquire::http::Proxy \"http://p\";\nDir::Etc::main"), "{text}");
+        assert!(!text.contains("Invoke"));
+    }
+
+    #[test]
+    fn a_program_that_fails_is_quoted() {
+        let error = output(Command::new("sh").args(["-c", "echo no luck >&2; exit 3"])).unwrap_err();
+        assert_eq!(error.to_string(), "`sh`: exit status: 3\nno luck");
+    }
+}
