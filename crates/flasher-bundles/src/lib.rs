@@ -1,1 +1,18 @@
 //! The room where everything meets: every driver and every board of this build.
+//!
+//! A crate that no source line names is not linked and registers nothing. A forgotten line is therefore an error of the
+//! compiler here. A binary gets all of it with `use flasher_bundles as _;`.
+#![deny(unused_crate_dependencies)]
+
+use board_qemu as _;
+use board_sim as _;
+use driver_flasher as _;
+use driver_http as _;
+use driver_power_mock as _;
+use driver_pyserial as _;
+use driver_tftp as _;
+
+mod boards;
+
+#[cfg(test)]
+mod tests;

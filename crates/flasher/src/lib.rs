@@ -1,1 +1,79 @@
-//! Flashes an operating-system image onto an embedded board, and proves it.
+//! The command line. The only room that prints, draws or exits.
+//!
+//! A binary with drivers or boards of its own is five lines:
+//!
+//! ```no_run
+//! // use flasher_bundles as _; // every driver and board of this repository
+//! // use acme_boards as _;     // and your own
+//! fn main() -> std::process::ExitCode {
+//!     flasher::main()
+//! }
+//! ```
+//!
+//! In reading order: `args` (what may be typed), `commands` (one file each), `job` (arguments to a flash job),
+//! `screen` (where results go), `render` (how everything looks), `failure` (how a command fails).
+
+mod args;
+mod commands;
+mod failure;
+mod job;
+mod receipt_file;
+mod render;
+mod screen;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+use crate::failure::Failure;
+use crate::screen::Screen;
+
+/// Parses the arguments of this process, runs the command and gives its exit code: 0 done, 2 usage or config,
+/// 3 source, 4 infrastructure, 5 board, 6 medium, 70 a bug of ours, 130 interrupted.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(usage) => return refuse(&usage),
+    };
+    let screen = Screen::new(args.json);
+    set_up_log(args.verbose);
+    let outcome = tokio::runtime::Runtime::new().map_err(Failure::from).and_then(|runtime| {
+        let outcome = runtime.block_on(commands::run(args, &screen));
+        // A thread that waits for a key on standard input cannot be stopped; the process ends without it.
+        runtime.shutdown_background();
+        outcome
+    });
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => ExitCode::from(screen.fail(&failure)),
+    }
+}
+
+/// Prints what clap has to say: help and version on standard output, mistakes on standard error.
+fn refuse(usage: &clap::Error) -> ExitCode {
+    match usage.print() {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(4),
+        _ => ExitCode::from(if usage.use_stderr() { 2 } else { 0 }),
+    }
+}
+
+/// Our own crates at the level asked for; libraries of others stay at warnings, so that no request header is logged.
+fn set_up_log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let ours = ["flasher", "flasher_core", "driver", "board", "disk_image", "bundle_store"];
+    let filter = ours.iter().map(|target| format!(",{target}={level}")).collect::<String>();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_env_filter(format!("warn{filter}"))
+        .without_time()
+        .log_internal_errors(false) // it would panic when nobody reads standard error
+        .init();
+}

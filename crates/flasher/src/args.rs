@@ -1,0 +1,253 @@
+//! What may be typed: commands, options and their help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Flash an operating-system image onto an embedded board, and prove it
+#[derive(Parser)]
+#[command(name = "flasher", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 2 usage or config, 3 image source, 4 infrastructure, 5 board, 6 medium, \
+                        70 internal, 130 interrupted"
+)]
+pub(crate) struct Args {
+    /// Exporter YAML that describes the board
+    #[arg(long, global = true, value_name = "FILE", env = "FLASHER_EXPORTER")]
+    pub(crate) exporter: Option<PathBuf>,
+    /// Print one JSON event a line on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Log to standard error; twice for more, three times for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Flash a simulated board end to end and prove it; needs no hardware
+    Demo(DemoArgs),
+    /// Flash an image, read it back and prove that it is there
+    Flash(FlashArgs),
+    /// Show what `flash` with the same arguments would do; touches nothing
+    Plan(FlashArgs),
+    /// Validate an exporter YAML and the bundles it names
+    Check {
+        /// Exporter YAML; the one of `--exporter` when not given
+        file: Option<PathBuf>,
+    },
+    /// List the drivers of this build, or explain one
+    Drivers {
+        /// Name or alias
+        name: Option<String>,
+    },
+    /// List the boards of this build, or explain one
+    Boards {
+        /// Name or alias
+        name: Option<String>,
+    },
+    /// Switch or measure the board's power
+    Power {
+        #[command(subcommand)]
+        action: PowerAction,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Talk to the board's serial line; Ctrl-] leaves
+    Console {
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Look for what would stop a flash here: ports, permissions, disk space
+    Doctor,
+    /// Print a JSON Schema
+    Schema {
+        /// Of what
+        of: SchemaOf,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct NodeArgs {
+    /// Dotted path of the node, when the exporter YAML has more than one that fits
+    #[arg(long, value_name = "PATH.IN.TREE")]
+    pub(crate) device: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PowerAction {
+    /// Power on
+    On,
+    /// Power off
+    Off,
+    /// Power off, wait, power on
+    Cycle {
+        /// How long power stays off
+        #[arg(long, value_name = "SECS", default_value = "2", value_parser = seconds)]
+        wait: Duration,
+    },
+    /// Measure voltage and current
+    Read,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// An exporter YAML, with the config of every driver
+    Exporter,
+    /// A flash-bundle manifest
+    Bundle,
+    /// One line of `--json` output
+    Events,
+    /// A receipt
+    Receipt,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum DemoBoard {
+    /// A simulated board in this process
+    Sim,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct DemoArgs {
+    /// Which virtual board
+    #[arg(long, value_enum, default_value = "sim")]
+    pub(crate) board: DemoBoard,
+    /// Image to flash instead of one made up on the spot
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Option<PathBuf>,
+    /// Where the receipt is kept
+    #[arg(long, value_name = "FILE", default_value = "flasher-demo-receipt.json")]
+    pub(crate) receipt: PathBuf,
+}
+
+// No `Debug`: `headers` are secrets.
+#[derive(ClapArgs)]
+pub(crate) struct FlashArgs {
+    /// Image: a file or an http(s) URL; its format is told by its content, never by its name
+    pub(crate) image: String,
+    /// Target of the manifest; its default when not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// Device-tree variant of the bundle
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
+
+    /// SHA-256 that the source or the decoded image must have
+    #[arg(long, value_name = "HEX", value_parser = sha256, help_heading = "Proof")]
+    pub(crate) sha256: Option<String>,
+    /// Decode the whole image before power on
+    #[arg(long, help_heading = "Proof")]
+    pub(crate) check_first: bool,
+    /// Boot the new system and wait for this text (a regular expression) on the console
+    #[arg(long, value_name = "RE", help_heading = "Proof")]
+    pub(crate) expect_boot: Option<String>,
+    /// Keep a receipt (JSON), also of a failure
+    #[arg(long, value_name = "FILE", help_heading = "Proof")]
+    pub(crate) receipt: Option<PathBuf>,
+    /// Keep everything the board printed
+    #[arg(long, value_name = "FILE", help_heading = "Proof")]
+    pub(crate) transcript: Option<PathBuf>,
+
+    /// How often a failed attempt is repeated when that can help
+    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Persistence")]
+    pub(crate) retries: u32,
+    /// Bound on the whole job, for example `20m`
+    #[arg(long, value_name = "D", value_parser = deadline, help_heading = "Persistence")]
+    pub(crate) deadline: Option<Duration>,
+    /// Power the board off after a proven flash (the default)
+    #[arg(long, overrides_with = "no_power_off", help_heading = "Persistence")]
+    pub(crate) power_off: bool,
+    /// Leave the board on after a proven flash
+    #[arg(long, overrides_with = "power_off", help_heading = "Persistence")]
+    pub(crate) no_power_off: bool,
+
+    /// Extra request header for an http(s) image; may be given several times; never printed
+    #[arg(long = "header", value_name = "K: V", help_heading = "Image from the network")]
+    pub(crate) headers: Vec<String>,
+    /// File with the bearer token for an http(s) image; never printed
+    #[arg(long, value_name = "FILE", help_heading = "Image from the network")]
+    pub(crate) bearer_file: Option<PathBuf>,
+    /// PEM file with the CA of the image's server
+    #[arg(long, value_name = "FILE", help_heading = "Image from the network")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// Accept any certificate of the image's server
+    #[arg(short = 'k', long, help_heading = "Image from the network")]
+    pub(crate) insecure: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| "expected seconds, for example `2` or `0.5`".to_owned())?;
+    Duration::try_from_secs_f64(number)
+        .ok()
+        .filter(|wait| *wait <= Duration::from_secs(3600))
+        .ok_or_else(|| "expected 0 to 3600 seconds".to_owned())
+}
+
+fn deadline(text: &str) -> Result<Duration, String> {
+    let bound = humantime::parse_duration(text)
+        .map_err(|_| "expected a duration with its unit, for example `90s`, `20m` or `1h 30m`".to_owned())?;
+    if bound.is_zero() { Err("expected more than nothing".to_owned()) } else { Ok(bound) }
+}
+
+fn sha256(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    let is_digest = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest
+        .then(|| digits.to_lowercase())
+        .ok_or_else(|| "expected 64 hex digits, as `sha256sum` prints them".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_digest_is_64_hex_digits() {
+        let digest = "A".repeat(64);
+        assert_eq!(sha256(&digest), Ok("a".repeat(64)));
+        assert_eq!(sha256(&format!("sha256:{digest}")), Ok("a".repeat(64)));
+        for wrong in ["", "abc", &"g".repeat(64), &"a".repeat(65)] {
+            assert!(sha256(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn durations_have_bounds_and_units() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(deadline("1m 30s"), Ok(Duration::from_secs(90)));
+        for wrong in ["-1", "nan", "inf", "1e9", "soon"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["90", "0s", "soon"] {
+            assert!(deadline(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_two_contrary_switches_counts() {
+        let parse = |text: &str| match Args::try_parse_from(text.split(' ')).unwrap().command {
+            Command::Flash(args) => args.no_power_off,
+            _ => unreachable!("the command is flash"),
+        };
+        assert!(parse("flasher flash a.img --power-off --no-power-off"));
+        assert!(!parse("flasher flash a.img --no-power-off --power-off"));
+        assert!(!parse("flasher flash a.img"));
+    }
+}

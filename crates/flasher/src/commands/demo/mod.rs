@@ -1,0 +1,93 @@
+//! `flasher demo`: a virtual board flashed end to end, and its medium compared by other means afterwards.
+
+mod bench;
+mod image;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use flasher_core::{CancellationToken, Class, Error, FlashJob, Receipt, Result};
+use sha2::{Digest, Sha256};
+
+use super::flash::{self, Request};
+use crate::args::{DemoArgs, DemoBoard};
+use crate::failure::Failure;
+use crate::render::message::Message;
+use crate::screen::Screen;
+use bench::Bench;
+
+/// Sets up a bench in a temporary folder, flashes, compares, and removes the folder.
+pub(super) async fn run(args: DemoArgs, verbose: bool, screen: &Screen) -> Result<u8, Failure> {
+    let DemoBoard::Sim = args.board;
+    let given = args.image.clone();
+    let bench = blocking(move || Bench::set_up(given.as_deref())).await?;
+    let request = Request {
+        job: FlashJob { stop: CancellationToken::new(), ..FlashJob::new(super::shown(&bench.image)) },
+        device: None,
+        variant: None,
+        receipt: Some(args.receipt),
+    };
+    let (receipt, code) = flash::execute(request, Some(&bench.exporter), verbose, screen).await?;
+    if code != 0 {
+        return Ok(code);
+    }
+    let (image, medium) = (bench.image.clone(), bench.medium.clone());
+    let message = blocking(move || compare(&receipt, &image, &medium)).await?;
+    screen.show(&message, |paint| {
+        let Message::Compared { medium_sha256, .. } = &message else { return String::new() };
+        format!("{} sha256:{medium_sha256} (the medium's file)\n", paint.dim("  compared   "))
+    })?;
+    Ok(0)
+}
+
+/// Compares what the medium's file holds with the image, without any of the code that flashed it.
+fn compare(receipt: &Receipt, image: &Path, medium: &Path) -> Result<Message> {
+    let decoded = receipt.image.decoded_length.zip(receipt.image.decoded_sha256.clone());
+    let (length, decoded_sha256) = decoded.ok_or_else(|| {
+        Error::new(Class::Internal, "the receipt of a proven flash lacks the image's digest")
+    })?;
+    let is_raw = std::fs::metadata(image).is_ok_and(|metadata| metadata.len() == length);
+    let image_sha256 = if is_raw { digest(image, length)? } else { decoded_sha256 };
+    let medium_sha256 = digest(medium, length)?;
+    if image_sha256 != medium_sha256 {
+        let message = format!("the medium has sha256:{medium_sha256}, the image sha256:{image_sha256}");
+        return Err(Error::new(Class::Medium, message)
+            .help("the receipt says proven and is wrong: please report this"));
+    }
+    Ok(Message::Compared { length, image_sha256, medium_sha256 })
+}
+
+/// SHA-256 of the first `length` bytes of a file, in hex.
+fn digest(path: &Path, length: u64) -> Result<String> {
+    let unreadable = |error: io::Error| {
+        Error::infrastructure(format!("cannot read `{}` to compare it", path.display())).because(error)
+    };
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    let mut file = File::open(path).map_err(unreadable)?.take(length);
+    loop {
+        let count = file.read(&mut buffer).map_err(unreadable)?;
+        if count == 0 {
+            break;
+        }
+        hash.update(&buffer[..count]);
+    }
+    if file.limit() > 0 {
+        return Err(Error::new(Class::Medium, format!("`{}` is shorter than the image", path.display())));
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| {
+        Err(Error::new(Class::Internal, "the demo's own work broke off").because(error))
+    })
+}
+
+/// A path that does not depend on the current folder.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().map_err(|error| {
+        Error::new(Class::Source, format!("cannot open the image `{}`", path.display())).because(error)
+    })
+}

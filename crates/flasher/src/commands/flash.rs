@@ -1,0 +1,199 @@
+//! `flasher flash`: the transaction, its receipt and its verdict.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use flasher_core::flash::{BoardFacts, ImageFacts, PowerState};
+use flasher_core::tree::DeviceTree;
+use flasher_core::{
+    CancellationToken, Class, Error, Event, Failure as Cause, FlashJob, Flasher, Progress, Receipt, Result,
+    Step, Verdict,
+};
+
+use crate::args::FlashArgs;
+use crate::failure::Failure;
+use crate::job;
+use crate::receipt_file::ReceiptFile;
+use crate::render::message::Message;
+use crate::render::paint::Paint;
+use crate::render::{self, trouble, verdict};
+use crate::screen::Screen;
+use crate::signals;
+
+#[cfg(test)]
+mod tests;
+
+/// Bound on looking whether all hardware is there.
+const PROBE: Duration = Duration::from_secs(60);
+
+/// A job, and what goes around it.
+pub(super) struct Request {
+    pub(super) job: FlashJob,
+    /// Dotted path of the flasher, when the tree has several.
+    pub(super) device: Option<String>,
+    pub(super) variant: Option<String>,
+    /// Where the receipt is kept.
+    pub(super) receipt: Option<PathBuf>,
+}
+
+/// Flashes; the exit code is the receipt's.
+pub(super) async fn run(
+    args: &FlashArgs,
+    exporter: Option<&Path>,
+    verbose: bool,
+    screen: &Screen,
+) -> Result<u8, Failure> {
+    let request = Request {
+        job: job::flash_job(args, CancellationToken::new())?,
+        device: args.node.device.clone(),
+        variant: args.variant.clone(),
+        receipt: args.receipt.clone(),
+    };
+    let (_, code) = execute(request, exporter, verbose, screen).await?;
+    Ok(code)
+}
+
+/// Flashes, keeps the receipt, prints the verdict; gives the receipt and the exit code.
+pub(super) async fn execute(
+    request: Request,
+    exporter: Option<&Path>,
+    verbose: bool,
+    screen: &Screen,
+) -> Result<(Receipt, u8), Failure> {
+    let begun = Begun::now();
+    let receipt_file = request.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
+    let progress = render::progress(screen.is_json(), verbose);
+    signals::watch(request.job.stop.clone(), Arc::clone(&progress))?;
+    let tree = match super::load(exporter) {
+        Ok(tree) => tree,
+        Err(failure) => {
+            keep_early(&failure, &request.job.image, begun, receipt_file, screen)?;
+            return Err(failure);
+        }
+    };
+    let receipt = transact(&tree, request, progress, begun).await;
+    super::close(&tree, screen).await;
+    let code = conclude(&receipt, receipt_file, screen)?;
+    Ok((receipt, code))
+}
+
+/// Probes, flashes and always gives a receipt, also when the flasher was never reached.
+async fn transact(tree: &DeviceTree, request: Request, progress: Arc<dyn Progress>, begun: Begun) -> Receipt {
+    match ready(tree, &request).await {
+        Ok(flasher) => flasher.flash(request.job, progress).await,
+        Err(error) => {
+            let receipt = early(&error, &request.job.image, begun);
+            progress.report(Event::Finished { receipt: Box::new(receipt.clone()) });
+            receipt
+        }
+    }
+}
+
+/// The flasher, with its variant set and all hardware there.
+async fn ready(tree: &DeviceTree, request: &Request) -> Result<Arc<dyn Flasher>> {
+    let flasher = tree.flasher(request.device.as_deref())?;
+    if let Some(variant) = &request.variant {
+        flasher.use_variant(variant).await?;
+    }
+    probe(tree, &request.job.stop).await?;
+    Ok(flasher)
+}
+
+/// Looks whether all hardware is there, until `stop`.
+async fn probe(tree: &DeviceTree, stop: &CancellationToken) -> Result<()> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(Error::new(Class::Interrupted, "interrupted before the board was touched")),
+        probed = tokio::time::timeout(PROBE, tree.probe()) => probed.unwrap_or_else(|_| {
+            Err(Error::infrastructure(format!("the hardware did not answer within {} s", PROBE.as_secs()))
+                .help("`flasher doctor` looks at each node by itself"))
+        }),
+    }
+}
+
+/// Keeps the receipt and prints the verdict. Proof that was asked for and cannot be kept is a failure.
+fn conclude(receipt: &Receipt, receipt_file: Option<ReceiptFile>, screen: &Screen) -> Result<u8, Failure> {
+    let kept = receipt_file.map(|file| file.write(receipt)).transpose();
+    let path = kept.as_ref().ok().and_then(Option::as_ref).map(|path| super::shown(path));
+    let told = tell(receipt, path.as_deref(), screen);
+    let code = receipt.exit_code();
+    match (kept, told) {
+        (Err(error), _) if code == 0 => Err(error.into()),
+        (Err(error), _) => {
+            screen.aside(&trouble::error(&error, Paint::of(&io::stderr())));
+            Ok(code)
+        }
+        (Ok(_), Err(error)) if code == 0 => Err(error.into()),
+        (Ok(_), _) => Ok(code),
+    }
+}
+
+fn tell(receipt: &Receipt, kept: Option<&str>, screen: &Screen) -> io::Result<()> {
+    let (out, err) = (screen.paint(), Paint::of(&io::stderr()));
+    if let Some(file) = kept.filter(|_| screen.is_json()) {
+        screen.message(&Message::Receipt { file: file.to_owned() })?;
+    }
+    match &receipt.failure {
+        Some(failure) => screen.aside(&trouble::failed(receipt, failure, kept, err)),
+        None if receipt.verdict == Verdict::Proven && !screen.is_json() => {
+            screen.text(&verdict::proven(receipt, kept, out))?;
+        }
+        None if receipt.verdict == Verdict::Proven => {}
+        None => screen.aside("error: the flash failed and its receipt names no cause; this is a bug\n"),
+    }
+    Ok(())
+}
+
+/// When a command began, by the wall and by the stopwatch.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    unix: u64,
+    instant: Instant,
+}
+
+impl Begun {
+    fn now() -> Self {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Self { unix, instant: Instant::now() }
+    }
+}
+
+fn keep_early(
+    failure: &Failure,
+    image: &str,
+    begun: Begun,
+    receipt_file: Option<ReceiptFile>,
+    screen: &Screen,
+) -> Result<()> {
+    let Some(file) = receipt_file else { return Ok(()) };
+    let error = match failure {
+        Failure::Findings(findings) => Error::from(findings.clone()),
+        Failure::Error(error) => Error::new(error.class(), error.cause()),
+        Failure::Output(error) => Error::infrastructure(error.to_string()),
+    };
+    let path = file.write(&early(&error, image, begun))?;
+    screen.aside(&format!("receipt: {}\n", path.display()));
+    Ok(())
+}
+
+/// The receipt of a job that failed before the flasher took it.
+fn early(error: &Error, image: &str, begun: Begun) -> Receipt {
+    Receipt {
+        schema: 1,
+        tool: format!("flasher {}", env!("CARGO_PKG_VERSION")),
+        verdict: Verdict::Failed,
+        failure: Some(Cause::new(Step::Resolve, error)),
+        started: begun.unix,
+        seconds: begun.instant.elapsed().as_secs_f64(),
+        attempts: 0,
+        image: ImageFacts { source: job::label(image), ..ImageFacts::default() },
+        board: BoardFacts::default(),
+        medium: None,
+        steps: Default::default(),
+        power: PowerState::Untouched,
+        transcript: None,
+        warnings: Vec::new(),
+    }
+}

@@ -1,0 +1,89 @@
+//! One file for each command, and what they share.
+
+mod boards;
+mod check;
+mod completions;
+mod console;
+mod demo;
+mod doctor;
+mod drivers;
+mod flash;
+mod plan;
+mod power;
+mod schema;
+
+use std::path::{Path, PathBuf};
+
+use flasher_core::suggest;
+use flasher_core::tree::DeviceTree;
+use flasher_core::{Error, Result};
+
+use crate::args::{Args, Command};
+use crate::failure::Failure;
+use crate::screen::Screen;
+
+/// Runs the command and gives its exit code.
+pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
+    let exporter = args.exporter;
+    let load = || load(exporter.as_deref());
+    match args.command {
+        Command::Demo(demo) => demo::run(demo, args.verbose > 0, screen).await,
+        Command::Flash(flash) => flash::run(&flash, exporter.as_deref(), args.verbose > 0, screen).await,
+        Command::Plan(flash) => plan::run(&flash, load()?, screen).await,
+        Command::Check { file } => check::run(file.or(exporter), screen).await,
+        Command::Drivers { name } => drivers::run(name.as_deref(), screen),
+        Command::Boards { name } => boards::run(name.as_deref(), screen),
+        Command::Power { action, node } => power::run(&action, &node, load()?, screen).await,
+        Command::Console { node } => console::run(&node, load()?, screen).await,
+        Command::Doctor => doctor::run(load()?, screen).await,
+        Command::Schema { of } => schema::run(of, screen),
+        Command::Completions { shell } => completions::run(shell, screen),
+    }
+}
+
+/// The tree of the exporter YAML, or how to name one.
+fn load(exporter: Option<&Path>) -> Result<DeviceTree, Failure> {
+    Ok(DeviceTree::load(named(exporter)?)?)
+}
+
+fn named(exporter: Option<&Path>) -> Result<&Path> {
+    exporter.ok_or_else(|| {
+        Error::config("no exporter YAML is named").help("give `--exporter FILE`, or set FLASHER_EXPORTER")
+    })
+}
+
+/// A name and other names for the same thing.
+type Names = (&'static str, &'static [&'static str]);
+
+/// The error for a `what` called `name` that this build has not; `known` are those it has.
+fn unknown(what: &str, name: &str, known: &[Names]) -> Failure {
+    let all = known.iter().flat_map(|(name, aliases)| std::iter::once(name).chain(*aliases).copied());
+    let help = match suggest::nearest(name, all) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("this build has: {}", suggest::list(known.iter().map(|(name, _)| *name))),
+    };
+    Error::config(format!("unknown {what} `{name}`")).help(help).into()
+}
+
+/// Closes every node; what could not be let go is said, and does not change how the command ended.
+async fn close(tree: &DeviceTree, screen: &Screen) {
+    if let Err(error) = tree.close().await {
+        screen.aside(&format!("warning: {}\n", error.cause()));
+    }
+}
+
+/// Two columns, the first as wide as its widest text.
+fn columns(rows: &[(String, String)]) -> String {
+    let width = rows.iter().map(|(first, _)| first.chars().count()).max().unwrap_or(0);
+    rows.iter().map(|(first, second)| format!("{first:width$}  {second}\n")).collect()
+}
+
+/// A path as text, for JSON and messages.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A path that was asked for on the command line or in the environment.
+fn required(exporter: Option<PathBuf>) -> Result<PathBuf> {
+    named(exporter.as_deref()).map(Path::to_path_buf)
+}

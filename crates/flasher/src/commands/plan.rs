@@ -1,0 +1,30 @@
+//! `flasher plan`: what a flash would do, without touching anything.
+
+use flasher_core::tree::DeviceTree;
+use flasher_core::{CancellationToken, Plan, Result};
+
+use crate::args::FlashArgs;
+use crate::failure::Failure;
+use crate::job;
+use crate::render::message::Message;
+use crate::render::plan;
+use crate::screen::Screen;
+
+/// Prints the plan.
+pub(super) async fn run(args: &FlashArgs, tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
+    let planned = make(args, &tree).await;
+    super::close(&tree, screen).await;
+    let message = Message::Plan(Box::new(planned?));
+    let Message::Plan(planned) = &message else { return Ok(0) };
+    screen.show(&message, |paint| plan::plan(planned, paint))?;
+    Ok(0)
+}
+
+async fn make(args: &FlashArgs, tree: &DeviceTree) -> Result<Plan> {
+    let job = job::flash_job(args, CancellationToken::new())?;
+    let flasher = tree.flasher(args.node.device.as_deref())?;
+    if let Some(variant) = &args.variant {
+        flasher.use_variant(variant).await?;
+    }
+    flasher.plan(job).await
+}

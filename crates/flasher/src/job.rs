@@ -1,0 +1,167 @@
+//! Arguments to a flash job. Secrets are checked here and never printed, also when they are wrong.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use flasher_core::{CancellationToken, Error, FlashJob, Result};
+
+use crate::args::FlashArgs;
+
+/// Longest bearer token, bytes.
+const LONGEST_BEARER: usize = 4096;
+
+/// The job that `args` ask for, stopped by `stop`.
+///
+/// # Errors
+/// When a header or the bearer token is malformed.
+pub(crate) fn flash_job(args: &FlashArgs, stop: CancellationToken) -> Result<FlashJob> {
+    let headers = args.headers.iter().enumerate().map(|(index, text)| header(index + 1, text));
+    let headers = headers.collect::<Result<Vec<_>>>()?;
+    let bearer = args.bearer_file.as_deref().map(bearer).transpose()?;
+    if bearer.is_some() && headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+        return Err(Error::config("`--bearer-file` and a header `Authorization` exclude each other")
+            .help("give one of them"));
+    }
+    Ok(FlashJob {
+        target: args.target.clone(),
+        headers,
+        bearer,
+        cacert: args.cacert.clone(),
+        insecure: args.insecure,
+        sha256: args.sha256.clone(),
+        retries: args.retries,
+        deadline: args.deadline,
+        power_off: !args.no_power_off,
+        expect_boot: args.expect_boot.clone(),
+        check_first: args.check_first,
+        transcript: args.transcript.clone(),
+        stop,
+        ..FlashJob::new(&args.image)
+    })
+}
+
+/// The image as a failure before the job may show it: without user information, query and fragment.
+pub(crate) fn label(image: &str) -> String {
+    let Some((scheme, rest)) = image.split_once("://") else { return image.to_owned() };
+    let place = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
+/// One `--header`, the `number`th. The message says nothing of its text: any part of it may be the secret.
+fn header(number: usize, text: &str) -> Result<(String, String)> {
+    let wrong = |what: &str| {
+        Error::config(format!("header {number} {what} (not shown: it may be secret)"))
+            .help("give it as `--header 'Name: value'`; the name is an RFC 7230 token, the value one line")
+    };
+    let (name, value) = text.split_once(':').ok_or_else(|| wrong("has no colon"))?;
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(wrong("has a name that is no token"));
+    }
+    let value = value.trim_matches([' ', '\t']);
+    if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+        return Err(wrong("has a control character in its value"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// `tchar` of RFC 7230, section 3.2.6.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn bearer(path: &Path) -> Result<String> {
+    let unreadable = |error: std::io::Error| {
+        Error::config(format!("cannot read the bearer file `{}`", path.display())).because(error)
+    };
+    let mut text = Vec::new();
+    let bound = LONGEST_BEARER as u64 + 3; // a token, its line end, and one byte too many
+    File::open(path).and_then(|file| file.take(bound).read_to_end(&mut text)).map_err(unreadable)?;
+    let text = text.trim_ascii_end();
+    let what = match text {
+        [] => "is empty",
+        _ if text.len() > LONGEST_BEARER => "is longer than 4096 bytes",
+        _ if !text.iter().all(u8::is_ascii_graphic) => {
+            "has something else than printable ASCII without spaces"
+        }
+        _ => return Ok(text.iter().map(|byte| char::from(*byte)).collect()),
+    };
+    Err(Error::config(format!("the token in `{}` {what}", path.display()))
+        .help("the file holds the token alone, at most 4096 characters on one line, without `Bearer`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn headers_are_name_and_value() {
+        let good = [
+            ("Authorization: Basic eA==", ("Authorization", "Basic eA==")),
+            ("X-Empty:", ("X-Empty", "")),
+            ("a:\tb: c \t", ("a", "b: c")),
+        ];
+        for (text, (name, value)) in good {
+            assert_eq!(header(1, text).unwrap(), (name.to_owned(), value.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_header_is_refused_and_not_shown() {
+        let bad = [
+            ("s3cret", "header 2 has no colon (not shown: it may be secret)"),
+            (": s3cret", "header 2 has a name that is no token (not shown: it may be secret)"),
+            ("s3cret x: y", "header 2 has a name that is no token (not shown: it may be secret)"),
+            (
+                "X: s3cret\r\nHost: evil",
+                "header 2 has a control character in its value (not shown: it may be secret)",
+            ),
+        ];
+        for (text, expected) in bad {
+            let error = header(2, text).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+            assert!(!format!("{error:?} {:?}", error.next_step()).contains("s3cret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bearer_file_holds_one_token() {
+        let check = |content: &[u8]| {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(content).unwrap();
+            bearer(file.path())
+                .map_err(|error| error.to_string().replace(&file.path().display().to_string(), "FILE"))
+        };
+        let longest = "x".repeat(LONGEST_BEARER);
+        assert_eq!(check(b"abc.def\n"), Ok("abc.def".to_owned()));
+        assert_eq!(check(format!("{longest}\r\n").as_bytes()), Ok(longest.clone()));
+        let bad: [(&[u8], &str); 5] = [
+            (b"", "the token in `FILE` is empty"),
+            (b"\n", "the token in `FILE` is empty"),
+            (format!("{longest}x").leak().as_bytes(), "the token in `FILE` is longer than 4096 bytes"),
+            (b"abc\r\nX: y", "the token in `FILE` has something else than printable ASCII without spaces"),
+            (
+                "s\u{fc}\u{df}".as_bytes(),
+                "the token in `FILE` has something else than printable ASCII without spaces",
+            ),
+        ];
+        for (content, expected) in bad {
+            assert_eq!(check(content).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn a_label_keeps_secrets_of_the_url() {
+        let cases = [
+            ("a/b?c.img", "a/b?c.img"),
+            ("https://u:p@host:1/a@b.img?sig=x#y", "https://host:1/a@b.img"),
+            ("http://host", "http://host"),
+        ];
+        for (image, expected) in cases {
+            assert_eq!(label(image), expected);
+        }
+    }
+}

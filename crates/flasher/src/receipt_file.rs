@@ -1,0 +1,68 @@
+//! The receipt on disk: whole or not there, and never one of an earlier run.
+
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use flasher_core::{Error, Receipt, Result};
+use tempfile::NamedTempFile;
+
+/// A place for a receipt, proven to be writable before anything is touched.
+#[derive(Debug)]
+pub(crate) struct ReceiptFile {
+    path: PathBuf,
+    unfinished: NamedTempFile,
+}
+
+impl ReceiptFile {
+    /// Makes a temporary file in the folder of `path` and removes the receipt of an earlier run: if this run dies, no
+    /// old verdict is left that could pass for its own.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, or something else than a file has the name.
+    pub(crate) fn prepare(path: &Path) -> Result<Self> {
+        let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let unfinished = tempfile::Builder::new()
+            .prefix(".flasher-receipt-")
+            .permissions(Permissions::from_mode(0o666)) // the umask takes its share
+            .tempfile_in(folder)
+            .map_err(|error| refused(path, error))?;
+        forget(path)?;
+        Ok(Self { path: path.to_path_buf(), unfinished })
+    }
+
+    /// Writes the receipt and gives the file its name in one step.
+    ///
+    /// # Errors
+    /// When the disk is full or the folder is gone.
+    pub(crate) fn write(mut self, receipt: &Receipt) -> Result<PathBuf> {
+        let written = serde_json::to_string_pretty(receipt).map_err(io::Error::from).and_then(|json| {
+            writeln!(self.unfinished, "{json}")?;
+            self.unfinished.as_file().sync_all()
+        });
+        let failed = |error: io::Error| {
+            Error::infrastructure(format!("cannot write the receipt `{}`", self.path.display()))
+                .because(error)
+        };
+        written.map_err(failed)?;
+        self.unfinished.persist(&self.path).map_err(|error| failed(error.error))?;
+        Ok(self.path)
+    }
+}
+
+fn forget(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(refused(path, error)),
+        Ok(metadata) if metadata.is_file() => fs::remove_file(path).map_err(|error| refused(path, error)),
+        Ok(_) => Err(Error::config(format!("`{}` exists and is no regular file", path.display()))
+            .help("name another file with `--receipt FILE`")),
+    }
+}
+
+fn refused(path: &Path, error: io::Error) -> Error {
+    Error::config(format!("no receipt can be kept as `{}`", path.display()))
+        .help("name a file in a folder you may write with `--receipt FILE`")
+        .because(error)
+}

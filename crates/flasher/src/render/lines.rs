@@ -1,0 +1,163 @@
+//! A running job as plain lines with the time since its start, for logs and pipes.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use flasher_core::{Event, Progress, Step, Transfer, TransferState};
+
+use super::units::{bytes, seconds, tame};
+
+/// Bytes between two lines of progress when the total is unknown.
+const STRIDE: u64 = 256 << 20;
+
+/// Writes one line for each thing worth one.
+pub(crate) struct Lines<W> {
+    state: Mutex<State<W>>,
+    verbose: bool,
+    begun: Instant,
+}
+
+struct State<W> {
+    out: W,
+    /// How far the last line of progress was: its step, and tenths of the total or strides.
+    shown: Option<(Step, u64)>,
+}
+
+impl<W: Write + Send> Lines<W> {
+    /// Writes to `out`; when verbose, also what the board prints.
+    pub(crate) fn new(out: W, verbose: bool) -> Self {
+        Self { state: Mutex::new(State { out, shown: None }), verbose, begun: Instant::now() }
+    }
+}
+
+impl<W: Write + Send> Progress for Lines<W> {
+    fn report(&self, event: Event) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(line) = state.line(&event, self.verbose) else { return };
+        // A job goes on when nobody reads its log: its board must not be left half written.
+        writeln!(state.out, "[{:>8}] {line}", seconds(self.begun.elapsed().as_secs_f64())).ok();
+    }
+}
+
+impl<W> State<W> {
+    fn line(&mut self, event: &Event, verbose: bool) -> Option<String> {
+        Some(match event {
+            Event::StepBegun { step } => step.to_string(),
+            Event::Advanced { step, done, total } => self.advanced(*step, *done, *total)?,
+            Event::Console { line } if verbose => format!("  | {}", tame(line)),
+            other => format!("  {}", remark(other)?),
+        })
+    }
+
+    fn advanced(&mut self, step: Step, done: u64, total: Option<u64>) -> Option<String> {
+        let mark = match total {
+            Some(total) if total > 0 => (u128::from(done) * 10 / u128::from(total)) as u64,
+            _ => done / STRIDE,
+        };
+        if mark == 0 || self.shown == Some((step, mark)) {
+            return None;
+        }
+        self.shown = Some((step, mark));
+        Some(format!("  {}", amount(done, total)))
+    }
+}
+
+/// `12 MiB of 48 MiB (25 %)`.
+pub(super) fn amount(done: u64, total: Option<u64>) -> String {
+    match total {
+        Some(total) if total > 0 => {
+            let percent = u128::from(done) * 100 / u128::from(total);
+            format!("{} of {} ({percent} %)", bytes(done), bytes(total))
+        }
+        _ => bytes(done),
+    }
+}
+
+/// The words for an event that is worth a line wherever it happens.
+pub(super) fn remark(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::AttemptBegun { attempt, attempts } if *attempt > 1 => {
+            format!("attempt {attempt} of {attempts}")
+        }
+        Event::Note { message } => tame(message),
+        Event::Warning { message } => format!("warning: {}", tame(message)),
+        Event::Transfer(transfer) => transferred(transfer)?,
+        Event::Retrying { attempt, pause, cause } => {
+            format!("attempt {attempt} failed: {}; the next one in {}", tame(cause), seconds(*pause))
+        }
+        _ => return None,
+    })
+}
+
+fn transferred(transfer: &Transfer) -> Option<String> {
+    let what = format!("{} {} to {}", tame(&transfer.protocol), tame(&transfer.file), transfer.peer.ip());
+    Some(match &transfer.state {
+        TransferState::Begun { .. } => return None,
+        // The image and its map go over HTTP; the progress of their steps tells that.
+        TransferState::Done { .. } if transfer.protocol == "http" => return None,
+        TransferState::Done { bytes: count, resends, seconds: time } => {
+            let again = if *resends > 0 { format!(", {resends} packets sent again") } else { String::new() };
+            format!("{what}: {} in {}{again}", bytes(*count), seconds(*time))
+        }
+        TransferState::Failed { bytes: count, reason } => {
+            format!("{what}: failed after {}: {}", bytes(*count), tame(reason))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(events: Vec<Event>, verbose: bool) -> String {
+        let mut state = State { out: (), shown: None };
+        let lines = events.iter().filter_map(|event| state.line(event, verbose));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn events() -> Vec<Event> {
+        let transfer = |state| {
+            let (protocol, file) = ("tftp".to_owned(), "kernel".to_owned());
+            Event::Transfer(Transfer { protocol, peer: ([10, 0, 0, 2], 1069).into(), file, state })
+        };
+        let advanced = |done| Event::Advanced { step: Step::Write, done, total: Some(100 << 20) };
+        vec![
+            Event::AttemptBegun { attempt: 1, attempts: 4 },
+            Event::StepBegun { step: Step::Bootloader },
+            Event::Console { line: "U-Boot 2023.01".to_owned() },
+            transfer(TransferState::Begun { length: Some(1024), options: "blksize 1468".to_owned() }),
+            transfer(TransferState::Done { bytes: 1024, resends: 2, seconds: 0.5 }),
+            transfer(TransferState::Failed { bytes: 512, reason: "no answer\x1b[2J".to_owned() }),
+            Event::StepDone { step: Step::Bootloader, seconds: 1.0 },
+            Event::StepBegun { step: Step::Write },
+            advanced(1),
+            advanced(10 << 20),
+            advanced(11 << 20),
+            advanced(100 << 20),
+            Event::Warning { message: "slow".to_owned() },
+            Event::Retrying { attempt: 1, pause: 2.0, cause: "the board went silent".to_owned() },
+            Event::AttemptBegun { attempt: 2, attempts: 4 },
+        ]
+    }
+
+    #[test]
+    fn a_log_has_a_line_for_each_thing_worth_one() {
+        insta::assert_snapshot!(shown(events(), false), @r#"
+        bootloader
+          tftp kernel to 10.0.0.2: 1 KiB in 0.5 s, 2 packets sent again
+          tftp kernel to 10.0.0.2: failed after 512 bytes: no answer�[2J
+        write
+          10 MiB of 100 MiB (10 %)
+          100 MiB of 100 MiB (100 %)
+          warning: slow
+          attempt 1 failed: the board went silent; the next one in 2.0 s
+          attempt 2 of 4
+        "#);
+    }
+
+    #[test]
+    fn a_verbose_log_has_what_the_board_prints() {
+        assert!(shown(events(), true).contains("\n  | U-Boot 2023.01\n"));
+    }
+}

@@ -1,0 +1,165 @@
+//! What `--json` prints besides the events of a job: one object a line, each with the key `event`.
+
+use std::collections::BTreeMap;
+
+use flasher_core::config::Finding;
+use flasher_core::{Class, Description, Error, Event, Plan};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+/// A result of a command.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(crate) enum Message {
+    /// A problem of a file.
+    Finding {
+        /// The file as the user named it.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// Path in the tree, dotted; empty for the file as a whole.
+        at: String,
+        /// What is wrong and what was accepted.
+        message: String,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// The command failed.
+    Error {
+        /// Who is to blame.
+        class: Class,
+        /// What happened.
+        cause: String,
+        /// Where, in more detail.
+        context: BTreeMap<String, String>,
+        /// What to do next.
+        help: Option<String>,
+        /// The last console lines before it.
+        console: Vec<String>,
+    },
+    /// What a flash would do.
+    Plan(Box<Plan>),
+    /// A node of an exporter YAML that is fine.
+    Node {
+        /// Its dotted path.
+        path: String,
+        /// What it is.
+        kind: String,
+        /// What a flasher boots and where it can write.
+        description: Option<Box<Description>>,
+    },
+    /// A driver of this build.
+    Driver {
+        /// What `type:` takes.
+        name: String,
+        /// Other names it answers to.
+        aliases: Vec<String>,
+        /// One line.
+        summary: String,
+        /// The children it needs or can use.
+        children: Vec<Child>,
+        /// JSON Schema of its `config:`.
+        config: Value,
+        /// A working node, YAML.
+        example: String,
+    },
+    /// A board of this build.
+    Board {
+        /// What `type:` takes.
+        name: String,
+        /// Other names it answers to.
+        aliases: Vec<String>,
+        /// The driver that flashes it.
+        driver: String,
+        /// Its manifest, passwords left out.
+        manifest: Value,
+    },
+    /// Power was switched.
+    Power {
+        /// What it is now.
+        on: bool,
+    },
+    /// A reading of a power meter.
+    Reading {
+        /// Volts.
+        voltage: f64,
+        /// Amperes.
+        current: f64,
+    },
+    /// What `doctor` found out about one thing.
+    Health {
+        /// The thing: a node's path, or a folder.
+        subject: String,
+        /// Whether it would stop a flash.
+        healthy: bool,
+        /// What was found.
+        finding: String,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// A medium file was compared with the image, independently of the flash.
+    Compared {
+        /// Bytes compared.
+        length: u64,
+        /// SHA-256 of the image.
+        image_sha256: String,
+        /// SHA-256 of as many bytes of the medium.
+        medium_sha256: String,
+    },
+    /// A receipt was kept.
+    Receipt {
+        /// The file.
+        file: String,
+    },
+}
+
+/// A child a driver needs or can use.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Child {
+    /// Its name below `children:`.
+    pub(crate) role: String,
+    /// What it has to be.
+    pub(crate) kind: String,
+    /// Whether the driver cannot do without.
+    pub(crate) needed: bool,
+    /// What it is for.
+    pub(crate) purpose: String,
+}
+
+impl From<&Finding> for Message {
+    fn from(finding: &Finding) -> Self {
+        let Finding { file, line, column, at, message, help, .. } = finding.clone();
+        Self::Finding { file, line, column, at, message, help }
+    }
+}
+
+impl From<&Error> for Message {
+    fn from(error: &Error) -> Self {
+        Self::Error {
+            class: error.class(),
+            cause: error.cause(),
+            context: error.context().iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
+            help: error.next_step().map(str::to_owned),
+            console: error.console_lines().to_vec(),
+        }
+    }
+}
+
+/// One line of `--json` output. For its schema.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "read by schemars only")]
+enum Line {
+    /// What a running job tells.
+    Job(Event),
+    /// What a command gives.
+    Command(Message),
+}
+
+/// JSON Schema of one line of `--json` output.
+pub(crate) fn schema() -> Value {
+    schemars::schema_for!(Line).to_value()
+}

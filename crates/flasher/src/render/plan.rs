@@ -1,0 +1,67 @@
+//! A plan, and what a flasher boots, as text.
+
+use std::fmt::Write;
+
+use flasher_core::{BootFile, Description, Plan};
+
+use super::paint::Paint;
+use super::units::{bytes, tame};
+
+/// What a flash would do. Ends with a newline.
+pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
+    let mut text =
+        format!("{}\n", paint.bold(&format!("{} to {} ({})", tame(&plan.image), plan.target, plan.device)));
+    let lengths =
+        [plan.source_length.map(bytes), plan.decoded_length.map(|it| format!("{} decoded", bytes(it)))];
+    let lengths = lengths.into_iter().flatten().map(|it| format!(", {it}")).collect::<String>();
+    fact(&mut text, paint, "image", &format!("{}{lengths}", plan.format));
+    text.push_str(&description(&plan.boots, "", paint));
+    plan.warnings.iter().for_each(|warning| fact(&mut text, paint, "warning", warning));
+    text
+}
+
+/// What a flasher boots and where it can write; every line begins with `indent`.
+pub(crate) fn description(boots: &Description, indent: &str, paint: Paint) -> String {
+    let mut text = String::new();
+    let mut line = |key: &str, value: &str| {
+        text.push_str(indent);
+        fact(&mut text, paint, key, value);
+    };
+    line("board", &boots.board);
+    line("targets", &targets(boots));
+    if !boots.variants.is_empty() {
+        line("variants", &marked(&boots.variants, boots.variant.as_deref()));
+    }
+    let files =
+        [("kernel", Some(&boots.kernel)), ("initramfs", boots.initram.as_ref()), ("dtb", boots.dtb.as_ref())];
+    for (key, file) in files {
+        file.iter().for_each(|file| line(key, &boot_file(file)));
+    }
+    line("boots with", &boots.bootcmd);
+    line("bundle", &format!("sha256:{}", boots.bundle_sha256));
+    text
+}
+
+fn targets(boots: &Description) -> String {
+    let one = |(name, device): (&String, &String)| {
+        let default = if *name == boots.default_target { " (default)" } else { "" };
+        format!("{name} {device}{default}")
+    };
+    boots.targets.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Names in a row, the one in use marked.
+pub(crate) fn marked(names: &[String], used: Option<&str>) -> String {
+    let one =
+        |name: &String| if Some(name.as_str()) == used { format!("{name} (in use)") } else { name.clone() };
+    names.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn boot_file(file: &BootFile) -> String {
+    format!("{} at {}, {}", file.file, file.address, bytes(file.length))
+}
+
+fn fact(text: &mut String, paint: Paint, key: &str, value: &str) {
+    let key = paint.dim(&format!("  {key:<11}"));
+    let _ = writeln!(text, "{key} {}", tame(value)); // into memory
+}

@@ -1,0 +1,177 @@
+//! How a proven and a failed flash look, pinned.
+
+use flasher_core::flash::{
+    BoardFacts, BootFile, Description, ImageFacts, MediumFacts, PowerState, RangeFacts, TranscriptFacts,
+};
+use flasher_core::{Class, Error, Failure, Plan, Receipt, Step, Verdict};
+
+use super::paint::Paint;
+use super::{plan, trouble, verdict};
+
+fn range(offset: u64, writes: u32) -> RangeFacts {
+    let sha256 = "ab".repeat(32);
+    RangeFacts { offset, length: 16 << 20, sha256: sha256.clone(), read_back: Some(sha256), writes }
+}
+
+fn receipt() -> Receipt {
+    Receipt {
+        schema: 1,
+        tool: "flasher 0.1.0".to_owned(),
+        verdict: Verdict::Proven,
+        failure: None,
+        started: 1_790_000_000,
+        seconds: 83.2,
+        attempts: 2,
+        image: ImageFacts {
+            source: "https://***@host/os.img.xz".to_owned(),
+            format: Some("xz".to_owned()),
+            source_length: Some(5 << 20),
+            source_sha256: Some("11".repeat(32)),
+            decoded_length: Some(48 << 20),
+            decoded_sha256: Some("22".repeat(32)),
+            checked: Some("decoded".to_owned()),
+        },
+        board: BoardFacts {
+            name: Some("sim".to_owned()),
+            variant: Some("sim".to_owned()),
+            bundle_sha256: Some("33".repeat(32)),
+            address: Some("10.0.2.15".to_owned()),
+        },
+        medium: Some(MediumFacts {
+            target: "emmc".to_owned(),
+            device: "/dev/mmcblk0".to_owned(),
+            size: 64 << 20,
+            identity: [("model".to_owned(), "SD64G\x1b[2J".to_owned())].into(),
+            read_back: Some("direct".to_owned()),
+            read_back_sha256: Some("44".repeat(32)),
+            data_written: 12 << 20,
+            zeros_written: 36 << 20,
+            ranges: vec![range(0, 1), range(16 << 20, 2), range(32 << 20, 1)],
+        }),
+        steps: Default::default(),
+        power: PowerState::Off,
+        transcript: Some(TranscriptFacts { file: "console.log".to_owned(), sha256: "55".repeat(32) }),
+        warnings: vec!["the image's last sector has no backup partition table".to_owned()],
+    }
+}
+
+fn failed() -> (Receipt, Failure) {
+    let error = Error::new(Class::Board, "the boot loader did not load `kernel`")
+        .with("file", "kernel")
+        .with("address", "0x82000000")
+        .console(vec!["=> tftpboot 0x82000000 kernel".to_owned(), "T T T \x1b[31m".to_owned()])
+        .help("check that UDP port 69 reaches this machine");
+    let failure = Failure::new(Step::Bootloader, &error);
+    let failed =
+        Receipt { verdict: Verdict::Failed, failure: Some(failure.clone()), medium: None, ..receipt() };
+    (failed, failure)
+}
+
+#[test]
+fn a_proven_flash_names_its_evidence() {
+    insta::assert_snapshot!(verdict::proven(&receipt(), Some("receipt.json"), Paint::plain()), @r#"
+    proven  48 MiB on emmc (/dev/mmcblk0) of board sim in 1 min 23 s, attempt 2
+      image       https://***@host/os.img.xz, xz
+      source      sha256:1111111111111111111111111111111111111111111111111111111111111111
+      decoded     sha256:2222222222222222222222222222222222222222222222222222222222222222
+      --sha256    equals the digest of the decoded image
+      read back   3 ranges, all equal, read past the page cache
+      read back   sha256:4444444444444444444444444444444444444444444444444444444444444444 over all
+      written     12 MiB of data, 36 MiB of zeros, 1 range written again
+      medium      /dev/mmcblk0, 64 MiB, model SD64G�[2J
+      board       sim, variant sim, at 10.0.2.15
+      bundle      sha256:3333333333333333333333333333333333333333333333333333333333333333
+      power       off
+      warning     the image's last sector has no backup partition table
+      transcript  console.log
+      receipt     receipt.json
+    "#);
+}
+
+#[test]
+fn a_range_that_differs_is_never_called_equal() {
+    let mut receipt = receipt();
+    receipt.medium.as_mut().unwrap().ranges[1].read_back = None;
+    let text = verdict::proven(&receipt, None, Paint::plain());
+    assert!(text.contains("3 ranges, 2 equal"), "{text}");
+}
+
+#[test]
+fn a_failed_flash_names_its_cause_and_the_next_step() {
+    let (receipt, failure) = failed();
+    insta::assert_snapshot!(trouble::failed(&receipt, &failure, Some("receipt.json"), Paint::plain()), @r#"
+    error: the boot loader did not load `kernel`
+       = class:      board (exit 5)
+       = step:       bootloader, attempt 2
+       = address:    0x82000000
+       = file:       kernel
+       = power:      off
+       = warning:    the image's last sector has no backup partition table
+       = transcript: console.log
+       = receipt:    receipt.json
+       = console:
+         | => tftpboot 0x82000000 kernel
+         | T T T �[31m
+       = help:       check that UDP port 69 reaches this machine
+    "#);
+}
+
+#[test]
+fn an_error_of_a_command_names_class_place_and_next_step() {
+    let error = Error::infrastructure("cannot open `/dev/ttyUSB0`")
+        .with("node", "board.serial")
+        .because(std::io::Error::from(std::io::ErrorKind::NotFound))
+        .help("plug it in");
+    insta::assert_snapshot!(trouble::error(&error, Paint::plain()), @r#"
+    error: cannot open `/dev/ttyUSB0`: entity not found
+       = class:      infrastructure (exit 4)
+       = node:       board.serial
+       = help:       plug it in
+    "#);
+}
+
+#[test]
+fn a_plan_names_what_is_booted_and_where_it_writes() {
+    let file = |file: &str, length| BootFile {
+        file: file.to_owned(),
+        name: file.to_owned(),
+        address: "0x82000000".to_owned(),
+        length,
+    };
+    let boots = Description {
+        board: "sim".to_owned(),
+        targets: [("emmc", "/dev/mmcblk0"), ("usd", "/sys/class/block#4fb0000")]
+            .map(|(name, device)| (name.to_owned(), device.to_owned()))
+            .into(),
+        default_target: "emmc".to_owned(),
+        variants: vec!["sim".to_owned(), "custom".to_owned()],
+        variant: Some("sim".to_owned()),
+        kernel: file("data/kernel", 1 << 20),
+        initram: Some(file("data/initramfs", 512 << 10)),
+        dtb: None,
+        bootcmd: "booti 0x82000000".to_owned(),
+        bundle_sha256: "66".repeat(32),
+    };
+    let planned = Plan {
+        image: "os.img.xz".to_owned(),
+        format: "xz".to_owned(),
+        source_length: Some(5 << 20),
+        decoded_length: Some(48 << 20),
+        target: "emmc".to_owned(),
+        device: "/dev/mmcblk0".to_owned(),
+        boots,
+        warnings: vec!["the image is larger than usual".to_owned()],
+    };
+    insta::assert_snapshot!(plan::plan(&planned, Paint::plain()), @r#"
+    os.img.xz to emmc (/dev/mmcblk0)
+      image       xz, 5 MiB, 48 MiB decoded
+      board       sim
+      targets     emmc /dev/mmcblk0 (default), usd /sys/class/block#4fb0000
+      variants    sim (in use), custom
+      kernel      data/kernel at 0x82000000, 1 MiB
+      initramfs   data/initramfs at 0x82000000, 512 KiB
+      boots with  booti 0x82000000
+      bundle      sha256:6666666666666666666666666666666666666666666666666666666666666666
+      warning     the image is larger than usual
+    "#);
+}

@@ -1,0 +1,87 @@
+//! A failure as text: cause, where, the last console lines, the next step.
+
+use std::fmt::Write;
+
+use flasher_core::flash::PowerState;
+use flasher_core::{Class, Error, Failure, Receipt};
+
+use super::paint::Paint;
+use super::units::tame;
+
+/// The error of a command. Ends with a newline.
+pub(crate) fn error(error: &Error, paint: Paint) -> String {
+    let mut report = Report::new(&error.cause(), paint);
+    if error.class() != Class::Config {
+        report.fact("class", &class(error.class()));
+    }
+    error.context().iter().for_each(|(key, value)| report.fact(key, value));
+    report.console(error.console_lines());
+    error.next_step().iter().for_each(|help| report.fact("help", help));
+    report.text
+}
+
+/// The failure a receipt tells of. Ends with a newline.
+pub(crate) fn failed(receipt: &Receipt, failure: &Failure, kept: Option<&str>, paint: Paint) -> String {
+    let mut report = Report::new(&failure.cause, paint);
+    report.fact("class", &class(failure.class));
+    let attempts =
+        if receipt.attempts > 1 { format!(", attempt {}", receipt.attempts) } else { String::new() };
+    report.fact("step", &format!("{}{attempts}", failure.step));
+    failure.context.iter().for_each(|(key, value)| report.fact(key, value));
+    report.fact("power", power(receipt.power));
+    receipt.warnings.iter().for_each(|warning| report.fact("warning", warning));
+    if let Some(transcript) = &receipt.transcript {
+        report.fact("transcript", &transcript.file);
+    }
+    kept.iter().for_each(|file| report.fact("receipt", file));
+    report.console(&failure.console);
+    failure.help.iter().for_each(|help| report.fact("help", help));
+    report.text
+}
+
+/// `off`, `left on`, …
+pub(super) fn power(state: PowerState) -> &'static str {
+    match state {
+        PowerState::Untouched => "untouched",
+        PowerState::Off => "off",
+        PowerState::On => "on",
+        PowerState::Unknown => "unknown: the switch failed",
+    }
+}
+
+fn class(class: Class) -> String {
+    format!("{class} (exit {})", class.exit_code())
+}
+
+struct Report {
+    text: String,
+    paint: Paint,
+}
+
+impl Report {
+    fn new(cause: &str, paint: Paint) -> Self {
+        let cause = paint.bold(&lines(cause));
+        Self { text: format!("{} {cause}\n", paint.bad("error:")), paint }
+    }
+
+    fn fact(&mut self, key: &str, value: &str) {
+        let key = self.paint.dim(&format!("   = {:<11}", format!("{}:", tame(key))));
+        let _ = writeln!(self.text, "{key} {}", lines(value).replace('\n', "\n                 ")); // into memory
+    }
+
+    fn console(&mut self, console: &[String]) {
+        if console.is_empty() {
+            return;
+        }
+        let key = self.paint.dim("   = console:");
+        let _ = writeln!(self.text, "{key}"); // into memory
+        for line in console {
+            let _ = writeln!(self.text, "{} {}", self.paint.dim("     |"), tame(line)); // into memory
+        }
+    }
+}
+
+/// Our own texts may have several lines.
+fn lines(text: &str) -> String {
+    text.trim_end().lines().map(tame).collect::<Vec<_>>().join("\n")
+}

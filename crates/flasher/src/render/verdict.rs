@@ -1,0 +1,95 @@
+//! The verdict of a proven flash as text.
+
+use std::fmt::Write;
+
+use flasher_core::Receipt;
+use flasher_core::flash::{BoardFacts, MediumFacts};
+
+use super::paint::Paint;
+use super::trouble::power;
+use super::units::{bytes, seconds, tame};
+
+/// What was proven, on which board, with every digest. Ends with a newline.
+pub(crate) fn proven(receipt: &Receipt, kept: Option<&str>, paint: Paint) -> String {
+    let (image, board) = (&receipt.image, &receipt.board);
+    let mut text = format!("{}  {}\n", paint.good(&paint.bold("proven")), headline(receipt));
+    let mut fact = |key: &str, value: String| {
+        let key = paint.dim(&format!("  {key:<11}"));
+        let _ = writeln!(text, "{key} {}", tame(&value)); // into memory
+    };
+    fact(
+        "image",
+        [Some(image.source.clone()), image.format.clone()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(", "),
+    );
+    image.source_sha256.iter().for_each(|digest| fact("source", format!("sha256:{digest}")));
+    image.decoded_sha256.iter().for_each(|digest| fact("decoded", format!("sha256:{digest}")));
+    if let Some(which) = &image.checked {
+        fact("--sha256", format!("equals the digest of the {which} image"));
+    }
+    if let Some(medium) = &receipt.medium {
+        read_back(medium).into_iter().for_each(|value| fact("read back", value));
+        fact("written", written(medium));
+        fact("medium", identity(medium));
+    }
+    fact("board", whole(board));
+    board.bundle_sha256.iter().for_each(|digest| fact("bundle", format!("sha256:{digest}")));
+    fact("power", power(receipt.power).to_owned());
+    receipt.warnings.iter().for_each(|warning| fact("warning", warning.clone()));
+    receipt.transcript.iter().for_each(|transcript| fact("transcript", transcript.file.clone()));
+    kept.iter().for_each(|file| fact("receipt", (*file).to_owned()));
+    text
+}
+
+fn whole(board: &BoardFacts) -> String {
+    let variant = board.variant.as_ref().map(|variant| format!("variant {variant}"));
+    let address = board.address.as_ref().map(|address| format!("at {address}"));
+    [board.name.clone(), variant, address].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn headline(receipt: &Receipt) -> String {
+    let length = receipt.image.decoded_length.map_or_else(|| "the image".to_owned(), bytes);
+    let place = receipt
+        .medium
+        .as_ref()
+        .map(|medium| format!(" on {} ({})", tame(&medium.target), tame(&medium.device)));
+    let board = receipt.board.name.as_ref().map(|name| format!(" of board {}", tame(name)));
+    let attempts =
+        if receipt.attempts > 1 { format!(", attempt {}", receipt.attempts) } else { String::new() };
+    let (place, board) = (place.unwrap_or_default(), board.unwrap_or_default());
+    format!("{length}{place}{board} in {}{attempts}", seconds(receipt.seconds))
+}
+
+/// How the ranges compared, and the digest over all of them.
+fn read_back(medium: &MediumFacts) -> Vec<String> {
+    let count = medium.ranges.len();
+    let equal = medium.ranges.iter().filter(|range| range.read_back.as_ref() == Some(&range.sha256)).count();
+    let equal = if equal == count { "all equal".to_owned() } else { format!("{equal} equal") };
+    let how = medium.read_back.as_deref().map(|how| match how {
+        "direct" => ", read past the page cache".to_owned(),
+        "dropped" => ", read after the page cache was dropped".to_owned(),
+        other => format!(", read back {other}"),
+    });
+    let how = how.unwrap_or_default();
+    let compared = format!("{}, {equal}{how}", ranges(count));
+    let digest = medium.read_back_sha256.as_ref().map(|digest| format!("sha256:{digest} over all"));
+    [Some(compared), digest].into_iter().flatten().collect()
+}
+
+fn ranges(count: usize) -> String {
+    if count == 1 { "1 range".to_owned() } else { format!("{count} ranges") }
+}
+
+fn written(medium: &MediumFacts) -> String {
+    let again = medium.ranges.iter().filter(|range| range.writes > 1).count();
+    let again = if again > 0 { format!(", {} written again", ranges(again)) } else { String::new() };
+    format!("{} of data, {} of zeros{again}", bytes(medium.data_written), bytes(medium.zeros_written))
+}
+
+fn identity(medium: &MediumFacts) -> String {
+    let more = medium.identity.iter().map(|(key, value)| format!(", {key} {value}")).collect::<String>();
+    format!("{}, {}{more}", medium.device, bytes(medium.size))
+}

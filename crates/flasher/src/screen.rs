@@ -1,0 +1,93 @@
+//! Where results go: standard output, as text for people or one JSON object a line. Everything else goes to standard error.
+
+use std::io::{self, Write};
+
+use crate::failure::Failure;
+use crate::render::message::Message;
+use crate::render::paint::Paint;
+use crate::render::trouble;
+
+/// Writes to standard error. Nobody may be reading there; a job goes on, for its board must not be left half written.
+pub(crate) fn aside(text: &str) {
+    io::stderr().lock().write_all(text.as_bytes()).ok();
+}
+
+/// The way results are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Screen {
+    json: bool,
+}
+
+impl Screen {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether standard output has JSON lines.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Colour for standard output.
+    pub(crate) fn paint(&self) -> Paint {
+        Paint::of(&io::stdout())
+    }
+
+    /// A result: the message as JSON, or the text.
+    ///
+    /// # Errors
+    /// When standard output gives way.
+    pub(crate) fn show(&self, message: &Message, text: impl FnOnce(Paint) -> String) -> io::Result<()> {
+        if self.json { self.message(message) } else { self.text(&text(self.paint())) }
+    }
+
+    /// A result that has no other form.
+    ///
+    /// # Errors
+    /// When standard output gives way.
+    pub(crate) fn text(&self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    /// A JSON line.
+    ///
+    /// # Errors
+    /// When standard output gives way.
+    pub(crate) fn message(&self, message: &Message) -> io::Result<()> {
+        self.text(&format!("{}\n", serde_json::to_string(message)?))
+    }
+
+    /// Something people should know that is no result.
+    pub(crate) fn aside(&self, text: &str) {
+        aside(text);
+    }
+
+    /// Reports a failure and gives its exit code.
+    pub(crate) fn fail(&self, failure: &Failure) -> u8 {
+        let code = failure.exit_code();
+        if code == 0 {
+            return code;
+        }
+        if self.json
+            && let Err(gone) = self.fail_as_json(failure)
+        {
+            tracing::debug!(%gone, "nobody reads the results");
+        }
+        match failure {
+            Failure::Findings(findings) => self.aside(&format!("{findings}\n")),
+            Failure::Error(error) => self.aside(&trouble::error(error, Paint::of(&io::stderr()))),
+            Failure::Output(error) => self.aside(&format!("error: cannot write the result: {error}\n")),
+        }
+        code
+    }
+
+    fn fail_as_json(&self, failure: &Failure) -> io::Result<()> {
+        match failure {
+            Failure::Findings(findings) => findings.0.iter().try_for_each(|it| self.message(&it.into())),
+            Failure::Error(error) => self.message(&error.into()),
+            Failure::Output(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The command line as its users meet it: the real binary, its two streams and its exit code.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use assert_cmd::cargo::cargo_bin;
+use serde_json::Value;
+
+const HEAD: &str = "apiVersion: jumpstarter.dev/v1alpha1\nkind: ExporterConfig\nmetadata: { name: lab }\n";
+const LAB: &str = "export:\n  board:\n    children:\n      power: { type: power-mock }\n      \
+                   serial: { type: serial, config: { url: \"loop://\" } }\n";
+
+/// A folder with an exporter YAML in it.
+struct Lab {
+    folder: tempfile::TempDir,
+}
+
+impl Lab {
+    fn new() -> Self {
+        Self::with(LAB)
+    }
+
+    fn with(export: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("lab.yaml"), format!("{HEAD}{export}")).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs a command with the exporter YAML.
+    fn run(&self, args: &[&str]) -> Ran {
+        let yaml = self.path("lab.yaml");
+        run(&[&["--exporter", yaml.to_str().unwrap()], args].concat())
+    }
+}
+
+/// What a command did.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+fn flasher() -> Command {
+    let mut command = Command::new(cargo_bin("flasher"));
+    command.env_remove("FLASHER_EXPORTER").stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Ran {
+    flasher().args(args).output().unwrap().into()
+}
+
+/// Every line of standard output as an object with the key `event`.
+fn events(ran: &Ran) -> Vec<Value> {
+    let line = |line: &str| {
+        let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(value["event"].is_string(), "{line}");
+        value
+    };
+    ran.out.lines().map(line).collect()
+}
+
+#[test]
+fn a_file_with_six_mistakes_gives_six_findings_in_one_go() {
+    let lab = Lab::with(concat!(
+        "export:\n",
+        "  one: { type: power-mok }\n",
+        "  two: { type: power-mock, config: { speed: 1 } }\n",
+        "  three: { ref: nowhere }\n",
+        "  four: { type: serial, config: { url: \"loop://\", baudrate: fast } }\n",
+        "  five: { tpye: serial }\n",
+        "  six: { ref: six }\n",
+    ));
+    let ran = lab.run(&["check"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert_eq!(ran.err.matches("error: ").count(), 6, "{}", ran.err);
+    assert!(ran.err.contains("did you mean `power-mock`?"), "{}", ran.err);
+    assert!(ran.err.ends_with("6 problems; nothing was opened, no board was touched\n"), "{}", ran.err);
+
+    let ran = lab.run(&["--json", "check"]);
+    let found = events(&ran);
+    assert_eq!((ran.code, found.len()), (2, 6));
+    let lines: Vec<_> = found.iter().map(|finding| finding["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [5, 6, 7, 8, 9, 10]);
+}
+
+#[test]
+fn a_good_file_is_fine() {
+    let lab = Lab::new();
+    let ran = lab.run(&["check"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(ran.out.contains("✓ board.power   power\n"), "{}", ran.out);
+    // The file can also be given to the command itself.
+    assert_eq!(run(&["check", lab.path("lab.yaml").to_str().unwrap()]).code, 0);
+}
+
+#[test]
+fn the_environment_can_name_the_exporter() {
+    let lab = Lab::new();
+    let ran: Ran = flasher()
+        .args(["power", "on"])
+        .env("FLASHER_EXPORTER", lab.path("lab.yaml"))
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!((ran.code, ran.out.as_str()), (0, "power on\n"));
+    let ran = run(&["power", "on"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("FLASHER_EXPORTER"), "{}", ran.err);
+}
+
+#[test]
+fn drivers_and_boards_come_out_of_the_registry() {
+    for (args, expected) in [
+        (&["drivers"][..], "power-mock  power that only remembers what it was told\n"),
+        (&["drivers", "serial"], "  baudrate  whole number, default 115200\n"),
+        (&["drivers", "jumpstarter_driver_pyserial.driver.PySerial"], "serial  "),
+        (&["boards"], "ti-j784s4  "),
+        (&["boards", "ti-j784s4"], "  target      usd /sys/class/block#4fb0000 (default)\n"),
+    ] {
+        let ran = run(args);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{args:?}");
+        assert!(ran.out.contains(expected), "{args:?}: {}", ran.out);
+    }
+}
+
+#[test]
+fn a_name_this_build_has_not_is_suggested() {
+    for (args, expected) in [
+        (["drivers", "power-mok"], "did you mean `power-mock`?"),
+        (["drivers", "toaster"], "this build has: `flasher`"),
+        (["boards", "ti-j784s5"], "did you mean `ti-j784s4`?"),
+    ] {
+        let ran = run(&args);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{args:?}");
+        assert!(ran.err.contains(expected), "{args:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn every_schema_is_json_and_knows_its_subject() {
+    for (of, expected) in [
+        ("exporter", "power-mock"),
+        ("bundle", "preflash_commands"),
+        ("events", "step-begun"),
+        ("events", "finding"),
+        ("receipt", "read_back_sha256"),
+    ] {
+        let ran = run(&["schema", of]);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{of}");
+        assert!(serde_json::from_str::<Value>(&ran.out).unwrap()["$schema"].is_string(), "{of}");
+        assert!(ran.out.contains(expected), "{of}");
+    }
+}
+
+#[test]
+fn the_schema_beside_the_examples_is_the_one_of_this_build() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/exporter.schema.json");
+    let stored = std::fs::read_to_string(file).unwrap();
+    let fresh = run(&["schema", "exporter"]).out;
+    assert!(stored == fresh, "run `flasher schema exporter > examples/exporter.schema.json`");
+}
+
+#[test]
+fn every_shell_gets_a_completion_script() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = run(&["completions", shell]);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{shell}");
+        assert!(ran.out.contains("no-power-off"), "{shell}");
+    }
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_a_usage_error() {
+    let ran = run(&["flsh"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("'flash'"), "{}", ran.err);
+    assert_eq!(run(&[]).code, 2);
+    let help = run(&["--help"]);
+    assert_eq!((help.code, help.err.as_str()), (0, ""));
+}
+
+#[test]
+fn a_reader_who_leaves_early_is_no_failure() {
+    let mut child = flasher().args(["schema", "exporter"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert_eq!(first, "{\n");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_meter_is_read() {
+    let lab = Lab::new();
+    let ran = lab.run(&["power", "read"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "0.000 V  0.000 A  0.000 W\n5.000 V  2.000 A  10.000 W\n"));
+    let readings = events(&lab.run(&["--json", "power", "read"]));
+    assert_eq!(readings[1], serde_json::json!({ "event": "reading", "voltage": 5.0, "current": 2.0 }));
+}
+
+#[test]
+fn power_is_switched_and_a_path_that_is_no_switch_is_refused() {
+    let lab = Lab::new();
+    assert_eq!(lab.run(&["power", "--device", "board.power", "cycle", "--wait", "0"]).out, "power on\n");
+    assert_eq!(lab.run(&["power", "off"]).out, "power off\n");
+    let ran = lab.run(&["power", "--device", "board.serial", "on"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("`board.serial` is of kind serial, expected power"), "{}", ran.err);
+}
+
+#[test]
+fn a_console_takes_its_input_from_a_pipe_and_ends_with_it() {
+    let lab = Lab::new();
+    let yaml = lab.path("lab.yaml");
+    let mut command = flasher();
+    command.args(["--exporter", yaml.to_str().unwrap(), "console"]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"printenv\r\n").unwrap();
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "printenv\r\n", ""));
+}
+
+#[test]
+fn secrets_are_not_shown_also_when_they_are_malformed() {
+    let lab = Lab::new();
+    let token = lab.path("token");
+    std::fs::write(&token, "s3cr\u{e9}t\n").unwrap();
+    for wrong in [
+        ["--header", "s3cret"],
+        ["--header", "Bad Name: s3cret"],
+        ["--header", "X: s3cret\nY: s3cret"],
+        ["--bearer-file", token.to_str().unwrap()],
+    ] {
+        for command in ["flash", "plan"] {
+            let ran = lab.run(&["-vvv", "--json", command, "os.img", wrong[0], wrong[1]]);
+            assert_eq!(ran.code, 2, "{wrong:?}");
+            assert!(!format!("{}{}", ran.out, ran.err).contains("s3cr"), "{wrong:?}: {}{}", ran.out, ran.err);
+            assert_eq!(events(&ran)[0]["class"], "config");
+        }
+    }
+}
+
+#[test]
+fn a_flash_that_cannot_begin_leaves_a_receipt_and_no_old_verdict() {
+    let lab = Lab::new();
+    let receipt = lab.path("receipt.json");
+    std::fs::write(&receipt, "{\"verdict\": \"proven\"}").unwrap();
+    let flash =
+        ["flash", "https://user:s3cret@host/os.img?sig=s3cret", "--receipt", receipt.to_str().unwrap()];
+    let ran = lab.run(&flash);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    let text = std::fs::read_to_string(&receipt).unwrap();
+    let kept: flasher_core::Receipt = serde_json::from_str(&text).unwrap();
+    assert_eq!((kept.verdict, kept.exit_code()), (flasher_core::Verdict::Failed, 2));
+    assert!(!text.contains("s3cret"), "{text}");
+    let ran = lab.run(&[&["--json"], &flash[..]].concat());
+    let last = events(&ran).pop().unwrap();
+    assert_eq!((ran.code, &last["event"]), (2, &Value::from("receipt")));
+}
+
+#[test]
+fn a_receipt_that_cannot_be_kept_stops_everything_before_it_begins() {
+    let lab = Lab::new();
+    for place in [lab.path("gone/receipt.json"), lab.folder.path().to_path_buf()] {
+        let ran = lab.run(&["flash", "os.img", "--receipt", place.to_str().unwrap()]);
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(ran.err.contains("--receipt FILE"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn doctor_says_what_is_missing_and_what_to_do() {
+    let healthy = Lab::new().run(&["doctor"]);
+    assert_eq!(healthy.code, 0, "{}", healthy.out);
+    let lab = Lab::with("export:\n  serial: { type: serial, config: { url: /dev/no-such-port } }\n");
+    let ran = lab.run(&["doctor"]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.out.contains("✗ serial") && ran.out.contains("/dev/no-such-port"), "{}", ran.out);
+    let health = events(&lab.run(&["--json", "doctor"]));
+    assert_eq!((&health[0]["event"], &health[0]["healthy"]), (&Value::from("health"), &Value::from(false)));
+}
+
+#[test]
+fn the_demo_proves_a_flash_and_leaves_only_its_receipt() {
+    let lab = Lab::new();
+    let receipt = lab.path("receipt.json");
+    let temp = lab.path("temp");
+    std::fs::create_dir(&temp).unwrap();
+    // Started by root, the simulated board runs as another user, who must get through.
+    let everyone = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(lab.folder.path(), everyone).unwrap();
+    let mut demo = flasher();
+    demo.args(["--json", "demo", "--receipt", receipt.to_str().unwrap()]).env("TMPDIR", &temp);
+    let ran = Ran::from(demo.output().unwrap());
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let events = events(&ran);
+    let compared = events.last().unwrap();
+    let kept: flasher_core::Receipt = serde_json::from_slice(&std::fs::read(&receipt).unwrap()).unwrap();
+    assert_eq!((kept.verdict, kept.failure), (flasher_core::Verdict::Proven, None));
+    assert_eq!(compared["event"], "compared");
+    assert_eq!(compared["medium_sha256"].as_str(), kept.image.decoded_sha256.as_deref());
+    assert_eq!(std::fs::read_dir(&temp).unwrap().count(), 0);
+}
+
+#[test]
+fn a_flash_that_is_interrupted_says_so_and_keeps_its_receipt() {
+    let lab = Lab::new();
+    let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/sim-bundle");
+    let yaml = format!(
+        "{HEAD}export:\n  board: {{ type: sim-board, config: {{ medium: medium.img, bootdelay: 60 }} }}\n  \
+         storage:\n    type: flasher\n    config: {{ flasher_bundle: {bundle:?}, power_off_seconds: 60 }}\n    children:\n      \
+         serial: {{ ref: board.serial }}\n      power: {{ ref: board.power }}\n      \
+         tftp: {{ type: tftp, config: {{ port: 0, root_dir: tftp }} }}\n      \
+         http: {{ type: http, config: {{ port: 0, root_dir: http }} }}\n"
+    );
+    std::fs::write(lab.path("lab.yaml"), yaml).unwrap();
+    std::fs::write(lab.path("os.img"), vec![0x5a; 1 << 20]).unwrap();
+    let text = |name: &str| lab.path(name).to_str().unwrap().to_owned();
+    let mut child = flasher()
+        .args([
+            "--exporter",
+            &text("lab.yaml"),
+            "--json",
+            "flash",
+            &text("os.img"),
+            "--receipt",
+            &text("receipt.json"),
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // Power stays off for a minute: this is the moment to change one's mind.
+    assert!(lines.any(|line| line.contains("step-begun") && line.contains("power")));
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert!(lines.any(|line| line.contains("interrupted: stopping in good order")));
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let kept: flasher_core::Receipt =
+        serde_json::from_slice(&std::fs::read(lab.path("receipt.json")).unwrap()).unwrap();
+    assert_eq!(kept.class(), Some(flasher_core::Class::Interrupted));
+}
