@@ -41,7 +41,7 @@ pub struct QemuBoard {
 #[derive(Debug, Default)]
 struct State {
     running: Option<Running>,
-    network: Option<Wan>,
+    network: Option<LocalNetwork>,
     folder: Option<Arc<TempDir>>,
 }
 
@@ -61,7 +61,7 @@ impl Drop for Running {
 
 /// What exists from the first power on until the board is closed.
 #[derive(Debug)]
-struct Wan {
+struct LocalNetwork {
     dhcp: Option<DhcpServer>,
     tap: Tap,
 }
@@ -135,7 +135,7 @@ impl QemuBoard {
         state.running = None;
         self.probe().await?;
         if let (Some(network), None) = (&self.config.network, &state.network) {
-            state.network = Some(Wan::up(network).await?);
+            state.network = Some(LocalNetwork::up(network).await?);
         }
         let config = Arc::clone(&self.config);
         let kept = state.folder.take();
@@ -159,8 +159,8 @@ impl QemuBoard {
     pub(crate) async fn close(&self) -> Result<(), QemuError> {
         self.switch_off().await?;
         let mut state = self.state.lock().await;
-        if let Some(wan) = state.network.take() {
-            wan.down().await?;
+        if let Some(local) = state.network.take() {
+            local.down().await?;
         }
         state.folder = None;
         Ok(())
@@ -214,7 +214,7 @@ impl QemuBoard {
     }
 }
 
-impl Wan {
+impl LocalNetwork {
     async fn up(network: &Network) -> Result<Self, QemuError> {
         let tap = Tap::make(network).await?;
         let dhcp = network.dhcp.then(|| DhcpServer::start(network)).transpose()?;

@@ -69,7 +69,8 @@ pub struct Disk {
     #[serde(default)]
     pub cache: Cache,
     /// Rules of QEMU's `blkdebug` driver, for disk errors on purpose, in the text form of QEMU's manual:
-    /// sections `[inject-error]` with `event`, `errno`, `sector` and `once`.
+    /// sections `[inject-error]` with `event` (`pwritev`), `iotype` (`write`), `errno`, `sector` and `once`, every value
+    /// in quotes. Without `iotype` a rule strikes reads as well once its event has come.
     #[serde(default)]
     pub blkdebug: Option<String>,
 }

@@ -13,6 +13,7 @@
 //! **What it leaves.** Nothing. QEMU is killed, the tap removed and the DHCP server stopped when the board is closed or
 //! dropped. When this process is killed, the kernel kills QEMU (`setpriv --pdeathsig`, of util-linux, when it is there),
 //! and the tap goes with the namespace; a tap left over in a namespace that lives on is replaced at the next start.
+//! Only the board's folder of sockets, a few kilobytes, then stays in the temporary folder.
 //!
 //! Limits: killing QEMU does not lose what the guest's disk already took, as a real cut may: that is in this machine's
 //! page cache. U-Boot on QEMU uses the MAC address 52:52:52:52:52:52 whatever the emulated card says, so each board

@@ -16,8 +16,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use board_qemu::{Config, Network, QemuBoard};
-use flasher_core::ByteStream;
+use board_qemu::{Cache, Config, Disk, DiskKind, Network, QemuBoard, Size};
+use flasher_core::{ByteStream, Class};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -126,11 +126,13 @@ impl Console {
     }
 }
 
-/// Processes of this namespace whose name begins so.
+/// Processes of this namespace whose name begins so. One that has ended and that nobody has asked about is none: here
+/// the test is process 1, which inherits orphans.
 fn processes(name: &str) -> usize {
-    let comm =
-        |entry: std::io::Result<fs::DirEntry>| fs::read_to_string(entry.ok()?.path().join("comm")).ok();
-    fs::read_dir("/proc").unwrap().filter_map(comm).filter(|comm| comm.starts_with(name)).count()
+    let stat =
+        |entry: std::io::Result<fs::DirEntry>| fs::read_to_string(entry.ok()?.path().join("stat")).ok();
+    let lives = |stat: &String| stat.contains(&format!("({name}")) && !stat.contains(") Z ");
+    fs::read_dir("/proc").unwrap().filter_map(stat).filter(lives).count()
 }
 
 fn interfaces() -> Vec<String> {
@@ -192,5 +194,220 @@ fn qemu_one_open_line_sees_u_boot_through_a_power_cycle_and_dhcp() {
         assert_eq!(interfaces(), ["lo"]);
         let mut end = [0];
         assert_eq!(timeout(PATIENCE, console.line.read(&mut end)).await.unwrap().unwrap(), 0);
+    });
+}
+
+#[test]
+fn qemu_reset_keeps_the_memory_and_a_cut_does_not() {
+    story("qemu_reset_keeps_the_memory_and_a_cut_does_not", || async {
+        let board = QemuBoard::new(with_network());
+        assert_eq!(board.reset().await.unwrap_err().to_string(), "cannot reset: the emulated board is off");
+        let mut console = Console::open(&board).await;
+        board.power().on().await.unwrap();
+        console.stop_autoboot().await;
+        console.command("mw.l 50000000 c0ffee11").await;
+
+        board.reset().await.unwrap();
+        console.stop_autoboot().await;
+        assert!(console.command("md.l 50000000 1").await.contains("50000000: c0ffee11"));
+
+        board.link(false).await.unwrap();
+        console.command("setenv autoload no").await;
+        console.type_in("dhcp\n").await;
+        console.expect("BOOTP broadcast 2").await;
+        console.type_in("\x03").await;
+        console.expect("\n=> ").await;
+        board.link(true).await.unwrap();
+        assert!(console.command("dhcp").await.contains("bound to address 10.77.0.50"));
+
+        board.cut().await.unwrap();
+        assert!(!board.is_on().await);
+        console.rest().await;
+        board.power().on().await.unwrap();
+        console.stop_autoboot().await;
+        assert!(console.command("md.l 50000000 1").await.contains("50000000: 00000000"));
+
+        console.type_in("poweroff\n").await;
+        no_qemu_left().await;
+        board.power().off().await.unwrap();
+        board.power().on().await.unwrap();
+        console.stop_autoboot().await;
+        board.power().close().await.unwrap();
+        board.power().close().await.unwrap();
+        assert_eq!((processes("qemu-system"), interfaces()), (0, vec!["lo".to_owned()]));
+    });
+}
+
+/// What U-Boot finds on a disk of this kind, and whether what it writes reaches the file.
+async fn check_disk(kind: DiskKind, scan: &str, found: &str, write: Option<&str>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a disk, raw.img");
+    let disk = Disk {
+        kind,
+        file: file.clone(),
+        size: Some(Size(32 << 20)),
+        cache: Cache::default(),
+        blkdebug: None,
+    };
+    let environment = Some(folder.path().join("env.flash"));
+    let board = QemuBoard::new(Config { disk: Some(disk), environment, ..Config::default() });
+    let mut console = Console::open(&board).await;
+    board.power().on().await.unwrap();
+    console.stop_autoboot().await;
+    let told = console.command(scan).await;
+    assert!(told.contains(found), "{kind:?}: {told}");
+    if let Some(write) = write {
+        console.command("mw.b 50000000 a5 200").await;
+        console.command(write).await;
+        board.power().off().await.unwrap();
+        let bytes = fs::read(&file).unwrap();
+        assert_eq!(bytes.len(), 32 << 20);
+        assert!(bytes[512..1024].iter().all(|&byte| byte == 0xa5), "{kind:?}: not written");
+        assert!(
+            bytes[..512].iter().chain(&bytes[1024..]).all(|&byte| byte == 0),
+            "{kind:?}: written elsewhere"
+        );
+    }
+}
+
+#[test]
+fn qemu_each_kind_of_disk_is_seen_and_written() {
+    story("qemu_each_kind_of_disk_is_seen_and_written", || async {
+        let virtio = Some("virtio write 50000000 1 1");
+        check_disk(DiskKind::Virtio, "virtio scan; virtio info", "Capacity: 32.0 MB", virtio).await;
+        let nvme = Some("nvme write 50000000 1 1");
+        check_disk(DiskKind::Nvme, "nvme scan; nvme info", "Capacity: 32.0 MB", nvme).await;
+        // This U-Boot has no driver for SD cards: the controller is all it can see.
+        check_disk(DiskKind::Sd, "pci", "1b36", None).await;
+    });
+}
+
+#[test]
+fn qemu_a_saved_environment_outlives_the_power() {
+    story("qemu_a_saved_environment_outlives_the_power", || async {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Some(folder.path().join("env.flash"));
+        let board = QemuBoard::new(Config { environment, ..Config::default() });
+        let mut console = Console::open(&board).await;
+        board.power().on().await.unwrap();
+        console.stop_autoboot().await;
+        console.command("setenv kept yes").await;
+        assert!(console.command("saveenv").await.contains("OK"));
+        board.power().off().await.unwrap();
+        board.power().on().await.unwrap();
+        console.stop_autoboot().await;
+        assert!(console.command("printenv kept").await.contains("kept=yes"));
+    });
+}
+
+#[test]
+fn qemu_a_disk_fails_where_the_rules_say() {
+    story("qemu_a_disk_fails_where_the_rules_say", || async {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = "[inject-error]\nevent = \"pwritev\"\niotype = \"write\"\nerrno = \"5\"\n";
+        let disk = Disk {
+            kind: DiskKind::Virtio,
+            file: folder.path().join("disk.img"),
+            size: Some(Size(32 << 20)),
+            cache: Cache::default(),
+            blkdebug: Some(rules.to_owned()),
+        };
+        let board = QemuBoard::new(Config { disk: Some(disk), ..Config::default() });
+        let mut console = Console::open(&board).await;
+        board.power().on().await.unwrap();
+        console.stop_autoboot().await;
+        console.command("virtio scan").await;
+        let told = console.command("virtio write 50000000 0 1").await;
+        assert!(told.contains("ERROR"), "{told}");
+        let told = console.command("virtio read 50000000 0 1").await;
+        assert!(told.contains("1 blocks read: OK"), "{told}");
+    });
+}
+
+#[test]
+fn qemu_that_cannot_start_says_why() {
+    story("qemu_that_cannot_start_says_why", || async {
+        let board = QemuBoard::new(Config { cpu: "z80".to_owned(), ..with_network() });
+        let refused = board.power().on().await.unwrap_err();
+        assert_eq!(refused.class(), Class::Infrastructure);
+        assert!(refused.cause().contains("z80"), "{refused:?}");
+        board.power().close().await.unwrap();
+        assert_eq!(interfaces(), ["lo"]);
+
+        let folder = tempfile::tempdir().unwrap();
+        let bios = folder.path().join("empty.bin");
+        fs::File::create(&bios).unwrap().set_len(1 << 30).unwrap();
+        let board = QemuBoard::new(Config { bios, ..Config::default() });
+        let refused = board.power().on().await.unwrap_err();
+        assert!(refused.cause().contains("QEMU ended at once with exit status: 1"), "{refused:?}");
+        no_qemu_left().await;
+    });
+}
+
+#[test]
+fn qemu_two_boards_do_not_share_a_tap_and_a_stranger_closes_the_namespace() {
+    let name = "qemu_two_boards_do_not_share_a_tap_and_a_stranger_closes_the_namespace";
+    story(name, || async {
+        let first = QemuBoard::new(with_network());
+        first.power().on().await.unwrap();
+        let refused = QemuBoard::new(with_network()).power().on().await.unwrap_err();
+        let why = format!("the tap `qtap0` is in use by process {}", std::process::id());
+        assert!(refused.cause().contains(&why), "{refused:?}");
+        let address = "10.78.0.1/24".to_owned().try_into().unwrap();
+        let board = "10.78.0.50".parse().unwrap();
+        let network = Network { tap: "qtap1".to_owned(), address, board, ..Network::default() };
+        let second = QemuBoard::new(Config { network: Some(network), ..Config::default() });
+        second.power().on().await.unwrap();
+        assert_eq!(processes("qemu-system"), 2);
+        drop((first, second));
+        no_qemu_left().await;
+
+        // As a killed process leaves it: its tap is replaced.
+        run(Command::new("ip").args(["tuntap", "add", "dev", "qtap0", "mode", "tap"]));
+        let alias = "flasher qemu-board, process 4000000";
+        run(Command::new("ip").args(["link", "set", "dev", "qtap0", "alias", alias]));
+        let board = QemuBoard::new(with_network());
+        board.power().on().await.unwrap();
+        board.power().close().await.unwrap();
+        assert_eq!(interfaces(), ["lo"]);
+
+        run(Command::new("ip").args(["tuntap", "add", "dev", "eth0", "mode", "tap"]));
+        for power in [board.power(), QemuBoard::new(with_slirp()).power()] {
+            let refused = power.probe().await.unwrap_err();
+            assert!(refused.cause().contains("this network namespace has `eth0`"), "{refused:?}");
+            assert!(power.on().await.is_err());
+        }
+        assert_eq!((processes("qemu-system"), interfaces().len()), (0, 2));
+    });
+}
+
+fn with_slirp() -> Config {
+    Config { arguments: vec!["-nic".to_owned(), "user".to_owned()], ..Config::default() }
+}
+
+/// Plays the process that is killed by the test below.
+#[test]
+fn qemu_ends_with_the_process_that_started_it() {
+    let name = "qemu_ends_with_the_process_that_started_it";
+    story(name, || async {
+        if env::var_os("BOARD_QEMU_TEST_VICTIM").is_some() {
+            let board = QemuBoard::new(Config::default());
+            board.power().on().await.unwrap();
+            std::future::pending::<()>().await;
+        }
+        let mut victim = tokio::process::Command::new(env::current_exe().unwrap());
+        let victim = victim.args(["--exact", name, "--nocapture"]).env("BOARD_QEMU_TEST_VICTIM", "1");
+        // A killed process cannot remove its folder.
+        let folder = tempfile::tempdir().unwrap();
+        let victim = victim.env("TMPDIR", folder.path());
+        let mut victim = victim.kill_on_drop(true).spawn().unwrap();
+        let started = async {
+            while processes("qemu-system") == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, started).await.expect("QEMU was not started");
+        victim.kill().await.unwrap();
+        no_qemu_left().await;
     });
 }
