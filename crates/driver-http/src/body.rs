@@ -96,11 +96,18 @@ pub(crate) struct Body {
     report: Report,
     begun: Instant,
     cuts: Vec<(CancellationToken, &'static str)>,
+    broken: CancellationToken,
 }
 
 impl Body {
-    /// `length` is what the client was promised, bytes; more or less is a failure.
-    pub(crate) fn new(pieces: ContentStream, length: Option<u64>, report: Report) -> Self {
+    /// `length` is what the client was promised, bytes; more or less is a failure. `broken` is cancelled when the body
+    /// ends without being whole.
+    pub(crate) fn new(
+        pieces: ContentStream,
+        length: Option<u64>,
+        report: Report,
+        broken: CancellationToken,
+    ) -> Self {
         Self {
             pieces: Mutex::new(pieces),
             rest: Bytes::new(),
@@ -112,6 +119,7 @@ impl Body {
             report,
             begun: Instant::now(),
             cuts: Vec::new(),
+            broken,
         }
     }
 
@@ -190,7 +198,10 @@ impl Stream for Body {
 impl Drop for Body {
     fn drop(&mut self) {
         match self.failure() {
-            Some(reason) => self.report.failed(self.sent, reason),
+            Some(reason) => {
+                self.report.failed(self.sent, reason);
+                self.broken.cancel();
+            }
             None => self.report.done(self.sent, self.begun),
         }
     }

@@ -176,6 +176,15 @@ mod tests {
         check(0, &[], Answer::Whole);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_range_leaves_the_file(range in "(bytes=)?[0-9]{0,22}-?[0-9]{0,22}|.{0,30}", length in 0u64..200) {
+            if let Answer::Part { start, end } = Version::new(UNIX_EPOCH, length).range(&range) {
+                proptest::prop_assert!(start < end && end <= length);
+            }
+        }
+    }
+
     #[test]
     fn conditions_decide_in_the_order_of_the_rfc() {
         let tag = "\"e8d4a511f4-64\"";

@@ -114,3 +114,47 @@ impl DriverType for HttpServer {
         Ok(Device::ContentServer(Arc::new(Self::new(config))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(config: &str, expected: Result<(&str, Option<&str>, u16), &str>) {
+        let built = serde_json::from_str::<Config>(config).map(|mut config| {
+            config.root_dir =
+                Wiring::new("board.http", "/etc/lab", Default::default()).file(&config.root_dir);
+            HttpServer::new(config)
+        });
+        match (built, expected) {
+            (Ok(http), Ok((root, host, port))) => {
+                assert_eq!(
+                    (http.root(), http.host.as_deref(), http.port),
+                    (root.into(), host, port),
+                    "{config}"
+                );
+            }
+            (Err(error), Err(text)) => assert!(error.to_string().contains(text), "{config}: {error}"),
+            (built, _) => panic!("{config}: {built:?}"),
+        }
+    }
+
+    #[test]
+    fn a_config_is_read_as_jumpstarter_reads_it() {
+        check("{}", Ok(("/var/www", None, 8080)));
+        check(r#"{"root_dir": "./www", "host": "", "port": 0}"#, Ok(("/etc/lab/./www", None, 0)));
+        check(
+            r#"{"host": "10.0.0.1", "timeout": 60, "remove_created_on_close": false}"#,
+            Ok(("/var/www", Some("10.0.0.1"), 8080)),
+        );
+        check(r#"{"rootdir": "x"}"#, Err("unknown field `rootdir`"));
+        check(r#"{"port": 65536}"#, Err("expected u16"));
+    }
+
+    #[test]
+    fn it_is_built_as_a_content_server_without_opening_anything() {
+        let config = Config { root_dir: "does/not/exist".into(), ..Config::default() };
+        let device = HttpServer::build(config, Wiring::new("http", "/lab", Default::default())).unwrap();
+        let Device::ContentServer(http) = device else { panic!("{device:?}") };
+        assert_eq!((http.root(), http.address()), ("/lab/does/not/exist".into(), None));
+    }
+}

@@ -15,7 +15,10 @@
 //! Answers GET and HEAD over HTTP/1.1 (RFC 9110, RFC 9112) with single ranges, `ETag`, `Last-Modified` and the `If-…`
 //! fields. Folders are not listed, and nothing outside the root is reachable, by `..` or by symbolic links.
 //!
+//! A body that breaks off resets the connection, so that every client notices, whatever its framing.
+//!
 //! Events: each GET that sends a body, or is refused, is reported. HEAD and 304 send no body and are not.
+//! `Done` means handed over to the network's buffers: what the client made of it only the client knows.
 
 mod body;
 mod conditions;

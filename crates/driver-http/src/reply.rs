@@ -27,7 +27,7 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     pub(crate) site: Site,
     pub(crate) log: TransferLog,
-    /// Cancelled to close this connection at once.
+    /// Cancelled to reset this connection at once; also by a body that broke off.
     pub(crate) cut: CancellationToken,
     /// Cancelled when the server stops without waiting any longer.
     pub(crate) stopped: CancellationToken,
@@ -133,7 +133,8 @@ impl Connection {
         length: Option<u64>,
         report: &Report,
     ) -> Body {
-        Body::new(pieces, length, report.clone()).cut_by(self.stopped.clone(), "the server stopped")
+        Body::new(pieces, length, report.clone(), self.cut.clone())
+            .cut_by(self.stopped.clone(), "the server stopped")
     }
 
     async fn open(&self, path: &str) -> io::Result<(File, Version)> {

@@ -126,6 +126,8 @@ impl Shared {
 
     async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
         watch_for_silence(&stream);
+        // A connection that could not be reset might make a broken body look whole, so it is not served.
+        let Ok(socket) = SockRef::from(&stream).try_clone() else { return };
         let cut = self.stopped.child_token();
         let connection = Connection {
             peer,
@@ -134,6 +136,15 @@ impl Shared {
             cut: cut.clone(),
             stopped: self.stopped.clone(),
         };
+        self.converse(stream, connection, &cut).await;
+        if cut.is_cancelled() {
+            // Where the end of the body is the end of the connection (HTTP/1.0), only a reset tells a client that it
+            // has not got everything. Not refused for a TCP socket.
+            let _ = socket.set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    async fn converse(&self, stream: TcpStream, connection: Connection, cut: &CancellationToken) {
         let service = TowerToHyperService::new(warp::service(route(Arc::new(connection))));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADER_WAIT).half_close(false);

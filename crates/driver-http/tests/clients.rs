@@ -279,6 +279,23 @@ async fn a_client_notices_when_content_breaks_off() {
 }
 
 #[tokio::test]
+async fn a_client_of_http_1_0_notices_too() {
+    let stage = Stage::new().await;
+    stage.site.publish("failing", pieces(3)).unwrap();
+    stage
+        .site
+        .publish("whole", Content::stream(None, || Some(stream::iter([Ok("all".into())]).boxed())))
+        .unwrap();
+    for (path, is_whole) in [("whole", true), ("failing", false)] {
+        let mut client = TcpStream::connect(stage.server.address()).await.unwrap();
+        client.write_all(format!("GET /{path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let ended = timeout(LONG, client.read_to_end(&mut answer)).await.unwrap();
+        assert_eq!(ended.is_ok(), is_whole, "{path}: {ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn withdrawing_cuts_a_client_even_one_that_does_not_read() {
     let stage = Stage::new().await;
     stage.site.publish("endless", pieces(usize::MAX)).unwrap();

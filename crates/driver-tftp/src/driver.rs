@@ -104,3 +104,32 @@ impl DriverType for Tftp {
         Ok(Device::FileServer(Arc::new(Self::new(config)?)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(config: &str, expected: Result<(&str, u16), &str>) {
+        let wiring = Wiring::new("board.tftp", "/etc/lab", Default::default());
+        let parsed = serde_json::from_str::<Config>(config).map_err(|error| error.to_string());
+        let port = parsed.as_ref().map_or(0, |config| config.port);
+        let built = parsed.and_then(|config| Tftp::build(config, wiring).map_err(|error| error.to_string()));
+        match (built, expected) {
+            (Ok(Device::FileServer(tftp)), Ok((root, expected))) => {
+                assert_eq!((tftp.root(), port, tftp.address()), (root.into(), expected, None), "{config}");
+            }
+            (Err(error), Err(text)) => assert!(error.contains(text), "{config}: {error}"),
+            (built, _) => panic!("{config}: {built:?}"),
+        }
+    }
+
+    #[test]
+    fn a_config_is_read_as_jumpstarter_reads_it() {
+        check("{}", Ok(("/var/lib/tftpboot", 69)));
+        check(r#"{"root_dir": "boot", "host": "", "port": 0}"#, Ok(("/etc/lab/boot", 0)));
+        check(r#"{"remove_created_on_close": false, "blksize_limit": 8}"#, Ok(("/var/lib/tftpboot", 69)));
+        check(r#"{"blksize_limit": 7}"#, Err("`blksize_limit` is 7, expected 8 to 65464 bytes"));
+        check(r#"{"rootdir": "x"}"#, Err("unknown field `rootdir`"));
+        check(r#"{"port": 65536}"#, Err("expected u16"));
+    }
+}
