@@ -48,6 +48,13 @@ impl Lab {
         set_mode(&self.path("medium"), 0o666);
     }
 
+    /// An old system on the medium, as far as the boot loader looks.
+    pub(crate) fn make_bootable(&self) {
+        let mut medium = self.medium();
+        medium[510..512].copy_from_slice(&[0x55, 0xaa]);
+        fs::write(self.path("medium"), medium).unwrap();
+    }
+
     pub(crate) fn medium(&self) -> Vec<u8> {
         fs::read(self.path("medium")).unwrap()
     }
@@ -133,7 +140,11 @@ pub(crate) fn pack(tool: &str, content: &[u8]) -> Vec<u8> {
 
 /// Whether a tool is there; says so when a test has to do without.
 pub(crate) fn has(tool: &str) -> bool {
-    let there = Command::new("sh").args(["-c", "command -v \"$1\" >/dev/null", "sh", tool]).status().unwrap().success();
+    let there = Command::new("sh")
+        .args(["-c", "command -v \"$1\" >/dev/null", "sh", tool])
+        .status()
+        .unwrap()
+        .success();
     if !there {
         println!("skipped: no `{tool}` on this machine");
     }

@@ -28,7 +28,11 @@ impl Place {
         fs::write(data.join("initramfs"), [0; INITRAMFS]).unwrap();
         fs::write(data.join("dtbs/test-dtb.dtb"), [0; DTB]).unwrap();
         fs::write(data.join("dtbs/alternate.dtb"), [1; DTB]).unwrap();
-        fs::write(place.path("bundle/manifest.yaml"), flasher_core::registry::board("test").unwrap().manifest).unwrap();
+        fs::write(
+            place.path("bundle/manifest.yaml"),
+            flasher_core::registry::board("test").unwrap().manifest,
+        )
+        .unwrap();
         place
     }
 
@@ -73,20 +77,25 @@ fn base(tree: &DeviceTree) -> Arc<BaseFlasher> {
 #[test]
 fn flasher_without_serial() {
     let report = Place::new().load("      power: { type: power-mock }\n").unwrap_err();
-    assert!(report.contains("the child `serial` of kind serial is missing (the board's console)"), "{report}");
+    assert!(
+        report.contains("the child `serial` of kind serial is missing (the board's console)"),
+        "{report}"
+    );
     assert!(report.contains("give it below `children:`"), "{report}");
 }
 
 #[test]
 fn flasher_without_power() {
-    let report = Place::new().load("      serial: { type: serial, config: { url: 'loop://' } }\n").unwrap_err();
+    let report =
+        Place::new().load("      serial: { type: serial, config: { url: 'loop://' } }\n").unwrap_err();
     assert!(report.contains("the child `power` of kind power is missing (switches the board)"), "{report}");
     assert!(report.contains("`power: { ref: path.to.node }`"), "{report}");
 }
 
 #[tokio::test]
 async fn a_complete_flasher_from_yaml() {
-    let tree = Place::new().complete();
+    let place = Place::new();
+    let tree = place.complete();
     let description = tree.flasher(None).unwrap().describe().await.unwrap();
     assert_eq!(description.board, "test");
     assert_eq!(description.default_target, "usd");
@@ -100,7 +109,9 @@ async fn a_complete_flasher_from_yaml() {
 async fn children_that_are_left_out_are_made() {
     let place = Place::new();
     let tree = place
-        .load("      serial: { type: serial, config: { url: 'loop://' } }\n      power: { type: power-mock }\n")
+        .load(
+            "      serial: { type: serial, config: { url: 'loop://' } }\n      power: { type: power-mock }\n",
+        )
         .unwrap();
     let staged = base(&tree).stage().await.unwrap();
     assert_eq!(staged[0], place.path("tftp/kernel"));
@@ -111,16 +122,21 @@ async fn set_up_puts_the_boot_files_into_the_tftp_root_and_a_real_client_fetches
     let place = Place::new();
     let tree = place.complete();
     base(&tree).stage().await.unwrap();
-    let files = [("kernel", vec![0; KERNEL]), ("initramfs", vec![0; INITRAMFS]), ("test-dtb.dtb", vec![0; DTB])];
+    let files =
+        [("kernel", vec![0; KERNEL]), ("initramfs", vec![0; INITRAMFS]), ("test-dtb.dtb", vec![0; DTB])];
     for (name, content) in &files {
         assert_eq!(fs::read(place.path("tftp").join(name)).unwrap(), *content, "{name}");
     }
-    let flasher_core::Device::FileServer(tftp) = tree.find("storage.tftp").unwrap() else { panic!("no file server") };
+    let flasher_core::Device::FileServer(tftp) = tree.find("storage.tftp").unwrap() else {
+        panic!("no file server")
+    };
     let address = tftp.start(TransferLog::default()).await.unwrap();
     for (name, content) in files {
         if has("curl") {
             let url = format!("tftp://{address}/{name}");
-            let output = tokio::task::spawn_blocking(move || Command::new("curl").args(["-sS", "-m", "20", &url]).output());
+            let output = tokio::task::spawn_blocking(move || {
+                Command::new("curl").args(["-sS", "-m", "20", &url]).output()
+            });
             let output = output.await.unwrap().unwrap();
             assert!(output.status.success(), "{name}: {output:?}");
             assert_eq!(output.stdout, content, "{name}");
@@ -164,7 +180,8 @@ async fn an_unknown_variant_is_refused_with_the_known_ones() {
 #[test]
 fn a_yaml_written_for_jumpstarter_loads_unchanged() {
     let place = Place::new();
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/jumpstarter.yaml")).unwrap();
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/jumpstarter.yaml")).unwrap();
     fs::write(place.path("exporter.yaml"), text).unwrap();
     let tree = DeviceTree::load(&place.path("exporter.yaml")).unwrap_or_else(|findings| panic!("{findings}"));
     let names: Vec<String> = tree.devices().keys().cloned().collect();

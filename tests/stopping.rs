@@ -27,7 +27,11 @@ async fn a_job_can_be_stopped_in_every_step() {
         assert_eq!(receipt.verdict, Verdict::Failed, "{step}");
         assert_eq!(receipt.class(), Some(Class::Interrupted), "{step}: {:#?}", receipt.failure);
         assert_eq!(receipt.exit_code(), 130, "{step}");
-        assert!(matches!(receipt.power, PowerState::Off | PowerState::Untouched), "{step}: {:?}", receipt.power);
+        assert!(
+            matches!(receipt.power, PowerState::Off | PowerState::Untouched),
+            "{step}: {:?}",
+            receipt.power
+        );
         assert_eq!(receipt.power == PowerState::Untouched, step < Step::Power, "{step}");
         assert_services_down(&tree, step);
         let staged = std::fs::read_dir(lab.path("tftp")).map(|entries| entries.count()).unwrap_or(0);
@@ -66,7 +70,10 @@ async fn a_port_that_is_taken_is_an_error_before_power_on() {
     let lab = Lab::new("");
     let image = lab.image(&sample(), None);
     let text = std::fs::read_to_string(lab.exporter()).unwrap();
-    let text = text.replace("type: http, config: { port: 0", &format!("type: http, config: {{ host: 127.0.0.1, port: {port}"));
+    let text = text.replace(
+        "type: http, config: { port: 0",
+        &format!("type: http, config: {{ host: 127.0.0.1, port: {port}"),
+    );
     std::fs::write(lab.path("taken.yaml"), text).unwrap();
     let tree = DeviceTree::load(&lab.path("taken.yaml")).unwrap();
     let receipt = tree.flasher(None).unwrap().flash(lab.job(&image), Arc::new(flasher_core::Quiet)).await;

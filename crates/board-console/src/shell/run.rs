@@ -1,13 +1,16 @@
 //! The command protocol: the command goes into a variable, is checked for length, evaluated, and framed by random
 //! markers; its status is kept so that it can be asked for again.
 //!
-//! One line, typed by us, does all of it; `V` holds the command, `S` its status:
+//! One line, typed by us, does all of it; `V` holds the command, `W` what runs it, `S` its status:
 //!
 //! ```sh
-//! V='…'; case ${#V} in LENGTH) S=; printf BEGIN; command eval "$V" </dev/null; S=$?;; *) S=garbled;; esac; printf END$S:
+//! V='…'; W='S=RAN; printf BEGIN; command eval "$V" </dev/null; S=RAN$?'; S=garbled
+//! case ${#W} in LENGTH) case ${#V} in LENGTH) eval "$W";; esac;; esac; printf "END:$S:$?:"
 //! ```
 //!
-//! `command` keeps a syntax error from ending the line (POSIX.1-2017, 2.8.1). A command that does not fit a line is
+//! `RAN` is another random word each time: an answer without it is that of a line that lost characters on the way, and
+//! the command has not run. `RAN` alone is that of a shell that gave the line up halfway, as some do after a syntax
+//! error; it has the status in `$?`. `command` keeps a syntax error from ending the line (POSIX.1-2017, 2.8.1). A command that does not fit a line is
 //! added to `V` piece by piece. Busybox's line editor takes 1023 characters, a Linux tty 4095.
 
 use std::time::Duration;
@@ -31,7 +34,7 @@ const FIRST_QUESTION: Duration = Duration::from_secs(2);
 /// A panic or a banner counts when the command does not end within this time after it: a log may be printed.
 const GRACE: Duration = Duration::from_secs(3);
 /// How often a command that arrives garbled is sent.
-const TRIES: u32 = 3;
+const TRIES: u32 = 6;
 /// The pause between characters after that, and after it happens again.
 const PACES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(10)];
 
@@ -108,7 +111,11 @@ async fn type_pieces(shell: &mut Shell, command: &str) -> Result<bool, Error> {
     let mut rest = command;
     let mut value = "";
     while !rest.is_empty() {
-        let end = if rest.len() > PIECE { shell.transcript().cut(rest, at_a_word(rest)).max(1) } else { rest.len() };
+        let end = if rest.len() > PIECE {
+            shell.transcript().cut(rest, at_a_word(rest)).max(1)
+        } else {
+            rest.len()
+        };
         let end = (end..=rest.len()).find(|end| rest.is_char_boundary(*end)).unwrap_or(rest.len());
         // A line end at the end of a piece would be lost.
         let end = end + rest[end..].bytes().take_while(|byte| *byte == b'\n').count();
@@ -154,28 +161,35 @@ async fn give_up(shell: &mut Shell, error: Error) -> Error {
 struct Frame {
     begin: Marker,
     end: Marker,
+    /// Stands before the status of a command that has run.
+    ran: String,
 }
 
 impl Frame {
     fn new() -> Self {
-        Self { begin: Marker::random(), end: Marker::random() }
+        Self { begin: Marker::random(), end: Marker::random(), ran: Marker::random().first }
     }
 
     /// Runs the command in the variable. The shell counts bytes or characters, depending on its locale.
     fn line(&self, command: &str) -> String {
         let Marker { first, second } = &self.begin;
         let (bytes, characters) = (command.len(), command.chars().count());
+        let ran = &self.ran;
+        let runs = format!(
+            "__s={ran}; printf \"%s%s\\n\" {first} {second}; command eval \"$__v\" </dev/null; __s={ran}$?"
+        );
         format!(
-            "case ${{#__v}} in {bytes}|{characters}) __s=; printf '%s%s\\n' {first} {second}; \
-             command eval \"$__v\" </dev/null; __s=$?;; *) __s=garbled;; esac; {}",
+            "__w='{runs}'; __s=garbled; case ${{#__w}} in {}) case ${{#__v}} in {bytes}|{characters}) eval \"$__w\";; \
+             esac;; esac; {}",
+            runs.len(),
             self.question()
         )
     }
 
-    /// Prints the status again. A shell that gave the line up after a syntax error has it in `$?`.
+    /// Prints the status, also again.
     fn question(&self) -> String {
         let Marker { first, second } = &self.end;
-        format!("printf '%s%s:%s:\\n' {first} {second} \"${{__s:-$?}}\"")
+        format!("printf '%s%s:%s:%s:\\n' {first} {second} \"$__s\" \"$?\"")
     }
 }
 
@@ -202,7 +216,7 @@ impl<'s> Wait<'s> {
         frame: Frame,
         stall: Option<Duration>,
     ) -> Result<Self, Error> {
-        let end = Pattern::regex(&format!(r"{}:(?:\d+|garbled):\r?\n", frame.end.joined()))?;
+        let end = Pattern::regex(&format!(r"{}:[0-9a-z]*:\d+:\r?\n", frame.end.joined()))?;
         let heard = (shell.console.received(), Instant::now());
         Ok(Self {
             patterns: [end, kernel_fatal(), Pattern::regex(BANNER)?],
@@ -278,8 +292,9 @@ impl<'s> Wait<'s> {
 
     /// The question waits in the tty until the command is over: it does not read what is typed.
     async fn ask_again(&mut self) -> Result<(), Error> {
-        let question = self.frame.question() + "\n";
-        self.own_echo = question.len() as u64 + 1;
+        // The line before may have lost its end.
+        let question = format!("\n{}\n", self.frame.question());
+        self.own_echo = question.len() as u64 + 2;
         self.pause *= 2;
         self.next_question = deadline(self.pause);
         self.shell.console.send(question.as_bytes()).await
@@ -304,10 +319,11 @@ impl<'s> Wait<'s> {
     fn ended(&mut self, found: &Found) -> Outcome {
         self.keep(&found.before);
         let marked = String::from_utf8_lossy(&found.matched);
-        let status = marked.split(':').nth(1).unwrap_or_default();
-        match status.parse() {
-            Ok(status) => Outcome::Done(Output { status, text: self.text() }),
-            Err(_) => Outcome::Garbled,
+        let status =
+            marked.split(':').nth(1).and_then(|status| status.strip_prefix(&self.frame.ran)?.parse().ok());
+        match status {
+            Some(status) => Outcome::Done(Output { status, text: self.text() }),
+            None => Outcome::Garbled,
         }
     }
 

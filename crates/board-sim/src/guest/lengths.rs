@@ -22,12 +22,15 @@ impl Lengths {
 /// Name and rest of a line that begins with `NAME=`.
 fn assignment(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once('=')?;
-    let is_name = name.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'_') && !name.is_empty();
+    let is_name =
+        name.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'_') && !name.is_empty();
     is_name.then_some((name, value))
 }
 
 fn appends(name: &str, value: &str) -> bool {
-    [format!("${name}"), format!("\"${name}"), format!("${{{name}}}")].iter().any(|start| value.starts_with(start))
+    [format!("${name}"), format!("\"${name}"), format!("${{{name}}}")]
+        .iter()
+        .any(|start| value.starts_with(start))
 }
 
 /// Adds `grown` to each number of `case ${#NAME} in N|M)`.
@@ -35,8 +38,10 @@ fn mend_one(text: String, name: &str, grown: usize) -> String {
     let question = format!("case ${{#{name}}} in ");
     let Some(start) = text.find(&question).map(|place| place + question.len()) else { return text };
     let Some(end) = text[start..].find(')').map(|place| start + place) else { return text };
-    let numbers: Option<Vec<String>> =
-        text[start..end].split('|').map(|number| Some((number.parse::<usize>().ok()? + grown).to_string())).collect();
+    let numbers: Option<Vec<String>> = text[start..end]
+        .split('|')
+        .map(|number| Some((number.parse::<usize>().ok()? + grown).to_string()))
+        .collect();
     match numbers {
         Some(numbers) => format!("{}{}{}", &text[..start], numbers.join("|"), &text[end..]),
         None => text,
@@ -58,10 +63,22 @@ mod tests {
     #[test]
     fn a_length_asked_about_grows_with_its_variable() {
         check(&[
-            ("v='/dev/x'; case ${#v} in 6|6) ok;; esac", "v='/g/dev/x'; case ${#v} in 6|6) ok;; esac", "v='/g/dev/x'; case ${#v} in 8|8) ok;; esac"),
-            ("case ${#v} in 6) again;; esac", "case ${#v} in 6) again;; esac", "case ${#v} in 8) again;; esac"),
+            (
+                "v='/dev/x'; case ${#v} in 6|6) ok;; esac",
+                "v='/g/dev/x'; case ${#v} in 6|6) ok;; esac",
+                "v='/g/dev/x'; case ${#v} in 8|8) ok;; esac",
+            ),
+            (
+                "case ${#v} in 6) again;; esac",
+                "case ${#v} in 6) again;; esac",
+                "case ${#v} in 8) again;; esac",
+            ),
             ("v=$v'/dev/y'", "v=$v'/g/dev/y'", "v=$v'/g/dev/y'"),
-            ("case ${#v} in 12|12) both;; esac", "case ${#v} in 12|12) both;; esac", "case ${#v} in 16|16) both;; esac"),
+            (
+                "case ${#v} in 12|12) both;; esac",
+                "case ${#v} in 12|12) both;; esac",
+                "case ${#v} in 16|16) both;; esac",
+            ),
             ("v=new", "v=new", "v=new"),
             ("case ${#v} in 3) ok;; esac", "case ${#v} in 3) ok;; esac", "case ${#v} in 3) ok;; esac"),
             ("case $x in a|b) ok;; esac", "case $x in a|b) ok;; esac", "case $x in a|b) ok;; esac"),

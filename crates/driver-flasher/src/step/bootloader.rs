@@ -1,6 +1,7 @@
 //! Step 6: the boot loader is caught, given an address, and loads each file, checked by its length.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use board_console::{CatchOptions, Console, UBoot};
 use flasher_core::{Class, Error, Result};
@@ -73,13 +74,24 @@ async fn address(session: Session<'_>, services: &Services, uboot: &mut UBoot) -
             (fixed.address, fixed.netmask, fixed.gateway)
         }
         None => {
-            let lease = uboot.dhcp(seconds(session.flasher.config.timeouts.dhcp)).await.map_err(console)?;
+            let within = seconds(session.flasher.config.timeouts.dhcp);
+            let lease = uboot.dhcp(within).await.map_err(|error| no_lease(&error, within))?;
             (lease.address, lease.netmask.unwrap_or(ANY_24), lease.gateway)
         }
     };
     session.run.board(|facts| facts.address = Some(board.to_string()));
     let http = network::facing(services.http, IpAddr::V4(board))?;
     Ok(Network { board, netmask, gateway, http })
+}
+
+/// A board that restarts is at fault itself; one that asks in vain is not.
+fn no_lease(error: &board_console::Error, within: Duration) -> Error {
+    if matches!(error, board_console::Error::Reset { .. } | board_console::Error::Garbled { .. }) {
+        return trouble::console(error);
+    }
+    Error::infrastructure(format!("the board got no address by DHCP within {} s", within.as_secs_f64()))
+        .because(trouble::console(error))
+        .help("is a DHCP server in the board's network and its cable in? or give the board a fixed address with `network:` in the flasher's config")
 }
 
 /// Tells U-Boot our address, after DHCP so that no lease overwrites it, and how to ask for files.

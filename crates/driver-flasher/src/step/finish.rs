@@ -52,7 +52,12 @@ pub(crate) async fn settle(session: Session<'_>, proven: bool) -> Result<()> {
     remove(session, session.run.take_staged()).await;
     let power = power_down(session, proven).await;
     let settled = http.and(tftp).and(power);
-    settled.inspect_err(|_| session.run.set_step(Step::Finish))
+    // A failure before has a step of its own.
+    settled.inspect_err(|_| {
+        if proven {
+            session.run.set_step(Step::Finish)
+        }
+    })
 }
 
 async fn power_down(session: Session<'_>, proven: bool) -> Result<()> {

@@ -224,11 +224,11 @@ async fn produce(plan: Plan, outlet: Outlet) -> Result<Made> {
 async fn frame(plan: &Plan, outlet: &Outlet) -> Result<Made> {
     let (mut frames, mut first) = (Frames::default(), BytesMut::new());
     let mut decoding = plan.image.decode();
-    if plan.wipe {
-        emit(outlet, wipe(plan.size)).await?;
-    }
     while let Some(piece) = decoding.next().await.map_err(trouble::image)? {
         must_fit(piece.offset() + piece.length(), plan.size, &plan.device)?;
+        if plan.wipe && piece.offset() == 0 {
+            emit(outlet, wipe(piece.length().min(BLOCK))).await?;
+        }
         for piece in select(plan, withhold(piece, &mut first)) {
             emit(outlet, frames.push(piece)).await?;
         }
@@ -239,10 +239,10 @@ async fn frame(plan: &Plan, outlet: &Outlet) -> Result<Made> {
     Ok(Made { summary, first: first.freeze(), data: frames.data, zeros: frames.zeros })
 }
 
-/// Zeros over the first block, durable before anything else is written.
-fn wipe(size: u64) -> Vec<Bytes> {
+/// Zeros where the first block will be, durable before anything else is written. Nothing behind the image is touched.
+fn wipe(length: u64) -> Vec<Bytes> {
     let mut wipe = Frames::default();
-    let mut frames = wipe.push(Piece::Zero { offset: 0, length: BLOCK.min(size) });
+    let mut frames = wipe.push(Piece::Zero { offset: 0, length });
     frames.push(frames::flush());
     frames
 }

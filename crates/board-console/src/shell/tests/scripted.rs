@@ -22,8 +22,8 @@ async fn read_line(peer: &mut Peer) -> Option<String> {
 
 /// The marker that `printf '%s%s…' FIRST SECOND` prints, the last one of `line`.
 fn marker(line: &str) -> String {
-    let (_, rest) = line.rsplit_once("printf '%s%s").expect("a marker");
-    let words: Vec<_> = rest.split_once("' ").expect("arguments").1.split([' ', ';']).take(2).collect();
+    let (_, rest) = line.rsplit_once("%s%s").expect("a marker");
+    let words: Vec<_> = rest.split_once(' ').expect("arguments").1.split([' ', ';']).take(2).collect();
     words.concat()
 }
 
@@ -31,6 +31,9 @@ fn marker(line: &str) -> String {
 async fn serve(mut peer: Peer, answer: impl Fn(&str, usize) -> String) {
     let mut commands = 0;
     while let Some(line) = read_line(&mut peer).await {
+        if line.is_empty() {
+            continue;
+        }
         if !line.contains("__") {
             peer.print(&format!("{line}\r\n{}\r\n/ # \x1b[6n", marker(&line))).await;
             continue;
@@ -159,13 +162,24 @@ fn begin(line: &str) -> String {
     marker(line.split("command eval").next().expect("a part"))
 }
 
+/// The end of a command that has run with `status`, as the shell prints it.
+fn end(line: &str, status: u32) -> String {
+    format!("{}:{}{status}:0:", marker(line), ran(line))
+}
+
+/// The word that stands before the status of a command that has run.
+fn ran(line: &str) -> &str {
+    let rest = line.split_once("__s=").expect("a line").1;
+    rest.split_once(';').expect("a word").0
+}
+
 #[tokio::test(start_paused = true)]
 async fn kernel_lines_between_and_before_the_markers_do_no_harm() {
     let mut shell = shell(|line, _| {
         format!(
-            "[1.0] usb: new\r\n{}\r\none\r\n[2.0] mmc0: x\r\n[3.0] glued {}:3:\r\n",
+            "[1.0] usb: new\r\n{}\r\none\r\n[2.0] mmc0: x\r\n[3.0] glued {}\r\n",
             begin(line),
-            marker(line)
+            end(line, 3)
         )
     })
     .await;
@@ -175,11 +189,16 @@ async fn kernel_lines_between_and_before_the_markers_do_no_harm() {
 
 #[tokio::test(start_paused = true)]
 async fn a_torn_end_marker_is_asked_for_again() {
-    let mut shell = shell(|line, count| {
-        let end = marker(line);
+    let last = std::sync::Mutex::new(String::new());
+    let mut shell = shell(move |line, count| {
+        let mut end_again = last.lock().expect("unpoisoned");
         match count {
-            0 => format!("{}\r\ndone\r\n{}[9.9] torn\r\n{}:0:\r\n", begin(line), &end[..5], &end[5..]),
-            _ => format!("{line}\r\n{end}:0:\r\n"),
+            0 => {
+                *end_again = end(line, 0);
+                let (torn, rest) = end_again.split_at(5);
+                format!("{}\r\ndone\r\n{torn}[9.9] torn\r\n{rest}\r\n", begin(line))
+            }
+            _ => format!("{line}\r\n{end_again}\r\n"),
         }
     })
     .await;
@@ -191,8 +210,12 @@ async fn a_torn_end_marker_is_asked_for_again() {
 #[tokio::test(start_paused = true)]
 async fn a_command_that_loses_characters_is_sent_again_slower_and_not_run() {
     let mut shell = shell(|line, count| {
-        let status = if count == 0 { "garbled" } else { "0" };
-        format!("{}\r\nran\r\n{}:{status}:\r\n", begin(line), marker(line))
+        // Once the check of the length says no, once what runs the command was itself damaged.
+        match count {
+            0 => format!("{}:garbled:0:\r\n", marker(line)),
+            1 => format!("sh: commandeval: not found\r\n{}:garbled:127:\r\n", marker(line)),
+            _ => format!("{}\r\nran\r\n{}\r\n", begin(line), end(line, 0)),
+        }
     })
     .await;
     assert_eq!(shell.check("work", SOON).await.expect("ran"), "ran");
@@ -202,7 +225,7 @@ async fn a_command_that_loses_characters_is_sent_again_slower_and_not_run() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_and_a_reset_end_a_command_and_a_log_about_them_does_not() {
     let mut logs = shell(|line, _| {
-        format!("{}\r\nU-Boot 2023.01\r\nKernel panic - not syncing\r\n{}:0:\r\n", begin(line), marker(line))
+        format!("{}\r\nU-Boot 2023.01\r\nKernel panic - not syncing\r\n{}\r\n", begin(line), end(line, 0))
     })
     .await;
     assert_eq!(logs.check("cat log", SOON).await.expect("log"), "U-Boot 2023.01\nKernel panic - not syncing");

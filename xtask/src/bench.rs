@@ -1,0 +1,27 @@
+//! `cargo xtask bench WHAT`: figures as ratios to a peer measured in the same run; never asserted, only printed.
+
+mod measure;
+mod overhead;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// What to measure.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// What a flash costs beside moving the bytes: the simulated board against curl, dd and sha256sum
+    Overhead,
+}
+
+/// Measures and prints.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    match args.what {
+        What::Overhead => overhead::run(),
+    }
+}
