@@ -30,6 +30,7 @@ mod config;
 mod confine;
 mod driver;
 mod error;
+mod job;
 mod options;
 mod packet;
 mod report;

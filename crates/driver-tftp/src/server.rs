@@ -1,27 +1,20 @@
 //! The engine: takes requests, runs a transfer for each, and stops in an orderly way.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io;
 use std::net::SocketAddr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use flasher_core::{CancellationToken, TransferLog};
-use tokio::net::UdpSocket;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::address::{self, Arrival, Listener};
-use crate::confine;
+use crate::address::{Arrival, Listener};
 use crate::error::Error;
-use crate::options::{self, BLKSIZES, Limits};
-use crate::packet::{self, Code, Mode, Packet, Refusal, Request};
+use crate::job::{Job, answer, refuse};
+use crate::packet::{self, Code, Packet, Refusal, Request};
 use crate::report::Report;
-use crate::source::Source;
-use crate::transfer::Transfer;
 
 /// Transfers under way at a time.
 const TRANSFERS: usize = 512;
@@ -116,12 +109,13 @@ impl Drop for Server {
     }
 }
 
+/// What every transfer of a server shares.
 #[derive(Debug)]
-struct Shared {
-    root: PathBuf,
-    log: TransferLog,
-    settings: Settings,
-    stopping: CancellationToken,
+pub(crate) struct Shared {
+    pub(crate) root: PathBuf,
+    pub(crate) log: TransferLog,
+    pub(crate) settings: Settings,
+    pub(crate) stopping: CancellationToken,
 }
 
 /// What a request was answered with, to tell a repeated request from a new one of the same port.
@@ -230,103 +224,5 @@ impl Desk {
     fn is_busy(&self, peer: SocketAddr) -> bool {
         let of_peer = self.active.keys().filter(|active| active.ip() == peer.ip()).count();
         self.tasks.len() >= TRANSFERS || of_peer >= TRANSFERS_PER_PEER
-    }
-}
-
-/// One read request.
-struct Job {
-    shared: Arc<Shared>,
-    arrival: Arrival,
-    request: Request,
-    report: Report,
-    answered: Arc<AtomicBool>,
-    superseded: CancellationToken,
-}
-
-impl Job {
-    async fn run(self) {
-        match self.prepare().await {
-            Ok(transfer) => self.transfer(transfer).await,
-            Err(refusal) => refuse(&self.arrival, &self.report, &refusal).await,
-        }
-    }
-
-    async fn prepare(&self) -> Result<Transfer, Refusal> {
-        let Some(mode) = self.request.mode else {
-            return Err(Refusal::new(Code::IllegalOperation, "unsupported mode, expected octet or netascii"));
-        };
-        let (file, length) = self.open().await?;
-        let local_trouble = |error: io::Error| Refusal::new(Code::NotDefined, error.to_string());
-        let socket =
-            address::answer_socket(self.arrival.local, self.arrival.peer).await.map_err(local_trouble)?;
-        let agreed = options::negotiate(&self.request, length, self.limits(&socket))?;
-        let mode_note = if mode == Mode::Netascii { ", netascii" } else { "" };
-        self.report.begun(length, format!("{agreed}{mode_note}"));
-        let settings = &self.shared.settings;
-        let source = Source::new(file, length, mode);
-        let answered = Arc::clone(&self.answered);
-        Ok(Transfer::new(socket, source, &agreed, settings.first_wait, settings.retries, answered))
-    }
-
-    fn limits(&self, socket: &UdpSocket) -> Limits {
-        let settings = &self.shared.settings;
-        let fitting = || address::unfragmented(socket, self.arrival.peer);
-        let blksize =
-            settings.blksize_limit.unwrap_or_else(fitting).clamp(*BLKSIZES.start(), *BLKSIZES.end());
-        Limits { blksize, windowsize: settings.windowsize_limit.clamp(1, 64) }
-    }
-
-    async fn open(&self) -> Result<(File, u64), Refusal> {
-        let (root, path) = (self.shared.root.clone(), plain_path(&self.request.file));
-        let opening = tokio::task::spawn_blocking(move || {
-            let file = confine::open(&root, &path)?;
-            let length = file.metadata()?.len();
-            Ok((file, length))
-        });
-        opening.await.map_err(io::Error::other).and_then(|opened| opened).map_err(|error| refusal_of(&error))
-    }
-
-    async fn transfer(&self, mut transfer: Transfer) {
-        let stopped = Refusal::new(Code::NotDefined, "the server stopped");
-        let (reason, told) = tokio::select! {
-            ended = transfer.run() => match ended {
-                Ok(()) => return self.report.done(transfer.acknowledged(), transfer.resends()),
-                Err(end) => (end.reason(), end.refusal()),
-            },
-            () = self.shared.stopping.cancelled() => (stopped.text.clone(), Some(stopped)),
-            // The client has begun anew on the same port: an ERROR would hit its new transfer.
-            () = self.superseded.cancelled() => ("the client asked anew".into(), None),
-        };
-        self.report.failed(transfer.acknowledged(), reason);
-        if let Some(refusal) = told {
-            transfer.tell(&refusal).await;
-        }
-    }
-}
-
-/// Boot loaders ask for `/file` and `./file` and mean the file below the root.
-fn plain_path(file: &[u8]) -> PathBuf {
-    let file = file.strip_prefix(b"./").or(file.strip_prefix(b"/")).unwrap_or(file);
-    Path::new(std::ffi::OsStr::from_bytes(file)).to_owned()
-}
-
-fn refusal_of(error: &io::Error) -> Refusal {
-    match error.kind() {
-        io::ErrorKind::NotFound => Refusal::new(Code::NotFound, "file not found"),
-        io::ErrorKind::IsADirectory => Refusal::new(Code::NotFound, "not a regular file"),
-        io::ErrorKind::PermissionDenied => Refusal::new(Code::AccessViolation, "access violation"),
-        kind => Refusal::new(Code::NotDefined, format!("cannot open the file: {kind}")),
-    }
-}
-
-async fn refuse(arrival: &Arrival, report: &Report, refusal: &Refusal) {
-    report.failed(0, format!("refused: {}", refusal.text));
-    answer(arrival, refusal).await;
-}
-
-/// A refusal that cannot be sent is as good as lost: the client asks again.
-async fn answer(arrival: &Arrival, refusal: &Refusal) {
-    if let Ok(socket) = address::answer_socket(arrival.local, arrival.peer).await {
-        let _ = socket.send(&refusal.packet()).await;
     }
 }

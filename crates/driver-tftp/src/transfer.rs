@@ -69,6 +69,8 @@ pub(crate) struct Transfer {
     retries: u32,
     in_vain: u32,
     haste: Haste,
+    /// Whether one block goes out alone, to hear where the client stands before the rest follows.
+    probing: bool,
     deadline: Instant,
     /// The newest block that was sent once only, and when.
     timed: Option<(u64, Instant)>,
@@ -99,6 +101,7 @@ impl Transfer {
             retries,
             in_vain: 0,
             haste: Haste::No,
+            probing: false,
             deadline: Instant::now() + first_wait,
             timed: None,
             answered,
@@ -125,25 +128,27 @@ impl Transfer {
     /// Sends until every block is acknowledged.
     pub(crate) async fn run(&mut self) -> Result<(), End> {
         while !self.window.is_finished() {
-            self.send_burst().await?;
-            let until = match self.window.next() {
-                Some(_) => Instant::now() + Burst::PAUSE,
-                None => self.deadline,
-            };
+            let pause = self.send_burst().await?;
+            let is_sent = self.window.next().is_none();
+            let until = if is_sent { self.deadline } else { Instant::now() + pause };
             self.listen(until).await?;
         }
         Ok(())
     }
 
-    async fn send_burst(&mut self) -> Result<(), End> {
-        for _ in 0..self.burst.size() {
-            let Some(number) = self.window.next() else { return Ok(()) };
+    /// Gives the pause before the next burst.
+    async fn send_burst(&mut self) -> Result<Duration, End> {
+        let probing = std::mem::take(&mut self.probing);
+        let (blocks, pause) =
+            if probing { (1, self.clock.haste()) } else { (self.burst.size(), Burst::PAUSE) };
+        for _ in 0..blocks {
+            let Some(number) = self.window.next() else { break };
             if self.window.made().is_none() {
                 self.make(number).await?;
             }
             self.send(number).await?;
         }
-        Ok(())
+        Ok(pause)
     }
 
     async fn make(&mut self, number: u64) -> Result<(), End> {
@@ -250,9 +255,11 @@ impl Transfer {
     }
 
     /// The last acknowledgement came again. With a window that may mean that its first block was lost (RFC 7440 section
-    /// 4), or nothing at all. So it never sends by itself: once for each block that is waited for it shortens the wait.
+    /// 4); after a wait in vain, that the client's own timer has struck; otherwise nothing at all. So it never sends by
+    /// itself: once between two waits in vain it shortens the wait.
     fn hurry(&mut self) {
-        if self.windowsize > 1 && self.haste == Haste::No && self.window.next().is_none() {
+        let may_mean_loss = self.windowsize > 1 || self.in_vain > 0;
+        if may_mean_loss && self.haste == Haste::No && self.window.next().is_none() {
             self.haste = Haste::Armed;
             self.deadline = self.deadline.min(Instant::now() + self.clock.haste());
         }
@@ -266,6 +273,7 @@ impl Transfer {
             self.haste = Haste::Used;
         } else {
             self.in_vain += 1;
+            self.haste = Haste::No;
             self.clock.waited_in_vain();
         }
         if self.in_vain > self.retries {
@@ -273,6 +281,9 @@ impl Transfer {
         }
         self.burst.lost();
         self.window.rewind();
+        // A client that has the block says how far it has got. To send it the whole window instead would make it complain
+        // about every block it has, and each complaint would call for the same blocks again.
+        self.probing = true;
         Ok(())
     }
 }

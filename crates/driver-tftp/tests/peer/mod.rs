@@ -9,7 +9,7 @@ use std::time::Duration;
 use driver_tftp::{Server, Settings};
 use flasher_core::{Transfer, TransferLog, TransferState};
 use tokio::net::UdpSocket;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// No test waits longer than this for anything.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -122,7 +122,7 @@ pub(crate) struct Fetched {
 /// good block again after `patience`.
 ///
 /// # Errors
-/// The ERROR of the server, or `TimedOut` after 20 waits without any packet.
+/// The ERROR of the server, or `TimedOut` after 20 waits without any block that was expected.
 pub(crate) async fn fetch(
     server: SocketAddr,
     file: &str,
@@ -136,8 +136,11 @@ pub(crate) async fn fetch(
     let (mut blksize, mut window) = (512, 1);
     let (mut good, mut due, mut complained) = (0_u64, 1_u64, None);
     let mut silence = 0;
+    // As in U-Boot, only a block that was expected sets the timer anew.
+    let mut until = Instant::now() + patience;
     loop {
-        let Some(packet) = client.hear(patience).await else {
+        let Some(packet) = client.hear(until.saturating_duration_since(Instant::now())).await else {
+            until = Instant::now() + patience;
             silence += 1;
             if silence == 20 {
                 return Err(io::ErrorKind::TimedOut.into());
@@ -149,7 +152,6 @@ pub(crate) async fn fetch(
             due = good + window;
             continue;
         };
-        silence = 0;
         match packet[1] {
             3 => {
                 let number = u16::from_be_bytes([packet[2], packet[3]]);
@@ -162,6 +164,7 @@ pub(crate) async fn fetch(
                     continue;
                 }
                 good += 1;
+                (silence, until) = (0, Instant::now() + patience);
                 fetched.bytes.extend(&packet[4..]);
                 let is_last = packet.len() - 4 < blksize;
                 if is_last || good == due {
@@ -186,6 +189,7 @@ pub(crate) async fn fetch(
                 blksize = number("blksize").unwrap_or(512);
                 window = number("windowsize").unwrap_or(1) as u64;
                 due = window;
+                (silence, until) = (0, Instant::now() + patience);
                 client.send(&ack(0)).await;
             }
             5 => {
