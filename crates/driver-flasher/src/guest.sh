@@ -13,9 +13,10 @@ errors=$(mktemp "${TMPDIR:-/tmp}/flasher.XXXXXX") || die "cannot make a temporar
 trap 'rm -f "$errors"' EXIT
 complaint() { tr '\n\r' '  ' <"$errors" | cut -c 1-300; }
 
+# No wget gets -T: busybox built without it crashes (1.35 of Debian 12). The exporter notices a standstill.
 fetch() {
     if command -v wget >/dev/null 2>&1; then
-        wget -q -t 1 -T 900 -O - "$1" 2>"$errors.fetch"
+        wget -q -t 1 -O - "$1" 2>"$errors.fetch"
     else
         curl -fsS -- "$1" 2>"$errors.fetch"
     fi || {

@@ -127,7 +127,7 @@ impl Guest {
     async fn fetch(&mut self, within: Duration) -> Result<bool> {
         let url = quote(&format!("{}{NAME}", self.url));
         let command = format!(
-            "if command -v wget >/dev/null 2>&1; then wget -q -t 1 -T 10 -O {NAME} {url}; else curl -fsS --connect-timeout 5 -m 20 -o {NAME} {url}; fi"
+            "t=; command -v timeout >/dev/null 2>&1 && t='timeout 15'; if command -v wget >/dev/null 2>&1; then $t wget -q -t 1 -O {NAME} {url}; else curl -fsS --connect-timeout 5 -m 20 -o {NAME} {url}; fi"
         );
         let output = self.shell.run(&command, within).await.map_err(|error| trouble::console(&error))?;
         if output.status == 127 {
