@@ -1,5 +1,6 @@
 //! What may be typed: commands, options and their help.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Flash a simulated board end to end and prove it; needs no hardware
+    /// Flash a virtual board end to end and prove it; needs no hardware
     Demo(DemoArgs),
     /// Flash an image, read it back and prove that it is there
     Flash(FlashArgs),
@@ -63,6 +64,15 @@ pub(crate) enum Command {
     },
     /// Look for what would stop a flash here: ports, permissions, disk space
     Doctor,
+    /// Run a command in network and process namespaces of its own, with nothing but `lo`
+    ///
+    /// No packet leaves it, and all that was started inside ends with the command, whose exit code is passed on. An
+    /// emulated board with a network needs it: `flasher sandbox -- flasher --exporter FILE flash IMAGE`.
+    Sandbox {
+        /// The command, usually `flasher` with its arguments
+        #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
     /// Print a JSON Schema
     Schema {
         /// Of what
@@ -114,6 +124,8 @@ pub(crate) enum SchemaOf {
 pub(crate) enum DemoBoard {
     /// A simulated board in this process
     Sim,
+    /// QEMU's arm64 board with a real U-Boot and a real Linux, in a sandbox
+    Qemu,
 }
 
 #[derive(ClapArgs)]
@@ -249,5 +261,35 @@ mod tests {
         assert!(parse("flasher flash a.img --power-off --no-power-off"));
         assert!(!parse("flasher flash a.img --no-power-off --power-off"));
         assert!(!parse("flasher flash a.img"));
+    }
+
+    #[test]
+    fn a_command_for_the_sandbox_keeps_its_own_options() {
+        let parse =
+            |text: &str| match Args::try_parse_from(text.split(' ')).map(|args| (args.json, args.command)) {
+                Ok((json, Command::Sandbox { command })) => Some((json, command)),
+                _ => None,
+            };
+        for text in ["flasher sandbox -- flasher --json demo", "flasher sandbox flasher --json demo"] {
+            assert_eq!(
+                parse(text),
+                Some((false, ["flasher", "--json", "demo"].map(OsString::from).to_vec()))
+            );
+        }
+        assert_eq!(parse("flasher sandbox -- --odd"), Some((false, vec!["--odd".into()])));
+        assert_eq!(parse("flasher sandbox"), None);
+    }
+
+    #[test]
+    fn the_demo_flashes_the_simulated_board_unless_told_otherwise() {
+        let parse = |text: &str| match Args::try_parse_from(text.split(' ')).unwrap().command {
+            Command::Demo(args) => args,
+            _ => unreachable!("the command is demo"),
+        };
+        let demo = parse("flasher demo");
+        assert!(matches!(demo.board, DemoBoard::Sim) && demo.image.is_none());
+        let demo = parse("flasher demo --board qemu --image a.img --receipt r.json");
+        assert!(matches!(demo.board, DemoBoard::Qemu));
+        assert_eq!((demo.image, demo.receipt), (Some("a.img".into()), "r.json".into()));
     }
 }

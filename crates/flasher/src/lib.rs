@@ -11,14 +11,17 @@
 //! ```
 //!
 //! In reading order: `args` (what may be typed), `commands` (one file each), `job` (arguments to a flash job),
-//! `screen` (where results go), `render` (how everything looks), `failure` (how a command fails).
+//! `screen` (where results go), `render` (how everything looks), `failure` (how a command fails), `host` and `sandbox`
+//! (what this machine has, and namespaces made on it).
 
 mod args;
 mod commands;
 mod failure;
+mod host;
 mod job;
 mod receipt_file;
 mod render;
+mod sandbox;
 mod screen;
 mod signals;
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
+use flasher_bundles as _;
 use serde_json::Value;
 
 const HEAD: &str = "apiVersion: jumpstarter.dev/v1alpha1\nkind: ExporterConfig\nmetadata: { name: lab }\n";
@@ -174,6 +175,24 @@ fn the_schema_beside_the_examples_is_the_one_of_this_build() {
     let stored = std::fs::read_to_string(file).unwrap();
     let fresh = run(&["schema", "exporter"]).out;
     assert!(stored == fresh, "run `flasher schema exporter > examples/exporter.schema.json`");
+}
+
+#[test]
+fn every_example_builds_a_board_that_can_be_flashed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let examples = files.filter(|path| path.extension().is_some_and(|it| it == "yaml")).collect::<Vec<_>>();
+    for name in ["sim-board.yaml", "qemu-board.yaml", "real-board.yaml"] {
+        assert!(examples.iter().any(|path| path.ends_with(name)), "{name}: {examples:?}");
+    }
+    for path in examples {
+        let tree =
+            flasher_core::tree::DeviceTree::load(&path).unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(tree.flasher(None).is_ok(), "{}", path.display());
+        for line in ["board.power", "board.serial"] {
+            assert!(tree.find(line).is_ok(), "{}: {line}", path.display());
+        }
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod drivers;
 mod flash;
 mod plan;
 mod power;
+mod sandbox;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Power { action, node } => power::run(&action, &node, load()?, screen).await,
         Command::Console { node } => console::run(&node, load()?, screen).await,
         Command::Doctor => doctor::run(load()?, screen).await,
+        Command::Sandbox { command } => sandbox::run(&command).await,
         Command::Schema { of } => schema::run(of, screen),
         Command::Completions { shell } => completions::run(shell, screen),
     }

@@ -11,28 +11,45 @@ use tempfile::TempDir;
 
 use super::image::{self, Noise};
 
-/// Every folder is in the bench, both servers take any free port: nothing needs a privilege or a configured machine.
+/// Every folder is in the bench.
 const EXPORTER: &str = "\
 apiVersion: jumpstarter.dev/v1alpha1
 kind: ExporterConfig
 metadata: { name: demo }
 export:
   board:
-    type: sim-board
-    config: { medium: medium.img, size: SIZE, bootdelay: 1 }
+    BOARD
   storage:
     type: flasher
-    config: { flasher_bundle: ./bundle, power_off_seconds: 0.1 }
+    config: { flasher_bundle: BUNDLE, power_off_seconds: OFF }
     children:
       serial: { ref: board.serial }
       power: { ref: board.power }
-      tftp: { type: tftp, config: { port: 0, root_dir: tftp } }
+      tftp: { type: tftp, config: { port: PORT, root_dir: tftp } }
       http: { type: http, config: { port: 0, root_dir: http } }
 ";
+const SIM: &str = "type: sim-board
+    config: { medium: medium.img, size: SIZE, bootdelay: 1 }";
+const QEMU: &str = "type: qemu-board
+    config:
+      disk: { kind: virtio, file: medium.img, size: SIZE }
+      network: { tap: flasher0, address: 10.77.0.1/24, board: 10.77.0.50, dhcp: true }";
 /// Size of the medium for the made-up image.
 const SMALL: &str = "64MiB";
 /// Size of the medium for an image of the user; only what is written takes space.
 const LARGE: &str = "16GiB";
+
+/// The board of a bench.
+#[derive(Clone, Debug)]
+pub(super) enum Board {
+    /// Simulated. Both servers take any free port: nothing needs a privilege or a configured machine.
+    Sim,
+    /// Emulated. A real U-Boot asks on the standard port of TFTP, which a sandbox has free.
+    Qemu {
+        /// Folder with what the board boots to write the image.
+        bundle: PathBuf,
+    },
+}
 
 /// A set-up bench; its folder goes when it is dropped.
 #[derive(Debug)]
@@ -47,30 +64,22 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// Makes everything; `image` is flashed instead of a made-up one.
+    /// Makes everything for `board`; `image` is flashed instead of a made-up one.
     ///
     /// # Errors
     /// When the image is missing or the temporary folder cannot be written.
-    pub(super) fn set_up(image: Option<&Path>) -> Result<Self> {
+    pub(super) fn set_up(board: &Board, image: Option<&Path>) -> Result<Self> {
         let given = image.map(super::absolute).transpose()?;
-        let manifest = registry::board("sim").map(|board| board.manifest);
-        let manifest = manifest.ok_or_else(|| {
-            Error::config("this build has no board `sim`")
-                .help("add `use flasher_bundles as _;` to the binary")
-        })?;
-        let unwritable = |error: io::Error| {
-            Error::infrastructure("cannot set the demo up in the temporary folder")
-                .help("set TMPDIR to a folder you may write")
-                .because(error)
-        };
         // Started by root, the simulation runs as another user, who must get through.
         let everyone = Permissions::from_mode(0o755);
         let folder = tempfile::Builder::new().prefix("flasher-demo-").permissions(everyone).tempdir();
         let folder = folder.map_err(unwritable)?;
-        write_bundle(&folder.path().join("bundle"), manifest)?;
+        if let Board::Sim = board {
+            write_bundle(&folder.path().join("bundle"), sim_manifest()?)?;
+        }
         let size = if given.is_some() { LARGE } else { SMALL };
         let exporter = folder.path().join("exporter.yaml");
-        fs::write(&exporter, EXPORTER.replace("SIZE", size)).map_err(unwritable)?;
+        fs::write(&exporter, yaml(board, size)).map_err(unwritable)?;
         for below in ["tftp", "http"] {
             fs::create_dir(folder.path().join(below)).map_err(unwritable)?;
         }
@@ -81,6 +90,30 @@ impl Bench {
         let medium = folder.path().join("medium.img");
         Ok(Self { image: given.unwrap_or(made), medium, exporter, _folder: folder })
     }
+}
+
+/// The exporter YAML of a bench with a medium of `size`.
+fn yaml(board: &Board, size: &str) -> String {
+    let (node, bundle, off, port) = match board {
+        Board::Sim => (SIM, "./bundle".to_owned(), "0.1", "0"),
+        Board::Qemu { bundle } => (QEMU, super::super::shown(bundle), "0", "69"),
+    };
+    let node =
+        EXPORTER.replace("BOARD", node).replace("SIZE", size).replace("OFF", off).replace("PORT", port);
+    // Last, for a path may hold any of these words; a text of JSON is one of YAML.
+    node.replace("BUNDLE", &serde_json::Value::from(bundle).to_string())
+}
+
+fn sim_manifest() -> Result<&'static str> {
+    registry::board("sim").map(|board| board.manifest).ok_or_else(|| {
+        Error::config("this build has no board `sim`").help("add `use flasher_bundles as _;` to the binary")
+    })
+}
+
+fn unwritable(error: io::Error) -> Error {
+    Error::infrastructure("cannot set the demo up in the temporary folder")
+        .help("set TMPDIR to a folder you may write")
+        .because(error)
 }
 
 /// A bundle of files that only have the right names and likely sizes: the simulation checks that they arrive whole.
@@ -104,4 +137,24 @@ fn write_bundle(folder: &Path, text: &str) -> Result<()> {
         fs::write(path, noise.bytes(length)).map_err(unwritable)?;
     }
     fs::write(folder.join("manifest.yaml"), text).map_err(unwritable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flasher_core::config::Document;
+
+    #[test]
+    fn the_exporter_of_each_board_is_yaml_with_all_nodes_of_a_flash() {
+        let odd = PathBuf::from("/a b/\"c\": SIZE, #d");
+        for board in [Board::Sim, Board::Qemu { bundle: odd.clone() }] {
+            let text = yaml(&board, SMALL);
+            let document = Document::parse("exporter.yaml", Path::new(""), &text);
+            assert!(document.is_ok(), "{text}");
+            assert!(text.contains("size: 64MiB"), "{text}");
+        }
+        let text = yaml(&Board::Qemu { bundle: odd }, LARGE);
+        assert!(text.contains(r#"flasher_bundle: "/a b/\"c\": SIZE, #d", power_off_seconds: 0 }"#), "{text}");
+        assert!(text.contains("tftp, config: { port: 69,"), "{text}");
+    }
 }

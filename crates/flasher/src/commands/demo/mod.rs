@@ -2,6 +2,7 @@
 
 mod bench;
 mod image;
+mod qemu;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,14 +15,22 @@ use super::flash::{self, Request};
 use crate::args::{DemoArgs, DemoBoard};
 use crate::failure::Failure;
 use crate::render::message::Message;
+use crate::sandbox;
 use crate::screen::Screen;
-use bench::Bench;
+use bench::{Bench, Board};
 
 /// Sets up a bench in a temporary folder, flashes, compares, and removes the folder.
 pub(super) async fn run(args: DemoArgs, verbose: bool, screen: &Screen) -> Result<u8, Failure> {
-    let DemoBoard::Sim = args.board;
+    let board = match args.board {
+        DemoBoard::Sim => Board::Sim,
+        DemoBoard::Qemu if sandbox::is_inside() => Board::Qemu { bundle: qemu::bundle()? },
+        DemoBoard::Qemu => {
+            args.image.as_deref().map(absolute).transpose()?; // before anything that takes long
+            return Ok(qemu::enter(screen).await?);
+        }
+    };
     let given = args.image.clone();
-    let bench = blocking(move || Bench::set_up(given.as_deref())).await?;
+    let bench = blocking(move || Bench::set_up(&board, given.as_deref())).await?;
     let request = Request {
         job: FlashJob { stop: CancellationToken::new(), ..FlashJob::new(super::shown(&bench.image)) },
         device: None,

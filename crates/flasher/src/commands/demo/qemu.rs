@@ -1,0 +1,159 @@
+//! The emulated board of the demo: its bundle is found or built, and the demo is run again inside the sandbox.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use flasher_core::{Error, Result};
+use tokio::process::Command;
+
+use crate::host::{self, Need};
+use crate::sandbox;
+use crate::screen::Screen;
+
+/// Names a folder with the output of `cargo xtask qemu-bundle`.
+const BUNDLES: &str = "FLASHER_QEMU_BUNDLES";
+/// The bundle of the board, in that folder.
+const BUNDLE: &str = "qemu-virt";
+/// Where `cargo xtask qemu-bundle` puts its output, in the workspace.
+const BUILT: &str = "target/qemu-bundle";
+/// The file that a build of the bundles writes last.
+const STAMP: &str = "stamp";
+const NEEDS: [Need; 2] = [
+    Need { name: "qemu-system-aarch64", package: "qemu-system-arm" },
+    Need { name: "/usr/lib/u-boot/qemu_arm64/u-boot.bin", package: "u-boot-qemu" },
+];
+
+/// Runs this very command inside the sandbox, with everything it needs at hand; gives its exit code.
+///
+/// # Errors
+/// When packages are missing, the bundle cannot be had, or this machine refuses a sandbox.
+pub(super) async fn enter(screen: &Screen) -> Result<u8> {
+    host::require("the emulated board", &[&NEEDS[..], &sandbox::NEEDS[..]].concat())?;
+    let bundles = match bundles(&candidates()) {
+        Some(found) => found,
+        None => build(screen).await?,
+    };
+    let lost = |error| Error::infrastructure("cannot tell which program this is").because(error);
+    let program = std::env::current_exe().map_err(lost)?;
+    let command: Vec<OsString> = [program.into()].into_iter().chain(std::env::args_os().skip(1)).collect();
+    sandbox::run(&command, &[(BUNDLES, bundles.as_os_str())]).await
+}
+
+/// The folder of the board's bundle.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn bundle() -> Result<PathBuf> {
+    let candidates = candidates();
+    let found = bundles(&candidates).ok_or_else(|| absent(&candidates))?;
+    let unreadable = |error| Error::infrastructure("cannot read the bundle's folder").because(error);
+    found.join(BUNDLE).canonicalize().map_err(unreadable)
+}
+
+/// Folders that may have the bundles, best first.
+fn candidates() -> Vec<PathBuf> {
+    let named = std::env::var_os(BUNDLES).filter(|text| !text.is_empty()).map(PathBuf::from);
+    named.into_iter().chain([workspace().join(BUILT)]).collect()
+}
+
+/// The first folder with a whole bundle.
+fn bundles(candidates: &[PathBuf]) -> Option<PathBuf> {
+    let whole = |folder: &&PathBuf| {
+        folder.join(STAMP).is_file() && folder.join(BUNDLE).join("manifest.yaml").is_file()
+    };
+    candidates.iter().find(whole).cloned()
+}
+
+/// The workspace this program was built in; the current folder when it is gone.
+fn workspace() -> PathBuf {
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    built_in.canonicalize().unwrap_or_else(|_| PathBuf::from("."))
+}
+
+fn absent(candidates: &[PathBuf]) -> Error {
+    let places = candidates.iter().map(|it| format!("`{}`", it.display())).collect::<Vec<_>>().join(", ");
+    Error::infrastructure(format!("no flash bundle for the emulated board, looked in {places}"))
+        .help(format!(
+            "run `cargo xtask qemu-bundle` in a checkout of this program's source; elsewhere, set {BUNDLES} to \
+             the `{BUILT}` of that checkout"
+        ))
+        .retryable(false)
+}
+
+/// Builds the bundles in the workspace. Outside the sandbox, for the packages come from the network.
+async fn build(screen: &Screen) -> Result<PathBuf> {
+    let root = workspace();
+    if !root.join("xtask/src/qemu_bundle.rs").is_file() {
+        return Err(absent(&candidates()));
+    }
+    screen.aside(
+        "building the emulated board's Linux once (`cargo xtask qemu-bundle`), out of Debian packages\n",
+    );
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = chore(&cargo, &root).await.map_err(|error| failed("did not start").because(error))?;
+    if !status.success() {
+        return Err(failed(&format!("ended with {status}")));
+    }
+    let built = root.join(BUILT);
+    bundles(std::slice::from_ref(&built))
+        .ok_or_else(|| failed(&format!("left no bundle in `{}`", built.display())))
+}
+
+/// Runs `cargo xtask qemu-bundle`; all it says goes to standard error, for standard output is for results.
+async fn chore(cargo: &OsStr, root: &Path) -> io::Result<ExitStatus> {
+    let mut command = Command::new(cargo);
+    command.args(["xtask", "qemu-bundle"]).current_dir(root);
+    command.stdin(Stdio::null()).stdout(io::stderr()).kill_on_drop(true);
+    command.status().await
+}
+
+fn failed(how: &str) -> Error {
+    Error::infrastructure(format!("`cargo xtask qemu-bundle` {how}"))
+        .help("run it by itself to see why; it needs a Rust toolchain, Debian's apt and the network")
+        .retryable(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_counts_once_its_build_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path().to_path_buf();
+        let candidates = [PathBuf::from("/no/such/folder"), here.clone()];
+        std::fs::create_dir(here.join(BUNDLE)).unwrap();
+        std::fs::write(here.join(BUNDLE).join("manifest.yaml"), "").unwrap();
+        assert_eq!(bundles(&candidates), None);
+        std::fs::write(here.join(STAMP), "").unwrap();
+        assert_eq!(bundles(&candidates), Some(here));
+    }
+
+    #[test]
+    fn without_a_bundle_the_command_to_run_is_named() {
+        let error = absent(&["/a".into(), "/b".into()]);
+        assert_eq!(error.to_string(), "no flash bundle for the emulated board, looked in `/a`, `/b`");
+        assert_eq!(
+            error.next_step(),
+            Some(
+                "run `cargo xtask qemu-bundle` in a checkout of this program's source; elsewhere, set \
+                 FLASHER_QEMU_BUNDLES to the `target/qemu-bundle` of that checkout"
+            )
+        );
+        assert_eq!(error.class().exit_code(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_build_that_fails_says_so() {
+        let status = chore(OsStr::new("false"), Path::new("/")).await.unwrap();
+        let error = failed(&format!("ended with {status}"));
+        assert_eq!(error.to_string(), "`cargo xtask qemu-bundle` ended with exit status: 1");
+        assert_eq!(
+            error.next_step(),
+            Some("run it by itself to see why; it needs a Rust toolchain, Debian's apt and the network")
+        );
+        assert!(chore(OsStr::new("/no/such/cargo"), Path::new("/")).await.is_err());
+    }
+}
