@@ -4,6 +4,7 @@ mod failures;
 mod flash;
 mod lab;
 mod mocked_board;
+mod qemu;
 mod seed;
 mod stopping;
 

@@ -101,6 +101,9 @@ async fn point_at(session: Session<'_>, tftp: SocketAddr, uboot: &mut UBoot) -> 
         ("serverip", tftp.ip().to_string()),
         ("tftpblocksize", config.tftp_block_size.to_string()),
         ("tftpwindowsize", config.tftp_window_size.to_string()),
+        // U-Boot counts timeouts over the whole file and gives up after 10 of 5 s: on a lossy line neither is wise.
+        ("tftptimeout", "1000".to_owned()),
+        ("tftptimeoutcountmax", "100".to_owned()),
     ];
     if tftp.port() != TFTP_PORT {
         settings.push(("tftpdstp", tftp.port().to_string()));

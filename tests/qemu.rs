@@ -1,0 +1,105 @@
+//! The real thing without hardware: a real U-Boot and a real Linux under QEMU, flashed, broken, and looked at from outside.
+//!
+//! Each case runs in a network and process namespace of its own: the test starts its own binary again below `unshare`,
+//! and that one plays the case whose name it is told. Needs root, QEMU, U-Boot and the bundles of `cargo xtask qemu-bundle`.
+
+mod bench;
+mod cases;
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use cases::{Case, FAULTS, PROVEN};
+
+/// Names the case to be played inside.
+const CASE: &str = "FLASHER_QEMU_CASE";
+const NAMESPACE: [&str; 5] = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
+/// Emulated boards are slow enough one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+#[test]
+fn qemu_images_targets_and_bundles_are_proven() {
+    told("qemu::qemu_images_targets_and_bundles_are_proven", PROVEN);
+}
+
+#[test]
+fn qemu_faults_end_proven_or_with_their_cause() {
+    told("qemu::qemu_faults_end_proven_or_with_their_cause", FAULTS);
+}
+
+/// Plays all cases one after the other; inside the namespace, the one that is asked for.
+fn told(test: &str, cases: &[Case]) {
+    if let Ok(name) = env::var(CASE) {
+        let Some(case) = cases.iter().find(|case| case.name == name) else { return };
+        run(Command::new("ip").args(["link", "set", "lo", "up"]));
+        return tokio::runtime::Runtime::new().unwrap().block_on(bench::play(case));
+    }
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(why) = missing() {
+        println!("skipped: {why}");
+        return;
+    }
+    let mut failed = Vec::new();
+    for case in cases {
+        let begun = Instant::now();
+        let outcome = inside(test, case);
+        println!(
+            "{:7} {:5.1} s  {}",
+            if outcome.is_ok() { "ok" } else { "FAILED" },
+            begun.elapsed().as_secs_f64(),
+            case.name
+        );
+        failed.extend(outcome.err().map(|text| format!("== {}\n{text}", case.name)));
+    }
+    println!("{} cases ran on the emulated board", cases.len());
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+fn inside(test: &str, case: &Case) -> Result<(), String> {
+    let mut again = Command::new("unshare");
+    again.args(NAMESPACE).arg(env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
+    let output = again.env(CASE, case.name).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() && text.contains("1 passed") {
+        return Ok(());
+    }
+    Err(format!("{text}\n{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {output:?}");
+}
+
+/// Where `cargo xtask qemu-bundle` puts its bundles.
+fn bundles() -> PathBuf {
+    env::var_os("FLASHER_QEMU_BUNDLES").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/qemu-bundle")),
+        PathBuf::from,
+    )
+}
+
+/// What the cases need and this machine has not. What CI could install must be there.
+fn missing() -> Option<String> {
+    let works = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    if !works(
+        Command::new("unshare").args(NAMESPACE).args(["ip", "tuntap", "add", "dev", "t0", "mode", "tap"]),
+    ) {
+        return Some("no root, no `ip`, or no taps: a private network namespace cannot be made".to_owned());
+    }
+    let board = board_qemu::Config::default();
+    let why = if !works(Command::new(&board.qemu).arg("--version")) {
+        "qemu-system-aarch64 is missing: apt-get install qemu-system-arm"
+    } else if !board.bios.is_file() {
+        "U-Boot for QEMU is missing: apt-get install u-boot-qemu"
+    } else if !bundles().join("qemu-virt/manifest.yaml").is_file() {
+        "the bundles are missing: cargo xtask qemu-bundle"
+    } else {
+        return None;
+    };
+    assert!(env::var_os("CI").is_none(), "{why}");
+    Some(why.to_owned())
+}

@@ -1,0 +1,292 @@
+//! One emulated board with its flasher, the fault of the case, and a look at the disk afterwards.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use board_qemu::{Cache, Config, Disk, Network, QemuBoard};
+use disk_image::Digest;
+use driver_flasher::config::StaticNetwork;
+use driver_flasher::{BaseFlasher, FlasherConfig};
+use flasher_core::flash::PowerState;
+use flasher_core::{
+    ContentServer, Device, DriverType, Event, FlashJob, Flasher, Receipt, Step, Verdict, Wiring,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::cases::{Case, Ends, Fault};
+use crate::lab::{noise, pack};
+
+const MIB: usize = 1024 * 1024;
+const DISK: usize = 64 * MIB;
+/// The flash that keeps U-Boot's environment, bytes.
+const FLASH: usize = 64 * MIB;
+
+/// Plays a case and looks at the disk from outside.
+pub(crate) async fn play(case: &Case) {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::new(case, folder.path()).await;
+    let content = content(case);
+    let image = folder.path().join("image");
+    fs::write(&image, case.packed.map_or_else(|| content.clone(), |tool| pack(tool, &content))).unwrap();
+    let receipt = bench.flash(case, &image).await;
+    bench.board.power().close().await.unwrap();
+    check(case, &receipt, &content, &fs::read(folder.path().join("disk")).unwrap());
+}
+
+fn check(case: &Case, receipt: &Receipt, content: &[u8], disk: &[u8]) {
+    let name = case.name;
+    match case.ends {
+        Ends::Proven(attempts) => {
+            assert_eq!(receipt.verdict, Verdict::Proven, "{name}: {:#?}", receipt.failure);
+            assert_eq!(receipt.attempts, attempts, "{name}");
+            assert_eq!(Digest::of(&disk[..content.len()]), Digest::of(content), "{name}: a false success");
+            assert!(
+                disk[content.len()..].iter().all(|byte| *byte == 0xa5),
+                "{name}: bytes behind the image were touched"
+            );
+        }
+        Ends::Failed(class, step, says) => {
+            assert_eq!(receipt.verdict, Verdict::Failed, "{name}: a false success");
+            let failure = receipt.failure.as_ref().unwrap();
+            assert_eq!((failure.class, failure.step), (class, step), "{name}: {failure:#?}");
+            assert!(failure.cause.contains(says), "{name}: {failure:#?}");
+            let is_old = disk[..65_536].iter().all(|byte| *byte == 0xa5);
+            let is_wiped = disk[..65_536].iter().all(|byte| *byte == 0);
+            assert!(is_old || is_wiped, "{name}: the board could boot something half written");
+            assert!(step >= Step::Write || is_old, "{name}: the medium was touched");
+        }
+    }
+    assert!(matches!(receipt.power, PowerState::Off | PowerState::Untouched), "{name}: {:?}", receipt.power);
+}
+
+fn content(case: &Case) -> Vec<u8> {
+    match case.fault {
+        Fault::TooLarge => noise(DISK + MIB, 1),
+        // Long enough to be cut in the middle.
+        Fault::PowerCut | Fault::HttpCut => noise(48 * MIB, 2),
+        _ => [noise(5 * MIB, 3), vec![0; 9 * MIB], noise(2 * MIB + 333, 4)].concat(),
+    }
+}
+
+struct Bench {
+    board: Arc<QemuBoard>,
+    http: Arc<dyn ContentServer>,
+    flasher: Arc<dyn Flasher>,
+    tftp: PathBuf,
+}
+
+impl Bench {
+    async fn new(case: &Case, folder: &Path) -> Self {
+        fs::write(folder.join("disk"), vec![0xa5; DISK]).unwrap();
+        let bundle = bundle(case, folder);
+        let board = QemuBoard::new(board(case, folder));
+        prepare(case, &board).await;
+        let children = BTreeMap::from([
+            ("power".to_owned(), Device::Power(board.power(), None)),
+            ("serial".to_owned(), Device::Serial(board.serial())),
+            ("tftp".to_owned(), tftp(folder)),
+            ("http".to_owned(), http(folder)),
+            ("uboot".to_owned(), uboot()),
+        ]);
+        let Some(Device::ContentServer(http)) = children.get("http").cloned() else {
+            panic!("no content server")
+        };
+        let wiring = Wiring::new("storage", folder, children);
+        let Device::Flasher(flasher) = BaseFlasher::build(config(case, &bundle), wiring).unwrap() else {
+            panic!("no flasher")
+        };
+        Self { board, http, flasher, tftp: folder.join("tftp") }
+    }
+
+    async fn flash(&self, case: &Case, image: &Path) -> Receipt {
+        let retries = if case.fault == Fault::PowerCut { 1 } else { 0 };
+        let job = FlashJob {
+            retries,
+            target: Some(case.target.to_owned()),
+            ..FlashJob::new(image.to_str().unwrap())
+        };
+        let (fault, board, http, tftp) =
+            (case.fault, Arc::clone(&self.board), Arc::clone(&self.http), self.tftp.clone());
+        let struck = AtomicBool::new(false);
+        let progress = move |event: Event| {
+            if strikes(fault, &event) && !struck.swap(true, Ordering::Relaxed) {
+                strike(fault, &board, &http, &tftp);
+            }
+        };
+        self.flasher.flash(job, Arc::new(progress)).await
+    }
+}
+
+/// Whether now is the time for the fault.
+fn strikes(fault: Fault, event: &Event) -> bool {
+    match (fault, event) {
+        (Fault::PowerCut | Fault::HttpCut, Event::Advanced { step: Step::Write, done, .. }) => {
+            *done > MIB as u64
+        }
+        (Fault::TftpMissing, Event::StepDone { step, .. }) => *step == Step::Services,
+        (Fault::LinkDown | Fault::Loss(_), Event::StepBegun { step }) => *step == Step::Bootloader,
+        _ => false,
+    }
+}
+
+fn strike(fault: Fault, board: &Arc<QemuBoard>, http: &Arc<dyn ContentServer>, tftp: &Path) {
+    let (board, http) = (Arc::clone(board), Arc::clone(http));
+    match fault {
+        Fault::PowerCut => drop(tokio::spawn(async move { board.cut().await.unwrap() })),
+        Fault::HttpCut => drop(tokio::spawn(async move { http.stop().await.unwrap() })),
+        Fault::LinkDown => drop(tokio::spawn(async move { board.link(false).await.unwrap() })),
+        Fault::TftpMissing => fs::rename(tftp.join("initramfs.cpio.gz"), tftp.join("elsewhere")).unwrap(),
+        Fault::Loss(percent) => lose(percent),
+        _ => {}
+    }
+}
+
+/// Drops packets in both directions, on the tap: in `hook output` the sender would be told (qemu-board notes).
+fn lose(percent: u8) {
+    let rules = format!(
+        "table netdev lossy {{
+           chain out {{ type filter hook egress device qtap0 priority 0; numgen random mod 100 < {percent} drop; }}
+           chain in {{ type filter hook ingress device qtap0 priority 0; numgen random mod 100 < {percent} drop; }}
+         }}"
+    );
+    let output = Command::new("nft").arg(rules).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+fn board(case: &Case, folder: &Path) -> Config {
+    let mut disk = Disk {
+        kind: case.disk,
+        file: folder.join("disk"),
+        size: None,
+        cache: Cache::default(),
+        blkdebug: None,
+    };
+    if case.fault == Fault::WriteError {
+        let rules = folder.join("blkdebug");
+        fs::write(
+            &rules,
+            "[inject-error]\nevent = \"pwritev\"\niotype = \"write\"\nerrno = \"5\"\nonce = \"off\"\n",
+        )
+        .unwrap();
+        disk.blkdebug = Some(fs::read_to_string(rules).unwrap());
+    }
+    let environment = folder.join("environment");
+    if case.fault == Fault::GarbageEnvironment {
+        fs::write(&environment, noise(FLASH, 9)).unwrap();
+    }
+    let keeps = matches!(case.fault, Fault::GarbageEnvironment | Fault::NotInterruptible);
+    let network = Network { dhcp: case.fault != Fault::StaticAddress, ..Network::default() };
+    Config {
+        disk: Some(disk),
+        environment: keeps.then_some(environment),
+        network: Some(network),
+        ..Config::default()
+    }
+}
+
+/// What has to be done on the board beforehand: an environment that offers no prompt, and boots nothing forever.
+async fn prepare(case: &Case, board: &Arc<QemuBoard>) {
+    if case.fault != Fault::NotInterruptible {
+        return;
+    }
+    let mut line = board.serial().open().await.unwrap();
+    board.power().on().await.unwrap();
+    until(&mut line, "stop autoboot", "x").await;
+    until(&mut line, "=> ", "setenv bootdelay -2\n").await;
+    until(&mut line, "=> ", "setenv bootcmd 'while true; do sleep 1; done'\n").await;
+    until(&mut line, "=> ", "saveenv\n").await;
+    until(&mut line, "OK", "").await;
+    board.power().off().await.unwrap();
+}
+
+/// Reads until `text`, then types `answer`.
+async fn until(line: &mut Box<dyn flasher_core::ByteStream>, text: &str, answer: &str) {
+    let mut seen = String::new();
+    let mut byte = [0; 256];
+    let patience = std::time::Duration::from_secs(30);
+    while !seen.contains(text) {
+        let read = tokio::time::timeout(patience, line.read(&mut byte)).await;
+        let count = read.unwrap_or_else(|_| panic!("no `{text}` in: {seen}")).unwrap();
+        seen.push_str(&String::from_utf8_lossy(&byte[..count]));
+    }
+    line.write_all(answer.as_bytes()).await.unwrap();
+}
+
+/// The bundle of the case; a changed copy of it when the fault is in the bundle.
+fn bundle(case: &Case, folder: &Path) -> PathBuf {
+    let original = super::bundles().join(case.bundle);
+    let manifest = fs::read_to_string(original.join("manifest.yaml")).unwrap();
+    let changed = match case.fault {
+        Fault::Overlap => manifest.replace("0x44000000", "0x40500000"),
+        Fault::BootFails => with_bootcmd(&manifest, "reset"),
+        Fault::KernelNoise => format!(
+            "{manifest}  preflash_commands:\n    - dmesg -n 8\n    - \"(while :; do echo '<1>noise on the console' >/dev/kmsg; usleep 70000; done) >/dev/null 2>&1 &\"\n"
+        ),
+        _ => return original,
+    };
+    assert_ne!(changed, manifest, "the manifest has another shape than this test thinks");
+    let copy = folder.join("bundle");
+    fs::create_dir_all(copy.join("data")).unwrap();
+    for entry in fs::read_dir(original.join("data")).unwrap().flatten() {
+        fs::copy(entry.path(), copy.join("data").join(entry.file_name())).unwrap();
+    }
+    fs::write(copy.join("manifest.yaml"), changed).unwrap();
+    copy
+}
+
+/// The manifest with another boot command; the old one may take several lines.
+fn with_bootcmd(manifest: &str, command: &str) -> String {
+    let mut inside = false;
+    let mut changed = String::new();
+    for line in manifest.lines() {
+        if line.starts_with("  bootcmd:") {
+            inside = true;
+            changed.push_str(&format!("  bootcmd: {command}\n"));
+        } else if !inside || !line.starts_with("    ") {
+            inside = false;
+            changed.push_str(&format!("{line}\n"));
+        }
+    }
+    changed
+}
+
+fn config(case: &Case, bundle: &Path) -> FlasherConfig {
+    let mut config =
+        FlasherConfig { flasher_bundle: Some(bundle.display().to_string()), ..FlasherConfig::default() };
+    config.power_off_seconds = 0.0;
+    config.timeouts.bootloader = 20.0;
+    config.timeouts.shell = 60.0;
+    if case.fault == Fault::LinkDown {
+        config.timeouts.dhcp = 10.0;
+    }
+    if case.fault == Fault::StaticAddress {
+        let (address, netmask) = ("10.77.0.60".parse().unwrap(), "255.255.255.0".parse().unwrap());
+        config.network = Some(StaticNetwork { address, netmask, gateway: None });
+    }
+    config
+}
+
+fn tftp(folder: &Path) -> Device {
+    made("tftp", folder, "tftp", "{ root_dir: ./tftp }")
+}
+
+fn http(folder: &Path) -> Device {
+    made("http", folder, "http", "{ port: 0, root_dir: ./http }")
+}
+
+fn uboot() -> Device {
+    made("uboot", Path::new("/"), "uboot", "{}")
+}
+
+/// A driver by its name, as an exporter YAML makes it.
+fn made(name: &str, folder: &Path, kind: &str, config: &str) -> Device {
+    let text = format!("export: {{ {name}: {{ type: {kind}, config: {config} }} }}");
+    let document = flasher_core::config::Document::parse("case", folder, &text).unwrap();
+    let tree =
+        flasher_core::tree::DeviceTree::build(&document).unwrap_or_else(|findings| panic!("{findings}"));
+    tree.find(name).unwrap()
+}

@@ -1,0 +1,138 @@
+//! What is played on the emulated board: a line a case.
+
+use board_qemu::DiskKind;
+use flasher_core::{Class, Step};
+
+/// One flash on the emulated board.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// Bundle folder.
+    pub(crate) bundle: &'static str,
+    /// Target of its manifest.
+    pub(crate) target: &'static str,
+    pub(crate) disk: DiskKind,
+    /// Tool the image is packed with.
+    pub(crate) packed: Option<&'static str>,
+    pub(crate) fault: Fault,
+    pub(crate) ends: Ends,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// A fixed address, and no DHCP server.
+    StaticAddress,
+    PowerCut,
+    HttpCut,
+    TftpMissing,
+    TooLarge,
+    WriteError,
+    NotInterruptible,
+    GarbageEnvironment,
+    LinkDown,
+    /// Percent of packets lost in each direction.
+    Loss(u8),
+    KernelNoise,
+    BootFails,
+    Overlap,
+}
+
+/// How the flash must end.
+#[derive(Clone, Copy)]
+pub(crate) enum Ends {
+    /// Proven, after so many attempts.
+    Proven(u32),
+    /// In this class and step, with these words in the cause.
+    Failed(Class, Step, &'static str),
+}
+
+const PLAIN: Case = Case {
+    name: "raw image, virtio, raw kernel and initramfs, busybox, DHCP",
+    bundle: "qemu-virt",
+    target: "virtio",
+    disk: DiskKind::Virtio,
+    packed: None,
+    fault: Fault::None,
+    ends: Ends::Proven(1),
+};
+
+/// Formats, targets, boot formats, guests, addressing.
+pub(crate) const PROVEN: &[Case] = &[
+    PLAIN,
+    Case { name: "gz image", packed: Some("gzip"), ..PLAIN },
+    Case { name: "xz image, nvme", packed: Some("xz"), target: "nvme", disk: DiskKind::Nvme, ..PLAIN },
+    Case { name: "zst image, uImage initramfs", packed: Some("zstd"), bundle: "qemu-virt-uimage", ..PLAIN },
+    Case { name: "sd card", packed: Some("zstd"), target: "sd", disk: DiskKind::Sd, ..PLAIN },
+    Case { name: "FIT", bundle: "qemu-virt-fit", ..PLAIN },
+    Case { name: "guest with curl, zstd and GNU tools", bundle: "qemu-virt-tools", ..PLAIN },
+    Case { name: "fixed address, no DHCP", fault: Fault::StaticAddress, ..PLAIN },
+];
+
+/// Things that go wrong on a real board.
+pub(crate) const FAULTS: &[Case] = &[
+    Case {
+        name: "power cut while writing, then a retry",
+        fault: Fault::PowerCut,
+        ends: Ends::Proven(2),
+        ..PLAIN
+    },
+    Case {
+        name: "HTTP connection cut",
+        fault: Fault::HttpCut,
+        ends: Ends::Failed(Class::Infrastructure, Step::Write, "download broke off"),
+        ..PLAIN
+    },
+    Case {
+        name: "TFTP file missing",
+        fault: Fault::TftpMissing,
+        ends: Ends::Failed(Class::Infrastructure, Step::Bootloader, "the TFTP server has no such file"),
+        ..PLAIN
+    },
+    Case {
+        name: "image larger than the disk",
+        fault: Fault::TooLarge,
+        ends: Ends::Failed(Class::Source, Step::Target, "the image is larger than the target"),
+        ..PLAIN
+    },
+    Case {
+        name: "target that does not exist",
+        target: "sd",
+        ends: Ends::Failed(Class::Board, Step::Target, "`/dev/mmcblk0` is no block device on this board"),
+        ..PLAIN
+    },
+    Case {
+        name: "I/O error of the medium",
+        fault: Fault::WriteError,
+        ends: Ends::Failed(Class::Medium, Step::Write, "/dev/vda"),
+        ..PLAIN
+    },
+    Case {
+        name: "bootdelay=-2",
+        fault: Fault::NotInterruptible,
+        ends: Ends::Failed(Class::Board, Step::Bootloader, "cannot be interrupted"),
+        ..PLAIN
+    },
+    Case { name: "environment full of garbage", fault: Fault::GarbageEnvironment, ..PLAIN },
+    Case {
+        name: "network link down",
+        fault: Fault::LinkDown,
+        ends: Ends::Failed(Class::Infrastructure, Step::Bootloader, "no address by DHCP"),
+        ..PLAIN
+    },
+    Case { name: "1 % packet loss", fault: Fault::Loss(1), ..PLAIN },
+    Case { name: "5 % packet loss", fault: Fault::Loss(5), ..PLAIN },
+    Case { name: "kernel messages across the prompt", fault: Fault::KernelNoise, ..PLAIN },
+    Case {
+        name: "boot command fails and the board resets",
+        fault: Fault::BootFails,
+        ends: Ends::Failed(Class::Board, Step::Shell, "boot"),
+        ..PLAIN
+    },
+    Case {
+        name: "initramfs overlapping the kernel",
+        fault: Fault::Overlap,
+        ends: Ends::Failed(Class::Config, Step::Plan, "overlap"),
+        ..PLAIN
+    },
+];
