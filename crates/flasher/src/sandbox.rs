@@ -47,6 +47,10 @@ pub(crate) async fn run(command: &[OsString], environment: &[(&str, &OsStr)]) ->
     tools.try_out().await?;
     let mut all = tools.command(command);
     all.envs(environment.iter().copied());
+    let shares_terminal = is_foreground();
+    if !shares_terminal {
+        all.process_group(0); // a signal for our whole group must not come twice
+    }
     let broken = |error| Error::infrastructure("cannot run a command in the sandbox").because(error);
     // Before the command begins, so that none is missed.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
@@ -57,7 +61,7 @@ pub(crate) async fn run(command: &[OsString], environment: &[(&str, &OsStr)]) ->
         tokio::select! {
             ended = child.wait() => return ended.map(code).map_err(broken),
             _ = terminate.recv() => pending = Some(Signal::TERM),
-            _ = interrupt.recv() => pending = Some(Signal::INT).filter(|_| !is_foreground()),
+            _ = interrupt.recv() => pending = Some(Signal::INT).filter(|_| !shares_terminal),
             () = tokio::time::sleep(AGAIN), if pending.is_some() => {}
         }
         if let Some(signal) = pending
@@ -118,7 +122,8 @@ fn refused(why: &str) -> Error {
         .retryable(false)
 }
 
-/// Whether a ^C on the terminal reaches the command without our help: it is then sent to all of our process group.
+/// Whether our process group has the terminal. ^C then reaches the command without our help, which must stay in that
+/// group to read from the terminal.
 fn is_foreground() -> bool {
     let terminal = File::open("/dev/tty").ok();
     let foreground = terminal.and_then(|terminal| rustix::termios::tcgetpgrp(terminal).ok());

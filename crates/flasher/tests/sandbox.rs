@@ -47,8 +47,10 @@ fn start(script: &str) -> (Child, BufReader<ChildStdout>) {
     (child, out)
 }
 
-fn kill(signal: &str, child: &Child) {
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+/// `whom` is `""` for the sandbox's own process, `"-"` for its whole process group.
+fn kill(signal: &str, whom: &str, child: &Child) {
+    let whom = format!("{whom}{}", child.id());
+    assert!(Command::new("kill").args(["-s", signal, "--", &whom]).status().unwrap().success());
 }
 
 #[test]
@@ -86,11 +88,25 @@ fn a_command_that_catches_sigterm_decides_how_it_ends() {
     }
     for signal in ["TERM", "INT"] {
         let (mut child, mut out) = start(&format!("trap 'echo caught {signal}; exit 9' {signal}"));
-        kill(&format!("-{signal}"), &child);
+        kill(signal, "", &child);
         let mut text = String::new();
         out.read_to_string(&mut text).unwrap();
         assert_eq!((text, child.wait().unwrap().code()), (format!("caught {signal}\n"), Some(9)));
     }
+}
+
+#[test]
+fn a_signal_for_the_whole_process_group_comes_once() {
+    if !is_allowed() {
+        return;
+    }
+    let count =
+        "n=0; trap 'n=$((n+1))' TERM; echo ready; while [ $n = 0 ]; do sleep 0.1; done; sleep 1; echo $n";
+    let (mut child, mut out) = start(&format!("{count}; exit"));
+    kill("TERM", "-", &child);
+    let mut text = String::new();
+    out.read_to_string(&mut text).unwrap();
+    assert_eq!((text.as_str(), child.wait().unwrap().code()), ("1\n", Some(0)));
 }
 
 #[test]
@@ -99,7 +115,7 @@ fn a_command_that_does_not_care_for_sigterm_is_ended_by_it() {
         return;
     }
     let (mut child, _out) = start(":");
-    kill("-TERM", &child);
+    kill("TERM", "", &child);
     assert_eq!(child.wait().unwrap().code(), Some(143));
 }
 
@@ -112,7 +128,7 @@ fn what_was_started_inside_ends_with_the_command_or_with_us() {
     let daemon = sandbox(&["sh", "-c", "setsid sleep 600 & exit 3"]).output().unwrap();
     assert_eq!(daemon.status.code(), Some(3));
     let (mut child, mut out) = start("setsid sleep 600 &");
-    kill("-KILL", &child);
+    kill("KILL", "", &child);
     out.read_to_end(&mut Vec::new()).unwrap();
     assert_eq!(child.wait().unwrap().code(), None);
 }
