@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use board_qemu::{Cache, Config, Disk, Network, QemuBoard};
 use disk_image::Digest;
@@ -111,10 +111,13 @@ impl Bench {
         };
         let (fault, board, http, tftp) =
             (case.fault, Arc::clone(&self.board), Arc::clone(&self.http), self.tftp.clone());
-        let struck = AtomicBool::new(false);
+        let (struck, frames) = (AtomicBool::new(false), Mutex::new(String::new()));
         let progress = move |event: Event| {
+            if let Event::Transfer(transfer) = &event {
+                frames.lock().unwrap().clone_from(&transfer.file);
+            }
             if strikes(fault, &event) && !struck.swap(true, Ordering::Relaxed) {
-                strike(fault, &board, &http, &tftp);
+                strike(fault, &board, &http, &frames.lock().unwrap(), &tftp);
             }
         };
         self.flasher.flash(job, Arc::new(progress)).await
@@ -133,11 +136,11 @@ fn strikes(fault: Fault, event: &Event) -> bool {
     }
 }
 
-fn strike(fault: Fault, board: &Arc<QemuBoard>, http: &Arc<dyn ContentServer>, tftp: &Path) {
-    let (board, http) = (Arc::clone(board), Arc::clone(http));
+fn strike(fault: Fault, board: &Arc<QemuBoard>, http: &Arc<dyn ContentServer>, transfer: &str, tftp: &Path) {
+    let board = Arc::clone(board);
     match fault {
         Fault::PowerCut => drop(tokio::spawn(async move { board.cut().await.unwrap() })),
-        Fault::HttpCut => drop(tokio::spawn(async move { http.stop().await.unwrap() })),
+        Fault::HttpCut => http.withdraw(transfer.trim_start_matches('/')),
         Fault::LinkDown => drop(tokio::spawn(async move { board.link(false).await.unwrap() })),
         Fault::TftpMissing => fs::rename(tftp.join("initramfs.cpio.gz"), tftp.join("elsewhere")).unwrap(),
         Fault::Loss(percent) => lose(percent),
@@ -188,7 +191,7 @@ fn board(case: &Case, folder: &Path) -> Config {
     }
 }
 
-/// What has to be done on the board beforehand: an environment that offers no prompt, and boots nothing forever.
+/// What has to be done on the board beforehand: an environment that offers no prompt and never ends.
 async fn prepare(case: &Case, board: &Arc<QemuBoard>) {
     if case.fault != Fault::NotInterruptible {
         return;
@@ -197,7 +200,7 @@ async fn prepare(case: &Case, board: &Arc<QemuBoard>) {
     board.power().on().await.unwrap();
     until(&mut line, "stop autoboot", "x").await;
     until(&mut line, "=> ", "setenv bootdelay -2\n").await;
-    until(&mut line, "=> ", "setenv bootcmd 'while true; do sleep 1; done'\n").await;
+    until(&mut line, "=> ", "setenv bootcmd reset\n").await;
     until(&mut line, "=> ", "saveenv\n").await;
     until(&mut line, "OK", "").await;
     board.power().off().await.unwrap();
@@ -260,6 +263,9 @@ fn config(case: &Case, bundle: &Path) -> FlasherConfig {
     config.power_off_seconds = 0.0;
     config.timeouts.bootloader = 20.0;
     config.timeouts.shell = 60.0;
+    if case.fault == Fault::PowerCut {
+        config.timeouts.stall = 5.0;
+    }
     if case.fault == Fault::LinkDown {
         config.timeouts.dhcp = 10.0;
     }

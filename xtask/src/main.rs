@@ -8,6 +8,7 @@
     reason = "a chore talks to the person or CI job that runs it"
 )]
 
+mod bench;
 mod edit;
 mod new_board;
 mod new_driver;
@@ -41,6 +42,8 @@ enum Command {
     NewBoard(new_board::Args),
     /// Build flash bundles for QEMU's arm64 board out of Debian packages
     QemuBundle(qemu_bundle::Args),
+    /// Measure against a peer in the same run; prints figures, asserts none
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -60,5 +63,6 @@ fn run(command: Command) -> Result<()> {
         Command::NewDriver(args) => new_driver::run(&args),
         Command::NewBoard(args) => new_board::run(&args),
         Command::QemuBundle(args) => qemu_bundle::run(&args),
+        Command::Bench(args) => bench::run(&args),
     }
 }

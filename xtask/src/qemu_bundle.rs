@@ -36,7 +36,7 @@ const BUNDLES: [(&str, &[&str]); 4] = [
 ];
 
 /// Options of `cargo xtask qemu-bundle`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Folder for the bundles [default: target/qemu-bundle]
     #[arg(long, value_name = "DIR")]

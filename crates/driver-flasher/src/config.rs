@@ -110,7 +110,7 @@ impl Default for Timeouts {
             tftp: 120.0,
             shell: 180.0,
             command: 60.0,
-            stall: 60.0,
+            stall: 20.0,
             read_back: 120.0,
             boot_check: 180.0,
         }

@@ -46,8 +46,14 @@ fn report(ours: &[Cost], theirs: &[Cost]) {
     println!("  proven flash on the simulated board   {flash:7.2} s");
     println!("  curl | dd, then sha256sum             {plain:7.2} s");
     println!("  difference                            {:7.2} s   (goal: at most 1.0)", flash - plain);
-    println!("  start to first event                  {:7.1} ms  (goal: at most 30)", of(ours, |cost| cost.first_line) * 1e3);
-    println!("  peak memory of flasher flash          {:7.1} MiB (goal: at most 64)", of(ours, |cost| cost.peak));
+    println!(
+        "  start to first event                  {:7.1} ms  (goal: at most 30)",
+        of(ours, |cost| cost.first_line) * 1e3
+    );
+    println!(
+        "  peak memory of flasher flash          {:7.1} MiB (goal: at most 64)",
+        of(ours, |cost| cost.peak)
+    );
 }
 
 fn prepare(root: &Path, lab: &Path) -> Result<()> {

@@ -53,6 +53,9 @@ impl Default for CatchOptions {
     }
 }
 
+/// Banners without a countdown that show a board restarting again and again: SPL, TPL and U-Boot each have one.
+const RESTARTS: usize = 4;
+
 /// Stops autoboot and brings U-Boot to a proven prompt.
 ///
 /// Recognises the banner, the countdown, an idle prompt, and a system that is already starting. Keys are pressed fast
@@ -95,6 +98,8 @@ struct Catching<'o> {
     stage: Stage,
     /// Keys pressed so far.
     keys: usize,
+    /// Banners seen so far.
+    banners: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,7 +121,7 @@ impl<'o> Catching<'o> {
         if !options.login_prompt.trim().is_empty() {
             patterns.push(Pattern::text(options.login_prompt.trim()));
         }
-        Ok(Self { options, until, patterns, stage: Stage::Unknown, keys: 0 })
+        Ok(Self { options, until, patterns, stage: Stage::Unknown, keys: 0, banners: 0 })
     }
 
     /// Watches and presses keys until the prompt is seen.
@@ -125,7 +130,7 @@ impl<'o> Catching<'o> {
         let mut next_key = deadline(self.pause());
         loop {
             if Instant::now() >= self.until {
-                return Err(console.timeout_error("U-Boot prompt", self.options.within));
+                return Err(self.too_late(console));
             }
             if let Some(found) = console.expect_until(&self.patterns, next_key.min(self.until)).await? {
                 match found.index {
@@ -147,6 +152,7 @@ impl<'o> Catching<'o> {
     /// The countdown wants a key at once; a second banner (SPL, then U-Boot) changes nothing.
     fn enter(&mut self, stage: Stage, next_key: Instant) -> Instant {
         self.stage = self.stage.max(stage);
+        self.banners += usize::from(stage == Stage::Banner);
         if stage == Stage::Countdown { Instant::now() } else { next_key.min(deadline(self.pause())) }
     }
 
@@ -162,6 +168,14 @@ impl<'o> Catching<'o> {
         let in_turn = self.stage != Stage::Countdown && self.keys % 2 == 1;
         self.keys += 1;
         console.send(if in_turn { CTRL_C } else { &self.options.interrupt }).await
+    }
+
+    /// A board that starts over and over and never counts down cannot be stopped; one banner too many is SPL's.
+    fn too_late(&self, console: &Console) -> Error {
+        if self.stage == Stage::Banner && self.banners >= RESTARTS {
+            return Error::AutobootNotInterruptible { tail: console.tail() };
+        }
+        console.timeout_error("U-Boot prompt", self.options.within)
     }
 
     fn missed(&self, console: &Console, evidence: &[u8]) -> Error {
