@@ -212,3 +212,42 @@ async fn overlapping_load_addresses_are_found_before_power_on() {
     assert_failed("overlap", &receipt, &Expected { class: Class::Config, step: Step::Plan, says: "overlap" });
     assert_eq!(receipt.power, PowerState::Untouched);
 }
+
+/// An http server that gives every request the same answer and then closes.
+fn server(answer: Vec<u8>) -> std::net::SocketAddr {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // A client that is gone is the test's own business.
+            let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(&answer));
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_a_server_does_not_give_is_no_fault_of_the_board() {
+    let cut =
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n".as_slice(), &noise(3_000_000, 1)].concat();
+    let cases = [
+        ("404", b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(), Class::Source, Step::Image),
+        (
+            "401",
+            b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            Class::Source,
+            Step::Image,
+        ),
+        ("connection cut", cut, Class::Infrastructure, Step::Write),
+    ];
+    for (case, answer, class, step) in cases {
+        let lab = Lab::new("");
+        let url = format!("http://{}/image?token=secret", server(answer));
+        let (receipt, _) = lab.flash(FlashJob { retries: 0, ..FlashJob::new(url) }).await;
+        let failure = assert_failed(case, &receipt, &Expected { class, step, says: "" });
+        assert!(!format!("{receipt:?}").contains("secret"), "{case}: {failure:#?}");
+        // A cut may come before the old first block was wiped.
+        assert!(is_untouched(&lab) || (step == Step::Write && is_unbootable(&lab)), "{case}");
+    }
+}

@@ -1,5 +1,13 @@
 //! Stories a user would recognise, one module each.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a story that cannot go on has failed, one that cannot be told says so"
+)]
+
 mod failures;
 mod flash;
 mod lab;

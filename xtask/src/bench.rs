@@ -2,6 +2,7 @@
 
 mod measure;
 mod overhead;
+mod qemu;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -17,11 +18,14 @@ pub(crate) struct Args {
 enum What {
     /// What a flash costs beside moving the bytes: the simulated board against curl, dd and sha256sum
     Overhead,
+    /// A proven flash of the emulated board against a plain script with wget and dd, for four images
+    Qemu(qemu::Args),
 }
 
 /// Measures and prints.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    match args.what {
+    match &args.what {
         What::Overhead => overhead::run(),
+        What::Qemu(args) => qemu::run(args),
     }
 }

@@ -1,7 +1,7 @@
 //! The name of a source as messages and receipts may show it.
 
-/// `source` without user information, query values and fragment; a path stays as it is.
-pub(crate) fn redact(source: &str) -> String {
+/// `source` (a path or URL) without user information, query values and fragment; a path stays as it is.
+pub fn redact(source: &str) -> String {
     let Some((scheme, rest)) = source.split_once("://") else { return source.to_owned() };
     let rest = rest.split('#').next().unwrap_or_default();
     let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));

@@ -30,6 +30,7 @@ pub use digest::{Digest, DigestError};
 pub use error::{Error, Fault};
 pub use format::Format;
 pub use image::Image;
+pub use label::redact;
 pub use map::Piece;
 pub use options::{Secret, SourceOptions};
 

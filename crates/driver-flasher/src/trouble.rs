@@ -58,6 +58,8 @@ fn head(text: &str) -> String {
 /// A failure of the image.
 pub(crate) fn image(error: disk_image::Error) -> Error {
     let (class, retryable) = match error.fault() {
+        // The image cannot be had: that nobody touched the board does not make it a mistake in a file.
+        _ if matches!(error, disk_image::Error::Unauthorized { .. }) => (Class::Source, false),
         disk_image::Fault::Source => (Class::Source, false),
         disk_image::Fault::Network => (Class::Infrastructure, true),
         disk_image::Fault::Usage => (Class::Config, false),

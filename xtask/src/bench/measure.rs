@@ -1,7 +1,7 @@
 //! Running a command with its wall time, its peak memory and its first line of output.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,6 +24,17 @@ pub(crate) struct Cost {
 
 /// Runs to the end; an exit status that is not 0 is an error with what was printed.
 pub(crate) fn run(command: &mut Command) -> Result<Cost> {
+    run_into(command, &mut std::io::sink())
+}
+
+/// Does the same and gives what was printed on standard output.
+pub(crate) fn output(command: &mut Command) -> Result<(Cost, String)> {
+    let mut said = Vec::new();
+    let cost = run_into(command, &mut said)?;
+    Ok((cost, String::from_utf8(said)?))
+}
+
+fn run_into(command: &mut Command, said: &mut impl Write) -> Result<Cost> {
     let begun = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let memory = watch(child.id());
@@ -36,7 +47,8 @@ pub(crate) fn run(command: &mut Command) -> Result<Cost> {
     let mut line = String::new();
     stdout.read_line(&mut line)?;
     let first_line = begun.elapsed().as_secs_f64();
-    std::io::copy(&mut stdout, &mut std::io::sink())?;
+    said.write_all(line.as_bytes())?;
+    std::io::copy(&mut stdout, said)?;
     let status = child.wait()?;
     let wall = begun.elapsed().as_secs_f64();
     let complaint = complaint.join().ok().and_then(Result::ok).unwrap_or_default();
@@ -88,7 +100,6 @@ pub(crate) fn flasher(root: &Path) -> Result<PathBuf> {
 
 /// Fills a file with `length` bytes: 64 KiB blocks, of which `data` percent look random and the rest are zeros.
 pub(crate) fn image(path: &Path, length: u64, data: u64) -> Result<()> {
-    use std::io::Write;
     let mut file = std::io::BufWriter::with_capacity(1 << 20, fs::File::create(path)?);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     for block in 0..length / 65_536 {

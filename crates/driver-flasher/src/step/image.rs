@@ -7,7 +7,7 @@ use crate::transaction::Session;
 use crate::trouble;
 
 pub(crate) async fn open(session: Session<'_>) -> Result<Image> {
-    session.run.image(|facts| facts.source.clone_from(&session.job.image));
+    session.run.image(|facts| facts.source = disk_image::redact(&session.job.image));
     let image = Image::open(&session.job.image, options(session)?).await.map_err(trouble::image)?;
     session.run.image(|facts| {
         facts.source = image.label().to_owned();

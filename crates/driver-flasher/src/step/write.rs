@@ -1,6 +1,7 @@
 //! Step 9: the image goes to the board as one framed stream, decoded here, its first block withheld.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -51,8 +52,7 @@ pub(crate) async fn all(
     guest: &mut Guest,
 ) -> Result<Written> {
     let wipe = !resolved.bundle.manifest().spec.medium_holds_bootloader;
-    let plan =
-        Plan { image: image.clone(), device: target.device.clone(), size: target.size, wipe, only: None };
+    let plan = plan(image, target, wipe, None);
     let made = send(session, plan, target, guest).await?;
     image::record(session, &made.summary);
     session.run.medium(|medium| {
@@ -72,9 +72,7 @@ pub(crate) async fn again(
     ranges: Vec<Range>,
     guest: &mut Guest,
 ) -> Result<()> {
-    let only = Some(ranges);
-    let plan =
-        Plan { image: image.clone(), device: target.device.clone(), size: target.size, wipe: false, only };
+    let plan = plan(image, target, false, Some(ranges));
     let made = send(session, plan, target, guest).await?;
     if made.summary.decoded_sha256 == written.summary.decoded_sha256 {
         return Ok(());
@@ -98,6 +96,29 @@ struct Plan {
     wipe: bool,
     /// Only these stretches; none means everything but the first block.
     only: Option<Vec<Range>>,
+    ahead: Arc<Ahead>,
+}
+
+/// How far the stream has come, as the decoding side sees it; the board is a little behind.
+#[derive(Debug, Default)]
+struct Ahead {
+    /// Bytes of the image that are decoded and framed.
+    image: AtomicU64,
+    /// Bytes of the stream that are handed over.
+    stream: AtomicU64,
+}
+
+impl Ahead {
+    /// Bytes of the image that have left, when `delivered` bytes of the stream have.
+    fn done(&self, delivered: u64) -> u64 {
+        let waiting = self.stream.load(Ordering::Relaxed).saturating_sub(delivered);
+        self.image.load(Ordering::Relaxed).saturating_sub(waiting)
+    }
+}
+
+fn plan(image: &Image, target: &Target, wipe: bool, only: Option<Vec<Range>>) -> Plan {
+    let (image, device, size) = (image.clone(), target.device.clone(), target.size);
+    Plan { image, device, size, wipe, only, ahead: Arc::default() }
 }
 
 /// What went into a stream.
@@ -121,9 +142,13 @@ type Outlet = mpsc::Sender<io::Result<Bytes>>;
 
 async fn send(session: Session<'_>, plan: Plan, target: &Target, guest: &mut Guest) -> Result<Made> {
     let (outlet, inlet) = mpsc::channel(WAITING);
-    let total = plan.image.decoded_length();
+    let (total, ahead) = (plan.image.decoded_length(), Arc::clone(&plan.ahead));
+    let report = move |session: Session<'_>, delivered| {
+        let done = ahead.done(delivered);
+        session.run.report(Event::Advanced { step: Step::Write, done, total });
+    };
     let mut producer = Producer(tokio::spawn(produce(plan, outlet)));
-    let sent = frames_to_board(session, stream_once(inlet), total, target, guest).await;
+    let sent = frames_to_board(session, stream_once(inlet), &report, target, guest).await;
     session.flasher.http.withdraw(&path(session, "frames"));
     let made = if producer.0.is_finished() || sent.is_ok() {
         (&mut producer.0).await.unwrap_or_else(|error| {
@@ -146,11 +171,14 @@ fn is_consequence(error: &Error) -> bool {
     error.class() == Class::Infrastructure && error.context().iter().any(|(key, _)| *key == "stream")
 }
 
+/// Takes the bytes of the stream that were delivered, now and then.
+pub(crate) type Report<'r> = &'r (dyn Fn(Session<'_>, u64) + Send + Sync);
+
 /// Publishes a stream and has the board write it.
 pub(crate) async fn frames_to_board(
     session: Session<'_>,
     content: Content,
-    total: Option<u64>,
+    report: Report<'_>,
     target: &Target,
     guest: &mut Guest,
 ) -> Result<()> {
@@ -159,8 +187,9 @@ pub(crate) async fn frames_to_board(
     let arguments = ["write", target.device.as_str(), url.as_str()];
     let answers = tokio::select! {
         answers = guest.script(&arguments, Duration::from_secs(24 * 3600), None) => answers?,
-        error = watch(session, &content, total) => return Err(error),
+        error = watch(session, &content, report) => return Err(error),
     };
+    report(session, content.delivered());
     if let Some(error) = Guest::complaint(&answers, &target.device) {
         return Err(error);
     }
@@ -171,7 +200,7 @@ pub(crate) async fn frames_to_board(
 }
 
 /// Reports progress; returns when nothing moves any more. Slow is not the same as standing still.
-async fn watch(session: Session<'_>, content: &Content, total: Option<u64>) -> Error {
+async fn watch(session: Session<'_>, content: &Content, report: Report<'_>) -> Error {
     let stall = seconds(session.flasher.config.timeouts.stall);
     let (mut last, mut moved) = (0, Instant::now());
     let frames = path(session, "frames");
@@ -188,7 +217,7 @@ async fn watch(session: Session<'_>, content: &Content, total: Option<u64>) -> E
         }
         if done != last {
             (last, moved) = (done, Instant::now());
-            session.run.report(Event::Advanced { step: Step::Write, done, total });
+            report(session, done);
         }
         let patience = stall + Duration::from_secs(done / SLOWEST).min(Duration::from_secs(600));
         if moved.elapsed() > patience {
@@ -227,15 +256,17 @@ async fn frame(plan: &Plan, outlet: &Outlet) -> Result<Made> {
     while let Some(piece) = decoding.next().await.map_err(trouble::image)? {
         must_fit(piece.offset() + piece.length(), plan.size, &plan.device)?;
         if plan.wipe && piece.offset() == 0 {
-            emit(outlet, wipe(piece.length().min(BLOCK))).await?;
+            emit(plan, outlet, wipe(piece.length().min(BLOCK))).await?;
         }
+        let end = piece.offset() + piece.length();
         for piece in select(plan, withhold(piece, &mut first)) {
-            emit(outlet, frames.push(piece)).await?;
+            emit(plan, outlet, frames.push(piece)).await?;
         }
+        plan.ahead.image.store(end, Ordering::Relaxed);
     }
     let summary = decoding.summary().cloned();
     let summary = summary.ok_or_else(|| Error::new(Class::Internal, "the image ended without a summary"))?;
-    emit(outlet, frames.finish()).await?;
+    emit(plan, outlet, frames.finish()).await?;
     Ok(Made { summary, first: first.freeze(), data: frames.data, zeros: frames.zeros })
 }
 
@@ -289,10 +320,11 @@ fn clip(piece: &Piece, range: &Range) -> Option<Piece> {
     })
 }
 
-async fn emit(outlet: &Outlet, frames: Vec<Bytes>) -> Result<()> {
+async fn emit(plan: &Plan, outlet: &Outlet, frames: Vec<Bytes>) -> Result<()> {
     for mut frame in frames {
         while !frame.is_empty() {
             let piece = frame.split_to(frame.len().min(HANDED));
+            plan.ahead.stream.fetch_add(piece.len() as u64, Ordering::Relaxed);
             outlet.send(Ok(piece)).await.map_err(|_| {
                 Error::infrastructure("the board stopped listening before the image's end")
                     .with("stream", "closed")
