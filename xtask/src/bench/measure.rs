@@ -27,11 +27,12 @@ pub(crate) fn run(command: &mut Command) -> Result<Cost> {
     run_into(command, &mut std::io::sink())
 }
 
-/// Does the same and gives what was printed on standard output.
+/// Does the same and gives what was printed on standard output; an error has its last line.
 pub(crate) fn output(command: &mut Command) -> Result<(Cost, String)> {
     let mut said = Vec::new();
-    let cost = run_into(command, &mut said)?;
-    Ok((cost, String::from_utf8(said)?))
+    let cost = run_into(command, &mut said);
+    let said = String::from_utf8(said)?;
+    Ok((cost.with_context(|| said.lines().last().unwrap_or_default().to_owned())?, said))
 }
 
 fn run_into(command: &mut Command, said: &mut impl Write) -> Result<Cost> {
