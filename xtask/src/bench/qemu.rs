@@ -107,12 +107,13 @@ impl Bench {
         fs::write(self.lab.join("plain.py"), PLAIN)?;
         // A text of JSON is one of YAML.
         let bundle = Value::from(self.bundle.to_str().context("the path of the bundle is no UTF-8")?);
+        let disk = DISK / MIB;
         let exporter = format!(
             "export:
   board:
     type: qemu-board
     config:
-      disk: {{ kind: virtio, file: ./disk, size: {DISK} }}
+      disk: {{ kind: virtio, file: ./disk, size: {disk}MiB }}
       network: {{ tap: qtap0, address: 10.77.0.1/24, board: 10.77.0.50, dhcp: true }}
   storage:
     type: flasher
