@@ -193,3 +193,21 @@ fn only_whole_answers_count() {
         assert_eq!(answer(&line), expected, "{line}");
     }
 }
+
+#[test]
+fn a_page_cache_that_stays_in_the_way_is_no_proof() {
+    for shell in shells() {
+        let home = tempfile::tempdir().unwrap();
+        let medium = home.path().join("medium");
+        std::fs::write(&medium, [7; 70_000]).unwrap();
+        // No cache can be dropped here, and a file is no device whose buffers could be flushed.
+        let arguments =
+            ["verify", medium.to_str().unwrap(), "/nowhere/drop_caches", "http://127.0.0.1:1/ranges"];
+        let (output, answers) = run(&shell, home.path(), &arguments);
+        assert!(!output.status.success(), "{shell:?}");
+        assert!(
+            matches!(&answers[..], [Answer::Error(what, _)] if what == "caches"),
+            "{shell:?}: {answers:?}"
+        );
+    }
+}
