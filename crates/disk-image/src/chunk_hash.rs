@@ -7,16 +7,16 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use crate::map::is_zero;
+use crate::map::{Part, is_zero};
 use crate::{BLOCK, Digest, RANGE, Range, RangeKind};
 
 /// Chunks that wait for a digest thread.
 const QUEUE: usize = 2;
 
-/// The digest of all chunks, and one for each range of them.
+/// The digest of all chunks, and one for each range of their parts.
 pub(crate) struct ChunkHash {
-    whole: Lane<Digest>,
-    ranges: Lane<Vec<Range>>,
+    whole: Lane<Bytes, Digest>,
+    ranges: Lane<Part, Vec<Range>>,
 }
 
 impl ChunkHash {
@@ -28,9 +28,14 @@ impl ChunkHash {
         })
     }
 
-    /// Takes the next chunk, which must not lie across the end of a range. `false` if a thread died.
+    /// Takes the next chunk. `false` if the thread died.
     pub(crate) fn push(&self, chunk: &Bytes) -> bool {
-        self.whole.chunks.send(chunk.clone()).is_ok() && self.ranges.chunks.send(chunk.clone()).is_ok()
+        self.whole.queue.send(chunk.clone()).is_ok()
+    }
+
+    /// Takes the next part of what the chunks were. `false` if the thread died.
+    pub(crate) fn push_part(&self, part: &Part) -> bool {
+        self.ranges.queue.send(part.clone()).is_ok()
     }
 
     /// The digest of all chunks and the ranges; `None` if a thread died.
@@ -39,20 +44,20 @@ impl ChunkHash {
     }
 }
 
-struct Lane<T> {
-    chunks: SyncSender<Bytes>,
+struct Lane<Q, T> {
+    queue: SyncSender<Q>,
     thread: JoinHandle<T>,
 }
 
-impl<T: Send + 'static> Lane<T> {
-    fn start(name: &str, work: fn(Receiver<Bytes>) -> T) -> io::Result<Lane<T>> {
-        let (chunks, receiver) = sync_channel(QUEUE);
+impl<Q: Send + 'static, T: Send + 'static> Lane<Q, T> {
+    fn start(name: &str, work: fn(Receiver<Q>) -> T) -> io::Result<Lane<Q, T>> {
+        let (queue, receiver) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new().name(name.into()).spawn(move || work(receiver))?;
-        Ok(Lane { chunks, thread })
+        Ok(Lane { queue, thread })
     }
 
     fn finish(self) -> Option<T> {
-        drop(self.chunks);
+        drop(self.queue);
         self.thread.join().ok()
     }
 }
@@ -63,28 +68,82 @@ fn whole(chunks: Receiver<Bytes>) -> Digest {
     digest(hash)
 }
 
-fn ranges(chunks: Receiver<Bytes>) -> Vec<Range> {
-    let mut ranges = Vec::new();
-    let (mut offset, mut length, mut zero, mut hash) = (0, 0, true, Sha256::new());
-    for chunk in chunks {
-        hash.update(&chunk);
-        length += chunk.len() as u64;
-        zero &= is_zero(&chunk);
-        if offset + length == BLOCK || (offset + length) % RANGE == 0 {
-            ranges.push(range(offset, length, zero, std::mem::take(&mut hash)));
-            (offset, length, zero) = (offset + length, 0, true);
-        }
-    }
-    if length > 0 {
-        ranges.push(range(offset, length, zero, hash));
-    }
-    ranges
+fn ranges(parts: Receiver<Part>) -> Vec<Range> {
+    let mut ranges = Ranges::default();
+    parts.iter().for_each(|part| ranges.push(&part));
+    ranges.finish()
 }
 
-fn range(offset: u64, length: u64, zero: bool, hash: Sha256) -> Range {
-    Range { offset, length, sha256: digest(hash), kind: if zero { RangeKind::Zero } else { RangeKind::Data } }
+/// Ranges as parts make them.
+#[derive(Default)]
+struct Ranges {
+    done: Vec<Range>,
+    offset: u64,
+    length: u64,
+    kind: Option<RangeKind>,
+    hash: Sha256,
+}
+
+impl Ranges {
+    fn push(&mut self, part: &Part) {
+        let cared = |kind: RangeKind| kind != RangeKind::DontCare;
+        if self.kind.is_some_and(|kind| cared(kind) != cared(part.kind)) {
+            self.end();
+        }
+        self.hash.update(&part.bytes);
+        self.length += part.bytes.len() as u64;
+        self.kind = match (self.kind, part.kind) {
+            (_, RangeKind::DontCare) => Some(RangeKind::DontCare),
+            (None | Some(RangeKind::Zero), _) if is_zero(&part.bytes) => Some(RangeKind::Zero),
+            _ => Some(RangeKind::Data),
+        };
+        let end = self.offset + self.length;
+        if end == BLOCK || end.is_multiple_of(RANGE) {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        let Some(kind) = self.kind.take() else { return };
+        let (offset, length) = (self.offset, std::mem::take(&mut self.length));
+        let sha256 = digest(std::mem::take(&mut self.hash));
+        self.done.push(Range { offset, length, sha256, kind });
+        self.offset += length;
+    }
+
+    fn finish(mut self) -> Vec<Range> {
+        self.end();
+        self.done
+    }
 }
 
 fn digest(hash: Sha256) -> Digest {
     <[u8; 32]>::from(hash.finalize()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn a_range_ends_where_don_t_care_begins_or_ends_and_has_the_digest_of_the_image() {
+        let (data, zero, dont_care) = (RangeKind::Data, RangeKind::Zero, RangeKind::DontCare);
+        let parts = [(zero, MIB - BLOCK), (dont_care, MIB), (dont_care, MIB), (data, 2), (zero, 3)];
+        let mut ranges = Ranges::default();
+        ranges.push(&part(data, BLOCK));
+        parts.iter().for_each(|(kind, length)| ranges.push(&part(*kind, *length)));
+        let expected =
+            [(0, BLOCK, data), (BLOCK, MIB - BLOCK, zero), (MIB, 2 * MIB, dont_care), (3 * MIB, 5, data)];
+        let found = ranges.finish();
+        let shape: Vec<_> = found.iter().map(|range| (range.offset, range.length, range.kind)).collect();
+        assert_eq!(shape, expected);
+        assert_eq!(found[2].sha256, Digest::of(&vec![0; 2 * MIB as usize]));
+        assert_eq!(found[3].sha256, Digest::of(&[1, 1, 0, 0, 0]));
+    }
+
+    fn part(kind: RangeKind, length: u64) -> Part {
+        Part { kind, bytes: vec![u8::from(kind == RangeKind::Data); length as usize].into() }
+    }
 }

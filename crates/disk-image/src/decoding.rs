@@ -20,7 +20,10 @@ pub struct Summary {
     pub data_length: u64,
     /// Sum of all zero pieces.
     pub zero_length: u64,
-    /// The image in ranges, in order and without gaps. The first is the first block, the others end at multiples of [`RANGE`](crate::RANGE).
+    /// Sum of all don't-care pieces.
+    pub dont_care_length: u64,
+    /// The image in ranges, in order and without gaps. The first is the first block, the others end at multiples of
+    /// [`RANGE`](crate::RANGE) or where a don't-care piece begins or ends.
     pub ranges: Vec<Range>,
     /// Which digest was the demanded one, if one was.
     pub checked: Option<Checked>,
@@ -55,6 +58,8 @@ pub enum RangeKind {
     Data,
     /// Zeros only.
     Zero,
+    /// Nothing that must be on the medium: it is neither written nor read back. Its digest is that of the image all the same.
+    DontCare,
 }
 
 /// What the decoding thread says.

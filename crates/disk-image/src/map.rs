@@ -1,10 +1,10 @@
-//! Cuts the decoded stream into pieces of data and of zeros.
+//! Cuts the decoded stream into parts of data, of zeros and of nothing that matters.
 
 use bytes::Bytes;
 
-use crate::{BLOCK, CHUNK};
+use crate::{BLOCK, CHUNK, RangeKind};
 
-/// A part of the decoded image. Pieces come in order and without gaps.
+/// A part of the decoded image. Pieces come in order and without gaps; the first is data, whatever it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
     /// Bytes to write: at most 1 MiB, never across a multiple of 1 MiB, so never across the end of a range.
@@ -21,13 +21,22 @@ pub enum Piece {
         /// How many bytes.
         length: u64,
     },
+    /// Need not be written, as the image's block map or its sparse format says: at least 1 MiB, a multiple of [`BLOCK`].
+    DontCare {
+        /// Where it begins, in bytes from the beginning.
+        offset: u64,
+        /// How many bytes.
+        length: u64,
+    },
 }
 
 impl Piece {
     /// Where it belongs, in bytes from the beginning.
     pub fn offset(&self) -> u64 {
         match self {
-            Piece::Data { offset, .. } | Piece::Zero { offset, .. } => *offset,
+            Piece::Data { offset, .. } | Piece::Zero { offset, .. } | Piece::DontCare { offset, .. } => {
+                *offset
+            }
         }
     }
 
@@ -35,7 +44,7 @@ impl Piece {
     pub fn length(&self) -> u64 {
         match self {
             Piece::Data { bytes, .. } => bytes.len() as u64,
-            Piece::Zero { length, .. } => *length,
+            Piece::Zero { length, .. } | Piece::DontCare { length, .. } => *length,
         }
     }
 }
@@ -53,91 +62,155 @@ pub(crate) fn chunk_length(offset: u64) -> usize {
     (if offset == 0 { BLOCK } else { CHUNK - offset % CHUNK }) as usize
 }
 
-/// Turns chunks into pieces. The first chunk is a data piece of its own: it is the one to be withheld.
+/// Decoded bytes of at most 1 MiB, and which of their blocks need not be written.
+#[derive(Debug, Clone)]
+pub(crate) struct Chunk {
+    pub(crate) bytes: Bytes,
+    /// A bit for each block, the lowest for the first.
+    pub(crate) dont_care: u16,
+}
+
+/// Bytes of one kind, in order and without gaps; never across a multiple of 1 MiB.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub(crate) kind: RangeKind,
+    pub(crate) bytes: Bytes,
+}
+
+/// Turns chunks into parts. The first chunk is a data part of its own: it is the one to be withheld.
 #[derive(Default)]
 pub(crate) struct Mapper {
-    offset: u64,
-    run: u64,
+    started: bool,
+    run: Option<Run>,
+    parts: Vec<Part>,
+}
+
+/// Blocks in a row that need no bytes. Those of less than a chunk are held, as they may turn out to be data.
+struct Run {
+    kind: RangeKind,
+    length: u64,
     held: Vec<Bytes>,
-    pieces: Vec<Piece>,
-    zero_length: u64,
 }
 
 impl Mapper {
     /// Takes the next chunk, of [`chunk_length`] unless the image ends with it.
-    pub(crate) fn push(&mut self, chunk: &Bytes) {
-        let (lead, trail) = match self.offset {
-            0 => (0, 0),
-            _ => zero_ends(chunk),
-        };
-        if lead == chunk.len() {
-            self.extend_run(chunk.clone());
-        } else {
-            let start = self.end_run(lead);
-            self.data(chunk.slice(start..chunk.len() - trail));
-            if trail > 0 {
-                self.extend_run(chunk.slice(chunk.len() - trail..));
-            }
+    pub(crate) fn push(&mut self, chunk: &Chunk) {
+        let kinds = if self.started { kinds(chunk) } else { vec![RangeKind::Data] };
+        self.started = true;
+        let (length, (lead, lead_kind)) = (chunk.bytes.len(), run_length(kinds.iter()));
+        if lead == kinds.len() && lead_kind != RangeKind::Data {
+            return self.extend(lead_kind, chunk.bytes.clone());
+        }
+        let (trail, trail_kind) = run_length(kinds.iter().rev());
+        let (lead, trail) = (bytes_of(lead, lead_kind), bytes_of(trail, trail_kind));
+        let start = if self.is_run_with(lead_kind, lead) { lead } else { 0 };
+        self.extend(lead_kind, chunk.bytes.slice(..start));
+        self.end_run();
+        self.part(RangeKind::Data, chunk.bytes.slice(start..length - trail));
+        self.extend(trail_kind, chunk.bytes.slice(length - trail..));
+    }
+
+    /// The parts that are known by now.
+    pub(crate) fn take(&mut self) -> Vec<Part> {
+        std::mem::take(&mut self.parts)
+    }
+
+    /// Ends the image; [`Mapper::take`] then has its last parts.
+    pub(crate) fn finish(&mut self) {
+        self.end_run();
+    }
+
+    /// Whether the run so far and `more` bytes are worth a piece of their own.
+    fn is_run_with(&self, kind: RangeKind, more: usize) -> bool {
+        let run = self.run.as_ref().filter(|run| run.kind == kind).map_or(0, |run| run.length);
+        more > 0 && run + more as u64 >= CHUNK
+    }
+
+    fn extend(&mut self, kind: RangeKind, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.run.as_ref().is_some_and(|run| run.kind != kind) {
+            self.end_run();
+        }
+        let run = self.run.get_or_insert_with(|| Run { kind, length: 0, held: Vec::new() });
+        run.length += bytes.len() as u64;
+        run.held.push(bytes);
+        if run.length >= CHUNK {
+            let held = std::mem::take(&mut run.held);
+            held.into_iter().for_each(|bytes| self.part(kind, bytes));
         }
     }
 
-    /// The pieces that are known by now.
-    pub(crate) fn take(&mut self) -> Vec<Piece> {
-        std::mem::take(&mut self.pieces)
+    /// What is still held was too short and is data.
+    fn end_run(&mut self) {
+        let held = self.run.take().map_or_else(Vec::new, |run| run.held);
+        held.into_iter().for_each(|bytes| self.part(RangeKind::Data, bytes));
     }
 
-    /// Ends the image; [`Mapper::take`] then has its last pieces. Gives the bytes of all zero pieces.
-    pub(crate) fn finish(&mut self) -> u64 {
-        self.end_run(0);
-        self.zero_length
-    }
-
-    /// Zeros shorter than a chunk are held, as they may turn out to be data.
-    fn extend_run(&mut self, zeros: Bytes) {
-        self.run += zeros.len() as u64;
-        self.offset += zeros.len() as u64;
-        match self.run < CHUNK {
-            true => self.held.push(zeros),
-            false => self.held.clear(),
+    fn part(&mut self, kind: RangeKind, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.parts.push(Part { kind, bytes });
         }
-    }
-
-    /// Ends a run of zeros, `lead` more bytes at the beginning of a chunk included. Tells where the data of that chunk begin.
-    fn end_run(&mut self, lead: usize) -> usize {
-        let run = std::mem::take(&mut self.run);
-        let held = std::mem::take(&mut self.held);
-        self.offset -= run;
-        if run + lead as u64 >= CHUNK {
-            self.zero(run + lead as u64);
-            return lead;
-        }
-        held.into_iter().for_each(|bytes| self.data(bytes));
-        0
-    }
-
-    fn data(&mut self, bytes: Bytes) {
-        let offset = self.offset;
-        self.offset += bytes.len() as u64;
-        self.pieces.push(Piece::Data { offset, bytes });
-    }
-
-    fn zero(&mut self, length: u64) {
-        let offset = self.offset;
-        self.offset += length;
-        self.zero_length += length;
-        self.pieces.push(Piece::Zero { offset, length });
     }
 }
 
-/// How many bytes at the beginning and at the end are blocks of zeros. A last block that is not full counts as data.
-fn zero_ends(chunk: &[u8]) -> (usize, usize) {
-    let zero = |block: &&[u8]| block.len() == BLOCK as usize && is_zero(block);
-    let blocks = || chunk.chunks(BLOCK as usize);
-    let lead: usize = blocks().take_while(zero).map(<[u8]>::len).sum();
-    if lead == chunk.len() {
-        return (lead, 0);
+/// The kind of each block. A last block that is not full is data; so is one that need not be written, but holds something.
+fn kinds(chunk: &Chunk) -> Vec<RangeKind> {
+    let kind = |(index, block): (usize, &[u8])| match block.len() == BLOCK as usize && is_zero(block) {
+        false => RangeKind::Data,
+        true if chunk.dont_care >> index & 1 == 1 => RangeKind::DontCare,
+        true => RangeKind::Zero,
+    };
+    chunk.bytes.chunks(BLOCK as usize).enumerate().map(kind).collect()
+}
+
+/// How many kinds are like the first, and which that is.
+fn run_length<'k>(mut kinds: impl Iterator<Item = &'k RangeKind>) -> (usize, RangeKind) {
+    let Some(first) = kinds.next() else { return (0, RangeKind::Data) };
+    (1 + kinds.take_while(|kind| *kind == first).count(), *first)
+}
+
+/// Bytes of a run of `blocks`, none if it is data.
+fn bytes_of(blocks: usize, kind: RangeKind) -> usize {
+    if kind == RangeKind::Data { 0 } else { blocks * BLOCK as usize }
+}
+
+/// Turns parts into pieces: what holds no data is told once, however long it is.
+#[derive(Default)]
+pub(crate) struct Joiner {
+    offset: u64,
+    gap: Option<(RangeKind, u64)>,
+    pub(crate) data_length: u64,
+    pub(crate) zero_length: u64,
+    pub(crate) dont_care_length: u64,
+}
+
+impl Joiner {
+    /// The pieces that are complete with `part`.
+    pub(crate) fn push(&mut self, part: Part) -> Vec<Piece> {
+        let (kind, length) = (part.kind, part.bytes.len() as u64);
+        let ended = self.gap.is_some_and(|(of, _)| of != kind).then(|| self.end()).flatten();
+        let data = (kind == RangeKind::Data).then(|| Piece::Data { offset: self.offset, bytes: part.bytes });
+        self.offset += length;
+        match kind {
+            RangeKind::Data => self.data_length += length,
+            _ => self.gap = Some((kind, self.gap.map_or(0, |(_, before)| before) + length)),
+        }
+        ended.into_iter().chain(data).collect()
     }
-    (lead, blocks().rev().take_while(zero).map(<[u8]>::len).sum())
+
+    /// The piece that was not complete yet.
+    pub(crate) fn end(&mut self) -> Option<Piece> {
+        let (kind, length) = self.gap.take()?;
+        let offset = self.offset - length;
+        if kind == RangeKind::Zero {
+            self.zero_length += length;
+            return Some(Piece::Zero { offset, length });
+        }
+        self.dont_care_length += length;
+        Some(Piece::DontCare { offset, length })
+    }
 }
 
 #[cfg(test)]
@@ -147,39 +220,61 @@ mod tests {
     const B: usize = BLOCK as usize;
 
     #[test]
-    fn only_a_gap_worth_a_command_is_a_zero_piece() {
+    fn only_a_gap_worth_a_command_is_a_piece_of_its_own() {
         for (image, pieces) in [
             ("d", "d1"),
             ("z", "d1"), // the first block is withheld whatever it holds
+            ("x", "d1"),
             ("dd", "d1 d1"),
             ("zzzzzzzzzzzzzzzz", "d1 d15"),
             ("zzzzzzzzzzzzzzzzz", "d1 z16"),
+            ("xxxxxxxxxxxxxxxxx", "d1 x16"),
             ("dzzzzzzzzzzzzzzzzd", "d1 z16 d1"),
+            ("dxxxxxxxxxxxxxxxxd", "d1 x16 d1"),
             ("dzzzzzzzzzzzzzzzd", "d1 d15 d1"),
+            ("dxxxxxxxxxxxxxxxd", "d1 d15 d1"),
             ("ddzdd", "d1 d4"),
+            ("ddxdd", "d1 d4"),
             ("dzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzd", "d1 z40 d1"),
+            ("dxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxd", "d1 x40 d1"),
             ("ddddddddzzzzzzzzzzzzzzzzdddddddd", "d1 d7 z16 d8"),
+            ("ddddddddxxxxxxxxxxxxxxxxdddddddd", "d1 d7 x16 d8"),
             ("ddddddddzzzzzzzzzzzzzzzddddddddd", "d1 d7 d8 d16"),
+            ("dzzzzzzzzzzzzzzzzxxxxxxxxxxxxxxxxd", "d1 z16 x16 d1"),
+            ("ddddddddzzzzzzzzzzzzzzzzxxxxxxxxxxxxxxxx", "d1 d7 z16 x16"),
+            ("ddddddddzzzzzzzzxxxxxxxxzzzzzzzz", "d1 d7 d8 d8 d8"), // three short runs of different kinds
+            ("dddddddddddddddddddddzzzzzzxxxxx", "d1 d15 d11 d5"),
+            ("dnnnnnnnnnnnnnnnn", "d1 d15 d1"), // need not be written, but holds something
+            ("dxxxxxxxxxxxxxxxxnxxxxxxxxxxxxxxxx", "d1 x16 d1 x16"),
         ] {
             assert_eq!(shape(image), pieces, "{image}");
         }
     }
 
-    /// The pieces of an image whose blocks are `d`ata or `z`eros, with their lengths in blocks.
+    /// The pieces of an image whose blocks are `d`ata, `z`eros, don't care (`x`, or `n` if not zero), with their lengths in blocks.
     fn shape(image: &str) -> String {
-        let bytes: Vec<u8> = image.bytes().flat_map(|kind| [u8::from(kind == b'd'); B]).collect();
-        let mut mapper = Mapper::default();
-        let mut offset = 0;
-        while offset < bytes.len() {
-            let end = (offset + chunk_length(offset as u64)).min(bytes.len());
-            mapper.push(&Bytes::copy_from_slice(&bytes[offset..end]));
-            offset = end;
+        let (mut mapper, mut joiner) = (Mapper::default(), Joiner::default());
+        let mut rest = image;
+        while !rest.is_empty() {
+            let length = chunk_length(((image.len() - rest.len()) * B) as u64) / B;
+            let (blocks, behind) = rest.split_at(length.min(rest.len()));
+            mapper.push(&chunk(blocks));
+            rest = behind;
         }
         mapper.finish();
+        let mut pieces: Vec<Piece> = mapper.take().into_iter().flat_map(|part| joiner.push(part)).collect();
+        pieces.extend(joiner.end());
         let name = |piece: &Piece| match piece {
             Piece::Data { bytes, .. } => format!("d{}", bytes.len() / B),
             Piece::Zero { length, .. } => format!("z{}", *length as usize / B),
+            Piece::DontCare { length, .. } => format!("x{}", *length as usize / B),
         };
-        mapper.take().iter().map(name).collect::<Vec<_>>().join(" ")
+        pieces.iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+
+    fn chunk(blocks: &str) -> Chunk {
+        let bytes: Vec<u8> = blocks.bytes().flat_map(|kind| [u8::from(b"dn".contains(&kind)); B]).collect();
+        let bit = |(index, kind)| u16::from(b"xn".contains(&kind)) << index;
+        Chunk { bytes: bytes.into(), dont_care: blocks.bytes().enumerate().map(bit).sum() }
     }
 }

@@ -36,7 +36,9 @@ impl Decoded {
             assert_eq!(piece.offset(), image.len() as u64, "pieces without gaps");
             match piece {
                 Piece::Data { bytes, .. } => image.extend_from_slice(bytes),
-                Piece::Zero { length, .. } => image.resize(image.len() + *length as usize, 0),
+                Piece::Zero { length, .. } | Piece::DontCare { length, .. } => {
+                    image.resize(image.len() + *length as usize, 0)
+                }
             }
         }
         image

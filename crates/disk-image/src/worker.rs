@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
 
 use crate::chunk_hash::ChunkHash;
@@ -11,9 +10,9 @@ use crate::decoding::Event;
 use crate::format::foreign;
 use crate::image::Inner;
 use crate::input::Input;
-use crate::map::{Mapper, chunk_length};
+use crate::map::{Chunk, Joiner, Mapper, chunk_length};
 use crate::source::Source;
-use crate::{Checked, Digest, Error, Format, Summary};
+use crate::{Checked, Digest, Error, Format, Piece, Summary};
 
 /// Why the work ends before its time.
 enum Halt {
@@ -42,54 +41,94 @@ pub(crate) fn run(image: &Arc<Inner>, source: Result<Source, Error>, events: &Se
 fn decode(image: &Inner, source: Source, events: &Sender<Result<Event, Error>>) -> Result<Summary, Halt> {
     let input = Input::new(source, image.format != Format::Raw); // the digest of a raw source is that of the image
     let mut decoder = Decoder::new(&image.label, image.format, input)?;
-    let hash = ChunkHash::start().map_err(|e| machine(image, e.to_string()))?;
-    let mut mapper = Mapper::default();
+    let mut outlet = Outlet::new(image, events)?;
     let mut length = 0;
     while let Some(chunk) = next_chunk(&mut decoder, length)? {
-        refuse_foreign(image, length, &chunk)?;
-        length += chunk.len() as u64;
-        if !hash.push(&chunk) {
-            return Err(machine(image, "a digest thread died".into()).into());
-        }
-        mapper.push(&chunk);
-        send(&mut mapper, events)?;
+        refuse_foreign(image, length, &chunk.bytes)?;
+        length += chunk.bytes.len() as u64;
+        outlet.push(&chunk)?;
     }
-    let zero_length = mapper.finish();
-    send(&mut mapper, events)?;
+    let made = outlet.finish()?;
     let (source_sha256, source_length) = decoder.into_input().finish();
-    let (decoded_sha256, ranges) =
-        hash.finish().ok_or_else(|| machine(image, "a digest thread died".into()))?;
-    let source_sha256 = source_sha256.unwrap_or(decoded_sha256);
+    let source_sha256 = source_sha256.unwrap_or(made.decoded_sha256);
     check_length(image, source_length, length)?;
     check_same(image, source_sha256)?;
-    let checked = check_digest(image, source_sha256, decoded_sha256)?;
-    let data_length = length - zero_length;
-    let decoded_length = length;
-    Ok(Summary {
-        source_sha256,
-        decoded_sha256,
-        source_length,
-        decoded_length,
-        data_length,
-        zero_length,
-        ranges,
-        checked,
-    })
+    let checked = check_digest(image, source_sha256, made.decoded_sha256)?;
+    Ok(Summary { source_sha256, source_length, decoded_length: length, checked, ..made })
 }
 
-fn next_chunk(decoder: &mut Decoder, offset: u64) -> Result<Option<Bytes>, Error> {
-    let mut chunk = vec![0; chunk_length(offset)];
-    let filled = decoder.fill(&mut chunk)?;
-    chunk.truncate(filled);
-    Ok((filled > 0).then(|| chunk.into()))
+fn next_chunk(decoder: &mut Decoder, offset: u64) -> Result<Option<Chunk>, Error> {
+    let mut bytes = vec![0; chunk_length(offset)];
+    let filled = decoder.fill(&mut bytes)?;
+    bytes.truncate(filled);
+    Ok((filled > 0).then(|| Chunk { bytes: bytes.into(), dont_care: 0 }))
 }
 
-fn send(mapper: &mut Mapper, events: &Sender<Result<Event, Error>>) -> Result<(), Halt> {
-    for piece in mapper.take() {
-        events.blocking_send(Ok(Event::Piece(piece))).map_err(|_| Halt::Dropped)?;
+/// Where chunks go: to the digest threads, and as pieces to the consumer.
+struct Outlet<'w> {
+    image: &'w Inner,
+    events: &'w Sender<Result<Event, Error>>,
+    hash: ChunkHash,
+    mapper: Mapper,
+    joiner: Joiner,
+}
+
+impl<'w> Outlet<'w> {
+    fn new(image: &'w Inner, events: &'w Sender<Result<Event, Error>>) -> Result<Outlet<'w>, Error> {
+        let hash = ChunkHash::start().map_err(|e| machine(image, e.to_string()))?;
+        Ok(Outlet { image, events, hash, mapper: Mapper::default(), joiner: Joiner::default() })
     }
-    // A long run of zeros sends nothing.
-    if events.is_closed() { Err(Halt::Dropped) } else { Ok(()) }
+
+    fn push(&mut self, chunk: &Chunk) -> Result<(), Halt> {
+        if !self.hash.push(&chunk.bytes) {
+            return Err(digest_died(self.image).into());
+        }
+        self.mapper.push(chunk);
+        self.send()
+    }
+
+    fn send(&mut self) -> Result<(), Halt> {
+        for part in self.mapper.take() {
+            if !self.hash.push_part(&part) {
+                return Err(digest_died(self.image).into());
+            }
+            for piece in self.joiner.push(part) {
+                send(piece, self.events)?;
+            }
+        }
+        // A long run of zeros sends nothing.
+        if self.events.is_closed() { Err(Halt::Dropped) } else { Ok(()) }
+    }
+
+    /// The last pieces, and all that is known of the decoded image alone.
+    fn finish(mut self) -> Result<Summary, Halt> {
+        self.mapper.finish();
+        self.send()?;
+        if let Some(piece) = self.joiner.end() {
+            send(piece, self.events)?;
+        }
+        let (decoded_sha256, ranges) = self.hash.finish().ok_or_else(|| digest_died(self.image))?;
+        let Joiner { data_length, zero_length, dont_care_length, .. } = self.joiner;
+        Ok(Summary {
+            source_sha256: decoded_sha256,
+            decoded_sha256,
+            source_length: 0,
+            decoded_length: data_length + zero_length + dont_care_length,
+            data_length,
+            zero_length,
+            dont_care_length,
+            ranges,
+            checked: None,
+        })
+    }
+}
+
+fn send(piece: Piece, events: &Sender<Result<Event, Error>>) -> Result<(), Halt> {
+    events.blocking_send(Ok(Event::Piece(piece))).map_err(|_| Halt::Dropped)
+}
+
+fn digest_died(image: &Inner) -> Error {
+    machine(image, "a digest thread died".into())
 }
 
 /// What is compressed may also be something that must not be written as it is.

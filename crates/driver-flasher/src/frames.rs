@@ -34,6 +34,7 @@ impl Frames {
                 self.zeros += length;
                 ready
             }
+            Piece::DontCare { .. } => self.flush_data(),
         }
     }
 

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 pub use crate::receipt::{
-    BoardFacts, Failure, ImageFacts, MediumFacts, PowerState, RangeFacts, Receipt, TranscriptFacts, Verdict,
+    BoardFacts, Failure, ImageFacts, MediumFacts, PowerState, RangeFacts, RangeKind, Receipt,
+    TranscriptFacts, Verdict,
 };
 
 /// What to flash, where to, and how hard to try.

@@ -160,12 +160,26 @@ pub struct RangeFacts {
     pub offset: u64,
     /// Length, bytes.
     pub length: u64,
-    /// SHA-256 it must have.
+    /// What the image has there.
+    pub kind: RangeKind,
+    /// SHA-256 of the image's bytes there, which the medium must hold too unless they are don't-care.
     pub sha256: String,
     /// SHA-256 read back last, when it was read back.
     pub read_back: Option<String>,
     /// How often it was written.
     pub writes: u32,
+}
+
+/// What the image has in a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RangeKind {
+    /// Data.
+    Data,
+    /// Zeros only.
+    Zero,
+    /// Nothing that matters, as its block map or its sparse format says: neither written nor read back.
+    DontCare,
 }
 
 /// State of the board's power.

@@ -76,7 +76,7 @@ fn check_piece(piece: &Piece, image_length: u64) {
         Piece::Data { .. } => {
             assert!(length > 0 && offset / crate::CHUNK == (offset + length - 1) / crate::CHUNK)
         }
-        Piece::Zero { .. } => assert!(length >= crate::CHUNK && length % BLOCK == 0),
+        Piece::Zero { .. } | Piece::DontCare { .. } => assert!(length >= crate::CHUNK && length % BLOCK == 0),
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use disk_image::{BLOCK, Image, Piece, Range, Summary};
+use disk_image::{BLOCK, Image, Piece, Range, RangeKind, Summary};
 use flasher_core::driver::ContentStream;
-use flasher_core::flash::RangeFacts;
+use flasher_core::flash::{self, RangeFacts};
 use flasher_core::{Class, Content, Error, Event, Result, Step};
 use futures_util::stream;
 use tokio::sync::mpsc;
@@ -85,7 +85,13 @@ pub(crate) async fn again(
 
 fn facts(range: &Range) -> RangeFacts {
     let (offset, length, sha256) = (range.offset, range.length, range.sha256.to_string());
-    RangeFacts { offset, length, sha256, read_back: None, writes: u32::from(offset >= BLOCK) }
+    let kind = match range.kind {
+        RangeKind::Data => flash::RangeKind::Data,
+        RangeKind::Zero => flash::RangeKind::Zero,
+        RangeKind::DontCare => flash::RangeKind::DontCare,
+    };
+    let writes = u32::from(offset >= BLOCK && range.kind != RangeKind::DontCare);
+    RangeFacts { offset, length, kind, sha256, read_back: None, writes }
 }
 
 /// What goes into a stream.
@@ -293,6 +299,7 @@ fn withhold(piece: Piece, first: &mut BytesMut) -> Option<Piece> {
             first.resize(first.len() + keep as usize, 0);
             (length > keep).then_some(Piece::Zero { offset: offset + keep, length: length - keep })
         }
+        Piece::DontCare { .. } => Some(piece), // never: the first piece of an image is data
     }
 }
 
@@ -317,6 +324,7 @@ fn clip(piece: &Piece, range: &Range) -> Option<Piece> {
             Piece::Data { offset: start, bytes: bytes.slice(from as usize..to as usize) }
         }
         Piece::Zero { .. } => Piece::Zero { offset: start, length: end - start },
+        Piece::DontCare { .. } => Piece::DontCare { offset: start, length: end - start },
     })
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use disk_image::Digest;
-use flasher_core::flash::{MediumFacts, TranscriptFacts};
+use flasher_core::flash::{MediumFacts, RangeFacts, RangeKind, TranscriptFacts};
 use flasher_core::{Class, Error, Failure, Receipt, Result, Verdict};
 
 use super::run::{Run, State};
@@ -72,10 +72,17 @@ fn audit(proof: &Proof, state: &State) -> Result<()> {
     if !covers(medium, proof.length) {
         return bug("the ranges do not cover the image");
     }
-    if medium.ranges.iter().any(|range| range.read_back.as_ref() != Some(&range.sha256)) {
+    if !medium.ranges.iter().all(is_borne_out) {
         return bug("a range was not read back, or differs");
     }
     Ok(())
+}
+
+fn is_borne_out(range: &RangeFacts) -> bool {
+    match range.kind {
+        RangeKind::DontCare => range.writes == 0,
+        RangeKind::Data | RangeKind::Zero => range.read_back.as_ref() == Some(&range.sha256),
+    }
 }
 
 fn covers(medium: &MediumFacts, length: u64) -> bool {

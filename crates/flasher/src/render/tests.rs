@@ -1,7 +1,8 @@
 //! How a proven and a failed flash look, pinned.
 
 use flasher_core::flash::{
-    BoardFacts, BootFile, Description, ImageFacts, MediumFacts, PowerState, RangeFacts, TranscriptFacts,
+    BoardFacts, BootFile, Description, ImageFacts, MediumFacts, PowerState, RangeFacts, RangeKind,
+    TranscriptFacts,
 };
 use flasher_core::{Class, Error, Failure, Plan, Receipt, Step, Verdict};
 
@@ -10,7 +11,14 @@ use super::{plan, trouble, verdict};
 
 fn range(offset: u64, writes: u32) -> RangeFacts {
     let sha256 = "ab".repeat(32);
-    RangeFacts { offset, length: 16 << 20, sha256: sha256.clone(), read_back: Some(sha256), writes }
+    RangeFacts {
+        offset,
+        length: 16 << 20,
+        kind: RangeKind::Data,
+        sha256: sha256.clone(),
+        read_back: Some(sha256),
+        writes,
+    }
 }
 
 fn receipt() -> Receipt {

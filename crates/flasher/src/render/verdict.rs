@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use flasher_core::Receipt;
-use flasher_core::flash::{BoardFacts, MediumFacts};
+use flasher_core::flash::{BoardFacts, MediumFacts, RangeFacts, RangeKind};
 
 use super::paint::Paint;
 use super::trouble::power;
@@ -65,8 +65,10 @@ fn headline(receipt: &Receipt) -> String {
 
 /// How the ranges compared, and the digest over all of them.
 fn read_back(medium: &MediumFacts) -> Vec<String> {
-    let count = medium.ranges.len();
-    let equal = medium.ranges.iter().filter(|range| range.read_back.as_ref() == Some(&range.sha256)).count();
+    let cared: Vec<&RangeFacts> =
+        medium.ranges.iter().filter(|range| range.kind != RangeKind::DontCare).collect();
+    let count = cared.len();
+    let equal = cared.iter().filter(|range| range.read_back.as_ref() == Some(&range.sha256)).count();
     let equal = if equal == count { "all equal".to_owned() } else { format!("{equal} equal") };
     let how = medium.read_back.as_deref().map(|how| match how {
         "direct" => ", read past the page cache".to_owned(),
@@ -86,7 +88,14 @@ fn ranges(count: usize) -> String {
 fn written(medium: &MediumFacts) -> String {
     let again = medium.ranges.iter().filter(|range| range.writes > 1).count();
     let again = if again > 0 { format!(", {} written again", ranges(again)) } else { String::new() };
-    format!("{} of data, {} of zeros{again}", bytes(medium.data_written), bytes(medium.zeros_written))
+    let left: u64 = medium
+        .ranges
+        .iter()
+        .filter(|range| range.kind == RangeKind::DontCare)
+        .map(|range| range.length)
+        .sum();
+    let left = if left > 0 { format!(", {} left as they were", bytes(left)) } else { String::new() };
+    format!("{} of data, {} of zeros{left}{again}", bytes(medium.data_written), bytes(medium.zeros_written))
 }
 
 fn identity(medium: &MediumFacts) -> String {

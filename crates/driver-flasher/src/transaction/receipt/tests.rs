@@ -11,10 +11,15 @@ fn range(offset: u64, length: u64, read_back: Option<&str>) -> RangeFacts {
     RangeFacts {
         offset,
         length,
+        kind: RangeKind::Data,
         sha256: "right".to_owned(),
         read_back: read_back.map(str::to_owned),
         writes: 1,
     }
+}
+
+fn dont_care(offset: u64, length: u64) -> RangeFacts {
+    RangeFacts { kind: RangeKind::DontCare, writes: 0, ..range(offset, length, None) }
 }
 
 async fn check(ranges: Vec<RangeFacts>, recorded: &str, expected: Option<&str>) {
@@ -36,6 +41,13 @@ async fn a_proof_without_evidence_is_a_bug_and_no_success() {
     let digest = Digest::of(b"image").to_string();
     let whole = || vec![range(0, 60, Some("right")), range(60, 40, Some("right"))];
     check(whole(), &digest, None).await;
+    check(vec![range(0, 60, Some("right")), dont_care(60, 40)], &digest, None).await;
+    check(
+        vec![range(0, 60, Some("right")), RangeFacts { writes: 1, ..dont_care(60, 40) }],
+        &digest,
+        Some("a range was not read back, or differs"),
+    )
+    .await;
     check(whole(), "another", Some("the image's digest is another")).await;
     check(vec![range(0, 60, Some("right"))], &digest, Some("the ranges do not cover the image")).await;
     check(
