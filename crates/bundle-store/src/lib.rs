@@ -14,6 +14,7 @@ mod digest;
 mod error;
 mod inherit;
 mod manifest;
+mod oci;
 mod overlap;
 mod read;
 mod secret;
@@ -23,11 +24,15 @@ mod yaml;
 
 pub use address::{Address, AddressError};
 pub use bundle::{Bundle, File, Files};
-pub use digest::Digest;
+pub use digest::{Digest, DigestError};
 pub use error::{Error, Problem, Problems, Warning};
 pub use manifest::{
     API_VERSION, Boot, Dtb, KIND, Load, Login, MAX_MANIFEST_LENGTH, Manifest, Metadata, ShellType, Spec,
     Variant,
+};
+pub use oci::{
+    ARTIFACT_TYPE, Access, Blame, Blob, Layer, OciError, OciManifest, Pick, Pushed, Reference, Registry,
+    open_blob, push,
 };
 pub use overlap::{Extent, Overlap, overlaps};
 pub use secret::Secret;

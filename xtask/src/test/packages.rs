@@ -48,6 +48,7 @@ const GROUPS: &[Group] = &[
             program("tftp-hpa", "tftp"),
             program("atftp", "atftp"),
             program("iproute2", "ip"),
+            program("docker-registry", "docker-registry"),
         ],
     },
     Group {

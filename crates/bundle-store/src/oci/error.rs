@@ -1,0 +1,225 @@
+//! What can go wrong between a registry, the cache and a bundle, and who is to blame.
+
+use std::{io, path::PathBuf};
+
+use oci_client::errors::{OciDistributionError as Fault, OciErrorCode};
+
+use crate::{
+    Digest,
+    suggest::{printable, quoted},
+};
+
+/// Who is to blame for an [`OciError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The reference, the config, or what was pushed: doing the same again does not help.
+    Content,
+    /// The registry or the way to it: doing the same again can help.
+    Network,
+    /// The registry refuses this user.
+    Access,
+    /// This machine: its disk, or another process.
+    Machine,
+}
+
+/// Why something could not be had from, or put into, a registry or the cache. Names no secret.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are explained by the message of each")]
+pub enum OciError {
+    /// The text names no artifact.
+    #[error("{} is not a reference: {}; expected `registry/repository:tag` or `registry/repository@sha256:…`", quoted(.text), printable(.reason))]
+    Reference { text: String, reason: String },
+    /// A file with credentials cannot be used.
+    #[error("cannot use the credentials in {}: {}; mend the file, or set OCI_USERNAME and OCI_PASSWORD", quoted(&.place.display().to_string()), printable(.reason))]
+    Credentials { place: PathBuf, reason: String },
+    /// TLS or the client could not be set up.
+    #[error("cannot set up a client for the registry {}: {}", quoted(.registry), printable(.reason))]
+    Setup { registry: String, reason: String },
+    /// Nobody answers.
+    #[error("the registry {} cannot be reached: {}; check its name, the network, and whether it speaks https", quoted(.registry), printable(.reason))]
+    Unreachable { registry: String, reason: String },
+    /// Nothing came for too long.
+    #[error("the registry {} did not answer within {seconds} s", quoted(.registry))]
+    Late { registry: String, seconds: u64 },
+    /// 401 or 403.
+    #[error("the registry refuses {} to {who}; check the credentials: OCI_USERNAME and OCI_PASSWORD, or `docker login`", quoted(.reference))]
+    Denied { reference: String, who: String },
+    /// 404.
+    #[error("the registry has no {what} of {}; check repository, tag and digest", quoted(.reference))]
+    NotFound { reference: String, what: String },
+    /// Any other answer that is no success.
+    #[error("the registry does not give {}: {}", quoted(.reference), printable(.reason))]
+    Refused { reference: String, reason: String },
+    /// The manifest in the registry is not one of a bundle.
+    #[error("the OCI manifest of {} cannot be used: {}", quoted(.reference), printable(.reason))]
+    Manifest { reference: String, reason: String },
+    /// One layer cannot become a file.
+    #[error("{} of {}: {}", .layer, quoted(.reference), printable(.reason))]
+    Layer { reference: String, layer: String, reason: String },
+    /// Nothing, or more than one thing, is what was asked for.
+    #[error("{} has no single {wanted}; it has: {}", quoted(.reference), printable(.found))]
+    NoPick { reference: String, wanted: String, found: String },
+    /// The bytes are not those that were promised.
+    #[error("{what} has the digest {}, expected {}: it was tampered with or damaged, and nothing of it was used", .found.prefixed(), .expected.prefixed())]
+    Digest { what: String, expected: Digest, found: Digest },
+    /// There are fewer or more bytes than were promised.
+    #[error(
+        "{what} has {found} bytes, its manifest promises {expected}: it is truncated or the manifest lies"
+    )]
+    Length { what: String, expected: u64, found: String },
+    /// The transfer broke off, again and again.
+    #[error("the transfer of {what} broke off after {received} of {expected} bytes: {}", printable(.reason))]
+    Cut { what: String, received: u64, expected: u64, reason: String },
+    /// A `tar+gzip` layer cannot be unpacked safely.
+    #[error("{layer} cannot be unpacked: {}", printable(.reason))]
+    Unpack { layer: String, reason: String },
+    /// A file operation of this machine failed.
+    #[error("cannot {action} {}: {source}{}", quoted(&.path.display().to_string()), advice(.source))]
+    Storage { action: &'static str, path: PathBuf, source: io::Error },
+    /// The disk is too small.
+    #[error("{} needs {needed} bytes in {} and {free} are free; run `flasher bundle gc`, or set `cache_dir` to a larger disk", quoted(.reference), quoted(&.path.display().to_string()))]
+    Space { reference: String, path: PathBuf, needed: u64, free: u64 },
+    /// Another process is at it.
+    #[error("another process has held {} for {seconds} s; is it stuck?", quoted(&.path.display().to_string()))]
+    Busy { path: PathBuf, seconds: u64 },
+    /// The registry is out of reach and the cache may not stand in for it.
+    #[error("{source}; the cache has {} of {}: to use it without its registry, name it by that digest or pin it with `flasher bundle lock`", .cached.prefixed(), quoted(.reference))]
+    Unpinned { reference: String, cached: Digest, source: Box<OciError> },
+    /// A signature was demanded and there is none.
+    #[error("{} ({}) has no signature, and `require_signature` is set; sign it, or take one that is signed", quoted(.reference), .digest.prefixed())]
+    Unsigned { reference: String, digest: Digest },
+    /// There are signatures, none by the key.
+    #[error("no signature of {} ({}) is by the key in `signature_key`: {}", quoted(.reference), .digest.prefixed(), printable(.reason))]
+    BadSignature { reference: String, digest: Digest, reason: String },
+    /// The public key cannot be used.
+    #[error("{} is no public key: {}; expected PEM of an ECDSA P-256 or Ed25519 key, as `cosign generate-key-pair` writes", quoted(.origin), printable(.reason))]
+    Key { origin: String, reason: String },
+    /// A lock file cannot be used.
+    #[error("the lock file {} cannot be used: {}; delete it and run `flasher bundle lock` again", quoted(&.path.display().to_string()), printable(.reason))]
+    LockFile { path: PathBuf, reason: String },
+    /// The bundle to push, or the folder to pull into, cannot be used.
+    #[error("{}: {}", quoted(&.path.display().to_string()), printable(.reason))]
+    Folder { path: PathBuf, reason: String },
+}
+
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull => "; run `flasher bundle gc`, or set `cache_dir` to a larger disk",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; set `cache_dir` to a folder of yours"
+        }
+        _ => "",
+    }
+}
+
+impl OciError {
+    /// Who is to blame.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Unreachable { .. } | Self::Late { .. } | Self::Refused { .. } | Self::Cut { .. } => {
+                Blame::Network
+            }
+            Self::Unpinned { source, .. } => source.blame(),
+            Self::Denied { .. } => Blame::Access,
+            Self::Setup { .. } | Self::Storage { .. } | Self::Space { .. } | Self::Busy { .. } => {
+                Blame::Machine
+            }
+            _ => Blame::Content,
+        }
+    }
+
+    /// Whether the registry could not be asked, or could not answer: a pinned copy may then stand in for it.
+    pub fn is_offline(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Late { .. } | Self::Refused { .. } | Self::Setup { .. }
+        )
+    }
+
+    pub(crate) fn storage(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> OciError {
+        let path = path.into();
+        move |source| OciError::Storage { action, path, source }
+    }
+}
+
+/// What a failed request was for.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) registry: String,
+    pub(super) reference: String,
+    pub(super) what: String,
+    pub(super) who: String,
+}
+
+impl Asked {
+    /// The library's fault in our words, without URLs: those can carry tokens.
+    pub(super) fn failed(&self, fault: Fault) -> OciError {
+        match fault {
+            Fault::RequestError(fault) if fault.is_timeout() => self.unreachable("it did not answer in time"),
+            Fault::RequestError(fault) => self.unreachable(&chain(&fault.without_url())),
+            Fault::UnauthorizedError { .. } => self.denied(),
+            // The library says so of a token server that refuses, and puts that server's page into the text.
+            Fault::AuthenticationFailure(_) => self.denied(),
+            Fault::ServerError { code: 401 | 403, .. } => self.denied(),
+            Fault::ServerError { code: 404, .. } | Fault::ImageManifestNotFoundError(_) => self.not_found(),
+            Fault::ServerError { code, .. } => self.refused(format!("it answers with status {code}")),
+            Fault::RegistryError { envelope, .. } => self.envelope(&envelope.errors),
+            Fault::DigestError(fault) => {
+                let reason = format!("the registry's digest does not fit: {fault}");
+                OciError::Manifest { reference: self.reference.clone(), reason }
+            }
+            fault => self.refused(fault.to_string()),
+        }
+    }
+
+    fn envelope(&self, errors: &[oci_client::errors::OciError]) -> OciError {
+        use OciErrorCode as Code;
+        match errors.first().map(|error| &error.code) {
+            Some(Code::Unauthorized | Code::Denied) => self.denied(),
+            Some(
+                Code::ManifestUnknown
+                | Code::NameUnknown
+                | Code::NotFound
+                | Code::BlobUnknown
+                | Code::NameInvalid,
+            ) => self.not_found(),
+            _ => {
+                self.refused(errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    pub(super) fn unreachable(&self, reason: &str) -> OciError {
+        OciError::Unreachable { registry: self.registry.clone(), reason: reason.into() }
+    }
+
+    fn denied(&self) -> OciError {
+        OciError::Denied { reference: self.reference.clone(), who: self.who.clone() }
+    }
+
+    fn not_found(&self) -> OciError {
+        OciError::NotFound { reference: self.reference.clone(), what: self.what.clone() }
+    }
+
+    fn refused(&self, reason: String) -> OciError {
+        OciError::Refused { reference: self.reference.clone(), reason }
+    }
+}
+
+/// The innermost reason of a failed transfer.
+pub(crate) fn io_reason(fault: &io::Error) -> String {
+    chain(fault)
+}
+
+fn chain(fault: &dyn std::error::Error) -> String {
+    let mut innermost = fault.source();
+    let mut text = fault.to_string();
+    while let Some(next) = innermost {
+        text = next.to_string();
+        innermost = next.source();
+    }
+    text
+}

@@ -1,0 +1,13 @@
+//! Bundles in registries: a real one (`docker-registry`), and a faulty one that lies in every way we could think of.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a story that cannot go on has failed, one that cannot be told says so"
+)]
+
+mod blobs;
+mod docker;
+mod faulty;
