@@ -118,7 +118,10 @@ mod tests {
             "the request from 192.0.2.9 arrived and ended after 3 bytes: no answer"
         );
         assert!(evidence.broke("tftp", "kernel") && !evidence.broke("http", "kernel"));
-        log.record(transfer("kernel", TransferState::Done { bytes: 5, resends: 1, seconds: 0.1 }));
+        log.record(transfer(
+            "kernel",
+            TransferState::Done { bytes: 5, resends: 1, seconds: 0.1, round_trip: None },
+        ));
         assert_eq!(
             evidence.about("tftp", "kernel"),
             "the request from 192.0.2.9 was served whole: 5 bytes, 1 packets sent again"
@@ -133,7 +136,7 @@ mod tests {
         for number in 0..REMEMBERED + 50 {
             log.record(transfer(
                 &number.to_string(),
-                TransferState::Done { bytes: 0, resends: 0, seconds: 0.0 },
+                TransferState::Done { bytes: 0, resends: 0, seconds: 0.0, round_trip: None },
             ));
         }
         assert_eq!(evidence.0.lock().unwrap().len(), REMEMBERED);

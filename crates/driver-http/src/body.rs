@@ -1,86 +1,39 @@
 //! Bodies on their way to a client: pieces of a file or of published content, counted, and reported when they end.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
 use flasher_core::driver::ContentStream;
-use flasher_core::{CancellationToken, Content, Transfer, TransferLog, TransferState};
+use flasher_core::{CancellationToken, Content};
 use futures_util::{Stream, StreamExt, stream};
-use tokio::task::JoinHandle;
+use server_kit::Reader;
+
+use crate::report::Report;
 
 /// Largest piece read, counted and handed over at once, bytes. Smaller ones cost throughput.
 const PIECE: usize = 256 * 1024;
 
-/// The bytes `start..end` of a file, one piece read ahead.
+/// The bytes `start..end` of a file.
 ///
-/// # Errors
-/// When `start` cannot be reached; later `UnexpectedEof` in the stream when the file has become shorter.
-pub(crate) fn of_file(mut file: File, start: u64, end: u64) -> io::Result<ContentStream> {
-    file.seek(SeekFrom::Start(start))?;
-    let file = Arc::new(file);
-    let first = read_ahead(&file, end - start);
-    Ok(Box::pin(stream::try_unfold((first, end - start), move |(reading, left)| {
-        let file = Arc::clone(&file);
+/// The stream gives `UnexpectedEof` when the file has become shorter.
+pub(crate) fn of_file(file: File, start: u64, end: u64) -> ContentStream {
+    let reader = Reader::new(file);
+    Box::pin(stream::try_unfold(start, move |at| {
+        let reader = reader.clone();
         async move {
-            let Some(reading) = reading else { return Ok(None) };
-            let piece = reading.await.map_err(io::Error::other)??;
-            let left = left - piece.len() as u64;
-            Ok(Some((piece, (read_ahead(&file, left), left))))
+            let wanted = (end - at).min(PIECE as u64);
+            if wanted == 0 {
+                return Ok(None);
+            }
+            let piece = reader.read(at, wanted as usize).await?;
+            Ok(Some((piece, at + wanted)))
         }
-    })))
-}
-
-fn read_ahead(file: &Arc<File>, left: u64) -> Option<JoinHandle<io::Result<Bytes>>> {
-    let wanted = left.min(PIECE as u64);
-    if wanted == 0 {
-        return None;
-    }
-    let file = Arc::clone(file);
-    Some(tokio::task::spawn_blocking(move || {
-        let mut piece = Vec::with_capacity(wanted as usize);
-        let read = (&*file).take(wanted).read_to_end(&mut piece)?;
-        let short =
-            || io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was served");
-        if read as u64 == wanted { Ok(Bytes::from(piece)) } else { Err(short()) }
     }))
-}
-
-/// Who asked for what, and where the outcome is reported.
-#[derive(Clone, Debug)]
-pub(crate) struct Report {
-    log: TransferLog,
-    blank: Transfer,
-}
-
-impl Report {
-    /// `file` is taken as it arrived; control characters are removed and it is cut to 256 characters.
-    pub(crate) fn new(log: TransferLog, peer: std::net::SocketAddr, file: &str) -> Self {
-        let file = file.chars().filter(|letter| !letter.is_control()).take(256).collect();
-        let state = TransferState::Begun { length: None, options: String::new() };
-        Self { log, blank: Transfer { protocol: "http".into(), peer, file, state } }
-    }
-
-    pub(crate) fn begun(&self, length: Option<u64>, options: String) {
-        self.record(TransferState::Begun { length, options });
-    }
-
-    pub(crate) fn failed(&self, bytes: u64, reason: impl Into<String>) {
-        self.record(TransferState::Failed { bytes, reason: reason.into() });
-    }
-
-    fn done(&self, bytes: u64, begun: Instant) {
-        let seconds = begun.elapsed().as_secs_f64();
-        self.record(TransferState::Done { bytes, resends: 0, seconds });
-    }
-
-    fn record(&self, state: TransferState) {
-        self.log.record(Transfer { state, ..self.blank.clone() });
-    }
 }
 
 /// One body under way. Reports its outcome when dropped.

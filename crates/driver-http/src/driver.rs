@@ -1,18 +1,20 @@
 //! The driver: an HTTP server as a node of the device tree.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use flasher_core::{
-    Content, ContentServer, Device, Driver, DriverType, FileServer, Result, TransferLog, Wiring, async_trait,
+    Content, ContentServer, Device, Driver, DriverType, FileServer, Result, TransferLog, Upload, Wiring,
+    async_trait,
 };
 use tokio::sync::Mutex;
 
-use crate::config::Config;
+use crate::config::{Config, TlsConfig};
 use crate::error::Error;
 use crate::server::Server;
 use crate::site::Site;
+use crate::tls::Tls;
 
 /// Serves a folder, and content made as it goes, over HTTP.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub struct HttpServer {
     host: Option<String>,
     port: u16,
     site: Site,
+    tls: Option<TlsConfig>,
     running: Mutex<Option<Server>>,
     address: StdMutex<Option<SocketAddr>>,
 }
@@ -27,20 +30,32 @@ pub struct HttpServer {
 impl HttpServer {
     /// A server that is not started yet. A relative `root_dir` is taken from the working directory.
     pub fn new(config: Config) -> Self {
+        let site = Site::new(config.root_dir);
         Self {
             host: config.host.filter(|host| !host.is_empty()),
             port: config.port,
-            site: Site::new(config.root_dir),
+            site: match config.uploads {
+                Some(uploads) => site.with_uploads(uploads.dir, uploads.limit),
+                None => site,
+            },
+            tls: config.tls,
             running: Mutex::default(),
             address: StdMutex::default(),
         }
     }
 
-    async fn address_to_bind(&self) -> Result<SocketAddr, Error> {
-        let Some(host) = &self.host else { return Ok((Ipv4Addr::UNSPECIFIED, self.port).into()) };
-        let failed = |error| Error::Host(host.clone(), error);
-        let mut found = tokio::net::lookup_host((host.as_str(), self.port)).await.map_err(failed)?;
-        found.next().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
+    async fn serve(&self, log: TransferLog) -> Result<Server, Error> {
+        let address = server_kit::address(self.host.as_deref(), self.port).await?;
+        let tls = match &self.tls {
+            Some(config) => Some((config.port, Tls::load(config, address.ip()).await?)),
+            None => None,
+        };
+        Server::bind_with(address, self.site.clone(), log, tls).await
+    }
+
+    /// Where https is served while running, when it is.
+    pub async fn https_address(&self) -> Option<SocketAddr> {
+        self.running.lock().await.as_ref().and_then(Server::https_address)
     }
 
     fn set_address(&self, address: Option<SocketAddr>) {
@@ -66,8 +81,10 @@ impl FileServer for HttpServer {
             server.stop().await;
         }
         let root = self.site.root();
-        tokio::fs::create_dir_all(root).await.map_err(|error| Error::root(root, error))?;
-        let server = Server::bind(self.address_to_bind().await?, self.site.clone(), log).await?;
+        tokio::fs::create_dir_all(root)
+            .await
+            .map_err(|error| Error::from(server_kit::Error::root(root, error)))?;
+        let server = self.serve(log).await?;
         let address = server.address();
         *running = Some(server);
         self.set_address(Some(address));
@@ -97,6 +114,10 @@ impl ContentServer for HttpServer {
         Ok(self.site.publish(path, content)?)
     }
 
+    fn accept(&self, path: &str, upload: Upload) -> Result<()> {
+        Ok(self.site.accept(path, upload)?)
+    }
+
     fn withdraw(&self, path: &str) {
         self.site.withdraw(path);
     }
@@ -111,6 +132,14 @@ impl DriverType for HttpServer {
 
     fn build(mut config: Config, wiring: Wiring) -> Result<Device> {
         config.root_dir = wiring.file(&config.root_dir);
+        if let Some(uploads) = &mut config.uploads {
+            uploads.dir = wiring.file(&uploads.dir);
+        }
+        if let Some(tls) = &mut config.tls {
+            for file in [&mut tls.certificate, &mut tls.key].into_iter().flatten() {
+                *file = wiring.file(&file);
+            }
+        }
         Ok(Device::ContentServer(Arc::new(Self::new(config))))
     }
 }

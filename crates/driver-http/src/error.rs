@@ -1,144 +1,92 @@
-//! What can go wrong before the first request: binding, the folder, a published path.
-
-use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+//! What can go wrong before the first request: binding, the folder, a published path, the certificate.
 
 /// Why the server cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The port is in use.
-    #[error("cannot serve http on {0}: the port is in use")]
-    PortInUse(SocketAddr),
-    /// The port needs a privilege this process does not have.
-    #[error("cannot serve http on {0}: ports below 1024 need a privilege")]
-    Privilege(SocketAddr),
-    /// The address belongs to another machine.
-    #[error("cannot serve http on {0}: this machine has no such address")]
-    NotLocal(SocketAddr),
-    /// Binding failed for another reason.
-    #[error("cannot serve http on {0}")]
-    Bind(SocketAddr, #[source] io::Error),
-    /// The host name has no address.
-    #[error("cannot find the address of the host `{0}`")]
-    Host(String, #[source] io::Error),
-    /// The folder cannot be used.
-    #[error("cannot serve the folder `{}`", .0.display())]
-    Root(PathBuf, #[source] io::Error),
-    /// Content cannot be published there.
+    /// The address or the folder cannot be used.
+    #[error(transparent)]
+    Serve(#[from] server_kit::Error),
+    /// Content cannot be published there, or an upload taken.
     #[error(
         "cannot publish under `{0}`: expected a relative path like `images/disk.img`, without `.`, `..` or control characters"
     )]
     Path(String),
+    /// The certificate cannot be used.
+    #[error("cannot serve https: {0}")]
+    Tls(String),
 }
 
 impl Error {
-    /// The error for a failed bind of `address`.
-    pub(crate) fn bind(address: SocketAddr, error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::AddrInUse => Self::PortInUse(address),
-            io::ErrorKind::PermissionDenied if address.port() < 1024 => Self::Privilege(address),
-            io::ErrorKind::AddrNotAvailable => Self::NotLocal(address),
-            _ => Self::Bind(address, error),
-        }
-    }
-
-    /// The error for a folder that cannot be used.
-    pub(crate) fn root(path: &Path, error: io::Error) -> Self {
-        Self::Root(path.to_owned(), error)
-    }
-
     /// What the user can do next.
     pub fn help(&self) -> String {
         match self {
-            Self::PortInUse(address) => format!(
-                "`ss -ltnp 'sport = :{port}'` shows who has it; stop that, or give another `port:` in the config (0 takes a free one)",
-                port = address.port()
-            ),
-            Self::Privilege(_) => "give a `port:` of 1024 or more in the config, or run once: \
-                 sudo setcap cap_net_bind_service=+ep $(command -v flasher)"
-                .into(),
-            Self::NotLocal(_) => {
-                "`ip address` lists the addresses of this machine; give one of them as `host:`, or none"
+            Self::Serve(error) => error.help(),
+            Self::Path(_) => "publish under another path".into(),
+            Self::Tls(_) => {
+                "give `certificate:` and `key:` as PEM files that belong together, or leave both out to \
+                             have one made for each start"
                     .into()
             }
-            Self::Bind(..) => "check `host:` and `port:` in the config".into(),
-            Self::Host(..) => "give `host:` as an address of this machine, or leave it out".into(),
-            Self::Root(..) => "give a folder this user may read as `root_dir:`".into(),
-            Self::Path(_) => "publish under another path".into(),
         }
     }
 }
 
 impl From<Error> for flasher_core::Error {
     fn from(error: Error) -> Self {
-        let help = error.help();
-        let core = match error {
-            Error::Path(_) => Self::config(error.to_string()),
-            Error::Privilege(_) | Error::NotLocal(_) => {
-                Self::infrastructure(error.to_string()).retryable(false)
-            }
-            _ => Self::infrastructure(error.to_string()),
+        let (text, help) = (error.to_string(), error.help());
+        let error = match error {
+            Error::Path(_) | Error::Tls(_) => return Self::config(text).help(help),
+            Error::Serve(error) => error,
         };
-        let core = core.help(help);
-        match error {
-            Error::Bind(_, source) | Error::Host(_, source) | Error::Root(_, source) => core.because(source),
-            _ => core,
+        let core = Self::infrastructure(text).retryable(error.may_pass()).help(help);
+        match error.into_source() {
+            Some(source) => core.because(source),
+            None => core,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use flasher_core::Class;
+    use server_kit::Service;
+
     use super::*;
 
-    fn refused() -> io::Error {
-        io::Error::from(io::ErrorKind::PermissionDenied)
-    }
-
     #[test]
-    fn every_error_says_what_and_what_next() {
-        let address = SocketAddr::from(([10, 0, 0, 1], 80));
+    fn every_error_says_who_is_to_blame_and_what_next() {
+        let address = std::net::SocketAddr::from(([10, 0, 0, 1], 80));
+        let bind =
+            |kind: std::io::ErrorKind| server_kit::Error::bind(Service::Http, address, kind.into()).into();
         let cases = [
             (
-                Error::bind(address, io::ErrorKind::AddrInUse.into()),
-                "cannot serve http on 10.0.0.1:80: the port is in use",
-                "`ss -ltnp 'sport = :80'` shows who has it; stop that, or give another `port:` in the config (0 takes a free one)",
+                bind(std::io::ErrorKind::OutOfMemory),
+                Class::Infrastructure,
+                "cannot serve http on 10.0.0.1:80: out of memory",
+                "check `host:` and `port:` in the config",
             ),
             (
-                Error::bind(address, refused()),
-                "cannot serve http on 10.0.0.1:80: ports below 1024 need a privilege",
-                "give a `port:` of 1024 or more in the config, or run once: sudo setcap cap_net_bind_service=+ep $(command -v flasher)",
-            ),
-            (
-                Error::bind(address, io::ErrorKind::AddrNotAvailable.into()),
+                bind(std::io::ErrorKind::AddrNotAvailable),
+                Class::Infrastructure,
                 "cannot serve http on 10.0.0.1:80: this machine has no such address",
                 "`ip address` lists the addresses of this machine; give one of them as `host:`, or none",
             ),
             (
-                Error::bind(SocketAddr::from(([10, 0, 0, 1], 8080)), refused()),
-                "cannot serve http on 10.0.0.1:8080: permission denied",
-                "check `host:` and `port:` in the config",
-            ),
-            (
-                Error::Host("nowhere".into(), io::ErrorKind::NotFound.into()),
-                "cannot find the address of the host `nowhere`: entity not found",
-                "give `host:` as an address of this machine, or leave it out",
-            ),
-            (
-                Error::root(Path::new("/srv/x"), refused()),
-                "cannot serve the folder `/srv/x`: permission denied",
-                "give a folder this user may read as `root_dir:`",
-            ),
-            (
                 Error::Path("../x".into()),
+                Class::Config,
                 "cannot publish under `../x`: expected a relative path like `images/disk.img`, without `.`, `..` or control characters",
                 "publish under another path",
             ),
+            (
+                Error::Tls("the key is not that of the certificate".into()),
+                Class::Config,
+                "cannot serve https: the key is not that of the certificate",
+                "give `certificate:` and `key:` as PEM files that belong together, or leave both out to have one made for each start",
+            ),
         ];
-        for (error, text, help) in cases {
+        for (error, class, text, help) in cases {
             let core = flasher_core::Error::from(error);
-            assert_eq!((core.cause().as_str(), core.next_step()), (text, Some(help)));
+            assert_eq!((core.class(), core.cause().as_str(), core.next_step()), (class, text, Some(help)));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP server a small Linux fetches from: files below one folder, and content made as it goes.
+//! HTTP server a small Linux fetches from, and sends back to: files below one folder, and content made as it goes.
 //!
 //! The engine is usable without the driver:
 //!
@@ -15,25 +15,32 @@
 //! Answers GET and HEAD over HTTP/1.1 (RFC 9110, RFC 9112) with single ranges, `ETag`, `Last-Modified` and the `If-…`
 //! fields. Folders are not listed, and nothing outside the root is reachable, by `..` or by symbolic links.
 //!
+//! PUT and POST are taken where something was accepted under that path, and below `/upload/` when an upload area is
+//! configured: a folder of bounded size whose files are whole or not there at all.
+//!
 //! A body that breaks off resets the connection, so that every client notices, whatever its framing.
 //!
 //! Events: each GET that sends a body, or is refused, is reported. HEAD and 304 send no body and are not.
 //! `Done` means handed over to the network's buffers: what the client made of it only the client knows.
 
+mod area;
 mod body;
 mod conditions;
 mod config;
-mod confine;
 mod driver;
 mod error;
 mod reply;
+mod report;
 mod server;
 mod site;
+mod tls;
+mod upload;
 
-pub use config::Config;
+pub use config::{Config, TlsConfig, Uploads};
 pub use driver::HttpServer;
 pub use error::Error;
 pub use server::Server;
 pub use site::Site;
+pub use tls::Tls;
 
 flasher_core::register_driver!(HttpServer);

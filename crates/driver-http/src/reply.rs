@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use flasher_core::{CancellationToken, TransferLog};
+use flasher_core::{CancellationToken, Content, TransferLog};
 use tokio_util::sync::DropGuard;
 use warp::Reply;
 use warp::http::header::{
@@ -16,10 +16,11 @@ use warp::http::header::{
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
-use crate::body::{self, Body, Report};
+use crate::body::{self, Body};
 use crate::conditions::{Answer, Version};
-use crate::confine;
-use crate::site::{Published, Site};
+use crate::report::Report;
+use crate::site::{Published, Site, What};
+use crate::upload::{Incoming, Refused, Taking};
 
 /// One client's connection and what it may be sent.
 #[derive(Debug)]
@@ -44,28 +45,71 @@ impl Request {
     fn is_head(&self) -> bool {
         self.method == Method::HEAD
     }
+
+    fn sends(&self) -> bool {
+        matches!(self.method, Method::PUT | Method::POST)
+    }
 }
+
+/// Why a request is not answered with what it asks for.
+struct No {
+    status: StatusCode,
+    /// What the path can be asked for, with 405.
+    allow: &'static str,
+}
+
+impl From<StatusCode> for No {
+    fn from(status: StatusCode) -> Self {
+        Self { status, allow: FETCH }
+    }
+}
+
+const FETCH: &str = "GET, HEAD";
+const SEND: &str = "PUT, POST";
+const NOT_ALLOWED: StatusCode = StatusCode::METHOD_NOT_ALLOWED;
 
 impl Connection {
     /// Answers one request.
-    pub(crate) async fn answer(&self, request: Request) -> Response {
+    pub(crate) async fn answer(&self, request: Request, body: Incoming) -> Response {
         let report = Report::new(self.log.clone(), self.peer, &request.path);
-        match self.find(&request, &report).await {
+        match self.find(&request, body, &report).await {
             Ok(response) => response,
-            Err(status) => refuse(&request, &report, status),
+            Err(no) => {
+                let mut response = refuse(request.is_head(), &report, no.status);
+                if no.status == NOT_ALLOWED {
+                    set(&mut response, ALLOW, no.allow);
+                }
+                response
+            }
         }
     }
 
-    async fn find(&self, request: &Request, report: &Report) -> Result<Response, StatusCode> {
-        if !matches!(request.method, Method::GET | Method::HEAD) {
-            return Err(StatusCode::METHOD_NOT_ALLOWED);
-        }
+    async fn find(&self, request: &Request, body: Incoming, report: &Report) -> Result<Response, No> {
         let path = decode(&request.path).ok_or(StatusCode::BAD_REQUEST)?;
         let path = path.trim_start_matches('/');
-        match self.site.find(path) {
-            Some(published) => self.send_content(request, report, path, published),
-            None => self.send_file(request, report, path).await,
+        let fetches = matches!(request.method, Method::GET | Method::HEAD);
+        let not = |allow| Err(No { status: NOT_ALLOWED, allow });
+        if let Some(Published { what, withdrawn }) = self.site.find(path) {
+            return match what {
+                What::Content(content) if fetches => {
+                    Ok(self.send_content(request, report, path, content, withdrawn)?)
+                }
+                What::Upload(upload) if request.sends() => {
+                    let taking = taking(request, body, report, withdrawn);
+                    Ok(taken(taking.into_sink(&upload).await, StatusCode::OK))
+                }
+                What::Content(_) => not(FETCH),
+                What::Upload(_) => not(SEND),
+            };
         }
+        if let Some((area, name)) = self.site.upload(path) {
+            if !request.sends() {
+                return not(SEND);
+            }
+            let taking = taking(request, body, report, CancellationToken::new());
+            return Ok(taken(taking.into_file(area, name).await, StatusCode::CREATED));
+        }
+        if fetches { Ok(self.send_file(request, report, path).await?) } else { not(FETCH) }
     }
 
     fn send_content(
@@ -73,9 +117,9 @@ impl Connection {
         request: &Request,
         report: &Report,
         path: &str,
-        published: Published,
+        content: Content,
+        withdrawn: CancellationToken,
     ) -> Result<Response, StatusCode> {
-        let Published { content, withdrawn } = published;
         let length = content.length();
         let mut response = if request.is_head() {
             warp::reply().into_response()
@@ -113,7 +157,7 @@ impl Connection {
         let mut response = if request.is_head() {
             warp::reply().into_response()
         } else {
-            let pieces = body::of_file(file, start, end).map_err(|error| status_of(&error))?;
+            let pieces = body::of_file(file, start, end);
             report.begun(Some(end - start), range.clone().unwrap_or_default());
             stream(self.body(pieces, Some(end - start), report), None)
         };
@@ -140,7 +184,7 @@ impl Connection {
     async fn open(&self, path: &str) -> io::Result<(File, Version)> {
         let (root, path) = (self.site.root().to_owned(), PathBuf::from(path));
         tokio::task::spawn_blocking(move || {
-            let file = confine::open(&root, &path)?;
+            let file = server_kit::open(&root, &path)?;
             let about = file.metadata()?;
             let version = Version::new(about.modified().unwrap_or(SystemTime::UNIX_EPOCH), about.len());
             Ok((file, version))
@@ -172,15 +216,24 @@ fn stream(body: Body, guard: Option<DropGuard>) -> Response {
     warp::reply::stream(guarded).into_response()
 }
 
-fn refuse(request: &Request, report: &Report, status: StatusCode) -> Response {
-    if !request.is_head() {
+fn refuse(is_head: bool, report: &Report, status: StatusCode) -> Response {
+    if !is_head {
         report.failed(0, status.to_string());
     }
-    let mut response = warp::reply::with_status(format!("{status}\n"), status).into_response();
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        set(&mut response, ALLOW, "GET, HEAD");
-    }
-    response
+    warp::reply::with_status(format!("{status}\n"), status).into_response()
+}
+
+fn taking(request: &Request, body: Incoming, report: &Report, withdrawn: CancellationToken) -> Taking {
+    let announced = request.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    Taking::new(body, announced, withdrawn, report.clone())
+}
+
+fn taken(outcome: Result<u64, Refused>, done: StatusCode) -> Response {
+    let (status, text) = match outcome {
+        Ok(bytes) => (done, format!("{bytes} bytes taken\n")),
+        Err(Refused { status, reason }) => (status, format!("{status}: {reason}\n")),
+    };
+    warp::reply::with_status(text, status).into_response()
 }
 
 fn empty(status: StatusCode, version: &Version) -> Response {
@@ -190,7 +243,7 @@ fn empty(status: StatusCode, version: &Version) -> Response {
 }
 
 fn unsatisfiable(request: &Request, report: &Report, version: &Version) -> Response {
-    let mut response = refuse(request, report, StatusCode::RANGE_NOT_SATISFIABLE);
+    let mut response = refuse(request.is_head(), report, StatusCode::RANGE_NOT_SATISFIABLE);
     set(&mut response, CONTENT_RANGE, &format!("bytes */{}", version.length));
     response
 }

@@ -1,6 +1,5 @@
 //! The engine: accepts connections, serves them, and stops in an orderly way.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,15 +9,19 @@ use flasher_core::{CancellationToken, TransferLog};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use server_kit::{Service, canonical};
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use warp::Filter;
 
 use crate::error::Error;
 use crate::reply::{Connection, Request};
 use crate::site::Site;
+use crate::tls::Tls;
+use crate::upload;
 
 /// Connections served at a time; further ones wait to be accepted.
 const CONNECTIONS: usize = 256;
@@ -33,9 +36,10 @@ const VANISHED: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    https: Option<SocketAddr>,
     stopping: CancellationToken,
     stopped: CancellationToken,
-    accepting: JoinHandle<()>,
+    accepting: JoinSet<()>,
 }
 
 impl Server {
@@ -44,15 +48,33 @@ impl Server {
     /// # Errors
     /// When the address cannot be bound, or the site's root is no folder that can be read.
     pub async fn bind(address: SocketAddr, site: Site, log: TransferLog) -> Result<Self, Error> {
-        let root = site.root();
-        drop(tokio::fs::read_dir(root).await.map_err(|error| Error::root(root, error))?);
-        let bind = |error| Error::bind(address, error);
-        let listener = TcpListener::bind(address).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
+        Self::bind_with(address, site, log, None).await
+    }
+
+    /// [`Server::bind`], and the same over https on another port of that host (0 takes any free one).
+    ///
+    /// # Errors
+    /// Those of [`Server::bind`].
+    pub async fn bind_with(
+        address: SocketAddr,
+        site: Site,
+        log: TransferLog,
+        tls: Option<(u16, Tls)>,
+    ) -> Result<Self, Error> {
+        prepare(&site).await?;
+        let (listener, address) = listen(address).await?;
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
-        let shared = Shared { site, log, stopping: stopping.clone(), stopped: stopped.clone() };
-        let accepting = tokio::spawn(shared.accept_all(listener));
-        Ok(Self { address, stopping, stopped, accepting })
+        let mut shared =
+            Shared { site, log, tls: None, stopping: stopping.clone(), stopped: stopped.clone() };
+        let mut accepting = JoinSet::new();
+        let mut https = None;
+        accepting.spawn(shared.clone().accept_all(listener));
+        if let Some((port, tls)) = tls {
+            let (listener, address) = listen(SocketAddr::new(address.ip(), port)).await?;
+            (shared.tls, https) = (Some(tls), Some(address));
+            accepting.spawn(shared.accept_all(listener));
+        }
+        Ok(Self { address, https, stopping, stopped, accepting })
     }
 
     /// The bound address; its host is the wildcard when that was bound.
@@ -60,11 +82,15 @@ impl Server {
         self.address
     }
 
-    /// Frees the port, gives transfers under way 2 seconds to end, then cuts them.
+    /// Where https is served, when it is.
+    pub fn https_address(&self) -> Option<SocketAddr> {
+        self.https
+    }
+
+    /// Frees the ports, gives transfers under way 2 seconds to end, then cuts them.
     pub async fn stop(mut self) {
         self.stopping.cancel();
-        // Fails only if the task panicked, and then there is nothing left to wait for.
-        let _ = (&mut self.accepting).await;
+        while self.accepting.join_next().await.is_some() {}
     }
 }
 
@@ -72,13 +98,32 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stopped.cancel();
         self.stopping.cancel();
+        self.accepting.detach_all();
     }
+}
+
+/// The root must be there, and the upload area is made.
+async fn prepare(site: &Site) -> Result<(), Error> {
+    let root = site.root();
+    drop(tokio::fs::read_dir(root).await.map_err(|error| server_kit::Error::root(root, error))?);
+    let Some(area) = site.area().cloned() else { return Ok(()) };
+    let folder = area.folder().to_owned();
+    let prepared = tokio::task::spawn_blocking(move || area.prepare()).await.map_err(io::Error::other);
+    Ok(prepared.and_then(|done| done).map_err(|error| server_kit::Error::root(folder, error))?)
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |error| server_kit::Error::bind(Service::Http, address, error);
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 #[derive(Clone)]
 struct Shared {
     site: Site,
     log: TransferLog,
+    tls: Option<Tls>,
     stopping: CancellationToken,
     stopped: CancellationToken,
 }
@@ -136,7 +181,15 @@ impl Shared {
             cut: cut.clone(),
             stopped: self.stopped.clone(),
         };
-        self.converse(stream, connection, &cut).await;
+        match &self.tls {
+            None => self.converse(stream, connection, &cut).await,
+            Some(tls) => {
+                let shaken = tokio::time::timeout(HEADER_WAIT, tls.acceptor.accept(stream)).await;
+                // One who does not speak TLS, or does not trust us, is gone.
+                let Ok(Ok(stream)) = shaken else { return };
+                self.converse(stream, connection, &cut).await;
+            }
+        }
         if cut.is_cancelled() {
             // Where the end of the body is the end of the connection (HTTP/1.0), only a reset tells a client that it
             // has not got everything. Not refused for a TCP socket.
@@ -144,7 +197,12 @@ impl Shared {
         }
     }
 
-    async fn converse(&self, stream: TcpStream, connection: Connection, cut: &CancellationToken) {
+    async fn converse(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        connection: Connection,
+        cut: &CancellationToken,
+    ) {
         let service = TowerToHyperService::new(warp::service(route(Arc::new(connection))));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADER_WAIT).half_close(false);
@@ -164,14 +222,13 @@ impl Shared {
 
 fn route(
     connection: Arc<Connection>,
-) -> impl Filter<Extract = (warp::reply::Response,), Error = Infallible> + Clone {
-    warp::any().and(warp::method()).and(warp::path::full()).and(warp::header::headers_cloned()).then(
-        move |method, path: warp::path::FullPath, headers| {
-            let connection = Arc::clone(&connection);
-            let path = path.as_str().to_owned();
-            async move { connection.answer(Request { method, path, headers }).await }
-        },
-    )
+) -> impl Filter<Extract = (warp::reply::Response,), Error = warp::Rejection> + Clone {
+    let request = warp::method().and(warp::path::full()).and(warp::header::headers_cloned());
+    request.and(warp::body::stream()).then(move |method, path: warp::path::FullPath, headers, body| {
+        let connection = Arc::clone(&connection);
+        let (path, body) = (path.as_str().to_owned(), upload::incoming(body));
+        async move { connection.answer(Request { method, path, headers }, body).await }
+    })
 }
 
 /// A connection that was gone before it was accepted is no reason to wait; a lack of file descriptors is.
@@ -190,8 +247,4 @@ fn watch_for_silence(stream: &TcpStream) {
     let _ = socket.set_tcp_keepalive(&keepalive);
     let _ = socket.set_tcp_user_timeout(Some(VANISHED));
     let _ = socket.set_tcp_nodelay(true);
-}
-
-fn canonical(peer: SocketAddr) -> SocketAddr {
-    SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }

@@ -4,28 +4,46 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flasher_core::{CancellationToken, Content};
+use flasher_core::{CancellationToken, Content, Upload};
 
+use crate::area::Area;
 use crate::error::Error;
+
+/// Where the files of the upload area are.
+const UPLOADS: &str = "upload/";
 
 /// A folder and the content published over it. Cloning shares both, so a site outlives the servers that serve it.
 #[derive(Clone, Debug)]
 pub struct Site {
     root: PathBuf,
+    area: Option<Area>,
     published: Arc<Mutex<BTreeMap<String, Published>>>,
 }
 
-/// Content under a path, until withdrawn.
+/// What is found under a path, until withdrawn.
 #[derive(Clone, Debug)]
 pub(crate) struct Published {
-    pub(crate) content: Content,
+    pub(crate) what: What,
     pub(crate) withdrawn: CancellationToken,
+}
+
+/// Which way the bytes go.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    Content(Content),
+    Upload(Upload),
 }
 
 impl Site {
     /// The site of the files below `root`, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), published: Arc::default() }
+        Self { root: root.into(), area: None, published: Arc::default() }
+    }
+
+    /// Also takes files under `/upload/NAME` into `folder`, which is made on start; `limit` bytes in all.
+    #[must_use]
+    pub fn with_uploads(self, folder: impl Into<PathBuf>, limit: u64) -> Self {
+        Self { area: Some(Area::new(folder, limit)), ..self }
     }
 
     /// The folder whose files are served.
@@ -39,10 +57,23 @@ impl Site {
     /// # Errors
     /// [`Error::Path`] when the path is not a plain relative one.
     pub fn publish(&self, path: &str, content: Content) -> Result<(), Error> {
+        self.put(path, What::Content(content))
+    }
+
+    /// Takes what clients send to `path` (no leading slash) by PUT or POST until withdrawn. What was published there
+    /// before is withdrawn.
+    ///
+    /// # Errors
+    /// [`Error::Path`] when the path is not a plain relative one.
+    pub fn accept(&self, path: &str, upload: Upload) -> Result<(), Error> {
+        self.put(path, What::Upload(upload))
+    }
+
+    fn put(&self, path: &str, what: What) -> Result<(), Error> {
         if !is_plain(path) {
             return Err(Error::Path(path.to_owned()));
         }
-        let published = Published { content, withdrawn: CancellationToken::new() };
+        let published = Published { what, withdrawn: CancellationToken::new() };
         let before = self.published().insert(path.to_owned(), published);
         before.into_iter().for_each(Published::cut);
         Ok(())
@@ -58,6 +89,15 @@ impl Site {
     pub fn clear(&self) {
         let before = std::mem::take(&mut *self.published());
         before.into_values().for_each(Published::cut);
+    }
+
+    /// The upload area and the name in it, when `path` is one of its files.
+    pub(crate) fn upload<'p>(&self, path: &'p str) -> Option<(&Area, &'p str)> {
+        Some((self.area.as_ref()?, path.strip_prefix(UPLOADS)?))
+    }
+
+    pub(crate) fn area(&self) -> Option<&Area> {
+        self.area.as_ref()
     }
 
     pub(crate) fn find(&self, path: &str) -> Option<Published> {
@@ -112,7 +152,8 @@ mod tests {
         let old = site.find("a").unwrap();
         site.publish("a", Content::bytes("newer")).unwrap();
         assert!(old.withdrawn.is_cancelled());
-        assert_eq!(site.find("a").unwrap().content.length(), Some(5));
+        let What::Content(newer) = site.find("a").unwrap().what else { panic!("no content") };
+        assert_eq!(newer.length(), Some(5));
         site.clear();
         assert!(site.find("a").is_none());
     }

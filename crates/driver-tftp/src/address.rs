@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use nix::sys::socket::sockopt::{IpMtu, Ipv4PacketInfo, Ipv6RecvPacketInfo};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, getsockopt, recvmsg, setsockopt};
+use server_kit::canonical;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -95,13 +96,6 @@ fn with_scope(ip: IpAddr, peer: SocketAddr) -> SocketAddr {
             SocketAddr::V6(SocketAddrV6::new(ip, 0, 0, peer.scope_id()))
         }
         _ => SocketAddr::new(ip, 0),
-    }
-}
-
-fn canonical(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
-        IpAddr::V6(_) => address,
     }
 }
 

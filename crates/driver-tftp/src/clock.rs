@@ -1,13 +1,13 @@
-//! When to send again, and how much at once.
+//! When to send again.
 
 use std::time::Duration;
 
-/// Shortest wait before sending again: below it, a client that is briefly busy gets everything twice.
-const SHORTEST: Duration = Duration::from_millis(100);
+/// Shortest wait before sending again. A client that is merely busy for longer gets one block twice, which does no harm.
+const SHORTEST: Duration = Duration::from_millis(20);
 /// Longest wait before sending again.
 const LONGEST: Duration = Duration::from_secs(5);
 /// Shortest wait after a sign that the first block of a window was lost.
-const HASTE: Duration = Duration::from_millis(10);
+const HASTE: Duration = Duration::from_millis(2);
 
 /// The re-send timer: smoothed round trip and its variation, as in RFC 6298, doubled for each wait in vain.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,11 @@ impl Clock {
             None => (trip, trip / 2),
             Some((smooth, varies)) => ((smooth * 7 + trip) / 8, (varies * 3 + smooth.abs_diff(trip)) / 4),
         });
+    }
+
+    /// The smoothed round trip, once one was measured.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.measured.map(|(smooth, _)| smooth)
     }
 
     /// The client made progress.
@@ -56,34 +61,6 @@ impl Clock {
     }
 }
 
-/// How many blocks go out at once: halved by loss, doubled by a window without.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Burst {
-    size: u16,
-    windowsize: u16,
-}
-
-impl Burst {
-    /// Pause between bursts.
-    pub(crate) const PAUSE: Duration = Duration::from_millis(1);
-
-    pub(crate) fn new(windowsize: u16) -> Self {
-        Self { size: windowsize, windowsize }
-    }
-
-    pub(crate) fn size(self) -> u16 {
-        self.size
-    }
-
-    pub(crate) fn lost(&mut self) {
-        self.size = (self.size / 2).max(1);
-    }
-
-    pub(crate) fn arrived(&mut self) {
-        self.size = self.size.saturating_mul(2).min(self.windowsize);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,26 +76,12 @@ mod tests {
         clock.progressed();
         clock.measure(MS(80));
         assert_eq!(clock.wait(), MS(240));
-        for _ in 0..50 {
-            clock.measure(MS(1));
+        for _ in 0..200 {
+            clock.measure(Duration::from_micros(100));
         }
         assert_eq!((clock.wait(), clock.haste()), (SHORTEST, HASTE));
+        assert_eq!(clock.round_trip().map(|trip| trip.as_micros()), Some(100));
         (0..40).for_each(|_| clock.waited_in_vain());
         assert_eq!(clock.wait(), LONGEST);
-    }
-
-    #[test]
-    fn bursts_shrink_on_loss_and_grow_back_to_the_window() {
-        let mut burst = Burst::new(16);
-        let mut sizes = vec![burst.size()];
-        for _ in 0..5 {
-            burst.lost();
-            sizes.push(burst.size());
-        }
-        for _ in 0..5 {
-            burst.arrived();
-            sizes.push(burst.size());
-        }
-        assert_eq!(sizes, [16, 8, 4, 2, 1, 1, 2, 4, 8, 16, 16]);
     }
 }

@@ -1,6 +1,6 @@
 //! The driver: a TFTP server as a node of the device tree.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
@@ -32,17 +32,6 @@ impl Tftp {
         }
     }
 
-    async fn address_to_bind(&self) -> Result<SocketAddr, Error> {
-        let port = self.config.port;
-        let host = match self.config.host.as_deref() {
-            None | Some("") => return Ok((Ipv4Addr::UNSPECIFIED, port).into()),
-            Some(host) => host,
-        };
-        let failed = |error| Error::Host(host.to_owned(), error);
-        let mut found = tokio::net::lookup_host((host, port)).await.map_err(failed)?;
-        found.next().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
-    }
-
     fn set_address(&self, address: Option<SocketAddr>) {
         *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
     }
@@ -65,9 +54,12 @@ impl FileServer for Tftp {
             server.stop().await;
         }
         let root = &self.config.root_dir;
-        tokio::fs::create_dir_all(root).await.map_err(|error| Error::root(root, error))?;
+        tokio::fs::create_dir_all(root)
+            .await
+            .map_err(|error| Error::from(server_kit::Error::root(root, error)))?;
         let settings = Settings { blksize_limit: self.config.blksize_limit, ..Settings::default() };
-        let server = Server::bind_with(self.address_to_bind().await?, root, log, settings).await?;
+        let wanted = server_kit::address(self.config.host.as_deref(), self.config.port).await;
+        let server = Server::bind_with(wanted.map_err(Error::from)?, root, log, settings).await?;
         let address = server.address();
         *running = Some(server);
         self.set_address(Some(address));

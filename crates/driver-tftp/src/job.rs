@@ -11,13 +11,14 @@ use flasher_core::CancellationToken;
 use tokio::net::UdpSocket;
 
 use crate::address::{self, Arrival};
-use crate::confine;
+use crate::end::End;
 use crate::options::{self, BLKSIZES, Limits};
+use crate::outlet::Outlet;
 use crate::packet::{Code, Mode, Refusal, Request};
 use crate::report::Report;
-use crate::server::Shared;
+use crate::server::{Settings, Shared};
 use crate::source::Source;
-use crate::transfer::Transfer;
+use crate::transfer::{Patience, Transfer};
 
 /// One read request.
 pub(crate) struct Job {
@@ -49,10 +50,12 @@ impl Job {
         let agreed = options::negotiate(&self.request, length, self.limits(&socket))?;
         let mode_note = if mode == Mode::Netascii { ", netascii" } else { "" };
         self.report.begun(length, format!("{agreed}{mode_note}"));
-        let settings = &self.shared.settings;
-        let source = Source::new(file, length, mode);
-        let answered = Arc::clone(&self.answered);
-        Ok(Transfer::new(socket, source, &agreed, settings.first_wait, settings.retries, answered))
+        let fits = agreed.blksize <= address::unfragmented(&socket, self.arrival.peer);
+        let source = Source::new(file, length, mode, agreed.blksize);
+        let burst = self.shared.bursts.recall(self.arrival.peer.ip(), agreed.windowsize);
+        let Settings { first_wait, retries, .. } = self.shared.settings;
+        let (patience, answered) = (Patience { first_wait, retries }, Arc::clone(&self.answered));
+        Ok(Transfer::new(Outlet::new(socket, fits), source, &agreed, burst, patience, answered))
     }
 
     fn limits(&self, socket: &UdpSocket) -> Limits {
@@ -66,7 +69,7 @@ impl Job {
     async fn open(&self) -> Result<(File, u64), Refusal> {
         let (root, path) = (self.shared.root.clone(), plain_path(&self.request.file));
         let opening = tokio::task::spawn_blocking(move || {
-            let file = confine::open(&root, &path)?;
+            let file = server_kit::open(&root, &path)?;
             let length = file.metadata()?.len();
             Ok((file, length))
         });
@@ -74,18 +77,15 @@ impl Job {
     }
 
     async fn transfer(&self, mut transfer: Transfer) {
-        let stopped = Refusal::new(Code::NotDefined, "the server stopped");
-        let (reason, told) = tokio::select! {
-            ended = transfer.run() => match ended {
-                Ok(()) => return self.report.done(transfer.acknowledged(), transfer.resends()),
-                Err(end) => (end.reason(), end.refusal()),
-            },
-            () = self.shared.stopping.cancelled() => (stopped.text.clone(), Some(stopped)),
-            // The client has begun anew on the same port: an ERROR would hit its new transfer.
-            () = self.superseded.cancelled() => ("the client asked anew".into(), None),
+        let ended = tokio::select! {
+            ended = transfer.run() => ended,
+            () = self.shared.stopping.cancelled() => Err(End::Stopped),
+            () = self.superseded.cancelled() => Err(End::AskedAnew),
         };
-        self.report.failed(transfer.acknowledged(), reason);
-        if let Some(refusal) = told {
+        self.shared.bursts.keep(self.arrival.peer.ip(), transfer.burst());
+        let Err(end) = ended else { return self.report.done(transfer.tally()) };
+        self.report.failed(transfer.tally().bytes, end.reason(transfer.tally()));
+        if let Some(refusal) = end.refusal() {
             transfer.tell(&refusal).await;
         }
     }

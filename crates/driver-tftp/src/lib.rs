@@ -19,19 +19,22 @@
 //!   not acknowledged, which RFC 2347 allows.
 //! * An acknowledgement inside a window rewinds to the block after it; a second acknowledgement of the same block never
 //!   sends DATA by itself (RFC 1123 section 4.2.3.1, the Sorcerer's Apprentice).
-//! * A client acknowledges only whole windows (RFC 7440 section 4), so the window agreed on cannot be made smaller. After
-//!   loss a window goes out in smaller bursts with pauses instead, which spares a receive ring that overflows.
+//! * A client acknowledges only whole windows (RFC 7440 section 4), so the window agreed on cannot be made smaller. Where
+//!   losses show a limit on the way, such as a receive ring that overflows, a window goes out in smaller bursts with pauses
+//!   instead; that is remembered for the client's next file, and grows back.
 //!
 //! Nothing below the root can be written, and nothing outside it read, by `..` or by symbolic links.
 
 mod address;
+mod burst;
 mod clock;
 mod config;
-mod confine;
 mod driver;
+mod end;
 mod error;
 mod job;
 mod options;
+mod outlet;
 mod packet;
 mod report;
 mod server;

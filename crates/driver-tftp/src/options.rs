@@ -8,8 +8,8 @@ use crate::packet::{Code, Mode, Refusal, Request, option_ack};
 pub(crate) const BLKSIZES: std::ops::RangeInclusive<u16> = 8..=65464;
 /// Block size without the option, bytes.
 const PLAIN_BLKSIZE: u16 = 512;
-/// Most bytes of one window, so that the memory of a transfer is bounded.
-const WINDOW_BYTES: u64 = 1 << 20;
+/// Most bytes of one window, so that the memory of all transfers is bounded.
+const WINDOW_BYTES: u64 = 256 * 1024;
 
 /// The most the server agrees to.
 #[derive(Clone, Copy, Debug)]
@@ -154,8 +154,8 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_huge_blocks_is_cut_to_a_mebibyte() {
+    fn a_window_of_huge_blocks_is_cut_to_a_quarter_of_a_mebibyte() {
         let options = [("blksize", "65464"), ("windowsize", "64")];
-        check(Mode::Octet, (65464, 64), &options, Ok((65464, 16, "blksize 65464 windowsize 16 ")));
+        check(Mode::Octet, (65464, 64), &options, Ok((65464, 4, "blksize 65464 windowsize 4 ")));
     }
 }

@@ -120,11 +120,10 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Begins the DATA packet of block `number` in `packet`; the payload is appended. Block numbers go from 65535 to 0.
-pub(crate) fn begin_data(packet: &mut Vec<u8>, number: u64) {
-    packet.clear();
-    packet.extend([0, 3]);
-    packet.extend((number as u16).to_be_bytes());
+/// What DATA of block `number` begins with; the payload follows. Block numbers go from 65535 to 0.
+pub(crate) fn data_header(number: u64) -> [u8; HEADER] {
+    let [high, low] = (number as u16).to_be_bytes();
+    [0, 3, high, low]
 }
 
 /// An OACK of these options.
@@ -193,14 +192,46 @@ mod tests {
 
     #[test]
     fn packets_are_written_as_the_rfcs_say() {
-        let mut data = b"old".to_vec();
-        begin_data(&mut data, 65_536 + 258);
-        assert_eq!(data, [0, 3, 1, 2]);
+        assert_eq!(data_header(65_536 + 258), [0, 3, 1, 2]);
         assert_eq!(option_ack([("blksize", "1468"), ("tsize", "7")]), b"\0\x06blksize\x001468\0tsize\x007\0");
         assert_eq!(Refusal::new(Code::NotFound, "no\0pe").packet(), b"\0\x05\0\x01nope\0");
     }
 
+    fn words() -> impl Strategy<Value = Vec<(String, String)>> {
+        prop::collection::vec(("[a-z]{1,12}", "[ -~]{0,12}"), 0..6)
+    }
+
     proptest! {
+        #[test]
+        fn a_request_comes_back_as_it_was_written(
+            file in "[^\0]{0,80}",
+            mode in prop::sample::select(vec!["octet", "netascii", "OCTET"]),
+            options in words(),
+            is_read in any::<bool>(),
+        ) {
+            let mut packet = vec![0, if is_read { 1 } else { 2 }];
+            let texts = options.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+            for text in [file.as_str(), mode].into_iter().chain(texts) {
+                packet.extend(text.bytes());
+                packet.push(0);
+            }
+            let request = Request { file: file.into_bytes(), mode: mode_of(mode.as_bytes()), options };
+            let expected = if is_read { Packet::Read(request) } else { Packet::Write(request) };
+            prop_assert_eq!(parse(&packet), Ok(expected));
+        }
+
+        #[test]
+        fn an_option_acknowledgement_and_an_error_come_back(options in words(), text in "[^\0]{0,80}") {
+            let packet = option_ack(options.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            prop_assert_eq!(parse(&packet), Ok(Packet::OptionAck));
+            let mut found = packet[2..].split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
+            for (name, value) in options {
+                prop_assert_eq!((found.next(), found.next()), (Some(name), Some(value)));
+            }
+            let refusal = Refusal::new(Code::AccessViolation, text.clone());
+            prop_assert_eq!(parse(&refusal.packet()), Ok(Packet::Error { code: 2, text }));
+        }
+
         #[test]
         fn no_datagram_makes_the_parser_panic(datagram in prop::collection::vec(any::<u8>(), 0..700)) {
             let _ = parse(&datagram);

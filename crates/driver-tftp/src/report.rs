@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use flasher_core::{Transfer, TransferLog, TransferState};
 
+use crate::transfer::Tally;
+
 /// Who asked for what, and where the outcome is reported.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
@@ -26,9 +28,11 @@ impl Report {
         self.record(TransferState::Begun { length: Some(length), options });
     }
 
-    pub(crate) fn done(&self, bytes: u64, resends: u64) {
+    pub(crate) fn done(&self, tally: Tally) {
+        let Tally { bytes, resends, round_trip, .. } = tally;
+        let round_trip = round_trip.map(|trip| trip.as_secs_f64());
         let seconds = self.at.elapsed().as_secs_f64();
-        self.record(TransferState::Done { bytes, resends, seconds });
+        self.record(TransferState::Done { bytes, resends, seconds, round_trip });
     }
 
     pub(crate) fn failed(&self, bytes: u64, reason: impl Into<String>) {

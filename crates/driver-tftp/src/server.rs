@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use flasher_core::{CancellationToken, TransferLog};
+use server_kit::Service;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::address::{Arrival, Listener};
+use crate::burst;
 use crate::error::Error;
 use crate::job::{Job, answer, refuse};
 use crate::packet::{self, Code, Packet, Refusal, Request};
@@ -44,7 +46,7 @@ impl Default for Settings {
             blksize_limit: None,
             windowsize_limit: 64,
             first_wait: Duration::from_millis(500),
-            retries: 10,
+            retries: 12,
         }
     }
 }
@@ -81,11 +83,14 @@ impl Server {
         settings: Settings,
     ) -> Result<Self, Error> {
         let root = root.into();
-        drop(tokio::fs::read_dir(&root).await.map_err(|error| Error::root(&root, error))?);
-        let listener = Listener::bind(address).await.map_err(|error| Error::bind(address, error))?;
+        drop(tokio::fs::read_dir(&root).await.map_err(|error| server_kit::Error::root(&root, error))?);
+        let listener = Listener::bind(address)
+            .await
+            .map_err(|error| server_kit::Error::bind(Service::Tftp, address, error))?;
         let address = listener.address();
         let stopping = CancellationToken::new();
-        let shared = Arc::new(Shared { root, log, settings, stopping: stopping.clone() });
+        let (bursts, stop) = (burst::Memory::default(), stopping.clone());
+        let shared = Arc::new(Shared { root, log, settings, bursts, stopping: stop });
         let desk = Desk { shared, active: HashMap::new(), tasks: JoinSet::new(), served: 0 };
         Ok(Self { address, stopping, serving: tokio::spawn(desk.serve(listener)) })
     }
@@ -115,6 +120,7 @@ pub(crate) struct Shared {
     pub(crate) root: PathBuf,
     pub(crate) log: TransferLog,
     pub(crate) settings: Settings,
+    pub(crate) bursts: burst::Memory,
     pub(crate) stopping: CancellationToken,
 }
 

@@ -1,127 +1,103 @@
-//! The bytes of a file, block after block, read ahead and translated when the mode is netascii.
+//! The blocks of a file, translated when the mode is netascii.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::sync::Arc;
+use std::io;
 
-use tokio::task::JoinHandle;
+use bytes::{Bytes, BytesMut};
+use server_kit::Reader;
 
 use crate::packet::Mode;
 
-/// Read at a time, bytes.
-const PIECE: u64 = 128 * 1024;
+/// Read at a time, bytes. Small, for many transfers hold one each.
+const PIECE: usize = 64 * 1024;
 
 /// A file being sent. Its length is that at the time of opening: bytes appended later are not sent.
 #[derive(Debug)]
 pub(crate) struct Source {
-    file: Arc<File>,
+    reader: Reader,
     mode: Mode,
-    /// Bytes not yet asked of the disk.
-    unread: u64,
-    ahead: Option<JoinHandle<io::Result<Vec<u8>>>>,
-    piece: Vec<u8>,
-    at: usize,
-    /// Second byte of a translated line end that did not fit into the block before.
-    carry: Option<u8>,
+    block: usize,
+    /// Offset of the next byte to be read.
+    at: u64,
+    end: u64,
+    /// Whole blocks that were read; at the end of the file, less.
+    piece: Bytes,
+    /// Translated text that waits for its block to be full.
+    text: BytesMut,
 }
 
 impl Source {
-    pub(crate) fn new(file: File, length: u64, mode: Mode) -> Self {
-        Self {
-            file: Arc::new(file),
-            mode,
-            unread: length,
-            ahead: None,
-            piece: Vec::new(),
-            at: 0,
-            carry: None,
-        }
+    /// The blocks of `block` bytes of the first `length` bytes of a file.
+    pub(crate) fn new(file: File, length: u64, mode: Mode, block: u16) -> Self {
+        let reader = Reader::new(file);
+        let (piece, text) = (Bytes::new(), BytesMut::new());
+        Self { reader, mode, block: block.into(), at: 0, end: length, piece, text }
     }
 
-    /// Appends the next `size` bytes to `packet`; fewer mean the end.
+    /// The next block; a short or empty one is the last.
     ///
     /// # Errors
     /// When the disk fails, or the file has become shorter than it was.
-    pub(crate) async fn fill(&mut self, packet: &mut Vec<u8>, size: usize) -> io::Result<()> {
-        let end = packet.len() + size;
-        while packet.len() < end {
-            if self.at == self.piece.len() && !self.next_piece().await? {
-                packet.extend(self.carry.take());
-                return Ok(());
+    pub(crate) async fn next(&mut self) -> io::Result<Bytes> {
+        match self.mode {
+            Mode::Octet => {
+                if self.piece.is_empty() {
+                    self.piece = self.read().await?;
+                }
+                Ok(self.piece.split_to(self.block.min(self.piece.len())))
             }
-            match self.mode {
-                Mode::Octet => self.copy(packet, end),
-                Mode::Netascii => self.translate(packet, end),
-            }
-        }
-        Ok(())
-    }
-
-    fn copy(&mut self, packet: &mut Vec<u8>, end: usize) {
-        let take = (end - packet.len()).min(self.piece.len() - self.at);
-        packet.extend_from_slice(&self.piece[self.at..self.at + take]);
-        self.at += take;
-    }
-
-    fn translate(&mut self, packet: &mut Vec<u8>, end: usize) {
-        packet.extend(self.carry.take());
-        while packet.len() < end && self.at < self.piece.len() {
-            let (first, second) = match self.piece[self.at] {
-                b'\n' => (b'\r', Some(b'\n')),
-                b'\r' => (b'\r', Some(0)),
-                byte => (byte, None),
-            };
-            self.at += 1;
-            packet.push(first);
-            match second {
-                Some(second) if packet.len() < end => packet.push(second),
-                second => self.carry = second,
-            }
+            Mode::Netascii => self.next_of_text().await,
         }
     }
 
-    async fn next_piece(&mut self) -> io::Result<bool> {
-        let Some(reading) = self.ahead.take().or_else(|| self.read_ahead()) else { return Ok(false) };
-        self.piece = reading.await.map_err(io::Error::other)??;
-        self.at = 0;
-        self.ahead = self.read_ahead();
-        Ok(true)
+    async fn next_of_text(&mut self) -> io::Result<Bytes> {
+        while self.text.len() < self.block {
+            let piece = self.read().await?;
+            if piece.is_empty() {
+                break;
+            }
+            translate(&piece, &mut self.text);
+        }
+        Ok(self.text.split_to(self.block.min(self.text.len())).freeze())
     }
 
-    fn read_ahead(&mut self) -> Option<JoinHandle<io::Result<Vec<u8>>>> {
-        let wanted = self.unread.min(PIECE);
-        if wanted == 0 {
-            return None;
-        }
-        self.unread -= wanted;
-        let file = Arc::clone(&self.file);
-        Some(tokio::task::spawn_blocking(move || read(&file, wanted)))
+    /// As many whole blocks as fit into a piece; nothing at the end.
+    async fn read(&mut self) -> io::Result<Bytes> {
+        let whole = (PIECE / self.block).max(1) * self.block;
+        let wanted = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(whole);
+        let piece = self.reader.read(self.at, wanted).await?;
+        self.at += wanted as u64;
+        Ok(piece)
     }
 }
 
-fn read(file: &File, wanted: u64) -> io::Result<Vec<u8>> {
-    let mut piece = Vec::with_capacity(usize::try_from(wanted).unwrap_or_default());
-    let mut file = file;
-    let read = file.by_ref().take(wanted).read_to_end(&mut piece)?;
-    let short = || io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent");
-    if read as u64 == wanted { Ok(piece) } else { Err(short()) }
+/// Appends with the line ends of RFC 764: LF as CR LF, CR as CR NUL.
+fn translate(piece: &[u8], text: &mut BytesMut) {
+    for byte in piece {
+        match byte {
+            b'\n' => text.extend_from_slice(b"\r\n"),
+            b'\r' => text.extend_from_slice(b"\r\0"),
+            byte => text.extend_from_slice(&[*byte]),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    async fn blocks(content: &[u8], mode: Mode, size: usize) -> Vec<Vec<u8>> {
+    async fn blocks(content: &[u8], mode: Mode, size: u16) -> Vec<Bytes> {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, content).unwrap();
-        std::io::Seek::rewind(&mut file).unwrap();
-        let mut source = Source::new(file, content.len() as u64, mode);
+        let mut source = Source::new(file, content.len() as u64, mode, size);
         let mut blocks = Vec::new();
         loop {
-            let mut block = Vec::new();
-            source.fill(&mut block, size).await.unwrap();
+            let block = source.next().await.unwrap();
+            let is_last = block.len() < usize::from(size);
             blocks.push(block);
-            if blocks[blocks.len() - 1].len() < size {
+            if is_last {
                 return blocks;
             }
         }
@@ -129,12 +105,19 @@ mod tests {
 
     #[tokio::test]
     async fn blocks_are_full_but_for_the_last() {
-        for length in [0, 1, 511, 512, 513, 1024, PIECE as usize, PIECE as usize + 1, 300_000] {
+        for length in [0, 1, 511, 512, 513, 1024, PIECE, PIECE + 1, 300_000] {
             let content: Vec<u8> = (0..length).map(|at| at as u8).collect();
             let blocks = blocks(&content, Mode::Octet, 512).await;
             assert_eq!(blocks.len(), length / 512 + 1);
             assert_eq!(blocks.concat(), content);
         }
+    }
+
+    #[tokio::test]
+    async fn a_block_larger_than_what_is_read_at_a_time_is_whole() {
+        let content = vec![7; 65_464 * 2 + 5];
+        let blocks = blocks(&content, Mode::Octet, 65_464).await;
+        assert_eq!(blocks.iter().map(Bytes::len).collect::<Vec<_>>(), [65_464, 65_464, 5]);
     }
 
     #[tokio::test]
@@ -158,8 +141,23 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_becomes_shorter_is_an_error() {
         let file = tempfile::tempfile().unwrap();
-        let mut source = Source::new(file, 10, Mode::Octet);
-        let error = source.fill(&mut Vec::new(), 512).await.unwrap_err();
+        let mut source = Source::new(file, 10, Mode::Octet, 512);
+        let error = source.next().await.unwrap_err();
         assert_eq!(error.to_string(), "the file became shorter while it was sent");
+    }
+
+    /// What a client makes of a text in netascii.
+    fn back(text: &[u8]) -> Vec<u8> {
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        text.replace("\r\n", "\n").replace("\r\0", "\r").into_bytes()
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_comes_back_from_netascii(text in "[a\r\n]{0,40}", size in 8u16..20) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let sent = runtime.block_on(blocks(text.as_bytes(), Mode::Netascii, size)).concat();
+            prop_assert_eq!(back(&sent), text.into_bytes());
+        }
     }
 }

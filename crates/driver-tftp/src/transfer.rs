@@ -8,45 +8,14 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
-use crate::clock::{Burst, Clock};
+use crate::burst::Burst;
+use crate::clock::Clock;
+use crate::end::End;
 use crate::options::Agreed;
-use crate::packet::{self, Code, HEADER, Packet, Refusal};
+use crate::outlet::Outlet;
+use crate::packet::{self, Packet, Refusal};
 use crate::source::Source;
 use crate::window::{Heard, Window};
-
-/// How a client ended a transfer, or why the server does.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// The client sent an ERROR.
-    Client(String),
-    /// The client's host says that nobody listens there any more.
-    PortClosed,
-    /// Nothing was heard after so many repetitions.
-    Silence(u32),
-    /// The file could not be read.
-    File(io::Error),
-}
-
-impl End {
-    /// Why, for the report.
-    pub(crate) fn reason(&self) -> String {
-        match self {
-            Self::Client(text) => format!("the client ended it: {text}"),
-            Self::PortClosed => "the client closed its port".into(),
-            Self::Silence(times) => format!("no answer after sending {times} times"),
-            Self::File(error) => error.to_string(),
-        }
-    }
-
-    /// The ERROR that tells the client, when it may still listen.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
-        match self {
-            Self::Client(_) | Self::PortClosed => None,
-            Self::Silence(_) => Some(Refusal::new(Code::NotDefined, "no acknowledgement, giving up")),
-            Self::File(_) => Some(Refusal::new(Code::NotDefined, "cannot read the file")),
-        }
-    }
-}
 
 /// Whether a sign of loss at the beginning of a window has been acted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +25,32 @@ enum Haste {
     Used,
 }
 
+/// How patient a transfer is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Wait until a round trip was measured.
+    pub(crate) first_wait: Duration,
+    /// Repetitions without any progress that end it.
+    pub(crate) retries: u32,
+}
+
+/// What a transfer has come to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tally {
+    /// Bytes of the file that were acknowledged.
+    pub(crate) bytes: u64,
+    /// Packets that were sent again.
+    pub(crate) resends: u64,
+    /// The last block that was acknowledged; 0 is the OACK.
+    pub(crate) block: Option<u64>,
+    /// Smoothed round trip, from the last packet of a window to its acknowledgement.
+    pub(crate) round_trip: Option<Duration>,
+}
+
 /// A transfer under way. Its socket is connected to the client, so no other port is heard (RFC 1350 section 4).
 #[derive(Debug)]
 pub(crate) struct Transfer {
-    socket: UdpSocket,
+    outlet: Outlet,
     source: Source,
     blksize: usize,
     windowsize: u16,
@@ -75,65 +66,72 @@ pub(crate) struct Transfer {
     /// The newest block that was sent once only, and when.
     timed: Option<(u64, Instant)>,
     answered: Arc<AtomicBool>,
-    acknowledged: u64,
+    bytes: u64,
     resends: u64,
 }
 
 impl Transfer {
-    /// `first_wait` until a round trip was measured; `retries` without any progress end it. `answered` is set when the
-    /// client answers at all.
+    /// `answered` is set when the client answers at all; `burst` is what its network took before.
     pub(crate) fn new(
-        socket: UdpSocket,
+        outlet: Outlet,
         source: Source,
         agreed: &Agreed,
-        first_wait: Duration,
-        retries: u32,
+        burst: Burst,
+        patience: Patience,
         answered: Arc<AtomicBool>,
     ) -> Self {
         Self {
-            socket,
+            outlet,
             source,
             blksize: agreed.blksize.into(),
             windowsize: agreed.windowsize,
             window: Window::new(agreed.windowsize, agreed.option_ack()),
-            clock: Clock::new(first_wait),
-            burst: Burst::new(agreed.windowsize),
-            retries,
+            clock: Clock::new(patience.first_wait),
+            burst,
+            retries: patience.retries,
             in_vain: 0,
             haste: Haste::No,
             probing: false,
-            deadline: Instant::now() + first_wait,
+            deadline: Instant::now() + patience.first_wait,
             timed: None,
             answered,
-            acknowledged: 0,
+            bytes: 0,
             resends: 0,
         }
     }
 
-    /// Bytes of the file that were acknowledged.
-    pub(crate) fn acknowledged(&self) -> u64 {
-        self.acknowledged
+    /// What it has come to so far.
+    pub(crate) fn tally(&self) -> Tally {
+        Tally {
+            bytes: self.bytes,
+            resends: self.resends,
+            block: self.window.acknowledged(),
+            round_trip: self.clock.round_trip(),
+        }
     }
 
-    /// Packets that were sent again.
-    pub(crate) fn resends(&self) -> u64 {
-        self.resends
+    /// What the client's network takes at once.
+    pub(crate) fn burst(&self) -> Burst {
+        self.burst
     }
 
     /// Tells the client why it ends. A packet that cannot be sent is as good as lost.
     pub(crate) async fn tell(&self, refusal: &Refusal) {
-        let _ = self.socket.send(&refusal.packet()).await;
+        let _ = self.socket().send(&refusal.packet()).await;
     }
 
     /// Sends until every block is acknowledged.
     pub(crate) async fn run(&mut self) -> Result<(), End> {
         while !self.window.is_finished() {
             let pause = self.send_burst().await?;
-            let is_sent = self.window.next().is_none();
-            let until = if is_sent { self.deadline } else { Instant::now() + pause };
+            let until = if self.window.is_used_up() { self.deadline } else { Instant::now() + pause };
             self.listen(until).await?;
         }
         Ok(())
+    }
+
+    fn socket(&self) -> &UdpSocket {
+        &self.outlet.socket
     }
 
     /// Gives the pause before the next burst.
@@ -141,43 +139,40 @@ impl Transfer {
         let probing = std::mem::take(&mut self.probing);
         let (blocks, pause) =
             if probing { (1, self.clock.haste()) } else { (self.burst.size(), Burst::PAUSE) };
-        for _ in 0..blocks {
-            let Some(number) = self.window.next() else { break };
-            if self.window.made().is_none() {
-                self.make(number).await?;
-            }
-            self.send(number).await?;
+        self.make(blocks).await?;
+        let due = self.window.due(blocks);
+        if due.is_empty() {
+            return Ok(pause);
         }
-        Ok(pause)
-    }
-
-    async fn make(&mut self, number: u64) -> Result<(), End> {
-        let mut packet = self.window.blank();
-        packet::begin_data(&mut packet, number);
-        self.source.fill(&mut packet, self.blksize).await.map_err(End::File)?;
-        let is_last = packet.len() < HEADER + self.blksize;
-        self.window.add(packet, is_last);
-        Ok(())
-    }
-
-    async fn send(&mut self, number: u64) -> Result<(), End> {
-        let sent = match self.window.made() {
-            Some(packet) => self.socket.send(packet).await,
-            None => return Ok(()),
+        let payloads = self.window.made(due.clone());
+        let sent = match &payloads[..] {
+            [option_ack] if due.start == 0 => self.socket().send(option_ack).await.map(drop),
+            payloads => self.outlet.send(due.start, payloads, self.blksize).await,
         };
         // Any other failure to send is a loss like others: the timer sees to it.
         if sent.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
             return Err(End::PortClosed);
         }
-        let now = Instant::now();
-        if self.window.sent() {
-            self.resends += 1;
-            self.timed = None;
-        } else {
-            self.timed = Some((number, now));
+        self.count(due.end - due.start, due.end - 1);
+        Ok(pause)
+    }
+
+    /// Makes the blocks that are to be sent and were not made before.
+    async fn make(&mut self, most: u16) -> Result<(), End> {
+        while self.window.unmade() < self.window.due(most).end {
+            let payload = self.source.next().await.map_err(End::File)?;
+            let is_last = payload.len() < self.blksize;
+            self.window.add(payload, is_last);
         }
-        self.deadline = now + self.clock.wait();
         Ok(())
+    }
+
+    fn count(&mut self, blocks: u64, newest: u64) {
+        let now = Instant::now();
+        let again = self.window.sent(blocks);
+        self.resends += again;
+        self.timed = (again == 0).then_some((newest, now));
+        self.deadline = now + self.clock.wait();
     }
 
     /// Hears the client until something changes, or until then.
@@ -189,7 +184,7 @@ impl Transfer {
             if Instant::now() >= until {
                 return self.time_is_up();
             }
-            let Ok(received) = timeout_at(until, self.socket.recv(&mut buffer)).await else {
+            let Ok(received) = timeout_at(until, self.socket().recv(&mut buffer)).await else {
                 return self.time_is_up();
             };
             let changed = self.hear(received, &buffer).await?;
@@ -203,7 +198,7 @@ impl Transfer {
     /// What arrived meanwhile may make sending again needless.
     async fn drain(&mut self, buffer: &mut [u8]) -> Result<(), End> {
         for _ in 0..64 {
-            match self.socket.try_recv(buffer) {
+            match self.socket().try_recv(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 received => self.hear(received, buffer).await?,
             };
@@ -233,16 +228,17 @@ impl Transfer {
         self.answered.store(true, Ordering::Relaxed);
         let heard = self.window.take(number);
         match heard {
-            Heard::All { bytes } => self.progress(bytes, true),
-            Heard::Some { bytes } => self.progress(bytes, false),
+            Heard::All { bytes } => self.progress(bytes, None),
+            Heard::Some { bytes, blocks } => self.progress(bytes, Some(blocks)),
             Heard::Again => self.hurry(),
             Heard::Foreign => {}
         }
         matches!(heard, Heard::All { .. } | Heard::Some { .. })
     }
 
-    fn progress(&mut self, bytes: u64, is_whole: bool) {
-        self.acknowledged += bytes;
+    /// `arrived` is how many blocks of a window came before the first that did not.
+    fn progress(&mut self, bytes: u64, arrived: Option<u64>) {
+        self.bytes += bytes;
         let newest = self.timed.filter(|(number, _)| Some(*number) == self.window.acknowledged());
         if let Some((_, at)) = newest {
             self.clock.measure(at.elapsed());
@@ -251,7 +247,10 @@ impl Transfer {
         self.clock.progressed();
         self.in_vain = 0;
         self.haste = Haste::No;
-        if is_whole { self.burst.arrived() } else { self.burst.lost() }
+        match arrived {
+            None => self.burst.arrived(),
+            Some(blocks) => self.burst.lost_after(blocks),
+        }
     }
 
     /// The last acknowledgement came again. With a window that may mean that its first block was lost (RFC 7440 section
@@ -259,14 +258,14 @@ impl Transfer {
     /// itself: once between two waits in vain it shortens the wait.
     fn hurry(&mut self) {
         let may_mean_loss = self.windowsize > 1 || self.in_vain > 0;
-        if may_mean_loss && self.haste == Haste::No && self.window.next().is_none() {
+        if may_mean_loss && self.haste == Haste::No && self.window.is_used_up() {
             self.haste = Haste::Armed;
             self.deadline = self.deadline.min(Instant::now() + self.clock.haste());
         }
     }
 
     fn time_is_up(&mut self) -> Result<(), End> {
-        if self.window.next().is_some() {
+        if !self.window.is_used_up() {
             return Ok(()); // only the pause between bursts is over
         }
         if self.haste == Haste::Armed {
@@ -275,11 +274,11 @@ impl Transfer {
             self.in_vain += 1;
             self.haste = Haste::No;
             self.clock.waited_in_vain();
+            self.burst.nothing_heard(self.in_vain);
         }
         if self.in_vain > self.retries {
             return Err(End::Silence(self.in_vain));
         }
-        self.burst.lost();
         self.window.rewind();
         // A client that has the block says how far it has got. To send it the whole window instead would make it complain
         // about every block it has, and each complaint would call for the same blocks again.

@@ -1,18 +1,17 @@
 //! The blocks sent and not yet acknowledged.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
-use crate::packet::HEADER;
+use bytes::Bytes;
 
-/// A sliding window over the packets of one transfer. Block 0 is the OACK, when there is one. Numbers here do not roll
+/// A sliding window over the blocks of one transfer. Block 0 is the OACK, when there is one. Numbers here do not roll
 /// over: there is one for every block of the file.
 #[derive(Debug)]
 pub(crate) struct Window {
     size: u64,
-    /// Packets from `base` on.
-    packets: VecDeque<Vec<u8>>,
-    /// Packets to be used again.
-    spare: Vec<Vec<u8>>,
+    /// Payloads from `base` on; that of block 0 is the whole OACK.
+    blocks: VecDeque<Bytes>,
     /// First block not acknowledged.
     base: u64,
     /// Next block to be sent.
@@ -28,8 +27,8 @@ pub(crate) struct Window {
 pub(crate) enum Heard {
     /// Everything sent has arrived.
     All { bytes: u64 },
-    /// Some has arrived, and what follows was lost.
-    Some { bytes: u64 },
+    /// So many blocks have arrived, and what follows was lost.
+    Some { bytes: u64, blocks: u64 },
     /// The last acknowledgement again.
     Again,
     /// Of no block in the window: late, or made up.
@@ -40,41 +39,47 @@ impl Window {
     /// A window of `size` blocks, beginning with `option_ack` when there is one.
     pub(crate) fn new(size: u16, option_ack: Option<Vec<u8>>) -> Self {
         let base = u64::from(option_ack.is_none());
-        let packets = option_ack.into_iter().collect();
-        Self { size: size.into(), packets, spare: Vec::new(), base, next: base, fresh: base, last: None }
+        let blocks = option_ack.into_iter().map(Bytes::from).collect();
+        Self { size: size.into(), blocks, base, next: base, fresh: base, last: None }
     }
 
-    /// The number of the block to be sent next; none when the window is used up or the file has ended.
-    pub(crate) fn next(&self) -> Option<u64> {
+    /// The numbers of the blocks that may be sent now, at most so many; empty when the window is used up or the file has
+    /// ended.
+    pub(crate) fn due(&self, most: u16) -> Range<u64> {
         let size = if self.base == 0 { 1 } else { self.size };
-        let in_window = self.next < self.base + size;
-        let in_file = self.last.is_none_or(|last| self.next <= last);
-        (in_window && in_file).then_some(self.next)
+        let end = (self.base + size).min(self.next + u64::from(most));
+        let end = self.last.map_or(end, |last| end.min(last + 1));
+        self.next..end.max(self.next)
     }
 
-    /// The packet to be sent next, when it was made before.
-    pub(crate) fn made(&self) -> Option<&[u8]> {
-        let at = usize::try_from(self.next - self.base).ok()?;
-        self.packets.get(at).map(Vec::as_slice)
+    /// Whether there is nothing to be sent now.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.due(1).is_empty()
     }
 
-    /// An empty packet to make the next block in.
-    pub(crate) fn blank(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_default()
+    /// The first block that was not made yet.
+    pub(crate) fn unmade(&self) -> u64 {
+        self.base + self.blocks.len() as u64
     }
 
-    /// Adds the packet of the next block. `is_last` when it ends the file.
-    pub(crate) fn add(&mut self, packet: Vec<u8>, is_last: bool) {
+    /// Payloads of blocks that were made.
+    pub(crate) fn made(&self, numbers: Range<u64>) -> Vec<Bytes> {
+        let skipped = usize::try_from(numbers.start - self.base).unwrap_or(usize::MAX);
+        self.blocks.iter().skip(skipped).take((numbers.end - numbers.start) as usize).cloned().collect()
+    }
+
+    /// Adds the payload of the next block. `is_last` when it ends the file.
+    pub(crate) fn add(&mut self, payload: Bytes, is_last: bool) {
         if is_last {
-            self.last = Some(self.base + self.packets.len() as u64);
+            self.last = Some(self.unmade());
         }
-        self.packets.push_back(packet);
+        self.blocks.push_back(payload);
     }
 
-    /// The next block went out; tells whether it had been sent before.
-    pub(crate) fn sent(&mut self) -> bool {
-        let again = self.next < self.fresh;
-        self.next += 1;
+    /// The next `count` blocks went out; gives how many of them had been sent before.
+    pub(crate) fn sent(&mut self, count: u64) -> u64 {
+        let again = self.fresh.saturating_sub(self.next).min(count);
+        self.next += count;
         self.fresh = self.fresh.max(self.next);
         again
     }
@@ -98,7 +103,7 @@ impl Window {
         if self.next > self.base {
             // What follows is lost. Or an acknowledgement overtook blocks sent again: then they are sent once more.
             self.rewind();
-            return Heard::Some { bytes };
+            return Heard::Some { bytes, blocks: distance };
         }
         self.next = self.base;
         Heard::All { bytes }
@@ -109,16 +114,15 @@ impl Window {
         self.last.is_some_and(|last| self.base > last)
     }
 
-    /// The number of the last block that was acknowledged, when any was.
+    /// The number of the last block that was acknowledged, when any was; 0 is the OACK.
     pub(crate) fn acknowledged(&self) -> Option<u64> {
         self.base.checked_sub(1)
     }
 
     fn drop_first(&mut self) -> u64 {
-        let packet = self.packets.pop_front().unwrap_or_default();
-        let bytes = if self.base == 0 { 0 } else { packet.len().saturating_sub(HEADER) as u64 };
+        let payload = self.blocks.pop_front().unwrap_or_default();
+        let bytes = if self.base == 0 { 0 } else { payload.len() as u64 };
         self.base += 1;
-        self.spare.push(packet);
         bytes
     }
 }
@@ -131,11 +135,9 @@ mod tests {
     fn full(size: u16, base: u64) -> Window {
         let mut window = Window::new(size, None);
         (window.base, window.next, window.fresh) = (base, base, base);
-        while window.next().is_some() {
-            if window.made().is_none() {
-                window.add(vec![0; HEADER + 1], false);
-            }
-            window.sent();
+        while !window.is_used_up() {
+            window.add(Bytes::from_static(b"x"), false);
+            assert_eq!(window.sent(1), 0);
         }
         window
     }
@@ -146,8 +148,8 @@ mod tests {
             let cases = [
                 (-1, Heard::Again, 0),
                 (-2, Heard::Foreign, 0),
-                (0, Heard::Some { bytes: 1 }, 1),
-                (3, Heard::Some { bytes: 4 }, 4),
+                (0, Heard::Some { bytes: 1, blocks: 1 }, 1),
+                (3, Heard::Some { bytes: 4, blocks: 4 }, 4),
                 (7, Heard::All { bytes: 8 }, 8),
                 (8, Heard::Foreign, 0),
                 (30_000, Heard::Foreign, 0),
@@ -167,28 +169,40 @@ mod tests {
     fn an_acknowledgement_of_blocks_being_sent_again_counts() {
         let mut window = full(4, 1);
         window.rewind();
-        window.sent();
+        assert_eq!(window.sent(1), 1);
         assert_eq!(window.take(4), Heard::All { bytes: 4 });
-        assert_eq!(window.next(), Some(5));
+        assert_eq!(window.due(100), 5..9);
     }
 
     #[test]
     fn the_option_acknowledgement_goes_alone_and_is_no_payload() {
         let mut window = Window::new(16, Some(b"\0\x06tsize\x001\0".to_vec()));
-        assert_eq!(window.next(), Some(0));
-        assert!(!window.sent());
-        assert_eq!(window.next(), None);
+        assert_eq!(window.due(100), 0..1);
+        assert_eq!(window.sent(1), 0);
+        assert!(window.is_used_up());
         assert_eq!(window.take(0), Heard::All { bytes: 0 });
-        assert_eq!(window.next(), Some(1));
+        assert_eq!((window.due(100), window.due(3), window.unmade()), (1..17, 1..4, 1));
     }
 
     #[test]
     fn the_transfer_is_finished_when_the_last_block_is_acknowledged() {
         let mut window = Window::new(4, None);
-        window.add(vec![0; HEADER], true);
-        window.sent();
-        assert_eq!((window.next(), window.is_finished()), (None, false));
+        window.add(Bytes::new(), true);
+        assert_eq!(window.due(100), 1..2);
+        window.sent(1);
+        assert_eq!((window.is_used_up(), window.is_finished()), (true, false));
         assert_eq!(window.take(1), Heard::All { bytes: 0 });
         assert!(window.is_finished());
+    }
+
+    #[test]
+    fn what_was_sent_before_is_counted_as_sent_again() {
+        let mut window = full(4, 1);
+        assert_eq!(window.take(2), Heard::Some { bytes: 2, blocks: 2 });
+        window.add(Bytes::from_static(b"x"), false);
+        window.add(Bytes::from_static(b"x"), false);
+        assert_eq!((window.due(100), window.made(3..7).len()), (3..7, 4));
+        assert_eq!(window.sent(4), 2);
+        assert!(window.is_used_up());
     }
 }

@@ -281,7 +281,10 @@ async fn a_vanished_client_is_given_up_and_told() {
         packets.push(client.hear(LONG).await.expect("another packet"));
     }
     assert_eq!(packets.len(), 5, "the block, three repetitions, the error");
-    assert_eq!(stage.outcomes(1).await, [Err("no answer after sending 4 times".to_owned())]);
+    assert_eq!(
+        stage.outcomes(1).await,
+        [Err("no answer after sending 4 times; no block was acknowledged, 3 sent again".to_owned())]
+    );
 }
 
 #[tokio::test]
@@ -292,12 +295,16 @@ async fn a_client_that_closes_its_port_or_sends_an_error_ends_the_transfer() {
     let mut client = Client::ask(stage.server.address(), &asking).await;
     client.hear(LONG).await.unwrap();
     drop(client);
-    assert_eq!(stage.outcomes(1).await, [Err("the client closed its port".to_owned())]);
+    let reason = stage.outcomes(1).await.remove(0).unwrap_err();
+    assert!(reason.starts_with("the client closed its port; no block was acknowledged"), "{reason}");
     let mut client = Client::ask(stage.server.address(), &asking).await;
     client.hear(LONG).await.unwrap();
     client.send(b"\0\x05\0\x03disk \x1b[31mfull\0").await;
     let outcomes = stage.outcomes(2).await;
-    assert_eq!(outcomes[1], Err("the client ended it: error 3 \"disk \\u{1b}[31mfull\"".to_owned()));
+    assert_eq!(
+        outcomes[1],
+        Err("the client ended it: error 3 \"disk \\u{1b}[31mfull\"; no block was acknowledged".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -313,7 +320,10 @@ async fn a_client_that_asks_anew_on_the_same_port_is_served_anew() {
     client.socket.send_to(&asking, stage.server.address()).await.unwrap();
     let packet = client.hear(LONG).await.unwrap();
     assert_eq!(packet[..4], [0, 3, 0, 1]);
-    assert_eq!(stage.outcomes(1).await, [Err("the client asked anew".to_owned())]);
+    assert_eq!(
+        stage.outcomes(1).await,
+        [Err("the client asked anew; the last block acknowledged was 1".to_owned())]
+    );
 }
 
 #[tokio::test]
@@ -391,7 +401,10 @@ async fn stopping_tells_clients_and_frees_the_port() {
     assert_eq!(client.hear(LONG).await.unwrap(), b"\0\x05\0\0the server stopped\0");
     Server::bind(address, stage.folder.path(), TransferLog::default()).await.expect("the port is free");
     let last = stage.seen.lock().unwrap().last().unwrap().state.clone();
-    assert_eq!(last, TransferState::Failed { bytes: 0, reason: "the server stopped".into() });
+    assert_eq!(
+        last,
+        TransferState::Failed { bytes: 0, reason: "the server stopped; no block was acknowledged".into() }
+    );
 }
 
 fn driver(root: &Path, host: &str, port: u16) -> Tftp {

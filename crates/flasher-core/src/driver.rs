@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Sink, Stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -157,8 +157,60 @@ pub trait ContentServer: FileServer {
     /// When the path is not a plain relative path.
     fn publish(&self, path: &str, content: Content) -> Result<()>;
 
-    /// Stops serving what was published under `path`; transfers under way end with an error.
+    /// Takes what a client sends to `path` (no leading slash; PUT or POST over HTTP) until withdrawn; replaces what was
+    /// there. Works before and after start.
+    ///
+    /// # Errors
+    /// When the path is not a plain relative path.
+    fn accept(&self, path: &str, upload: Upload) -> Result<()>;
+
+    /// Stops serving what was published, or taking what was accepted, under `path`; transfers under way end with an error.
     fn withdraw(&self, path: &str);
+}
+
+/// Takes a body piece by piece, at its own pace. Closed when the body is whole; dropped without when it broke off.
+pub type UploadSink = Pin<Box<dyn Sink<Bytes, Error = io::Error> + Send>>;
+
+/// Somewhere a client may send bytes to. Cloning shares it.
+#[derive(Clone)]
+pub struct Upload {
+    limit: u64,
+    open: Arc<dyn Fn() -> Option<UploadSink> + Send + Sync>,
+    received: Arc<AtomicU64>,
+}
+
+impl Upload {
+    /// Takes bodies of at most `limit` bytes. `open` is called for each, and gives `None` when there is no taker (any
+    /// more): the request is answered 410 Gone.
+    pub fn new(limit: u64, open: impl Fn() -> Option<UploadSink> + Send + Sync + 'static) -> Self {
+        Self { limit, open: Arc::new(open), received: Arc::new(AtomicU64::new(0)) }
+    }
+
+    /// The most bytes of one body.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Opens the taker for one body.
+    pub fn open(&self) -> Option<UploadSink> {
+        (self.open)()
+    }
+
+    /// Body bytes taken so far, over all requests.
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Called by the server for each piece taken.
+    pub fn count(&self, bytes: u64) {
+        self.received.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload").field("limit", &self.limit).field("received", &self.received()).finish()
+    }
 }
 
 /// A body, in pieces. An error ends the transfer so that the client notices.

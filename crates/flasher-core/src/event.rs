@@ -177,12 +177,15 @@ pub enum TransferState {
         resends: u64,
         /// Duration, seconds.
         seconds: f64,
+        /// Smoothed round trip from a packet to its acknowledgement, seconds, where the protocol tells it (TFTP).
+        #[serde(default)]
+        round_trip: Option<f64>,
     },
     /// It ended early, or was refused.
     Failed {
         /// Bytes acknowledged or handed over before.
         bytes: u64,
-        /// Why.
+        /// Why, and for TFTP which block was acknowledged last.
         reason: String,
     },
 }

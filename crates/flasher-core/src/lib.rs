@@ -29,7 +29,7 @@ pub mod tree;
 pub use device::{ChildSpec, Device, Kind, Wiring};
 pub use driver::{
     BootConsole, ByteStream, Content, ContentServer, Driver, FileServer, Flasher, PowerDriver, PowerMeter,
-    Reading, SerialDriver, TransferLog, cycle,
+    Reading, SerialDriver, TransferLog, Upload, cycle,
 };
 pub use error::{Class, Error, Result};
 pub use event::{Event, Progress, Quiet, Step, Transfer, TransferState};

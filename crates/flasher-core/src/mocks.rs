@@ -15,7 +15,7 @@ use mockall::mock;
 
 use crate::driver::{
     BootConsole, ByteStream, Content, ContentServer, Driver, FileServer, Flasher, PowerDriver, PowerMeter,
-    Reading, SerialDriver, TransferLog,
+    Reading, SerialDriver, TransferLog, Upload,
 };
 use crate::error::Result;
 use crate::event::Progress;
@@ -71,6 +71,7 @@ mock! {
     }
     impl ContentServer for Server {
         fn publish(&self, path: &str, content: Content) -> Result<()>;
+        fn accept(&self, path: &str, upload: Upload) -> Result<()>;
         fn withdraw(&self, path: &str);
     }
 }

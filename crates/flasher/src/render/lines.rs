@@ -96,7 +96,7 @@ fn transferred(transfer: &Transfer) -> Option<String> {
         TransferState::Begun { .. } => return None,
         // The image and its map go over HTTP; the progress of their steps tells that.
         TransferState::Done { .. } if transfer.protocol == "http" => return None,
-        TransferState::Done { bytes: count, resends, seconds: time } => {
+        TransferState::Done { bytes: count, resends, seconds: time, .. } => {
             let again = if *resends > 0 { format!(", {resends} packets sent again") } else { String::new() };
             format!("{what}: {} in {}{again}", bytes(*count), seconds(*time))
         }
@@ -127,7 +127,7 @@ mod tests {
             Event::StepBegun { step: Step::Bootloader },
             Event::Console { line: "U-Boot 2023.01".to_owned() },
             transfer(TransferState::Begun { length: Some(1024), options: "blksize 1468".to_owned() }),
-            transfer(TransferState::Done { bytes: 1024, resends: 2, seconds: 0.5 }),
+            transfer(TransferState::Done { bytes: 1024, resends: 2, seconds: 0.5, round_trip: None }),
             transfer(TransferState::Failed { bytes: 512, reason: "no answer\x1b[2J".to_owned() }),
             Event::StepDone { step: Step::Bootloader, seconds: 1.0 },
             Event::StepBegun { step: Step::Write },

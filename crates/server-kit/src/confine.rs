@@ -16,7 +16,7 @@ const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLO
 /// # Errors
 /// `NotFound` when there is none, `PermissionDenied` when it may not be read or lies outside `root` (by `..`, an absolute
 /// path or a symbolic link), `IsADirectory` when it is anything but a regular file.
-pub(crate) fn open(root: &Path, path: &Path) -> io::Result<File> {
+pub fn open(root: &Path, path: &Path) -> io::Result<File> {
     if !path.components().all(|part| matches!(part, Component::Normal(_))) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }

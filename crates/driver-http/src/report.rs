@@ -1,0 +1,39 @@
+//! What is told about a transfer.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use flasher_core::{Transfer, TransferLog, TransferState};
+
+/// Who asked for what, and where the outcome is reported.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    log: TransferLog,
+    blank: Transfer,
+}
+
+impl Report {
+    /// `file` is taken as it arrived; control characters are removed and it is cut to 256 characters.
+    pub(crate) fn new(log: TransferLog, peer: SocketAddr, file: &str) -> Self {
+        let file = file.chars().filter(|letter| !letter.is_control()).take(256).collect();
+        let state = TransferState::Begun { length: None, options: String::new() };
+        Self { log, blank: Transfer { protocol: "http".into(), peer, file, state } }
+    }
+
+    pub(crate) fn begun(&self, length: Option<u64>, options: String) {
+        self.record(TransferState::Begun { length, options });
+    }
+
+    pub(crate) fn failed(&self, bytes: u64, reason: impl Into<String>) {
+        self.record(TransferState::Failed { bytes, reason: reason.into() });
+    }
+
+    pub(crate) fn done(&self, bytes: u64, begun: Instant) {
+        let seconds = begun.elapsed().as_secs_f64();
+        self.record(TransferState::Done { bytes, resends: 0, seconds, round_trip: None });
+    }
+
+    fn record(&self, state: TransferState) {
+        self.log.record(Transfer { state, ..self.blank.clone() });
+    }
+}

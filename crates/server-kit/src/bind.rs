@@ -1,0 +1,221 @@
+//! The address a server binds, and why it cannot.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// What is to be served; the remedies differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// TFTP, on UDP.
+    Tftp,
+    /// HTTP, on TCP.
+    Http,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tftp => "tftp",
+            Self::Http => "http",
+        })
+    }
+}
+
+/// Why a server cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The port is in use.
+    #[error("cannot serve {0} on {1}: the port is in use")]
+    PortInUse(Service, SocketAddr),
+    /// The port needs a privilege this process does not have.
+    #[error("cannot serve {0} on {1}: ports below 1024 need a privilege")]
+    Privilege(Service, SocketAddr),
+    /// The address belongs to another machine.
+    #[error("cannot serve {0} on {1}: this machine has no such address")]
+    NotLocal(Service, SocketAddr),
+    /// Binding failed for another reason.
+    #[error("cannot serve {0} on {1}")]
+    Bind(Service, SocketAddr, #[source] io::Error),
+    /// The host name has no address.
+    #[error("cannot find the address of the host `{0}`")]
+    Host(String, #[source] io::Error),
+    /// The folder cannot be used.
+    #[error("cannot serve the folder `{}`", .0.display())]
+    Root(PathBuf, #[source] io::Error),
+}
+
+impl Error {
+    /// The error for a failed bind of `address`.
+    pub fn bind(service: Service, address: SocketAddr, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::PortInUse(service, address),
+            io::ErrorKind::PermissionDenied if address.port() < 1024 => Self::Privilege(service, address),
+            io::ErrorKind::AddrNotAvailable => Self::NotLocal(service, address),
+            _ => Self::Bind(service, address, error),
+        }
+    }
+
+    /// The error for a folder that cannot be used.
+    pub fn root(path: impl Into<PathBuf>, error: io::Error) -> Self {
+        Self::Root(path.into(), error)
+    }
+
+    /// Whether trying again later may help.
+    pub fn may_pass(&self) -> bool {
+        !matches!(self, Self::Privilege(..) | Self::NotLocal(..))
+    }
+
+    /// What the user can do next.
+    pub fn help(&self) -> String {
+        match self {
+            Self::PortInUse(Service::Tftp, address) => format!(
+                "`ss -lunp 'sport = :{port}'` shows who has it, often dnsmasq, tftpd-hpa or atftpd; stop that, or give another \
+                 `port:` in the config and set U-Boot's `tftpdstp` to it",
+                port = address.port()
+            ),
+            Self::PortInUse(Service::Http, address) => format!(
+                "`ss -ltnp 'sport = :{port}'` shows who has it; stop that, or give another `port:` in the config (0 takes a free one)",
+                port = address.port()
+            ),
+            Self::Privilege(service, _) => {
+                let more = if *service == Service::Tftp { " and set U-Boot's `tftpdstp` to it" } else { "" };
+                format!(
+                    "run once: sudo setcap cap_net_bind_service=+ep $(command -v flasher); or give a `port:` \
+                     of 1024 or more in the config{more}"
+                )
+            }
+            Self::NotLocal(..) => {
+                "`ip address` lists the addresses of this machine; give one of them as `host:`, or none"
+                    .into()
+            }
+            Self::Bind(..) => "check `host:` and `port:` in the config".into(),
+            Self::Host(..) => "give `host:` as an address of this machine, or leave it out".into(),
+            Self::Root(..) => "give a folder this user may read as `root_dir:`".into(),
+        }
+    }
+
+    /// What the system said, when that tells more than the error's own text.
+    pub fn into_source(self) -> Option<io::Error> {
+        match self {
+            Self::Bind(_, _, source) | Self::Host(_, source) | Self::Root(_, source) => Some(source),
+            Self::PortInUse(..) | Self::Privilege(..) | Self::NotLocal(..) => None,
+        }
+    }
+}
+
+/// The address of `host` (a name, an address, or none for every IPv4 address of this machine) with this port.
+///
+/// # Errors
+/// [`Error::Host`] when the name has no address.
+pub async fn address(host: Option<&str>, port: u16) -> Result<SocketAddr, Error> {
+    let host = match host {
+        None | Some("") => return Ok((Ipv4Addr::UNSPECIFIED, port).into()),
+        Some(host) => host,
+    };
+    let failed = |error| Error::Host(host.to_owned(), error);
+    let mut found = tokio::net::lookup_host((host, port)).await.map_err(failed)?;
+    found.next().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+}
+
+/// An IPv4 peer of a socket of both families as what it is; anything else, and the scope of a link-local address, as given.
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ std::net::IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        std::net::IpAddr::V6(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(error: Error, text: &str, help: &str) {
+        assert_eq!((error.to_string().as_str(), error.help().as_str()), (text, help));
+    }
+
+    #[test]
+    fn every_error_says_what_and_what_next() {
+        let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let port = |port| SocketAddr::from(([10, 0, 0, 1], port));
+        check(
+            Error::bind(Service::Tftp, port(69), io::ErrorKind::AddrInUse.into()),
+            "cannot serve tftp on 10.0.0.1:69: the port is in use",
+            "`ss -lunp 'sport = :69'` shows who has it, often dnsmasq, tftpd-hpa or atftpd; stop that, or give another `port:` in the config and set U-Boot's `tftpdstp` to it",
+        );
+        check(
+            Error::bind(Service::Http, port(80), io::ErrorKind::AddrInUse.into()),
+            "cannot serve http on 10.0.0.1:80: the port is in use",
+            "`ss -ltnp 'sport = :80'` shows who has it; stop that, or give another `port:` in the config (0 takes a free one)",
+        );
+        check(
+            Error::bind(Service::Tftp, port(69), refused()),
+            "cannot serve tftp on 10.0.0.1:69: ports below 1024 need a privilege",
+            "run once: sudo setcap cap_net_bind_service=+ep $(command -v flasher); or give a `port:` of 1024 or more in the config and set U-Boot's `tftpdstp` to it",
+        );
+        check(
+            Error::bind(Service::Http, port(80), refused()),
+            "cannot serve http on 10.0.0.1:80: ports below 1024 need a privilege",
+            "run once: sudo setcap cap_net_bind_service=+ep $(command -v flasher); or give a `port:` of 1024 or more in the config",
+        );
+        check(
+            Error::bind(Service::Http, port(80), io::ErrorKind::AddrNotAvailable.into()),
+            "cannot serve http on 10.0.0.1:80: this machine has no such address",
+            "`ip address` lists the addresses of this machine; give one of them as `host:`, or none",
+        );
+        check(
+            Error::bind(Service::Tftp, port(6969), refused()),
+            "cannot serve tftp on 10.0.0.1:6969",
+            "check `host:` and `port:` in the config",
+        );
+        check(
+            Error::Host("nowhere".into(), io::ErrorKind::NotFound.into()),
+            "cannot find the address of the host `nowhere`",
+            "give `host:` as an address of this machine, or leave it out",
+        );
+        check(
+            Error::root("/srv/x", refused()),
+            "cannot serve the folder `/srv/x`",
+            "give a folder this user may read as `root_dir:`",
+        );
+    }
+
+    #[test]
+    fn only_what_the_system_may_grant_later_may_pass() {
+        let address = SocketAddr::from(([10, 0, 0, 1], 69));
+        for (kind, may_pass, tells_more) in [
+            (io::ErrorKind::AddrInUse, true, false),
+            (io::ErrorKind::PermissionDenied, false, false),
+            (io::ErrorKind::AddrNotAvailable, false, false),
+            (io::ErrorKind::OutOfMemory, true, true),
+        ] {
+            let error = Error::bind(Service::Tftp, address, kind.into());
+            assert_eq!((error.may_pass(), error.into_source().is_some()), (may_pass, tells_more), "{kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_is_a_name_an_address_or_every_address() {
+        for (host, expected) in [
+            (None, "0.0.0.0:7"),
+            (Some(""), "0.0.0.0:7"),
+            (Some("127.0.0.1"), "127.0.0.1:7"),
+            (Some("::1"), "[::1]:7"),
+        ] {
+            assert_eq!(address(host, 7).await.unwrap(), expected.parse().unwrap(), "{host:?}");
+        }
+        assert!(matches!(address(Some("no such host"), 7).await, Err(Error::Host(..))));
+    }
+
+    #[test]
+    fn a_mapped_address_is_the_ipv4_one() {
+        for (peer, expected) in [
+            ("[::ffff:10.0.0.1]:9", "10.0.0.1:9"),
+            ("10.0.0.1:9", "10.0.0.1:9"),
+            ("[fe80::1%3]:9", "[fe80::1%3]:9"),
+        ] {
+            assert_eq!(canonical(peer.parse().unwrap()), expected.parse().unwrap());
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What the file servers share: opening files below a folder, reading them without waiting, finding the address to bind.
+//!
+//! Knows no protocol and no driver.
+
+mod bind;
+mod confine;
+mod reader;
+
+pub use bind::{Error, Service, address, canonical};
+pub use confine::open;
+pub use reader::Reader;
