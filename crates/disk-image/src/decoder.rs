@@ -2,64 +2,26 @@
 
 use crate::format::{Fit, MAGIC, fits};
 use crate::input::Input;
+use crate::layer::{Got, Layer, Named, Stored};
 use crate::member::{self, Failure, Member};
 use crate::{Error, Format};
 
 /// Steps without a byte in or out before the decoder counts as stuck.
 const IDLE_STEPS: u32 = 16;
 
-/// Decoded bytes of a source, in order.
+/// Decoded bytes of all members, in order.
 pub(crate) struct Decoder {
-    label: String,
-    format: Format,
+    named: Named,
     input: Input,
     member: Option<Box<dyn Member>>,
-    ended: bool,
 }
 
 impl Decoder {
-    /// Decodes `input` as `format`; `label` is for errors.
-    pub(crate) fn new(label: &str, format: Format, input: Input) -> Result<Decoder, Error> {
-        let mut decoder = Decoder { label: label.into(), format, input, member: None, ended: false };
+    /// Decodes `input` as the format that `named` says.
+    pub(crate) fn new(named: Named, input: Input) -> Result<Decoder, Error> {
+        let mut decoder = Decoder { named, input, member: None };
         decoder.start_member()?;
         Ok(decoder)
-    }
-
-    /// Fills `output`; gives fewer bytes than that only at the proven end.
-    pub(crate) fn fill(&mut self, output: &mut [u8]) -> Result<usize, Error> {
-        let mut filled = 0;
-        while filled < output.len() && !self.ended {
-            filled += self.read(&mut output[filled..])?;
-        }
-        Ok(filled)
-    }
-
-    /// The source, after the end.
-    pub(crate) fn into_input(self) -> Input {
-        self.input
-    }
-
-    fn read(&mut self, output: &mut [u8]) -> Result<usize, Error> {
-        match self.member.take() {
-            None => self.copy(output),
-            Some(mut member) => {
-                let (produced, end) = self.decode(member.as_mut(), output)?;
-                match end {
-                    true => self.next_member()?,
-                    false => self.member = Some(member),
-                }
-                Ok(produced)
-            }
-        }
-    }
-
-    fn copy(&mut self, output: &mut [u8]) -> Result<usize, Error> {
-        let input = self.input.fill()?;
-        let count = input.len().min(output.len());
-        output[..count].copy_from_slice(&input[..count]);
-        self.ended = count == 0;
-        self.input.consume(count);
-        Ok(count)
     }
 
     /// Steps until there is output or the member ends.
@@ -86,27 +48,28 @@ impl Decoder {
 
     /// Behind a member there is another one, or the end.
     fn next_member(&mut self) -> Result<(), Error> {
-        if self.format == Format::Xz {
+        if self.named.format == Format::Xz {
             self.skip_padding()?;
         }
         let ahead = self.input.peek(MAGIC)?;
         if ahead.is_empty() {
-            self.ended = true;
             return Ok(());
         }
-        match fits(self.format, &ahead[..ahead.len().min(MAGIC)]) {
+        match fits(self.named.format, &ahead[..ahead.len().min(MAGIC)]) {
             Fit::Whole => self.start_member(),
             Fit::Part => {
                 let rest = ahead.len();
                 self.input.consume(rest);
                 Err(self.truncated())
             }
-            Fit::None => Err(self.garbage()),
+            Fit::None => Err(self.named.garbage(self.input.offset())),
         }
     }
 
     fn start_member(&mut self) -> Result<(), Error> {
-        self.member = member::start(self.format).map_err(|failure| self.failed(failure))?;
+        let ahead = self.input.peek(member::HEAD)?;
+        let started = member::start(self.named.format, &ahead[..ahead.len().min(member::HEAD)]);
+        self.member = Some(started.map_err(|failure| self.failed(failure))?);
         Ok(())
     }
 
@@ -128,18 +91,33 @@ impl Decoder {
     }
 
     fn failed(&self, failure: Failure) -> Error {
-        let (label, format, offset) = (self.label.clone(), self.format, self.input.offset());
         match failure {
-            Failure::Corrupt(reason) => Error::Corrupt { label, format, offset, reason },
-            Failure::Memory(limit) => Error::Memory { label, format, limit },
+            Failure::Corrupt(reason) => self.named.corrupt(self.input.offset(), reason),
+            Failure::Memory(limit) => self.named.memory(limit),
         }
     }
 
     fn truncated(&self) -> Error {
-        Error::Truncated { label: self.label.clone(), format: self.format, offset: self.input.offset() }
+        self.named.truncated(self.input.offset())
+    }
+}
+
+impl Layer for Decoder {
+    fn read(&mut self, output: &mut [u8]) -> Result<Got, Error> {
+        while let Some(mut member) = self.member.take() {
+            let (produced, end) = self.decode(member.as_mut(), output)?;
+            match end {
+                true => self.next_member()?,
+                false => self.member = Some(member),
+            }
+            if produced > 0 {
+                return Ok(Got::bytes(produced));
+            }
+        }
+        Ok(Got::bytes(0))
     }
 
-    fn garbage(&self) -> Error {
-        Error::Garbage { label: self.label.clone(), format: self.format, offset: self.input.offset() }
+    fn stored(&mut self) -> Stored {
+        self.input.stored()
     }
 }

@@ -3,11 +3,13 @@
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::{Digest, Error, Piece};
+use crate::{Digest, Error, Format, Piece};
 
 /// Everything known about an image after its proven end. Lengths and offsets are bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
+    /// The formats the image is wrapped in, the outermost first; none for a raw image.
+    pub formats: Vec<Format>,
     /// Digest of the source as stored.
     pub source_sha256: Digest,
     /// Digest of all decoded bytes.

@@ -59,9 +59,12 @@ pub enum Error {
     Memory { label: String, format: Format, limit: u64 },
     /// Recognised, but not a disk image that can be written as it is.
     #[error(
-        "image `{label}` is {found}, expected a raw image or one compressed with gzip, xz, zstd or bzip2"
+        "image `{label}` is {found}, expected a raw or Android sparse image, also compressed (gzip, xz, zstd, bzip2, lz4) or alone in a zip or tar archive"
     )]
     Unsupported { label: String, found: &'static str },
+    /// Recognised, but of a kind that holds no one image.
+    #[error("{format} data of image `{label}` cannot be used: {reason}; expected exactly one image in it")]
+    Unusable { label: String, format: Format, reason: String },
     /// Neither digest is the demanded one.
     #[error(
         "image `{label}` has another digest: expected sha256 {expected}, the source has {source_sha256}, the decoded image {decoded_sha256}"

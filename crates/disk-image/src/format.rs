@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::Error;
+use crate::archive::is_tar;
 
 /// Bytes that [`recognise`] wants to see, if the source has as many.
 pub(crate) const HEAD: usize = 512;
@@ -20,6 +21,14 @@ pub enum Format {
     Zstd,
     /// bzip2 streams.
     Bzip2,
+    /// LZ4 frames (LZ4 Frame Format 1.6.1).
+    Lz4,
+    /// The one file in a zip archive.
+    Zip,
+    /// The one file in a tar archive.
+    Tar,
+    /// An Android sparse image (AOSP libsparse).
+    Simg,
 }
 
 impl fmt::Display for Format {
@@ -30,6 +39,10 @@ impl fmt::Display for Format {
             Format::Xz => "xz",
             Format::Zstd => "zst",
             Format::Bzip2 => "bz2",
+            Format::Lz4 => "lz4",
+            Format::Zip => "zip",
+            Format::Tar => "tar",
+            Format::Simg => "simg",
         })
     }
 }
@@ -38,26 +51,33 @@ impl fmt::Display for Format {
 pub(crate) const MAGIC: usize = 6;
 
 /// What begins a member of each format; `None` is any byte.
-const MAGICS: [(Format, &[Option<u8>]); 5] = [
+const MAGICS: [(Format, &[Option<u8>]); 8] = [
     (Format::Gzip, &[Some(0x1f), Some(0x8b), Some(8)]),
     (Format::Xz, &[Some(0xfd), Some(b'7'), Some(b'z'), Some(b'X'), Some(b'Z'), Some(0)]),
     (Format::Zstd, &[Some(0x28), Some(0xb5), Some(0x2f), Some(0xfd)]),
     (Format::Zstd, &[None, Some(0x2a), Some(0x4d), Some(0x18)]), // skippable frame, see `fits`
     (Format::Bzip2, &[Some(b'B'), Some(b'Z'), Some(b'h'), None]), // level, see `fits`
+    (Format::Lz4, &[Some(4), Some(0x22), Some(0x4d), Some(0x18)]),
+    (Format::Zip, &[Some(b'P'), Some(b'K'), Some(3), Some(4)]),
+    (Format::Simg, &[Some(0x3a), Some(0xff), Some(0x26), Some(0xed)]),
 ];
 
 /// Known formats that are not decoded here. Written as they are, they would make a medium that never boots.
 const FOREIGN: [(&[u8], &str); 9] = [
-    (b"PK\x03\x04", "a zip archive"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"PK\x07\x08PK", "a zip archive in several parts"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"\x04\x22\x4d\x18", "lz4 data"),
+    (b"\x02\x21\x4c\x18", "lz4 data of the legacy format, whose end cannot be proven"),
     (b"LZIP\x01", "lzip data"),
     (b"\x89LZO\0\r\n\x1a\n", "lzop data"),
     (b"QFI\xfb", "a qcow2 disk"),
     (b"KDMV", "a VMDK disk"),
     (b"vhdxfile", "a VHDX disk"),
-    (b"\x3a\xff\x26\xed", "an Android sparse image"),
 ];
+
+/// What is told by its first bytes alone.
+const WRAPPED: [Format; 7] =
+    [Format::Gzip, Format::Xz, Format::Zstd, Format::Bzip2, Format::Lz4, Format::Zip, Format::Simg];
 
 /// How far the beginning of some bytes is the magic of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +118,10 @@ pub(crate) fn recognise(label: &str, head: &[u8]) -> Result<Format, Error> {
     if let Some(found) = foreign(head) {
         return Err(Error::Unsupported { label: label.into(), found });
     }
-    for format in [Format::Gzip, Format::Xz, Format::Zstd, Format::Bzip2] {
+    if is_tar(head) {
+        return Ok(Format::Tar);
+    }
+    for format in WRAPPED {
         match fits(format, head) {
             Fit::Whole if format != Format::Bzip2 || bzip2_block(head) => return Ok(format),
             Fit::Part if head.len() > 1 => {
@@ -143,6 +166,9 @@ mod tests {
             (b"\x4f\x2a\x4d\x18\0\0\0\0", Ok("raw")),
             (b"BZh9\x31\x41\x59\x26\x53\x59", Ok("bz2")),
             (b"BZh1\x17\x72\x45\x38\x50\x90", Ok("bz2")),
+            (b"\x04\x22\x4d\x18\x64", Ok("lz4")),
+            (b"PK\x03\x04\x14\0", Ok("zip")),
+            (b"\x3a\xff\x26\xed\x01\0", Ok("simg")),
             (b"BZh9 is a text", Ok("raw")),
             (b"BZh0\x31\x41\x59\x26\x53\x59", Ok("raw")),
             (b"\xeb\x3c\x90MSDOS5.0", Ok("raw")),
@@ -159,16 +185,16 @@ mod tests {
     #[test]
     fn what_must_not_be_written_as_it_is_is_refused() {
         for (head, name) in [
-            (&b"PK\x03\x04\x14\0"[..], "a zip archive"),
+            (&b"PK\x05\x06\0\0"[..], "an empty zip archive"),
+            (b"\x02\x21\x4c\x18\0\0", "lz4 data of the legacy format, whose end cannot be proven"),
             (b"QFI\xfb\0\0\0\x03", "a qcow2 disk"),
-            (b"\x3a\xff\x26\xed\x01\0", "an Android sparse image"),
             (b"\r\n <!DOCTYPE html><html>", "a web page"),
             (b"<HTML><body>log in", "a web page"),
         ] {
             assert_eq!(
                 recognise("x", head).unwrap_err().to_string(),
                 format!(
-                    "image `x` is {name}, expected a raw image or one compressed with gzip, xz, zstd or bzip2"
+                    "image `x` is {name}, expected a raw or Android sparse image, also compressed (gzip, xz, zstd, bzip2, lz4) or alone in a zip or tar archive"
                 )
             );
         }

@@ -10,8 +10,9 @@ use tokio::sync::mpsc;
 
 use crate::format::{HEAD, recognise};
 use crate::http::{Body, Http};
-use crate::source::{FileSource, Source};
-use crate::{Decoding, Digest, Error, Format, SourceOptions, label, lengths, worker};
+use crate::layer::peel;
+use crate::source::{Bottom, FileSource, Source};
+use crate::{Decoding, Digest, Error, Format, SourceOptions, label, lengths, simg, worker};
 
 /// Pieces between the decoding thread and its consumer.
 const QUEUE: usize = 2;
@@ -161,18 +162,19 @@ async fn open_file(label: &str, path: PathBuf) -> Result<Opened, Error> {
 }
 
 fn probe_file(label: &str, path: &Path) -> Result<Opened, Error> {
-    let mut file = FileSource::open(label, path, None)?;
+    let file = FileSource::open(label, path, None)?;
     let length = file.length();
     if length == 0 {
         return Err(Error::Empty { label: label.into() });
     }
-    let mut head = vec![0; length.min(HEAD as u64) as usize];
-    let mut filled = 0;
-    while filled < head.len() {
-        filled += file.read(&mut head[filled..])?;
-    }
-    let format = recognise(label, &head)?;
-    let decoded_length = lengths::decoded(format, file.file(), length);
+    let told = |format| lengths::decoded(format, file.file(), length);
+    let again = FileSource::open(label, path, Some(length))?;
+    let peeled = peel(label, Box::new(Bottom::new(Source::File(again), false)))?;
+    let format = peeled.formats.first().copied().unwrap_or(Format::Raw);
+    let decoded_length = match peeled.formats.len() {
+        0 | 1 => told(format),
+        _ => peeled.length,
+    };
     Ok(Opened { format, source_length: Some(length), decoded_length, origin: Origin::File(path.into()) })
 }
 
@@ -188,6 +190,9 @@ async fn open_http(label: &str, url: &str, options: &SourceOptions) -> Result<Op
         return Err(Error::Unframed { label: label.into() });
     }
     let source_length = answer.length;
-    let decoded_length = source_length.filter(|_| format == Format::Raw);
+    let decoded_length = match format {
+        Format::Raw => source_length,
+        _ => simg::image_length(format, &head),
+    };
     Ok(Opened { format, source_length, decoded_length, origin: Origin::Http(Arc::new(http)) })
 }

@@ -1,28 +1,24 @@
-//! The source as a buffer that is filled, peeked into and consumed, with its offset and digest.
+//! A layer as a buffer that is filled, peeked into and consumed, with its offset.
 
-use sha2::{Digest as _, Sha256};
-
-use crate::source::Source;
-use crate::{Digest, Error};
+use crate::Error;
+use crate::layer::{Got, Layer, Named, Stored};
 
 const BUFFER: usize = 256 * 1024;
 
-/// Buffered bytes of a source. Every byte that is read is hashed, if a digest of the source is wanted.
+/// Buffered bytes of a layer.
 pub(crate) struct Input {
-    source: Source,
+    layer: Box<dyn Layer>,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
     consumed: u64,
     ended: bool,
-    hash: Option<Sha256>,
 }
 
 impl Input {
-    /// Reads from `source`; `hashed` says whether its digest is wanted.
-    pub(crate) fn new(source: Source, hashed: bool) -> Input {
-        let hash = hashed.then(Sha256::new);
-        Input { source, buffer: vec![0; BUFFER], start: 0, end: 0, consumed: 0, ended: false, hash }
+    /// Reads from `layer`.
+    pub(crate) fn new(layer: Box<dyn Layer>) -> Input {
+        Input { layer, buffer: vec![0; BUFFER], start: 0, end: 0, consumed: 0, ended: false }
     }
 
     /// Bytes consumed so far.
@@ -35,7 +31,7 @@ impl Input {
         self.peek(1)
     }
 
-    /// What is buffered, at least `wanted` bytes of it unless the source ends before.
+    /// What is buffered, at least `wanted` bytes of it (at most 256 KiB) unless the source ends before.
     pub(crate) fn peek(&mut self, wanted: usize) -> Result<&[u8], Error> {
         while self.end - self.start < wanted && !self.ended {
             self.read_more()?;
@@ -49,21 +45,73 @@ impl Input {
         self.consumed += count as u64;
     }
 
-    /// The digest of all that was read, if it was wanted, and its length.
-    pub(crate) fn finish(self) -> (Option<Digest>, u64) {
-        (self.hash.map(|hash| <[u8; 32]>::from(hash.finalize()).into()), self.consumed)
+    /// Fills `output`; a source that ends before is truncated.
+    pub(crate) fn take(&mut self, output: &mut [u8], named: &Named) -> Result<(), Error> {
+        let mut filled = 0;
+        while filled < output.len() {
+            match self.read_some(&mut output[filled..])? {
+                0 => return Err(named.truncated(self.consumed)),
+                count => filled += count,
+            }
+        }
+        Ok(())
+    }
+
+    /// The next `N` bytes.
+    pub(crate) fn array<const N: usize>(&mut self, named: &Named) -> Result<[u8; N], Error> {
+        let mut bytes = [0; N];
+        self.take(&mut bytes, named)?;
+        Ok(bytes)
+    }
+
+    /// Leaves `count` bytes out.
+    pub(crate) fn skip(&mut self, count: u64, named: &Named) -> Result<(), Error> {
+        let mut left = count;
+        while left > 0 {
+            let ahead = self.fill()?.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            if ahead == 0 {
+                return Err(named.truncated(self.consumed));
+            }
+            self.consume(ahead);
+            left -= ahead as u64;
+        }
+        Ok(())
+    }
+
+    /// Some bytes, past the buffer when that is empty; none at the end.
+    pub(crate) fn read_some(&mut self, output: &mut [u8]) -> Result<usize, Error> {
+        let count = match (self.end - self.start, self.ended) {
+            (0, true) => 0,
+            (0, false) => {
+                let count = self.layer.read(output)?.count;
+                self.ended = count == 0;
+                self.consumed += count as u64;
+                return Ok(count);
+            }
+            (buffered, _) => buffered.min(output.len()),
+        };
+        output[..count].copy_from_slice(&self.buffer[self.start..self.start + count]);
+        self.consume(count);
+        Ok(count)
     }
 
     fn read_more(&mut self) -> Result<(), Error> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        let count = self.source.read(&mut self.buffer[self.end..])?;
-        if let Some(hash) = &mut self.hash {
-            hash.update(&self.buffer[self.end..self.end + count]);
-        }
+        let count = self.layer.read(&mut self.buffer[self.end..])?.count;
         self.end += count;
         self.ended = count == 0;
         Ok(())
+    }
+}
+
+impl Layer for Input {
+    fn read(&mut self, output: &mut [u8]) -> Result<Got, Error> {
+        self.read_some(output).map(Got::bytes)
+    }
+
+    fn stored(&mut self) -> Stored {
+        self.layer.stored()
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use crate::Format;
+use crate::{Format, simg};
 
 /// Largest xz index that is read, in bytes; it describes some hundred thousand blocks.
 const XZ_INDEX: u64 = 4 << 20;
@@ -18,7 +18,9 @@ pub(crate) fn decoded(format: Format, file: &File, length: u64) -> Option<u64> {
         Format::Raw => Some(length),
         Format::Xz => xz(file, length),
         Format::Zstd => zstd(file, length),
-        Format::Gzip | Format::Bzip2 => None, // gzip tells it modulo 2^32 and per member, bzip2 not at all
+        Format::Simg => simg::image_length(format, &read::<{ simg::HEADER }>(file, 0)?),
+        // gzip tells it modulo 2^32 and per member, bzip2 and lz4 mostly not at all, an archive that of a file which may be wrapped.
+        Format::Gzip | Format::Bzip2 | Format::Lz4 | Format::Zip | Format::Tar => None,
     }
 }
 

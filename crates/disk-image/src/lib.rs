@@ -5,6 +5,7 @@
 //! proven end of the source a [`Summary`] with every digest. A source that ends early, is damaged or goes on behind
 //! its end never yields a summary.
 
+mod archive;
 mod chunk_hash;
 mod decoder;
 mod decoding;
@@ -15,10 +16,13 @@ mod http;
 mod image;
 mod input;
 mod label;
+mod layer;
 mod lengths;
+mod lz4;
 mod map;
 mod member;
 mod options;
+mod simg;
 mod source;
 mod worker;
 

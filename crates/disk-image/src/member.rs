@@ -1,13 +1,19 @@
 //! One member (gzip, bzip2), stream (xz) or frame (zstd) of compressed data, as a step from input to output.
 
 use flate2::{FlushDecompress, Status as GzipStatus};
-use liblzma::stream::{Action, Status as XzStatus, Stream, TELL_UNSUPPORTED_CHECK};
+use liblzma::stream::{Action, MtStreamBuilder, Status as XzStatus, Stream};
 use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
 
 use crate::Format;
 
 /// Memory that xz data may demand, in MiB; `xz -9` needs 65.
 const XZ_MEMORY: u64 = 256;
+/// Memory that decoding of xz blocks side by side may take, in MiB; with more it is one after the other.
+const XZ_THREADS_MEMORY: u64 = 48;
+/// Integrity checks that are verified: none, CRC32, CRC64, SHA-256 (The .xz File Format 1.2.1, section 2.1.1.2).
+const XZ_CHECKS: [u8; 4] = [0, 1, 4, 10];
+/// Bytes of a member that [`start`] looks at.
+pub(crate) const HEAD: usize = 8;
 /// Largest zstd window, as a power of two; `zstd --long` makes windows of that size.
 const ZSTD_WINDOW_LOG: u32 = 27;
 
@@ -33,15 +39,15 @@ pub(crate) trait Member {
     fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Failure>;
 }
 
-/// A decoder for the next member of `format`; none for raw data.
-pub(crate) fn start(format: Format) -> Result<Option<Box<dyn Member>>, Failure> {
-    Ok(Some(match format {
-        Format::Raw => return Ok(None),
+/// A decoder for the next member of `format`, which begins with `head`.
+pub(crate) fn start(format: Format, head: &[u8]) -> Result<Box<dyn Member>, Failure> {
+    Ok(match format {
         Format::Gzip => Box::new(Gzip(flate2::Decompress::new_gzip(15))), // RFC 1951: windows of 32 KiB
-        Format::Xz => Box::new(Xz(xz_stream()?)),
+        Format::Xz => Box::new(Xz(xz_stream(head)?)),
         Format::Zstd => Box::new(Zstd(zstd_decoder()?)),
         Format::Bzip2 => Box::new(Bzip2(bzip2::Decompress::new(false))),
-    }))
+        other => return Err(Failure::Corrupt(format!("{other} has no members"))),
+    })
 }
 
 struct Gzip(flate2::Decompress);
@@ -68,15 +74,24 @@ impl Member for Bzip2 {
 
 struct Xz(Stream);
 
-fn xz_stream() -> Result<Stream, Failure> {
-    Stream::new_stream_decoder(XZ_MEMORY << 20, TELL_UNSUPPORTED_CHECK).map_err(xz_failure)
+/// Decodes blocks side by side if there are several. That decoder would not tell of a check it cannot verify.
+fn xz_stream(head: &[u8]) -> Result<Stream, Failure> {
+    if head.get(7).is_some_and(|check| !XZ_CHECKS.contains(check)) {
+        return Err(Failure::Corrupt("its integrity check is unknown".into()));
+    }
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get().min(8));
+    let mut builder = MtStreamBuilder::new();
+    builder
+        .threads(threads as u32)
+        .memlimit_threading(XZ_THREADS_MEMORY << 20)
+        .memlimit_stop(XZ_MEMORY << 20);
+    builder.decoder().map_err(xz_failure)
 }
 
 fn xz_failure(error: liblzma::stream::Error) -> Failure {
     use liblzma::stream::Error;
     match error {
         Error::MemLimit | Error::Mem => Failure::Memory(XZ_MEMORY),
-        Error::UnsupportedCheck => Failure::Corrupt("its integrity check is unknown".into()),
         other => Failure::Corrupt(other.to_string()),
     }
 }

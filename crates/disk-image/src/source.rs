@@ -5,8 +5,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::Error;
 use crate::http::Body;
+use crate::layer::{Got, Layer, Stored};
 
 /// Stored bytes in order. The end is only reported when it is where it was expected.
 pub(crate) enum Source {
@@ -21,6 +24,36 @@ impl Source {
             Source::File(file) => file.read(buffer),
             Source::Http(body) => body.read(buffer),
         }
+    }
+}
+
+/// The lowest layer: the stored bytes, counted and, if wanted, hashed.
+pub(crate) struct Bottom {
+    source: Source,
+    length: u64,
+    hash: Option<Sha256>,
+}
+
+impl Bottom {
+    /// Reads `source`; `hashed` says whether its digest is wanted.
+    pub(crate) fn new(source: Source, hashed: bool) -> Bottom {
+        Bottom { source, length: 0, hash: hashed.then(Sha256::new) }
+    }
+}
+
+impl Layer for Bottom {
+    fn read(&mut self, output: &mut [u8]) -> Result<Got, Error> {
+        let count = self.source.read(output)?;
+        self.length += count as u64;
+        if let Some(hash) = &mut self.hash {
+            hash.update(&output[..count]);
+        }
+        Ok(Got::bytes(count))
+    }
+
+    fn stored(&mut self) -> Stored {
+        let sha256 = self.hash.take().map(|hash| <[u8; 32]>::from(hash.finalize()).into());
+        Stored { sha256, length: self.length }
     }
 }
 

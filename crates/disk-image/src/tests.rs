@@ -3,10 +3,13 @@
 mod errors;
 mod files;
 mod formats;
+mod hostile;
 mod http;
 mod pieces;
 mod server;
+mod simg;
 mod tls;
+mod wrapped;
 
 use std::io::Write;
 use std::path::Path;
@@ -18,7 +21,7 @@ use crate::{Digest, Error, Format, Image, Piece, SourceOptions, Summary};
 /// Longest wait for anything that must happen soon.
 const SOON: Duration = Duration::from_secs(30);
 
-const COMPRESSED: [Format; 4] = [Format::Gzip, Format::Xz, Format::Zstd, Format::Bzip2];
+const COMPRESSED: [Format; 5] = [Format::Gzip, Format::Xz, Format::Zstd, Format::Bzip2, Format::Lz4];
 
 /// What a decoding gave.
 #[derive(Debug)]
@@ -100,6 +103,12 @@ fn encode(format: Format, bytes: &[u8]) -> Vec<u8> {
             encoder.include_checksum(true).expect("a checksum");
             written(encoder, bytes).finish()
         }
+        Format::Lz4 => {
+            let sums = lz4_flex::frame::FrameInfo::new().block_checksums(true).content_checksum(true);
+            let encoder = lz4_flex::frame::FrameEncoder::with_frame_info(sums, Vec::new());
+            Ok(written(encoder, bytes).finish().expect("encoded"))
+        }
+        other => panic!("{other} is made elsewhere"),
     }
     .expect("encoded")
 }

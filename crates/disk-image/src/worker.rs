@@ -5,14 +5,13 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
 
 use crate::chunk_hash::ChunkHash;
-use crate::decoder::Decoder;
 use crate::decoding::Event;
 use crate::format::foreign;
 use crate::image::Inner;
-use crate::input::Input;
+use crate::layer::{Layer, Peeled, Stored, peel};
 use crate::map::{Chunk, Joiner, Mapper, chunk_length};
-use crate::source::Source;
-use crate::{Checked, Digest, Error, Format, Piece, Summary};
+use crate::source::{Bottom, Source};
+use crate::{BLOCK, Checked, Digest, Error, Format, Piece, Summary};
 
 /// Why the work ends before its time.
 enum Halt {
@@ -39,29 +38,43 @@ pub(crate) fn run(image: &Arc<Inner>, source: Result<Source, Error>, events: &Se
 }
 
 fn decode(image: &Inner, source: Source, events: &Sender<Result<Event, Error>>) -> Result<Summary, Halt> {
-    let input = Input::new(source, image.format != Format::Raw); // the digest of a raw source is that of the image
-    let mut decoder = Decoder::new(&image.label, image.format, input)?;
+    let bottom = Bottom::new(source, image.format != Format::Raw); // the digest of a raw source is that of the image
+    let Peeled { mut top, formats, .. } = peel(&image.label, Box::new(bottom))?;
+    check_format(image, formats.first())?;
     let mut outlet = Outlet::new(image, events)?;
     let mut length = 0;
-    while let Some(chunk) = next_chunk(&mut decoder, length)? {
+    while let Some(chunk) = next_chunk(top.as_mut(), length)? {
         refuse_foreign(image, length, &chunk.bytes)?;
         length += chunk.bytes.len() as u64;
         outlet.push(&chunk)?;
     }
     let made = outlet.finish()?;
-    let (source_sha256, source_length) = decoder.into_input().finish();
-    let source_sha256 = source_sha256.unwrap_or(made.decoded_sha256);
+    let Stored { sha256, length: source_length } = top.stored();
+    let source_sha256 = sha256.unwrap_or(made.decoded_sha256);
     check_length(image, source_length, length)?;
     check_same(image, source_sha256)?;
     let checked = check_digest(image, source_sha256, made.decoded_sha256)?;
-    Ok(Summary { source_sha256, source_length, decoded_length: length, checked, ..made })
+    Ok(Summary { formats, source_sha256, source_length, decoded_length: length, checked, ..made })
 }
 
-fn next_chunk(decoder: &mut Decoder, offset: u64) -> Result<Option<Chunk>, Error> {
+/// A full chunk, unless the image ends. A block that matters in part matters.
+fn next_chunk(top: &mut dyn Layer, offset: u64) -> Result<Option<Chunk>, Error> {
     let mut bytes = vec![0; chunk_length(offset)];
-    let filled = decoder.fill(&mut bytes)?;
+    let (mut filled, mut cared) = (0, 0u16);
+    while filled < bytes.len() {
+        let got = top.read(&mut bytes[filled..])?;
+        if got.count == 0 {
+            break;
+        }
+        let end = filled + got.count;
+        if got.cared {
+            cared |=
+                (filled / BLOCK as usize..end.div_ceil(BLOCK as usize)).fold(0, |bits, at| bits | 1 << at);
+        }
+        filled = end;
+    }
     bytes.truncate(filled);
-    Ok((filled > 0).then(|| Chunk { bytes: bytes.into(), dont_care: 0 }))
+    Ok((filled > 0).then(|| Chunk { bytes: bytes.into(), dont_care: !cared }))
 }
 
 /// Where chunks go: to the digest threads, and as pieces to the consumer.
@@ -110,6 +123,7 @@ impl<'w> Outlet<'w> {
         let (decoded_sha256, ranges) = self.hash.finish().ok_or_else(|| digest_died(self.image))?;
         let Joiner { data_length, zero_length, dont_care_length, .. } = self.joiner;
         Ok(Summary {
+            formats: Vec::new(),
             source_sha256: decoded_sha256,
             decoded_sha256,
             source_length: 0,
@@ -148,6 +162,19 @@ fn check_length(image: &Inner, source_length: u64, length: u64) -> Result<(), Er
             Err(Error::Corrupt { label, format, offset: source_length, reason })
         }
         _ => Ok(()),
+    }
+}
+
+/// The source must still have the format that it was opened with.
+fn check_format(image: &Inner, now: Option<&Format>) -> Result<(), Error> {
+    let (before, now) = (image.format, now.copied().unwrap_or(Format::Raw));
+    match before == now {
+        true => Ok(()),
+        false => Err(Error::Changed {
+            label: image.label.clone(),
+            before: format!("{before} data"),
+            now: format!("{now} data"),
+        }),
     }
 }
 

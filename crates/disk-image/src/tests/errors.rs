@@ -63,9 +63,14 @@ fn every_error_says_what_is_wrong_with_which_image() {
             "image `os.img` needs more than 256 MiB of memory to decode its xz data; compress it with a smaller window or dictionary",
         ),
         (
-            Error::Unsupported { label: label(), found: "a zip archive" },
+            Error::Unsupported { label: label(), found: "a 7z archive" },
             Source,
-            "image `os.img` is a zip archive, expected a raw image or one compressed with gzip, xz, zstd or bzip2",
+            "image `os.img` is a 7z archive, expected a raw or Android sparse image, also compressed (gzip, xz, zstd, bzip2, lz4) or alone in a zip or tar archive",
+        ),
+        (
+            Error::Unusable { label: label(), format: Format::Zip, reason: "it holds no file".into() },
+            Source,
+            "zip data of image `os.img` cannot be used: it holds no file; expected exactly one image in it",
         ),
         (
             Error::DigestDiffers { label: label(), expected: a, source_sha256: b, decoded_sha256: c },

@@ -18,6 +18,9 @@ async fn images_of_the_real_tools_decode_to_what_they_were() {
         (&["zstd", "-c", "--long=27"], Format::Zstd),
         (&["zstd", "-c", "--no-check"], Format::Zstd),
         (&["bzip2", "-c"], Format::Bzip2),
+        (&["lz4", "-c"], Format::Lz4),
+        (&["lz4", "-c", "-9", "-BD", "-B4", "-BX", "--content-size"], Format::Lz4),
+        (&["lz4", "-c", "-BI", "-B7", "--no-frame-crc"], Format::Lz4),
     ] {
         let Some(stored) = through(tool, &disk) else { continue };
         let decoded = decode_bytes(&stored).await.unwrap_or_else(|e| panic!("{tool:?}: {e}"));
@@ -41,6 +44,7 @@ async fn several_members_in_one_file_are_one_image() {
         (Format::Xz, vec![0; 300_000]),
         (Format::Zstd, vec![]),
         (Format::Zstd, skippable),
+        (Format::Lz4, vec![]),
     ] {
         let stored: Vec<u8> =
             encoded(format).iter().flat_map(|member| [&member[..], &between].concat()).collect();
@@ -206,7 +210,7 @@ async fn what_must_not_be_written_is_refused_within_a_wrapping_too() {
 async fn the_decoded_length_is_told_only_when_it_is_sure() {
     let disk = disk();
     let whole = Some(disk.len() as u64);
-    let [gzip, xz, plain, bzip2] = COMPRESSED.map(|format| encode(format, &disk));
+    let [gzip, xz, plain, bzip2, lz4] = COMPRESSED.map(|format| encode(format, &disk));
     let sized = zstd::bulk::compress(&disk, 1).unwrap();
     let skippable = b"\x50\x2a\x4d\x18\x04\0\0\0size".to_vec();
     let twice = |stored: &[u8]| [stored, stored].concat();
@@ -214,6 +218,7 @@ async fn the_decoded_length_is_told_only_when_it_is_sure() {
         ("raw", disk.clone(), whole),
         ("gz", gzip, None),
         ("bz2", bzip2, None),
+        ("lz4", lz4, None),
         ("xz", xz.clone(), whole),
         ("xz twice", twice(&xz), whole.map(|length| length * 2)),
         ("xz padded", [&xz[..], &[0; 8], &xz, &[0; 4]].concat(), whole.map(|length| length * 2)),

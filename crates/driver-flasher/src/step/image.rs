@@ -38,12 +38,19 @@ async fn check(session: Session<'_>, image: &Image) -> Result<()> {
 /// Notes what is known of an image that was decoded to its end.
 pub(crate) fn record(session: Session<'_>, summary: &Summary) {
     session.run.image(|facts| {
+        facts.format = Some(format(summary));
         facts.source_length = Some(summary.source_length);
         facts.source_sha256 = Some(summary.source_sha256.to_string());
         facts.decoded_length = Some(summary.decoded_length);
         facts.decoded_sha256 = Some(summary.decoded_sha256.to_string());
         facts.checked = summary.checked.map(|checked| which(checked).to_owned());
     });
+}
+
+/// How the image is wrapped, the innermost first: `simg in xz`.
+fn format(summary: &Summary) -> String {
+    let formats: Vec<String> = summary.formats.iter().rev().map(ToString::to_string).collect();
+    if formats.is_empty() { disk_image::Format::Raw.to_string() } else { formats.join(" in ") }
 }
 
 fn which(checked: Checked) -> &'static str {

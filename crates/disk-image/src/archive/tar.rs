@@ -1,0 +1,159 @@
+//! The one file in a tar archive (POSIX.1-2017 pax; GNU tar's long names and sizes).
+
+use tar::{EntryType, Header, PaxExtensions};
+
+use super::{shown, two_files};
+use crate::Error;
+use crate::input::Input;
+use crate::layer::{Got, Layer, Named, Stored};
+
+/// Length of headers and multiple of all lengths, in bytes.
+const BLOCK: usize = 512;
+/// Longest extended header that is read, in bytes.
+const EXTENDED: u64 = 1 << 20;
+
+/// Whether these bytes begin a tar archive: the mark of a header, and its checksum.
+pub(crate) fn is_header(head: &[u8]) -> bool {
+    head.get(257..262) == Some(b"ustar") && head.get(..BLOCK).is_some_and(has_checksum)
+}
+
+/// The sum of all bytes, those of the checksum itself as blanks.
+fn has_checksum(block: &[u8]) -> bool {
+    let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+    let own: u32 = block[148..156].iter().map(|byte| u32::from(*byte)).sum();
+    Header::from_byte_slice(block).cksum().is_ok_and(|told| told == sum - own + 8 * u32::from(b' '))
+}
+
+/// The bytes of the one file.
+pub(crate) struct Tar {
+    named: Named,
+    input: Input,
+    file: Option<String>,
+    left: u64,
+    padding: u64,
+    /// Size of the next file, if an extended header tells it.
+    size: Option<u64>,
+    ended: bool,
+}
+
+impl Tar {
+    /// Reads `input`, which begins with a header.
+    pub(crate) fn new(named: Named, input: Input) -> Tar {
+        Tar { named, input, file: None, left: 0, padding: 0, size: None, ended: false }
+    }
+
+    fn next_member(&mut self) -> Result<(), Error> {
+        self.input.skip(std::mem::take(&mut self.padding), &self.named)?;
+        let begin = self.input.offset();
+        let block: [u8; BLOCK] = self.input.array(&self.named)?;
+        if block == [0; BLOCK] {
+            return self.end();
+        }
+        if !has_checksum(&block) {
+            return Err(self.named.corrupt(begin, "the checksum of a header differs"));
+        }
+        let header = Header::from_byte_slice(&block);
+        let length = header.entry_size().map_err(|e| self.named.corrupt(begin, e.to_string()))?;
+        match header.entry_type() {
+            EntryType::Regular | EntryType::Continuous => self.start_file(&header.path_bytes(), length),
+            EntryType::XHeader => self.extended(length),
+            EntryType::GNUSparse => Err(self.sparse()),
+            EntryType::Directory
+            | EntryType::XGlobalHeader
+            | EntryType::GNULongName
+            | EntryType::GNULongLink => self.leave_out(length),
+            _ => Err(self
+                .named
+                .unusable(format!("it holds `{}`, which is no file", shown(&header.path_bytes())))),
+        }
+    }
+
+    fn start_file(&mut self, name: &[u8], length: u64) -> Result<(), Error> {
+        if let Some(first) = &self.file {
+            return Err(self.named.unusable(two_files(first, name)));
+        }
+        self.file = Some(shown(name));
+        self.left = self.size.take().unwrap_or(length);
+        self.padding = padding(self.left);
+        Ok(())
+    }
+
+    fn leave_out(&mut self, length: u64) -> Result<(), Error> {
+        self.size = None;
+        self.input.skip(length, &self.named)?;
+        self.input.skip(padding(length), &self.named)
+    }
+
+    /// An extended header may tell the size of the next file, which is then not the one in its header.
+    fn extended(&mut self, length: u64) -> Result<(), Error> {
+        if length > EXTENDED {
+            return Err(self.named.corrupt(self.input.offset(), "an extended header is too long"));
+        }
+        let mut records = vec![0; length as usize];
+        self.input.take(&mut records, &self.named)?;
+        self.input.skip(padding(length), &self.named)?;
+        for record in PaxExtensions::new(&records) {
+            let wrong = |_| self.named.corrupt(self.input.offset(), "an extended header is malformed");
+            let record = record.map_err(wrong)?;
+            match record.key_bytes() {
+                b"size" => {
+                    let size =
+                        std::str::from_utf8(record.value_bytes()).ok().and_then(|text| text.parse().ok());
+                    let malformed = || self.named.corrupt(self.input.offset(), "a size is malformed");
+                    self.size = Some(size.ok_or_else(malformed)?);
+                }
+                key if key.starts_with(b"GNU.sparse.") => return Err(self.sparse()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn sparse(&self) -> Error {
+        self.named.unusable("its file is stored sparse; make it without --sparse")
+    }
+
+    /// Behind the mark of the end there may be zeros only.
+    fn end(&mut self) -> Result<(), Error> {
+        loop {
+            let ahead = self.input.fill()?;
+            let (length, zeros) = (ahead.len(), ahead.iter().take_while(|byte| **byte == 0).count());
+            self.input.consume(zeros);
+            if length == 0 {
+                break;
+            }
+            if zeros < length {
+                return Err(self.named.garbage(self.input.offset()));
+            }
+        }
+        self.ended = true;
+        if self.file.is_none() { Err(self.named.unusable("it holds no file")) } else { Ok(()) }
+    }
+}
+
+/// Bytes that fill the last block of a file.
+fn padding(length: u64) -> u64 {
+    (BLOCK as u64 - length % BLOCK as u64) % BLOCK as u64
+}
+
+impl Layer for Tar {
+    fn read(&mut self, output: &mut [u8]) -> Result<Got, Error> {
+        while self.left == 0 && !self.ended {
+            self.next_member()?;
+        }
+        if self.ended {
+            return Ok(Got::bytes(0));
+        }
+        let room = output.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let count = self.input.read_some(&mut output[..room])?;
+        if count == 0 {
+            return Err(self.named.truncated(self.input.offset()));
+        }
+        self.left -= count as u64;
+        Ok(Got::bytes(count))
+    }
+
+    fn stored(&mut self) -> Stored {
+        self.input.stored()
+    }
+}
