@@ -1,11 +1,13 @@
-//! Flash bundles: the manifest (`FlashBundleManifest` v1alpha1) and the files it names, in a folder.
+//! Flash bundles: the manifest (`FlashBundleManifest` v1alpha1) and the files it names, in a folder or a registry.
 //!
 //! [`Manifest`] says how a board boots a small Linux from the network and where an image may be written.
 //! [`Bundle`] is a manifest in a folder together with its kernel, initial RAM disk and device trees.
 //! [`overlaps`] tells whether loading them would overwrite one with another.
+//! [`Store`] brings bundles from OCI registries into a cache, [`push`] brings a folder into a registry, [`open_blob`]
+//! reads a single file of an artifact. [`LockFile`] pins names to digests, [`PublicKey`] checks who signed.
 //!
 //! A manifest in Jumpstarter's shape loads unchanged; what is ours is optional (see [`Spec`]).
-//! Everything here is synchronous and reads files: call it from a blocking thread in asynchronous code.
+//! What is not `async` here reads files: call it from a blocking thread in asynchronous code.
 
 mod address;
 mod bundle;
@@ -13,12 +15,15 @@ mod confine;
 mod digest;
 mod error;
 mod inherit;
+mod lockfile;
 mod manifest;
 mod oci;
 mod overlap;
 mod read;
 mod secret;
 mod shape;
+mod signature;
+mod store;
 mod suggest;
 mod yaml;
 
@@ -26,6 +31,7 @@ pub use address::{Address, AddressError};
 pub use bundle::{Bundle, File, Files};
 pub use digest::{Digest, DigestError};
 pub use error::{Error, Problem, Problems, Warning};
+pub use lockfile::{LOCK_FILE, LockFile};
 pub use manifest::{
     API_VERSION, Boot, Dtb, KIND, Load, Login, MAX_MANIFEST_LENGTH, Manifest, Metadata, ShellType, Spec,
     Variant,
@@ -36,3 +42,5 @@ pub use oci::{
 };
 pub use overlap::{Extent, Overlap, overlaps};
 pub use secret::Secret;
+pub use signature::PublicKey;
+pub use store::{Cached, Freed, Limits, Store, Wanted, export};

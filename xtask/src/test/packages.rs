@@ -53,6 +53,7 @@ const GROUPS: &[Group] = &[
             program("atftp", "atftp"),
             program("iproute2", "ip"),
             program("docker-registry", "docker-registry"),
+            program("openssl", "openssl"),
         ],
     },
     Group {

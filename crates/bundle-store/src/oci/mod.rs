@@ -21,3 +21,5 @@ pub use manifest::{Layer, Manifest as OciManifest};
 pub use push::{ARTIFACT_TYPE, Pushed, push};
 pub use reference::Reference;
 pub use registry::Registry;
+
+pub(crate) use blob::verified;

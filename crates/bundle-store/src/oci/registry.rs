@@ -28,6 +28,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 const QUESTION: Duration = Duration::from_secs(60);
 /// How often a transfer that broke off is taken up again.
 const RESUMES: u32 = 3;
+/// The most referrers that are looked at.
+const MOST_REFERRERS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(300);
 const ACCEPTED: &[&str] = &[
     "application/vnd.oci.image.manifest.v1+json",
@@ -129,6 +131,22 @@ impl Registry {
     #[must_use]
     pub fn at(&self, digest: Digest) -> Registry {
         Registry { reference: self.reference.at(digest), ..self.clone() }
+    }
+
+    /// The same registry, asked for another tag of the repository.
+    #[must_use]
+    pub(crate) fn tagged(&self, tag: &str) -> Registry {
+        Registry { reference: self.reference.tagged(tag), ..self.clone() }
+    }
+
+    /// Digests of the manifests that refer to the one of the reference, by the registry's list or by its tag.
+    pub(crate) async fn referrers(&self) -> Result<Vec<Digest>, OciError> {
+        let asked = self.asked("list of referrers");
+        let question = self.client.pull_referrers(self.reference.inner(), None);
+        let index = self.within(QUESTION, question).await?.map_err(|fault| asked.failed(fault))?;
+        let digests =
+            index.manifests.iter().take(MOST_REFERRERS).filter_map(|entry| entry.digest.parse().ok());
+        Ok(digests.collect())
     }
 
     /// The bytes of a layer: exactly as many as its manifest promises, **not hashed**. Goes on after a break.

@@ -8,6 +8,10 @@
     reason = "a story that cannot go on has failed, one that cannot be told says so"
 )]
 
+mod bad_input;
 mod blobs;
+mod cache;
 mod docker;
 mod faulty;
+mod full_disk;
+mod signatures;

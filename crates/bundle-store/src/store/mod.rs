@@ -1,0 +1,252 @@
+//! The cache: bundles by content, shared between processes, never half there, usable without their registry.
+//!
+//! Below the folder: `blobs/sha256/HEX` (files as they came, each hashed), `trees/HEX` (bundles as folders, their files
+//! hard links to blobs) with `trees/HEX.json` (what must be in them, written last), `refs` (what was asked for under
+//! which name, for `gc`), `signatures`, `locks`, `tmp`. Beside them a link `quay.io_acme_bundle_v1` for each reference,
+//! where Jumpstarter keeps its folders.
+//!
+//! Nothing gets its final name before its digest was right. What is damaged on disk later is noticed before use (by its
+//! stamp, or after a reboot by its digest) and fetched again.
+
+mod assemble;
+mod fetch;
+mod gc;
+mod index;
+mod lock;
+mod unpack;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use self::{
+    index::{Index, State},
+    lock::{Guard, Mode},
+};
+use crate::{
+    Access, Digest, OciError, OciManifest, PublicKey, Reference, Registry,
+    signature::{self, Signed},
+    suggest::listed,
+};
+
+pub use assemble::export;
+pub use gc::Freed;
+pub(crate) use index::write_json;
+
+/// How long the tag of a pinned bundle is asked for before the cache stands in.
+const GLANCE: Duration = Duration::from_secs(5);
+const QUESTION: Duration = Duration::from_secs(60);
+/// How long another process may hold what this one needs.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// A cache of bundles in a folder.
+#[derive(Clone, Debug)]
+pub struct Store {
+    dir: PathBuf,
+    access: Access,
+    limits: Limits,
+}
+
+/// Bounds on what a packed folder may unfold into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all files of a bundle that come out of packed folders.
+    pub unpacked: u64,
+    /// Entries in a packed folder.
+    pub entries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { unpacked: 8 << 30, entries: 100_000 }
+    }
+}
+
+/// A bundle that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'w> {
+    /// Its name.
+    pub reference: &'w Reference,
+    /// What a lock file pins the name to.
+    pub locked: Option<Digest>,
+    /// The key that must have signed it.
+    pub key: Option<&'w PublicKey>,
+}
+
+/// A bundle in the cache. `gc` of any process leaves it alone while this value lives.
+#[derive(Debug)]
+pub struct Cached {
+    /// The folder with its files. They are shared: not to be written.
+    pub dir: PathBuf,
+    /// Digest of its manifest in the registry.
+    pub digest: Digest,
+    /// What the user should know: the registry was out of reach, a tag has moved, a damaged file was fetched again.
+    pub warnings: Vec<String>,
+    /// Bytes that were downloaded for it just now.
+    pub downloaded: u64,
+    files: BTreeMap<String, Digest>,
+    _used: Guard,
+}
+
+impl Cached {
+    /// Digest of each of its files, by path.
+    pub fn files(&self) -> &BTreeMap<String, Digest> {
+        &self.files
+    }
+}
+
+impl Store {
+    /// A cache in `dir`, which is made when it is needed.
+    pub fn new(dir: impl Into<PathBuf>, access: Access) -> Store {
+        Store { dir: dir.into(), access, limits: Limits::default() }
+    }
+
+    /// With other bounds.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Store {
+        Store { limits, ..self }
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The bundle, from the cache or its registry.
+    ///
+    /// A name with a digest never asks the registry for what the cache has. A name that a lock file pins is compared with
+    /// its registry: an answer that differs, or none, is a warning. Any other name needs its registry.
+    ///
+    /// # Errors
+    /// See [`OciError`]; nothing of a bundle that fails is kept but blobs whose digests were right.
+    pub async fn get(&self, wanted: &Wanted<'_>) -> Result<Cached, OciError> {
+        let reference = wanted.reference;
+        let _alive = self.lock("store", Mode::Shared).await?;
+        let mut warnings = Vec::new();
+        let digest = match reference.digest().or(wanted.locked) {
+            Some(digest) => digest,
+            None => self.resolve(reference).await?,
+        };
+        let _one_at_a_time = self.lock(&format!("tree-{digest}"), Mode::Exclusive).await?;
+        let state = self.state(digest).await?;
+        let mut downloaded = 0;
+        let index = match state {
+            State::Ready(index) => {
+                if wanted.locked.is_some() && reference.digest().is_none() {
+                    warnings.extend(self.moved(reference, digest).await);
+                }
+                index
+            }
+            state => {
+                if let State::Damaged(files) = state {
+                    let files = listed(&files);
+                    warnings.push(format!(
+                        "the cached copy of `{reference}` was damaged on disk ({files}) and was fetched again"
+                    ));
+                }
+                let (index, bytes) = self.pull(reference, digest).await?;
+                downloaded = bytes;
+                index
+            }
+        };
+        if let Some(key) = wanted.key {
+            self.check_signature(reference, digest, key).await?;
+        }
+        let used = self.lock(&format!("used-{digest}"), Mode::Shared).await?;
+        let (store, named) = (self.clone(), reference.clone());
+        blocking(move || store.note_use(&named, digest)).await?;
+        let dir = self.tree(digest);
+        Ok(Cached { dir, digest, warnings, downloaded, files: index.digests(), _used: used })
+    }
+
+    /// The digest that the registry gives `reference` now.
+    ///
+    /// # Errors
+    /// [`OciError::Unpinned`] when the registry is out of reach and the cache has a copy; else those of the registry.
+    pub async fn resolve(&self, reference: &Reference) -> Result<Digest, OciError> {
+        let asked = async { Registry::new(reference, &self.access)?.resolve(QUESTION).await };
+        asked.await.map_err(|error| match self.last_seen(reference) {
+            Some(cached) if error.is_offline() => {
+                OciError::Unpinned { reference: reference.to_string(), cached, source: Box::new(error) }
+            }
+            _ => error,
+        })
+    }
+
+    /// What to say when the registry gives a pinned tag another digest, or none.
+    async fn moved(&self, reference: &Reference, pinned: Digest) -> Option<String> {
+        let asked = async { Registry::new(reference, &self.access)?.resolve(GLANCE).await };
+        match asked.await {
+            Ok(now) if now == pinned => None,
+            Ok(now) => Some(format!(
+                "the tag of `{reference}` now stands for {}; the lock file pins {}, which is used; `flasher bundle lock` takes the new one",
+                now.prefixed(),
+                pinned.prefixed()
+            )),
+            Err(error) => Some(format!("{error}; the cached copy that the lock file pins is used")),
+        }
+    }
+
+    async fn state(&self, digest: Digest) -> Result<State, OciError> {
+        let store = self.clone();
+        blocking(move || store.look(digest)).await
+    }
+
+    async fn pull(&self, reference: &Reference, digest: Digest) -> Result<(Index, u64), OciError> {
+        let registry = Arc::new(Registry::new(&reference.at(digest), &self.access)?);
+        let manifest: OciManifest = registry.manifest().await?;
+        let files = manifest.files(&reference.to_string())?;
+        let downloaded = self.fetch_all(&registry, reference, &files).await?;
+        let store = self.clone();
+        let index = blocking(move || store.assemble(digest, &files)).await?;
+        Ok((index, downloaded))
+    }
+
+    /// By what is in the cache when that is enough; else by what the registry has.
+    async fn check_signature(
+        &self,
+        reference: &Reference,
+        digest: Digest,
+        key: &PublicKey,
+    ) -> Result<(), OciError> {
+        let path = self.dir.join("signatures").join(format!("{digest}.json"));
+        let known = signature::load(&path);
+        if known.iter().any(|signed| signed.verify(digest, key).is_ok()) {
+            return Ok(());
+        }
+        let registry = Registry::new(&reference.at(digest), &self.access)?;
+        let found: Vec<Signed> = signature::fetch(&registry, digest).await?;
+        signature::judge(&found, reference, digest, key)?;
+        blocking(move || signature::keep(&path, &found)).await
+    }
+
+    fn tree(&self, digest: Digest) -> PathBuf {
+        self.dir.join("trees").join(digest.to_string())
+    }
+
+    async fn lock(&self, name: &str, mode: Mode) -> Result<Guard, OciError> {
+        let folder = self.folder("locks")?;
+        lock::take(&folder.join(name), mode, PATIENCE).await
+    }
+
+    /// A folder of the cache, made when missing.
+    fn folder(&self, name: &str) -> Result<PathBuf, OciError> {
+        let folder = self.dir.join(name);
+        fs::create_dir_all(&folder).map_err(OciError::storage("create the folder", &folder))?;
+        Ok(folder)
+    }
+}
+
+/// Runs file work off the runtime.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OciError> + Send + 'static,
+) -> Result<T, OciError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|fault| {
+        let source = std::io::Error::other(fault);
+        Err(OciError::Storage { action: "finish the work in", path: "the cache".into(), source })
+    })
+}
