@@ -65,6 +65,28 @@ async fn zeros_do_not_travel() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whatever_tools_the_board_has_the_flash_is_proven() {
+    let cases = [
+        ("", "", "exporter"),
+        ("wget_missing: true", "", "exporter"),
+        ("bash_missing: true", "", "exporter"),
+        ("bash_missing: true, curl_missing: true", "", "board"),
+        ("", "read_back: board", "board"),
+        ("", "read_back: network", "exporter"),
+    ];
+    for (faults, flasher, digests_by) in cases {
+        let mut lab = Lab::new(faults);
+        lab.flasher = flasher.to_owned();
+        let content = sample();
+        let (receipt, _) = lab.flash(lab.job(&lab.image(&content, None))).await;
+        let case = format!("{faults} {flasher}");
+        assert_eq!(receipt.verdict, Verdict::Proven, "{case}: {:#?}", receipt.failure);
+        assert!(lab.medium()[..content.len()] == content, "{case}");
+        assert_eq!(receipt.medium.unwrap().digests_by.as_deref(), Some(digests_by), "{case}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_target_by_controller_address_is_found() {
     let lab = Lab::new("");
     let content = noise(400_000, 4);

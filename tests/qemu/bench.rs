@@ -210,7 +210,7 @@ async fn prepare(case: &Case, board: &Arc<QemuBoard>) {
 async fn until(line: &mut Box<dyn flasher_core::ByteStream>, text: &str, answer: &str) {
     let mut seen = String::new();
     let mut byte = [0; 256];
-    let patience = std::time::Duration::from_secs(30);
+    let patience = std::time::Duration::from_secs(120);
     while !seen.contains(text) {
         let read = tokio::time::timeout(patience, line.read(&mut byte)).await;
         let count = read.unwrap_or_else(|_| panic!("no `{text}` in: {seen}")).unwrap();

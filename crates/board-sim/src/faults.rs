@@ -47,6 +47,8 @@ pub struct Faults {
     pub wget_missing: bool,
     /// Linux has no `curl`.
     pub curl_missing: bool,
+    /// Linux has no `bash`, which can open connections by itself.
+    pub bash_missing: bool,
     /// Bytes per second the medium takes at most.
     pub slow: Option<Size>,
     /// Writing to the medium never ends.

@@ -36,6 +36,8 @@ pub struct FlasherConfig {
     pub power_off_seconds: f64,
     /// Deadlines of the steps.
     pub timeouts: Timeouts,
+    /// Who makes the digests of what is read back.
+    pub read_back: ReadBack,
     /// Block size asked for in TFTP transfers, bytes (RFC 2348).
     pub tftp_block_size: u16,
     /// Window size asked for in TFTP transfers, blocks (RFC 7440). U-Boot's receive ring overflows beyond 16 on some boards.
@@ -57,10 +59,23 @@ impl Default for FlasherConfig {
             network: None,
             power_off_seconds: 2.0,
             timeouts: Timeouts::default(),
+            read_back: ReadBack::Auto,
             tftp_block_size: 1468,
             tftp_window_size: 16,
         }
     }
+}
+
+/// Who makes the digests of what is read back from the medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadBack {
+    /// Whichever is faster, as measured.
+    Auto,
+    /// The exporter, when the board has a tool that can send: the bytes travel.
+    Network,
+    /// The board: only digests travel.
+    Board,
 }
 
 /// A fixed address for the board.

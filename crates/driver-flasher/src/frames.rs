@@ -7,10 +7,12 @@
 use bytes::{Bytes, BytesMut};
 use disk_image::{BLOCK, Piece};
 
-/// Most data gathered into one frame, bytes: each frame costs the board one process.
-const GATHER: usize = 4 * 1024 * 1024;
-/// Sector size every block device can seek by, bytes.
-const SECTOR: u64 = 512;
+/// Most data gathered into one frame, bytes: each frame costs the board one process. Frames end at multiples of it.
+const GATHER: u64 = 8 * MIB;
+const MIB: u64 = 1024 * 1024;
+/// Blocks to read and write by, bytes: the larger the faster, and each a multiple of the next. 512 is what every block
+/// device can seek by.
+const BLOCKS: [u64; 4] = [MIB, BLOCK, 512, 1];
 
 /// Turns pieces into frames, gathering neighbours.
 #[derive(Debug, Default)]
@@ -46,9 +48,9 @@ impl Frames {
     }
 
     fn push_data(&mut self, offset: u64, bytes: &Bytes) -> Vec<Bytes> {
-        let is_next = self.start + self.gathered.len() as u64 == offset;
-        let fits = self.gathered.len() + bytes.len() <= GATHER;
-        let ready = if is_next && fits { Vec::new() } else { self.flush_data() };
+        let end = self.start + self.gathered.len() as u64;
+        let goes_on = end == offset && !end.is_multiple_of(GATHER);
+        let ready = if goes_on { Vec::new() } else { self.flush_data() };
         if self.gathered.is_empty() {
             self.start = offset;
         }
@@ -89,16 +91,20 @@ pub(crate) struct Part {
     pub(crate) count: u64,
 }
 
-/// Splits a stretch into at most three runs: whole map blocks, whole sectors, single bytes.
+/// Splits a stretch into at most seven runs, of blocks that become larger and then smaller again.
 pub(crate) fn parts(offset: u64, length: u64) -> Vec<Part> {
     let (mut at, end) = (offset, offset + length);
     let mut parts = Vec::new();
-    for block in [BLOCK, SECTOR, 1] {
-        let count = if at % block == 0 { (end - at) / block } else { 0 };
-        if count > 0 {
-            parts.push(Part { block, skip: at / block, count });
-            at += block * count;
-        }
+    while at < end {
+        let fits = |block: &u64| at.is_multiple_of(*block) && end - at >= *block;
+        let block = BLOCKS.into_iter().find(fits).unwrap_or(1);
+        // A larger block takes over where it is aligned and fits.
+        let larger = BLOCKS.into_iter().filter(|larger| *larger > block);
+        let taken_over = larger.map(|larger| (at.next_multiple_of(larger), larger));
+        let until = taken_over.filter(|(from, larger)| from + larger <= end).map(|(from, _)| from).min();
+        let count = (until.unwrap_or(end) - at) / block;
+        parts.push(Part { block, skip: at / block, count });
+        at += block * count;
     }
     parts
 }
@@ -116,6 +122,10 @@ mod tests {
         let part = |block, skip, count| Part { block, skip, count };
         let cases = [
             (0, BLOCK * 2, vec![part(BLOCK, 0, 2)]),
+            (0, MIB * 20, vec![part(MIB, 0, 20)]),
+            (BLOCK, MIB * 3, vec![part(BLOCK, 1, 15), part(MIB, 1, 2), part(BLOCK, 48, 1)]),
+            (MIB - BLOCK, BLOCK * 2, vec![part(BLOCK, 15, 2)]),
+            (1, 3, vec![part(1, 1, 3)]),
             (BLOCK, BLOCK + 512 + 7, vec![part(BLOCK, 1, 1), part(512, 256, 1), part(1, BLOCK * 2 + 512, 7)]),
             (0, 100, vec![part(1, 0, 100)]),
             (0, 0, vec![]),
@@ -147,6 +157,21 @@ mod tests {
             .map(|frame| frame.len())
             .sum();
         assert!(sent > 16 << 20);
-        assert!(frames.gathered.len() <= GATHER);
+        assert!(frames.gathered.len() as u64 <= GATHER);
+    }
+
+    #[test]
+    fn however_a_stretch_is_split_its_runs_cover_it_exactly_and_in_order() {
+        for offset in [0, 1, 511, 512, BLOCK - 1, BLOCK, MIB - 512, MIB, MIB + 1, 7 * MIB + 3 * BLOCK] {
+            for length in [1, 2, 511, 513, BLOCK, BLOCK + 1, MIB - 1, MIB, 2 * MIB + 1, 9 * MIB + BLOCK + 5] {
+                let parts = parts(offset, length);
+                assert!(parts.len() <= 7, "{offset}+{length}: {parts:?}");
+                let end = parts.iter().fold(offset, |at, part| {
+                    assert_eq!(part.block * part.skip, at, "{offset}+{length}: {parts:?}");
+                    at + part.block * part.count
+                });
+                assert_eq!(end, offset + length);
+            }
+        }
     }
 }

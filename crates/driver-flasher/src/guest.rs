@@ -12,6 +12,10 @@ pub(crate) enum Answer {
     Written,
     /// All listed ranges were read.
     Verified,
+    /// All listed ranges were sent, and the server took them.
+    Sent,
+    /// How long a digest took, hundredths of a second.
+    Pace(u64),
     /// How the page cache was got out of the way.
     Caches(String),
     /// Digest of a range read back.
@@ -29,6 +33,8 @@ pub(crate) fn answer(line: &str) -> Option<Answer> {
     Some(match word {
         "written" => Answer::Written,
         "verified" => Answer::Verified,
+        "sent" => Answer::Sent,
+        "pace" => Answer::Pace(rest.trim().parse().ok()?),
         "caches" => Answer::Caches(rest.to_owned()),
         "error" => {
             let (what, complaint) = rest.split_once(' ').unwrap_or((rest, ""));

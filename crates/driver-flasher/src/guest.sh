@@ -1,16 +1,20 @@
 # The board's half of a flash. Runs under busybox ash, dash and bash, with busybox or GNU tools.
 # Names no device by itself: everything comes as an argument. Answers in lines that begin with "flasher:".
 #
-#   sh guest.sh write  TARGET URL           write the frames that URL delivers
-#   sh guest.sh verify TARGET CACHES URL    read back the ranges that URL lists, around the page cache
+#   sh guest.sh write  TARGET URL                 write the frames that URL delivers
+#   sh guest.sh send   TARGET CACHES LIST URL N   read the ranges that LIST names around the page cache, send the N bytes to URL
+#   sh guest.sh verify TARGET CACHES LIST         read the same ranges and tell the digest of each
+#   sh guest.sh pace   N                          tell how long the digest of N MiB takes here
+#
+# For write and send the script runs itself a second time, with the connection as its input and output: so dd takes its
+# bytes from the network and gives them to it, without a process or a pipe in between.
 
 set -u
-exec 3>&1
 say() { printf 'flasher: %s\n' "$*" >&3; }
 die() { say "error $*"; exit 1; }
 
-errors=$(mktemp "${TMPDIR:-/tmp}/flasher.XXXXXX") || die "cannot make a temporary file"
-trap 'rm -f "$errors"' EXIT
+errors=$(mktemp "${TMPDIR:-/tmp}/flasher.XXXXXX") || exit 1
+trap 'rm -f "$errors" "$errors".*' EXIT
 complaint() { tr '\n\r' '  ' <"$errors" | cut -c 1-300; }
 
 # No wget gets -T: busybox built without it crashes (1.35 of Debian 12). The exporter notices a standstill.
@@ -21,20 +25,63 @@ fetch() {
         curl -fsS -- "$1" 2>"$errors.fetch"
     fi || {
         say "error fetch $(tr '\n\r' '  ' <"$errors.fetch" | cut -c 1-300)"
-        rm -f "$errors.fetch"
         return 1
     }
-    rm -f "$errors.fetch"
 }
+
+# The tool that can give its connection to another program.
+connector() {
+    if nc --help 2>&1 | grep -q -- '-e PROG'; then
+        echo nc
+    elif command -v bash >/dev/null 2>&1; then
+        echo bash
+    fi
+}
+
+# URL MODE ARGUMENT...: ends as this script does in MODE, connected to URL's server. Comes back when there is no way.
+connected() {
+    server=${1#http://}
+    path=/${server#*/}
+    server=${server%%/*}
+    shift
+    case $(connector) in
+    nc) nc "${server%:*}" "${server##*:}" -e sh "$0" "$1" "$errors.begun" "$server" "$path" "$@" ;;
+    bash) bash -c 'exec 5<>"/dev/tcp/$1/$2" || exit; shift 2; exec "$@" <&5 >&5' bash \
+        "${server%:*}" "${server##*:}" sh "$0" "$1" "$errors.begun" "$server" "$path" "$@" ;;
+    *) return ;;
+    esac 2>/dev/null
+    code=$?
+    [ ! -e "$errors.begun" ] || exit $code
+}
+
+cr=$(printf '\r')
+# The status of the server's answer; its header is read up to the body.
+status() {
+    read -r version status words || return 1
+    while read -r line; do
+        [ "$line" != "$cr" ] || return 0
+    done
+    return 1
+}
+
+# Whole pages around the page cache, when the device can: faster, and nothing is left to flush at the end.
+can_direct() { dd if="$1" of=/dev/null bs=65536 count=1 iflag=direct 2>/dev/null; }
 
 flush() { dd if=/dev/null of="$1" bs=512 count=0 conv=notrunc,fsync 2>"$errors" || die "flush $(complaint)"; }
 
+# Whether the input has another byte.
+more() { dd of=/dev/null bs=1 count=1 2>&1 | grep -q '^1+0 records in'; }
+
 # Each frame is a line "kind block seek count"; data frames are followed by block x count bytes.
 write_frames() {
+    direct=
+    ! can_direct "$1" || direct=oflag=direct
     while read -r kind block seek count; do
+        flag=$direct
+        [ "$kind" = flush ] || [ "$kind" = end ] || [ "$block" -ge 4096 ] || flag=
         case $kind in
-        data) dd of="$1" bs="$block" seek="$seek" count="$count" iflag=fullblock conv=notrunc 2>"$errors" || die "write $(complaint)" ;;
-        zero) dd if=/dev/zero of="$1" bs="$block" seek="$seek" count="$count" conv=notrunc 2>"$errors" || die "write $(complaint)" ;;
+        data) dd of="$1" bs="$block" seek="$seek" count="$count" iflag=fullblock conv=notrunc $flag 2>"$errors" || broken ;;
+        zero) dd if=/dev/zero of="$1" bs="$block" seek="$seek" count="$count" conv=notrunc $flag 2>"$errors" || die "write $(complaint)" ;;
         flush) flush "$1" ;;
         end) flush "$1"; say "written"; return 0 ;;
         *) die "protocol unknown frame $kind" ;;
@@ -43,23 +90,29 @@ write_frames() {
     die "cut the stream ended early"
 }
 
+# A block that came in part cannot be written around the page cache: then not the medium is to blame, but the stream.
+broken() {
+    more || die "cut the stream ended early, in the middle of a block"
+    die "write $(complaint)"
+}
+
 # Gets the page cache out of the way; sets how to read.
 around_cache() {
     flushed=no
     blockdev --flushbufs "$1" 2>/dev/null && flushed=yes
     direct=
+    ! can_direct "$1" || direct=iflag=direct
     if echo 3 2>/dev/null >"$2"; then
         say "caches dropped"
     # The last, odd bytes are not read directly: they must have left the cache as well.
-    elif [ $flushed = yes ] && dd if="$1" of=/dev/null bs=65536 count=1 iflag=direct 2>/dev/null; then
-        direct=iflag=direct
+    elif [ $flushed = yes ] && [ -n "$direct" ]; then
         say "caches direct"
     else
         die "caches neither dropping them nor direct reading works here"
     fi
 }
 
-# Each line is "index" and then "block skip count" up to three times.
+# Each line is "index" and then "block skip count", as often as it takes.
 verify_ranges() {
     while read -r index parts; do
         : >"$errors"
@@ -92,19 +145,79 @@ read_parts() {
         flag=$direct
         [ "$1" -ge 4096 ] || flag=
         dd if="$device" bs="$1" skip="$2" count="$3" $flag 2>"$errors.dd" || cat "$errors.dd" >>"$errors"
-        rm -f "$errors.dd"
         shift 3
     done
 }
 
-case $1 in
-write) fetch "$3" | write_frames "$2" ;;
+# TARGET LIST: the bytes of all ranges, one after the other. A range that cannot be read ends it.
+send_ranges() {
+    : >"$errors"
+    while read -r index parts; do
+        read_parts "$1" $parts
+        [ ! -s "$errors" ] || die "read $(complaint)"
+    done <"$2"
+}
+
+# Where nothing can be connected, curl sends what a pipe gives it.
+send_piped() {
+    command -v curl >/dev/null 2>&1 || die "send no tool here can send what dd reads"
+    send_ranges "$1" "$errors.list" | curl -fsS -H 'Expect:' -T - -- "$2" 2>"$errors" || die "send $(complaint)"
+    say sent
+}
+
+hundredths() {
+    read -r up idle </proc/uptime
+    echo "${up%.*}${up#*.}"
+}
+
+mode=$1
+shift
+case $mode in
+connected-*)
+    : >"$1" && server=$2 path=$3
+    shift 4
+    # A server that hangs up is an error to be told, no end without a word.
+    trap '' PIPE
+    ;;
+*) exec 3>&1 ;;
+esac
+case $mode in
+write)
+    connected "$2" connected-write "$1"
+    fetch "$2" | write_frames "$1"
+    ;;
+connected-write)
+    printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$path" "$server"
+    status || die "fetch the server does not answer"
+    [ "$status" = 200 ] || die "fetch the server answers $status $words"
+    write_frames "$1"
+    ;;
+send)
+    around_cache "$1" "$2"
+    fetch "$3" >"$errors.list" || exit 1
+    connected "$4" connected-send "$1" "$errors.list" "$5" "$direct"
+    send_piped "$1" "$4"
+    ;;
+connected-send)
+    direct=$4
+    printf 'PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %s\r\nConnection: close\r\n\r\n' "$path" "$server" "$3"
+    send_ranges "$1" "$2"
+    status || die "send the server does not answer"
+    case $status in
+    2??) say sent ;;
+    *) die "send the server answers $status $words" ;;
+    esac
+    ;;
 verify)
-    around_cache "$2" "$3"
-    fetch "$4" >"$errors.list" || exit 1
-    verify_ranges "$2" <"$errors.list"
-    rm -f "$errors.list"
+    around_cache "$1" "$2"
+    fetch "$3" >"$errors.list" || exit 1
+    verify_ranges "$1" <"$errors.list"
     say "verified"
     ;;
-*) die "protocol unknown command $1" ;;
+pace)
+    begun=$(hundredths)
+    dd if=/dev/zero bs=1048576 count="$1" 2>/dev/null | sha256sum >/dev/null || die "pace no digest"
+    say "pace $(($(hundredths) - begun))"
+    ;;
+*) die "protocol unknown command $mode" ;;
 esac

@@ -143,6 +143,10 @@ pub struct MediumFacts {
     pub identity: BTreeMap<String, String>,
     /// How the read-back went around the page cache: `direct` or `dropped`.
     pub read_back: Option<String>,
+    /// Who made the digests of what was read back: the `exporter`, to which the board sent the bytes, the `board`, or
+    /// `both`, each of some ranges.
+    #[serde(default)]
+    pub digests_by: Option<String>,
     /// SHA-256 over the digests of all ranges as read back, in order, exactly when all of them were read.
     pub read_back_sha256: Option<String>,
     /// Bytes of data sent to the board.

@@ -154,7 +154,9 @@ impl Home {
         let faults = &config.faults;
         let hidden = |name: &str| {
             let no_fetch = faults.no_network && ["wget", "curl"].contains(&name);
-            no_fetch || (faults.wget_missing && name == "wget") || (faults.curl_missing && name == "curl")
+            let missing =
+                [("wget", faults.wget_missing), ("curl", faults.curl_missing), ("bash", faults.bash_missing)];
+            no_fetch || missing.contains(&(name, true))
         };
         for name in hosttools::ALLOWED.iter().filter(|name| !hidden(name)) {
             if let Some(path) = hosttools::find(name) {

@@ -10,6 +10,7 @@ pub(crate) const ALLOWED: &[&str] = &[
     "awk",
     "base64",
     "basename",
+    "bash",
     "bunzip2",
     "bzcat",
     "bzip2",

@@ -1,9 +1,12 @@
 //! The script under every shell of this machine, against real files and a real HTTP server.
 
+use std::io::BufRead;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::mpsc;
 
 use disk_image::Digest;
 
@@ -27,14 +30,22 @@ fn is_there(tool: &str) -> bool {
     there
 }
 
+/// The lines of a request up to the empty one; a connection that is closed has none.
+fn header(reader: &mut impl BufRead) -> Vec<String> {
+    let lines = std::iter::from_fn(|| {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().map(|_| line.trim().to_ascii_lowercase())
+    });
+    lines.take_while(|line| !line.is_empty()).collect()
+}
+
 /// Serves `body` to every request; declares `declared` bytes and then closes.
 fn serve(body: Vec<u8>, declared: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let mut request = [0; 2048];
-            let _ = stream.read(&mut request);
+            header(&mut std::io::BufReader::new(&stream));
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {declared}\r\nConnection: close\r\n\r\n");
             let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
         }
@@ -43,17 +54,44 @@ fn serve(body: Vec<u8>, declared: usize) -> SocketAddr {
 }
 
 fn run(shell: &[&str], folder: &Path, arguments: &[&str]) -> (Output, Vec<Answer>) {
+    run_with(shell, folder, arguments, &[])
+}
+
+/// The same on a board without `missing` tools.
+fn run_with(shell: &[&str], folder: &Path, arguments: &[&str], missing: &[&str]) -> (Output, Vec<Answer>) {
     let script = folder.join("guest.sh");
     std::fs::write(&script, SCRIPT).unwrap();
-    let output = Command::new(shell[0])
-        .args(&shell[1..])
+    let tools = tools(shell, missing);
+    let output = Command::new(tools.path().join("sh"))
         .arg(&script)
         .args(arguments)
         .env("TMPDIR", folder)
+        .env("PATH", tools.path())
         .output()
         .unwrap();
     let answers = answers(&String::from_utf8_lossy(&output.stdout));
     (output, answers)
+}
+
+/// A folder with `shell` as `sh`, since the script runs itself again, and the tools of a board.
+fn tools(shell: &[&str], missing: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let find = |name: &str| {
+        let found = Command::new("sh").args(["-c", "command -v \"$1\"", "sh", name]).output().unwrap();
+        String::from_utf8(found.stdout).unwrap().trim().to_owned()
+    };
+    let script = format!("#!/bin/sh\nexec {} {} \"$@\"\n", find(shell[0]), shell[1..].join(" "));
+    std::fs::write(folder.path().join("sh"), script).unwrap();
+    std::fs::set_permissions(folder.path().join("sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let names =
+        ["bash", "blockdev", "cat", "curl", "cut", "dd", "grep", "mktemp", "rm", "sha256sum", "tr", "wget"];
+    for name in names.into_iter().filter(|name| !missing.contains(name) && !find(name).is_empty()) {
+        std::os::unix::fs::symlink(find(name), folder.path().join(name)).unwrap();
+    }
+    if shell[0] == "busybox" && !missing.contains(&"nc") {
+        std::os::unix::fs::symlink(find("busybox"), folder.path().join("nc")).unwrap();
+    }
+    folder
 }
 
 fn write(shell: &[&str], medium: &Path, stream: &[u8]) -> (Output, Vec<Answer>) {
@@ -158,6 +196,140 @@ fn ranges_are_read_back_with_their_digests() {
         let left: Vec<_> =
             std::fs::read_dir(home.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(left.len(), 3, "{shell:?} left something behind: {left:?}");
+    }
+}
+
+/// Gives `list` to every GET; takes each PUT and tells its body, answering with `status`.
+fn exchange(list: &'static str, status: &'static str) -> (SocketAddr, mpsc::Receiver<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (bodies, taken) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if let Some(body) = serve_one(&stream, list, status) {
+                let _ = bodies.send(body);
+            }
+        }
+    });
+    (address, taken)
+}
+
+fn serve_one(mut stream: &TcpStream, list: &str, status: &str) -> Option<Vec<u8>> {
+    let mut reader = std::io::BufReader::new(stream);
+    let header = header(&mut reader);
+    if header[0].starts_with("get") {
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{list}", list.len());
+        let _ = stream.write_all(answer.as_bytes());
+        return None;
+    }
+    let length = header.iter().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
+    let mut body = Vec::new();
+    match length {
+        Some(length) => reader.take(length).read_to_end(&mut body).unwrap(),
+        None => chunks(&mut reader, &mut body),
+    };
+    let _ = stream.write_all(format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n").as_bytes());
+    Some(body)
+}
+
+/// Reads a chunked body (RFC 9112 section 7.1).
+fn chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> usize {
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let length = usize::from_str_radix(line.trim(), 16).unwrap();
+        let mut chunk = vec![0; length + 2];
+        reader.read_exact(&mut chunk).unwrap();
+        body.extend_from_slice(&chunk[..length]);
+        if length == 0 {
+            return body.len();
+        }
+    }
+}
+
+const LIST: &str = "0 65536 0 1\n1 65536 2 1 512 384 6 1 199680 320\n";
+
+#[test]
+fn ranges_are_sent_as_one_body_by_whatever_tool_can() {
+    for shell in shells() {
+        for missing in [&[][..], &["nc"], &["nc", "bash"]] {
+            let home = tempfile::tempdir().unwrap();
+            let (medium, caches) = (home.path().join("medium"), home.path().join("drop_caches"));
+            let content: Vec<u8> = (0..200_000_u32).map(|at| (at % 251) as u8).collect();
+            std::fs::write(&medium, &content).unwrap();
+            std::fs::write(&caches, "").unwrap();
+            let (server, bodies) = exchange(LIST, "200 OK");
+            let url = format!("http://{server}/list");
+            let to = format!("http://{server}/up/load");
+            let length = (65536 + 200_000 - 131_072).to_string();
+            let arguments = ["send", medium.to_str().unwrap(), caches.to_str().unwrap(), &url, &to, &length];
+            let (output, answers) = run_with(&shell, home.path(), &arguments, missing);
+            assert!(output.status.success(), "{shell:?} without {missing:?}: {output:?}");
+            assert_eq!(
+                answers,
+                [Answer::Caches("dropped".to_owned()), Answer::Sent],
+                "{shell:?} {missing:?}"
+            );
+            let body = bodies.recv().unwrap();
+            assert!(body == [&content[..65536], &content[131_072..]].concat(), "{shell:?} {missing:?}");
+            let left = std::fs::read_dir(home.path()).unwrap().count();
+            assert_eq!(left, 3, "{shell:?} {missing:?} left something behind");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_sent_whole_is_never_called_sent() {
+    let cases: &[(&str, &str, &str, &[&str])] = &[
+        ("refused", LIST, "413 Payload Too Large", &[]),
+        ("refused, without a connection of our own", LIST, "400 Bad Request", &["nc", "bash"]),
+        ("no tool", LIST, "200 OK", &["nc", "bash", "curl"]),
+        ("unreadable", "0 65536 0 1\n1 x 0 1\n", "200 OK", &[]),
+        (
+            "unreadable, without a connection of our own",
+            "0 65536 0 1\n1 x 0 1\n",
+            "400 Bad Request",
+            &["nc", "bash"],
+        ),
+    ];
+    for shell in shells() {
+        for (case, list, status, missing) in cases {
+            let home = tempfile::tempdir().unwrap();
+            let (medium, caches) = (home.path().join("medium"), home.path().join("drop_caches"));
+            std::fs::write(&medium, vec![7; 200_000]).unwrap();
+            std::fs::write(&caches, "").unwrap();
+            let (server, _bodies) = exchange(list, status);
+            let (url, to) = (format!("http://{server}/list"), format!("http://{server}/upload"));
+            let arguments = ["send", medium.to_str().unwrap(), caches.to_str().unwrap(), &url, &to, "65536"];
+            let (_, answers) = run_with(&shell, home.path(), &arguments, missing);
+            assert!(!answers.contains(&Answer::Sent), "{shell:?} {case}: {answers:?}");
+            let complaint = answers.iter().any(|answer| matches!(answer, Answer::Error(..)));
+            assert!(complaint, "{shell:?} {case}: {answers:?}");
+        }
+    }
+}
+
+#[test]
+fn without_a_connection_of_its_own_the_script_writes_what_is_fetched() {
+    for shell in shells() {
+        let home = tempfile::tempdir().unwrap();
+        let medium = home.path().join("medium");
+        std::fs::write(&medium, [0; 10]).unwrap();
+        let url = format!("http://{}/frames", serve(b"data 1 3 3\nabcend 0 0 0\n".to_vec(), 24));
+        let arguments = ["write", medium.to_str().unwrap(), &url];
+        let (_, answers) = run_with(&shell, home.path(), &arguments, &["nc", "bash"]);
+        assert_eq!(answers, [Answer::Written], "{shell:?}");
+        assert_eq!(std::fs::read(&medium).unwrap(), b"\0\0\0abc\0\0\0\0", "{shell:?}");
+    }
+}
+
+#[test]
+fn the_pace_of_a_digest_is_told() {
+    for shell in shells() {
+        let home = tempfile::tempdir().unwrap();
+        let (_, answers) = run(&shell, home.path(), &["pace", "1"]);
+        assert!(matches!(answers[..], [Answer::Pace(..1000)]), "{shell:?}: {answers:?}");
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) async fn boot_check(session: Session<'_>, resolved: &Resolved, guest:
 
 /// Servers down, staged files gone, power as it should be. Every part is tried, whatever the others do.
 pub(crate) async fn settle(session: Session<'_>, proven: bool) -> Result<()> {
-    for name in ["guest.sh", "frames", "ranges"] {
+    for name in ["guest.sh", "frames", "ranges", "read-back"] {
         session.flasher.http.withdraw(&path(session, name));
     }
     let http = bounded("stopping the HTTP server", session.flasher.http.stop()).await;

@@ -25,6 +25,8 @@ pub(crate) struct Guest {
     folder: String,
     /// Where this job's content is served, with a slash at the end.
     pub(crate) url: String,
+    /// Whether the board sends what it reads, as far as is known.
+    pub(crate) sends: bool,
 }
 
 pub(crate) async fn enter(
@@ -43,7 +45,7 @@ pub(crate) async fn enter(
     let folder =
         text.lines().find_map(|line| line.trim().strip_prefix("folder ")).unwrap_or_default().to_owned();
     let url = format!("http://{}/{}", network.http, path(session, ""));
-    let mut guest = Guest { shell, folder, url };
+    let mut guest = Guest { shell, folder, url, sends: true };
     session.flasher.http.publish(&path(session, NAME), Content::bytes(SCRIPT))?;
     guest.connect(session, network, within).await?;
     guest.check_script(within).await?;
@@ -185,8 +187,10 @@ fn complaint_error(what: &str, complaint: &str, device: &str) -> Error {
     let error = match what {
         "write" | "flush" => Error::new(Class::Medium, format!("writing `{device}` failed: {complaint}"))
             .help("the medium may be worn, write-protected or smaller than it says"),
-        "fetch" | "cut" => Error::infrastructure(format!("the board's download broke off: {complaint}"))
-            .help("check the network between board and exporter"),
+        "fetch" | "cut" | "send" => {
+            Error::infrastructure(format!("the board's download broke off: {complaint}"))
+                .help("check the network between board and exporter")
+        }
         "caches" => Error::new(
             Class::Board,
             format!("`{device}` cannot be read back around the page cache: {complaint}"),

@@ -26,7 +26,7 @@ use crate::transaction::Session;
 use crate::trouble;
 
 /// Pieces of the stream waiting for the network, at most.
-const WAITING: usize = 16;
+const WAITING: usize = 48;
 /// Largest piece handed to the network at once, bytes.
 const HANDED: usize = 256 * 1024;
 /// How often progress is looked at.

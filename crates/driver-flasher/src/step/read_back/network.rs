@@ -1,0 +1,198 @@
+//! The board sends the bytes it reads, and they are hashed here: on a small processor the quicker way by far.
+//!
+//! Whatever goes wrong on the way makes digests differ or miss; only the exact bytes, in order and to the last, are a proof.
+
+use std::time::Duration;
+
+use disk_image::Digest;
+use flasher_core::{Content, Error, Event, Progress, Result, Step, Upload};
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+use super::intake::{Incoming, intake};
+use super::{DROP_CACHES, Wanted, line, note_caches};
+use crate::config::seconds;
+use crate::guest::Answer;
+use crate::step::shell::{Guest, path};
+use crate::step::target::Target;
+use crate::transaction::Session;
+
+/// How often the upload is looked at.
+const GLANCE: Duration = Duration::from_millis(250);
+/// Bound on one upload; a standstill is noticed long before.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// How the board took being asked.
+pub(super) enum Sent {
+    /// It sent everything: each wanted range with its digest.
+    Digests(Vec<(usize, Digest)>),
+    /// It did not, for this reason. Nothing of what came counts: bytes could be missing anywhere.
+    Not(String),
+}
+
+pub(super) async fn digests(
+    session: Session<'_>,
+    target: &Target,
+    wanted: Wanted<'_>,
+    guest: &mut Guest,
+) -> Result<Sent> {
+    let http = &session.flasher.http;
+    let (upload, incoming) = intake(wanted.length());
+    let lengths = wanted.indices.iter().map(|index| (*index, wanted.ranges[*index].length)).collect();
+    let progress = session.run.progress();
+    let hashing = tokio::task::spawn_blocking(move || hash(incoming, lengths, progress.as_ref()));
+    http.accept(&path(session, "read-back"), upload.clone())?;
+    http.publish(&path(session, "ranges"), Content::bytes(list(wanted)))?;
+    let answers = ask(session, target, &upload, guest).await;
+    drop(upload);
+    // Whoever still waits for bytes learns that none will come.
+    http.withdraw(&path(session, "read-back"));
+    http.withdraw(&path(session, "ranges"));
+    let digests = hashing.await.unwrap_or_else(|error| Err(format!("hashing ended unexpectedly: {error}")));
+    judge(session, target, &answers?, digests)
+}
+
+async fn ask(
+    session: Session<'_>,
+    target: &Target,
+    upload: &Upload,
+    guest: &mut Guest,
+) -> Result<Vec<Answer>> {
+    let (list, to) = (format!("{}ranges", guest.url), format!("{}read-back", guest.url));
+    let length = upload.limit().to_string();
+    let arguments = ["send", target.device.as_str(), DROP_CACHES, &list, &to, &length];
+    tokio::select! {
+        answers = guest.script(&arguments, LONGEST, None) => answers,
+        error = watch(session, upload) => Err(error),
+    }
+}
+
+fn judge(
+    session: Session<'_>,
+    target: &Target,
+    answers: &[Answer],
+    digests: std::result::Result<Vec<(usize, Digest)>, String>,
+) -> Result<Sent> {
+    note_caches(session, answers);
+    let complaint = answers.iter().find_map(|answer| match answer {
+        Answer::Error(what, complaint) => Some((what, complaint)),
+        _ => None,
+    });
+    Ok(match (complaint, digests) {
+        (Some((what, _)), _) if what == "caches" => {
+            return Err(Guest::complaint(answers, &target.device)
+                .unwrap_or_else(|| Error::infrastructure("a complaint was lost")));
+        }
+        (Some((what, complaint)), _) => Sent::Not(format!("{what}: {complaint}")),
+        (None, _) if !answers.contains(&Answer::Sent) => {
+            Sent::Not("it never said that all was sent".to_owned())
+        }
+        (None, Ok(digests)) => Sent::Digests(digests),
+        (None, Err(why)) => Sent::Not(why),
+    })
+}
+
+/// Returns when nothing comes any more.
+async fn watch(session: Session<'_>, upload: &Upload) -> Error {
+    let stall = seconds(session.flasher.config.timeouts.stall);
+    let (mut last, mut moved) = (0, Instant::now());
+    loop {
+        tokio::time::sleep(GLANCE).await;
+        let now = upload.received();
+        if now != last {
+            (last, moved) = (now, Instant::now());
+        }
+        if moved.elapsed() > stall {
+            let text = format!("the reading back stands still after {now} bytes, for {} s", stall.as_secs());
+            return Error::infrastructure(text)
+                .help("the board's network or its medium hangs; the console may say which");
+        }
+    }
+}
+
+/// Neighbours are read in one go; where one range ends and the next begins is known here.
+fn list(wanted: Wanted<'_>) -> String {
+    let mut stretches: Vec<(u64, u64)> = Vec::new();
+    for range in wanted.indices.iter().map(|index| &wanted.ranges[*index]) {
+        match stretches.last_mut() {
+            Some((offset, length)) if *offset + *length == range.offset => *length += range.length,
+            _ => stretches.push((range.offset, range.length)),
+        }
+    }
+    stretches.iter().enumerate().map(|(number, (offset, length))| line(number, *offset, *length)).collect()
+}
+
+/// Cuts the upload into ranges of these lengths and hashes each.
+fn hash(
+    mut incoming: Incoming,
+    lengths: Vec<(usize, u64)>,
+    progress: &dyn Progress,
+) -> std::result::Result<Vec<(usize, Digest)>, String> {
+    let total = Some(lengths.iter().map(|(_, length)| length).sum());
+    let (mut piece, mut done, mut digests) = (bytes::Bytes::new(), 0, Vec::new());
+    for (index, length) in lengths {
+        let (mut hasher, mut left) = (Sha256::new(), length);
+        while left > 0 {
+            if piece.is_empty() {
+                piece = incoming.next()?.ok_or("the bytes ended before their ranges did")?;
+            }
+            let part = piece.split_to(piece.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+            hasher.update(&part);
+            left -= part.len() as u64;
+        }
+        done += length;
+        digests.push((index, <[u8; 32]>::from(hasher.finalize()).into()));
+        progress.report(Event::Advanced { step: Step::Verify, done, total });
+    }
+    match piece.is_empty() && incoming.next()?.is_none() {
+        true => Ok(digests),
+        false => Err("more bytes came than were asked for".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use disk_image::{Range, RangeKind};
+    use flasher_core::Quiet;
+    use futures_util::SinkExt;
+
+    use super::*;
+
+    #[test]
+    fn neighbours_are_read_in_one_go() {
+        let range = |offset, length| Range { offset, length, sha256: Digest::of(b""), kind: RangeKind::Data };
+        let mib = 1 << 20;
+        let ranges = [range(0, 65536), range(65536, mib - 65536), range(mib, mib), range(2 * mib, 7)];
+        let wanted = |indices| list(Wanted { ranges: &ranges, indices });
+        assert_eq!(wanted(&[1, 2, 3]), "0 65536 1 15 1048576 1 1 1 2097152 7\n");
+        assert_eq!(wanted(&[0, 2]), "0 65536 0 1\n1 1048576 1 1\n");
+    }
+
+    async fn hashed(lengths: &[u64], pieces: &[&'static str]) -> std::result::Result<Vec<Digest>, String> {
+        let (upload, incoming) = intake(lengths.iter().sum());
+        let lengths = lengths.iter().copied().enumerate().collect();
+        let hashing = tokio::task::spawn_blocking(move || hash(incoming, lengths, &Quiet));
+        let mut sink = upload.open().unwrap();
+        for piece in pieces {
+            sink.send(Bytes::from_static(piece.as_bytes())).await.unwrap();
+        }
+        drop(sink);
+        Ok(hashing.await.unwrap()?.into_iter().map(|(_, digest)| digest).collect())
+    }
+
+    #[tokio::test]
+    async fn ranges_are_cut_wherever_the_pieces_end() {
+        let expected = vec![Digest::of(b"abc"), Digest::of(b"de"), Digest::of(b"f")];
+        assert_eq!(hashed(&[3, 2, 1], &["abcdef"]).await, Ok(expected.clone()));
+        assert_eq!(hashed(&[3, 2, 1], &["a", "bcd", "ef"]).await, Ok(expected));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_not_exactly_as_long_as_its_ranges_gives_no_digest_at_all() {
+        assert_eq!(hashed(&[3, 2, 1], &["abcde"]).await, Err("only 5 of 6 bytes came".to_owned()));
+        let more = Err("more bytes came than were asked for".to_owned());
+        assert_eq!(hashed(&[3], &["abc", "d"]).await, more);
+        assert_eq!(hashed(&[3], &["abcd"]).await, more);
+    }
+}
