@@ -30,12 +30,12 @@ impl ChunkHash {
 
     /// Takes the next chunk. `false` if the thread died.
     pub(crate) fn push(&self, chunk: &Bytes) -> bool {
-        self.whole.queue.send(chunk.clone()).is_ok()
+        self.whole.push(chunk.clone())
     }
 
     /// Takes the next part of what the chunks were. `false` if the thread died.
     pub(crate) fn push_part(&self, part: &Part) -> bool {
-        self.ranges.queue.send(part.clone()).is_ok()
+        self.ranges.push(part.clone())
     }
 
     /// The digest of all chunks and the ranges; `None` if a thread died.
@@ -44,19 +44,30 @@ impl ChunkHash {
     }
 }
 
-struct Lane<Q, T> {
+/// A thread with a queue.
+pub(crate) struct Lane<Q, T> {
     queue: SyncSender<Q>,
     thread: JoinHandle<T>,
 }
 
 impl<Q: Send + 'static, T: Send + 'static> Lane<Q, T> {
-    fn start(name: &str, work: fn(Receiver<Q>) -> T) -> io::Result<Lane<Q, T>> {
+    /// Starts `work` on a thread of its own.
+    pub(crate) fn start(
+        name: &str,
+        work: impl FnOnce(Receiver<Q>) -> T + Send + 'static,
+    ) -> io::Result<Lane<Q, T>> {
         let (queue, receiver) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new().name(name.into()).spawn(move || work(receiver))?;
         Ok(Lane { queue, thread })
     }
 
-    fn finish(self) -> Option<T> {
+    /// Hands something over; `false` if the thread died.
+    pub(crate) fn push(&self, item: Q) -> bool {
+        self.queue.send(item).is_ok()
+    }
+
+    /// What the thread found out; `None` if it died.
+    pub(crate) fn finish(self) -> Option<T> {
         drop(self.queue);
         self.thread.join().ok()
     }

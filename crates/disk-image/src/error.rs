@@ -70,6 +70,30 @@ pub enum Error {
         "image `{label}` has another digest: expected sha256 {expected}, the source has {source_sha256}, the decoded image {decoded_sha256}"
     )]
     DigestDiffers { label: String, expected: Digest, source_sha256: Digest, decoded_sha256: Digest },
+    /// A block map that is none, or of an unknown version.
+    #[error("block map `{map}` cannot be used: {reason}; give the one that was made for the image, or none")]
+    Map { map: String, reason: String },
+    /// A block map of an image of another length.
+    #[error(
+        "block map `{map}` is not the one of image `{label}`: it is for {expected} bytes, the image has {found}; give the one that was made for the image, or none"
+    )]
+    MapLength { label: String, map: String, expected: u64, found: u64 },
+    /// A block map with another checksum.
+    #[error(
+        "block map `{map}` is not the one of image `{label}`: the checksum of bytes {start} to {end} differs; give the one that was made for the image, or none"
+    )]
+    MapDiffers { label: String, map: String, start: u64, end: u64 },
+    /// A file of checksums without the image.
+    #[error(
+        "checksums `{list}` cannot be used for image `{label}`: {reason}; pass the digest itself with --sha256"
+    )]
+    Checksums { label: String, list: String, reason: String },
+    /// A block map or file of checksums beyond all measure.
+    #[error("`{label}` is longer than {longest} bytes, so it is no block map and no file of checksums")]
+    TooLong { label: String, longest: u64 },
+    /// No room for standard input.
+    #[error("image `{label}` cannot be kept in `{}`: {source}; choose a folder with more room", .folder.display())]
+    Spool { label: String, folder: PathBuf, source: io::Error },
     /// Not the object that was opened or decoded before.
     #[error("image `{label}` changed while in use: it was {before}, now it is {now}")]
     Changed { label: String, before: String, now: String },
@@ -103,7 +127,7 @@ pub enum Error {
     NotAFile { label: String, kind: &'static str },
     /// A URL of another kind or one that does not parse.
     #[error(
-        "image `{label}` is not a source that can be opened: {reason}; expected a path, file://, http:// or https://"
+        "image `{label}` is not a source that can be opened: {reason}; expected a path, -, file://, http:// or https://"
     )]
     Url { label: String, reason: String },
     /// A header that HTTP does not allow. The value is not shown, it may be a secret.
@@ -133,6 +157,7 @@ impl Error {
             | Error::NotAFile { .. }
             | Error::Url { .. }
             | Error::Header { .. }
+            | Error::Spool { .. }
             | Error::Certificates { .. } => Fault::Usage,
             _ => Fault::Source,
         }

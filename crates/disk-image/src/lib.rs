@@ -6,6 +6,8 @@
 //! its end never yields a summary.
 
 mod archive;
+mod bmap;
+mod checksums;
 mod chunk_hash;
 mod decoder;
 mod decoding;
@@ -18,12 +20,16 @@ mod input;
 mod label;
 mod layer;
 mod lengths;
+mod locate;
 mod lz4;
 mod map;
 mod member;
+mod open;
 mod options;
 mod simg;
+mod small;
 mod source;
+mod spool;
 mod worker;
 
 #[cfg(test)]
@@ -36,7 +42,7 @@ pub use format::Format;
 pub use image::Image;
 pub use label::redact;
 pub use map::Piece;
-pub use options::{Secret, SourceOptions};
+pub use options::{BlockMapChoice, Secret, SourceOptions};
 
 /// Granularity of the map, in bytes: a piece begins at a multiple of it, and ends at one unless the image ends there.
 pub const BLOCK: u64 = 64 * 1024;

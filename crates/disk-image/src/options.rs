@@ -40,7 +40,19 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How to open a source. All but `sha256` matter to `http` and `https` only.
+/// Which block map (bmap-tools) says what an image does not care about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum BlockMapChoice {
+    /// The one beside an image file, if there is one: `os.img.xz.bmap`, `os.img.bmap` or `os.bmap` for `os.img.xz`.
+    #[default]
+    Beside,
+    /// None.
+    Off,
+    /// The one at this path or URL.
+    At(String),
+}
+
+/// How to open a source.
 #[derive(Clone, Default)]
 pub struct SourceOptions {
     /// Header lines sent with each request, as name and value. Kept from other origins.
@@ -55,12 +67,23 @@ pub struct SourceOptions {
     pub stall: Option<Duration>,
     /// Digest that the source or the decoded image must have.
     pub sha256: Option<Digest>,
+    /// Path or URL of a file of SHA-256 checksums that lists the image; used in place of `sha256`.
+    pub checksums: Option<String>,
+    /// Which block map is used.
+    pub block_map: BlockMapChoice,
+    /// Folder in which standard input is kept while it is needed; the one for temporary files when `None`.
+    pub spool: Option<PathBuf>,
 }
 
 impl SourceOptions {
     /// Longest wait without a byte.
     pub(crate) fn stall(&self) -> Duration {
         self.stall.unwrap_or(Duration::from_secs(30))
+    }
+
+    /// The same for another server: nothing that was meant for the image's own.
+    pub(crate) fn without_secrets(&self) -> SourceOptions {
+        SourceOptions { headers: Vec::new(), bearer: None, ..self.clone() }
     }
 }
 
@@ -75,6 +98,7 @@ impl fmt::Debug for SourceOptions {
             .field("insecure", &self.insecure)
             .field("stall", &self.stall)
             .field("sha256", &self.sha256)
+            .field("block_map", &self.block_map)
             .finish()
     }
 }

@@ -1,9 +1,10 @@
 //! Where the stored bytes come from: a file, a block device or the body of an HTTP answer.
 
 use std::fs::{File, FileType};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileTypeExt;
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -60,7 +61,7 @@ impl Layer for Bottom {
 /// A file or block device that must end at the length it had when it was opened first.
 pub(crate) struct FileSource {
     label: String,
-    file: File,
+    file: Arc<File>,
     offset: u64,
     expected: u64,
 }
@@ -68,8 +69,16 @@ pub(crate) struct FileSource {
 impl FileSource {
     /// Opens `path`; `expected` is its length in bytes as seen earlier, else the one it has now.
     pub(crate) fn open(label: &str, path: &Path, expected: Option<u64>) -> Result<FileSource, Error> {
-        let (file, length) = open(label, path)?;
-        Ok(FileSource { label: label.into(), file, offset: 0, expected: expected.unwrap_or(length) })
+        let (file, length) = open_file(label, path)?;
+        let (file, expected) = (Arc::new(file), expected.unwrap_or(length));
+        Ok(FileSource { label: label.into(), file, offset: 0, expected })
+    }
+
+    /// Reads a file that is open already, from its beginning.
+    pub(crate) fn of(label: &str, file: Arc<File>) -> Result<FileSource, Error> {
+        let failed = |source| Error::Open { label: label.into(), source };
+        let expected = file.metadata().map_err(failed)?.len();
+        Ok(FileSource { label: label.into(), file, offset: 0, expected })
     }
 
     /// Its length in bytes.
@@ -78,8 +87,8 @@ impl FileSource {
     }
 
     /// The open file.
-    pub(crate) fn file(&self) -> &File {
-        &self.file
+    pub(crate) fn handle(&self) -> Arc<File> {
+        self.file.clone()
     }
 
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
@@ -98,7 +107,7 @@ impl FileSource {
 
     fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         loop {
-            match self.file.read(buffer) {
+            match self.file.read_at(buffer, self.offset) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => {
                     return Err(Error::Read { label: self.label.clone(), offset: self.offset, source });
@@ -110,7 +119,7 @@ impl FileSource {
 }
 
 /// Opens a file or block device and tells its length in bytes. Looks before it opens: opening a pipe would block.
-fn open(label: &str, path: &Path) -> Result<(File, u64), Error> {
+pub(crate) fn open_file(label: &str, path: &Path) -> Result<(File, u64), Error> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => Error::Missing { label: label.into() },
         _ => Error::Open { label: label.into(), source },

@@ -1,10 +1,13 @@
 //! The decoding thread: reads, decodes, cuts into pieces, has everything hashed, and proves the end.
 
+use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
 
-use crate::chunk_hash::ChunkHash;
+use crate::bmap::Checker;
+use crate::chunk_hash::{ChunkHash, Lane};
 use crate::decoding::Event;
 use crate::format::foreign;
 use crate::image::Inner;
@@ -43,7 +46,8 @@ fn decode(image: &Inner, source: Source, events: &Sender<Result<Event, Error>>) 
     check_format(image, formats.first())?;
     let mut outlet = Outlet::new(image, events)?;
     let mut length = 0;
-    while let Some(chunk) = next_chunk(top.as_mut(), length)? {
+    while let Some(mut chunk) = next_chunk(top.as_mut(), length)? {
+        chunk.dont_care |= image.block_map.as_ref().map_or(0, |found| found.map.dont_care(length));
         refuse_foreign(image, length, &chunk.bytes)?;
         length += chunk.bytes.len() as u64;
         outlet.push(&chunk)?;
@@ -52,6 +56,9 @@ fn decode(image: &Inner, source: Source, events: &Sender<Result<Event, Error>>) 
     let Stored { sha256, length: source_length } = top.stored();
     let source_sha256 = sha256.unwrap_or(made.decoded_sha256);
     check_length(image, source_length, length)?;
+    if let Some(found) = &image.block_map {
+        found.check_length(&image.label, length)?;
+    }
     check_same(image, source_sha256)?;
     let checked = check_digest(image, source_sha256, made.decoded_sha256)?;
     Ok(Summary { formats, source_sha256, source_length, decoded_length: length, checked, ..made })
@@ -77,11 +84,15 @@ fn next_chunk(top: &mut dyn Layer, offset: u64) -> Result<Option<Chunk>, Error> 
     Ok((filled > 0).then(|| Chunk { bytes: bytes.into(), dont_care: !cared }))
 }
 
+/// Compares ranges; gives the beginning and end of the first that differs.
+type Sums = Lane<Bytes, Option<(u64, u64)>>;
+
 /// Where chunks go: to the digest threads, and as pieces to the consumer.
 struct Outlet<'w> {
     image: &'w Inner,
     events: &'w Sender<Result<Event, Error>>,
     hash: ChunkHash,
+    sums: Option<Sums>,
     mapper: Mapper,
     joiner: Joiner,
 }
@@ -89,11 +100,13 @@ struct Outlet<'w> {
 impl<'w> Outlet<'w> {
     fn new(image: &'w Inner, events: &'w Sender<Result<Event, Error>>) -> Result<Outlet<'w>, Error> {
         let hash = ChunkHash::start().map_err(|e| machine(image, e.to_string()))?;
-        Ok(Outlet { image, events, hash, mapper: Mapper::default(), joiner: Joiner::default() })
+        let sums = checker(image).transpose().map_err(|e| machine(image, e.to_string()))?;
+        Ok(Outlet { image, events, hash, sums, mapper: Mapper::default(), joiner: Joiner::default() })
     }
 
     fn push(&mut self, chunk: &Chunk) -> Result<(), Halt> {
-        if !self.hash.push(&chunk.bytes) {
+        let sums = self.sums.as_ref().is_none_or(|sums| sums.push(chunk.bytes.clone()));
+        if !sums || !self.hash.push(&chunk.bytes) {
             return Err(digest_died(self.image).into());
         }
         self.mapper.push(chunk);
@@ -120,6 +133,12 @@ impl<'w> Outlet<'w> {
         if let Some(piece) = self.joiner.end() {
             send(piece, self.events)?;
         }
+        let differs =
+            self.sums.map(|sums| sums.finish().ok_or_else(|| digest_died(self.image))).transpose()?;
+        if let (Some(found), Some((start, end))) = (&self.image.block_map, differs.flatten()) {
+            let (label, map) = (self.image.label.clone(), found.label.clone());
+            return Err(Error::MapDiffers { label, map, start, end: end - 1 }.into());
+        }
         let (decoded_sha256, ranges) = self.hash.finish().ok_or_else(|| digest_died(self.image))?;
         let Joiner { data_length, zero_length, dont_care_length, .. } = self.joiner;
         Ok(Summary {
@@ -139,6 +158,12 @@ impl<'w> Outlet<'w> {
 
 fn send(piece: Piece, events: &Sender<Result<Event, Error>>) -> Result<(), Halt> {
     events.blocking_send(Ok(Event::Piece(piece))).map_err(|_| Halt::Dropped)
+}
+
+/// Verifies the checksums of the block map on a thread of its own.
+fn checker(image: &Inner) -> Option<io::Result<Sums>> {
+    let map = image.block_map.as_ref().map(|found| found.map.clone()).filter(|map| map.has_sums())?;
+    Some(Lane::start("bmap-sums", move |chunks| Checker::new(map).run(&chunks)))
 }
 
 fn digest_died(image: &Inner) -> Error {

@@ -78,6 +78,36 @@ fn every_error_says_what_is_wrong_with_which_image() {
             "image `os.img` has another digest: expected sha256 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, the source has bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb, the decoded image cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc",
         ),
         (
+            Error::Map { map: "os.bmap".into(), reason: reason() },
+            Source,
+            "block map `os.bmap` cannot be used: no route; give the one that was made for the image, or none",
+        ),
+        (
+            Error::MapLength { label: label(), map: "os.bmap".into(), expected: 9, found: 7 },
+            Source,
+            "block map `os.bmap` is not the one of image `os.img`: it is for 9 bytes, the image has 7; give the one that was made for the image, or none",
+        ),
+        (
+            Error::MapDiffers { label: label(), map: "os.bmap".into(), start: 7, end: 9 },
+            Source,
+            "block map `os.bmap` is not the one of image `os.img`: the checksum of bytes 7 to 9 differs; give the one that was made for the image, or none",
+        ),
+        (
+            Error::Checksums { label: label(), list: "SHA256SUMS".into(), reason: reason() },
+            Source,
+            "checksums `SHA256SUMS` cannot be used for image `os.img`: no route; pass the digest itself with --sha256",
+        ),
+        (
+            Error::TooLong { label: label(), longest: 9 },
+            Source,
+            "`os.img` is longer than 9 bytes, so it is no block map and no file of checksums",
+        ),
+        (
+            Error::Spool { label: "-".into(), folder: "/tmp".into(), source: disk() },
+            Usage,
+            "image `-` cannot be kept in `/tmp`: bad sector; choose a folder with more room",
+        ),
+        (
             Error::Changed { label: label(), before: "5 bytes".into(), now: "6 bytes".into() },
             Source,
             "image `os.img` changed while in use: it was 5 bytes, now it is 6 bytes",
@@ -135,7 +165,7 @@ fn every_error_says_what_is_wrong_with_which_image() {
         (
             Error::Url { label: label(), reason: "empty host".into() },
             Usage,
-            "image `os.img` is not a source that can be opened: empty host; expected a path, file://, http:// or https://",
+            "image `os.img` is not a source that can be opened: empty host; expected a path, -, file://, http:// or https://",
         ),
         (
             Error::Header { label: label(), name: "a b".into() },

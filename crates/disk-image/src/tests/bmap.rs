@@ -1,0 +1,222 @@
+//! Block maps: made by the real tool, of every version, found beside the image, and those of another image.
+
+use pretty_assertions::assert_eq;
+use proptest::prelude::*;
+use sha1::Digest as _;
+
+use super::*;
+use crate::{BlockMapChoice, Fault};
+
+const UNIT: usize = 4096;
+
+/// 10 MiB and a bit: data, a hole, data up to an odd end.
+fn sparse() -> (Vec<u8>, Vec<(usize, usize)>) {
+    let image = [noise(1 << 20), vec![0; 8 << 20], noise((1 << 20) + 100)].concat();
+    (image, vec![(0, 255), (9 * 256, 10 * 256)])
+}
+
+/// A block map of `version` for the `ranges` (first and last block) of `image`.
+fn map(version: &str, image: &[u8], ranges: &[(usize, usize)]) -> String {
+    let sum = |bytes: &[u8]| match version {
+        "2.0" => hex(&sha2::Sha256::digest(bytes)),
+        _ => hex(&sha1::Sha1::digest(bytes)),
+    };
+    let attribute = |first: usize, last: usize| {
+        let bytes = &image[first * UNIT..((last + 1) * UNIT).min(image.len())];
+        match version {
+            "1.0" => String::new(),
+            "1.3" => format!(" sha1=\"{}\"", sum(bytes)),
+            _ => format!(" chksum=\"{}\"", sum(bytes)),
+        }
+    };
+    let line = |(first, last): &(usize, usize)| match first == last {
+        true => format!("<Range{}> {first} </Range>", attribute(*first, *last)),
+        false => format!("<Range{}> {first}-{last} </Range>", attribute(*first, *last)),
+    };
+    let lines: String = ranges.iter().map(line).collect();
+    let mapped: usize = ranges.iter().map(|(first, last)| last - first + 1).sum();
+    let zeros = "0".repeat(sum(b"").len());
+    let own = match version {
+        "1.0" => String::new(),
+        "1.3" => format!("<BmapFileSHA1> {zeros} </BmapFileSHA1>"),
+        _ => format!(
+            "<ChecksumType> {} </ChecksumType><BmapFileChecksum> {zeros} </BmapFileChecksum>",
+            if version == "2.0" { "sha256" } else { "sha1" }
+        ),
+    };
+    let text = format!(
+        "<?xml version=\"1.0\" ?><!-- a map --><bmap version=\"{version}\"><ImageSize> {} </ImageSize><BlockSize> {UNIT} </BlockSize><BlocksCount> {} </BlocksCount><MappedBlocksCount> {mapped} </MappedBlocksCount>{own}<BlockMap>{lines}</BlockMap></bmap>",
+        image.len(),
+        image.len().div_ceil(UNIT),
+    );
+    let digest = sum(text.as_bytes());
+    text.replacen(&zeros, &digest, 1)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn decode_with(stored: &[u8], map: &str) -> Result<Decoded, Error> {
+    let (image, map) = (file_of(stored), file_of(map.as_bytes()));
+    let block_map = BlockMapChoice::At(path_of(map.path()).into());
+    let decoded =
+        decode(path_of(image.path()), SourceOptions { block_map, ..SourceOptions::default() }).await;
+    decoded.map_err(|error| match error {
+        Error::MapDiffers { start, end, .. } => {
+            Error::MapDiffers { label: "X".into(), map: "M".into(), start, end }
+        }
+        Error::MapLength { expected, found, .. } => {
+            Error::MapLength { label: "X".into(), map: "M".into(), expected, found }
+        }
+        Error::Map { reason, .. } => Error::Map { map: "M".into(), reason },
+        other => other,
+    })
+}
+
+#[tokio::test]
+async fn what_a_block_map_leaves_out_is_neither_written_nor_missed() {
+    let (image, ranges) = sparse();
+    for version in ["1.0", "1.3", "1.4", "2.0"] {
+        for format in [Format::Raw, Format::Xz] {
+            let decoded = decode_with(&encode(format, &image), &map(version, &image, &ranges)).await;
+            let decoded = decoded.unwrap_or_else(|e| panic!("{version} {format}: {e}"));
+            assert!(decoded.bytes() == image, "{version} {format}");
+            let gap = Piece::DontCare { offset: 1 << 20, length: 8 << 20 };
+            assert!(decoded.pieces.contains(&gap), "{version} {format}");
+            assert_eq!(decoded.summary.dont_care_length, 8 << 20, "{version} {format}");
+            assert_eq!(decoded.summary.decoded_sha256, Digest::of(&image), "{version} {format}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_zero_is_written_although_the_block_map_leaves_it_out() {
+    let (mut image, ranges) = sparse();
+    let map = map("2.0", &image, &ranges);
+    image[5 << 20] = 1; // a map of an older image would lose it
+    let decoded = decode_with(&image, &map).await.unwrap();
+    let data = |piece: &Piece| matches!(piece, Piece::Data { offset, .. } if *offset == 5 << 20);
+    assert!(decoded.pieces.iter().any(data) && decoded.bytes() == image);
+}
+
+#[tokio::test]
+async fn a_block_map_of_another_image_is_told() {
+    let (image, ranges) = sparse();
+    let map = map("2.0", &image, &ranges);
+    let mut other = image.clone();
+    other[9 << 20] ^= 1;
+    for format in [Format::Raw, Format::Gzip] {
+        let error = decode_with(&encode(format, &other), &map).await.expect_err("another image");
+        assert_eq!(
+            error.to_string(),
+            "block map `M` is not the one of image `X`: the checksum of bytes 9437184 to 10485859 differs; give the one that was made for the image, or none"
+        );
+        let error = decode_with(&encode(format, &image[..image.len() - 1]), &map).await.expect_err("shorter");
+        assert_eq!(
+            error.to_string(),
+            "block map `M` is not the one of image `X`: it is for 10485860 bytes, the image has 10485859; give the one that was made for the image, or none"
+        );
+        assert_eq!(error.fault(), Fault::Source);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_block_map_is_refused() {
+    let (image, ranges) = sparse();
+    let sound = map("2.0", &image, &ranges);
+    let old = map("1.0", &image, &ranges);
+    for (text, reason) in [
+        (sound.replace("0-255", "0-254"), "its checksum of itself differs, so it was changed or damaged"),
+        (
+            sound.replace("version=\"2.0\"", "version=\"3.0\""),
+            "its version is `3.0`, expected 1.0 to 1.4 or 2.x",
+        ),
+        (
+            sound.replace(">\u{20}sha256", "> md5"),
+            "its checksum type is `md5`, expected sha1, sha256 or sha512",
+        ),
+        (sound.replace("BmapFileChecksum", "Other"), "it has no `BmapFileChecksum`"),
+        (old.replace("bmap ", "map ").replace("/bmap", "/map"), "its root is `map`, expected `bmap`"),
+        (old.replace("0-255", "0-x"), "`x` is no block number"),
+        (old.replace("0-255", "9-3"), "its range `9-3` is empty, out of order or outside of the image"),
+        (
+            old.replace("0-255", "0-2400"),
+            "its range `2304-2560` is empty, out of order or outside of the image",
+        ),
+        (old.replace("2304-2560", "2304-99999"), "it tells 513 mapped blocks and lists 513"),
+        (old.replace("> 4096 <", "> 0 <"), "2561 blocks of 0 bytes are not an image of 10485860 bytes"),
+        (old.replace("> 513 <", "> 512 <"), "it tells 512 mapped blocks and lists 513"),
+        (old.replace("2304-2560", "18446744073709551615"), "block 18446744073709551615 is out of reach"),
+    ] {
+        match decode_with(&image, &text).await {
+            Err(Error::Map { reason: found, .. }) => assert_eq!(found, reason),
+            Ok(_) => assert!(reason.ends_with("513 mapped blocks and lists 513"), "{reason}"), // clipped at the end
+            Err(error) => panic!("{reason}: {error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_block_map_beside_an_image_is_found_unless_told_otherwise() {
+    let (image, ranges) = sparse();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("os.img.xz");
+    std::fs::write(&file, encode(Format::Xz, &image)).unwrap();
+    for name in ["os.img.xz.bmap", "os.img.bmap", "os.bmap"] {
+        let beside = folder.path().join(name);
+        std::fs::write(&beside, map("2.0", &image, &ranges)).unwrap();
+        let opened = Image::open(path_of(&file), SourceOptions::default()).await.unwrap();
+        let described = format!("{} (version 2.0, 2 of 2 ranges with a checksum)", beside.display());
+        assert_eq!(opened.block_map(), Some(described));
+        assert_eq!(drain(&opened).await.unwrap().summary.dont_care_length, 8 << 20, "{name}");
+        let off = SourceOptions { block_map: BlockMapChoice::Off, ..SourceOptions::default() };
+        let decoded = decode(path_of(&file), off).await.unwrap();
+        assert_eq!((decoded.summary.dont_care_length, decoded.summary.zero_length), (0, 8 << 20));
+        std::fs::remove_file(&beside).unwrap();
+    }
+    let without = Image::open(path_of(&file), SourceOptions::default()).await.unwrap();
+    assert_eq!(without.block_map(), None);
+}
+
+#[tokio::test]
+async fn a_map_of_the_real_tool_fits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, _) = sparse();
+    let file = folder.path().join("os.img");
+    let mut sparse = std::fs::File::create(&file).unwrap();
+    sparse.set_len(image.len() as u64).unwrap();
+    sparse.write_all(&image[..1 << 20]).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&sparse, &image[9 << 20..], 9 << 20).unwrap();
+    let made = Command::new("bmaptool")
+        .args(["create", "-o"])
+        .arg(folder.path().join("os.bmap"))
+        .arg(&file)
+        .output();
+    let Ok(made) = made else { return println!("skipped: bmaptool is not installed") };
+    if !made.status.success() {
+        return println!(
+            "skipped: bmaptool cannot map this file system: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+    }
+    let decoded = decode(path_of(&file), SourceOptions::default()).await.unwrap();
+    assert_eq!(decoded.summary.dont_care_length, 8 << 20);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_makes_a_block_map_panic(at in any::<proptest::sample::Index>(), with in "[0-9a-f<>/&\"-]{0,20}", cut in 0usize..30) {
+        let (image, ranges) = (noise(3 * UNIT), [(0, 0), (2, 2)]);
+        let mut text = map("1.0", &image, &ranges);
+        let at = at.index(text.len());
+        text.replace_range(at..(at + cut).min(text.len()), &with);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        match runtime.block_on(decode_with(&image, &text)) {
+            Ok(decoded) => prop_assert!(decoded.bytes() == image),
+            Err(error) => prop_assert_eq!(error.fault(), Fault::Source, "{}", error),
+        }
+    }
+}
