@@ -112,6 +112,11 @@ pub enum Error {
     /// The connection is open, but silent.
     #[error("transfer of image `{label}` stalled at byte {received}: no byte for {} s", .waited.as_secs_f64())]
     Stalled { label: String, received: u64, waited: Duration },
+    /// The connection is open, but next to silent.
+    #[error(
+        "transfer of image `{label}` drips: {bytes} bytes in {} s of waiting, at byte {received}", .waited.as_secs()
+    )]
+    Drips { label: String, received: u64, bytes: u64, waited: Duration },
     /// The server says 401 or 403.
     #[error(
         "server of image `{label}` refuses access (status {status}); pass a bearer token or a header it accepts"
@@ -151,7 +156,8 @@ impl Error {
             Error::Status { status: 408 | 425 | 429 | 500.., .. }
             | Error::Connect { .. }
             | Error::Cut { .. }
-            | Error::Stalled { .. } => Fault::Network,
+            | Error::Stalled { .. }
+            | Error::Drips { .. } => Fault::Network,
             Error::Unauthorized { .. }
             | Error::Unframed { .. }
             | Error::NotAFile { .. }

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::bmap::BlockMap;
-use crate::http::{Body, Http};
+use crate::http::{Body, Http, Validator};
 use crate::open::{Opened, open};
 use crate::source::{FileSource, Source};
 use crate::{Decoding, Digest, Error, Format, SourceOptions, label, worker};
@@ -41,7 +41,7 @@ pub(crate) enum Origin {
     File(PathBuf),
     /// A copy of standard input, without a name.
     Spool(Arc<File>),
-    Http(Arc<Http>),
+    Http(Arc<Http>, Validator),
 }
 
 impl Image {
@@ -104,8 +104,9 @@ impl Image {
         let image = self.inner.clone();
         let (body, transfer) = match &self.inner.origin {
             Origin::File(_) | Origin::Spool(_) => (None, None),
-            Origin::Http(http) => {
-                let (body, transfer) = Body::start(&image.runtime, http.clone(), image.source_length);
+            Origin::Http(http, validator) => {
+                let (http, validator) = (http.clone(), validator.clone());
+                let (body, transfer) = Body::start(&image.runtime, http, image.source_length, validator);
                 (Some(body), Some(transfer))
             }
         };
@@ -132,7 +133,7 @@ fn source(image: &Inner, body: Option<Body>) -> Result<Source, Error> {
             Ok(Source::File(FileSource::open(&image.label, path, image.source_length)?))
         }
         (Origin::Spool(file), _) => Ok(Source::File(FileSource::of(&image.label, file.clone())?)),
-        (Origin::Http(_), Some(body)) => Ok(Source::Http(body)),
-        (Origin::Http(_), None) => Err(Error::Ended { label: image.label.clone() }),
+        (Origin::Http(..), Some(body)) => Ok(Source::Http(body)),
+        (Origin::Http(..), None) => Err(Error::Ended { label: image.label.clone() }),
     }
 }

@@ -115,7 +115,7 @@ async fn open_http(
         Format::Raw => source_length,
         _ => simg::image_length(format, &head),
     };
-    let origin = Origin::Http(Arc::new(http));
+    let origin = Origin::Http(Arc::new(http), answer.validator);
     Ok(Opened { format, source_length, decoded_length, origin, block_map: None, sha256: None })
 }
 

@@ -65,6 +65,8 @@ pub struct SourceOptions {
     pub insecure: bool,
     /// Longest wait without a byte; 30 seconds when `None`.
     pub stall: Option<Duration>,
+    /// How often a server is asked again, without progress in between, when that can help; 3 times when `None`.
+    pub retries: Option<u32>,
     /// Digest that the source or the decoded image must have.
     pub sha256: Option<Digest>,
     /// Path or URL of a file of SHA-256 checksums that lists the image; used in place of `sha256`.
@@ -79,6 +81,11 @@ impl SourceOptions {
     /// Longest wait without a byte.
     pub(crate) fn stall(&self) -> Duration {
         self.stall.unwrap_or(Duration::from_secs(30))
+    }
+
+    /// How often a server is asked again.
+    pub(crate) fn retries(&self) -> u32 {
+        self.retries.unwrap_or(3)
     }
 
     /// The same for another server: nothing that was meant for the image's own.

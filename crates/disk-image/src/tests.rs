@@ -7,6 +7,7 @@ mod formats;
 mod hostile;
 mod http;
 mod pieces;
+mod resume;
 mod server;
 mod simg;
 mod tls;

@@ -148,6 +148,11 @@ fn every_error_says_what_is_wrong_with_which_image() {
             "transfer of image `os.img` stalled at byte 7: no byte for 1.5 s",
         ),
         (
+            Error::Drips { label: label(), received: 7, bytes: 3, waited: Duration::from_secs(30) },
+            Network,
+            "transfer of image `os.img` drips: 3 bytes in 30 s of waiting, at byte 7",
+        ),
+        (
             Error::Unauthorized { label: label(), status: 401 },
             Usage,
             "server of image `os.img` refuses access (status 401); pass a bearer token or a header it accepts",

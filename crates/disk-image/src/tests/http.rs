@@ -16,7 +16,7 @@ async fn fetch(
 }
 
 fn patience(stall: Duration) -> SourceOptions {
-    SourceOptions { stall: Some(stall), ..SourceOptions::default() }
+    SourceOptions { stall: Some(stall), retries: Some(0), ..SourceOptions::default() }
 }
 
 #[tokio::test]
@@ -92,7 +92,8 @@ async fn an_answer_that_is_no_image_is_told_apart() {
     ] {
         let server = Server::start(move |_, _| Reply::status(status)).await;
         let url = server.url("/os.img");
-        let error = Image::open(&url, SourceOptions::default()).await.expect_err("no image");
+        let options = SourceOptions { retries: Some(0), ..SourceOptions::default() };
+        let error = Image::open(&url, options).await.expect_err("no image");
         assert_eq!(error.to_string(), message.replace("`URL`", &format!("`{url}`")));
         assert_eq!(error.fault(), fault, "{status}");
     }

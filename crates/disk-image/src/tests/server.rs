@@ -12,12 +12,14 @@ pub(crate) struct Reply {
     bytes: Vec<u8>,
     /// Keep the connection open, silently, until the client goes.
     hold: bool,
+    /// Send the body byte by byte, with pauses.
+    drip: bool,
 }
 
 impl Reply {
     /// Exactly these bytes, then the end of the connection.
     pub(crate) fn exact(bytes: impl AsRef<[u8]>) -> Reply {
-        Reply { bytes: bytes.as_ref().to_vec(), hold: false }
+        Reply { bytes: bytes.as_ref().to_vec(), hold: false, drip: false }
     }
 
     /// Header lines and a body.
@@ -43,6 +45,11 @@ impl Reply {
     /// The same, but silence instead of the end.
     pub(crate) fn held(self) -> Reply {
         Reply { hold: true, ..self }
+    }
+
+    /// The same, but its last bytes one by one, so slowly that it never ends.
+    pub(crate) fn dripping(self) -> Reply {
+        Reply { drip: true, ..self }
     }
 }
 
@@ -110,9 +117,24 @@ pub(crate) async fn converse(
     let number = log.lock().unwrap().len();
     log.lock().unwrap().push(head.clone());
     let reply = answer(number, &head);
+    if reply.drip {
+        return drip(stream, &reply.bytes).await;
+    }
     // The client may leave in the middle: it does so after the head of an image.
     if stream.write_all(&reply.bytes).await.is_ok() && reply.hold {
         let _ = stream.read_u8().await;
     }
     let _ = stream.shutdown().await;
+}
+
+async fn drip(mut stream: impl AsyncWrite + Unpin, bytes: &[u8]) {
+    let head = bytes.len().saturating_sub(100_000);
+    let mut sent = stream.write_all(&bytes[..head]).await;
+    for byte in &bytes[head..] {
+        if sent.is_err() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        sent = stream.write_all(&[*byte]).await;
+    }
 }

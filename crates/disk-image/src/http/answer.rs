@@ -1,0 +1,139 @@
+//! An answer whose body is read chunk by chunk, with limits on silence and on slowness.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_RANGE, TRANSFER_ENCODING};
+use reqwest::{Response, Version};
+
+use super::Validator;
+use crate::Error;
+use crate::error::chain;
+
+/// Slowest server, in bytes a second of waiting for it; one that drips is as good as silent.
+const SLOWEST: u64 = 1024;
+
+/// The source, or a part of it to its end. Offsets and lengths are those of the whole source.
+pub(crate) struct Answer {
+    label: String,
+    response: Response,
+    stall: Duration,
+    /// Waiting and bytes since slowness was last looked at.
+    waited: Duration,
+    dripped: u64,
+    received: u64,
+    /// Where the body begins.
+    pub(crate) offset: u64,
+    /// Bytes of the whole source, if announced.
+    pub(crate) length: Option<u64>,
+    /// Whether a cut can be told from the end (RFC 9112 section 6.3: not if only the close of the connection ends the body).
+    pub(crate) framed: bool,
+    /// Which version of the source it is.
+    pub(crate) validator: Validator,
+}
+
+impl Answer {
+    /// An answer with status 200.
+    pub(super) fn whole(label: String, response: Response, stall: Duration) -> Answer {
+        let length = response.content_length();
+        let http1 = matches!(response.version(), Version::HTTP_09 | Version::HTTP_10 | Version::HTTP_11);
+        let framed = length.is_some() || !http1 || response.headers().contains_key(TRANSFER_ENCODING);
+        let validator = Validator::of(response.headers());
+        let (waited, dripped) = (Duration::ZERO, 0);
+        Answer { label, response, stall, waited, dripped, received: 0, offset: 0, length, framed, validator }
+    }
+
+    /// An answer with status 206, which must say where it begins and how long the whole is.
+    pub(super) fn part(label: String, response: Response, stall: Duration) -> Result<Answer, Error> {
+        let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+        match range.and_then(content_range) {
+            Some((offset, length)) => {
+                let whole = Answer::whole(label, response, stall);
+                Ok(Answer { received: offset, offset, length: Some(length), framed: true, ..whole })
+            }
+            None => Err(Error::Status { label, status: response.status().as_u16() }),
+        }
+    }
+
+    /// The next bytes of the body, never none of them; `None` is its end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            let begun = Instant::now();
+            let chunk = tokio::time::timeout(self.stall, self.response.chunk()).await;
+            self.waited += begun.elapsed();
+            match chunk.map_err(|_| self.stalled())?.map_err(|e| self.cut(chain(e)))? {
+                Some(chunk) if chunk.is_empty() => {}
+                Some(chunk) => {
+                    self.received += chunk.len() as u64;
+                    self.dripped += chunk.len() as u64;
+                    self.check_pace()?;
+                    return Ok(Some(chunk));
+                }
+                None if self.length.is_some_and(|length| length != self.received) => {
+                    return Err(self.cut("the body ended early".into()));
+                }
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The first `wanted` bytes of the body, fewer only if it has no more.
+    pub(crate) async fn head(&mut self, wanted: usize) -> Result<Vec<u8>, Error> {
+        let mut head = Vec::new();
+        while head.len() < wanted {
+            let Some(chunk) = self.next().await? else { break };
+            head.extend_from_slice(&chunk[..chunk.len().min(wanted - head.len())]);
+        }
+        Ok(head)
+    }
+
+    /// Only waiting for the server counts, not that the board is slow.
+    fn check_pace(&mut self) -> Result<(), Error> {
+        if self.waited < self.stall {
+            return Ok(());
+        }
+        let least = self.waited.as_secs_f64() * SLOWEST as f64;
+        let (bytes, waited) = (std::mem::take(&mut self.dripped), std::mem::take(&mut self.waited));
+        if bytes as f64 >= least {
+            return Ok(());
+        }
+        Err(Error::Drips { label: self.label.clone(), received: self.received, bytes, waited })
+    }
+
+    fn stalled(&self) -> Error {
+        Error::Stalled { label: self.label.clone(), received: self.received, waited: self.stall }
+    }
+
+    fn cut(&self, reason: String) -> Error {
+        Error::Cut { label: self.label.clone(), received: self.received, expected: self.length, reason }
+    }
+}
+
+/// Beginning and length of the whole in `bytes FIRST-LAST/LENGTH`, if it goes to the end (RFC 9110 section 14.4).
+fn content_range(text: &str) -> Option<(u64, u64)> {
+    let (range, length) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last, length): (u64, u64, u64) =
+        (first.parse().ok()?, last.parse().ok()?, length.parse().ok()?);
+    (first <= last && last.checked_add(1) == Some(length)).then_some((first, length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_says_where_it_begins_and_goes_to_the_end() {
+        for (text, found) in [
+            ("bytes 5-9/10", Some((5, 10))),
+            ("bytes 5-8/10", None),
+            ("bytes 5-9/*", None),
+            ("bytes */10", None),
+            ("bytes 9-5/10", None),
+            ("items 5-9/10", None),
+            ("bytes 5-18446744073709551615/0", None),
+        ] {
+            assert_eq!(content_range(text), found, "{text}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Fetches a source over HTTP(S): redirects that keep secrets at home, deadlines, and ends that prove themselves.
+
+mod answer;
+mod body;
+mod credentials;
+mod retry;
+mod validator;
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, IF_RANGE, LOCATION, RANGE};
+use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
+
+use crate::error::chain;
+use crate::{Error, SourceOptions};
+
+pub(crate) use answer::Answer;
+pub(crate) use body::Body;
+use retry::Patience;
+pub(crate) use validator::Validator;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const REDIRECTS: usize = 10;
+
+/// What is needed to ask for the source again and again.
+pub(crate) struct Http {
+    label: String,
+    url: Url,
+    headers: HeaderMap,
+    certificates: Vec<Certificate>,
+    insecure: bool,
+    stall: Duration,
+    retries: u32,
+}
+
+impl Http {
+    /// Prepares requests for `url`. Percent-encoded characters and the query are sent as they were given.
+    pub(crate) async fn new(label: &str, url: &str, options: &SourceOptions) -> Result<Http, Error> {
+        let url = Url::parse(url).map_err(|e| Error::Url { label: label.into(), reason: e.to_string() })?;
+        let headers = credentials::headers(label, options)?;
+        let certificates = credentials::certificates(label, options).await?;
+        let (insecure, stall, retries) = (options.insecure, options.stall(), options.retries());
+        Ok(Http { label: label.into(), url, headers, certificates, insecure, stall, retries })
+    }
+
+    /// The whole source. Asks again when trying again may help.
+    pub(crate) async fn get(&self) -> Result<Answer, Error> {
+        let mut patience = Patience::new(self.retries);
+        loop {
+            match self.ask(None).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => patience.pause(error).await?,
+            }
+        }
+    }
+
+    /// The source from byte `offset` on if the server proves that it is still the one of `validator`, else the whole of it.
+    async fn get_from(&self, offset: u64, validator: &Validator) -> Result<Answer, Error> {
+        let wanted = validator.if_range().map(|proof| (offset, proof));
+        let answer = self.ask(wanted).await?;
+        match answer.offset {
+            0 => Ok(answer),
+            from if from == offset && validator.proves(&answer.validator) => Ok(answer),
+            _ => self.ask(None).await, // a part, but not of what was asked for
+        }
+    }
+
+    /// Follows up to 10 redirects. Headers of the caller never reach another origin.
+    async fn ask(&self, part: Option<(u64, HeaderValue)>) -> Result<Answer, Error> {
+        let mut url = self.url.clone();
+        let mut headers = self.headers.clone();
+        for _ in 0..=REDIRECTS {
+            let mut all = headers.clone();
+            if let Some((offset, proof)) = &part {
+                let range = HeaderValue::from_str(&format!("bytes={offset}-"));
+                all.insert(RANGE, range.map_err(|e| self.machine(e.to_string()))?);
+                all.insert(IF_RANGE, proof.clone());
+            }
+            let response = self.request(&url, all).await?;
+            if !response.status().is_redirection() {
+                return self.answer(response, part.is_some());
+            }
+            let next = self.redirected(&url, &response)?;
+            if next.origin() != url.origin() {
+                headers.clear();
+            }
+            url = next;
+        }
+        Err(self.redirect_error(format!("more than {REDIRECTS} redirects")))
+    }
+
+    async fn request(&self, url: &Url, headers: HeaderMap) -> Result<Response, Error> {
+        let request = self.client(url)?.get(url.clone()).header(ACCEPT_ENCODING, "identity").headers(headers);
+        let sent = tokio::time::timeout(CONNECT_TIMEOUT.min(self.stall) + self.stall, request.send()).await;
+        let waited = self.stall;
+        sent.map_err(|_| Error::Stalled { label: self.label.clone(), received: 0, waited })?.map_err(
+            |error| {
+                let label = self.label.clone();
+                match error.is_connect() {
+                    true => Error::Connect { label, reason: chain(error) },
+                    false => Error::Cut { label, received: 0, expected: None, reason: chain(error) },
+                }
+            },
+        )
+    }
+
+    /// A client for one request. One for plain HTTP does not load the system's certificates: there may be none.
+    fn client(&self, url: &Url) -> Result<Client, Error> {
+        // An error says that the process has a provider already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = Client::builder()
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT.min(self.stall))
+            .pool_max_idle_per_host(0)
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate();
+        let builder = match url.scheme() {
+            "https" => builder
+                .tls_certs_merge(self.certificates.clone())
+                .tls_danger_accept_invalid_certs(self.insecure),
+            _ => builder.tls_certs_only([]),
+        };
+        builder.build().map_err(|e| self.machine(chain(e)))
+    }
+
+    fn redirected(&self, url: &Url, response: &Response) -> Result<Url, Error> {
+        let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+        let next = location.and_then(|location| url.join(location).ok());
+        next.filter(|next| matches!(next.scheme(), "http" | "https")).ok_or_else(|| {
+            self.redirect_error(format!(
+                "its server redirects (status {}) to no http URL",
+                response.status().as_u16()
+            ))
+        })
+    }
+
+    fn redirect_error(&self, reason: String) -> Error {
+        Error::Redirect { label: self.label.clone(), reason }
+    }
+
+    fn machine(&self, reason: String) -> Error {
+        Error::Machine { label: self.label.clone(), reason }
+    }
+
+    fn answer(&self, response: Response, part: bool) -> Result<Answer, Error> {
+        let (label, status) = (self.label.clone(), response.status().as_u16());
+        match response.status() {
+            StatusCode::OK => Ok(Answer::whole(label, response, self.stall)),
+            StatusCode::PARTIAL_CONTENT if part => Answer::part(label, response, self.stall),
+            StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::NotFound { label, status }),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Error::Unauthorized { label, status }),
+            _ => Err(Error::Status { label, status }),
+        }
+    }
+}

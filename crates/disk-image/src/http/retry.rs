@@ -1,0 +1,38 @@
+//! How often and how long to wait before a server is asked again.
+
+use std::time::Duration;
+
+use crate::{Error, Fault};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Tries that are left until there is progress, each after a longer pause.
+pub(super) struct Patience {
+    retries: u32,
+    left: u32,
+    pause: Duration,
+}
+
+impl Patience {
+    /// As many tries after the first one.
+    pub(super) fn new(retries: u32) -> Patience {
+        Patience { retries, left: retries, pause: FIRST_PAUSE }
+    }
+
+    /// Waits before the next try; gives the error back if trying again cannot help or there were tries enough.
+    pub(super) async fn pause(&mut self, error: Error) -> Result<(), Error> {
+        if error.fault() != Fault::Network || self.left == 0 {
+            return Err(error);
+        }
+        self.left -= 1;
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+
+    /// There was progress: begin anew.
+    pub(super) fn renew(&mut self) {
+        *self = Patience::new(self.retries);
+    }
+}
