@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::{Digest, Error, Format, Piece};
+use crate::{Cached, Digest, Error, Format, Piece};
 
 /// Everything known about an image after its proven end. Lengths and offsets are bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Summary {
     pub ranges: Vec<Range>,
     /// Which digest was the demanded one, if one was.
     pub checked: Option<Checked>,
+    /// What became of it in the cache.
+    pub cached: Cached,
 }
 
 /// What the demanded digest was the digest of.

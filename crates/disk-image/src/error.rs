@@ -91,6 +91,11 @@ pub enum Error {
     /// A block map or file of checksums beyond all measure.
     #[error("`{label}` is longer than {longest} bytes, so it is no block map and no file of checksums")]
     TooLong { label: String, longest: u64 },
+    /// A copy in the cache that was changed or damaged.
+    #[error(
+        "the copy of image `{label}` in the cache is damaged (`{}`, {what}); try again, it is fetched and decoded anew", .copy.display()
+    )]
+    Copy { label: String, copy: PathBuf, what: String },
     /// No room for standard input.
     #[error("image `{label}` cannot be kept in `{}`: {source}; choose a folder with more room", .folder.display())]
     Spool { label: String, folder: PathBuf, source: io::Error },
@@ -157,7 +162,8 @@ impl Error {
             | Error::Connect { .. }
             | Error::Cut { .. }
             | Error::Stalled { .. }
-            | Error::Drips { .. } => Fault::Network,
+            | Error::Drips { .. }
+            | Error::Copy { .. } => Fault::Network,
             Error::Unauthorized { .. }
             | Error::Unframed { .. }
             | Error::NotAFile { .. }

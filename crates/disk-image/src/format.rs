@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Error;
 use crate::archive::is_tar;
 
@@ -9,7 +11,7 @@ use crate::archive::is_tar;
 pub(crate) const HEAD: usize = 512;
 
 /// How the image is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Format {
     /// As it is.
     Raw,

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::bmap::BlockMap;
+use crate::cache::{Hit, Keep};
 use crate::http::{Body, Http, Validator};
 use crate::open::{Opened, open};
 use crate::source::{FileSource, Source};
@@ -33,13 +34,17 @@ pub(crate) struct Inner {
     pub(crate) sha256: Option<Digest>,
     /// Digest of the source as decoded first.
     pub(crate) source_sha256: OnceLock<Digest>,
+    /// Where it is to be kept.
+    pub(crate) keep: Option<Keep>,
+    /// The copy in the cache, once there is one.
+    pub(crate) hit: OnceLock<Hit>,
     runtime: Handle,
 }
 
 /// Where the stored bytes are, to be read as often as needed.
 pub(crate) enum Origin {
     File(PathBuf),
-    /// A copy of standard input, without a name.
+    /// A copy: of standard input, without a name, or in the cache.
     Spool(Arc<File>),
     Http(Arc<Http>, Validator),
 }
@@ -54,7 +59,7 @@ impl Image {
     /// The source is missing, empty, out of reach, forbidden or nothing that can be written as a disk image.
     pub async fn open(source: &str, options: SourceOptions) -> Result<Image, Error> {
         let label = label::redact(source);
-        let Opened { format, source_length, decoded_length, origin, block_map, sha256 } =
+        let Opened { format, source_length, decoded_length, origin, block_map, sha256, keep, hit } =
             open(&label, source, &options).await?;
         let (source_sha256, runtime) = (OnceLock::new(), Handle::current());
         let inner = Inner {
@@ -66,6 +71,8 @@ impl Image {
             block_map,
             sha256,
             source_sha256,
+            keep,
+            hit: hit.map_or_else(OnceLock::new, OnceLock::from),
             runtime,
         };
         Ok(Image { inner: Arc::new(inner) })
@@ -93,6 +100,11 @@ impl Image {
         self.inner.decoded_length.or(mapped)
     }
 
+    /// Whether it comes out of the cache, so that nothing is fetched or decoded.
+    pub fn is_cached(&self) -> bool {
+        self.inner.hit.get().is_some()
+    }
+
     /// The block map in use and how much of the image it vouches for, for messages and receipts.
     pub fn block_map(&self) -> Option<String> {
         self.inner.block_map.as_ref().map(BlockMap::describe)
@@ -103,12 +115,12 @@ impl Image {
         let (sender, events) = mpsc::channel(QUEUE);
         let image = self.inner.clone();
         let (body, transfer) = match &self.inner.origin {
-            Origin::File(_) | Origin::Spool(_) => (None, None),
-            Origin::Http(http, validator) => {
+            Origin::Http(http, validator) if image.hit.get().is_none() => {
                 let (http, validator) = (http.clone(), validator.clone());
                 let (body, transfer) = Body::start(&image.runtime, http, image.source_length, validator);
                 (Some(body), Some(transfer))
             }
+            _ => (None, None),
         };
         let runtime = image.runtime.clone();
         runtime.spawn_blocking(move || worker::run(&image, source(&image, body), &sender));
@@ -128,6 +140,9 @@ impl fmt::Debug for Image {
 }
 
 fn source(image: &Inner, body: Option<Body>) -> Result<Source, Error> {
+    if let (Some(hit), None) = (image.hit.get(), &body) {
+        return Ok(Source::Copy(FileSource::of(&image.label, hit.file.clone())?, hit.clone()));
+    }
     match (&image.origin, body) {
         (Origin::File(path), _) => {
             Ok(Source::File(FileSource::open(&image.label, path, image.source_length)?))

@@ -7,6 +7,8 @@
 
 mod archive;
 mod bmap;
+mod cache;
+mod checks;
 mod checksums;
 mod chunk_hash;
 mod decoder;
@@ -26,6 +28,7 @@ mod map;
 mod member;
 mod open;
 mod options;
+mod outlet;
 mod simg;
 mod small;
 mod source;
@@ -35,6 +38,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use cache::{Cache, Cached};
 pub use decoding::{Checked, Decoding, Range, RangeKind, Summary};
 pub use digest::{Digest, DigestError};
 pub use error::{Error, Fault};

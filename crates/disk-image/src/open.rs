@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::bmap::{self, BlockMap};
+use crate::cache::{Cache, Hit, Keep, Key};
 use crate::format::{HEAD, recognise};
 use crate::http::Http;
 use crate::image::Origin;
@@ -22,6 +23,29 @@ pub(crate) struct Opened {
     pub(crate) origin: Origin,
     pub(crate) block_map: Option<BlockMap>,
     pub(crate) sha256: Option<Digest>,
+    pub(crate) keep: Option<Keep>,
+    pub(crate) hit: Option<Hit>,
+}
+
+impl Opened {
+    fn new(
+        format: Format,
+        origin: Origin,
+        source_length: Option<u64>,
+        decoded_length: Option<u64>,
+    ) -> Opened {
+        let (block_map, sha256, keep, hit) = (None, None, None, None);
+        Opened { format, source_length, decoded_length, origin, block_map, sha256, keep, hit }
+    }
+
+    /// A copy in the cache.
+    fn copy(hit: Hit) -> Opened {
+        let meta = hit.meta.clone();
+        let format = meta.formats.first().copied().unwrap_or(Format::Raw);
+        let origin = Origin::Spool(hit.file.clone());
+        let (source_length, decoded_length) = (Some(meta.source_length), Some(meta.decoded_length));
+        Opened { hit: Some(hit), ..Opened::new(format, origin, source_length, decoded_length) }
+    }
 }
 
 /// Opens `source` and reads its companions.
@@ -32,10 +56,15 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
         None => options.sha256,
     };
     let block_map = block_map(source, &place, options).await?;
+    let shelf = Shelf {
+        cache: options.cache.clone(),
+        sha256,
+        block_map: block_map.as_ref().map(|found| found.sha256),
+    };
     let opened = match place {
-        Place::Path(path) => open_file(label, path).await?,
+        Place::Path(path) => open_file(label, path, shelf).await?,
         Place::Stdin => open_spool(label, spool::stdin(options.spool.as_deref()).await?).await?,
-        Place::Http => open_http(label, source, options, sha256).await?,
+        Place::Http => open_http(label, source, options, shelf).await?,
     };
     if let (Some(found), Some(length)) = (&block_map, opened.decoded_length) {
         found.check_length(label, length)?;
@@ -57,10 +86,40 @@ async fn block_map(source: &str, place: &Place, options: &SourceOptions) -> Resu
     }
 }
 
-async fn open_file(label: &str, path: PathBuf) -> Result<Opened, Error> {
+/// The cache, and what is looked for there.
+struct Shelf {
+    cache: Option<Cache>,
+    sha256: Option<Digest>,
+    block_map: Option<Digest>,
+}
+
+impl Shelf {
+    /// A copy of what has the demanded digest.
+    fn by_digest(&self) -> Option<Hit> {
+        self.cache.as_ref()?.find_digest(self.sha256?, self.block_map)
+    }
+
+    /// A copy of the source, or else where it is to be kept.
+    fn by_key(&self, key: Option<Key>) -> (Option<Hit>, Option<Keep>) {
+        let Some((cache, key)) = self.cache.clone().zip(key) else { return (None, None) };
+        match cache.find(&key) {
+            Some(hit) => (Some(hit), None),
+            None => (None, Some(Keep { cache, key })),
+        }
+    }
+}
+
+async fn open_file(label: &str, path: PathBuf, shelf: Shelf) -> Result<Opened, Error> {
     blocking(label, move |label| {
         let file = FileSource::open(label, &path, None)?;
-        probe(label, file, |_| Origin::File(path))
+        let (hit, keep) = shelf.by_key(Key::of_file(&path, shelf.block_map));
+        if let Some(hit) = hit.or_else(|| shelf.by_digest()) {
+            return Ok(Opened::copy(hit));
+        }
+        let opened = probe(label, file, |_| Origin::File(path))?;
+        // A copy of a raw file would be no better than the file.
+        let keep = keep.filter(|_| opened.format != Format::Raw);
+        Ok(Opened { keep, ..opened })
     })
     .await
 }
@@ -90,16 +149,13 @@ fn probe(label: &str, file: FileSource, origin: impl FnOnce(Arc<File>) -> Origin
         0 | 1 => lengths::decoded(format, &handle, length),
         _ => peeled.length,
     };
-    let (source_length, origin) = (Some(length), origin(handle));
-    Ok(Opened { format, source_length, decoded_length, origin, block_map: None, sha256: None })
+    Ok(Opened::new(format, origin(handle), Some(length), decoded_length))
 }
 
-async fn open_http(
-    label: &str,
-    url: &str,
-    options: &SourceOptions,
-    sha256: Option<Digest>,
-) -> Result<Opened, Error> {
+async fn open_http(label: &str, url: &str, options: &SourceOptions, shelf: Shelf) -> Result<Opened, Error> {
+    if let Some(hit) = shelf.by_digest() {
+        return Ok(Opened::copy(hit)); // proven by its digest: the server need not be asked
+    }
     let http = Http::new(label, url, options).await?;
     let mut answer = http.get().await?;
     let head = answer.head(HEAD).await?;
@@ -107,7 +163,7 @@ async fn open_http(
         return Err(Error::Empty { label: label.into() });
     }
     let format = recognise(label, &head)?;
-    if format == Format::Raw && !answer.framed && sha256.is_none() {
+    if format == Format::Raw && !answer.framed && shelf.sha256.is_none() {
         return Err(Error::Unframed { label: label.into() });
     }
     let source_length = answer.length;
@@ -115,8 +171,12 @@ async fn open_http(
         Format::Raw => source_length,
         _ => simg::image_length(format, &head),
     };
+    let (hit, keep) = shelf.by_key(Key::of_object(url, source_length, &answer.validator, shelf.block_map));
+    if let Some(hit) = hit {
+        return Ok(Opened::copy(hit));
+    }
     let origin = Origin::Http(Arc::new(http), answer.validator);
-    Ok(Opened { format, source_length, decoded_length, origin, block_map: None, sha256: None })
+    Ok(Opened { keep, ..Opened::new(format, origin, source_length, decoded_length) })
 }
 
 /// Where the folder for files without a name is, if the caller does not say.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Digest;
+use crate::{Cache, Digest};
 
 /// A text that no log, message or `Debug` output shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub struct SourceOptions {
     pub checksums: Option<String>,
     /// Which block map is used.
     pub block_map: BlockMapChoice,
+    /// Where decoded images are kept, if they are.
+    pub cache: Option<Cache>,
     /// Folder in which standard input is kept while it is needed; the one for temporary files when `None`.
     pub spool: Option<PathBuf>,
 }

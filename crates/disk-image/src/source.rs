@@ -9,12 +9,15 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::Error;
+use crate::cache::Hit;
 use crate::http::Body;
 use crate::layer::{Got, Layer, Stored};
 
 /// Stored bytes in order. The end is only reported when it is where it was expected.
 pub(crate) enum Source {
     File(FileSource),
+    /// An image that is decoded already.
+    Copy(FileSource, Hit),
     Http(Body),
 }
 
@@ -22,7 +25,7 @@ impl Source {
     /// Reads some bytes into `buffer`; 0 is the end.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         match self {
-            Source::File(file) => file.read(buffer),
+            Source::File(file) | Source::Copy(file, _) => file.read(buffer),
             Source::Http(body) => body.read(buffer),
         }
     }

@@ -1,6 +1,7 @@
 //! Stories of whole images: written by real tools and encoders, stored in files and behind servers, sound and damaged.
 
 mod bmap;
+mod cache;
 mod errors;
 mod files;
 mod formats;

@@ -23,7 +23,7 @@ impl Validator {
     }
 
     /// The best one, as `If-Range` takes it.
-    pub(super) fn if_range(&self) -> Option<HeaderValue> {
+    pub(crate) fn if_range(&self) -> Option<HeaderValue> {
         self.etag.clone().or_else(|| self.date.clone())
     }
 

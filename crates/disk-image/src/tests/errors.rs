@@ -103,6 +103,11 @@ fn every_error_says_what_is_wrong_with_which_image() {
             "`os.img` is longer than 9 bytes, so it is no block map and no file of checksums",
         ),
         (
+            Error::Copy { label: label(), copy: "/c/x.img".into(), what: "gone".into() },
+            Network,
+            "the copy of image `os.img` in the cache is damaged (`/c/x.img`, gone); try again, it is fetched and decoded anew",
+        ),
+        (
             Error::Spool { label: "-".into(), folder: "/tmp".into(), source: disk() },
             Usage,
             "image `-` cannot be kept in `/tmp`: bad sector; choose a folder with more room",

@@ -1,0 +1,85 @@
+//! What is known of a copy: its digests, what it came from, and what need not be written.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BLOCK, Digest, Format, RangeKind, Summary};
+
+/// Longest description that is read, in bytes.
+const LONGEST: u64 = 16 << 20;
+
+/// The description of a copy. Lengths and offsets are bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Meta {
+    pub(crate) decoded_sha256: Digest,
+    pub(crate) decoded_length: u64,
+    pub(crate) source_sha256: Digest,
+    pub(crate) source_length: u64,
+    pub(crate) formats: Vec<Format>,
+    pub(crate) block_map: Option<Digest>,
+    pub(crate) dont_care: Holes,
+}
+
+impl Meta {
+    /// The description of the image that was decoded with this result.
+    pub(crate) fn of(summary: &Summary, block_map: Option<Digest>) -> Meta {
+        Meta {
+            decoded_sha256: summary.decoded_sha256,
+            decoded_length: summary.decoded_length,
+            source_sha256: summary.source_sha256,
+            source_length: summary.source_length,
+            formats: summary.formats.clone(),
+            block_map,
+            dont_care: Holes::of(summary),
+        }
+    }
+
+    /// Reads one; none if it is not there or not whole.
+    pub(crate) fn load(path: &Path) -> Option<Meta> {
+        if path.metadata().ok()?.len() > LONGEST {
+            return None;
+        }
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+}
+
+/// What need not be written: beginnings and ends, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Holes(Vec<(u64, u64)>);
+
+impl Holes {
+    fn of(summary: &Summary) -> Holes {
+        let mut holes: Vec<(u64, u64)> = Vec::new();
+        for range in summary.ranges.iter().filter(|range| range.kind == RangeKind::DontCare) {
+            let end = range.offset + range.length;
+            match holes.last_mut() {
+                Some((_, before)) if *before == range.offset => *before = end,
+                _ => holes.push((range.offset, end)),
+            }
+        }
+        Holes(holes)
+    }
+
+    /// Which of the blocks from `offset` on need not be written: a bit for each, the lowest for the first.
+    pub(crate) fn dont_care(&self, offset: u64) -> u16 {
+        let within = |start: u64| {
+            let next = self.0.partition_point(|(_, end)| *end <= start);
+            self.0.get(next).is_some_and(|(begin, end)| *begin <= start && start + BLOCK <= *end)
+        };
+        (0..16).filter(|index| within(offset + index * BLOCK)).fold(0, |bits, index| bits | 1 << index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_within_a_hole_need_not_be_written() {
+        let holes = Holes(vec![(BLOCK, 3 * BLOCK), (5 * BLOCK + 1, 7 * BLOCK)]);
+        assert_eq!(holes.dont_care(0), 0b0100_0110);
+        assert_eq!(holes.dont_care(2 * BLOCK), 0b01_0001);
+        assert_eq!(holes.dont_care(7 * BLOCK), 0);
+    }
+}

@@ -1,0 +1,70 @@
+//! What must hold of a decoded image before anybody is told that it is whole.
+
+use crate::format::foreign;
+use crate::image::Inner;
+use crate::{Checked, Digest, Error, Format, Summary};
+
+/// Whether it is what was demanded, and what was decoded before.
+pub(crate) fn accept(image: &Inner, summary: &mut Summary) -> Result<(), Error> {
+    check_same(image, summary.source_sha256)?;
+    summary.checked = check_digest(image, summary.source_sha256, summary.decoded_sha256)?;
+    Ok(())
+}
+
+/// What is compressed may also be something that must not be written as it is.
+pub(crate) fn refuse_foreign(image: &Inner, offset: u64, chunk: &[u8]) -> Result<(), Error> {
+    match foreign(chunk) {
+        Some(found) if offset == 0 => Err(Error::Unsupported { label: image.label.clone(), found }),
+        _ => Ok(()),
+    }
+}
+
+/// The length must be the one that was told.
+pub(crate) fn check_length(image: &Inner, source_length: u64, length: u64) -> Result<(), Error> {
+    let (label, format) = (image.label.clone(), image.format);
+    match image.decoded_length {
+        _ if length == 0 => Err(Error::EmptyImage { label, format }),
+        Some(told) if told != length => {
+            let reason = format!("it tells a length of {told} bytes and decodes to {length}");
+            Err(Error::Corrupt { label, format, offset: source_length, reason })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The source must still have the format that it was opened with.
+pub(crate) fn check_format(image: &Inner, now: Option<&Format>) -> Result<(), Error> {
+    let (before, now) = (image.format, now.copied().unwrap_or(Format::Raw));
+    match before == now {
+        true => Ok(()),
+        false => Err(Error::Changed {
+            label: image.label.clone(),
+            before: format!("{before} data"),
+            now: format!("{now} data"),
+        }),
+    }
+}
+
+/// A source decoded twice must be the same both times.
+fn check_same(image: &Inner, now: Digest) -> Result<(), Error> {
+    let before = *image.source_sha256.get_or_init(|| now);
+    if before == now {
+        return Ok(());
+    }
+    let told = |digest| format!("sha256 {digest}");
+    Err(Error::Changed { label: image.label.clone(), before: told(before), now: told(now) })
+}
+
+fn check_digest(image: &Inner, source: Digest, decoded: Digest) -> Result<Option<Checked>, Error> {
+    match image.sha256 {
+        None => Ok(None),
+        Some(expected) if expected == source => Ok(Some(Checked::Source)),
+        Some(expected) if expected == decoded => Ok(Some(Checked::Decoded)),
+        Some(expected) => Err(Error::DigestDiffers {
+            label: image.label.clone(),
+            expected,
+            source_sha256: source,
+            decoded_sha256: decoded,
+        }),
+    }
+}
