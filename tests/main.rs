@@ -8,11 +8,13 @@
     reason = "a story that cannot go on has failed, one that cannot be told says so"
 )]
 
+mod boards;
 mod failures;
 mod flash;
 mod lab;
 mod mocked_board;
 mod qemu;
+mod registries;
 mod seed;
 mod stopping;
 

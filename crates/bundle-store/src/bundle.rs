@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+mod origin;
+
 use crate::{
     Address, Digest, Error, MAX_MANIFEST_LENGTH, Manifest, Problem, Problems, Warning, confine,
     digest::{self, Content},
@@ -23,6 +25,7 @@ pub struct Bundle {
     manifest: Manifest,
     warnings: Vec<Warning>,
     bases: Vec<Base>,
+    expected: BTreeMap<String, Digest>,
 }
 
 /// The files one variant needs, checked, and how they boot.
@@ -93,7 +96,15 @@ impl Bundle {
         lookup: Lookup<'_>,
     ) -> Result<Bundle, Error> {
         let Parsed { manifest, warnings, bases } = manifest::parse_bases(&text, origin, lookup)?;
-        Ok(Bundle { dir, manifest_file: manifest_file.into(), text, manifest, warnings, bases })
+        Ok(Bundle {
+            dir,
+            manifest_file: manifest_file.into(),
+            text,
+            manifest,
+            warnings,
+            bases,
+            expected: BTreeMap::new(),
+        })
     }
 
     /// The manifest, with what it inherits.
@@ -149,7 +160,8 @@ impl Bundle {
     /// it names (of all variants), sorted by path. Reads all of them.
     ///
     /// # Errors
-    /// [`Error::Files`] with every file that cannot be used, [`Error::Io`] if one cannot be read to its end.
+    /// [`Error::Files`] with every file that cannot be used, [`Error::Io`] if one cannot be read to its end,
+    /// [`Error::Changed`] for one that is not what [`Bundle::expecting`] was told.
     pub fn digest(&self) -> Result<Digest, Error> {
         let mut entries = BTreeMap::new();
         let mut problems = Vec::new();
@@ -160,15 +172,19 @@ impl Bundle {
                 Ok((name, _)) if entries.contains_key(&name) => {}
                 Ok((name, found)) => {
                     let content = Content::of_file(&found.path);
-                    entries.insert(name, content.map_err(|source| Error::Io { path: found.path, source })?);
+                    let content = content.map_err(|source| Error::Io { path: found.path, source })?;
+                    self.refuse_changed(&name, &content)?;
+                    entries.insert(name, content);
                 }
             }
         }
         if !problems.is_empty() {
             return Err(self.unusable(problems));
         }
+        let text = Content::of_text(&self.text);
+        self.refuse_changed(&self.manifest_file, &text)?;
         // Keys that no relative path has, so that a file cannot stand in for a manifest.
-        entries.insert(format!("/manifest/{}", self.manifest_file), Content::of_text(&self.text));
+        entries.insert(format!("/manifest/{}", self.manifest_file), text);
         for base in &self.bases {
             entries.insert(format!("/inherits/{}", base.name), Content::of_text(&base.text));
         }

@@ -84,6 +84,11 @@ pub(crate) struct Content {
 }
 
 impl Content {
+    /// The digest of the content alone, without name and length.
+    pub(crate) fn digest(&self) -> Digest {
+        Digest(self.digest)
+    }
+
     pub(crate) fn of_text(text: &str) -> Content {
         Content { length: text.len() as u64, digest: Sha256::digest(text).into() }
     }

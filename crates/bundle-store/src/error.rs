@@ -107,6 +107,16 @@ pub enum Error {
         /// What is wrong, each with the key of the manifest that names the file.
         problems: Problems,
     },
+    /// A file is not what it was when it was pulled.
+    #[error("{} has the digest {}, it had {} when it was pulled: damaged on disk; remove {}, it is fetched anew", quoted(&.path.display().to_string()), .found.prefixed(), .expected.prefixed(), quoted(&.path.display().to_string()))]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// Its digest when it was pulled.
+        expected: crate::Digest,
+        /// Its digest now.
+        found: crate::Digest,
+    },
     /// The machine refused to read the bundle.
     #[error("cannot read {}: {source}; check that it exists and may be read", quoted(&.path.display().to_string()))]
     Io {

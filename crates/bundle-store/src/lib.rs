@@ -11,6 +11,7 @@
 
 mod address;
 mod bundle;
+mod check;
 mod confine;
 mod digest;
 mod error;
@@ -20,6 +21,7 @@ mod manifest;
 mod oci;
 mod overlap;
 mod read;
+mod schema;
 mod secret;
 mod shape;
 mod signature;
@@ -29,6 +31,7 @@ mod yaml;
 
 pub use address::{Address, AddressError};
 pub use bundle::{Bundle, File, Files};
+pub use check::{Finding, Severity, check};
 pub use digest::{Digest, DigestError};
 pub use error::{Error, Problem, Problems, Warning};
 pub use lockfile::{LOCK_FILE, LockFile};
@@ -41,6 +44,7 @@ pub use oci::{
     open_blob, push,
 };
 pub use overlap::{Extent, Overlap, overlaps};
+pub use schema::schema;
 pub use secret::Secret;
 pub use signature::PublicKey;
 pub use store::{Cached, Freed, Limits, Store, Wanted, export};

@@ -1,9 +1,11 @@
-//! Which bundle a flasher boots: a folder, or the reference of one in the cache folder.
+//! Which bundle a flasher boots: a folder, or one out of a registry, by way of the cache.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use bundle_store::Bundle;
-use flasher_core::{Error, Result, registry};
+use bundle_store::{Access, Bundle, Cached, Digest, LockFile, Manifest, PublicKey, Reference, Store, Wanted};
+use flasher_core::{Error, Pinned, Result, registry};
 
 use crate::config::FlasherConfig;
 use crate::trouble;
@@ -11,14 +13,77 @@ use crate::trouble;
 /// The bundle that is taken when neither the config nor a board names one, as in Jumpstarter.
 const DEFAULT: &str = "quay.io/jumpstarter-dev/jumpstarter-flasher-test:latest";
 
-/// Opens the bundle of `config`; relative folders are below `folder`.
+/// Remembers the bundle that came out of a registry, so that a job does not change its mind halfway.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf(tokio::sync::Mutex<Option<Arc<Cached>>>);
+
+/// Where a bundle is, and what its files are held to.
+pub(crate) struct Place {
+    dir: PathBuf,
+    files: BTreeMap<String, Digest>,
+    notes: Vec<String>,
+}
+
+impl Shelf {
+    /// Finds the bundle of `config`, pulling it when it has to be; relative folders are below `folder`.
+    ///
+    /// # Errors
+    /// When there is no such bundle, or its registry does not give it.
+    pub(crate) async fn find(&self, config: &FlasherConfig, folder: &Path) -> Result<Place> {
+        let name = reference(config)?;
+        if let Some(place) = in_folder(&name, config, folder)? {
+            return Ok(place);
+        }
+        let mut known = self.0.lock().await;
+        let cached = match known.as_ref().filter(|cached| cached.dir.is_dir()) {
+            Some(cached) => Arc::clone(cached),
+            None => Arc::new(pull(&name, config, folder).await?),
+        };
+        *known = Some(Arc::clone(&cached));
+        Ok(Place { dir: cached.dir.clone(), files: cached.files().clone(), notes: cached.warnings.clone() })
+    }
+
+    /// Pins the bundle's name to what its registry has now, and pulls that.
+    ///
+    /// # Errors
+    /// Those of the registry and of the lock file.
+    pub(crate) async fn lock(&self, config: &FlasherConfig, folder: &Path) -> Result<Option<Pinned>> {
+        let name = reference(config)?;
+        if in_folder(&name, config, folder)?.is_some() {
+            return Ok(None);
+        }
+        let reference: Reference = parse(&name, config, folder)?;
+        let store = store(config, folder);
+        let digest = match reference.digest() {
+            Some(digest) => digest,
+            None => store.resolve(&reference).await.map_err(|error| trouble::registry(&error))?,
+        };
+        let mut lock = lock_file(folder)?;
+        let cached = take(&store, &reference, Some(digest), config, folder).await?;
+        let before = lock.set(&reference, digest);
+        lock.save().map_err(|error| trouble::registry(&error))?;
+        *self.0.lock().await = Some(Arc::new(cached));
+        Ok(Some(Pinned {
+            reference: reference.to_string(),
+            digest: digest.prefixed(),
+            before: before.map(|digest| digest.prefixed()),
+            file: lock.path().to_owned(),
+        }))
+    }
+}
+
+/// Opens the bundle in `place`. Blocks.
 ///
 /// # Errors
-/// When there is no such bundle, or its manifest is wrong.
-pub(crate) fn open(config: &FlasherConfig, folder: &Path) -> Result<Bundle> {
-    let reference = reference(config)?;
-    let place = place(&reference, config, folder)?;
-    Bundle::open(&place, &config.manifest).map_err(|error| trouble::bundle(&error))
+/// When its manifest is wrong.
+pub(crate) fn open(place: Place, config: &FlasherConfig) -> Result<Bundle> {
+    let bundle = Bundle::open_with(&place.dir, &config.manifest, &text_of_board);
+    let mut bundle = bundle.map_err(|error| trouble::bundle(&error))?.expecting(place.files);
+    place.notes.into_iter().for_each(|note| bundle.note(note));
+    if let Some(name) = &config.board {
+        bundle.complete(&board(name)?);
+    }
+    Ok(bundle)
 }
 
 /// The bundle that `config` names: its own, or its board's.
@@ -27,33 +92,96 @@ fn reference(config: &FlasherConfig) -> Result<String> {
         return Ok(own.clone());
     }
     let Some(name) = &config.board else { return Ok(DEFAULT.to_owned()) };
-    let board = registry::board(name).ok_or_else(|| unknown_board(name))?;
-    let lookup = |name: &str| registry::board(name).map(|board| board.manifest.to_owned());
-    let (manifest, _) =
-        bundle_store::Manifest::parse_with(board.manifest, &format!("boards/{}.yaml", board.name), &lookup)
-            .map_err(|error| trouble::bundle(&error))?;
-    manifest.spec.bundle.clone().ok_or_else(|| {
-        Error::config(format!("the board `{name}` has no bundle of its own"))
-            .help("set `flasher_bundle` to a folder with a manifest and its files")
+    board(name)?.spec.bundle.ok_or_else(|| {
+        Error::config(format!("the board `{name}` has no bundle of its own")).help(
+            "set `flasher_bundle` to a folder with a manifest and its files, or to a reference in a registry",
+        )
     })
 }
 
-/// The folder of a bundle: itself, or its place in the cache (spec section 6: `:` and `/` become `_`).
-fn place(reference: &str, config: &FlasherConfig, folder: &Path) -> Result<PathBuf> {
-    let direct = folder.join(reference);
-    if direct.is_dir() {
-        return Ok(direct);
+fn board(name: &str) -> Result<Manifest> {
+    let board = registry::board(name).ok_or_else(|| unknown_board(name))?;
+    let parsed = Manifest::parse_with(board.manifest, &format!("boards/{}.yaml", board.name), &text_of_board);
+    Ok(parsed.map_err(|error| trouble::bundle(&error))?.0)
+}
+
+fn text_of_board(name: &str) -> Option<String> {
+    registry::board(name).map(|board| board.manifest.to_owned())
+}
+
+/// The bundle when it is a folder: its own, or one that somebody put where Jumpstarter keeps those it pulls.
+fn in_folder(name: &str, config: &FlasherConfig, folder: &Path) -> Result<Option<Place>> {
+    let direct = folder.join(name);
+    let foreign = folder.join(&config.cache_dir).join(name.replace([':', '/'], "_"));
+    let is_real = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|about| about.is_dir());
+    let (dir, notes) = if direct.is_dir() {
+        (direct, Vec::new())
+    } else if is_real(&foreign) {
+        let note = format!(
+            "`{}` was put there by somebody else: what is in it was not checked; remove it and the bundle is pulled",
+            foreign.display()
+        );
+        (foreign, vec![note])
+    } else {
+        return Ok(None);
+    };
+    if config.require_signature {
+        return Err(Error::config(format!("`{}` is a folder, and a folder has no signature", dir.display()))
+            .help("name a signed bundle in a registry, or take `require_signature` out"));
     }
-    let cached = folder.join(&config.cache_dir).join(reference.replace([':', '/'], "_"));
-    if cached.is_dir() {
-        return Ok(cached);
+    Ok(Some(Place { dir, files: BTreeMap::new(), notes }))
+}
+
+async fn pull(name: &str, config: &FlasherConfig, folder: &Path) -> Result<Cached> {
+    let reference = parse(name, config, folder)?;
+    let locked = lock_file(folder)?.pin(&reference);
+    take(&store(config, folder), &reference, locked, config, folder).await
+}
+
+async fn take(
+    store: &Store,
+    reference: &Reference,
+    locked: Option<Digest>,
+    config: &FlasherConfig,
+    folder: &Path,
+) -> Result<Cached> {
+    let key = key(config, folder)?;
+    let wanted = Wanted { reference, locked, key: key.as_ref() };
+    store.get(&wanted).await.map_err(|error| trouble::registry(&error))
+}
+
+fn parse(name: &str, config: &FlasherConfig, folder: &Path) -> Result<Reference> {
+    name.parse().map_err(|error: bundle_store::OciError| {
+        let cached = folder.join(&config.cache_dir).join(name.replace([':', '/'], "_"));
+        Error::config(format!("the flash bundle `{name}` is neither a folder nor in a registry"))
+            .with("looked for", format!("{}, {}", folder.join(name).display(), cached.display()))
+            .help("give the folder of a bundle in `flasher_bundle`, or a reference such as `quay.io/acme/bundle:v1`")
+            .because(error)
+    })
+}
+
+fn store(config: &FlasherConfig, folder: &Path) -> Store {
+    let access = Access {
+        plain_http: config.insecure_registries.clone(),
+        cacert: config.cacert.as_ref().map(|path| folder.join(path)),
+    };
+    Store::new(folder.join(&config.cache_dir), access)
+}
+
+fn lock_file(folder: &Path) -> Result<LockFile> {
+    LockFile::load(folder).map_err(|error| trouble::registry(&error))
+}
+
+fn key(config: &FlasherConfig, folder: &Path) -> Result<Option<PublicKey>> {
+    match (&config.signature_key, config.require_signature) {
+        (_, false) => Ok(None),
+        (Some(path), true) => {
+            let key = PublicKey::load(&folder.join(path));
+            key.map(Some).map_err(|error| Error::config(error.to_string()))
+        }
+        (None, true) => Err(Error::config("`require_signature` is set and `signature_key` is not")
+            .help("set `signature_key` to the public key, for example `cosign.pub`")),
     }
-    Err(Error::config(format!("the flash bundle `{reference}` is neither a folder nor in the cache"))
-        .with("looked for", format!("{}, {}", direct.display(), cached.display()))
-        .help(format!(
-            "give the folder of a bundle in `flasher_bundle`, or pull this one into the cache: `oras pull {reference} -o {}`",
-            cached.display()
-        )))
 }
 
 fn unknown_board(name: &str) -> Error {
@@ -69,24 +197,52 @@ fn unknown_board(name: &str) -> Error {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_reference_is_found_in_the_cache_where_jumpstarter_keeps_it() {
-        let home = tempfile::tempdir().unwrap();
-        let cached = home.path().join("cache/quay.io_acme_flasher_v1");
-        std::fs::create_dir_all(&cached).unwrap();
-        let config = FlasherConfig { cache_dir: "cache".into(), ..FlasherConfig::default() };
-        assert_eq!(place("quay.io/acme/flasher:v1", &config, home.path()).unwrap(), cached);
+    fn config() -> FlasherConfig {
+        FlasherConfig { cache_dir: "cache".into(), ..FlasherConfig::default() }
     }
 
     #[test]
-    fn a_bundle_that_is_nowhere_is_named_with_both_places() {
-        let config = FlasherConfig { cache_dir: "/cache".into(), ..FlasherConfig::default() };
-        let error = place("acme/flasher:v1", &config, Path::new("/lab")).unwrap_err();
+    fn a_folder_that_jumpstarter_pulled_is_taken_and_told() {
+        let home = tempfile::tempdir().unwrap();
+        let cached = home.path().join("cache/quay.io_acme_flasher_v1");
+        std::fs::create_dir_all(&cached).unwrap();
+        let place = in_folder("quay.io/acme/flasher:v1", &config(), home.path()).unwrap().unwrap();
+        assert_eq!(place.dir, cached);
         assert_eq!(
-            format!("{error:?}"),
-            "config error: the flash bundle `acme/flasher:v1` is neither a folder nor in the cache \
-             [looked for: /lab/acme/flasher:v1, /cache/acme_flasher_v1]"
+            place.notes,
+            [format!(
+                "`{}` was put there by somebody else: what is in it was not checked; remove it and the bundle is pulled",
+                cached.display()
+            )]
         );
-        assert!(error.next_step().unwrap().contains("oras pull acme/flasher:v1 -o /cache/acme_flasher_v1"));
+    }
+
+    #[test]
+    fn a_folder_cannot_stand_in_for_a_signed_bundle() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(home.path().join("bundle")).unwrap();
+        let config = FlasherConfig { require_signature: true, ..config() };
+        let error = in_folder("bundle", &config, home.path()).err().unwrap();
+        assert!(
+            format!("{error:?}").ends_with("/bundle` is a folder, and a folder has no signature"),
+            "{error:?}"
+        );
+        let error = key(&config, home.path()).unwrap_err();
+        assert_eq!(error.to_string(), "`require_signature` is set and `signature_key` is not");
+    }
+
+    #[tokio::test]
+    async fn a_bundle_that_is_nowhere_is_named_with_both_places() {
+        let config = FlasherConfig { flasher_bundle: Some("acme/flasher:v1".into()), ..config() };
+        let error = Shelf::default().find(&config, Path::new("/lab")).await.err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "the flash bundle `acme/flasher:v1` is neither a folder nor in a registry"
+        );
+        assert_eq!(
+            error.context(),
+            [("looked for", "/lab/acme/flasher:v1, /lab/cache/acme_flasher_v1".to_owned())]
+        );
+        assert!(error.cause().contains("its first part is no registry"), "{}", error.cause());
     }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlasherConfig {
-    /// Flash bundle: a folder, or the reference of a bundle that is in the cache folder.
+    /// Flash bundle: a folder, or a reference in an OCI registry such as `quay.io/acme/bundle:v1`, which is pulled.
     pub flasher_bundle: Option<String>,
     /// Device-tree variant; the manifest's default when not given.
     pub variant: Option<String>,
@@ -25,11 +25,17 @@ pub struct FlasherConfig {
     pub tftp_dir: PathBuf,
     /// Folder the HTTP server serves, when no `http` child is given.
     pub http_dir: PathBuf,
-    /// PEM file with the CA of https image sources.
+    /// PEM file with the CA of https image sources and registries.
     pub cacert: Option<PathBuf>,
 
     /// A board of this build; gives the bundle reference when `flasher_bundle` does not.
     pub board: Option<String>,
+    /// Registries (`host` or `host:port`) that speak plain HTTP. Those at loopback addresses always may.
+    pub insecure_registries: Vec<String>,
+    /// Take only bundles that `signature_key` has signed (cosign's layout).
+    pub require_signature: bool,
+    /// Public key of those who sign bundles, PEM: `cosign.pub`.
+    pub signature_key: Option<PathBuf>,
     /// A fixed address for the board, instead of DHCP.
     pub network: Option<StaticNetwork>,
     /// How long power stays off before it is switched on, seconds.
@@ -56,6 +62,9 @@ impl Default for FlasherConfig {
             http_dir: "/var/www/html".into(),
             cacert: None,
             board: None,
+            insecure_registries: Vec::new(),
+            require_signature: false,
+            signature_key: None,
             network: None,
             power_off_seconds: 2.0,
             timeouts: Timeouts::default(),

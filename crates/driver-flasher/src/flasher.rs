@@ -8,8 +8,8 @@ use bundle_store::{Bundle, Files};
 use flasher_core::device::Absent;
 use flasher_core::{
     BootConsole, BootFile, ChildSpec, ContentServer, Description, Device, Driver, DriverType, Error,
-    FileServer, FlashJob, Flasher, Kind, Plan, PowerDriver, Progress, Receipt, Result, SerialDriver, Wiring,
-    async_trait,
+    FileServer, FlashJob, Flasher, Kind, Pinned, Plan, PowerDriver, Progress, Receipt, Result, SerialDriver,
+    Wiring, async_trait,
 };
 use serde_json::{Value, json};
 
@@ -26,19 +26,22 @@ pub struct BaseFlasher {
     pub(crate) http: Arc<dyn ContentServer>,
     pub(crate) uboot: Arc<dyn BootConsole>,
     folder: PathBuf,
+    shelf: bundle::Shelf,
     variant: Mutex<Option<String>>,
     /// Held by the one job that may own the board.
     busy: tokio::sync::Mutex<()>,
 }
 
 impl BaseFlasher {
-    /// The bundle, opened anew each time so that a changed one is seen.
+    /// The bundle. A folder is opened anew each time, so that a changed one is seen; one out of a registry stays the
+    /// same for as long as this flasher lives.
     ///
     /// # Errors
-    /// When it is missing or its manifest is wrong.
+    /// When it is missing, its registry does not give it, or its manifest is wrong.
     pub async fn bundle(&self) -> Result<Bundle> {
-        let (config, folder) = (self.config.clone(), self.folder.clone());
-        blocking(move || bundle::open(&config, &folder)).await
+        let place = self.shelf.find(&self.config, &self.folder).await?;
+        let config = self.config.clone();
+        blocking(move || bundle::open(place, &config)).await
     }
 
     /// Copies kernel, initramfs and device tree of the variant in use into the TFTP folder, under their base names.
@@ -105,6 +108,10 @@ impl Flasher for BaseFlasher {
         bundle.manifest().boot(Some(variant)).map_err(|error| trouble::bundle(&error))?;
         *self.variant.lock().unwrap_or_else(PoisonError::into_inner) = Some(variant.to_owned());
         Ok(())
+    }
+
+    async fn lock_bundle(&self) -> Result<Option<Pinned>> {
+        self.shelf.lock(&self.config, &self.folder).await
     }
 
     async fn plan(&self, job: FlashJob) -> Result<Plan> {
@@ -206,6 +213,7 @@ children:
             http: wiring.content_server("http")?,
             uboot: wiring.boot_console("uboot")?,
             folder: wiring.file(""),
+            shelf: bundle::Shelf::default(),
             variant: Mutex::new(config.variant.clone()),
             busy: tokio::sync::Mutex::new(()),
             config,

@@ -72,6 +72,16 @@ pub(crate) fn bundle(error: &bundle_store::Error) -> Error {
     Error::config(error.to_string())
 }
 
+/// A failure between registry, cache and lock file.
+pub(crate) fn registry(error: &bundle_store::OciError) -> Error {
+    use bundle_store::Blame;
+    match error.blame() {
+        Blame::Content => Error::config(error.to_string()),
+        Blame::Network => Error::infrastructure(error.to_string()),
+        Blame::Access | Blame::Machine => Error::infrastructure(error.to_string()).retryable(false),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

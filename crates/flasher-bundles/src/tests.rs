@@ -15,20 +15,54 @@ fn a_lost_link_shows() {
         drivers,
         ["flasher", "http", "power-mock", "qemu-board", "serial", "sim-board", "tftp", "uboot"]
     );
-    assert_eq!(
-        boards,
-        [
-            "nxp-s32g-vnp-rdb3",
-            "qemu-virt",
-            "qemu-virt-fit",
-            "qemu-virt-tools",
-            "qemu-virt-uimage",
-            "rcar-s4",
-            "sim",
-            "test",
-            "ti-j784s4",
-        ]
-    );
+    // One board a file: adding one is a file and a line, and no list in a test.
+    assert_eq!(boards, manifests());
+}
+
+/// Names of `boards/*.yaml`.
+fn manifests() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("boards");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let yaml = paths.filter(|path| path.extension().is_some_and(|it| it == "yaml"));
+    let mut names: Vec<String> =
+        yaml.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_manifest_tells_editors_its_schema() {
+    // Those of QEMU are copied as they are into the bundles that are built for it, where no schema is.
+    for name in manifests().into_iter().filter(|name| !name.starts_with("qemu-")) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("boards");
+        let text = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap();
+        let schema =
+            text.lines().next().and_then(|line| line.strip_prefix("# yaml-language-server: $schema="));
+        let schema = schema.unwrap_or_else(|| panic!("{name}.yaml does not begin with its schema"));
+        assert!(folder.join(schema).is_file(), "{name}.yaml: {schema} is not there");
+    }
+}
+
+#[test]
+fn the_driver_types_of_jumpstarter_stand_for_boards_and_their_bundles() {
+    let cases = [
+        ("TIJ784S4Flasher", "ti-j784s4", "quay.io/jumpstarter-dev/jumpstarter-flasher-ti-j784s4:latest"),
+        ("RCarS4Flasher", "rcar-s4", "quay.io/jumpstarter-dev/jumpstarter-flasher-rcar-s4:latest"),
+    ];
+    let text_of = |name: &str| registry::board(name).map(|board| board.manifest.to_owned());
+    for (class, name, bundle) in cases {
+        let board = registry::board(&format!("jumpstarter_driver_flashers.driver.{class}")).unwrap();
+        let (manifest, _) = Manifest::parse_with(board.manifest, board.name, &text_of).unwrap();
+        assert_eq!((board.name, manifest.spec.bundle.as_deref()), (name, Some(bundle)));
+    }
+    let family = [("ti-am69", "ti-j784s4", "am69"), ("rcar-s4-s4sk", "rcar-s4", "s4sk")];
+    for (name, base, variant) in family {
+        let parsed =
+            |name| Manifest::parse_with(registry::board(name).unwrap().manifest, name, &text_of).unwrap().0;
+        let (board, base) = (parsed(name), parsed(base));
+        assert_eq!(board.boot(None).unwrap().bootcmd, base.boot(Some(variant)).unwrap().bootcmd);
+        assert_eq!(board.spec.bundle, base.spec.bundle);
+    }
 }
 
 #[test]

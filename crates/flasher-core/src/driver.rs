@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::Result;
 use crate::event::{Progress, Transfer};
-use crate::flash::{Description, FlashJob, Plan, Receipt};
+use crate::flash::{Description, FlashJob, Pinned, Plan, Receipt};
 
 /// What every driver is: it can be checked for its hardware, and closed.
 #[async_trait]
@@ -292,6 +292,15 @@ pub trait Flasher: Driver {
     /// # Errors
     /// When the bundle has no such variant; the error lists those it has.
     async fn use_variant(&self, variant: &str) -> Result<()>;
+
+    /// Pins the bundle's name to what its registry has now, in the lock file beside the exporter YAML, and pulls it.
+    /// Gives nothing when there is no name to pin: the bundle is a folder, or there is none.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked, or the lock file not be written.
+    async fn lock_bundle(&self) -> Result<Option<Pinned>> {
+        Ok(None)
+    }
 
     /// What [`Flasher::flash`] would do. Touches nothing.
     ///

@@ -116,6 +116,19 @@ pub struct BootFile {
     pub length: u64,
 }
 
+/// A bundle's name and the digest it was pinned to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Pinned {
+    /// The name in the config, `registry/repository:tag`.
+    pub reference: String,
+    /// What it stands for from now on, `sha256:…`.
+    pub digest: String,
+    /// What it stood for before; nothing when it was not pinned.
+    pub before: Option<String>,
+    /// The lock file.
+    pub file: PathBuf,
+}
+
 /// What a job would do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::bundle_args::BundleAction;
+
 /// Flash an operating-system image onto an embedded board, and prove it
 #[derive(Parser)]
 #[command(name = "flasher", version, arg_required_else_help = true, max_term_width = 100)]
@@ -49,6 +51,11 @@ pub(crate) enum Command {
     Boards {
         /// Name or alias
         name: Option<String>,
+    },
+    /// Check, pull, push and pin flash bundles
+    Bundle {
+        #[command(subcommand)]
+        action: BundleAction,
     },
     /// Switch or measure the board's power
     Power {
@@ -206,7 +213,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected 0 to 3600 seconds".to_owned())
 }
 
-fn deadline(text: &str) -> Result<Duration, String> {
+pub(crate) fn deadline(text: &str) -> Result<Duration, String> {
     let bound = humantime::parse_duration(text)
         .map_err(|_| "expected a duration with its unit, for example `90s`, `20m` or `1h 30m`".to_owned())?;
     if bound.is_zero() { Err("expected more than nothing".to_owned()) } else { Ok(bound) }

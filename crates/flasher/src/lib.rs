@@ -10,11 +10,12 @@
 //! }
 //! ```
 //!
-//! In reading order: `args` (what may be typed), `commands` (one file each), `job` (arguments to a flash job),
+//! In reading order: `args` and `bundle_args` (what may be typed), `commands` (one file each), `job` (arguments to a flash job),
 //! `screen` (where results go), `render` (how everything looks), `failure` (how a command fails), `host` and `sandbox`
 //! (what this machine has, and namespaces made on it).
 
 mod args;
+mod bundle_args;
 mod commands;
 mod failure;
 mod host;

@@ -45,7 +45,7 @@ impl UBoot<'_> {
         let range = self.memory.extent(hex(address)?)?;
         let is_size = argument.contains(':');
         match rest.filter(|_| is_size).and_then(hex) {
-            Some(size) if size > range.end - range.start => None,
+            Some(size) if size > range.end - range.start && !self.memory.is_unpacked(range.start) => None,
             _ => (!range.is_empty()).then_some(range),
         }
     }

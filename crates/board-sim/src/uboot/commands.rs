@@ -108,7 +108,8 @@ impl UBoot<'_> {
             "boot_medium" => self.boot_medium(),
             "booti" | "bootm" | "bootz" => self.boot_kernel(name, arguments),
             "crc32" => self.crc32(arguments),
-            "unlz4" | "unzip" | "imxtract" | "iminfo" => self.needs_loaded(name, arguments),
+            "unlz4" | "unzip" | "imxtract" => self.unpack(name, arguments),
+            "iminfo" => self.needs_loaded(name, arguments),
             _ => self.say(&format!("Unknown command '{name}' - try 'help'\n"), 1),
         }
     }
@@ -201,6 +202,20 @@ impl UBoot<'_> {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs_f64(seconds)) => 0,
             () = self.machine.keys.ctrl_c() => 1,
+        }
+    }
+
+    /// `unlz4 FROM TO SIZE`, `unzip FROM TO` and `imxtract FROM PART TO`: something then lies at `TO`.
+    fn unpack(&mut self, name: &str, arguments: &[&str]) -> i32 {
+        let to = if name == "imxtract" { arguments.get(2) } else { arguments.get(1) };
+        let (Some(from), Some(to)) = (arguments.first(), to) else { return self.usage(name) };
+        let (Some(from), Some(to)) = (hex(from), hex(to)) else { return self.usage(name) };
+        match self.memory.read(from, 1).map(<[u8]>::to_vec) {
+            Some(first) => {
+                self.memory.unpack(to, first);
+                0
+            }
+            None => self.say("## Error: nothing was loaded at this address\n", 1),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The board's memory, as far as something has been loaded into it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// What was loaded where. Later loads overwrite earlier ones where they overlap.
@@ -9,6 +9,8 @@ pub(crate) struct Memory {
     bytes: BTreeMap<u64, Vec<u8>>,
     /// Start and end of each load as it was made: one that was overwritten later still claims its range.
     loads: BTreeMap<u64, u64>,
+    /// Where something was unpacked to: how long it is, nobody here knows.
+    unpacked: BTreeSet<u64>,
 }
 
 impl Memory {
@@ -35,6 +37,17 @@ impl Memory {
         self.bytes.insert(address, bytes);
         self.loads.retain(|start, _| !(address..end).contains(start));
         self.loads.insert(address, end);
+    }
+
+    /// Puts what was unpacked at `address`.
+    pub(crate) fn unpack(&mut self, address: u64, bytes: Vec<u8>) {
+        self.load(address, bytes);
+        self.unpacked.insert(address);
+    }
+
+    /// Whether what lies at `address` was unpacked there, so that any length may be claimed for it.
+    pub(crate) fn is_unpacked(&self, address: u64) -> bool {
+        self.unpacked.contains(&address)
     }
 
     /// The range of what was loaded exactly at `address`, as it was loaded.

@@ -1,6 +1,7 @@
 //! One file for each command, and what they share.
 
 mod boards;
+mod bundle;
 mod check;
 mod completions;
 mod console;
@@ -34,6 +35,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Check { file } => check::run(file.or(exporter), screen).await,
         Command::Drivers { name } => drivers::run(name.as_deref(), screen),
         Command::Boards { name } => boards::run(name.as_deref(), screen),
+        Command::Bundle { action } => bundle::run(&action, exporter, screen).await,
         Command::Power { action, node } => power::run(&action, &node, load()?, screen).await,
         Command::Console { node } => console::run(&node, load()?, screen).await,
         Command::Doctor => doctor::run(load()?, screen).await,

@@ -11,7 +11,7 @@ use crate::screen::Screen;
 pub(super) fn run(of: SchemaOf, screen: &Screen) -> Result<u8, Failure> {
     let schema = match of {
         SchemaOf::Exporter => schema::exporter(),
-        SchemaOf::Bundle => schemars::schema_for!(bundle_store::Manifest).to_value(),
+        SchemaOf::Bundle => bundle_store::schema(),
         SchemaOf::Events => message::schema(),
         SchemaOf::Receipt => schema::receipt(),
     };

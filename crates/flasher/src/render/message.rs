@@ -109,6 +109,39 @@ pub(crate) enum Message {
         /// SHA-256 of as many bytes of the medium.
         medium_sha256: String,
     },
+    /// Something that `bundle check` found.
+    BundleFinding {
+        /// `error` or `warning`.
+        severity: String,
+        /// The key of the manifest.
+        place: String,
+        /// What is wrong and what was expected.
+        message: String,
+    },
+    /// A bundle was pulled, pushed or pinned.
+    Bundle {
+        /// Its name.
+        reference: String,
+        /// Digest of its manifest in the registry.
+        digest: String,
+        /// What a pinned name stood for before.
+        before: Option<String>,
+        /// The folder it is in, or the lock file.
+        place: Option<String>,
+        /// Bytes that went over the wire.
+        bytes: u64,
+    },
+    /// What `bundle gc` removed, or would.
+    Freed {
+        /// Digests of bundles.
+        bundles: Vec<String>,
+        /// Number of files.
+        files: usize,
+        /// Their bytes.
+        bytes: u64,
+        /// Whether nothing was removed.
+        dry: bool,
+    },
     /// A receipt was kept.
     Receipt {
         /// The file.
