@@ -16,6 +16,7 @@ mod mocked_board;
 mod qemu;
 mod registries;
 mod seed;
+mod sources;
 mod stopping;
 
 // A crate that no source line names registers nothing.

@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use crate::source::SourceChoices;
+
 pub use crate::receipt::{
     BoardFacts, Failure, ImageFacts, MediumFacts, PowerState, RangeFacts, RangeKind, Receipt,
     TranscriptFacts, Verdict,
@@ -17,7 +19,7 @@ pub use crate::receipt::{
 /// What to flash, where to, and how hard to try.
 #[derive(Clone)]
 pub struct FlashJob {
-    /// The image: a path or an http(s) URL.
+    /// The image: a path, an http(s) URL or `-` for standard input.
     pub image: String,
     /// A target name of the manifest; none takes its default.
     pub target: Option<String>,
@@ -31,6 +33,8 @@ pub struct FlashJob {
     pub insecure: bool,
     /// SHA-256 the source or the decoded image must have, 64 hex digits.
     pub sha256: Option<String>,
+    /// How the image is read.
+    pub source: SourceChoices,
     /// How often a failed attempt is repeated when that can help.
     pub retries: u32,
     /// Bound on the whole job.
@@ -58,6 +62,7 @@ impl FlashJob {
             cacert: None,
             insecure: false,
             sha256: None,
+            source: SourceChoices::default(),
             retries: 3,
             deadline: None,
             power_off: true,
@@ -140,6 +145,10 @@ pub struct Plan {
     pub source_length: Option<u64>,
     /// Decoded length, bytes, when it can be known without decoding.
     pub decoded_length: Option<u64>,
+    /// The block map in use, and how much of the image it vouches for.
+    pub block_map: Option<String>,
+    /// Whether a decoded copy is in the cache, so that nothing is fetched or decoded.
+    pub cached: bool,
     /// Name of the target.
     pub target: String,
     /// What the manifest says it stands for.

@@ -23,6 +23,7 @@ pub mod mocks;
 mod receipt;
 pub mod registry;
 pub mod schema;
+pub mod source;
 pub mod suggest;
 pub mod tree;
 

@@ -115,6 +115,10 @@ pub struct ImageFacts {
     pub decoded_sha256: Option<String>,
     /// Which digest `--sha256` matched: `source` or `decoded`.
     pub checked: Option<String>,
+    /// The block map that was used, and how much of the image it vouches for.
+    pub block_map: Option<String>,
+    /// Whether it came out of the cache, decoded already.
+    pub cached: bool,
 }
 
 /// What is known of the board.

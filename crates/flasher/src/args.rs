@@ -1,5 +1,7 @@
 //! What may be typed: commands, options and their help.
 
+mod source;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::bundle_args::BundleAction;
+use source::SourceArgs;
 
 /// Flash an operating-system image onto an embedded board, and prove it
 #[derive(Parser)]
@@ -151,7 +154,7 @@ pub(crate) struct DemoArgs {
 // No `Debug`: `headers` are secrets.
 #[derive(ClapArgs)]
 pub(crate) struct FlashArgs {
-    /// Image: a file or an http(s) URL; its format is told by its content, never by its name
+    /// Image: a file, an http(s) URL or `-` for standard input; its format is told by its content, never by its name
     pub(crate) image: String,
     /// Target of the manifest; its default when not given
     #[arg(long, value_name = "NAME")]
@@ -190,6 +193,9 @@ pub(crate) struct FlashArgs {
     /// Leave the board on after a proven flash
     #[arg(long, overrides_with = "power_off", help_heading = "Persistence")]
     pub(crate) no_power_off: bool,
+
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
 
     /// Extra request header for an http(s) image; may be given several times; never printed
     #[arg(long = "header", value_name = "K: V", help_heading = "Image from the network")]

@@ -30,6 +30,7 @@ pub(crate) fn flash_job(args: &FlashArgs, stop: CancellationToken) -> Result<Fla
         cacert: args.cacert.clone(),
         insecure: args.insecure,
         sha256: args.sha256.clone(),
+        source: args.source.choices(),
         retries: args.retries,
         deadline: args.deadline,
         power_off: !args.no_power_off,

@@ -58,7 +58,8 @@ impl From<Output> for Ran {
 
 fn flasher() -> Command {
     let mut command = Command::new(cargo_bin("flasher"));
-    command.env_remove("FLASHER_EXPORTER").stdin(Stdio::null());
+    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/cache");
+    command.env_remove("FLASHER_EXPORTER").env("FLASHER_CACHE_DIR", cache).stdin(Stdio::null());
     command
 }
 

@@ -1,6 +1,7 @@
 //! Step 2: the source is opened and recognised by its magic bytes. Decoding overlaps what follows, or comes first when asked for.
 
-use disk_image::{Checked, Image, Secret, SourceOptions, Summary};
+use disk_image::{Cache, Cached, Checked, Image, Secret, SourceOptions, Summary};
+use flasher_core::source::{BlockMapChoice, CacheChoice};
 use flasher_core::{Class, Error, Event, Result, Step};
 
 use crate::transaction::Session;
@@ -14,6 +15,8 @@ pub(crate) async fn open(session: Session<'_>) -> Result<Image> {
         facts.format = Some(image.format().to_string());
         facts.source_length = image.source_length();
         facts.decoded_length = image.decoded_length();
+        facts.block_map = image.block_map();
+        facts.cached = image.is_cached();
     });
     if session.job.check_first {
         check(session, &image).await?;
@@ -44,7 +47,11 @@ pub(crate) fn record(session: Session<'_>, summary: &Summary) {
         facts.decoded_length = Some(summary.decoded_length);
         facts.decoded_sha256 = Some(summary.decoded_sha256.to_string());
         facts.checked = summary.checked.map(|checked| which(checked).to_owned());
+        facts.cached = summary.cached == Cached::Hit;
     });
+    if let Cached::Failed(reason) = &summary.cached {
+        session.run.warn(format!("the decoded image is not kept for the next board: {reason}"));
+    }
 }
 
 /// How the image is wrapped, the innermost first: `simg in xz`.
@@ -74,6 +81,13 @@ fn options(session: Session<'_>) -> Result<SourceOptions> {
         cacert: job.cacert.clone().or_else(|| session.flasher.config.cacert.clone()),
         insecure: job.insecure,
         sha256,
+        checksums: job.source.checksums.clone(),
+        block_map: match job.source.block_map.clone() {
+            BlockMapChoice::Beside => disk_image::BlockMapChoice::Beside,
+            BlockMapChoice::Off => disk_image::BlockMapChoice::Off,
+            BlockMapChoice::At(place) => disk_image::BlockMapChoice::At(place),
+        },
+        cache: job.source.cache.clone().map(|CacheChoice { folder, limit }| Cache { folder, limit }),
         ..SourceOptions::default()
     })
 }

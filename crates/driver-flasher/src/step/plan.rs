@@ -32,6 +32,8 @@ pub(crate) fn describe(resolved: &Resolved, image: &Image, warnings: Vec<String>
         format: image.format().to_string(),
         source_length: image.source_length(),
         decoded_length: image.decoded_length(),
+        block_map: image.block_map(),
+        cached: image.is_cached(),
         target: resolved.target.clone(),
         device: resolved.device.clone(),
         boots: resolved.description.clone(),

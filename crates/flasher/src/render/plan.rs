@@ -15,6 +15,10 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
         [plan.source_length.map(bytes), plan.decoded_length.map(|it| format!("{} decoded", bytes(it)))];
     let lengths = lengths.into_iter().flatten().map(|it| format!(", {it}")).collect::<String>();
     fact(&mut text, paint, "image", &format!("{}{lengths}", plan.format));
+    plan.block_map.iter().for_each(|map| fact(&mut text, paint, "block map", map));
+    if plan.cached {
+        fact(&mut text, paint, "cache", "has it, decoded");
+    }
     text.push_str(&description(&plan.boots, "", paint));
     plan.warnings.iter().for_each(|warning| fact(&mut text, paint, "warning", warning));
     text

@@ -38,6 +38,8 @@ fn receipt() -> Receipt {
             decoded_length: Some(48 << 20),
             decoded_sha256: Some("22".repeat(32)),
             checked: Some("decoded".to_owned()),
+            block_map: None,
+            cached: false,
         },
         board: BoardFacts {
             name: Some("sim".to_owned()),
@@ -51,6 +53,7 @@ fn receipt() -> Receipt {
             size: 64 << 20,
             identity: [("model".to_owned(), "SD64G\x1b[2J".to_owned())].into(),
             read_back: Some("direct".to_owned()),
+            digests_by: None,
             read_back_sha256: Some("44".repeat(32)),
             data_written: 12 << 20,
             zeros_written: 36 << 20,
@@ -165,6 +168,8 @@ fn a_plan_names_what_is_booted_and_where_it_writes() {
         format: "xz".to_owned(),
         source_length: Some(5 << 20),
         decoded_length: Some(48 << 20),
+        block_map: Some("os.bmap (version 2.0, 9 of 9 ranges with a checksum)".to_owned()),
+        cached: true,
         target: "emmc".to_owned(),
         device: "/dev/mmcblk0".to_owned(),
         boots,
@@ -173,6 +178,8 @@ fn a_plan_names_what_is_booted_and_where_it_writes() {
     insta::assert_snapshot!(plan::plan(&planned, Paint::plain()), @r#"
     os.img.xz to emmc (/dev/mmcblk0)
       image       xz, 5 MiB, 48 MiB decoded
+      block map   os.bmap (version 2.0, 9 of 9 ranges with a checksum)
+      cache       has it, decoded
       board       sim
       targets     emmc /dev/mmcblk0 (default), usd /sys/class/block#4fb0000
       variants    sim (in use), custom

@@ -27,6 +27,10 @@ pub(crate) fn proven(receipt: &Receipt, kept: Option<&str>, paint: Paint) -> Str
     );
     image.source_sha256.iter().for_each(|digest| fact("source", format!("sha256:{digest}")));
     image.decoded_sha256.iter().for_each(|digest| fact("decoded", format!("sha256:{digest}")));
+    image.block_map.iter().for_each(|map| fact("block map", map.clone()));
+    if image.cached {
+        fact("cache", "had it, decoded".to_owned());
+    }
     if let Some(which) = &image.checked {
         fact("--sha256", format!("equals the digest of the {which} image"));
     }

@@ -1,0 +1,35 @@
+//! What a job says of its image besides where it is: block map, checksums, cache.
+
+use std::path::PathBuf;
+
+/// How an image is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceChoices {
+    /// Which block map says what need not be written.
+    pub block_map: BlockMapChoice,
+    /// Path or URL of a file of SHA-256 checksums that lists the image.
+    pub checksums: Option<String>,
+    /// Where decoded images are kept.
+    pub cache: Option<CacheChoice>,
+}
+
+/// Which block map (bmap-tools) is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BlockMapChoice {
+    /// The one beside an image file, if there is one.
+    #[default]
+    Beside,
+    /// None.
+    Off,
+    /// The one at this path or URL.
+    At(String),
+}
+
+/// Where decoded images are kept, and how many of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheChoice {
+    /// Folder of the copies.
+    pub folder: PathBuf,
+    /// Most bytes of disk they may take.
+    pub limit: u64,
+}

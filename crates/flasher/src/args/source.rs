@@ -1,0 +1,124 @@
+//! Options that say how an image is read.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use flasher_core::source::{BlockMapChoice, CacheChoice, SourceChoices};
+
+/// Most bytes of disk for decoded images, when not given.
+const CACHE_SIZE: &str = "20GiB";
+
+#[derive(ClapArgs)]
+pub(crate) struct SourceArgs {
+    /// Block map (bmap) of the image: what it leaves out is not written; without this, the one beside the image file
+    #[arg(long, value_name = "FILE|URL", help_heading = "Image")]
+    pub(crate) bmap: Option<String>,
+    /// Use no block map, also when there is one beside the image
+    #[arg(long, conflicts_with = "bmap", help_heading = "Image")]
+    pub(crate) no_bmap: bool,
+    /// File of SHA-256 checksums that lists the image (`.sha256`, `SHA256SUMS`)
+    #[arg(long, value_name = "FILE|URL", conflicts_with = "sha256", help_heading = "Proof")]
+    pub(crate) checksum_url: Option<String>,
+    /// Folder in which decoded images are kept for the next board [default: flasher/images in the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "FLASHER_CACHE_DIR", help_heading = "Image")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Most disk space for decoded images; those not used for longest go first
+    #[arg(long, value_name = "SIZE", default_value = CACHE_SIZE, value_parser = size, help_heading = "Image")]
+    pub(crate) cache_size: u64,
+    /// Keep no decoded image and use none that is kept
+    #[arg(long, help_heading = "Image")]
+    pub(crate) no_cache: bool,
+}
+
+impl SourceArgs {
+    /// What a job says of it.
+    pub(crate) fn choices(&self) -> SourceChoices {
+        let block_map = match &self.bmap {
+            _ if self.no_bmap => BlockMapChoice::Off,
+            Some(place) => BlockMapChoice::At(place.clone()),
+            None => BlockMapChoice::Beside,
+        };
+        let folder = if self.no_cache { None } else { self.cache_dir.clone().or_else(users_folder) };
+        let cache = folder.map(|folder| CacheChoice { folder, limit: self.cache_size });
+        SourceChoices { block_map, checksums: self.checksum_url.clone(), cache }
+    }
+}
+
+/// Where caches of this user are (XDG Base Directory Specification 0.8); none without a home.
+fn users_folder() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
+    Some(caches.join("flasher/images"))
+}
+
+/// A number of bytes with a unit: `500MB`, `20GiB`.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "expected a size with its unit, for example `500MB` or `20GiB`".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit: u64 = match unit.trim() {
+        "B" => 1,
+        "kB" | "KB" => 1000,
+        "MB" => 1000 * 1000,
+        "GB" => 1000 * 1000 * 1000,
+        "TB" => 1000 * 1000 * 1000 * 1000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return Err(wrong()),
+    };
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Args, Command};
+
+    fn choices(text: &str) -> Option<SourceChoices> {
+        match Args::try_parse_from(text.split(' ')).ok()?.command {
+            Command::Flash(args) | Command::Plan(args) => Some(args.source.choices()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_block_map_is_looked_for_named_or_left_out() {
+        let map = |text| choices(text).map(|choices| choices.block_map);
+        assert_eq!(map("flasher flash os.img"), Some(BlockMapChoice::Beside));
+        assert_eq!(
+            map("flasher plan os.img --bmap http://h/x"),
+            Some(BlockMapChoice::At("http://h/x".into()))
+        );
+        assert_eq!(map("flasher flash os.img --no-bmap"), Some(BlockMapChoice::Off));
+        assert_eq!(map("flasher flash os.img --no-bmap --bmap x"), None);
+        let digest = "a".repeat(64);
+        assert_eq!(map(&format!("flasher flash os.img --checksum-url x --sha256 {digest}")), None);
+    }
+
+    #[test]
+    fn decoded_images_are_kept_where_and_as_many_as_told() {
+        let cache = |text| choices(text).and_then(|choices| choices.cache);
+        let told = Some(CacheChoice { folder: "/c".into(), limit: 500_000_000 });
+        assert_eq!(cache("flasher flash os.img --cache-dir /c --cache-size 500MB"), told);
+        assert_eq!(cache("flasher flash os.img --no-cache"), None);
+    }
+
+    #[test]
+    fn a_size_has_a_unit() {
+        for (text, bytes) in [
+            ("0B", Some(0)),
+            ("20GiB", Some(20 << 30)),
+            ("3 MB", Some(3_000_000)),
+            ("20", None),
+            ("GB", None),
+            ("-1GB", None),
+            ("99999999999TB", None),
+        ] {
+            assert_eq!(size(text).ok(), bytes, "{text}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Images that know what they do not care about, and images that were flashed before.
+
+use std::time::Duration;
+
+use disk_image::Digest;
+use flasher_core::flash::RangeKind;
+use flasher_core::source::{BlockMapChoice, CacheChoice, SourceChoices};
+use flasher_core::{FlashJob, Receipt, Verdict};
+
+use crate::lab::{Lab, has, noise, sample};
+
+const UNIT: usize = 4096;
+const HOLE: std::ops::Range<usize> = 1 << 20..5 << 20;
+
+/// 6 MiB with a hole that nobody cares about.
+fn sparse() -> Vec<u8> {
+    let mut image = noise(6 << 20, 5);
+    image[HOLE].fill(0);
+    image
+}
+
+/// A proven flash that left the hole as it was.
+fn check_hole(lab: &Lab, image: &[u8], receipt: &Receipt) {
+    assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
+    let medium = lab.medium();
+    assert!(
+        medium[..HOLE.start] == image[..HOLE.start] && medium[HOLE.end..image.len()] == image[HOLE.end..]
+    );
+    assert!(medium[HOLE].iter().all(|byte| *byte == 0xa5), "what need not be written was written");
+    let medium = receipt.medium.as_ref().unwrap();
+    let sent = (image.len() - HOLE.len()) as u64 - disk_image::BLOCK; // the first block is counted for itself
+    assert_eq!((medium.data_written, medium.zeros_written), (sent, 0));
+    let left: u64 = medium
+        .ranges
+        .iter()
+        .filter(|range| range.kind == RangeKind::DontCare)
+        .map(|range| range.length)
+        .sum();
+    assert_eq!(left, HOLE.len() as u64);
+    assert_eq!(receipt.image.decoded_sha256, Some(Digest::of(image).to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sparse_image_leaves_alone_what_it_leaves_out() {
+    let image = sparse();
+    let (lab, blocks) = (Lab::new(""), |range: &[u8]| (range.len() / UNIT) as u32);
+    let raw = |bytes: &[u8]| {
+        let words = [blocks(bytes).to_le_bytes(), (12 + bytes.len() as u32).to_le_bytes()].concat();
+        [&b"\xc1\xca\0\0"[..], &words, bytes].concat()
+    };
+    let nothing = [&b"\xc3\xca\0\0"[..], &blocks(&image[HOLE]).to_le_bytes(), &12u32.to_le_bytes()].concat();
+    let head = [UNIT as u32, blocks(&image), 3, 0].map(u32::to_le_bytes).concat();
+    let simg = [
+        &b"\x3a\xff\x26\xed\x01\0\0\0\x1c\0\x0c\0"[..],
+        &head,
+        &raw(&image[..HOLE.start]),
+        &nothing,
+        &raw(&image[HOLE.end..]),
+    ]
+    .concat();
+    let (receipt, _) = lab.flash(lab.job(&lab.image(&simg, None))).await;
+    check_hole(&lab, &image, &receipt);
+    assert_eq!(receipt.image.format.as_deref(), Some("simg"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_map_beside_the_image_is_used_and_named() {
+    let (lab, image) = (Lab::new(""), sparse());
+    let (file, map) = (lab.image(&image, None), lab.path("image.bmap"));
+    let ranges = format!(
+        "<Range>0-{}</Range><Range>{}-{}</Range>",
+        HOLE.start / UNIT - 1,
+        HOLE.end / UNIT,
+        image.len() / UNIT - 1
+    );
+    let text = format!(
+        "<bmap version=\"1.2\"><ImageSize>{}</ImageSize><BlockSize>{UNIT}</BlockSize><BlocksCount>{}</BlocksCount><MappedBlocksCount>{}</MappedBlocksCount><BlockMap>{ranges}</BlockMap></bmap>",
+        image.len(),
+        image.len() / UNIT,
+        (image.len() - HOLE.len()) / UNIT,
+    );
+    std::fs::write(&map, text).unwrap();
+    let (receipt, _) = lab.flash(lab.job(&file)).await;
+    check_hole(&lab, &image, &receipt);
+    let named = receipt.image.block_map.unwrap();
+    assert!(named.ends_with("image.bmap (version 1.2, 0 of 2 ranges with a checksum)"), "{named}");
+
+    lab.wipe();
+    let source = SourceChoices { block_map: BlockMapChoice::Off, ..SourceChoices::default() };
+    let (receipt, _) = lab.flash(FlashJob { source, ..lab.job(&file) }).await;
+    assert_eq!((receipt.verdict, receipt.image.block_map.clone()), (Verdict::Proven, None));
+    assert!(lab.medium()[..image.len()] == image);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_board_gets_the_image_out_of_the_cache() {
+    if !has("xz") {
+        return;
+    }
+    let (lab, image) = (Lab::new(""), sample());
+    let file = lab.image(&image, Some("xz"));
+    tokio::time::sleep(Duration::from_millis(150)).await; // a file only just written is not told from a later one
+    let cache = Some(CacheChoice { folder: lab.path("cache"), limit: 1 << 30 });
+    for cached in [false, true] {
+        lab.wipe();
+        let source = SourceChoices { cache: cache.clone(), ..SourceChoices::default() };
+        let (receipt, _) = lab.flash(FlashJob { source, ..lab.job(&file) }).await;
+        assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
+        assert!(lab.medium()[..image.len()] == image);
+        assert_eq!((receipt.image.cached, receipt.image.format.as_deref()), (cached, Some("xz")));
+        assert_eq!(receipt.image.source_sha256, Some(Digest::of(&std::fs::read(&file).unwrap()).to_string()));
+        assert_eq!(receipt.image.decoded_sha256, Some(Digest::of(&image).to_string()));
+    }
+}
