@@ -38,6 +38,10 @@ impl PowerDriver for QemuPower {
     async fn off(&self) -> Result<()> {
         Ok(self.0.switch_off().await?)
     }
+
+    async fn state(&self) -> Result<Option<bool>> {
+        Ok(Some(self.0.is_on().await))
+    }
 }
 
 /// Its stream is let go of when dropped, so there is nothing to close.

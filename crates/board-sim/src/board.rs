@@ -127,6 +127,10 @@ impl SimBoard {
         blocking(move || home.map_or(Ok(()), Home::destroy)).await
     }
 
+    pub(crate) async fn is_on(&self) -> bool {
+        self.running.lock().await.is_some()
+    }
+
     pub(crate) async fn open_serial(&self) -> Result<DuplexStream, SimError> {
         let stream = self.wire.open().await?;
         self.tally.count(|counters| counters.serial_opens += 1);

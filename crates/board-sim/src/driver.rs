@@ -34,6 +34,10 @@ impl PowerDriver for SimPower {
     async fn off(&self) -> Result<()> {
         Ok(self.0.switch_off().await?)
     }
+
+    async fn state(&self) -> Result<Option<bool>> {
+        Ok(Some(self.0.is_on().await))
+    }
 }
 
 #[async_trait]

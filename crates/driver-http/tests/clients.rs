@@ -13,8 +13,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use driver_http::{Config, HttpServer, Server, Site};
 use flasher_core::{
+<<<<<<< HEAD
     Class, Content, ContentServer as _, Driver as _, FileServer as _, Transfer, TransferLog, TransferState,
     Upload,
+=======
+    Class, Content, ContentServer as _, Driver as _, DriverType as _, FileServer as _, Transfer, TransferLog,
+    TransferState, Wiring,
+>>>>>>> c857c2f (Switch boards by command, GPIO line, HTTP and SNMP, and say what every driver promises)
 };
 use futures_util::{StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -121,6 +126,19 @@ fn pieces(good: usize) -> Content {
         let good_ones = stream::repeat(Bytes::from(vec![7; 64 * 1024])).map(Ok).take(good);
         Some(good_ones.chain(stream::once(async { Err(io::Error::other("the decoder failed")) })).boxed())
     })
+}
+
+#[tokio::test]
+async fn it_keeps_the_promises_of_a_file_server() {
+    let stage = Stage::new().await;
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port();
+    drop(taken);
+    let make = || {
+        let config = serde_json::json!({"root_dir": stage.folder.path(), "host": "127.0.0.1", "port": port});
+        HttpServer::build(serde_json::from_value(config).unwrap(), Wiring::default()).unwrap()
+    };
+    assert_eq!(flasher_core::testing::file_server(&make).await, [""; 0]);
 }
 
 #[tokio::test]

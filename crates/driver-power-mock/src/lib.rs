@@ -117,6 +117,12 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn it_keeps_the_promises_of_a_power_driver() {
+        let make = || load("power-mock").find("power").unwrap();
+        assert_eq!(flasher_core::testing::power(&make).await, [""; 0]);
+    }
+
+    #[tokio::test]
     async fn switch_and_meter_of_a_node_are_one_device() {
         let Device::Power(switch, Some(meter)) = load("power-mock").find("power").unwrap() else {
             panic!("no switch with a meter")

@@ -10,7 +10,9 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use driver_tftp::{Config, Server, Settings, Tftp};
-use flasher_core::{Class, Driver as _, FileServer as _, TransferLog, TransferState};
+use flasher_core::{
+    Class, Driver as _, DriverType as _, FileServer as _, TransferLog, TransferState, Wiring,
+};
 use peer::{Client, Fate, LONG, Stage, ack, fetch, pattern, relay, request};
 use tokio::net::UdpSocket;
 use tokio::process::Command;
@@ -42,6 +44,17 @@ async fn fetch_with(stage: &Stage, line: &str) -> Option<Vec<u8>> {
     let output = run(words[0], &words[1..], stage.folder.path()).await?;
     assert!(output.status.success(), "{line}: {output:?}");
     Some(std::fs::read(&got).unwrap_or_else(|error| panic!("{line}: {error}: {output:?}")))
+}
+
+#[tokio::test]
+async fn it_keeps_the_promises_of_a_file_server() {
+    let stage = Stage::new().await;
+    let port = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let make = || {
+        let config = serde_json::json!({"root_dir": stage.folder.path(), "host": "127.0.0.1", "port": port});
+        Tftp::build(serde_json::from_value(config).unwrap(), Wiring::default()).unwrap()
+    };
+    assert_eq!(flasher_core::testing::file_server(&make).await, [""; 0]);
 }
 
 #[tokio::test]

@@ -8,7 +8,11 @@ use board_qemu as _;
 use board_sim as _;
 use driver_flasher as _;
 use driver_http as _;
+use driver_power_command as _;
+use driver_power_gpio as _;
+use driver_power_http as _;
 use driver_power_mock as _;
+use driver_power_snmp as _;
 use driver_pyserial as _;
 use driver_tftp as _;
 

@@ -13,7 +13,20 @@ fn a_lost_link_shows() {
     let boards: Vec<&str> = registry::boards().iter().map(|board| board.name).collect();
     assert_eq!(
         drivers,
-        ["flasher", "http", "power-mock", "qemu-board", "serial", "sim-board", "tftp", "uboot"]
+        [
+            "flasher",
+            "http",
+            "power-command",
+            "power-gpio",
+            "power-http",
+            "power-mock",
+            "power-snmp",
+            "qemu-board",
+            "serial",
+            "sim-board",
+            "tftp",
+            "uboot"
+        ]
     );
     // One board a file: adding one is a file and a line, and no list in a test.
     assert_eq!(boards, manifests());

@@ -57,6 +57,24 @@ pub trait PowerDriver: Driver {
     /// # Errors
     /// When the switch did not obey.
     async fn off(&self) -> Result<()>;
+
+    /// Whether power is on, read from the switch; none when it cannot tell. What was told to it is no answer.
+    ///
+    /// # Errors
+    /// When the switch does not answer.
+    async fn state(&self) -> Result<Option<bool>> {
+        Ok(None)
+    }
+
+    /// Power off, wait, power on; a switch that does this by itself may know better.
+    ///
+    /// # Errors
+    /// When the switch did not obey.
+    async fn cycle(&self, wait: Duration) -> Result<()> {
+        self.off().await?;
+        tokio::time::sleep(wait).await;
+        self.on().await
+    }
 }
 
 /// Measures what a board draws.
@@ -83,9 +101,7 @@ pub struct Reading {
 /// # Errors
 /// Those of the driver.
 pub async fn cycle(power: &dyn PowerDriver, wait: Duration) -> Result<()> {
-    power.off().await?;
-    tokio::time::sleep(wait).await;
-    power.on().await
+    power.cycle(wait).await
 }
 
 /// A serial line to a board.
@@ -96,6 +112,34 @@ pub trait SerialDriver: Driver {
     /// # Errors
     /// When the line is missing, busy or may not be used.
     async fn open(&self) -> Result<Box<dyn ByteStream>>;
+
+    /// Hears what the line's owner hears from now on, without taking the line; also when the owner is another process.
+    /// None when nobody has the line open, or the driver knows of no owner.
+    ///
+    /// # Errors
+    /// When there is an owner that does not let others hear.
+    async fn watch(&self) -> Result<Option<Box<dyn AsyncRead + Send + Unpin>>> {
+        Ok(None)
+    }
+
+    /// Sets the lines beside the data, whoever has the line open. False when it has none, as a pty or a plain socket.
+    ///
+    /// # Errors
+    /// When the line has them and refuses.
+    async fn set_lines(&self, _lines: ControlLines) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+/// The lines of a serial port beside its data; what is none stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ControlLines {
+    /// Data terminal ready.
+    pub dtr: Option<bool>,
+    /// Request to send.
+    pub rts: Option<bool>,
+    /// A break of this length.
+    pub send_break: Option<Duration>,
 }
 
 /// Bytes both ways. On tokio's own traits, so `tokio::io::duplex` is a port in a test.

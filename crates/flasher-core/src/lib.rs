@@ -9,8 +9,10 @@
 //! * [`error`]: what went wrong and who is to blame
 //! * [`registry`]: every driver and board linked into this binary
 //! * [`config`] and [`tree`]: the exporter YAML, and the device tree it describes
+//! * [`switch`]: a power driver out of a bare switch: calls in a row, off for long enough, and confirmed
 //! * [`schema`]: JSON Schemas out of the types
 //! * `mocks` (feature of the same name): mockall mocks of every trait
+//! * `testing` (feature of the same name): what every driver promises, as suites to run against one
 
 pub mod config;
 pub mod device;
@@ -25,12 +27,20 @@ pub mod registry;
 pub mod schema;
 pub mod source;
 pub mod suggest;
+pub mod switch;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod tree;
 
 pub use device::{ChildSpec, Device, Kind, Wiring};
 pub use driver::{
+<<<<<<< HEAD
     BootConsole, ByteStream, Content, ContentServer, Driver, FileServer, Flasher, PowerDriver, PowerMeter,
     Reading, SerialDriver, TransferLog, Upload, cycle,
+=======
+    BootConsole, ByteStream, Content, ContentServer, ControlLines, Driver, FileServer, Flasher, PowerDriver,
+    PowerMeter, Reading, SerialDriver, TransferLog, cycle,
+>>>>>>> c857c2f (Switch boards by command, GPIO line, HTTP and SNMP, and say what every driver promises)
 };
 pub use error::{Class, Error, Result};
 pub use event::{Event, Progress, Quiet, Step, Transfer, TransferState};

@@ -57,6 +57,14 @@ const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        name: "switches and lines",
+        needed: |_| true,
+        packages: &[
+            program("ser2net", "ser2net"),
+            Package { name: "snmpd", proof: Proof::File("/usr/sbin/snmpd"), suite_of: None },
+        ],
+    },
+    Group {
         name: "qemu",
         needed: |root| root.join("crates/board-qemu").is_dir(),
         packages: &[

@@ -4,6 +4,7 @@
 mod faults;
 mod happy;
 mod linux;
+mod promises;
 mod safety;
 mod support;
 mod uboot;

@@ -1,0 +1,141 @@
+//! What goes wrong with a command, and what to do next. Arguments and environment are never shown: they may hold a password.
+
+use flasher_core::Error as Core;
+use thiserror::Error as ThisError;
+
+/// A config that makes no sense, or a command that did not do its work.
+#[derive(Clone, Debug, PartialEq, ThisError)]
+pub enum Error {
+    /// Neither a command nor a preset that has one.
+    #[error("`{key}` is missing, expected a command")]
+    Lacking {
+        /// The key.
+        key: &'static str,
+    },
+    /// No words, or a quote that is never closed.
+    #[error("`{key}` is no command, expected a program and its arguments, quotes in pairs")]
+    Words {
+        /// The key.
+        key: &'static str,
+    },
+    /// A preset without its port.
+    #[error("the preset needs `port`, expected the number its tool counts by")]
+    Port,
+    /// A pattern that cannot be read.
+    #[error("`{key}` is no regular expression: {reason}")]
+    Pattern {
+        /// The key.
+        key: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// Not a sensible time.
+    #[error("`timeout_seconds` is {seconds}, expected more than 0 and at most 600")]
+    Timeout {
+        /// The value.
+        seconds: f64,
+    },
+    /// The program is not there.
+    #[error("`{key}` of the power switch needs `{program}`, which is not in the PATH")]
+    Missing {
+        /// Which command.
+        key: &'static str,
+        /// Its program.
+        program: String,
+    },
+    /// The program cannot be started.
+    #[error("`{program}` of the power switch's `{key}` cannot be started: {reason}")]
+    Start {
+        /// Which command.
+        key: &'static str,
+        /// Its program.
+        program: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// It took too long.
+    #[error("`{key}` of the power switch (`{program}`) did not end within {seconds} s and was stopped{}", last(.said))]
+    Late {
+        /// Which command.
+        key: &'static str,
+        /// Its program.
+        program: String,
+        /// How long it had, seconds.
+        seconds: f64,
+        /// The last line it printed.
+        said: String,
+    },
+    /// It said that it failed.
+    #[error("`{key}` of the power switch (`{program}`) ended with {status}{}", last(.said))]
+    Failed {
+        /// Which command.
+        key: &'static str,
+        /// Its program.
+        program: String,
+        /// Exit status or signal, in words.
+        status: String,
+        /// The last line it printed.
+        said: String,
+    },
+    /// The state cannot be told from what it printed.
+    #[error("`status` of the power switch (`{program}`) says neither on nor off, or both{}", last(.said))]
+    Unclear {
+        /// Its program.
+        program: String,
+        /// The last line it printed.
+        said: String,
+    },
+}
+
+fn last(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!(": `{said}`") }
+}
+
+impl Error {
+    fn is_of_the_config(&self) -> Option<&'static str> {
+        match self {
+            Self::Lacking { key } | Self::Words { key } | Self::Pattern { key, .. } => Some(key),
+            Self::Port => Some("port"),
+            Self::Timeout { .. } => Some("timeout_seconds"),
+            _ => None,
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Lacking { .. } => "`flasher drivers power-command` shows an example".to_owned(),
+            Self::Words { .. } => {
+                "a list of words needs no quotes: `[uhubctl, -p, '2', -a, 'on']`".to_owned()
+            }
+            Self::Port => "the tool without arguments lists hubs and ports".to_owned(),
+            Self::Pattern { .. } => {
+                "put it in single quotes, so that YAML leaves backslashes alone".to_owned()
+            }
+            Self::Timeout { .. } => "leave it out for 30 s".to_owned(),
+            Self::Missing { program, .. } => {
+                format!("install what brings `{program}`, or give its whole path")
+            }
+            Self::Start { .. } => "it must be an executable file of this machine".to_owned(),
+            Self::Late { .. } => "run it by hand; raise `timeout_seconds` if it is only slow".to_owned(),
+            Self::Failed { .. } => {
+                "run it by hand; is the switch connected, and may this user use it?".to_owned()
+            }
+            Self::Unclear { .. } => "set `status_on` and `status_off` to what it prints".to_owned(),
+        }
+    }
+
+    /// Whether the same again may end otherwise.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Late { .. } | Self::Failed { .. })
+    }
+}
+
+impl From<Error> for Core {
+    fn from(error: Error) -> Self {
+        let (text, help) = (error.to_string(), error.next_step());
+        match error.is_of_the_config() {
+            Some(key) => Self::config(text).with("key", key).help(help),
+            None => Self::infrastructure(text).help(help).retryable(error.may_pass()),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Power by running the lab's own commands: any outlet, relay or hub that has a command line.
+//!
+//! * [`Config`]: the commands, or a preset that knows them
+//! * [`PowerCommand`]: the driver type; a command is words, never a shell line unless asked, and its whole process group
+//!   ends with it when it is late or no longer wanted
+//! * [`Error`]: what goes wrong and what to do next
+
+mod config;
+mod driver;
+mod error;
+mod preset;
+mod run;
+mod words;
+
+pub use config::{Config, Preset};
+pub use driver::PowerCommand;
+pub use error::Error;
+pub use words::Words;
+
+flasher_core::register_driver!(PowerCommand);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! Runs one command: in a process group of its own that ends with it, bounded in time and in what it may print.
+
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::error::Error;
+
+/// Most of what a command prints that is kept, bytes of each stream.
+const KEPT: usize = 64 * 1024;
+/// How long a command may take to end once it was asked to.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long output may still come after the end: a child in the background may hold the pipes open for ever.
+const DRAIN: Duration = Duration::from_millis(300);
+
+/// What a command needs besides its words.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) folder: std::path::PathBuf,
+    pub(crate) timeout: Duration,
+}
+
+/// Runs `argv`, which is the command under `key`, and gives what it printed on standard output.
+pub(crate) async fn run(key: &'static str, argv: &[String], around: &Surroundings) -> Result<String, Error> {
+    let program = argv.first().cloned().unwrap_or_default();
+    let mut child = command(argv, around).spawn().map_err(|error| refusal(key, &program, &error))?;
+    let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+    let (out, out_task) = keep(child.stdout.take());
+    let (err, err_task) = keep(child.stderr.take());
+    let ended = timeout(around.timeout, child.wait()).await;
+    let late = ended.is_err();
+    if late {
+        group.signal(Signal::TERM);
+        drop(timeout(GRACE, child.wait()).await);
+    } else {
+        // What it left in the background is left to it: some tools start a daemon on purpose.
+        group.0 = None;
+    }
+    drop(timeout(DRAIN, async { (out_task.finish().await, err_task.finish().await) }).await);
+    let said = last_line(&[text(&err), text(&out)], &around.env);
+    match ended {
+        Err(_) => Err(Error::Late { key, program, seconds: around.timeout.as_secs_f64(), said }),
+        Ok(Err(error)) => Err(Error::Start { key, program, reason: error.to_string() }),
+        Ok(Ok(status)) if !status.success() => {
+            Err(Error::Failed { key, program, status: words(status), said })
+        }
+        Ok(Ok(_)) => Ok(text(&out)),
+    }
+}
+
+fn command(argv: &[String], around: &Surroundings) -> Command {
+    let mut command = Command::new(argv.first().map_or("", String::as_str));
+    command.args(argv.iter().skip(1)).envs(around.env.iter().cloned()).current_dir(&around.folder);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.process_group(0).kill_on_drop(true);
+    command
+}
+
+fn refusal(key: &'static str, program: &str, error: &io::Error) -> Error {
+    let program = program.to_owned();
+    match error.kind() {
+        io::ErrorKind::NotFound => Error::Missing { key, program },
+        _ => Error::Start { key, program, reason: error.to_string() },
+    }
+}
+
+/// The processes of a command. Whoever gives up waiting ends all of them.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // It fails when nobody is left, which is what it is for.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+type Kept = Arc<Mutex<Vec<u8>>>;
+
+/// A task that ends when it is dropped.
+struct Task(JoinHandle<()>);
+
+impl Task {
+    async fn finish(mut self) {
+        // It neither panics nor is it aborted before.
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Reads to the end, keeps the beginning.
+fn keep(pipe: Option<impl AsyncRead + Unpin + Send + 'static>) -> (Kept, Task) {
+    let kept = Kept::default();
+    let to = Arc::clone(&kept);
+    let task = tokio::spawn(async move {
+        let Some(mut pipe) = pipe else { return };
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+            let mut kept = to.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = KEPT.saturating_sub(kept.len());
+            kept.extend_from_slice(&buffer[..count.min(room)]);
+        }
+    });
+    (kept, Task(task))
+}
+
+fn text(kept: &Kept) -> String {
+    String::from_utf8_lossy(&kept.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+}
+
+/// The last line that says something, printable, at most 200 characters, without the values of the environment given.
+pub(crate) fn last_line(texts: &[String], env: &[(String, String)]) -> String {
+    let lines = texts.iter().filter_map(|text| text.lines().rev().find(|line| !line.trim().is_empty()));
+    let line = lines.map(str::trim).next().unwrap_or_default();
+    let mut line: String = line.chars().filter(|it| !it.is_control()).take(200).collect();
+    for (_, secret) in env.iter().filter(|(_, value)| value.len() > 3) {
+        line = line.replace(secret, "***");
+    }
+    line
+}
+
+fn words(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "no exit status".to_owned(),
+    }
+}

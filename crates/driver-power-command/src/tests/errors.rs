@@ -1,0 +1,69 @@
+//! Every sentence a config error has; those of commands are in the stories.
+
+use std::path::Path;
+
+use flasher_core::Error as Core;
+
+use super::device;
+use crate::Error;
+
+#[test]
+fn a_config_that_makes_no_sense_is_refused_before_anything_runs() {
+    let cases = [
+        ("", "`on` is missing, expected a command"),
+        ("on: 'true'", "`off` is missing, expected a command"),
+        (
+            "on: 'say \"hi', off: 'true'",
+            "`on` is no command, expected a program and its arguments, quotes in pairs",
+        ),
+        ("on: [], off: 'true'", "`on` is no command, expected a program and its arguments, quotes in pairs"),
+        ("preset: uhubctl", "the preset needs `port`, expected the number its tool counts by"),
+        (
+            "preset: ykush, port: 1, timeout_seconds: 0",
+            "`timeout_seconds` is 0, expected more than 0 and at most 600",
+        ),
+        ("preset: ykush, port: 1, min_off_seconds: -2", "`min_off_seconds` is -2, expected 0 to 600 seconds"),
+        ("preset: ykush, port: 1, on: 7", "a command: a line, or a list of words"),
+        ("preset: pdu", "`uhubctl`"),
+        ("on: a, off: b, status_on: '('", "`status_on` is no regular expression"),
+    ];
+    for (config, expected) in cases {
+        let error = device(Path::new("/lab"), config).unwrap_err();
+        let text = format!("{error} {}", error.next_step().unwrap_or_default());
+        assert!(text.contains(expected), "{config}: {text}");
+        assert_eq!(error.class().exit_code(), 2, "{config}");
+    }
+}
+
+#[test]
+fn every_error_says_what_to_do_next() {
+    let all = [
+        Error::Lacking { key: "on" },
+        Error::Words { key: "on" },
+        Error::Port,
+        Error::Pattern { key: "status_on", reason: String::new() },
+        Error::Timeout { seconds: 0.0 },
+        Error::Missing { key: "on", program: "relay".to_owned() },
+        Error::Start { key: "on", program: "relay".to_owned(), reason: String::new() },
+        Error::Late { key: "on", program: "relay".to_owned(), seconds: 1.0, said: String::new() },
+        Error::Failed { key: "on", program: "relay".to_owned(), status: String::new(), said: String::new() },
+        Error::Unclear { program: "relay".to_owned(), said: String::new() },
+    ];
+    let steps: Vec<String> =
+        all.into_iter().map(|error| Core::from(error).next_step().unwrap().to_owned()).collect();
+    assert_eq!(
+        steps,
+        [
+            "`flasher drivers power-command` shows an example",
+            "a list of words needs no quotes: `[uhubctl, -p, '2', -a, 'on']`",
+            "the tool without arguments lists hubs and ports",
+            "put it in single quotes, so that YAML leaves backslashes alone",
+            "leave it out for 30 s",
+            "install what brings `relay`, or give its whole path",
+            "it must be an executable file of this machine",
+            "run it by hand; raise `timeout_seconds` if it is only slow",
+            "run it by hand; is the switch connected, and may this user use it?",
+            "set `status_on` and `status_off` to what it prints",
+        ]
+    );
+}

@@ -1,0 +1,161 @@
+//! One request and its answer: bounded in time and length, no redirects, no secrets in errors.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Client, RequestBuilder, Response, Url, redirect};
+
+use crate::config::{Method, Request};
+use crate::error::Error;
+
+/// Most of an answer that is read, bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// A request whose URL is known to be one.
+#[derive(Clone, Debug)]
+pub(crate) struct Ready {
+    pub(crate) url: Url,
+    request: Request,
+}
+
+impl Ready {
+    /// Puts host and outlet in, and reads the URL.
+    pub(crate) fn new(
+        key: &'static str,
+        request: Request,
+        host: Option<&str>,
+        outlet: u32,
+    ) -> Result<Self, Error> {
+        let fill = |text: &str| {
+            let text = text.replace("{outlet}", &outlet.to_string());
+            match host {
+                None if text.contains("{host}") => Err(Error::Host),
+                None => Ok(text),
+                Some(host) => Ok(text.replace("{host}", host)),
+            }
+        };
+        let url = Url::parse(&fill(&request.url)?).ok();
+        let url = url.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or(Error::Url { key })?;
+        let body = request.body.as_deref().map(fill).transpose()?;
+        Ok(Self { url, request: Request { body, ..request } })
+    }
+
+    /// The URL without what may be secret.
+    pub(crate) fn shown(&self) -> String {
+        let mut url = self.url.clone();
+        // It fails for URLs without a host, which http has not.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_query(None);
+        url.set_fragment(None);
+        url.to_string()
+    }
+}
+
+/// How requests are made.
+#[derive(Debug)]
+pub(crate) struct Manner {
+    pub(crate) user: Option<String>,
+    pub(crate) password_file: Option<PathBuf>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) cacert: Option<PathBuf>,
+    pub(crate) timeout: Duration,
+}
+
+/// Header fields of a config, marked as secret.
+pub(crate) fn headers<'a>(
+    fields: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Result<HeaderMap, Error> {
+    let wrong = |name: &str| Error::Value { key: "headers", reason: format!("`{name}` is no header field") };
+    let field = |(name, value): (&String, &String)| {
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(name))?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| wrong(name))?;
+        value.set_sensitive(true);
+        Ok((key, value))
+    };
+    fields.into_iter().map(field).collect()
+}
+
+impl Manner {
+    /// Asks; gives the body of an answer that is a success.
+    pub(crate) async fn ask(&self, ready: &Ready) -> Result<String, Error> {
+        let request = self.request(ready).await?;
+        let answer = async {
+            let mut response = request.send().await?;
+            let body = body(&mut response).await?;
+            Ok::<_, reqwest::Error>((response.status().as_u16(), body))
+        };
+        let late = || Error::Late { url: ready.shown(), seconds: self.timeout.as_secs_f64() };
+        let answer = tokio::time::timeout(self.timeout, answer).await.map_err(|_| late())?;
+        let (status, body) = answer.map_err(|error| unreached(ready, error))?;
+        match status {
+            200..=299 => Ok(body),
+            401 | 403 => Err(Error::User { url: ready.shown(), status }),
+            _ => Err(Error::Status { url: ready.shown(), status }),
+        }
+    }
+
+    async fn request(&self, ready: &Ready) -> Result<RequestBuilder, Error> {
+        let client = self.client().await?;
+        let url = ready.url.clone();
+        let mut request = match ready.request.method {
+            Method::Get => client.get(url),
+            Method::Post => client.post(url),
+            Method::Put => client.put(url),
+        };
+        if let Some(body) = &ready.request.body {
+            let media = ready.request.content_type.as_deref().unwrap_or("application/json");
+            request = request.header(CONTENT_TYPE, media).body(body.clone());
+        }
+        if let Some(user) = &self.user {
+            request = request.basic_auth(user, self.password().await?);
+        }
+        Ok(request.headers(self.headers.clone()))
+    }
+
+    /// A client for one request: a switch is asked twice an hour, and its address may be another one by then.
+    async fn client(&self) -> Result<Client, Error> {
+        // An error says that the process has a provider already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+        let mut builder = Client::builder().user_agent(agent).redirect(redirect::Policy::none()).no_proxy();
+        if let Some(file) = &self.cacert {
+            let wrong = |reason: String| Error::File { key: "cacert", reason };
+            let pem = tokio::fs::read(file).await.map_err(|error| wrong(error.to_string()))?;
+            let certificates =
+                Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+            builder = builder.tls_certs_only(certificates);
+        }
+        builder.build().map_err(|error| Error::File { key: "cacert", reason: error.to_string() })
+    }
+
+    async fn password(&self) -> Result<Option<String>, Error> {
+        let Some(file) = &self.password_file else { return Ok(None) };
+        let text = tokio::fs::read_to_string(file).await;
+        let text = text.map_err(|error| Error::File { key: "password_file", reason: error.to_string() })?;
+        Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
+    }
+}
+
+async fn body(response: &mut Response) -> reqwest::Result<String> {
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await? {
+        let room = LONGEST - body.len();
+        body.extend_from_slice(&piece[..piece.len().min(room)]);
+        if body.len() == LONGEST {
+            break;
+        }
+    }
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+/// The innermost reason, which names no URL.
+fn unreached(ready: &Ready, error: reqwest::Error) -> Error {
+    let error = error.without_url();
+    let mut innermost: &dyn std::error::Error = &error;
+    while let Some(deeper) = innermost.source() {
+        innermost = deeper;
+    }
+    Error::Reach { url: ready.shown(), reason: innermost.to_string() }
+}

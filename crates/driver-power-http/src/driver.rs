@@ -1,0 +1,170 @@
+//! The driver: orders become requests, answers a state or a reading.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flasher_core::switch::{Care, Guarded, Switch};
+use flasher_core::{Device, Driver, DriverType, PowerMeter, Reading, Result, Wiring, async_trait};
+use regex::Regex;
+
+use crate::ask::{Manner, Ready, headers};
+use crate::config::{Config, Spelled};
+use crate::error::Error;
+
+/// The driver type `power-http`.
+#[derive(Debug)]
+pub struct PowerHttp {
+    on: Ready,
+    off: Ready,
+    status: Option<Ready>,
+    is_on: Regex,
+    is_off: Regex,
+    manner: Arc<Manner>,
+}
+
+impl DriverType for PowerHttp {
+    const NAME: &'static str = "power-http";
+    const SUMMARY: &'static str = "power by HTTP requests: Tasmota, Shelly, and whatever has a URL";
+    const EXAMPLE: &'static str = "type: power-http\nconfig:\n  preset: tasmota   # or: on, off and status with URLs of your own\n  host: 192.168.1.20\n";
+    type Config = Config;
+
+    fn build(config: Config, wiring: Wiring) -> Result<Device> {
+        let care = Care::from_seconds(config.min_off_seconds, config.confirm_seconds)?;
+        let plan = Plan::of(config, &wiring)?;
+        let meter = plan.meter.map(|meter| Arc::new(meter) as Arc<dyn PowerMeter>);
+        Ok(Device::Power(Arc::new(Guarded::new(plan.switch, care)), meter))
+    }
+}
+
+struct Plan {
+    switch: PowerHttp,
+    meter: Option<Meter>,
+}
+
+impl Plan {
+    fn of(config: Config, wiring: &Wiring) -> Result<Self, Error> {
+        let known = config.preset.map(|preset| preset.known()).unwrap_or_default();
+        let (host, outlet) = (config.host.as_deref(), config.outlet.unwrap_or(known.first));
+        let ready = |key, given: Option<Spelled>, known| {
+            let request = given.map(|spelled| spelled.0).or(known);
+            request.map(|request| Ready::new(key, request, host, outlet)).transpose()
+        };
+        let pattern = |key, given: Option<String>, known: Option<&str>, default: &str| {
+            let text = given.unwrap_or_else(|| known.unwrap_or(default).to_owned());
+            Regex::new(&text).map_err(|error| Error::Value { key, reason: error.to_string() })
+        };
+        let pointer = |given: Option<String>, known: Option<&str>| given.or_else(|| known.map(str::to_owned));
+        let manner = Arc::new(Manner {
+            user: config.user,
+            password_file: config.password_file.map(|file| wiring.file(file)),
+            headers: headers(&config.headers)?,
+            cacert: config.cacert.map(|file| wiring.file(file)),
+            timeout: timeout(config.timeout_seconds)?,
+        });
+        let switch = PowerHttp {
+            on: ready("on", config.on, known.on)?.ok_or(Error::Lacking { key: "on" })?,
+            off: ready("off", config.off, known.off)?.ok_or(Error::Lacking { key: "off" })?,
+            status: ready("status", config.status, known.status)?,
+            is_on: pattern("status_on", config.status_on, known.is_on, r"(?i)\b(on|1|true)\b")?,
+            is_off: pattern("status_off", config.status_off, known.is_off, r"(?i)\b(off|0|false)\b")?,
+            manner: Arc::clone(&manner),
+        };
+        let read = ready("read", config.read, known.read)?;
+        let (voltage, current) =
+            (pointer(config.voltage, known.voltage), pointer(config.current, known.current));
+        let meter = read.map(|read| Meter::new(read, voltage, current, manner)).transpose()?;
+        Ok(Self { switch, meter })
+    }
+}
+
+fn timeout(seconds: f64) -> Result<Duration, Error> {
+    let span = Duration::try_from_secs_f64(seconds).ok();
+    span.filter(|span| !span.is_zero() && span.as_secs() <= 600).ok_or_else(|| {
+        let reason = format!("it is {seconds}, expected more than 0 and at most 600");
+        Error::Value { key: "timeout_seconds", reason }
+    })
+}
+
+#[async_trait]
+impl Switch for PowerHttp {
+    async fn set(&self, on: bool) -> Result<()> {
+        Ok(self.manner.ask(if on { &self.on } else { &self.off }).await.map(drop)?)
+    }
+
+    async fn get(&self) -> Result<Option<bool>> {
+        let Some(status) = &self.status else { return Ok(None) };
+        let said = self.manner.ask(status).await?;
+        match (self.is_on.is_match(&said), self.is_off.is_match(&said)) {
+            (true, false) => Ok(Some(true)),
+            (false, true) => Ok(Some(false)),
+            _ => Err(Error::Unclear { url: status.shown(), said: beginning(&said) }.into()),
+        }
+    }
+
+    /// The status is asked for, where there is one; otherwise whether its port takes a connection.
+    async fn probe(&self) -> Result<()> {
+        if self.status.is_some() {
+            return self.get().await.map(drop);
+        }
+        let url = &self.on.url;
+        let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(80));
+        let host = host.trim_matches(['[', ']']);
+        let connected =
+            tokio::time::timeout(self.manner.timeout, tokio::net::TcpStream::connect((host, port))).await;
+        let late = Error::Late { url: self.on.shown(), seconds: self.manner.timeout.as_secs_f64() };
+        let unreached =
+            |error: std::io::Error| Error::Reach { url: self.on.shown(), reason: error.to_string() };
+        Ok(connected.map_err(|_| late)?.map(drop).map_err(unreached)?)
+    }
+}
+
+fn beginning(said: &str) -> String {
+    said.chars().filter(|it| !it.is_control()).take(120).collect()
+}
+
+/// The meter of a switch that has one.
+#[derive(Debug)]
+struct Meter {
+    read: Ready,
+    voltage: String,
+    current: String,
+    manner: Arc<Manner>,
+}
+
+impl Meter {
+    fn new(
+        read: Ready,
+        voltage: Option<String>,
+        current: Option<String>,
+        manner: Arc<Manner>,
+    ) -> Result<Self, Error> {
+        let pointer = |key, given: Option<String>| match given {
+            Some(pointer) if pointer.starts_with('/') => Ok(pointer),
+            Some(_) => Err(Error::Value { key, reason: "a JSON pointer begins with `/`".to_owned() }),
+            None => Err(Error::Value { key, reason: "`read` needs it".to_owned() }),
+        };
+        Ok(Self {
+            read,
+            voltage: pointer("voltage", voltage)?,
+            current: pointer("current", current)?,
+            manner,
+        })
+    }
+
+    fn number(&self, answer: &serde_json::Value, pointer: &str) -> Result<f64, Error> {
+        let found = answer.pointer(pointer).and_then(|value| value.as_f64());
+        found.ok_or_else(|| Error::Reading { url: self.read.shown(), pointer: pointer.to_owned() })
+    }
+}
+
+impl Driver for Meter {}
+
+#[async_trait]
+impl PowerMeter for Meter {
+    async fn read(&self) -> Result<Vec<Reading>> {
+        let said = self.manner.ask(&self.read).await?;
+        let answer = serde_json::from_str(&said).unwrap_or_default();
+        let voltage = self.number(&answer, &self.voltage)?;
+        Ok(vec![Reading { voltage, current: self.number(&answer, &self.current)? }])
+    }
+}

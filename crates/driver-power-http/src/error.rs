@@ -1,0 +1,134 @@
+//! What goes wrong with a switch in the network, and what to do next. URLs are shown without user and query.
+
+use flasher_core::Error as Core;
+use thiserror::Error as ThisError;
+
+/// A config that makes no sense, or a switch that did not do its work.
+#[derive(Clone, Debug, PartialEq, ThisError)]
+pub enum Error {
+    /// Neither a request nor a preset that has one.
+    #[error("`{key}` is missing, expected a URL")]
+    Lacking {
+        /// The key.
+        key: &'static str,
+    },
+    /// A preset, or a URL with `{host}`, without its host.
+    #[error("`host` is missing, expected the name or address of the switch")]
+    Host,
+    /// Not a URL this driver can ask.
+    #[error("`{key}` is no http or https URL")]
+    Url {
+        /// The key.
+        key: &'static str,
+    },
+    /// A pattern, pointer or number that makes no sense.
+    #[error("`{key}`: {reason}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The password or the CA cannot be had.
+    #[error("`{key}` cannot be used: {reason}")]
+    File {
+        /// The key.
+        key: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// No connection.
+    #[error("the power switch at `{url}` cannot be reached: {reason}")]
+    Reach {
+        /// The URL, shortened.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("the power switch at `{url}` did not answer within {seconds} s")]
+    Late {
+        /// The URL, shortened.
+        url: String,
+        /// How long it had, seconds.
+        seconds: f64,
+    },
+    /// User or password are wrong or missing.
+    #[error("the power switch at `{url}` refuses the user: status {status}")]
+    User {
+        /// The URL, shortened.
+        url: String,
+        /// 401 or 403.
+        status: u16,
+    },
+    /// Any other status that is no success.
+    #[error("the power switch at `{url}` answered with status {status}")]
+    Status {
+        /// The URL, shortened.
+        url: String,
+        /// The status.
+        status: u16,
+    },
+    /// The state cannot be told from the answer.
+    #[error("the power switch at `{url}` says neither on nor off, or both: `{said}`")]
+    Unclear {
+        /// The URL, shortened.
+        url: String,
+        /// The beginning of the answer.
+        said: String,
+    },
+    /// The answer has no reading.
+    #[error("the answer of `{url}` has no number at `{pointer}`")]
+    Reading {
+        /// The URL, shortened.
+        url: String,
+        /// The JSON pointer.
+        pointer: String,
+    },
+}
+
+impl Error {
+    fn key(&self) -> Option<&'static str> {
+        match self {
+            Self::Lacking { key } | Self::Url { key } | Self::Value { key, .. } => Some(key),
+            Self::Host => Some("host"),
+            _ => None,
+        }
+    }
+
+    fn next_step(&self) -> &'static str {
+        match self {
+            Self::Lacking { .. } => "`flasher drivers power-http` shows an example",
+            Self::Host => "for example `host: 192.168.1.20`",
+            Self::Url { .. } => "for example `http://{host}/relay/{outlet}?turn=on`",
+            Self::Value { .. } => "`flasher drivers power-http` explains each key",
+            Self::File { .. } => "it must be a file that this user may read",
+            Self::Reach { .. } => "is it plugged in, and is this its address?",
+            Self::Late { .. } => "is this its address? raise `timeout_seconds` if it is only slow",
+            Self::User { .. } => "set `user` and `password_file` to what its web page takes",
+            Self::Status { status: 404, .. } => "is `preset` the right one, and does it have this outlet?",
+            Self::Status { .. } => "look at its web page; some need a restart",
+            Self::Unclear { .. } => "set `status_on` and `status_off` to what it answers",
+            Self::Reading { .. } => "set `voltage` and `current` to JSON pointers into its answer",
+        }
+    }
+
+    /// Whether the same again may end otherwise: a switch restarts, a network recovers.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Reach { .. } | Self::Late { .. } => true,
+            Self::Status { status, .. } => *status >= 500 || *status == 429,
+            _ => false,
+        }
+    }
+}
+
+impl From<Error> for Core {
+    fn from(error: Error) -> Self {
+        let (text, help) = (error.to_string(), error.next_step());
+        match error.key() {
+            Some(key) => Self::config(text).with("key", key).help(help),
+            None => Self::infrastructure(text).help(help).retryable(error.may_pass()),
+        }
+    }
+}

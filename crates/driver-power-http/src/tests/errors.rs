@@ -1,0 +1,91 @@
+//! Every sentence a config error has; those of requests are in the stories.
+
+use flasher_core::Error as Core;
+
+use super::{device, refusal};
+use crate::Error;
+
+#[test]
+fn a_config_that_makes_no_sense_is_refused_before_anything_is_asked() {
+    for (config, expected) in [
+        ("", "`on` is missing, expected a URL"),
+        ("on: 'http://a/'", "`off` is missing, expected a URL"),
+        ("preset: tasmota", "`host` is missing, expected the name or address of the switch"),
+        ("on: 'ftp://a/', off: 'http://a/'", "`on` is no http or https URL"),
+        ("on: relay, off: 'http://a/'", "`on` is no http or https URL"),
+        ("on: 7, off: 'http://a/'", "a URL, or a request with `url`, `method` and `body`"),
+        ("on: { url: 'http://a/', method: DELETE }, off: 'http://a/'", "DELETE"),
+        ("preset: shelly, host: a, status_on: '('", "`status_on`: regex parse error"),
+        (
+            "preset: shelly, host: a, timeout_seconds: 0",
+            "`timeout_seconds`: it is 0, expected more than 0 and at most 600",
+        ),
+        ("preset: shelly, host: a, read: 'http://a/'", "`voltage`: `read` needs it"),
+        (
+            "preset: shelly, host: a, read: 'http://a/', voltage: u",
+            "`voltage`: a JSON pointer begins with `/`",
+        ),
+        ("preset: shelly, host: a, headers: { 'a b': c }", "`headers`: `a b` is no header field"),
+        (
+            "preset: shelly, host: a, min_off_seconds: 1e9",
+            "`min_off_seconds` is 1000000000, expected 0 to 600 seconds",
+        ),
+    ] {
+        let error = device(config).unwrap_err();
+        let text = format!("{error} {}", error.next_step().unwrap_or_default());
+        assert!(text.contains(expected), "{config}: {text}");
+        assert_eq!(error.class().exit_code(), 2, "{config}");
+    }
+}
+
+#[tokio::test]
+async fn files_that_are_missing_are_named_by_their_key() {
+    for (config, expected) in [
+        (
+            "user: lab, password_file: /no/such/file",
+            "`password_file` cannot be used: No such file or directory (os error 2)",
+        ),
+        ("cacert: /no/such/file", "`cacert` cannot be used: No such file or directory (os error 2)"),
+    ] {
+        let error = refusal(&format!("preset: shelly, host: '127.0.0.1:9', {config}")).await;
+        assert_eq!((error.to_string().as_str(), error.is_retryable()), (expected, false));
+    }
+}
+
+#[test]
+fn every_error_says_what_to_do_next() {
+    let url = || "http://a/".to_owned();
+    let all = [
+        Error::Lacking { key: "on" },
+        Error::Host,
+        Error::Url { key: "on" },
+        Error::Value { key: "voltage", reason: String::new() },
+        Error::File { key: "cacert", reason: String::new() },
+        Error::Reach { url: url(), reason: String::new() },
+        Error::Late { url: url(), seconds: 1.0 },
+        Error::User { url: url(), status: 401 },
+        Error::Status { url: url(), status: 404 },
+        Error::Status { url: url(), status: 500 },
+        Error::Unclear { url: url(), said: String::new() },
+        Error::Reading { url: url(), pointer: String::new() },
+    ];
+    let steps: Vec<String> =
+        all.into_iter().map(|error| Core::from(error).next_step().unwrap().to_owned()).collect();
+    assert_eq!(
+        steps,
+        [
+            "`flasher drivers power-http` shows an example",
+            "for example `host: 192.168.1.20`",
+            "for example `http://{host}/relay/{outlet}?turn=on`",
+            "`flasher drivers power-http` explains each key",
+            "it must be a file that this user may read",
+            "is it plugged in, and is this its address?",
+            "is this its address? raise `timeout_seconds` if it is only slow",
+            "set `user` and `password_file` to what its web page takes",
+            "is `preset` the right one, and does it have this outlet?",
+            "look at its web page; some need a restart",
+            "set `status_on` and `status_off` to what it answers",
+            "set `voltage` and `current` to JSON pointers into its answer",
+        ]
+    );
+}
