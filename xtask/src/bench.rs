@@ -3,6 +3,7 @@
 mod measure;
 mod overhead;
 mod qemu;
+mod serial;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -20,6 +21,8 @@ enum What {
     Overhead,
     /// A proven flash of the emulated board against a plain script with wget and dd, for four images
     Qemu(qemu::Args),
+    /// A serial line, recorded and watched, against pyserial: throughput, latency, memory
+    Serial,
 }
 
 /// Measures and prints.
@@ -27,5 +30,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.what {
         What::Overhead => overhead::run(),
         What::Qemu(args) => qemu::run(args),
+        What::Serial => serial::run(),
     }
 }

@@ -13,13 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use driver_http::{Config, HttpServer, Server, Site};
 use flasher_core::{
-<<<<<<< HEAD
-    Class, Content, ContentServer as _, Driver as _, FileServer as _, Transfer, TransferLog, TransferState,
-    Upload,
-=======
     Class, Content, ContentServer as _, Driver as _, DriverType as _, FileServer as _, Transfer, TransferLog,
-    TransferState, Wiring,
->>>>>>> c857c2f (Switch boards by command, GPIO line, HTTP and SNMP, and say what every driver promises)
+    TransferState, Upload, Wiring,
 };
 use futures_util::{StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

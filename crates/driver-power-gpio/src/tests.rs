@@ -1,6 +1,7 @@
 //! Lines that only remember, one that tells; a machine without chips; and every sentence an error has.
 
 mod errors;
+mod real;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

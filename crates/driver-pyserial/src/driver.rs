@@ -1,131 +1,211 @@
-//! The driver: looks for the line, opens it, hands out its bytes.
+//! The driver: looks for the line, opens it for one owner, lets others hear it.
 
-use std::io;
+mod keep;
+
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use flasher_core::{ByteStream, Device, Driver, DriverType, Result, SerialDriver, Wiring, async_trait};
-use tokio::io::SimplexStream;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use flasher_core::{
+    ByteStream, ControlLines, Device, Driver, DriverType, Error, Result, SerialDriver, Wiring, async_trait,
+};
+use serialport::TTYPort;
+use tokio::io::AsyncRead;
+use tokio::time::sleep;
 
-use crate::config::{Address, Config};
-use crate::error::{ConfigError, PortError};
-use crate::pace::Paced;
+use crate::address::Address;
+use crate::config::{Config, Record};
+use crate::error::PortError;
+use crate::line::{Handles, Plan, blocking};
+use crate::pace::Pace;
+use crate::record::Recorder;
+use crate::reopen::{Lines, locked};
+use crate::share::{self, Shared};
+use crate::tap::{Tap, Tapped};
 use crate::tty;
-
-/// Longest wait for a port or a connection.
-const DEADLINE: Duration = Duration::from_secs(10);
-/// What an echo holds until it is read, bytes.
-const ECHO: usize = 64 * 1024;
+use keep::{Kept, Owned};
 
 /// A serial line by URL.
 #[derive(Debug)]
 pub struct PySerial {
-    address: Address,
+    plan: Plan,
     check_present: bool,
-    pause: Option<Duration>,
-    settings: tty::Settings,
+    record: Option<Record>,
+    tap: Tap,
+    recorder: OnceLock<Arc<Recorder>>,
+    open: Arc<Open>,
+}
+
+/// What there is while the line is open.
+#[derive(Debug, Default)]
+struct Open {
+    handles: Handles,
+    shared: Mutex<Option<Shared>>,
+    /// The line between two owners, when it is recorded all the time.
+    kept: Mutex<Option<Kept>>,
 }
 
 impl DriverType for PySerial {
     const NAME: &'static str = "serial";
     const ALIASES: &'static [&'static str] = &["jumpstarter_driver_pyserial.driver.PySerial", "pyserial"];
-    const SUMMARY: &'static str = "serial port: a device path, socket://HOST:PORT or loop://";
+    const SUMMARY: &'static str =
+        "serial port: a device path, socket://HOST:PORT, rfc2217://HOST:PORT, spy://FILE?URL or loop://";
     const EXAMPLE: &'static str = "type: serial\nconfig:\n  url: /dev/ttyUSB0\n  baudrate: 115200\n";
     type Config = Config;
 
     fn build(config: Config, wiring: Wiring) -> Result<Device> {
-        if config.baudrate == 0 {
-            return Err(ConfigError::Baudrate.into());
-        }
-        let address = match Address::parse(&config.url)? {
-            Address::Device(path) => Address::Device(wiring.file(path)),
-            other => other,
+        let settings = config.settings()?;
+        let address = Address::parse(&config.url)?.within(|path| wiring.file(path));
+        config.part()?;
+        let pace = match config.pause()? {
+            Some(pause) => Pace::Fixed(pause),
+            None if config.auto_pace => Pace::Careful,
+            None => Pace::Free,
         };
-        let pause = config.pause()?;
-        let settings = tty::Settings { baudrate: config.baudrate, keep_dtr: config.disable_hupcl };
-        Ok(Device::Serial(Arc::new(Self { address, check_present: config.check_present, pause, settings })))
+        let plan = Plan { address, settings, pace, away: config.away()? };
+        let record = config.record.map(|record| Record { file: wiring.file(record.file), ..record });
+        Ok(Device::Serial(Arc::new(Self {
+            plan,
+            check_present: config.check_present,
+            record,
+            tap: Tap::new(),
+            recorder: OnceLock::new(),
+            open: Arc::default(),
+        })))
     }
 }
 
 #[async_trait]
 impl Driver for PySerial {
-    /// With `check_present`: the device is there and may be opened, or the socket takes a connection. A device is not
+    /// With `check_present`: the device is there and may be opened, or the server takes a connection. A device is not
     /// opened, as that raises DTR, which resets some boards.
     async fn probe(&self) -> Result<()> {
-        if !self.check_present {
+        if !self.check_present || locked(&self.open.kept).is_some() {
             return Ok(());
         }
-        match &self.address {
-            Address::Loop => Ok(()),
-            Address::Device(path) => {
-                let path = path.clone();
-                Ok(within(&self.address, blocking(move || tty::look(&path))).await?)
-            }
-            Address::Socket { host, port } => {
-                within(&self.address, self.connect(host, *port)).await?;
-                Ok(())
-            }
+        Ok(self.plan.look().await?)
+    }
+
+    async fn close(&self) -> Result<()> {
+        let kept = locked(&self.open.kept).take();
+        if let Some(kept) = kept {
+            drop(kept.take_back().await);
         }
+        Ok(())
     }
 }
 
 #[async_trait]
 impl SerialDriver for PySerial {
     async fn open(&self) -> Result<Box<dyn ByteStream>> {
-        match &self.address {
-            Address::Loop => Ok(self.paced(SimplexStream::new_unsplit(ECHO))),
-            Address::Device(path) => {
-                let (path, settings) = (path.clone(), self.settings);
-                let port = within(&self.address, blocking(move || tty::open(&path, settings))).await?;
-                Ok(self.paced(port))
-            }
-            Address::Socket { host, port } => {
-                let stream = within(&self.address, self.connect(host, *port)).await?;
-                Ok(self.paced(stream))
-            }
+        let kept = locked(&self.open.kept).take();
+        let line = match kept {
+            Some(kept) => kept.take_back().await,
+            None => None,
+        };
+        let line = match line {
+            Some(line) => line,
+            None => self.open_anew().await?,
+        };
+        if self.record.is_some() {
+            return Ok(Box::new(Owned::new(line, Arc::clone(&self.open))));
         }
+        Ok(line)
+    }
+
+    async fn watch(&self) -> Result<Option<Box<dyn AsyncRead + Send + Unpin>>> {
+        if locked(&self.open.shared).is_some() {
+            return Ok(Some(Box::new(self.tap.watch())));
+        }
+        let refused = |error: std::io::Error| {
+            Error::infrastructure(format!("`{}` cannot be watched", self.plan.address))
+                .because(error)
+                .help("watch as the user who has it open")
+        };
+        let stream = share::watch(&self.plan.address).await.map_err(refused)?;
+        Ok(stream.map(|stream| Box::new(stream) as Box<dyn AsyncRead + Send + Unpin>))
+    }
+
+    async fn set_lines(&self, lines: ControlLines) -> Result<bool> {
+        let server = locked(&self.open.handles.server).clone();
+        match (self.plan.address.innermost(), server) {
+            (Address::Rfc2217 { .. }, Some(server)) => {
+                server.set(lines);
+                if let Some(span) = lines.send_break {
+                    server.set_break(true);
+                    sleep(span.min(LONGEST_BREAK)).await;
+                    server.set_break(false);
+                }
+                Ok(true)
+            }
+            (Address::Device(_), _) => self.set_device(lines).await,
+            _ => Ok(false),
+        }
+    }
+}
+
+impl Drop for PySerial {
+    fn drop(&mut self) {
+        drop(locked(&self.open.kept).take());
     }
 }
 
 impl PySerial {
-    fn paced(&self, stream: impl ByteStream + 'static) -> Box<dyn ByteStream> {
-        match self.pause {
-            Some(pause) => Box::new(Paced::new(stream, pause)),
-            None => Box::new(stream),
+    async fn open_anew(&self) -> Result<Box<dyn ByteStream>> {
+        let line = self.plan.open(&self.open.handles).await?;
+        let tap = match &self.record {
+            None => self.tap.again(),
+            Some(record) => self.tap.recorded(self.recorder(record).await?),
+        };
+        let shared = share::serve(&self.plan.address, &tap).await;
+        let line = Box::new(Tapped::new(line, tap)) as Box<dyn ByteStream>;
+        let Some(shared) = shared else { return Ok(line) };
+        *locked(&self.open.shared) = Some(shared);
+        Ok(Box::new(keep::Shown::new(line, Arc::clone(&self.open))))
+    }
+
+    async fn recorder(&self, record: &Record) -> Result<Arc<Recorder>> {
+        if let Some(recorder) = self.recorder.get() {
+            return Ok(Arc::clone(recorder));
         }
+        let record = record.clone();
+        let recorder = blocking(move || Recorder::new(&record.file, record.part_mib << 20)).await?;
+        Ok(Arc::clone(self.recorder.get_or_init(|| Arc::new(recorder))))
     }
 
-    async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, PortError> {
-        let refused = |source| PortError::Connect { url: self.address.to_string(), source };
-        let stream = TcpStream::connect((host, port)).await.map_err(refused)?;
-        stream.set_nodelay(true).map_err(refused)?;
-        Ok(stream)
+    /// On the open device, or, as Jumpstarter does, on one that is opened for the purpose.
+    async fn set_device(&self, lines: ControlLines) -> Result<bool> {
+        let Address::Device(path) = self.plan.address.innermost().clone() else { return Ok(false) };
+        let (port, settings) = (Arc::clone(&self.open.handles.device), self.plan.settings);
+        let port = if locked(&port).is_some() {
+            port
+        } else {
+            let path = path.clone();
+            let opened = blocking(move || tty::open(&path, settings)).await?;
+            Arc::new(Mutex::new(Some(opened.lines)))
+        };
+        if let Some(span) = lines.send_break {
+            on(&path, &port, |path, port| tty::set_break(path, port, true)).await?;
+            sleep(span.min(LONGEST_BREAK)).await;
+            on(&path, &port, |path, port| tty::set_break(path, port, false)).await?;
+        }
+        on(&path, &port, move |path, port| tty::set_lines(path, port, lines)).await
     }
 }
 
-async fn within<T>(
-    address: &Address,
-    work: impl Future<Output = Result<T, PortError>>,
-) -> Result<T, PortError> {
-    let late = || PortError::Deadline { url: address.to_string(), seconds: DEADLINE.as_secs() };
-    timeout(DEADLINE, work).await.map_err(|_| late())?
-}
+/// Longer breaks are cut: nobody waits for a line that is dead on purpose.
+const LONGEST_BREAK: Duration = Duration::from_secs(5);
 
-/// Runs what may wait for a device off the runtime. Dropped, its result closes itself.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, PortError> + Send + 'static,
-) -> Result<T, PortError> {
-    let ended = tokio::task::spawn_blocking(work).await;
-    ended.map_err(|error| PortError::System {
-        port: "serial port".to_owned(),
-        reason: io::Error::other(error).to_string(),
-    })?
-}
-
-/// The port as messages name it.
-pub(crate) fn name(path: &Path) -> String {
-    path.display().to_string()
+/// Does something with an open port, off the runtime.
+async fn on<T: Send + 'static>(
+    path: &Path,
+    port: &Lines,
+    work: impl FnOnce(&Path, &mut TTYPort) -> Result<T, PortError> + Send + 'static,
+) -> Result<T> {
+    let (path, port) = (path.to_owned(), Arc::clone(port));
+    let done = blocking(move || match locked(&port).as_mut() {
+        Some(port) => work(&path, port),
+        None => Err(PortError::Vanished { port: tty::name(&path), seconds: 0.0 }),
+    });
+    Ok(done.await?)
 }

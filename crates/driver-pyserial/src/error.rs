@@ -9,11 +9,13 @@ use thiserror::Error as ThisError;
 #[derive(Clone, Debug, PartialEq, ThisError)]
 pub enum ConfigError {
     /// The URL is empty.
-    #[error("`url` is empty, expected a device path, `socket://HOST:PORT` or `loop://`")]
+    #[error(
+        "`url` is empty, expected a device path, `socket://HOST:PORT`, `rfc2217://HOST:PORT`, `spy://FILE?URL` or `loop://`"
+    )]
     Empty,
     /// The scheme is nobody's.
     #[error(
-        "`{scheme}://` is no kind of serial port, expected a device path, `socket://HOST:PORT` or `loop://`"
+        "`{scheme}://` is no kind of serial port, expected a device path, `socket://HOST:PORT`, `rfc2217://HOST:PORT`, `spy://FILE?URL` or `loop://`"
     )]
     Scheme {
         /// What stands before `://`.
@@ -21,21 +23,59 @@ pub enum ConfigError {
     },
     /// The scheme is pyserial's, but not ours.
     #[error(
-        "this build does not speak `{scheme}://`, expected a device path, `socket://HOST:PORT` or `loop://`"
+        "this build does not speak `{scheme}://`, expected a device path, `socket://HOST:PORT`, `rfc2217://HOST:PORT`, `spy://FILE?URL` or `loop://`"
     )]
     NotSpoken {
         /// What stands before `://`.
         scheme: String,
     },
-    /// A socket without host or port.
-    #[error("`{url}` does not name a host and a port, expected `socket://HOST:PORT`")]
-    Socket {
+    /// A server without host or port.
+    #[error("`{url}` does not name a host and a port, expected `{scheme}://HOST:PORT`")]
+    Host {
+        /// What stands before `://`.
+        scheme: &'static str,
+        /// The URL.
+        url: String,
+    },
+    /// A spy without file or line.
+    #[error("`{url}` does not name a file and a line, expected `spy://FILE?URL`")]
+    Spy {
+        /// The URL.
+        url: String,
+    },
+    /// An option of a URL that nobody knows.
+    #[error("`{option}` in `{url}` is no option of such a URL")]
+    Option {
+        /// The option.
+        option: String,
         /// The URL.
         url: String,
     },
     /// 0 baud would hang up.
     #[error("`baudrate` is 0, expected bits a second, for example 115200")]
     Baudrate,
+    /// A count of bits that no port has.
+    #[error("`{key}` is {bits}, expected {expected}")]
+    Bits {
+        /// The key.
+        key: &'static str,
+        /// The value.
+        bits: u8,
+        /// What ports have.
+        expected: &'static str,
+    },
+    /// Not a sensible time.
+    #[error("`reopen_seconds` is {seconds}, expected 0 to 600")]
+    Away {
+        /// The value.
+        seconds: f64,
+    },
+    /// Not a sensible size.
+    #[error("`part_mib` is {mib}, expected 1 to 4096")]
+    Part {
+        /// The value.
+        mib: u64,
+    },
     /// Negative, not finite, or slower than a byte a minute.
     #[error("`cps` is {cps}, expected characters a second, at least one a minute (0.0167)")]
     Pace {
@@ -47,8 +87,12 @@ pub enum ConfigError {
 impl ConfigError {
     fn key(&self) -> &'static str {
         match self {
-            Self::Empty | Self::Scheme { .. } | Self::NotSpoken { .. } | Self::Socket { .. } => "url",
+            Self::Empty | Self::Scheme { .. } | Self::NotSpoken { .. } => "url",
+            Self::Host { .. } | Self::Spy { .. } | Self::Option { .. } => "url",
             Self::Baudrate => "baudrate",
+            Self::Bits { key, .. } => key,
+            Self::Away { .. } => "reopen_seconds",
+            Self::Part { .. } => "part_mib",
             Self::Pace { .. } => "cps",
         }
     }
@@ -57,7 +101,12 @@ impl ConfigError {
         match self {
             Self::Empty | Self::Scheme { .. } => "`ls -l /dev/serial/by-id` shows the ports of this machine",
             Self::NotSpoken { .. } => "let the port server offer raw TCP and use `socket://HOST:PORT`",
-            Self::Socket { .. } => "an IPv6 address goes in brackets: `socket://[::1]:4000`",
+            Self::Host { .. } => "an IPv6 address goes in brackets: `[::1]:4000`",
+            Self::Spy { .. } => "for example `spy:///tmp/uart.log?/dev/ttyUSB0`",
+            Self::Option { .. } => "leave it out",
+            Self::Bits { .. } => "most boards talk 8 data bits, no parity, 1 stop bit",
+            Self::Away { .. } => "leave it out: ports under /dev/serial/by-id are waited for",
+            Self::Part { .. } => "leave it out for 16",
             Self::Baudrate => "most boards talk at 115200",
             Self::Pace { .. } => "leave `cps` out to send without pauses",
         }
@@ -119,6 +168,40 @@ pub enum PortError {
         /// Why.
         source: io::Error,
     },
+    /// The line does not run as asked.
+    #[error("`{port}` does not take {asked}{}", instead(.got))]
+    Setting {
+        /// The port or URL.
+        port: String,
+        /// For example `3000000 baud`.
+        asked: String,
+        /// What it runs at instead, when it says so.
+        got: Option<String>,
+    },
+    /// The server speaks something else.
+    #[error("`{url}` does not speak RFC 2217: {reason}")]
+    NotRfc2217 {
+        /// The URL.
+        url: String,
+        /// What it did.
+        reason: String,
+    },
+    /// The device is gone, and did not come back.
+    #[error("the serial port `{port}` vanished{}", waited(.seconds))]
+    Vanished {
+        /// The port as the config names it.
+        port: String,
+        /// How long was waited, seconds.
+        seconds: f64,
+    },
+    /// A file beside the line cannot be written.
+    #[error("cannot write `{file}`: {reason}")]
+    File {
+        /// The file.
+        file: String,
+        /// What the system said.
+        reason: String,
+    },
     /// It took too long.
     #[error("`{url}` did not open within {seconds} s")]
     Deadline {
@@ -127,6 +210,14 @@ pub enum PortError {
         /// How long was waited, seconds.
         seconds: u64,
     },
+}
+
+fn instead(got: &Option<String>) -> String {
+    got.as_ref().map(|got| format!(", it runs at {got}")).unwrap_or_default()
+}
+
+fn waited(seconds: &f64) -> String {
+    if *seconds == 0.0 { String::new() } else { format!(" and did not come back within {seconds} s") }
 }
 
 fn by(holder: &Option<String>) -> String {
@@ -149,8 +240,17 @@ impl PortError {
             Self::Denied { group: None, .. } => {
                 "no group may: ask who set the permissions of this device".to_owned()
             }
-            Self::Busy { holder: Some(_), .. } => "end it, or use another port".to_owned(),
+            Self::Busy { holder: Some(_), .. } => {
+                "end it, or use another port; `flasher console --watch` shows what another flasher hears".to_owned()
+            }
             Self::Busy { holder: None, .. } => "`sudo fuser -v PORT` shows who has it".to_owned(),
+            Self::Setting { .. } => "use what board and adapter can both do; most boards talk at 115200 8N1".to_owned(),
+            Self::NotRfc2217 { .. } => "for raw TCP use `socket://HOST:PORT`".to_owned(),
+            Self::Vanished { .. } => {
+                "is the adapter plugged in, and powered by something other than the board? look at `dmesg | tail`"
+                    .to_owned()
+            }
+            Self::File { .. } => "choose a folder that this user may write".to_owned(),
             Self::NotSerial { .. } => "`ls -l /dev/serial/by-id` shows the ports of this machine".to_owned(),
             Self::System { .. } => "unplug and plug the adapter, then look at `dmesg | tail`".to_owned(),
             Self::Connect { .. } | Self::Deadline { .. } => {
@@ -165,7 +265,14 @@ impl From<PortError> for Error {
     fn from(error: PortError) -> Self {
         let help = error.next_step();
         // Waiting changes nothing about these; a busy or missing port may come back.
-        let hopeless = matches!(error, PortError::Denied { .. } | PortError::NotSerial { .. });
+        let hopeless = matches!(
+            error,
+            PortError::Denied { .. }
+                | PortError::NotSerial { .. }
+                | PortError::Setting { .. }
+                | PortError::NotRfc2217 { .. }
+                | PortError::File { .. }
+        );
         let converted = Self::infrastructure(error.to_string()).help(help);
         if hopeless { converted.retryable(false) } else { converted }
     }

@@ -21,13 +21,23 @@ fn names_in(folder: &Path, start: &str) -> Vec<String> {
 
 /// Who has `port` open, as far as `/proc` may be read: a program with its process id, or this program itself.
 pub(crate) fn of(port: &Path) -> Option<String> {
-    let port = fs::canonicalize(port).ok()?;
-    let processes = fs::read_dir("/proc").ok()?.flatten();
-    let mut holders = processes.filter_map(|process| {
+    holders(port).first().copied().map(described)
+}
+
+/// The same without this program itself.
+pub(crate) fn other(port: &Path) -> Option<String> {
+    holders(port).into_iter().find(|id| *id != std::process::id()).map(described)
+}
+
+fn holders(port: &Path) -> Vec<u32> {
+    let (Ok(port), Ok(processes)) = (fs::canonicalize(port), fs::read_dir("/proc")) else {
+        return Vec::new();
+    };
+    let ids = processes.flatten().filter_map(|process| {
         let id = process.file_name().to_str()?.parse::<u32>().ok()?;
-        holds(&process.path().join("fd"), &port).then(|| described(id))
+        holds(&process.path().join("fd"), &port).then_some(id)
     });
-    holders.next()
+    ids.collect()
 }
 
 fn holds(descriptors: &Path, port: &PathBuf) -> bool {

@@ -1,17 +1,28 @@
-//! Serial ports by URL: device paths, `loop://` and `socket://HOST:PORT`.
+//! Serial ports by URL: device paths, `socket://HOST:PORT`, `rfc2217://HOST:PORT`, `loop://`, and `spy://` around any of them.
 //!
 //! * [`Config`]: what an exporter YAML says
-//! * [`PySerial`]: the driver; a port is 8N1 without flow control and held exclusively
+//! * [`PySerial`]: the driver; a device is held exclusively, and found again when its adapter comes back under the same name
 //! * [`ConfigError`], [`PortError`]: what goes wrong and what to do next
+//!
+//! One owner, many readers: whoever has the line open reads and writes it; everybody else may watch, also from another
+//! process of the same user, and a recorder may keep everything.
 
+mod address;
 mod config;
 mod driver;
 mod error;
 mod holder;
+mod line;
 mod pace;
+mod record;
+mod reopen;
+mod rfc2217;
+mod share;
+mod spy;
+mod tap;
 mod tty;
 
-pub use config::Config;
+pub use config::{Config, Flow, Parity, Record};
 pub use driver::PySerial;
 pub use error::{ConfigError, PortError};
 

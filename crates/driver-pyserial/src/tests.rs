@@ -1,6 +1,9 @@
 //! Lines opened by URL, on real pseudo-terminals and sockets, and every sentence an error has.
 
 mod errors;
+mod rfc2217;
+mod share;
+mod vanish;
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -11,7 +14,9 @@ use std::time::Duration;
 
 use flasher_core::config::Document;
 use flasher_core::tree::DeviceTree;
-use flasher_core::{ByteStream, Class, Device, DriverType, Error, Result, SerialDriver};
+use flasher_core::{
+    ByteStream, Class, ControlLines, Device, DriverType, Error, Result, SerialDriver, testing,
+};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{ControlModes, tcgetattr};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -71,6 +76,124 @@ fn the_example_builds_under_each_of_its_names() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_of_every_kind_keep_the_promises_of_a_serial_driver() {
+    let (board, path) = pty();
+    echo(board);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let socket = format!("socket://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut from, mut to) = stream.into_split();
+                tokio::io::copy(&mut from, &mut to).await
+            });
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let (spy, log) = (folder.path().join("spy.log"), folder.path().join("console.log"));
+    for config in [
+        format!("url: {path}"),
+        format!("url: {path}, record: {{ file: {} }}", log.display()),
+        format!("url: 'spy://{}?{path}'", spy.display()),
+        format!("url: '{socket}'"),
+        "url: 'loop://'".to_owned(),
+    ] {
+        let broken = testing::serial(&|| device(&config).unwrap(), true).await;
+        assert_eq!(broken, [""; 0], "{config}");
+    }
+    server.abort();
+}
+
+/// A board that sends back what it gets, for as long as the test runs.
+fn echo(mut board: File) {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        loop {
+            match board.read(&mut buffer) {
+                Ok(count) => board.write_all(&buffer[..count]).unwrap(),
+                // Nobody has the line open just now.
+                Err(_) => std::thread::park_timeout(Duration::from_millis(5)),
+            }
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_spy_notes_both_directions() {
+    let folder = tempfile::tempdir().unwrap();
+    for url in ["spy://FILE?loop://", "spy://loop://?file=FILE"] {
+        let file = folder.path().join("spy.log");
+        let mut port =
+            open(&format!("url: '{}'", url.replace("FILE", &file.display().to_string()))).await.unwrap();
+        port.write_all(b"help\r").await.unwrap();
+        assert_eq!(heard(&mut port, 5).await, b"help\r");
+        drop(port);
+        let text = written(&file, "RX").await;
+        for (direction, line) in ["TX", "RX"].into_iter().zip(text.lines()) {
+            assert!(
+                line.contains(&format!("{direction} 0000  68 65 6c 70 0d")) && line.ends_with("  help."),
+                "{text}"
+            );
+        }
+        fs::remove_file(file).unwrap();
+    }
+    let error = refusal("url: 'spy:///no/such/folder/x?loop://'").await;
+    assert_eq!(error.to_string(), "cannot write `/no/such/folder/x`: No such file or directory (os error 2)");
+}
+
+/// What a file has once `text` is in it.
+async fn written(file: &Path, text: &str) -> String {
+    for _ in 0..500 {
+        let found = fs::read_to_string(file).unwrap_or_default();
+        if found.contains(text) {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("no `{text}` in {}: {:?}", file.display(), fs::read_to_string(file))
+}
+
+#[tokio::test]
+async fn a_board_that_drops_characters_is_sent_to_more_slowly() {
+    let (mut board, path) = pty();
+    let mut port = open(&format!("url: {path}")).await.unwrap();
+    let mut send = async |line: &str, echo: &str| {
+        port.write_all(line.as_bytes()).await.unwrap();
+        board.read_exact(&mut vec![0; line.len()]).unwrap();
+        board.write_all(echo.as_bytes()).unwrap();
+        heard(&mut port, echo.len()).await;
+        // How much is taken at once tells the pace.
+        let count = timeout(PATIENCE, port.write(b"ab")).await.unwrap().unwrap();
+        board.read_exact(&mut vec![0; count]).unwrap();
+        port.write_all(b"\r").await.unwrap();
+        board.read_exact(&mut [0]).unwrap();
+        count
+    };
+    assert_eq!(send("setenv serverip 10.0.0.1\r", "setenv serverip 10.0.0.1\r\n=> ").await, 2);
+    assert_eq!(
+        send("setenv serverip 10.0.0.1\r", "setnv servrip 10.0.0.1\r\n=> ").await,
+        2,
+        "known at the next line"
+    );
+    assert_eq!(send("setenv serverip 10.0.0.1\r", "setenv serverip 10.0.0.1\r\n=> ").await, 1);
+}
+
+#[tokio::test]
+async fn lines_beside_the_data_are_optional() {
+    let (_board, path) = pty();
+    let lines = ControlLines { dtr: Some(true), rts: Some(false), send_break: None };
+    let line = line(&format!("url: {path}, dtr: true, rts: false"));
+    assert!(!line.set_lines(lines).await.unwrap(), "a pty has none, whether it is open or not");
+    let _port = line.open().await.unwrap();
+    assert!(!line.set_lines(lines).await.unwrap());
+    line.set_lines(ControlLines { send_break: Some(Duration::from_millis(1)), ..ControlLines::default() })
+        .await
+        .unwrap();
+    let socket = super::tests::line("url: 'socket://127.0.0.1:1'");
+    assert!(!socket.set_lines(lines).await.unwrap());
+}
+
 #[tokio::test]
 async fn bytes_pass_unchanged_both_ways() {
     let (mut board, path) = pty();
@@ -123,8 +246,11 @@ async fn a_port_that_another_program_locked_names_it() {
     let mut said = String::new();
     BufReader::new(other.stdout.take().unwrap()).read_line(&mut said).unwrap();
     assert_eq!(said, "locked\n");
-    let error = refusal(&format!("url: {path}")).await;
-    assert_eq!(error.to_string(), format!("port is in use: `{path}` by `sh` (process {})", other.id()));
+    let looked = line(&format!("url: {path}")).probe().await.unwrap_err();
+    for error in [refusal(&format!("url: {path}")).await, looked] {
+        assert_eq!(error.to_string(), format!("port is in use: `{path}` by `sh` (process {})", other.id()));
+        assert_eq!(testing::errors(&error), [""; 0]);
+    }
     drop(other.stdin.take());
     other.wait().unwrap();
     assert!(open(&format!("url: {path}")).await.is_ok());
@@ -152,8 +278,8 @@ async fn a_board_that_is_unplugged_ends_the_stream() {
     assert_eq!(heard(&mut port, 3).await, b"bye");
     drop(board);
     let mut rest = Vec::new();
-    let ended = timeout(PATIENCE, port.read_to_end(&mut rest)).await.expect("the stream ends");
-    assert_eq!((ended.unwrap_or_default(), rest), (0, Vec::new()));
+    let ended = timeout(PATIENCE, port.read_to_end(&mut rest)).await.expect("the stream ends").unwrap_err();
+    assert_eq!((ended.to_string(), rest), (format!("the serial port `{path}` vanished"), Vec::new()));
 }
 
 #[tokio::test]

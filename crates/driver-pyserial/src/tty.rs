@@ -5,23 +5,42 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use flasher_core::ControlLines;
 use rustix::fs::{Access, FlockOperation, OFlags, access, flock};
 use rustix::io::Errno;
 use rustix::termios::{ControlModes, OptionalActions, tcgetattr, tcsetattr};
-use serialport::{DataBits, ErrorKind, FlowControl, Parity, StopBits};
+use serialport::{DataBits, ErrorKind, FlowControl, SerialPort, SerialPortBuilder, StopBits, TTYPort};
 use tokio_serial::SerialStream;
 
-use crate::driver::name;
+use crate::config::{Flow, Parity};
 use crate::error::PortError;
 use crate::holder;
 
-/// How a device is set up. Always 8N1 without flow control.
+/// How a port is set up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     /// Bits a second.
     pub(crate) baudrate: u32,
+    /// Data bits.
+    pub(crate) data_bits: DataBits,
+    /// Stop bits.
+    pub(crate) stop_bits: StopBits,
+    /// Parity.
+    pub(crate) parity: Parity,
+    /// Flow control.
+    pub(crate) flow: Flow,
+    /// DTR after opening.
+    pub(crate) dtr: Option<bool>,
+    /// RTS after opening.
+    pub(crate) rts: Option<bool>,
     /// Leave DTR as it is when the port is closed.
     pub(crate) keep_dtr: bool,
+}
+
+/// An open device: its bytes, and a handle on its control lines.
+pub(crate) struct Opened {
+    pub(crate) stream: SerialStream,
+    pub(crate) lines: TTYPort,
 }
 
 /// Whether the device is there and may be opened, without opening it. Blocks.
@@ -37,21 +56,80 @@ pub(crate) fn look(path: &Path) -> Result<(), PortError> {
     }
 }
 
+/// The same, and nobody else has it open: a program that reads it as well gets half of what the board says. Blocks.
+pub(crate) fn look_whether_free(path: &Path) -> Result<(), PortError> {
+    look(path)?;
+    match holder::other(path) {
+        Some(holder) => Err(PortError::Busy { port: name(path), holder: Some(holder) }),
+        None => Ok(()),
+    }
+}
+
 /// Opens the device for nobody else. Blocks; must be called where a tokio runtime is entered.
-pub(crate) fn open(path: &Path, settings: Settings) -> Result<SerialStream, PortError> {
+pub(crate) fn open(path: &Path, settings: Settings) -> Result<Opened, PortError> {
     look(path)?;
     // Held until the port is open, so that the line is never closed with HUPCL still set.
     let keeper = settings.keep_dtr.then(|| keep_dtr(path));
-    let builder = tokio_serial::new(path.to_string_lossy(), settings.baudrate)
-        .data_bits(DataBits::Eight)
-        .parity(Parity::None)
-        .stop_bits(StopBits::One)
-        .flow_control(FlowControl::None);
-    let port = SerialStream::open(&builder).map_err(|error| refusal(path, &error))?;
+    let port = builder(path, settings).open_native().map_err(|error| refusal(path, &error))?;
     if let Some(Err(error)) = keeper {
         tracing::warn!(port = %path.display(), %error, "HUPCL stays set: DTR drops when the port is closed");
     }
-    Ok(port)
+    runs_at(path, &port, settings.baudrate)?;
+    let mut lines = port.try_clone_native().map_err(|error| refusal(path, &error))?;
+    let wanted = ControlLines { dtr: settings.dtr, rts: settings.rts, send_break: None };
+    if !set_lines(path, &mut lines, wanted)? {
+        tracing::warn!(port = %path.display(), "the port has no DTR and RTS to set");
+    }
+    let stream = SerialStream::try_from(port).map_err(|error| refusal(path, &error))?;
+    Ok(Opened { stream, lines })
+}
+
+/// Sets DTR and RTS; false when the port has none.
+pub(crate) fn set_lines(path: &Path, port: &mut TTYPort, lines: ControlLines) -> Result<bool, PortError> {
+    let dtr = lines.dtr.map(|level| port.write_data_terminal_ready(level));
+    let rts = lines.rts.map(|level| port.write_request_to_send(level));
+    for done in [dtr, rts].into_iter().flatten() {
+        match done {
+            Ok(()) => {}
+            // What the kernel says of a pty, and serialport of ENOTTY.
+            Err(error) if error.description.contains("ioctl") || error.description.contains("typewriter") => {
+                return Ok(false);
+            }
+            Err(error) => return Err(refusal(path, &error)),
+        }
+    }
+    Ok(true)
+}
+
+fn builder(path: &Path, settings: Settings) -> SerialPortBuilder {
+    let parity = match settings.parity {
+        Parity::None => serialport::Parity::None,
+        Parity::Odd => serialport::Parity::Odd,
+        Parity::Even => serialport::Parity::Even,
+    };
+    let flow = match settings.flow {
+        Flow::None => FlowControl::None,
+        Flow::Software => FlowControl::Software,
+        Flow::Hardware => FlowControl::Hardware,
+    };
+    tokio_serial::new(path.to_string_lossy(), settings.baudrate)
+        .data_bits(settings.data_bits)
+        .parity(parity)
+        .stop_bits(settings.stop_bits)
+        .flow_control(flow)
+}
+
+/// Adapters round to what they can divide; three percent is what a UART forgives.
+fn runs_at(path: &Path, port: &TTYPort, asked: u32) -> Result<(), PortError> {
+    let got = port.baud_rate().map_err(|error| refusal(path, &error))?;
+    if u64::from(got.abs_diff(asked)) * 100 <= u64::from(asked) * 3 {
+        return Ok(());
+    }
+    Err(PortError::Setting {
+        port: name(path),
+        asked: format!("{asked} baud"),
+        got: Some(format!("{got} baud")),
+    })
 }
 
 /// Clears HUPCL, which is a setting of the line and outlives the handle. Leaves a port alone that somebody has locked.
@@ -82,6 +160,9 @@ fn refusal(path: &Path, error: &serialport::Error) -> PortError {
     match error.kind() {
         ErrorKind::NoDevice => PortError::Busy { port: name(path), holder: holder::of(path) },
         ErrorKind::Io(io::ErrorKind::PermissionDenied) => denied(path, metadata.mode(), metadata.gid()),
+        ErrorKind::InvalidInput => {
+            PortError::Setting { port: name(path), asked: "these settings".to_owned(), got: None }
+        }
         ErrorKind::Unknown
             if error.description.contains("typewriter") || error.description.contains("ioctl") =>
         {
@@ -97,6 +178,17 @@ pub(crate) fn denied(path: &Path, mode: u32, gid: u32) -> PortError {
     PortError::Denied { port: name(path), group: may.then(|| holder::group(gid)) }
 }
 
+/// The port as messages name it.
+pub(crate) fn name(path: &Path) -> String {
+    path.display().to_string()
+}
+
 fn system(path: &Path, reason: String) -> PortError {
     PortError::System { port: name(path), reason }
+}
+
+/// Begins or ends a break.
+pub(crate) fn set_break(path: &Path, port: &TTYPort, on: bool) -> Result<(), PortError> {
+    let done = if on { port.set_break() } else { port.clear_break() };
+    done.map_err(|error| system(path, error.description))
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::source::SourceChoices;
 
 pub use crate::receipt::{
-    BoardFacts, Failure, ImageFacts, MediumFacts, PowerState, RangeFacts, RangeKind, Receipt,
+    BoardFacts, Failure, ImageFacts, MediumFacts, PowerEvidence, PowerState, RangeFacts, RangeKind, Receipt,
     TranscriptFacts, Verdict,
 };
 

@@ -34,13 +34,8 @@ pub mod tree;
 
 pub use device::{ChildSpec, Device, Kind, Wiring};
 pub use driver::{
-<<<<<<< HEAD
-    BootConsole, ByteStream, Content, ContentServer, Driver, FileServer, Flasher, PowerDriver, PowerMeter,
-    Reading, SerialDriver, TransferLog, Upload, cycle,
-=======
     BootConsole, ByteStream, Content, ContentServer, ControlLines, Driver, FileServer, Flasher, PowerDriver,
-    PowerMeter, Reading, SerialDriver, TransferLog, cycle,
->>>>>>> c857c2f (Switch boards by command, GPIO line, HTTP and SNMP, and say what every driver promises)
+    PowerMeter, Reading, SerialDriver, TransferLog, Upload, cycle,
 };
 pub use error::{Class, Error, Result};
 pub use event::{Event, Progress, Quiet, Step, Transfer, TransferState};

@@ -76,6 +76,9 @@ pub struct Receipt {
     pub steps: BTreeMap<Step, f64>,
     /// State the board's power was left in.
     pub power: PowerState,
+    /// How sure that state is; receipts of former versions do not say.
+    #[serde(default)]
+    pub power_evidence: PowerEvidence,
     /// The recorded console.
     pub transcript: Option<TranscriptFacts>,
     /// What deserved a second look.
@@ -202,6 +205,19 @@ pub enum PowerState {
     On,
     /// The switch failed.
     Unknown,
+}
+
+/// How sure the state of the board's power is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PowerEvidence {
+    /// It is what the switch was told, and no more.
+    #[default]
+    NotConfirmed,
+    /// The switch reports it.
+    Reported,
+    /// The switch cannot tell; the console has been silent since.
+    ConsoleSilent,
 }
 
 /// The recorded console.

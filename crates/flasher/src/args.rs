@@ -66,13 +66,13 @@ pub(crate) enum Command {
         action: PowerAction,
         #[command(flatten)]
         node: NodeArgs,
+        /// Cut the power also of a board that is being flashed
+        #[arg(long)]
+        force: bool,
     },
     /// Talk to the board's serial line; Ctrl-] leaves
-    Console {
-        #[command(flatten)]
-        node: NodeArgs,
-    },
-    /// Look for what would stop a flash here: ports, permissions, disk space
+    Console(ConsoleArgs),
+    /// Look for what would stop a flash here: ports and who holds them, permissions, switches, disk space, the clock
     Doctor,
     /// Run a command in network and process namespaces of its own, with nothing but `lo`
     ///
@@ -102,6 +102,21 @@ pub(crate) struct NodeArgs {
     pub(crate) device: Option<String>,
 }
 
+#[derive(ClapArgs)]
+pub(crate) struct ConsoleArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// Only listen, also while a flash has the line
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Keep what the board prints at the end of this file as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    /// Begin each line with its time (UTC)
+    #[arg(long)]
+    pub(crate) timestamps: bool,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum PowerAction {
     /// Power on
@@ -114,8 +129,17 @@ pub(crate) enum PowerAction {
         #[arg(long, value_name = "SECS", default_value = "2", value_parser = seconds)]
         wait: Duration,
     },
+    /// Ask the switch whether power is on
+    Status,
     /// Measure voltage and current
-    Read,
+    Read {
+        /// How often
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 1)]
+        count: u32,
+        /// Seconds between two readings
+        #[arg(short, long, value_name = "SECS", default_value = "1", value_parser = seconds)]
+        interval: Duration,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]

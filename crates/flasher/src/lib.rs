@@ -11,6 +11,7 @@
 //! ```
 //!
 //! In reading order: `args` and `bundle_args` (what may be typed), `commands` (one file each), `job` (arguments to a flash job),
+//! `owner` (who flashes a board just now),
 //! `screen` (where results go), `render` (how everything looks), `failure` (how a command fails), `host` and `sandbox`
 //! (what this machine has, and namespaces made on it).
 
@@ -20,6 +21,7 @@ mod commands;
 mod failure;
 mod host;
 mod job;
+mod owner;
 mod receipt_file;
 mod render;
 mod sandbox;

@@ -120,7 +120,7 @@ fn the_environment_can_name_the_exporter() {
         .output()
         .unwrap()
         .into();
-    assert_eq!((ran.code, ran.out.as_str()), (0, "power on\n"));
+    assert_eq!((ran.code, ran.out.as_str()), (0, "power on, not confirmed\n"));
     let ran = run(&["power", "on"]);
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("FLASHER_EXPORTER"), "{}", ran.err);
@@ -129,7 +129,7 @@ fn the_environment_can_name_the_exporter() {
 #[test]
 fn drivers_and_boards_come_out_of_the_registry() {
     for (args, expected) in [
-        (&["drivers"][..], "power-mock  power that only remembers what it was told\n"),
+        (&["drivers"][..], "power-mock     power that only remembers what it was told\n"),
         (&["drivers", "serial"], "  baudrate  whole number, default 115200\n"),
         (&["drivers", "jumpstarter_driver_pyserial.driver.PySerial"], "serial  "),
         (&["boards"], "ti-j784s4  "),
@@ -236,8 +236,11 @@ fn a_meter_is_read() {
 #[test]
 fn power_is_switched_and_a_path_that_is_no_switch_is_refused() {
     let lab = Lab::new();
-    assert_eq!(lab.run(&["power", "--device", "board.power", "cycle", "--wait", "0"]).out, "power on\n");
-    assert_eq!(lab.run(&["power", "off"]).out, "power off\n");
+    assert_eq!(
+        lab.run(&["power", "--device", "board.power", "cycle", "--wait", "0"]).out,
+        "power on, not confirmed\n"
+    );
+    assert_eq!(lab.run(&["power", "off"]).out, "power off, not confirmed\n");
     let ran = lab.run(&["power", "--device", "board.serial", "on"]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     assert!(ran.err.contains("`board.serial` is of kind serial, expected power"), "{}", ran.err);
@@ -312,8 +315,85 @@ fn doctor_says_what_is_missing_and_what_to_do() {
     let ran = lab.run(&["doctor"]);
     assert_eq!(ran.code, 4);
     assert!(ran.out.contains("✗ serial") && ran.out.contains("/dev/no-such-port"), "{}", ran.out);
+    assert!(ran.out.contains("✓ clock") && ran.out.contains("free for temporary files"), "{}", ran.out);
     let health = events(&lab.run(&["--json", "doctor"]));
     assert_eq!((&health[0]["event"], &health[0]["healthy"]), (&Value::from("health"), &Value::from(false)));
+}
+
+#[test]
+fn doctor_names_every_fault_of_a_broken_set_up_with_its_remedy() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let lab = Lab::with(&format!(
+        "export:\n  button: {{ type: power-gpio, config: {{ device: /dev/gpiochip99, line: 4 }} }}\n  \
+         console: {{ type: serial, config: {{ url: /dev/no-such-port }} }}\n  \
+         hub: {{ type: power-command, config: {{ on: no-such-relay 1, off: no-such-relay 0 }} }}\n  \
+         files: {{ type: http, config: {{ host: 127.0.0.1, port: {port}, root_dir: . }} }}\n  \
+         remote: {{ type: serial, config: {{ url: 'rfc2217://127.0.0.1:1' }} }}\n  \
+         socket: {{ type: power-http, config: {{ preset: tasmota, host: '127.0.0.1:1' }} }}\n"
+    ));
+    let ran = lab.run(&["doctor"]);
+    assert_eq!(ran.code, 4, "{}", ran.out);
+    for (subject, finding, remedy) in [
+        ("button", "there is no GPIO chip `/dev/gpiochip99`", "this machine has"),
+        ("console", "there is no serial port `/dev/no-such-port`", "this machine has"),
+        ("hub", "needs `no-such-relay`, which is not in the PATH", "install what brings `no-such-relay`"),
+        ("files", "is in use", ""),
+        ("remote", "cannot connect to `rfc2217://127.0.0.1:1`", "is the port server running"),
+        ("socket", "the power switch at `http://127.0.0.1:1/cm` cannot be reached", "is this its address?"),
+    ] {
+        let at = ran.out.find(&format!("✗ {subject}")).unwrap_or_else(|| panic!("no {subject}: {}", ran.out));
+        let mut lines = ran.out[at..].lines();
+        let (found, help) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+        assert!(found.contains(finding), "{found}");
+        assert!(help.contains(remedy) && help.starts_with("    "), "{help}");
+    }
+    assert!(ran.out.contains("✓ clock"), "{}", ran.out);
+}
+
+#[test]
+fn several_may_watch_a_line_and_one_may_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let echo = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let lab = Lab::with(&format!(
+        "export:\n  serial: {{ type: serial, config: {{ url: 'socket://{}' }} }}\n",
+        echo.local_addr().unwrap()
+    ));
+    let ran = lab.run(&["console", "--watch"]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.err.contains("nobody has the serial line open"), "{}", ran.err);
+    let yaml = lab.path("lab.yaml");
+    let console = |args: &[&str]| {
+        let mut command = flasher();
+        command.args(["--exporter", yaml.to_str().unwrap(), "console"]).args(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let log = folder.path().join("console.log");
+    let mut owner = console(&["--log", log.to_str().unwrap(), "--timestamps"]);
+    let (mut board, _) = echo.accept().unwrap();
+    board.write_all(b"U-Boot 2023.01\n").unwrap();
+    let mut heard = BufReader::new(owner.stdout.take().unwrap());
+    let mut line = String::new();
+    heard.read_line(&mut line).unwrap();
+    assert!(line.starts_with("20") && line.ends_with("Z U-Boot 2023.01\n"), "{line}");
+    let mut watcher = console(&["--watch"]);
+    let mut watched = BufReader::new(watcher.stdout.take().unwrap());
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let talking = std::thread::spawn(move || {
+        while stopped.recv_timeout(std::time::Duration::from_millis(20)).is_err() {
+            board.write_all(b"=> \n").unwrap();
+        }
+        board
+    });
+    line.clear();
+    watched.read_line(&mut line).unwrap();
+    assert_eq!(line, "=> \n");
+    stop.send(()).unwrap();
+    drop(talking.join().unwrap());
+    // The board hung up: an error for the owner, the end for who watched.
+    assert_eq!(owner.wait().unwrap().code(), Some(4));
+    assert_eq!(watcher.wait().unwrap().code(), Some(0));
+    assert!(std::fs::read_to_string(&log).unwrap().contains("Z U-Boot 2023.01\n"));
 }
 
 #[test]
@@ -369,11 +449,24 @@ fn a_flash_that_is_interrupted_says_so_and_keeps_its_receipt() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     // Power stays off for a minute: this is the moment to change one's mind.
     assert!(lines.any(|line| line.contains("step-begun") && line.contains("power")));
+    for device in ["board.power", "storage.power"] {
+        for action in [&["off"][..], &["cycle", "--wait", "0"]] {
+            let ran = lab.run(&[&["power", "--device", device], action].concat());
+            assert_eq!((ran.code, ran.out.as_str()), (4, ""));
+            let owner = format!("a flash owns `board.power` (process {})", child.id());
+            assert!(ran.err.contains(&owner) && ran.err.contains("`--force`"), "{}", ran.err);
+        }
+    }
+    assert_eq!(lab.run(&["power", "--device", "board.power", "--force", "off"]).code, 0);
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     assert!(lines.any(|line| line.contains("interrupted: stopping in good order")));
     lines.for_each(drop);
     assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(
+        lab.run(&["power", "--device", "board.power", "off"]).out,
+        "power off, as the switch reports\n"
+    );
     let kept: flasher_core::Receipt =
         serde_json::from_slice(&std::fs::read(lab.path("receipt.json")).unwrap()).unwrap();
     assert_eq!(kept.class(), Some(flasher_core::Class::Interrupted));

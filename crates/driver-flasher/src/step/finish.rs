@@ -68,10 +68,13 @@ async fn power_down(session: Session<'_>, proven: bool) -> Result<()> {
     session.run.set_power(PowerState::Unknown);
     bounded("switching the board off", session.flasher.power.off()).await?;
     session.run.set_power(PowerState::Off);
+    if !bounded("asking the switch", power::confirm(session, false)).await? && proven {
+        power::listen(session).await;
+    }
     Ok(())
 }
 
-async fn bounded(what: &str, work: impl Future<Output = Result<()>>) -> Result<()> {
+async fn bounded<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     let outcome = tokio::time::timeout(SETTLE, work).await;
     outcome.unwrap_or_else(|_| {
         Err(Error::infrastructure(format!("{what} took longer than {} s", SETTLE.as_secs())))

@@ -1,12 +1,18 @@
 //! Step 5: the serial line is opened, then power goes off and on. One owner of the line for the whole transaction.
 
+use std::time::Duration;
+
 use board_console::{Console, Transcript};
-use flasher_core::flash::PowerState;
+use flasher_core::flash::{PowerEvidence, PowerState};
 use flasher_core::{Error, Result};
+use tokio::io::AsyncReadExt as _;
 
 use crate::config::seconds;
 use crate::transaction::Session;
 use crate::trouble;
+
+/// How long a console must be silent to be evidence, and how long it may go on before.
+const LISTEN: Duration = Duration::from_secs(1);
 
 pub(crate) async fn cycle(session: Session<'_>) -> Result<Console> {
     let stream = session.flasher.serial.open().await.map_err(|error| error.with("node", "serial"))?;
@@ -21,11 +27,54 @@ pub(crate) async fn again(session: Session<'_>, transcript: &Transcript) -> Resu
     session.run.set_power(PowerState::Unknown);
     transcript.note("power off");
     session.flasher.power.off().await.map_err(switch)?;
+    confirm(session, false).await?;
     tokio::time::sleep(seconds(session.flasher.config.power_off_seconds)).await;
     transcript.note("power on");
     session.flasher.power.on().await.map_err(switch)?;
     session.run.set_power(PowerState::On);
-    Ok(())
+    confirm(session, true).await.map(drop)
+}
+
+/// Asks the switch whether it did as told; false when it cannot tell.
+pub(crate) async fn confirm(session: Session<'_>, on: bool) -> Result<bool> {
+    let word = |on: bool| if on { "on" } else { "off" };
+    match session.flasher.power.state().await.map_err(switch)? {
+        None => Ok(false),
+        Some(state) if state == on => {
+            session.run.confirm_power(PowerEvidence::Reported);
+            Ok(true)
+        }
+        Some(state) => {
+            let text = format!("power was told `{}`, and the switch reports `{}`", word(on), word(state));
+            Err(switch(
+                Error::infrastructure(text)
+                    .help("is this the board's outlet, and does nobody else switch it?"),
+            ))
+        }
+    }
+}
+
+/// Looks for evidence that a board is off whose switch cannot tell: its console stays silent. Never fails: it is only evidence.
+pub(crate) async fn listen(session: Session<'_>) {
+    match tokio::time::timeout(LISTEN * 4, is_silent(session)).await {
+        Ok(Ok(true)) => session.run.confirm_power(PowerEvidence::ConsoleSilent),
+        Ok(Ok(false)) => session.run.warn("the console still talks although the power was switched off"),
+        Ok(Err(error)) => {
+            session.run.note(format!("the console could not be listened to: {}", error.cause()))
+        }
+        Err(_) => session.run.note("the console could not be listened to in time"),
+    }
+}
+
+async fn is_silent(session: Session<'_>) -> Result<bool> {
+    let mut line = session.flasher.serial.open().await?;
+    let mut buffer = [0; 4096];
+    // What is on its way, and what was received before.
+    let settled = tokio::time::Instant::now() + LISTEN;
+    while let Ok(Ok(1..)) = tokio::time::timeout_at(settled, line.read(&mut buffer)).await {}
+    let heard = tokio::time::timeout(LISTEN, line.read(&mut buffer)).await;
+    // A line that ends, as that of an adapter powered by the board, is silent.
+    Ok(!matches!(heard, Ok(Ok(1..))))
 }
 
 fn switch(error: Error) -> Error {

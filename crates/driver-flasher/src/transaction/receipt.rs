@@ -36,6 +36,7 @@ impl Run {
             medium: state.medium.clone(),
             steps: state.steps.clone(),
             power: state.power,
+            power_evidence: state.power_evidence,
             transcript,
             warnings: state.warnings.clone(),
         }

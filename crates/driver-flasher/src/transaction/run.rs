@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use board_console::Transcript;
-use flasher_core::flash::{BoardFacts, ImageFacts, MediumFacts, PowerState};
+use flasher_core::flash::{BoardFacts, ImageFacts, MediumFacts, PowerEvidence, PowerState};
 use flasher_core::{Event, FlashJob, Progress, Result, Step};
 
 use crate::evidence::Evidence;
@@ -35,6 +35,7 @@ pub(super) struct State {
     pub(super) board: BoardFacts,
     pub(super) medium: Option<MediumFacts>,
     pub(super) power: PowerState,
+    pub(super) power_evidence: PowerEvidence,
     pub(super) warnings: Vec<String>,
     pub(super) transcript: Option<Transcript>,
     pub(super) transcript_file: Option<std::path::PathBuf>,
@@ -51,6 +52,7 @@ impl Run {
             board: BoardFacts::default(),
             medium: None,
             power: PowerState::Untouched,
+            power_evidence: PowerEvidence::default(),
             warnings: Vec::new(),
             transcript: None,
             transcript_file: job.transcript.clone(),
@@ -150,7 +152,13 @@ impl Run {
     }
 
     pub(crate) fn set_power(&self, power: PowerState) {
-        self.state().power = power;
+        let mut state = self.state();
+        (state.power, state.power_evidence) = (power, PowerEvidence::NotConfirmed);
+    }
+
+    /// Notes how sure the state of the power is that was set last.
+    pub(crate) fn confirm_power(&self, evidence: PowerEvidence) {
+        self.state().power_evidence = evidence;
     }
 
     pub(crate) fn power(&self) -> PowerState {

@@ -21,20 +21,37 @@ fn config_errors_say_what_was_expected() {
     let cases = [
         (
             ConfigError::Empty,
-            "`url` is empty, expected a device path, `socket://HOST:PORT` or `loop://`; `ls -l /dev/serial/by-id` shows the ports of this machine",
+            "`url` is empty, expected a device path, `socket://HOST:PORT`, `rfc2217://HOST:PORT`, `spy://FILE?URL` or `loop://`; `ls -l /dev/serial/by-id` shows the ports of this machine",
         ),
         (
             ConfigError::Scheme { scheme: scheme("http") },
-            "`http://` is no kind of serial port, expected a device path, `socket://HOST:PORT` or `loop://`; `ls -l /dev/serial/by-id` shows the ports of this machine",
+            "`http://` is no kind of serial port, expected a device path, `socket://HOST:PORT`, `rfc2217://HOST:PORT`, `spy://FILE?URL` or `loop://`; `ls -l /dev/serial/by-id` shows the ports of this machine",
         ),
         (
-            ConfigError::NotSpoken { scheme: scheme("rfc2217") },
-            "this build does not speak `rfc2217://`, expected a device path, `socket://HOST:PORT` or `loop://`; let the port server offer raw TCP and use `socket://HOST:PORT`",
+            ConfigError::NotSpoken { scheme: scheme("hwgrep") },
+            "this build does not speak `hwgrep://`, expected a device path, `socket://HOST:PORT`, `rfc2217://HOST:PORT`, `spy://FILE?URL` or `loop://`; let the port server offer raw TCP and use `socket://HOST:PORT`",
         ),
         (
-            ConfigError::Socket { url: "socket://lab".to_owned() },
-            "`socket://lab` does not name a host and a port, expected `socket://HOST:PORT`; an IPv6 address goes in brackets: `socket://[::1]:4000`",
+            ConfigError::Host { scheme: "socket", url: "socket://lab".to_owned() },
+            "`socket://lab` does not name a host and a port, expected `socket://HOST:PORT`; an IPv6 address goes in brackets: `[::1]:4000`",
         ),
+        (
+            ConfigError::Spy { url: "spy://ttyUSB0".to_owned() },
+            "`spy://ttyUSB0` does not name a file and a line, expected `spy://FILE?URL`; for example `spy:///tmp/uart.log?/dev/ttyUSB0`",
+        ),
+        (
+            ConfigError::Option { option: "fast".to_owned(), url: "rfc2217://a:1?fast".to_owned() },
+            "`fast` in `rfc2217://a:1?fast` is no option of such a URL; leave it out",
+        ),
+        (
+            ConfigError::Bits { key: "data_bits", bits: 9, expected: "5 to 8" },
+            "`data_bits` is 9, expected 5 to 8; most boards talk 8 data bits, no parity, 1 stop bit",
+        ),
+        (
+            ConfigError::Away { seconds: -1.0 },
+            "`reopen_seconds` is -1, expected 0 to 600; leave it out: ports under /dev/serial/by-id are waited for",
+        ),
+        (ConfigError::Part { mib: 0 }, "`part_mib` is 0, expected 1 to 4096; leave it out for 16"),
         (
             ConfigError::Baudrate,
             "`baudrate` is 0, expected bits a second, for example 115200; most boards talk at 115200",
@@ -77,12 +94,37 @@ fn port_errors_say_what_to_do_next() {
         (
             PortError::Busy { port: port(), holder: Some("`picocom` (process 4711)".to_owned()) },
             true,
-            "port is in use: `/dev/ttyUSB0` by `picocom` (process 4711); end it, or use another port".to_owned(),
+            "port is in use: `/dev/ttyUSB0` by `picocom` (process 4711); end it, or use another port; `flasher console --watch` shows what another flasher hears".to_owned(),
         ),
         (
             PortError::Busy { port: port(), holder: None },
             true,
             "port is in use: `/dev/ttyUSB0`; `sudo fuser -v PORT` shows who has it".to_owned(),
+        ),
+        (
+            PortError::Setting { port: port(), asked: "3000000 baud".to_owned(), got: Some("115200 baud".to_owned()) },
+            false,
+            "`/dev/ttyUSB0` does not take 3000000 baud, it runs at 115200 baud; use what board and adapter can both do; most boards talk at 115200 8N1".to_owned(),
+        ),
+        (
+            PortError::NotRfc2217 { url: "rfc2217://lab:4000".to_owned(), reason: "it hung up".to_owned() },
+            false,
+            "`rfc2217://lab:4000` does not speak RFC 2217: it hung up; for raw TCP use `socket://HOST:PORT`".to_owned(),
+        ),
+        (
+            PortError::Vanished { port: port(), seconds: 0.0 },
+            true,
+            "the serial port `/dev/ttyUSB0` vanished; is the adapter plugged in, and powered by something other than the board? look at `dmesg | tail`".to_owned(),
+        ),
+        (
+            PortError::Vanished { port: port(), seconds: 10.0 },
+            true,
+            "the serial port `/dev/ttyUSB0` vanished and did not come back within 10 s; is the adapter plugged in, and powered by something other than the board? look at `dmesg | tail`".to_owned(),
+        ),
+        (
+            PortError::File { file: "/x/uart.log".to_owned(), reason: "no".to_owned() },
+            false,
+            "cannot write `/x/uart.log`: no; choose a folder that this user may write".to_owned(),
         ),
         (
             PortError::NotSerial { port: port() },
@@ -124,8 +166,20 @@ fn a_url_that_is_no_line_is_a_mistake_of_the_file() {
     let cases = [
         ("url: ''", "`url` is empty"),
         ("url: 'http://lab:80'", "`http://` is no kind of serial port"),
-        ("url: 'rfc2217://lab:4000'", "this build does not speak `rfc2217://`"),
-        ("url: 'spy:///dev/ttyUSB0'", "this build does not speak `spy://`"),
+        ("url: 'hwgrep://ttyUSB'", "this build does not speak `hwgrep://`"),
+        (
+            "url: 'rfc2217://lab'",
+            "`rfc2217://lab` does not name a host and a port, expected `rfc2217://HOST:PORT`",
+        ),
+        ("url: 'rfc2217://lab:4000?fast'", "`fast` in `rfc2217://lab:4000?fast` is no option"),
+        ("url: 'spy:///dev/ttyUSB0'", "does not name a file and a line"),
+        ("url: 'spy://?loop://'", "does not name a file and a line"),
+        ("url: 'spy:///dev/ttyUSB0?file=x&loud'", "`loud` in"),
+        ("url: 'spy:///tmp/x?http://lab'", "`http://` is no kind of serial port"),
+        ("url: x, data_bits: 9", "`data_bits` is 9, expected 5 to 8"),
+        ("url: x, stop_bits: 3", "`stop_bits` is 3, expected 1 or 2"),
+        ("url: x, reopen_seconds: -1", "`reopen_seconds` is -1"),
+        ("url: x, record: { file: y, part_mib: 0 }", "`part_mib` is 0"),
         ("url: 'socket://lab'", "does not name a host and a port"),
         ("url: 'socket://:4000'", "does not name a host and a port"),
         ("url: 'socket://lab:0'", "does not name a host and a port"),
@@ -168,6 +222,10 @@ fn urls_that_are_lines() {
         "url: 'socket://lab.example:4000/'",
         "url: 'loop://'",
         "url: ttyS0",
+        "url: 'rfc2217://lab:4000?ign_set_control&timeout=3'",
+        "url: 'spy://uart.log?socket://lab:4000'",
+        "url: 'spy:///dev/ttyUSB0?file=uart.log&raw'",
+        "url: x, data_bits: 7, parity: even, stop_bits: 2, flow_control: hardware, dtr: false, rts: true",
         "url: x, cps: 0",
         "url: x, cps: null",
         "url: x, cps: 10",

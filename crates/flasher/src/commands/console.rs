@@ -1,18 +1,22 @@
-//! `flasher console`: the board's serial line by hand; Ctrl-] leaves.
+//! `flasher console`: the board's serial line by hand; Ctrl-] leaves. Several may watch, one may type.
+
+mod output;
+mod terminal;
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use flasher_core::tree::DeviceTree;
-use flasher_core::{ByteStream, Class, Device, Error, Result};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use flasher_core::{Class, Device, Error, Result, SerialDriver};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::args::NodeArgs;
+use crate::args::ConsoleArgs;
 use crate::failure::Failure;
 use crate::screen::Screen;
+use output::Output;
+use terminal::RawTerminal;
 
 /// Ctrl-].
 const LEAVE: u8 = 0x1d;
@@ -24,32 +28,37 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// Connects the terminal (or a pipe) with the board until Ctrl-], the end of the input, or a signal.
-pub(super) async fn run(node: &NodeArgs, tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
+pub(super) async fn run(args: &ConsoleArgs, tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
     let ended = if screen.is_json() {
         Err(Error::config("a console has no JSON form").help("leave `--json` out").into())
     } else {
-        connect(node, &tree, screen).await
+        connect(args, &tree, screen).await
     };
     super::close(&tree, screen).await;
     ended.map(|()| 0)
 }
 
-async fn connect(node: &NodeArgs, tree: &DeviceTree, screen: &Screen) -> Result<(), Failure> {
-    let serial = tree.pick(node.device.as_deref(), "serial", |device| match device {
+/// Both directions of a line; a watcher only hears.
+struct Ends {
+    hears: Box<dyn AsyncRead + Send + Unpin>,
+    says: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+}
+
+async fn connect(args: &ConsoleArgs, tree: &DeviceTree, screen: &Screen) -> Result<(), Failure> {
+    let serial = tree.pick(args.node.device.as_deref(), "serial", |device| match device {
         Device::Serial(serial) => Some(serial.clone()),
         _ => None,
     })?;
-    let line = timeout(ANSWER, serial.open())
-        .await
-        .unwrap_or_else(|_| Err(Error::infrastructure("the serial line could not be opened in time")))?;
+    let output = Output::new(tokio::io::stdout(), args.log.as_deref(), args.timestamps).await?;
+    let ends = open(serial.as_ref(), args.watch).await?;
     let mut signals = Signals::new()?;
     let by_hand = io::stdin().is_terminal();
     if by_hand {
-        screen.aside("connected; Ctrl-] leaves\n");
+        screen.aside(if args.watch { "watching; Ctrl-] leaves\n" } else { "connected; Ctrl-] leaves\n" });
     }
     let raw = by_hand.then(RawTerminal::enter).transpose()?;
     let ended = tokio::select! {
-        ended = talk(line, tokio::io::stdin(), tokio::io::stdout(), by_hand) => ended,
+        ended = talk(ends, tokio::io::stdin(), output, by_hand) => ended,
         () = signals.any() => Err(Error::new(Class::Interrupted, "interrupted").into()),
     };
     drop(raw);
@@ -59,41 +68,67 @@ async fn connect(node: &NodeArgs, tree: &DeviceTree, screen: &Screen) -> Result<
     ended
 }
 
+async fn open(serial: &dyn SerialDriver, watch: bool) -> Result<Ends> {
+    let late = |_| Err(Error::infrastructure("the serial line could not be opened in time"));
+    if watch {
+        let watched = timeout(ANSWER, serial.watch())
+            .await
+            .unwrap_or_else(|_| Err(Error::infrastructure("the owner of the serial line does not answer")))?;
+        let hears = watched.ok_or_else(|| {
+            Error::infrastructure("nobody has the serial line open, so that there is nothing to watch")
+                .help("leave `--watch` out to open it, or watch while a flash runs")
+        })?;
+        return Ok(Ends { hears, says: None });
+    }
+    let line = timeout(ANSWER, serial.open()).await.unwrap_or_else(late)?;
+    let (hears, says) = tokio::io::split(line);
+    Ok(Ends { hears: Box::new(hears), says: Some(Box::new(says)) })
+}
+
 /// Copies both ways. Ends at Ctrl-] (by hand), some silence after the end of the input, or when the line is gone.
 async fn talk(
-    line: Box<dyn ByteStream>,
+    mut ends: Ends,
     mut input: impl AsyncRead + Unpin,
-    mut output: impl AsyncWrite + Unpin,
+    mut output: Output<impl AsyncWrite + Unpin>,
     by_hand: bool,
 ) -> Result<(), Failure> {
-    let (mut from_board, mut to_board) = tokio::io::split(line);
     let (mut typed, mut printed) = ([0; 4096], [0; 4096]);
     let mut closing: Option<(Instant, Instant)> = None;
+    let mut typing = true;
     loop {
         let end = closing.map(|(quiet, patience)| quiet.min(patience));
         tokio::select! {
-            count = from_board.read(&mut printed) => {
+            count = ends.hears.read(&mut printed) => {
                 let count = count.map_err(lost)?;
                 if count == 0 {
-                    return Err(Error::infrastructure("the serial line was closed").into());
+                    return over(&ends);
                 }
-                output.write_all(&printed[..count]).await?;
-                output.flush().await?;
+                output.print(&printed[..count]).await?;
                 closing = closing.map(|(_, patience)| (Instant::now() + QUIET, patience));
             }
-            count = input.read(&mut typed), if closing.is_none() => {
+            count = input.read(&mut typed), if typing => {
                 let (bytes, leaving) = until_leave(&typed[..count?], by_hand);
-                send(&mut to_board, bytes).await?;
+                send(&mut ends, bytes).await?;
                 if leaving {
                     return Ok(());
                 }
                 if bytes.is_empty() {
-                    closing = Some((Instant::now() + QUIET, Instant::now() + PATIENCE));
+                    typing = false;
+                    // Somebody who only watches goes on until the line or the owner ends it.
+                    closing = ends.says.as_ref().map(|_| (Instant::now() + QUIET, Instant::now() + PATIENCE));
                 }
             }
             () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => return Ok(()),
         }
     }
+}
+
+/// The owner of a watched line may let go of it; a line of one's own must not end.
+fn over(ends: &Ends) -> Result<(), Failure> {
+    if ends.says.is_none() {
+        return Ok(());
+    }
+    Err(Error::infrastructure("the serial line was closed").into())
 }
 
 /// What was typed before Ctrl-], and whether that was among it. In a pipe it is a byte like any other.
@@ -104,10 +139,12 @@ fn until_leave(typed: &[u8], by_hand: bool) -> (&[u8], bool) {
     }
 }
 
-async fn send(to_board: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<()> {
+/// Who watches may type what they like; it goes nowhere.
+async fn send(ends: &mut Ends, bytes: &[u8]) -> Result<()> {
+    let Some(says) = &mut ends.says else { return Ok(()) };
     let written = timeout(ANSWER, async {
-        to_board.write_all(bytes).await?;
-        to_board.flush().await
+        says.write_all(bytes).await?;
+        says.flush().await
     });
     let late =
         || Error::infrastructure("the serial line does not take what is typed").help("check flow control");
@@ -116,31 +153,6 @@ async fn send(to_board: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<
 
 fn lost(error: io::Error) -> Error {
     Error::infrastructure("the serial line was lost").because(error)
-}
-
-/// A terminal in raw mode; its former mode comes back when this is dropped.
-struct RawTerminal {
-    former: Termios,
-}
-
-impl RawTerminal {
-    fn enter() -> Result<Self> {
-        let refused =
-            |error: rustix::io::Errno| Error::infrastructure("the terminal has no raw mode").because(error);
-        let former = tcgetattr(io::stdin()).map_err(refused)?;
-        let mut raw = former.clone();
-        raw.make_raw();
-        tcsetattr(io::stdin(), OptionalActions::Now, &raw).map_err(refused)?;
-        Ok(Self { former })
-    }
-}
-
-impl Drop for RawTerminal {
-    fn drop(&mut self) {
-        if let Err(error) = tcsetattr(io::stdin(), OptionalActions::Now, &self.former) {
-            tracing::warn!(%error, "the terminal keeps its raw mode; `reset` mends it");
-        }
-    }
 }
 
 /// The signals that end a session in good order. ^C by hand is no signal: raw mode sends it to the board.
@@ -169,15 +181,21 @@ impl Signals {
 mod tests {
     use super::*;
 
+    fn ends(stream: tokio::io::DuplexStream, watch: bool) -> Ends {
+        let (hears, says) = tokio::io::split(stream);
+        Ends { hears: Box::new(hears), says: (!watch).then(|| Box::new(says) as Box<_>) }
+    }
+
     /// Talks to a board that echoes; gives what came out.
     async fn session(input: &'static [u8], by_hand: bool) -> Vec<u8> {
         let (ours, theirs) = tokio::io::duplex(64);
         let (mut hears, mut says) = tokio::io::split(theirs);
         let board = tokio::spawn(async move { tokio::io::copy(&mut hears, &mut says).await });
-        let mut output = io::Cursor::new(Vec::new());
-        talk(Box::new(ours), input, &mut output, by_hand).await.unwrap();
+        let mut screen = io::Cursor::new(Vec::new());
+        let output = Output::new(&mut screen, None, false).await.unwrap();
+        talk(ends(ours, false), input, output, by_hand).await.unwrap();
         board.abort();
-        output.into_inner()
+        screen.into_inner()
     }
 
     #[tokio::test]
@@ -194,13 +212,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_that_closes_is_an_error() {
-        let (ours, theirs) = tokio::io::duplex(64);
-        drop(theirs);
-        let (input, _keep) = tokio::io::duplex(64);
-        let failure = talk(Box::new(ours), input, tokio::io::sink(), true).await.unwrap_err();
-        assert!(
-            matches!(failure, Failure::Error(error) if error.to_string() == "the serial line was closed")
-        );
+    async fn a_line_that_closes_is_an_error_unless_it_was_only_watched() {
+        for watch in [false, true] {
+            let (ours, theirs) = tokio::io::duplex(64);
+            drop(theirs);
+            let (input, _keep) = tokio::io::duplex(64);
+            let output = Output::new(tokio::io::sink(), None, false).await.unwrap();
+            match talk(ends(ours, watch), input, output, true).await {
+                Ok(()) => assert!(watch),
+                Err(Failure::Error(error)) => {
+                    assert_eq!((watch, error.to_string().as_str()), (false, "the serial line was closed"));
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_watches_says_nothing() {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        theirs.write_all(b"=> ").await.unwrap();
+        let mut screen = io::Cursor::new(Vec::new());
+        let output = Output::new(&mut screen, None, false).await.unwrap();
+        let mut watched = ends(ours, false);
+        watched.says = None;
+        let (mut input, keys) = tokio::io::duplex(64);
+        input.write_all(b"reset\r\x1d").await.unwrap();
+        talk(watched, keys, output, true).await.unwrap();
+        let mut heard = Vec::new();
+        theirs.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, b"");
     }
 }

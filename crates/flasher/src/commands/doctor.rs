@@ -1,5 +1,7 @@
 //! `flasher doctor`: what would stop a flash here, with the remedy.
 
+mod machine;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
@@ -10,13 +12,10 @@ use flasher_core::{Class, Device, Error, FileServer, Result};
 
 use crate::failure::Failure;
 use crate::render::message::Message;
-use crate::render::units::bytes;
 use crate::screen::Screen;
 
 /// Bound on looking at one thing.
 const LOOK: Duration = Duration::from_secs(30);
-/// Free bytes below which the temporary folder is too full for a bundle and what is unpacked of it.
-const ENOUGH: u64 = 256 << 20;
 
 /// Prints a line for each thing; gives 0, or 4 when one of them would stop a flash.
 pub(super) async fn run(tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
@@ -29,17 +28,20 @@ pub(super) async fn run(tree: DeviceTree, screen: &Screen) -> Result<u8, Failure
 async fn look(tree: &DeviceTree, screen: &Screen) -> Result<bool, Failure> {
     let paths: BTreeSet<String> = tree.drivers().into_iter().map(|(path, _)| path).collect();
     let nodes = tree.all().into_iter().filter(|(path, _)| paths.contains(path)).collect::<Vec<_>>();
-    let temp = std::env::temp_dir();
-    let width =
-        nodes.iter().map(|(path, _)| path.len()).chain([super::shown(&temp).len()]).max().unwrap_or(0);
+    let machine = machine::look();
+    let subjects = nodes.iter().map(|(path, _)| path).chain(machine.iter().map(|(subject, _)| subject));
+    let width = subjects.map(|subject| subject.chars().count()).max().unwrap_or(0);
     let mut healthy = true;
     for (path, device) in &nodes {
-        let found = tokio::time::timeout(LOOK, node(device))
-            .await
-            .unwrap_or_else(|_| Err(Error::infrastructure(format!("no answer within {} s", LOOK.as_secs()))));
+        let found = tokio::time::timeout(LOOK, node(device)).await.unwrap_or_else(|_| {
+            Err(Error::infrastructure(format!("no answer within {} s", LOOK.as_secs()))
+                .help("look at it by hand: is it switched on and connected?"))
+        });
         healthy &= tell(path, found, width, screen)?;
     }
-    healthy &= tell(&super::shown(&temp), disk_space(&temp), width, screen)?;
+    for (subject, found) in machine {
+        healthy &= tell(&subject, found, width, screen)?;
+    }
     Ok(healthy)
 }
 
@@ -50,8 +52,18 @@ async fn node(device: &Device) -> Result<String> {
         Device::FileServer(server) => bind(server.as_ref()).await,
         Device::Flasher(flasher) => flasher.describe().await.map(|boots| format!("{}, ready", boots.board)),
         Device::ContentServer(server) => bind(server.as_ref() as &dyn FileServer).await,
+        Device::Power(switch, _) => switch.state().await.map(state),
         other => Ok(format!("{}, ready", other.kind())),
     }
+}
+
+fn state(on: Option<bool>) -> String {
+    let state = match on {
+        Some(true) => "reports on",
+        Some(false) => "reports off",
+        None => "ready; cannot tell its state, so that receipts say `not confirmed`",
+    };
+    format!("power, {state}")
 }
 
 /// Binds and lets go again.
@@ -59,20 +71,6 @@ async fn bind(server: &dyn FileServer) -> Result<String> {
     let address = server.start(TransferLog::default()).await?;
     server.stop().await?;
     Ok(format!("binds {address} and serves {}", super::shown(&server.root())))
-}
-
-fn disk_space(folder: &std::path::Path) -> Result<String> {
-    let facts = rustix::fs::statvfs(folder).map_err(|error| {
-        Error::infrastructure("the temporary folder cannot be looked at")
-            .help("set TMPDIR to a folder you may write")
-            .because(error)
-    })?;
-    let free = facts.f_bavail.saturating_mul(facts.f_frsize);
-    if free < ENOUGH {
-        let message = format!("only {} free for temporary files, expected {}", bytes(free), bytes(ENOUGH));
-        return Err(Error::infrastructure(message).help("make room, or set TMPDIR to a folder with more"));
-    }
-    Ok(format!("{} free for temporary files", bytes(free)))
 }
 
 fn tell(subject: &str, found: Result<String>, width: usize, screen: &Screen) -> io::Result<bool> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use flasher_core::flash::{BoardFacts, ImageFacts, PowerState};
+use flasher_core::flash::{BoardFacts, ImageFacts, PowerEvidence, PowerState};
 use flasher_core::tree::DeviceTree;
 use flasher_core::{
     CancellationToken, Class, Error, Event, Failure as Cause, FlashJob, Flasher, Progress, Receipt, Result,
@@ -15,6 +15,7 @@ use flasher_core::{
 use crate::args::FlashArgs;
 use crate::failure::Failure;
 use crate::job;
+use crate::owner;
 use crate::receipt_file::ReceiptFile;
 use crate::render::message::Message;
 use crate::render::paint::Paint;
@@ -73,7 +74,10 @@ pub(super) async fn execute(
             return Err(failure);
         }
     };
+    // A file that names no flasher fails in its own words below.
+    let owned = exporter.and_then(|exporter| owner::own(exporter, &tree, request.device.as_deref()).ok());
     let receipt = transact(&tree, request, progress, begun).await;
+    drop(owned);
     super::close(&tree, screen).await;
     let code = conclude(&receipt, receipt_file, screen)?;
     Ok((receipt, code))
@@ -193,6 +197,7 @@ fn early(error: &Error, image: &str, begun: Begun) -> Receipt {
         medium: None,
         steps: Default::default(),
         power: PowerState::Untouched,
+        power_evidence: PowerEvidence::default(),
         transcript: None,
         warnings: Vec::new(),
     }

@@ -1,73 +1,123 @@
 //! `flasher power`: the switch and the meter by hand.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flasher_core::tree::DeviceTree;
-use flasher_core::{Device, Error, PowerDriver, PowerMeter, Reading, Result, cycle};
+use flasher_core::{Device, Driver, Error, PowerDriver, PowerMeter, Reading, Result, cycle};
 
 use crate::args::{NodeArgs, PowerAction};
 use crate::failure::Failure;
+use crate::owner;
 use crate::render::message::Message;
 use crate::screen::Screen;
 
-/// Bound on what the switch or the meter takes to answer.
+/// Bound on what the switch or the meter takes to answer; longer than any driver waits by itself.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// Switches or measures.
+/// Switches or measures. Refuses to cut the power of a board that is being flashed, unless `force`.
 pub(super) async fn run(
     action: &PowerAction,
     node: &NodeArgs,
+    force: bool,
+    exporter: &Path,
     tree: DeviceTree,
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    let done = act(action, node, &tree, screen).await;
+    let power = Power { path: node.device.as_deref(), force, exporter, tree: &tree };
+    let done = power.act(action, screen).await;
     super::close(&tree, screen).await;
     done.map(|()| 0)
 }
 
-async fn act(
-    action: &PowerAction,
-    node: &NodeArgs,
-    tree: &DeviceTree,
-    screen: &Screen,
-) -> Result<(), Failure> {
-    let path = node.device.as_deref();
-    match action {
-        PowerAction::On => bounded(ANSWER, switch(tree, path)?.on()).await?,
-        PowerAction::Off => bounded(ANSWER, switch(tree, path)?.off()).await?,
-        PowerAction::Cycle { wait } => {
-            let power = switch(tree, path)?;
-            bounded(ANSWER + *wait, cycle(power.as_ref(), *wait)).await?;
+/// The power of one node.
+struct Power<'a> {
+    path: Option<&'a str>,
+    force: bool,
+    exporter: &'a Path,
+    tree: &'a DeviceTree,
+}
+
+impl Power<'_> {
+    async fn act(&self, action: &PowerAction, screen: &Screen) -> Result<(), Failure> {
+        let switch = match action {
+            PowerAction::Read { count, interval } => return self.read(*count, *interval, screen).await,
+            _ => self.switch()?,
+        };
+        match action {
+            PowerAction::On => bounded(ANSWER, switch.on()).await?,
+            PowerAction::Off => {
+                self.may_cut(&switch)?;
+                bounded(ANSWER, switch.off()).await?;
+            }
+            PowerAction::Cycle { wait } => {
+                self.may_cut(&switch)?;
+                bounded(ANSWER + *wait, cycle(switch.as_ref(), *wait)).await?;
+            }
+            PowerAction::Status | PowerAction::Read { .. } => {}
         }
-        PowerAction::Read => return read(tree, path, screen).await,
+        let state = bounded(ANSWER, switch.state()).await?;
+        let told = match action {
+            PowerAction::Status | PowerAction::Read { .. } => None,
+            PowerAction::Off => Some(false),
+            PowerAction::On | PowerAction::Cycle { .. } => Some(true),
+        };
+        Ok(show(told, state, screen)?)
     }
-    let on = !matches!(action, PowerAction::Off);
-    screen.show(&Message::Power { on }, |_| format!("power {}\n", if on { "on" } else { "off" }))?;
-    Ok(())
-}
 
-async fn read(tree: &DeviceTree, path: Option<&str>, screen: &Screen) -> Result<(), Failure> {
-    for Reading { voltage, current } in bounded(ANSWER, meter(tree, path)?.read()).await? {
-        screen.show(&Message::Reading { voltage, current }, |_| {
-            format!("{voltage:.3} V  {current:.3} A  {:.3} W\n", voltage * current)
-        })?;
+    fn may_cut(&self, switch: &Arc<dyn PowerDriver>) -> Result<()> {
+        if self.force {
+            return Ok(());
+        }
+        owner::refuse_if_owned(self.exporter, self.tree, &(Arc::clone(switch) as Arc<dyn Driver>))
     }
-    Ok(())
+
+    async fn read(&self, count: u32, interval: Duration, screen: &Screen) -> Result<(), Failure> {
+        let meter = self.meter()?;
+        for round in 0..count {
+            if round > 0 {
+                tokio::time::sleep(interval).await;
+            }
+            for Reading { voltage, current } in bounded(ANSWER, meter.read()).await? {
+                screen.show(&Message::Reading { voltage, current }, |_| {
+                    format!("{voltage:.3} V  {current:.3} A  {:.3} W\n", voltage * current)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn switch(&self) -> Result<Arc<dyn PowerDriver>> {
+        self.tree.pick(self.path, "power", |device| match device {
+            Device::Power(switch, _) => Some(Arc::clone(switch)),
+            _ => None,
+        })
+    }
+
+    fn meter(&self) -> Result<Arc<dyn PowerMeter>> {
+        self.tree.pick(self.path, "power with a meter", |device| match device {
+            Device::Power(_, Some(meter)) => Some(Arc::clone(meter)),
+            _ => None,
+        })
+    }
 }
 
-fn switch(tree: &DeviceTree, path: Option<&str>) -> Result<Arc<dyn PowerDriver>> {
-    tree.pick(path, "power", |device| match device {
-        Device::Power(switch, _) => Some(Arc::clone(switch)),
-        _ => None,
-    })
-}
-
-fn meter(tree: &DeviceTree, path: Option<&str>) -> Result<Arc<dyn PowerMeter>> {
-    tree.pick(path, "power with a meter", |device| match device {
-        Device::Power(_, Some(meter)) => Some(Arc::clone(meter)),
-        _ => None,
-    })
+/// What the power is: what was told, and whether the switch says so as well; or what it says when nothing was told.
+fn show(told: Option<bool>, state: Option<bool>, screen: &Screen) -> std::io::Result<()> {
+    let on = told.or(state);
+    let confirmed = state.is_some() && state == on;
+    let word = match on {
+        Some(true) => "on",
+        Some(false) => "off",
+        None => "unknown: the switch cannot tell",
+    };
+    let evidence = match (on, confirmed) {
+        (None, _) => "",
+        (Some(_), true) => ", as the switch reports",
+        (Some(_), false) => ", not confirmed",
+    };
+    screen.show(&Message::Power { on, confirmed }, |_| format!("power {word}{evidence}\n"))
 }
 
 async fn bounded<T>(bound: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {

@@ -77,10 +77,12 @@ pub(crate) enum Message {
         /// Its manifest, passwords left out.
         manifest: Value,
     },
-    /// Power was switched.
+    /// Power was switched, or asked for.
     Power {
-        /// What it is now.
-        on: bool,
+        /// What it is now; none when nobody knows.
+        on: Option<bool>,
+        /// Whether the switch reports it.
+        confirmed: bool,
     },
     /// A reading of a power meter.
     Reading {

@@ -1,8 +1,8 @@
 //! How a proven and a failed flash look, pinned.
 
 use flasher_core::flash::{
-    BoardFacts, BootFile, Description, ImageFacts, MediumFacts, PowerState, RangeFacts, RangeKind,
-    TranscriptFacts,
+    BoardFacts, BootFile, Description, ImageFacts, MediumFacts, PowerEvidence, PowerState, RangeFacts,
+    RangeKind, TranscriptFacts,
 };
 use flasher_core::{Class, Error, Failure, Plan, Receipt, Step, Verdict};
 
@@ -61,6 +61,7 @@ fn receipt() -> Receipt {
         }),
         steps: Default::default(),
         power: PowerState::Off,
+        power_evidence: PowerEvidence::Reported,
         transcript: Some(TranscriptFacts { file: "console.log".to_owned(), sha256: "55".repeat(32) }),
         warnings: vec!["the image's last sector has no backup partition table".to_owned()],
     }
@@ -92,7 +93,7 @@ fn a_proven_flash_names_its_evidence() {
       medium      /dev/mmcblk0, 64 MiB, model SD64G�[2J
       board       sim, variant sim, at 10.0.2.15
       bundle      sha256:3333333333333333333333333333333333333333333333333333333333333333
-      power       off
+      power       off, as the switch reports
       warning     the image's last sector has no backup partition table
       transcript  console.log
       receipt     receipt.json
@@ -116,7 +117,7 @@ fn a_failed_flash_names_its_cause_and_the_next_step() {
        = step:       bootloader, attempt 2
        = address:    0x82000000
        = file:       kernel
-       = power:      off
+       = power:      off, as the switch reports
        = warning:    the image's last sector has no backup partition table
        = transcript: console.log
        = receipt:    receipt.json

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use flasher_core::flash::PowerState;
+use flasher_core::flash::{PowerEvidence, PowerState};
 use flasher_core::{Class, Error, Failure, Receipt};
 
 use super::paint::Paint;
@@ -28,7 +28,7 @@ pub(crate) fn failed(receipt: &Receipt, failure: &Failure, kept: Option<&str>, p
         if receipt.attempts > 1 { format!(", attempt {}", receipt.attempts) } else { String::new() };
     report.fact("step", &format!("{}{attempts}", failure.step));
     failure.context.iter().for_each(|(key, value)| report.fact(key, value));
-    report.fact("power", power(receipt.power));
+    report.fact("power", &power(receipt));
     receipt.warnings.iter().for_each(|warning| report.fact("warning", warning));
     if let Some(transcript) = &receipt.transcript {
         report.fact("transcript", &transcript.file);
@@ -39,14 +39,20 @@ pub(crate) fn failed(receipt: &Receipt, failure: &Failure, kept: Option<&str>, p
     report.text
 }
 
-/// `off`, `left on`, …
-pub(super) fn power(state: PowerState) -> &'static str {
-    match state {
-        PowerState::Untouched => "untouched",
+/// `off, as the switch reports`, `untouched`, …
+pub(super) fn power(receipt: &Receipt) -> String {
+    let state = match receipt.power {
+        PowerState::Untouched => return "untouched".to_owned(),
+        PowerState::Unknown => return "unknown: the switch failed".to_owned(),
         PowerState::Off => "off",
         PowerState::On => "on",
-        PowerState::Unknown => "unknown: the switch failed",
-    }
+    };
+    let evidence = match receipt.power_evidence {
+        PowerEvidence::NotConfirmed => "not confirmed",
+        PowerEvidence::Reported => "as the switch reports",
+        PowerEvidence::ConsoleSilent => "the console is silent",
+    };
+    format!("{state}, {evidence}")
 }
 
 fn class(class: Class) -> String {

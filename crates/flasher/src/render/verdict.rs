@@ -41,7 +41,7 @@ pub(crate) fn proven(receipt: &Receipt, kept: Option<&str>, paint: Paint) -> Str
     }
     fact("board", whole(board));
     board.bundle_sha256.iter().for_each(|digest| fact("bundle", format!("sha256:{digest}")));
-    fact("power", power(receipt.power).to_owned());
+    fact("power", power(receipt));
     receipt.warnings.iter().for_each(|warning| fact("warning", warning.clone()));
     receipt.transcript.iter().for_each(|transcript| fact("transcript", transcript.file.clone()));
     kept.iter().for_each(|file| fact("receipt", (*file).to_owned()));

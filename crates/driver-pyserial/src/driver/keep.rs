@@ -1,0 +1,150 @@
+//! Who has the line, and what happens to it when they let go.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use flasher_core::ByteStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::Open;
+use crate::reopen::locked;
+
+/// A line between two owners: somebody reads it on, so that the recorder hears it.
+pub(super) struct Kept {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Option<Box<dyn ByteStream>>>,
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
+    }
+}
+
+impl Kept {
+    fn new(line: Box<dyn ByteStream>, runtime: &tokio::runtime::Handle) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        Self { stop, task: runtime.spawn(read_on(line, stopped)) }
+    }
+
+    /// The line, unless it was lost meanwhile.
+    pub(super) async fn take_back(self) -> Option<Box<dyn ByteStream>> {
+        drop(self.stop);
+        // It neither panics nor is it aborted.
+        self.task.await.ok().flatten()
+    }
+}
+
+/// What is read goes to the tap below; here it is forgotten.
+async fn read_on(
+    mut line: Box<dyn ByteStream>,
+    mut stopped: oneshot::Receiver<()>,
+) -> Option<Box<dyn ByteStream>> {
+    let mut buffer = [0; 4096];
+    loop {
+        tokio::select! {
+            _ = &mut stopped => return Some(line),
+            count = line.read(&mut buffer) => {
+                if !matches!(count, Ok(1..)) {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// The stream of an owner whose line is recorded all the time: dropped, somebody reads on.
+pub(super) struct Owned {
+    line: Option<Box<dyn ByteStream>>,
+    open: Arc<Open>,
+}
+
+impl Owned {
+    pub(super) fn new(line: Box<dyn ByteStream>, open: Arc<Open>) -> Self {
+        Self { line: Some(line), open }
+    }
+
+    fn line(&mut self) -> io::Result<Pin<&mut Box<dyn ByteStream>>> {
+        self.line.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // Without a runtime the program is ending, and the line with it.
+        if let (Some(line), Ok(runtime)) = (self.line.take(), tokio::runtime::Handle::try_current()) {
+            *locked(&self.open.kept) = Some(Kept::new(line, &runtime));
+        }
+    }
+}
+
+/// A line that others may watch for as long as it lives.
+pub(super) struct Shown {
+    line: Box<dyn ByteStream>,
+    open: Arc<Open>,
+}
+
+impl Shown {
+    pub(super) fn new(line: Box<dyn ByteStream>, open: Arc<Open>) -> Self {
+        Self { line, open }
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        drop(locked(&self.open.shared).take());
+        *locked(&self.open.handles.server) = None;
+    }
+}
+
+impl AsyncRead for Owned {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.get_mut().line()?.poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Owned {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().line()?.poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().line()?.poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().line()?.poll_shutdown(context)
+    }
+}
+
+impl AsyncRead for Shown {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().line).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Shown {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().line).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().line).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().line).poll_shutdown(context)
+    }
+}
