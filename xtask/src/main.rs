@@ -10,6 +10,7 @@
 
 mod bench;
 mod edit;
+mod gpio_guest;
 mod new_board;
 mod new_driver;
 mod qemu_bundle;
@@ -42,6 +43,8 @@ enum Command {
     NewBoard(new_board::Args),
     /// Build flash bundles for QEMU's arm64 board out of Debian packages
     QemuBundle(qemu_bundle::Args),
+    /// Bring a kernel with a GPIO chip for the tests of the GPIO driver
+    GpioGuest,
     /// Measure against a peer in the same run; prints figures, asserts none
     Bench(bench::Args),
 }
@@ -63,6 +66,7 @@ fn run(command: Command) -> Result<()> {
         Command::NewDriver(args) => new_driver::run(&args),
         Command::NewBoard(args) => new_board::run(&args),
         Command::QemuBundle(args) => qemu_bundle::run(&args),
+        Command::GpioGuest => gpio_guest::run(),
         Command::Bench(args) => bench::run(&args),
     }
 }

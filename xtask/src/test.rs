@@ -6,6 +6,7 @@ pub(crate) mod packages;
 mod runner;
 mod suites;
 
+use crate::gpio_guest;
 use crate::qemu_bundle;
 use crate::tidy;
 use crate::workspace::{Workspace, cargo};
@@ -45,19 +46,20 @@ const STEPS: &[Step] = &[
         run_cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
     }),
     ("tidy", |_, _| tidy::run().map(|()| Outcome::Passed)),
-    ("qemu bundles", |_, _| qemu_bundles()),
+    ("qemu bundles", |_, _| prepared(qemu_bundle::run(&qemu_bundle::Args::default()), "the bundles")),
+    ("gpio guest", |_, _| prepared(gpio_guest::run(), "a kernel with a GPIO chip")),
     ("tests", |root, _| runner::run(root)),
     ("doc tests", |root, _| run_cargo(root, &["test", "--workspace", "--doc"])),
     ("doc", doc),
     ("deny", |root, _| deny::run(root)),
 ];
 
-/// What the emulated board boots. Without it its tests print `skipped`; in CI nothing is skipped.
-fn qemu_bundles() -> Result<Outcome> {
-    match qemu_bundle::run(&qemu_bundle::Args::default()) {
+/// What guests boot. Without it their tests print `skipped`; in CI nothing is skipped.
+fn prepared(made: Result<()>, what: &str) -> Result<Outcome> {
+    match made {
         Ok(()) => Ok(Outcome::Passed),
         Err(error) if std::env::var_os("CI").is_some() => Err(error),
-        Err(error) => Ok(Outcome::Skipped(format!("{error:#}; tests that need the bundles print `skipped`"))),
+        Err(error) => Ok(Outcome::Skipped(format!("{error:#}; tests that need {what} print `skipped`"))),
     }
 }
 

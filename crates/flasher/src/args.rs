@@ -109,6 +109,9 @@ pub(crate) struct ConsoleArgs {
     /// Only listen, also while a flash has the line
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Cycle the board's power once the line is open, so that the boot is seen from its first byte
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) power_cycle: bool,
     /// Keep what the board prints at the end of this file as well
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,

@@ -62,6 +62,12 @@ const GROUPS: &[Group] = &[
         packages: &[
             program("ser2net", "ser2net"),
             Package { name: "snmpd", proof: Proof::File("/usr/sbin/snmpd"), suite_of: None },
+            // qemu-utils of backports breaks the qemu-system of the release.
+            Package {
+                name: "qemu-system-x86",
+                proof: Proof::Program("qemu-system-x86_64"),
+                suite_of: Some("qemu-utils"),
+            },
         ],
     },
     Group {

@@ -4,10 +4,11 @@ mod output;
 mod terminal;
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flasher_core::tree::DeviceTree;
-use flasher_core::{Class, Device, Error, Result, SerialDriver};
+use flasher_core::{Class, Device, Error, PowerDriver, Result, SerialDriver, cycle};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -24,6 +25,8 @@ const LEAVE: u8 = 0x1d;
 const QUIET: Duration = Duration::from_millis(500);
 /// Bound on waiting for that silence: a board may never stop talking.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long power stays off when it is cycled.
+const OFF: Duration = Duration::from_secs(2);
 /// Bound on opening the line, and on the board taking what was typed.
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -50,6 +53,7 @@ async fn connect(args: &ConsoleArgs, tree: &DeviceTree, screen: &Screen) -> Resu
         _ => None,
     })?;
     let output = Output::new(tokio::io::stdout(), args.log.as_deref(), args.timestamps).await?;
+    let power = args.power_cycle.then(|| power(tree)).transpose()?;
     let ends = open(serial.as_ref(), args.watch).await?;
     let mut signals = Signals::new()?;
     let by_hand = io::stdin().is_terminal();
@@ -60,12 +64,30 @@ async fn connect(args: &ConsoleArgs, tree: &DeviceTree, screen: &Screen) -> Resu
     let ended = tokio::select! {
         ended = talk(ends, tokio::io::stdin(), output, by_hand) => ended,
         () = signals.any() => Err(Error::new(Class::Interrupted, "interrupted").into()),
+        error = cycled(power) => Err(error.into()),
     };
     drop(raw);
     if by_hand {
         screen.aside("\n");
     }
     ended
+}
+
+fn power(tree: &DeviceTree) -> Result<Arc<dyn PowerDriver>> {
+    tree.pick(None, "power", |device| match device {
+        Device::Power(switch, _) => Some(Arc::clone(switch)),
+        _ => None,
+    })
+}
+
+/// Cycles power beside the session; ends only when that fails.
+async fn cycled(power: Option<Arc<dyn PowerDriver>>) -> Error {
+    if let Some(power) = power
+        && let Err(error) = cycle(power.as_ref(), OFF).await
+    {
+        return error;
+    }
+    std::future::pending().await
 }
 
 async fn open(serial: &dyn SerialDriver, watch: bool) -> Result<Ends> {

@@ -52,6 +52,7 @@ fn receipt() -> Receipt {
             device: "/dev/mmcblk0".to_owned(),
             size: 64 << 20,
             identity: [("model".to_owned(), "SD64G\x1b[2J".to_owned())].into(),
+            digests_by: None,
             read_back: Some("direct".to_owned()),
             digests_by: None,
             read_back_sha256: Some("44".repeat(32)),
