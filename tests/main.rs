@@ -9,6 +9,7 @@
 )]
 
 mod boards;
+mod contributing;
 mod failures;
 mod flash;
 mod lab;

@@ -15,6 +15,7 @@ mod new_board;
 mod new_driver;
 mod qemu_bundle;
 mod rust_text;
+mod schemas;
 mod test;
 mod tidy;
 mod workspace;
@@ -41,6 +42,8 @@ enum Command {
     NewDriver(new_driver::Args),
     /// Write the manifest of a board and register it
     NewBoard(new_board::Args),
+    /// Write the JSON Schemas beside the examples
+    Schemas,
     /// Build flash bundles for QEMU's arm64 board out of Debian packages
     QemuBundle(qemu_bundle::Args),
     /// Bring a kernel with a GPIO chip for the tests of the GPIO driver
@@ -65,6 +68,7 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(),
         Command::NewDriver(args) => new_driver::run(&args),
         Command::NewBoard(args) => new_board::run(&args),
+        Command::Schemas => schemas::run(),
         Command::QemuBundle(args) => qemu_bundle::run(&args),
         Command::GpioGuest => gpio_guest::run(),
         Command::Bench(args) => bench::run(&args),

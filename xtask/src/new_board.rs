@@ -1,6 +1,7 @@
-//! `cargo xtask new-board NAME`: a manifest to fill in, and the line that registers it.
+//! `cargo xtask new-board NAME`: a manifest to fill in, the line that registers it, and the schemas that know its name.
 
 use crate::edit::{check_name, insert_sorted};
+use crate::schemas;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -18,8 +19,10 @@ pub(crate) struct Args {
 
 /// Writes the manifest and its line.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    write(&Workspace::load()?.root, &args.name)?;
+    let root = Workspace::load()?.root;
+    write(&root, &args.name)?;
     println!("wrote {BOARDS}/{}.yaml and its line in {LINES}", args.name);
+    schemas::write(&root)?;
     println!("next: replace addresses, boot command and targets by the board's own");
     Ok(())
 }

@@ -22,6 +22,8 @@ pub(super) enum Room {
     Chores,
     /// `flasher-tests`.
     Stories,
+    /// `own-board`: boards that somebody has outside our tree.
+    Outsider,
 }
 
 /// The room of a crate, told by its name; `None` for a name the house has no place for.
@@ -35,6 +37,7 @@ pub(super) fn room(name: &str) -> Option<Room> {
         "flasher" => Room::CommandLine,
         "xtask" => Room::Chores,
         "flasher-tests" => Room::Stories,
+        "own-board" => Room::Outsider,
         _ if name.starts_with("driver-") => Room::Plugin,
         _ => return None,
     })
@@ -63,13 +66,13 @@ fn check_package(package: &Package, all: &[Package]) -> Vec<Finding> {
 }
 
 fn may_name(from: Room, to: Room) -> bool {
-    use Room::{Bundles, Chores, CommandLine, Core, Exporter, Library, Plugin, Stories};
+    use Room::{Bundles, Chores, CommandLine, Core, Exporter, Library, Outsider, Plugin, Stories};
     match from {
         Core | Library | Chores => false,
         Plugin | Exporter => matches!(to, Core | Library),
         Bundles => matches!(to, Core | Library | Plugin),
         CommandLine => matches!(to, Core | Library | Bundles | Exporter),
-        Stories => !matches!(to, Chores | Stories),
+        Stories | Outsider => !matches!(to, Chores | Stories | Outsider),
     }
 }
 
@@ -84,7 +87,7 @@ fn rule(from: Room) -> &'static str {
         Room::Exporter => "the exporter depends on flasher-core and libraries",
         Room::Bundles => "flasher-bundles depends on flasher-core, libraries, drivers and virtual boards",
         Room::CommandLine => "the command line reaches drivers through flasher-bundles",
-        Room::Stories => "stories depend on crates that ship",
+        Room::Stories | Room::Outsider => "stories and examples depend on crates that ship",
     }
 }
 

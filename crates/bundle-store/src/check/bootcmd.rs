@@ -15,7 +15,8 @@ pub(super) fn doubts(manifest: &Manifest, files: &Files) -> Vec<String> {
     let mut memory: Vec<Range> =
         loads.into_iter().flatten().map(|file| Range { start: file.address, length: file.length }).collect();
     // A variant without a file boots from a device tree that the lab loads there.
-    memory.extend(manifest.spec.dtb.as_ref().map(|dtb| Range { start: dtb.address.0, length: 1 }));
+    let own = manifest.spec.dtb.as_ref().filter(|_| files.dtb.is_none());
+    memory.extend(own.map(|dtb| Range { start: dtb.address.0, length: 1 }));
     let mut doubts = Vec::new();
     let mut boots = false;
     for command in files.bootcmd.split([';', '\n']) {

@@ -52,8 +52,7 @@ fn a_sound_bundle_has_no_findings() {
 
 #[test]
 fn each_mistake_is_named_with_its_place() {
-    let nothing =
-        "is an address where nothing is loaded; loaded are 0x82000000, 0x83000000, 0x84000000, 0x84000000";
+    let nothing = "is an address where nothing is loaded; loaded are 0x82000000, 0x83000000, 0x84000000";
     let cases: &[(&[(&str, &str)], String)] = &[
         (&[("data/initramfs", "data/missing")], "Error `spec.initram.file`: `data/missing` does not exist\n".into()),
         (

@@ -1,0 +1,5 @@
+//! `flasher` with every driver and board of the project, and those of Acme.
+use {flasher_bundles as _, own_board as _};
+fn main() -> std::process::ExitCode {
+    flasher::main()
+}
