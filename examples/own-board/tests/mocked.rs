@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
+use driver_flasher::FlasherConfig;
 use flasher_core::mocks::{MockConsole, MockPower, MockSerial, MockServer};
 use flasher_core::{Class, Device, DriverType, Error, FlashJob, Quiet, Wiring};
 use mockall::Sequence;
@@ -45,9 +46,11 @@ async fn the_supply_is_switched_on_twice_and_left_off_when_the_board_stays_dark(
         ("tftp".to_owned(), Device::FileServer(server())),
         ("http".to_owned(), Device::ContentServer(server())),
     ]);
-    let mut config = driver_flasher::FlasherConfig::default();
-    config.flasher_bundle = Some("bundle".to_owned());
-    config.power_off_seconds = 0.0;
+    let config = FlasherConfig {
+        flasher_bundle: Some("bundle".to_owned()),
+        power_off_seconds: 0.0,
+        ..FlasherConfig::default()
+    };
 
     let built = AcmeFlasher::build(config, Wiring::new("storage", folder.path(), children)).unwrap();
     let Device::Flasher(flasher) = built else { panic!("not a flasher") };
