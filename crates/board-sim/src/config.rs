@@ -41,6 +41,9 @@ pub struct Config {
     pub banner: String,
     /// The port of TFTP servers while the variable `tftpdstp` is not set.
     pub tftp_port: u16,
+    /// Runs the board's shell with the host's bash, which knows `pipefail` as busybox does. Jumpstarter's own client
+    /// needs it; the host's plain shell, which is taken otherwise, is the harder test.
+    pub bash: bool,
     /// What goes wrong.
     pub faults: Faults,
 }
@@ -62,6 +65,7 @@ impl Default for Config {
             password: None,
             banner: "U-Boot 2023.01-sim (Jan 09 2023 - 16:07:33 +0000)".to_owned(),
             tftp_port: 69,
+            bash: false,
             faults: Faults::default(),
         }
     }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bundle_store::{Bundle, Files};
 use flasher_core::device::Absent;
 use flasher_core::{
-    BootConsole, BootFile, ChildSpec, ContentServer, Description, Device, Driver, DriverType, Error,
-    FileServer, FlashJob, Flasher, Kind, Pinned, Plan, PowerDriver, Progress, Receipt, Result, SerialDriver,
-    Wiring, async_trait,
+    BootConsole, BootFile, ChildSpec, ContentServer, Defaults, Description, Device, Driver, DriverType,
+    Error, FileServer, FlashJob, Flasher, Kind, Pinned, Plan, PowerDriver, Progress, Receipt, Result,
+    SerialDriver, Wiring, async_trait,
 };
 use serde_json::{Value, json};
 
@@ -26,8 +26,10 @@ pub struct BaseFlasher {
     pub(crate) http: Arc<dyn ContentServer>,
     pub(crate) uboot: Arc<dyn BootConsole>,
     folder: PathBuf,
-    shelf: bundle::Shelf,
+    shelf: Arc<bundle::Shelf>,
     variant: Mutex<Option<String>>,
+    /// The bundle a client asked for, instead of the config's.
+    forced: Mutex<Option<(String, Arc<bundle::Shelf>)>>,
     /// Held by the one job that may own the board.
     busy: tokio::sync::Mutex<()>,
 }
@@ -39,8 +41,11 @@ impl BaseFlasher {
     /// # Errors
     /// When it is missing, its registry does not give it, or its manifest is wrong.
     pub async fn bundle(&self) -> Result<Bundle> {
-        let place = self.shelf.find(&self.config, &self.folder).await?;
-        let config = self.config.clone();
+        let (config, shelf) = match locked(&self.forced).clone() {
+            Some((name, shelf)) => (self.config_with(name), shelf),
+            None => (self.config.clone(), Arc::clone(&self.shelf)),
+        };
+        let place = shelf.find(&config, &self.folder).await?;
         blocking(move || bundle::open(place, &config)).await
     }
 
@@ -59,7 +64,27 @@ impl BaseFlasher {
 
     /// The variant in use; none means the manifest's default.
     pub(crate) fn variant(&self) -> Option<String> {
-        self.variant.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.variant).clone()
+    }
+
+    fn config_with(&self, bundle: String) -> FlasherConfig {
+        FlasherConfig { flasher_bundle: Some(bundle), ..self.config.clone() }
+    }
+
+    /// Takes another bundle from now on: one of a registry, as the caller may be anybody on the network.
+    ///
+    /// # Errors
+    /// When it is no reference, or cannot be opened; the bundle in use stays.
+    async fn force(&self, reference: &str) -> Result<()> {
+        if !is_reference(reference) {
+            return Err(Error::config(format!("`{reference}` is no bundle reference"))
+                .help("give one like `quay.io/acme/flasher:v1`; folders are named in the exporter YAML"));
+        }
+        let (config, shelf) = (self.config_with(reference.to_owned()), Arc::new(bundle::Shelf::default()));
+        let place = shelf.find(&config, &self.folder).await?;
+        blocking(move || bundle::open(place, &config)).await?;
+        *locked(&self.forced) = Some((reference.to_owned(), shelf));
+        Ok(())
     }
 
     /// Name and device of the target a job asks for.
@@ -106,12 +131,28 @@ impl Flasher for BaseFlasher {
     async fn use_variant(&self, variant: &str) -> Result<()> {
         let bundle = self.bundle().await?;
         bundle.manifest().boot(Some(variant)).map_err(|error| trouble::bundle(&error))?;
-        *self.variant.lock().unwrap_or_else(PoisonError::into_inner) = Some(variant.to_owned());
+        *locked(&self.variant) = Some(variant.to_owned());
         Ok(())
     }
 
     async fn lock_bundle(&self) -> Result<Option<Pinned>> {
         self.shelf.lock(&self.config, &self.folder).await
+    }
+
+    async fn set_up(&self, bundle: Option<String>) -> Result<Vec<PathBuf>> {
+        if let Some(reference) = bundle {
+            self.force(&reference).await?;
+        }
+        self.stage().await
+    }
+
+    async fn manifest(&self) -> Result<String> {
+        Ok(self.bundle().await?.manifest_text().to_owned())
+    }
+
+    fn defaults(&self) -> Defaults {
+        let cacert = self.config.cacert.as_ref().map(|file| self.folder.join(file));
+        Defaults { target: self.config.default_target.clone(), cacert }
     }
 
     async fn plan(&self, job: FlashJob) -> Result<Plan> {
@@ -123,6 +164,20 @@ impl Flasher for BaseFlasher {
         let free = owner.is_ok();
         transaction::flash(self, job, progress, free).await
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether it looks like a reference in a registry: host, path, and none of the ways to name a folder.
+fn is_reference(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./:@_-".contains(&byte);
+    let parts = text.split('/').collect::<Vec<_>>();
+    text.len() <= 512
+        && text.bytes().all(plain)
+        && parts.len() > 1
+        && parts.iter().all(|part| !part.is_empty() && !part.starts_with('.'))
 }
 
 fn description(bundle: &Bundle, files: &Files, default_target: String, bundle_sha256: String) -> Description {
@@ -213,8 +268,9 @@ children:
             http: wiring.content_server("http")?,
             uboot: wiring.boot_console("uboot")?,
             folder: wiring.file(""),
-            shelf: bundle::Shelf::default(),
+            shelf: Arc::default(),
             variant: Mutex::new(config.variant.clone()),
+            forced: Mutex::default(),
             busy: tokio::sync::Mutex::new(()),
             config,
         })))

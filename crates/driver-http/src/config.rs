@@ -17,7 +17,7 @@ pub struct Config {
     pub port: u16,
     /// Accepted for compatibility, seconds; nothing uses it, as in Jumpstarter.
     pub timeout: u64,
-    /// Accepted for compatibility. Files staged below `root_dir` are removed by whoever staged them; the server never removes any.
+    /// Whether the exporter removes what its clients put below `root_dir` when it ends. The server itself removes nothing.
     pub remove_created_on_close: bool,
     /// Take files by PUT or POST under `/upload/NAME`. None: nothing is taken.
     pub uploads: Option<Uploads>,

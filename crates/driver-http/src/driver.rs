@@ -21,6 +21,7 @@ use crate::tls::Tls;
 pub struct HttpServer {
     host: Option<String>,
     port: u16,
+    removes_created: bool,
     site: Site,
     tls: Option<TlsConfig>,
     running: Mutex<Option<Server>>,
@@ -39,6 +40,7 @@ impl HttpServer {
                 None => site,
             },
             tls: config.tls,
+            removes_created: config.remove_created_on_close,
             running: Mutex::default(),
             address: StdMutex::default(),
         }
@@ -106,6 +108,10 @@ impl FileServer for HttpServer {
 
     fn root(&self) -> PathBuf {
         self.site.root().to_owned()
+    }
+
+    fn removes_created(&self) -> bool {
+        self.removes_created
     }
 }
 

@@ -15,7 +15,7 @@ pub struct Config {
     pub host: Option<String>,
     /// UDP port; 0 takes any free one. Boot loaders ask on 69 unless told otherwise (U-Boot: `tftpdstp`).
     pub port: u16,
-    /// Accepted for compatibility. Files staged below `root_dir` are removed by whoever staged them; the server never removes any.
+    /// Whether the exporter removes what its clients put below `root_dir` when it ends. The server itself removes nothing.
     pub remove_created_on_close: bool,
     /// Largest block agreed to, bytes, 8 to 65464. None: what goes to the client without being fragmented.
     pub blksize_limit: Option<u16>,

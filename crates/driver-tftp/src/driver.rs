@@ -82,6 +82,10 @@ impl FileServer for Tftp {
     fn root(&self) -> PathBuf {
         self.config.root_dir.clone()
     }
+
+    fn removes_created(&self) -> bool {
+        self.config.remove_created_on_close
+    }
 }
 
 impl DriverType for Tftp {

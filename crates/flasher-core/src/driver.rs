@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::Result;
 use crate::event::{Progress, Transfer};
-use crate::flash::{Description, FlashJob, Pinned, Plan, Receipt};
+use crate::flash::{Defaults, Description, FlashJob, Pinned, Plan, Receipt};
 
 /// What every driver is: it can be checked for its hardware, and closed.
 #[async_trait]
@@ -167,6 +167,11 @@ pub trait FileServer: Driver {
 
     /// The folder whose files are served.
     fn root(&self) -> PathBuf;
+
+    /// Whether what clients put into the folder is removed when the exporter ends; so it is unless the config says otherwise.
+    fn removes_created(&self) -> bool {
+        true
+    }
 }
 
 /// Where a file server reports its transfers.
@@ -351,6 +356,23 @@ pub trait Flasher: Driver {
     /// # Errors
     /// Everything that can be found out without touching the board.
     async fn plan(&self, job: FlashJob) -> Result<Plan>;
+
+    /// Puts kernel, initramfs and device tree of the variant in use into the TFTP folder under their base names, for a
+    /// client that drives the board by itself; gives where they are. A `bundle` of a registry replaces the configured one
+    /// for as long as this flasher lives.
+    ///
+    /// # Errors
+    /// When there is no such bundle, it lacks a file, or the folder cannot be written.
+    async fn set_up(&self, bundle: Option<String>) -> Result<Vec<PathBuf>>;
+
+    /// The manifest of the bundle, as it is written.
+    ///
+    /// # Errors
+    /// When the bundle is missing or its manifest is wrong.
+    async fn manifest(&self) -> Result<String>;
+
+    /// What the config chose for jobs that choose nothing.
+    fn defaults(&self) -> Defaults;
 
     /// Flashes. Never fails silently: the receipt's verdict is proven, or it names the failure.
     async fn flash(&self, job: FlashJob, progress: Arc<dyn Progress>) -> Receipt;

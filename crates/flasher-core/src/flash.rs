@@ -83,6 +83,15 @@ impl fmt::Debug for FlashJob {
     }
 }
 
+/// What the config of a flasher chose for jobs that choose nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// The target; none leaves it to the manifest.
+    pub target: Option<String>,
+    /// PEM file with the CA of https image sources.
+    pub cacert: Option<PathBuf>,
+}
+
 /// What a flasher boots and where it can write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Description {

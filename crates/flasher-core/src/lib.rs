@@ -39,7 +39,7 @@ pub use driver::{
 };
 pub use error::{Class, Error, Result};
 pub use event::{Event, Progress, Quiet, Step, Transfer, TransferState};
-pub use flash::{BootFile, Description, Failure, FlashJob, Pinned, Plan, Receipt, Verdict};
+pub use flash::{BootFile, Defaults, Description, Failure, FlashJob, Pinned, Plan, Receipt, Verdict};
 pub use registry::{BundleEntry, DriverEntry, DriverType};
 
 // Plugin crates register through the macros; they need not list these crates themselves.

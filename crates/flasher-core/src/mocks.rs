@@ -19,7 +19,7 @@ use crate::driver::{
 };
 use crate::error::Result;
 use crate::event::Progress;
-use crate::flash::{Description, FlashJob, Plan, Receipt};
+use crate::flash::{Defaults, Description, FlashJob, Plan, Receipt};
 
 mock! {
     #[derive(Debug)]
@@ -68,6 +68,7 @@ mock! {
         async fn stop(&self) -> Result<()>;
         fn address(&self) -> Option<SocketAddr>;
         fn root(&self) -> PathBuf;
+        fn removes_created(&self) -> bool;
     }
     impl ContentServer for Server {
         fn publish(&self, path: &str, content: Content) -> Result<()>;
@@ -102,6 +103,9 @@ mock! {
         async fn describe(&self) -> Result<Description>;
         async fn use_variant(&self, variant: &str) -> Result<()>;
         async fn plan(&self, job: FlashJob) -> Result<Plan>;
+        async fn set_up(&self, bundle: Option<String>) -> Result<Vec<PathBuf>>;
+        async fn manifest(&self) -> Result<String>;
+        fn defaults(&self) -> Defaults;
         async fn flash(&self, job: FlashJob, progress: Arc<dyn Progress>) -> Receipt;
     }
 }

@@ -28,8 +28,24 @@ pub(crate) struct Args {
     /// Log to standard error; twice for more, three times for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// An exporter that does the work instead of this process.
+#[derive(ClapArgs)]
+pub(crate) struct RemoteArgs {
+    /// Exporter (`flasher serve`) that `flash`, `attach` and `cancel` go to, HOST:PORT
+    #[arg(long, global = true, value_name = "HOST:PORT", help_heading = "Remote")]
+    pub(crate) remote: Option<String>,
+    /// File with the exporter's passphrase; never printed
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Remote")]
+    pub(crate) remote_passphrase_file: Option<PathBuf>,
+    /// PEM file with the CA of the exporter's certificate; the exporter is spoken to over TLS
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Remote")]
+    pub(crate) remote_cacert: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -72,6 +88,23 @@ pub(crate) enum Command {
     },
     /// Talk to the board's serial line; Ctrl-] leaves
     Console(ConsoleArgs),
+    /// Serve the device tree to Jumpstarter's clients, and to `flasher --remote`
+    ///
+    /// SIGTERM lets clients end what they do, SIGHUP reads the exporter YAML anew once no client is connected. With a
+    /// command, serves for as long as it runs: `flasher serve --exporter FILE -- j power on`.
+    Serve(ServeArgs),
+    /// Print the environment in which Jumpstarter's clients find an exporter, or run a command in it
+    ShellEnv(ShellEnvArgs),
+    /// Follow the flash that runs on the exporter of `--remote`, from its beginning
+    Attach {
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Stop the flash that runs on the exporter of `--remote`, in good order
+    Cancel {
+        #[command(flatten)]
+        node: NodeArgs,
+    },
     /// Look for what would stop a flash here: ports and who holds them, permissions, switches, disk space, the clock
     Doctor,
     /// Run a command in network and process namespaces of its own, with nothing but `lo`
@@ -176,6 +209,46 @@ pub(crate) struct DemoArgs {
     /// Where the receipt is kept
     #[arg(long, value_name = "FILE", default_value = "flasher-demo-receipt.json")]
     pub(crate) receipt: PathBuf,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct ServeArgs {
+    /// Listen on TCP; port 0 takes any free one, `:PORT` every address of this machine
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Listen on a unix socket that only this user may use
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix: Option<PathBuf>,
+    /// Speak TLS on TCP with this certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires_all = ["key", "listen"])]
+    pub(crate) cert: Option<PathBuf>,
+    /// Its private key (PEM); never printed
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// File with a passphrase that clients must know; never printed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// How long clients may end what they do once the exporter is told to stop
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    pub(crate) grace: Duration,
+    /// A command that finds the exporter in its environment; its exit code is passed on
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct ShellEnvArgs {
+    /// Where the exporter listens: HOST:PORT, or the path of its socket
+    pub(crate) address: String,
+    /// PEM file with the certificate to trust; the exporter is spoken to over TLS
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// File with the exporter's passphrase; never printed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// A command to run in that environment; its exit code is passed on
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
 }
 
 // No `Debug`: `headers` are secrets.

@@ -73,7 +73,7 @@ fn set_up_log(verbose: u8) {
         2 => "debug",
         _ => "trace",
     };
-    let ours = ["flasher", "flasher_core", "driver", "board", "disk_image", "bundle_store"];
+    let ours = ["flasher", "flasher_core", "driver", "board", "disk_image", "bundle_store", "exporter_grpc"];
     let filter = ours.iter().map(|target| format!(",{target}={level}")).collect::<String>();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

@@ -163,6 +163,10 @@ impl Home {
                 self.link(path, &format!("bin/{name}"))?;
             }
         }
+        if config.bash {
+            let bash = hosttools::find("bash").ok_or(SimError::Tools(vec!["bash"]))?;
+            self.link(bash, hosttools::OWN_SHELL)?;
+        }
         let scripts = tools::Scripts::new(config, &self.root, &self.medium, flips)?;
         for (name, text) in scripts.all() {
             self.file(&format!("bin/{name}"), &text, 0o755)?;

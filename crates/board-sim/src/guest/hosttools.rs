@@ -1,7 +1,7 @@
 //! The tools of the host that the guest may use: an explicit list, nothing else.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::SimError;
 
@@ -105,15 +105,18 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
         })
 }
 
-/// The shell of the guest: a plain one when there is one.
-pub(crate) fn shell() -> Option<PathBuf> {
-    ["dash", "sh"].iter().find_map(|name| find(name))
+/// The shell of the guest in `root`: the one of its own, or a plain one of the host.
+pub(crate) fn shell(root: &Path) -> Option<PathBuf> {
+    let own = Some(root.join(OWN_SHELL)).filter(|path| path.exists());
+    own.or_else(|| ["dash", "sh"].iter().find_map(|name| find(name)))
 }
 
-/// Whether that shell is bash.
-pub(crate) fn is_bash() -> bool {
-    let target = shell().and_then(|path| path.canonicalize().ok());
-    target.is_some_and(|path| path.ends_with("bash"))
+/// Where a guest keeps a shell of its own. Called `sh`, bash behaves as POSIX wants it.
+pub(crate) const OWN_SHELL: &str = "sh";
+
+/// Whether a shell is bash.
+pub(crate) fn is_bash(shell: &Path) -> bool {
+    shell.canonicalize().is_ok_and(|path| path.ends_with("bash"))
 }
 
 /// Refuses a host without the tools a flash needs.

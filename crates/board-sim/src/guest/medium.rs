@@ -62,6 +62,9 @@ impl Drop for Medium {
 }
 
 fn create(medium: &Path, size: u64) -> Result<(), SimError> {
+    if let Some(folder) = medium.parent() {
+        fs::create_dir_all(folder).map_err(SimError::file("make the folder", folder))?;
+    }
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(medium);
     let file: File = file.map_err(SimError::file("open the medium", medium))?;
     let meta = file.metadata().map_err(SimError::file("look at", medium))?;

@@ -47,8 +47,8 @@ impl Shell {
         let failed = |error: pty_process::Error| SimError::file("start", "sh")(std::io::Error::other(error));
         let (pty, pts) = pty_process::open().map_err(failed)?;
         hand_over_discipline(&pty).map_err(SimError::file("set up", "pty"))?;
-        let program = hosttools::shell().ok_or(SimError::Tools(vec!["sh"]))?;
         let root = &session.root;
+        let program = hosttools::shell(root).ok_or(SimError::Tools(vec!["sh"]))?;
         let line = start_line(&program, session.medium_bytes);
         let mut command = pty_process::Command::new(&program).args(["-c", &line]).env_clear();
         if safety::is_root() {
@@ -168,8 +168,8 @@ fn hand_over_discipline(pty: &Pty) -> std::io::Result<()> {
 /// Starts the interactive shell with a limit: no file of the guest grows beyond the medium, so that the medium itself
 /// does not either. `ulimit -f` counts in 512 bytes (POSIX); a write beyond it is an error, no signal.
 fn start_line(program: &Path, medium_bytes: u64) -> String {
-    let program = program.display();
     // bash would edit and echo lines itself.
-    let plain = if hosttools::is_bash() { "--noediting " } else { "" };
+    let plain = if hosttools::is_bash(program) { "--noediting " } else { "" };
+    let program = program.display();
     format!("trap '' XFSZ; ulimit -f {}; exec '{program}' {plain}-i", medium_bytes.div_ceil(512))
 }

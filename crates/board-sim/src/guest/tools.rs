@@ -13,6 +13,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("halt", include_str!("tools/poweroff.sh")),
     ("sh", include_str!("tools/sh.sh")),
     ("dd", include_str!("tools/dd.sh")),
+    ("pidof", include_str!("tools/pidof.sh")),
     ("date", include_str!("tools/date.sh")),
     ("udhcpc", include_str!("tools/udhcpc.sh")),
     ("ip", include_str!("tools/ip.sh")),
@@ -43,7 +44,7 @@ impl<'c> Scripts<'c> {
             Some(path) => Ok(path.display().to_string()),
             None => Err(SimError::Tools(vec![name])),
         };
-        let shell = hosttools::shell().ok_or(SimError::Tools(vec!["sh"]))?;
+        let shell = hosttools::shell(root).ok_or(SimError::Tools(vec!["sh"]))?;
         let number =
             |size: Option<crate::config::Size>| size.map(|size| size.0.to_string()).unwrap_or_default();
         let places = vec![

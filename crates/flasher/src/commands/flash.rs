@@ -118,7 +118,11 @@ async fn probe(tree: &DeviceTree, stop: &CancellationToken) -> Result<()> {
 }
 
 /// Keeps the receipt and prints the verdict. Proof that was asked for and cannot be kept is a failure.
-fn conclude(receipt: &Receipt, receipt_file: Option<ReceiptFile>, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn conclude(
+    receipt: &Receipt,
+    receipt_file: Option<ReceiptFile>,
+    screen: &Screen,
+) -> Result<u8, Failure> {
     let kept = receipt_file.map(|file| file.write(receipt)).transpose();
     let path = kept.as_ref().ok().and_then(Option::as_ref).map(|path| super::shown(path));
     let told = tell(receipt, path.as_deref(), screen);

@@ -11,8 +11,11 @@ mod drivers;
 mod flash;
 mod plan;
 mod power;
+mod remote;
 mod sandbox;
 mod schema;
+mod serve;
+mod shell_env;
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +33,19 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
     let load = || load(exporter.as_deref());
     match args.command {
         Command::Demo(demo) => demo::run(demo, args.verbose > 0, screen).await,
+        Command::Flash(flash) if args.remote.remote.is_some() => {
+            remote::flash(&flash, &args.remote, args.verbose > 0, screen).await
+        }
+        Command::Attach { node } => {
+            let device = node.device.as_deref();
+            remote::join(remote::Follow::Attach, device, &args.remote, args.verbose > 0, screen).await
+        }
+        Command::Cancel { node } => {
+            let device = node.device.as_deref();
+            remote::join(remote::Follow::Cancel, device, &args.remote, args.verbose > 0, screen).await
+        }
+        Command::Serve(serve) => serve::run(serve, exporter.as_deref(), screen).await,
+        Command::ShellEnv(shell) => shell_env::run(shell, screen).await,
         Command::Flash(flash) => flash::run(&flash, exporter.as_deref(), args.verbose > 0, screen).await,
         Command::Plan(flash) => plan::run(&flash, load()?, screen).await,
         Command::Check { file } => check::run(file.or(exporter), screen).await,

@@ -144,6 +144,11 @@ pub(crate) enum Message {
         /// Whether nothing was removed.
         dry: bool,
     },
+    /// An exporter listens.
+    Listening {
+        /// `HOST:PORT`, or the path of a unix socket.
+        address: String,
+    },
     /// A receipt was kept.
     Receipt {
         /// The file.

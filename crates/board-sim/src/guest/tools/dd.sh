@@ -78,6 +78,9 @@ if [ -n "@WRITE_ERROR@" ] && [ "$start" -le "@WRITE_ERROR@" ]; then
     limit=@WRITE_ERROR@ complaint='Input/output error'
 fi
 
+# For `pidof`: what has written last.
+echo $$ >@ROOT@/writer
+
 # A write beyond the limit is an error, no signal.
 trap '' XFSZ
 said=$({

@@ -1,0 +1,185 @@
+//! A flasher: what clients that drive the board themselves ask of it, and our own transaction for those that know it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use flasher_core::{Description, Flasher, async_trait};
+use prost_types::Value;
+use tonic::Code;
+
+use super::{Args, Call, Capability, Method, Param, Results, Shape, unanswered};
+use crate::claims::Key;
+use crate::failure::{Failure, Outcome};
+use crate::jobs::Board;
+use crate::order::JobOrder;
+use crate::storage::Storage;
+use crate::storage::files::short;
+use crate::value;
+
+/// Largest CA file handed to a client, bytes.
+const LARGEST_CA: u64 = 1024 * 1024;
+
+const METHODS: &[Method] = &[
+    Method::call("get_default_target", &[], "the config's target, or null"),
+    Method::call("get_cacert", &[], "the config's CA as PEM, or null"),
+    Method::call(
+        "setup_flasher_bundle",
+        &[Param::optional("force_flash_bundle", Shape::Text)],
+        "nothing, once the boot files are in the TFTP folder",
+    ),
+    Method::call("use_dtb_variant", &[Param::needed("variant", Shape::Text)], "nothing"),
+    Method::call("set_dtb", &[Param::optional("handle", Shape::Handle)], "an error, as from Jumpstarter"),
+    Method::call("get_flasher_manifest_yaml", &[], "the bundle's manifest, as written"),
+    Method::call("get_kernel_filename", &[], "the name it is served under"),
+    Method::call("get_initram_filename", &[], "the name it is served under, or null"),
+    Method::call("get_dtb_filename", &[], "the name it is served under, or nothing"),
+    Method::call("get_kernel_address", &[], "where it is loaded, `0x…`"),
+    Method::call("get_initram_address", &[], "where it is loaded, or null"),
+    Method::call("get_dtb_address", &[], "where it is loaded, or null"),
+    Method::call("get_bootcmd", &[], "the boot command of the variant in use"),
+    // Ours; Python clients do not see it.
+    Method::results(
+        "flash_job",
+        &[
+            Param::needed("action", Shape::OneOf(&["start", "attach", "cancel"])),
+            Param::optional("order", Shape::Text),
+        ],
+        "events as JSON texts, the last one with the receipt; `order` is JSON for `start`",
+    ),
+];
+
+/// A flasher for clients.
+#[derive(Debug)]
+pub(crate) struct Flash {
+    flasher: Arc<dyn Flasher>,
+    /// The flasher itself and everything it uses.
+    keys: Vec<Key>,
+    tftp: Option<Arc<Storage>>,
+    http: Option<Arc<Storage>>,
+    /// Describing hashes the bundle, and a client asks for one field at a time.
+    described: Mutex<Option<Description>>,
+}
+
+impl Flash {
+    pub(crate) fn new(
+        flasher: Arc<dyn Flasher>,
+        keys: Vec<Key>,
+        tftp: Option<Arc<Storage>>,
+        http: Option<Arc<Storage>>,
+    ) -> Self {
+        Self { flasher, keys, tftp, http, described: Mutex::default() }
+    }
+
+    async fn describe(&self) -> Outcome<Description> {
+        let known = self.described().clone();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let description = self.flasher.describe().await?;
+        *self.described() = Some(description.clone());
+        Ok(description)
+    }
+
+    fn described(&self) -> MutexGuard<'_, Option<Description>> {
+        self.described.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stages the boot files; those of an earlier variant stay until the exporter ends.
+    async fn set_up(&self, bundle: Option<String>, call: &Call) -> Outcome<()> {
+        self.free(call)?;
+        *self.described() = None;
+        let staged = self.flasher.set_up(bundle).await?;
+        if let Some(tftp) = &self.tftp {
+            staged.iter().for_each(|file| tftp.made(file));
+        }
+        call.session.log.driver(format!("{} boot files are in the TFTP folder", staged.len()));
+        Ok(())
+    }
+
+    async fn use_variant(&self, variant: &str, call: &Call) -> Outcome<()> {
+        self.free(call)?;
+        *self.described() = None;
+        self.flasher.use_variant(variant).await.map_err(|mut error| {
+            if error.next_step().is_none() {
+                error = error.help(format!("`{}` names no variant of this bundle", short(variant)));
+            }
+            error.into()
+        })
+    }
+
+    fn free(&self, call: &Call) -> Outcome<()> {
+        self.keys.iter().try_for_each(|key| call.session.claims.free_for(*key, call.owner.connection))
+    }
+
+    async fn cacert(&self) -> Outcome<Value> {
+        let Some(file) = self.flasher.defaults().cacert else { return Ok(value::null()) };
+        let name = file.display().to_string();
+        let failed = |error| Failure::io("read", &name, &error);
+        let length = tokio::fs::metadata(&file).await.map_err(failed)?.len();
+        if length > LARGEST_CA {
+            return Err(Failure::new(
+                Code::Internal,
+                format!("`{name}` has {length} bytes, too many for a CA"),
+            ));
+        }
+        tokio::fs::read_to_string(&file).await.map(value::text).map_err(failed)
+    }
+}
+
+#[async_trait]
+impl Capability for Flash {
+    fn client(&self) -> &'static str {
+        "jumpstarter_driver_flashers.client.BaseFlasherClient"
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        METHODS
+    }
+
+    async fn call(&self, method: &str, args: Args, call: &Call) -> Outcome<Value> {
+        match method {
+            "get_default_target" => return Ok(value::text_or_null(self.flasher.defaults().target)),
+            "get_cacert" => return self.cacert().await,
+            "setup_flasher_bundle" => {
+                let bundle = args.optional_text(0).map(str::to_owned);
+                return self.set_up(bundle, call).await.map(|()| value::null());
+            }
+            "use_dtb_variant" => return self.use_variant(args.text(0)?, call).await.map(|()| value::null()),
+            "set_dtb" => return Err(Failure::new(Code::Unimplemented, "`set_dtb` is not supported")),
+            "get_flasher_manifest_yaml" => return Ok(value::text(self.flasher.manifest().await?)),
+            _ => {}
+        }
+        let Description { kernel, initram, dtb, bootcmd, .. } = self.describe().await?;
+        Ok(match method {
+            "get_kernel_filename" => value::text(kernel.name),
+            "get_initram_filename" => value::text_or_null(initram.map(|file| file.name)),
+            "get_dtb_filename" => value::text(dtb.map(|file| file.name).unwrap_or_default()),
+            "get_kernel_address" => value::text(kernel.address),
+            "get_initram_address" => value::text_or_null(initram.map(|file| file.address)),
+            "get_dtb_address" => value::text_or_null(dtb.map(|file| file.address)),
+            "get_bootcmd" => value::text(bootcmd),
+            other => return Err(unanswered(other)),
+        })
+    }
+
+    async fn results(&self, method: &str, args: Args, call: &Call) -> Outcome<Results> {
+        if method != "flash_job" {
+            return Err(unanswered(method));
+        }
+        let board = Board {
+            node: call.owner.node,
+            flasher: &self.flasher,
+            keys: &self.keys,
+            http: self.http.as_ref(),
+        };
+        let jobs = &call.session.jobs;
+        match args.text(0)? {
+            "start" => {
+                let order = JobOrder::parse(args.optional_text(1).unwrap_or_default())?;
+                *self.described() = None;
+                jobs.start(board, order, call)
+            }
+            "cancel" => jobs.cancel(call.owner.node),
+            _ => jobs.attach(call.owner.node),
+        }
+    }
+}

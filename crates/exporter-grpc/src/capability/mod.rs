@@ -1,0 +1,101 @@
+//! What a node of the tree can be for clients: one file each, with a table of the methods it exports.
+//!
+//! A new capability is one file: a type that implements [`Capability`], and its line in `node`.
+
+mod console;
+mod file_server;
+mod flasher;
+mod group;
+mod method;
+mod power;
+mod serial;
+mod storage;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use flasher_core::{ByteStream, async_trait};
+use futures_util::Stream;
+use prost_types::Value;
+
+pub(crate) use console::Console;
+pub(crate) use file_server::Server;
+pub(crate) use flasher::Flash;
+pub(crate) use group::Group;
+pub(crate) use method::{Args, Kind, Method, Param, Shape, check, find};
+pub(crate) use power::Power;
+pub(crate) use serial::Serial;
+pub(crate) use storage::Opendal;
+
+use crate::claims::Claim;
+use crate::connection::Connection;
+use crate::failure::{Failure, Outcome};
+use crate::resource::Owner;
+use crate::session::Session;
+
+/// Results of a streaming call.
+pub(crate) type Results = Pin<Box<dyn Stream<Item = Outcome<Value>> + Send>>;
+
+/// One call of a client.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) session: Arc<Session>,
+    pub(crate) connection: Arc<Connection>,
+    /// The node that is called, and who calls.
+    pub(crate) owner: Owner,
+}
+
+impl Call {
+    /// Runs what may wait for a disk on a worker thread.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Outcome<T> + Send + 'static,
+    ) -> Outcome<T> {
+        let _turn = self.session.worker(&self.connection).await?;
+        let joined = tokio::task::spawn_blocking(work).await;
+        joined.unwrap_or_else(|_| {
+            Err(Failure::new(tonic::Code::Internal, "a worker thread ended unexpectedly"))
+        })
+    }
+}
+
+/// Bytes both ways, and the claim that keeps others from them.
+pub(crate) struct Line {
+    pub(crate) stream: Box<dyn ByteStream>,
+    pub(crate) claim: Claim,
+}
+
+/// A node as clients see it.
+#[async_trait]
+pub(crate) trait Capability: fmt::Debug + Send + Sync {
+    /// The Python class that speaks to it, by its import path.
+    fn client(&self) -> &'static str;
+
+    /// The methods it exports.
+    fn methods(&self) -> &'static [Method];
+
+    /// Answers a call. `method` is in the table as [`Kind::Call`], and `args` are as it says.
+    async fn call(&self, method: &str, args: Args, call: &Call) -> Outcome<Value>;
+
+    /// Answers a streaming call, [`Kind::Results`].
+    async fn results(&self, method: &str, _args: Args, _call: &Call) -> Outcome<Results> {
+        Err(unanswered(method))
+    }
+
+    /// Opens a byte stream, [`Kind::Bytes`].
+    async fn connect(&self, method: &str, _call: &Call) -> Outcome<Line> {
+        Err(unanswered(method))
+    }
+
+    /// Frees what a connection that has ended held.
+    async fn release(&self, _connection: u64) {}
+}
+
+/// A method that is in the table and that nobody answers: a bug, which a test looks for.
+pub(crate) fn unanswered(method: &str) -> Failure {
+    Failure::new(
+        tonic::Code::Internal,
+        format!("`{method}` is in the table of methods and has no code; this is a bug"),
+    )
+}

@@ -1,0 +1,72 @@
+//! A power switch, and its meter when it has one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flasher_core::{PowerDriver, PowerMeter, async_trait};
+use prost_types::Value;
+use tonic::Code;
+
+use super::{Args, Call, Capability, Method, Results, unanswered};
+use crate::claims::Key;
+use crate::failure::{Failure, Outcome};
+use crate::value;
+
+/// Bound on what a switch or a meter takes to answer.
+const ANSWER: Duration = Duration::from_secs(60);
+
+const METHODS: &[Method] = &[
+    Method::call("on", &[], "nothing, once the power is on"),
+    Method::call("off", &[], "nothing, once the power is off"),
+    Method::results("read", &[], "{voltage, current} as often as the meter has a reading"),
+];
+
+/// A power switch for clients.
+#[derive(Debug)]
+pub(crate) struct Power {
+    pub(crate) switch: Arc<dyn PowerDriver>,
+    pub(crate) meter: Option<Arc<dyn PowerMeter>>,
+    pub(crate) key: Key,
+}
+
+#[async_trait]
+impl Capability for Power {
+    fn client(&self) -> &'static str {
+        "jumpstarter_driver_power.client.PowerClient"
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        METHODS
+    }
+
+    async fn call(&self, method: &str, _args: Args, call: &Call) -> Outcome<Value> {
+        call.session.claims.free_for(self.key, call.owner.connection)?;
+        let switched = match method {
+            "on" => tokio::time::timeout(ANSWER, self.switch.on()).await,
+            "off" => tokio::time::timeout(ANSWER, self.switch.off()).await,
+            other => return Err(unanswered(other)),
+        };
+        switched.map_err(|_| late())??;
+        call.session.log.driver(format!("power {method}"));
+        Ok(value::null())
+    }
+
+    async fn results(&self, method: &str, _args: Args, _call: &Call) -> Outcome<Results> {
+        match (method, &self.meter) {
+            ("read", Some(meter)) => {
+                let readings = tokio::time::timeout(ANSWER, meter.read()).await.map_err(|_| late())??;
+                let values = readings.into_iter().map(|reading| {
+                    let fields = [("voltage", reading.voltage), ("current", reading.current)];
+                    Ok(value::record(fields.map(|(name, number)| (name, value::number(number)))))
+                });
+                Ok(Box::pin(futures_util::stream::iter(values.collect::<Vec<_>>())))
+            }
+            ("read", None) => Err(Failure::new(Code::Unimplemented, "this power switch has no meter")),
+            (other, _) => Err(unanswered(other)),
+        }
+    }
+}
+
+fn late() -> Failure {
+    Failure::new(Code::DeadlineExceeded, format!("the power did not answer within {} s", ANSWER.as_secs()))
+}

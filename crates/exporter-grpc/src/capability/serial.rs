@@ -1,0 +1,72 @@
+//! A serial line: one user at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flasher_core::{SerialDriver, async_trait};
+use prost_types::Value;
+use tonic::Code;
+
+use super::{Args, Call, Capability, Line, Method, Param, Shape, unanswered};
+use crate::claims::Key;
+use crate::failure::{Failure, Outcome};
+use crate::value;
+
+/// Bound on opening a port.
+const OPENING: Duration = Duration::from_secs(30);
+/// A user who has just left frees the line within this time.
+const FREE_WITHIN: Duration = Duration::from_secs(2);
+
+const METHODS: &[Method] = &[
+    Method::bytes("connect"),
+    Method::call("close", &[], "nothing; ends the stream of the same client, if there is one"),
+    // The port's own lines are its driver's business; nothing else may move them.
+    Method::call("set_dtr", &[Param::needed("value", Shape::Flag)], "nothing"),
+    Method::call("set_rts", &[Param::needed("value", Shape::Flag)], "nothing"),
+];
+
+/// A serial line for clients.
+#[derive(Debug)]
+pub(crate) struct Serial {
+    pub(crate) serial: Arc<dyn SerialDriver>,
+    pub(crate) key: Key,
+}
+
+#[async_trait]
+impl Capability for Serial {
+    fn client(&self) -> &'static str {
+        "jumpstarter_driver_pyserial.client.PySerialClient"
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        METHODS
+    }
+
+    async fn call(&self, method: &str, _args: Args, call: &Call) -> Outcome<Value> {
+        match method {
+            "close" => {
+                call.session.claims.free_for(self.key, call.owner.connection)?;
+                call.session.claims.evict(self.key);
+                Ok(value::null())
+            }
+            "set_dtr" | "set_rts" => {
+                let text = format!("`{method}` is not supported: this exporter moves no control lines");
+                Err(Failure::new(Code::Unimplemented, text))
+            }
+            other => Err(unanswered(other)),
+        }
+    }
+
+    async fn connect(&self, method: &str, call: &Call) -> Outcome<Line> {
+        if method != "connect" {
+            return Err(unanswered(method));
+        }
+        let claim =
+            call.session.claims.take(&[self.key], "a serial stream", &call.connection, FREE_WITHIN).await?;
+        let opened = tokio::time::timeout(OPENING, self.serial.open()).await;
+        let late = |_| Failure::new(Code::DeadlineExceeded, "the serial line did not open within 30 s");
+        let stream = opened.map_err(late)??;
+        call.session.log.driver("serial line opened".to_owned());
+        Ok(Line { stream, claim })
+    }
+}

@@ -1,0 +1,100 @@
+//! The exporter's status, and whether it lets driver calls through.
+
+use std::sync::{Mutex, PoisonError};
+
+use tonic::Code;
+
+use crate::failure::{Failure, Outcome};
+use crate::proto::{ExporterStatus, GetStatusResponse};
+
+/// The status with its history, as `GetStatus` tells it.
+#[derive(Debug)]
+pub(crate) struct Gate(Mutex<GetStatusResponse>);
+
+impl Default for Gate {
+    /// Ready: what stands alone has no lease to wait for (specification, section 2.5).
+    fn default() -> Self {
+        let ready = GetStatusResponse {
+            status: ExporterStatus::Available.into(),
+            message: None,
+            status_version: 0,
+            previous_status: None,
+        };
+        let gate = Self(Mutex::new(ready));
+        gate.set(ExporterStatus::LeaseReady, "");
+        gate
+    }
+}
+
+impl Gate {
+    pub(crate) fn get(&self) -> GetStatusResponse {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set(&self, status: ExporterStatus, message: &str) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        now.previous_status = Some(now.status);
+        now.status = status.into();
+        now.message = Some(message.to_owned());
+        now.status_version += 1;
+    }
+
+    /// Lets driver calls through while a client has the exporter, and while its hooks call in.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION, which a client takes for `ExporterNotReady`.
+    pub(crate) fn pass(&self) -> Outcome<()> {
+        let now = self.get();
+        match now.status() {
+            ExporterStatus::LeaseReady | ExporterStatus::BeforeLeaseHook | ExporterStatus::AfterLeaseHook => {
+                Ok(())
+            }
+            status => {
+                let message = now.message.filter(|text| !text.is_empty()).map(|text| format!(": {text}"));
+                let name = status.as_str_name().trim_start_matches("EXPORTER_STATUS_");
+                let text =
+                    format!("the exporter is not ready, its status is {name}{}", message.unwrap_or_default());
+                Err(Failure::new(Code::FailedPrecondition, text))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_begins_ready_as_the_original_does() {
+        let now = Gate::default().get();
+        assert_eq!((now.status(), now.status_version), (ExporterStatus::LeaseReady, 1));
+        assert_eq!((now.previous_status(), now.message.as_deref()), (ExporterStatus::Available, Some("")));
+    }
+
+    #[test]
+    fn calls_pass_only_while_somebody_has_the_exporter() {
+        use ExporterStatus::*;
+        let gate = Gate::default();
+        for (status, passes) in [
+            (Unspecified, false),
+            (Offline, false),
+            (Available, false),
+            (BeforeLeaseHook, true),
+            (LeaseReady, true),
+            (AfterLeaseHook, true),
+            (BeforeLeaseHookFailed, false),
+            (AfterLeaseHookFailed, false),
+        ] {
+            gate.set(status, "");
+            assert_eq!(gate.pass().is_ok(), passes, "{status:?}");
+        }
+        gate.set(Offline, "shutting down");
+        assert_eq!(
+            gate.pass().unwrap_err(),
+            Failure::new(
+                Code::FailedPrecondition,
+                "the exporter is not ready, its status is OFFLINE: shutting down"
+            )
+        );
+    }
+}

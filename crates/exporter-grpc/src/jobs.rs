@@ -1,0 +1,260 @@
+//! Flashes that outlive the client that began them: started once, followed by as many as like, cancelled by anybody.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use flasher_core::{CancellationToken, Event, FlashJob, Flasher};
+use futures_util::stream;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+use tonic::Code;
+use uuid::Uuid;
+
+use crate::capability::{Call, Results};
+use crate::claims::{Claim, Key};
+use crate::failure::{Failure, Outcome};
+use crate::order::JobOrder;
+use crate::storage::Storage;
+use crate::value;
+
+/// Events kept for those who come later; older ones are forgotten.
+const KEPT: usize = 20_000;
+/// How long jobs may take to stop in good order.
+const STOPPING: Duration = Duration::from_secs(120);
+
+/// The last job of every board.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    last: Mutex<HashMap<Uuid, Arc<Job>>>,
+    running: TaskTracker,
+}
+
+/// What a job is for.
+pub(crate) struct Board<'a> {
+    pub(crate) node: Uuid,
+    pub(crate) flasher: &'a Arc<dyn Flasher>,
+    pub(crate) keys: &'a [Key],
+    pub(crate) http: Option<&'a Arc<Storage>>,
+}
+
+#[derive(Debug)]
+struct Job {
+    stop: CancellationToken,
+    history: Mutex<History>,
+    /// How many events there have been.
+    count: watch::Sender<usize>,
+}
+
+#[derive(Debug, Default)]
+struct History {
+    events: VecDeque<Arc<str>>,
+    /// Events that are no longer kept.
+    forgotten: usize,
+    over: bool,
+}
+
+impl Jobs {
+    /// Starts a job and follows it. Everything the flasher uses belongs to the job until it ends.
+    pub(crate) fn start(&self, board: Board<'_>, order: JobOrder, call: &Call) -> Outcome<Results> {
+        let claims = &call.session.claims;
+        let claim = claims.try_take(board.keys, "a flash job", &call.connection.peer, None)?;
+        let stop = CancellationToken::new();
+        let image = place(&order, board.http)?;
+        let job = Arc::new(Job::new(stop.clone()));
+        let flash = order.job(image, stop)?;
+        let remove = board.http.filter(|_| order.remove && !order.is_url()).map(Arc::clone);
+        let work = Work { job: Arc::clone(&job), flasher: Arc::clone(board.flasher), flash, claim };
+        let name = order.image.clone();
+        let variant = order.variant;
+        self.running.spawn(async move {
+            work.run(variant).await;
+            if let Some(storage) = remove {
+                let removed = tokio::task::spawn_blocking(move || storage.root.delete(&name)).await;
+                if let Ok(Err(error)) = removed {
+                    tracing::warn!(%error, "an uploaded image could not be removed");
+                }
+            }
+        });
+        self.last().insert(board.node, Arc::clone(&job));
+        call.session.log.system("flash job started".to_owned());
+        Ok(follow(job))
+    }
+
+    /// Follows the running job, or tells again how the last one went.
+    pub(crate) fn attach(&self, node: Uuid) -> Outcome<Results> {
+        self.find(node).map(follow)
+    }
+
+    /// Stops the running job in good order, and follows it to its end.
+    pub(crate) fn cancel(&self, node: Uuid) -> Outcome<Results> {
+        let job = self.find(node)?;
+        job.stop.cancel();
+        Ok(follow(job))
+    }
+
+    /// Whether any job is running.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// Waits until no job is running.
+    pub(crate) async fn idle(&self) {
+        while self.is_busy() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Stops every job in good order and waits for its end.
+    pub(crate) async fn stop(&self) {
+        self.last().values().for_each(|job| job.stop.cancel());
+        if tokio::time::timeout(STOPPING, self.idle()).await.is_err() {
+            tracing::error!("a flash job did not stop within {} s", STOPPING.as_secs());
+        }
+    }
+
+    fn find(&self, node: Uuid) -> Outcome<Arc<Job>> {
+        let none = || Failure::new(Code::Unknown, "no flash job has run here since the exporter was started");
+        self.last().get(&node).cloned().ok_or_else(none)
+    }
+
+    fn last(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Job>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the image is: a URL as it is, a file only out of the storage clients may write.
+fn place(order: &JobOrder, http: Option<&Arc<Storage>>) -> Outcome<String> {
+    if order.is_url() {
+        return Ok(order.image.clone());
+    }
+    let storage = http.ok_or_else(|| Failure::argument("this flasher has no storage; give a URL"))?;
+    let failed = |error| Failure::io("use the image", &crate::storage::files::short(&order.image), &error);
+    let file = storage.root.locate(&order.image).map_err(failed)?;
+    file.into_os_string().into_string().map_err(|_| Failure::argument("the image's name is not text"))
+}
+
+struct Work {
+    job: Arc<Job>,
+    flasher: Arc<dyn Flasher>,
+    flash: FlashJob,
+    claim: Claim,
+}
+
+impl Work {
+    async fn run(self, variant: Option<String>) {
+        let job = Arc::clone(&self.job);
+        if let Some(variant) = variant
+            && let Err(error) = self.flasher.use_variant(&variant).await
+        {
+            job.end(Some(Failure::from(error).text));
+            return;
+        }
+        let teller = Arc::clone(&job);
+        self.flasher.flash(self.flash, Arc::new(move |event: Event| teller.tell(&event))).await;
+        // The board is free before its end is told, so that whoever waits for the end can use it.
+        drop(self.claim);
+        job.end(None);
+    }
+}
+
+impl Job {
+    fn new(stop: CancellationToken) -> Self {
+        Self { stop, history: Mutex::default(), count: watch::channel(0).0 }
+    }
+
+    fn tell(&self, event: &Event) {
+        match serde_json::to_string(event) {
+            Ok(text) => self.put(text.into(), false),
+            Err(error) => tracing::error!(%error, "an event cannot be written as JSON"),
+        }
+    }
+
+    /// Ends the job; `refused` says why it never began.
+    fn end(&self, refused: Option<String>) {
+        let text =
+            refused.map(|reason| serde_json::json!({ "event": "refused", "reason": reason }).to_string());
+        match text {
+            Some(text) => self.put(text.into(), true),
+            None => {
+                self.history().over = true;
+                self.count.send_modify(|_| {});
+            }
+        }
+    }
+
+    fn put(&self, text: Arc<str>, over: bool) {
+        let mut history = self.history();
+        if history.events.len() >= KEPT {
+            history.events.pop_front();
+            history.forgotten += 1;
+        }
+        history.events.push_back(text);
+        history.over |= over;
+        let count = history.forgotten + history.events.len();
+        drop(history);
+        self.count.send_replace(count);
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every event of the job from the first that is kept, until it is over.
+fn follow(job: Arc<Job>) -> Results {
+    let changes = job.count.subscribe();
+    Box::pin(stream::unfold((job, changes, 0), |(job, mut changes, mut next)| async move {
+        loop {
+            changes.borrow_and_update();
+            let (text, over) = {
+                let history = job.history();
+                next = next.max(history.forgotten);
+                (history.events.get(next - history.forgotten).cloned(), history.over)
+            };
+            if let Some(text) = text {
+                return Some((Ok(value::text(&*text)), (job, changes, next + 1)));
+            }
+            if over || changes.changed().await.is_err() {
+                return None;
+            }
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    async fn all(results: Results) -> Vec<String> {
+        let texts = results.map(|value| crate::value::as_text(&value.unwrap()).unwrap().to_owned());
+        texts.collect().await
+    }
+
+    #[tokio::test]
+    async fn whoever_follows_hears_everything_from_the_beginning_to_the_end() {
+        let job = Arc::new(Job::new(CancellationToken::new()));
+        let early = tokio::spawn(all(follow(Arc::clone(&job))));
+        job.put("1".into(), false);
+        tokio::task::yield_now().await;
+        job.put("2".into(), false);
+        let middle = tokio::spawn(all(follow(Arc::clone(&job))));
+        job.end(None);
+        assert_eq!(early.await.unwrap(), ["1", "2"]);
+        assert_eq!(middle.await.unwrap(), ["1", "2"]);
+        assert_eq!(all(follow(job)).await, ["1", "2"]);
+    }
+
+    #[tokio::test]
+    async fn a_long_job_forgets_its_beginning_and_never_its_end() {
+        let job = Arc::new(Job::new(CancellationToken::new()));
+        (0..KEPT + 5).for_each(|number| job.put(number.to_string().into(), false));
+        job.end(Some("no such variant".to_owned()));
+        let heard = all(follow(job)).await;
+        assert_eq!(heard.len(), KEPT);
+        assert_eq!(heard[0], "6");
+        assert_eq!(heard[KEPT - 1], r#"{"event":"refused","reason":"no such variant"}"#);
+    }
+}

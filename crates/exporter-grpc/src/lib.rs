@@ -1,0 +1,48 @@
+//! Serves a device tree to Jumpstarter clients. The only crate that knows their wire.
+//!
+//! In reading order:
+//!
+//! * `proto`, `value`, `failure`: the wire's messages, its values, and how errors look on it
+//! * `node`: the device tree as clients see it
+//! * `capability`: one file for each thing a node can be: which methods it exports and what they do
+//! * `storage`: files below a confined folder, as clients read and write them
+//! * `resource`: bulk data beside a call: streams with the client, compression, HTTP requests on the client's behalf
+//! * `session`: what one loaded tree has: nodes, status, log, claims on what only one may use
+//! * `jobs`: flashes that outlive the client that began them
+//! * `service`, `router`: the two gRPC services
+//! * [`serve`], `listen`, `connection`, `authority`: sockets, and what hangs on a connection
+//! * [`remote`]: the other end, for our own command line
+
+mod authority;
+mod capability;
+mod claims;
+mod connection;
+mod failure;
+mod gate;
+mod jobs;
+mod listen;
+mod log;
+mod node;
+pub mod order;
+mod passphrase;
+mod proto;
+pub mod remote;
+mod resource;
+mod router;
+pub mod serve;
+mod service;
+mod session;
+mod storage;
+mod tls;
+mod value;
+
+pub use authority::Scrubber;
+pub use listen::{Address, Listener};
+pub use order::JobOrder;
+pub use passphrase::Passphrase;
+pub use remote::Remote;
+pub use serve::{Exporter, Load};
+pub use tls::Certificate;
+
+#[cfg(test)]
+mod tests;

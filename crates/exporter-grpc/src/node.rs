@@ -1,0 +1,208 @@
+//! The device tree as clients see it: reports, parents before children, and what answers under each UUID.
+//!
+//! A node that is reached by several paths is reported once for each, under the same UUID (specification, section 0). What
+//! clients expect below a node and the tree does not have is added: the files of a server, the partners of a console.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use flasher_core::tree::DeviceTree;
+use flasher_core::{Device, FileServer};
+use uuid::Uuid;
+
+use crate::capability::{Capability, Console, Flash, Group, Opendal, Power, Serial, Server};
+use crate::claims::Key;
+use crate::proto::DriverInstanceReport;
+use crate::storage::Storage;
+
+/// Reports at most; references can multiply a tree.
+const MOST: usize = 10_000;
+
+/// Every node of a tree.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    pub(crate) reports: Vec<DriverInstanceReport>,
+    by_uuid: HashMap<Uuid, Arc<dyn Capability>>,
+    storages: HashMap<Key, Arc<Storage>>,
+}
+
+impl Nodes {
+    pub(crate) fn of(tree: &DeviceTree) -> Self {
+        let mut builder = Builder::new(tree);
+        builder.root(tree.devices());
+        Self { reports: builder.reports, by_uuid: builder.by_uuid, storages: builder.storages }
+    }
+
+    /// What answers under a UUID.
+    pub(crate) fn get(&self, uuid: Uuid) -> Option<&Arc<dyn Capability>> {
+        self.by_uuid.get(&uuid)
+    }
+
+    /// Every node once.
+    pub(crate) fn capabilities(&self) -> impl Iterator<Item = &Arc<dyn Capability>> {
+        self.by_uuid.values()
+    }
+
+    /// The files of every server once.
+    pub(crate) fn storages(&self) -> Vec<Arc<Storage>> {
+        self.storages.values().cloned().collect()
+    }
+}
+
+struct Builder {
+    /// Every node by its dotted path.
+    all: BTreeMap<String, Device>,
+    /// The path under which a driver has its children.
+    home: HashMap<Key, String>,
+    known: HashMap<Key, Uuid>,
+    files: HashMap<Key, Uuid>,
+    reports: Vec<DriverInstanceReport>,
+    by_uuid: HashMap<Uuid, Arc<dyn Capability>>,
+    storages: HashMap<Key, Arc<Storage>>,
+}
+
+impl Builder {
+    fn new(tree: &DeviceTree) -> Self {
+        let all: BTreeMap<_, _> = tree.all().into_iter().collect();
+        let mut home = HashMap::new();
+        for (path, device) in &all {
+            let has_children = all.keys().any(|other| is_below(other, path));
+            if let Some(key) = Key::of(device).filter(|_| has_children) {
+                home.entry(key).or_insert_with(|| path.clone());
+            }
+        }
+        Self {
+            all,
+            home,
+            known: HashMap::new(),
+            files: HashMap::new(),
+            reports: Vec::new(),
+            by_uuid: HashMap::new(),
+            storages: HashMap::new(),
+        }
+    }
+
+    fn root(&mut self, devices: &BTreeMap<String, Device>) {
+        let root = self.add(Arc::new(Group));
+        self.report(root, None, None);
+        for (name, device) in devices {
+            self.place(name, name, device, root);
+        }
+    }
+
+    /// Reports the node at `path`, then what is below it.
+    fn place(&mut self, path: &str, name: &str, device: &Device, parent: Uuid) {
+        let key = Key::of(device);
+        let uuid = match key.and_then(|key| self.known.get(&key)) {
+            Some(known) => *known,
+            None => {
+                let capability = self.capability(path, device);
+                let uuid = self.add(capability);
+                key.map(|key| self.known.insert(key, uuid));
+                uuid
+            }
+        };
+        self.report(uuid, Some(parent), Some(name));
+        for (name, child) in self.children(path, device) {
+            self.place(&format!("{path}.{name}"), &name, &child, uuid);
+        }
+        if let (Some(key), Some(server)) = (key, file_server(device)) {
+            let files = self.files_of(key, server.as_ref());
+            self.report(files, Some(uuid), Some("storage"));
+        }
+    }
+
+    fn capability(&mut self, path: &str, device: &Device) -> Arc<dyn Capability> {
+        let Some(key) = Key::of(device) else { return Arc::new(Group) };
+        match device.clone() {
+            Device::Power(switch, meter) => Arc::new(Power { switch, meter, key }),
+            Device::Serial(serial) => Arc::new(Serial { serial, key }),
+            Device::FileServer(server) => Arc::new(Server::new(server, key, false)),
+            Device::ContentServer(server) => Arc::new(Server::new(server, key, true)),
+            Device::BootConsole(console) => Arc::new(Console(console)),
+            Device::Flasher(flasher) => {
+                let children = self.children(path, device);
+                let keys = children.iter().filter_map(|(_, child)| Key::of(child)).chain([key]).collect();
+                let mut storage = |role: &str| {
+                    let (_, child) = children.iter().find(|(name, _)| name == role)?;
+                    Some(self.storage(Key::of(child)?, file_server(child)?.as_ref()))
+                };
+                let (tftp, http) = (storage("tftp"), storage("http"));
+                Arc::new(Flash::new(flasher, keys, tftp, http))
+            }
+            Device::Group(_) => Arc::new(Group),
+        }
+    }
+
+    /// The children of a node by name: those of the tree, and for a console those of the node above it.
+    fn children(&self, path: &str, device: &Device) -> Vec<(String, Device)> {
+        if let Device::Group(children) = device {
+            return children.iter().map(|(name, child)| (name.clone(), child.clone())).collect();
+        }
+        let home = Key::of(device).and_then(|key| self.home.get(&key)).map_or(path, String::as_str);
+        let below = self.all.iter().filter(|(other, _)| is_below(other, home));
+        let mut children: Vec<_> =
+            below.map(|(other, child)| (other[home.len() + 1..].to_owned(), child.clone())).collect();
+        if let (Device::BootConsole(_), Some((above, _))) = (device, path.rsplit_once('.')) {
+            for role in ["power", "serial"] {
+                let partner = self.all.get(&format!("{above}.{role}"));
+                if let Some(partner) = partner.filter(|_| !children.iter().any(|(name, _)| name == role)) {
+                    children.push((role.to_owned(), partner.clone()));
+                }
+            }
+        }
+        children
+    }
+
+    fn storage(&mut self, key: Key, server: &dyn FileServer) -> Arc<Storage> {
+        let new = || Arc::new(Storage::new(server.root(), server.removes_created()));
+        Arc::clone(self.storages.entry(key).or_insert_with(new))
+    }
+
+    fn files_of(&mut self, key: Key, server: &dyn FileServer) -> Uuid {
+        if let Some(known) = self.files.get(&key) {
+            return *known;
+        }
+        let storage = self.storage(key, server);
+        let uuid = self.add(Arc::new(Opendal(storage)));
+        self.files.insert(key, uuid);
+        uuid
+    }
+
+    fn add(&mut self, capability: Arc<dyn Capability>) -> Uuid {
+        let uuid = Uuid::new_v4();
+        self.by_uuid.insert(uuid, capability);
+        uuid
+    }
+
+    fn report(&mut self, uuid: Uuid, parent: Option<Uuid>, name: Option<&str>) {
+        if self.reports.len() >= MOST {
+            return;
+        }
+        let client = self.by_uuid.get(&uuid).map_or("", |capability| capability.client());
+        let mut labels = HashMap::from([("jumpstarter.dev/client".to_owned(), client.to_owned())]);
+        if let Some(name) = name {
+            labels.insert("jumpstarter.dev/name".to_owned(), name.to_owned());
+        }
+        self.reports.push(DriverInstanceReport {
+            uuid: uuid.to_string(),
+            parent_uuid: parent.map(|parent| parent.to_string()),
+            labels,
+            ..DriverInstanceReport::default()
+        });
+    }
+}
+
+/// Whether `path` is one step below `above`.
+fn is_below(path: &str, above: &str) -> bool {
+    let rest = path.strip_prefix(above).and_then(|rest| rest.strip_prefix('.'));
+    rest.is_some_and(|name| !name.contains('.'))
+}
+
+fn file_server(device: &Device) -> Option<Arc<dyn FileServer>> {
+    match device {
+        Device::FileServer(server) => Some(Arc::clone(server)),
+        Device::ContentServer(server) => Some(Arc::clone(server) as Arc<dyn FileServer>),
+        _ => None,
+    }
+}

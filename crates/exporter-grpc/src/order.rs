@@ -1,0 +1,172 @@
+//! What a client orders to be flashed, as JSON.
+
+use std::fmt;
+use std::time::Duration;
+
+use flasher_core::{CancellationToken, FlashJob};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Failure, Outcome};
+
+/// An order for `flash_job`. Unknown keys are refused: an order that is half understood must not touch a medium.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobOrder {
+    /// An http(s) URL, or the name of a file that was put into the storage of the flasher's HTTP server.
+    pub image: String,
+    /// Remove that file once the job is over.
+    #[serde(default)]
+    pub remove: bool,
+    /// A target name of the manifest; none takes its default.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// Device-tree variant of the bundle.
+    #[serde(default)]
+    pub variant: Option<String>,
+    /// SHA-256 that the source or the decoded image must have, 64 hex digits.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// Extra headers for a URL. Secrets.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// Bearer token for a URL. A secret.
+    #[serde(default)]
+    pub bearer: Option<String>,
+    /// Accept any certificate of the URL's server.
+    #[serde(default)]
+    pub insecure: bool,
+    /// How often a failed attempt is repeated when that can help.
+    #[serde(default)]
+    pub retries: Option<u32>,
+    /// Bound on the whole job, seconds.
+    #[serde(default)]
+    pub deadline: Option<f64>,
+    /// Power the board off after a proven flash; so it is when not given.
+    #[serde(default)]
+    pub power_off: Option<bool>,
+    /// Text (a regular expression) on the console that proves the new system boots.
+    #[serde(default)]
+    pub expect_boot: Option<String>,
+    /// Decode the whole image before power on.
+    #[serde(default)]
+    pub check_first: bool,
+}
+
+impl fmt::Debug for JobOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobOrder").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+impl JobOrder {
+    /// An order for `image` with every choice at its default.
+    pub fn new(image: impl Into<String>) -> Self {
+        Self {
+            image: image.into(),
+            remove: false,
+            target: None,
+            variant: None,
+            sha256: None,
+            headers: Vec::new(),
+            bearer: None,
+            insecure: false,
+            retries: None,
+            deadline: None,
+            power_off: None,
+            expect_boot: None,
+            check_first: false,
+        }
+    }
+
+    /// The order as a client sends it.
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads an order.
+    pub(crate) fn parse(text: &str) -> Outcome<Self> {
+        // The parser's message may quote the text, which may hold secrets: only its place is told.
+        let wrong = |error: serde_json::Error| match error.is_data() {
+            true if text.len() < 64 => {
+                Failure::argument(format!("the order of the flash is malformed: {error}"))
+            }
+            _ => {
+                Failure::argument(format!("the order of the flash is malformed at column {}", error.column()))
+            }
+        };
+        serde_json::from_str(text).map_err(wrong)
+    }
+
+    /// Whether the image is fetched by the exporter itself.
+    pub(crate) fn is_url(&self) -> bool {
+        ["http://", "https://"].iter().any(|scheme| self.image.starts_with(scheme))
+    }
+
+    /// The job, for an image at `image`.
+    pub(crate) fn job(&self, image: String, stop: CancellationToken) -> Outcome<FlashJob> {
+        let seconds = self.deadline.map(Duration::try_from_secs_f64).transpose();
+        let deadline =
+            seconds.map_err(|_| Failure::argument("`deadline` is a positive number of seconds"))?;
+        let digest = |text: &String| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if self.sha256.as_ref().is_some_and(|text| !digest(text)) {
+            return Err(Failure::argument("`sha256` has 64 hex digits"));
+        }
+        let defaults = FlashJob::new(image);
+        Ok(FlashJob {
+            target: self.target.clone(),
+            headers: self.headers.clone(),
+            bearer: self.bearer.clone(),
+            insecure: self.insecure,
+            sha256: self.sha256.as_ref().map(|text| text.to_lowercase()),
+            retries: self.retries.unwrap_or(defaults.retries),
+            deadline,
+            power_off: self.power_off.unwrap_or(defaults.power_off),
+            expect_boot: self.expect_boot.clone(),
+            check_first: self.check_first,
+            stop,
+            ..defaults
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_comes_back_as_it_was_sent() {
+        let order = JobOrder { target: Some("emmc".into()), retries: Some(0), ..JobOrder::new("image.xz") };
+        let job = JobOrder::parse(&order.json())
+            .unwrap()
+            .job("/srv/image.xz".into(), CancellationToken::new())
+            .unwrap();
+        assert_eq!(
+            (job.image.as_str(), job.target.as_deref(), job.retries),
+            ("/srv/image.xz", Some("emmc"), 0)
+        );
+        assert!(job.power_off);
+    }
+
+    #[test]
+    fn half_an_order_is_none() {
+        let cases = [
+            ("", "the order of the flash is malformed at column 0"),
+            ("{", "the order of the flash is malformed at column 1"),
+            ("{}", "the order of the flash is malformed: missing field `image` at line 1 column 2"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(JobOrder::parse(text).unwrap_err().text, expected);
+        }
+        let unknown = r#"{"image": "a", "tarqet": "usd", "bearer": "s3cret s3cret s3cret s3cret s3cret"}"#;
+        let text = JobOrder::parse(unknown).unwrap_err().text;
+        assert_eq!(text, "the order of the flash is malformed at column 24");
+        for (key, wrong, expected) in [
+            ("deadline", "-1", "`deadline` is a positive number of seconds"),
+            ("deadline", "1e300", "`deadline` is a positive number of seconds"),
+            ("sha256", "\"abc\"", "`sha256` has 64 hex digits"),
+        ] {
+            let order = JobOrder::parse(&format!(r#"{{"image": "a", "{key}": {wrong}}}"#)).unwrap();
+            assert_eq!(order.job("a".into(), CancellationToken::new()).unwrap_err().text, expected);
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The other end: our own command line as a client of an exporter.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use flasher_core::{Class, Error, Result};
+use futures_util::{Stream, StreamExt};
+use hyper_util::rt::TokioIo;
+use prost_types::Value;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Request, Status};
+
+use crate::order::JobOrder;
+use crate::passphrase::{HEADER, Passphrase};
+use crate::proto::exporter_service_client::ExporterServiceClient;
+use crate::proto::router_service_client::RouterServiceClient;
+use crate::proto::{
+    DriverCallRequest, DriverInstanceReport, FrameType, StreamRequest, StreamingDriverCallRequest,
+};
+use crate::value;
+
+const CONNECT: Duration = Duration::from_secs(15);
+/// Bytes of one frame of an upload.
+const PIECE: usize = 64 * 1024;
+const FLASHER: &str = "jumpstarter_driver_flashers.client.BaseFlasherClient";
+
+/// A connection to an exporter.
+pub struct Remote {
+    exporter: ExporterServiceClient<InterceptedService<Channel, Secret>>,
+    router: RouterServiceClient<InterceptedService<Channel, Secret>>,
+    reports: Vec<DriverInstanceReport>,
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("nodes", &self.reports.len()).finish_non_exhaustive()
+    }
+}
+
+/// Puts the passphrase into every request.
+#[derive(Clone)]
+struct Secret(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Secret {
+    fn call(&mut self, mut request: Request<()>) -> std::result::Result<Request<()>, Status> {
+        if let Some(secret) = &self.0 {
+            request.metadata_mut().insert(HEADER, secret.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// A flasher on the exporter, and the storage its images go to.
+#[derive(Clone, Debug)]
+pub struct Board {
+    flasher: String,
+    storage: Option<String>,
+}
+
+impl Remote {
+    /// Connects to `HOST:PORT` and asks for the device tree. With `ca`, over TLS with a certificate that the CA signed.
+    ///
+    /// # Errors
+    /// When nobody answers there, or the exporter refuses us.
+    pub async fn connect(address: &str, passphrase: Option<&Passphrase>, ca: Option<&Path>) -> Result<Self> {
+        let channel = channel(address, ca).await?;
+        let secret = passphrase.map(|secret| secret.reveal().parse::<MetadataValue<Ascii>>()).transpose();
+        let secret = Secret(secret.map_err(|_| Error::config("the passphrase is no text for a header"))?);
+        let mut exporter = ExporterServiceClient::with_interceptor(channel.clone(), secret.clone());
+        let router = RouterServiceClient::with_interceptor(channel, secret);
+        let report = exporter.get_report(()).await.map_err(|status| refused(address, &status))?;
+        Ok(Self { exporter, router, reports: report.into_inner().reports })
+    }
+
+    /// The one flasher of the exporter, or the one at the dotted `path`.
+    ///
+    /// # Errors
+    /// When there is none, or several and no path.
+    pub fn board(&self, path: Option<&str>) -> Result<Board> {
+        let is_flasher = |report: &&DriverInstanceReport| label(report, "client") == FLASHER;
+        let all: Vec<_> =
+            self.reports.iter().filter(is_flasher).map(|report| (self.path(report), report)).collect();
+        let fits: Vec<_> = all.iter().filter(|(own, _)| path.is_none_or(|path| own == path)).collect();
+        let names = || all.iter().map(|(path, _)| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+        let distinct = fits.iter().all(|(_, report)| report.uuid == fits[0].1.uuid);
+        match fits.first() {
+            Some((_, report)) if distinct => Ok(self.board_of(report)),
+            Some(_) => Err(Error::config("the exporter has several flashers, expected one")
+                .help(format!("choose one with `--device`: {}", names()))),
+            None if all.is_empty() => Err(Error::config("the exporter has no flasher")),
+            None => {
+                Err(Error::config(format!("the exporter has no flasher at `{}`", path.unwrap_or_default()))
+                    .help(format!("it has: {}", names())))
+            }
+        }
+    }
+
+    fn board_of(&self, flasher: &DriverInstanceReport) -> Board {
+        let child = |parent: &str, name: &str| {
+            let mut children = self.reports.iter().filter(|it| it.parent_uuid.as_deref() == Some(parent));
+            children.find(|it| label(it, "name") == name).map(|it| it.uuid.clone())
+        };
+        let storage = child(&flasher.uuid, "http").and_then(|http| child(&http, "storage"));
+        Board { flasher: flasher.uuid.clone(), storage }
+    }
+
+    fn path(&self, report: &DriverInstanceReport) -> String {
+        let parent = report.parent_uuid.as_ref();
+        let parent = parent.and_then(|uuid| self.reports.iter().find(|it| it.uuid == *uuid));
+        match parent.map(|parent| self.path(parent)) {
+            Some(above) if !above.is_empty() => format!("{above}.{}", label(report, "name")),
+            _ => label(report, "name").to_owned(),
+        }
+    }
+
+    /// Puts a file into the board's storage under `name`. `sent` hears how many bytes have gone.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the exporter does not take it.
+    pub async fn upload(
+        &mut self,
+        board: &Board,
+        file: &Path,
+        name: &str,
+        sent: impl Fn(u64) + Send + 'static,
+    ) -> Result<()> {
+        let storage = board.storage.clone().ok_or_else(|| {
+            Error::config("the exporter's flasher has no storage to put an image into")
+                .help("give the image as a URL")
+        })?;
+        let unreadable = |error| {
+            Error::new(Class::Source, format!("cannot read the image `{}`", file.display())).because(error)
+        };
+        let opened = tokio::fs::File::open(file).await.map_err(unreadable)?;
+        let fd = self.call(&storage, "open", vec![value::text(name), value::text("wb")]).await?;
+        let (frames, outward) = mpsc::channel(8);
+        let wish = serde_json::json!({ "kind": "resource", "uuid": storage, "x_jmp_content_encoding": null });
+        let handle = self.open_stream(&wish.to_string(), outward).await?;
+        let feeding = tokio::spawn(feed(opened, frames, sent));
+        let written = self.call(&storage, "file_write", vec![fd.clone(), handle]).await;
+        match written {
+            Ok(_) => feeding
+                .await
+                .map_err(|error| Error::new(Class::Internal, "an upload ended oddly").because(error))?
+                .map_err(unreadable)?,
+            Err(error) => {
+                feeding.abort();
+                return Err(error);
+            }
+        }
+        self.call(&storage, "file_close", vec![fd]).await.map(drop)
+    }
+
+    async fn open_stream(&mut self, wish: &str, outward: mpsc::Receiver<StreamRequest>) -> Result<Value> {
+        let mut outward = outward;
+        let mut request =
+            Request::new(futures_util::stream::poll_fn(move |context| outward.poll_recv(context)));
+        let wish = wish.parse().map_err(|_| Error::new(Class::Internal, "a stream cannot be asked for"))?;
+        request.metadata_mut().insert("request", wish);
+        let response =
+            self.router.stream(request).await.map_err(|status| failed("open a stream", &status))?;
+        let handle =
+            response.metadata().get("resource").and_then(|text| text.to_str().ok()).map(str::to_owned);
+        // What the exporter sends back is only the end, which the call tells as well.
+        let mut inward = response.into_inner();
+        tokio::spawn(async move { while let Ok(Some(_)) = inward.message().await {} });
+        let handle: Option<serde_json::Value> = handle.and_then(|text| serde_json::from_str(&text).ok());
+        let uuid = handle.as_ref().and_then(|handle| handle["uuid"].as_str());
+        let uuid = uuid.ok_or_else(|| Error::infrastructure("the exporter gave no handle for a stream"))?;
+        Ok(value::record([("kind", value::text("client_stream")), ("uuid", value::text(uuid))]))
+    }
+
+    async fn call(&mut self, uuid: &str, method: &str, args: Vec<Value>) -> Result<Value> {
+        let request = DriverCallRequest { uuid: uuid.to_owned(), method: method.to_owned(), args };
+        let response = self.exporter.driver_call(request).await.map_err(|status| failed(method, &status))?;
+        Ok(response.into_inner().result.unwrap_or_else(value::null))
+    }
+
+    /// Starts a flash and follows it. It goes on when this client goes away.
+    ///
+    /// # Errors
+    /// When the order is refused, or the board is in use.
+    pub async fn start(
+        &mut self,
+        board: &Board,
+        order: &JobOrder,
+    ) -> Result<impl Stream<Item = Result<String>> + use<>> {
+        self.job(board, "start", Some(order.json())).await
+    }
+
+    /// Follows the running flash from its beginning, or hears again how the last one went.
+    ///
+    /// # Errors
+    /// When none has run.
+    pub async fn attach(&mut self, board: &Board) -> Result<impl Stream<Item = Result<String>> + use<>> {
+        self.job(board, "attach", None).await
+    }
+
+    /// Stops the running flash in good order, and follows it to its end.
+    ///
+    /// # Errors
+    /// When none has run.
+    pub async fn cancel(&mut self, board: &Board) -> Result<impl Stream<Item = Result<String>> + use<>> {
+        self.job(board, "cancel", None).await
+    }
+
+    async fn job(
+        &mut self,
+        board: &Board,
+        action: &str,
+        order: Option<String>,
+    ) -> Result<impl Stream<Item = Result<String>> + use<>> {
+        let args = vec![value::text(action), value::text_or_null(order)];
+        let request =
+            StreamingDriverCallRequest { uuid: board.flasher.clone(), method: "flash_job".to_owned(), args };
+        let answer = self.exporter.streaming_driver_call(request).await;
+        let events = answer.map_err(|status| failed("flash_job", &status))?.into_inner();
+        Ok(events.map(|event| {
+            let event = event.map_err(|status| failed("flash_job", &status))?;
+            let text = event.result.as_ref().and_then(value::as_text).map(str::to_owned);
+            text.ok_or_else(|| Error::infrastructure("the exporter sent an event that is no text"))
+        }))
+    }
+}
+
+async fn feed(
+    mut file: tokio::fs::File,
+    frames: mpsc::Sender<StreamRequest>,
+    sent: impl Fn(u64),
+) -> std::io::Result<()> {
+    let frame = |payload: Bytes, kind: FrameType| StreamRequest { payload, frame_type: kind.into() };
+    let (mut buffer, mut total) = (BytesMut::with_capacity(PIECE), 0);
+    loop {
+        buffer.reserve(PIECE);
+        let count = file.read_buf(&mut buffer).await?;
+        if count == 0 {
+            break;
+        }
+        total += count as u64;
+        if frames.send(frame(buffer.split().freeze(), FrameType::Data)).await.is_err() {
+            return Ok(()); // the call says why
+        }
+        sent(total);
+    }
+    frames.send(frame(Bytes::new(), FrameType::Goaway)).await.ok(); // the same
+    Ok(())
+}
+
+async fn channel(address: &str, ca: Option<&Path>) -> Result<Channel> {
+    let uri = format!("http://{address}");
+    let endpoint = Endpoint::from_shared(uri).map_err(|error| {
+        Error::config(format!("`{address}` is no address of an exporter"))
+            .help("give HOST:PORT")
+            .because(error)
+    })?;
+    let endpoint = endpoint
+        .connect_timeout(CONNECT)
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .tcp_nodelay(true);
+    let connected = match ca.map(crate::tls::connector).transpose()? {
+        None => endpoint.connect().await,
+        Some(tls) => {
+            let connect = tower::service_fn(move |uri: Uri| {
+                let tls = tls.clone();
+                async move { secured(&tls, &uri).await }
+            });
+            endpoint.connect_with_connector(connect).await
+        }
+    };
+    connected.map_err(|error| {
+        Error::infrastructure(format!("no exporter answers at {address}"))
+            .help("check the address, whether `flasher serve` runs there, and whether it wants TLS (`--remote-cacert`)")
+            .because(error)
+    })
+}
+
+async fn secured(
+    tls: &tokio_rustls::TlsConnector,
+    uri: &Uri,
+) -> std::io::Result<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>> {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let stream = TcpStream::connect((host.as_str(), uri.port_u16().unwrap_or(443))).await?;
+    stream.set_nodelay(true)?;
+    let name = rustls::pki_types::ServerName::try_from(host).map_err(std::io::Error::other)?;
+    Ok(TokioIo::new(tls.connect(name, stream).await?))
+}
+
+fn label<'a>(report: &'a DriverInstanceReport, name: &str) -> &'a str {
+    report.labels.get(&format!("jumpstarter.dev/{name}")).map_or("", String::as_str)
+}
+
+fn refused(address: &str, status: &Status) -> Error {
+    let error = Error::infrastructure(format!("the exporter at {address} refuses: {}", status.message()));
+    match status.code() {
+        tonic::Code::Unauthenticated => {
+            error.help("give its passphrase with `--remote-passphrase-file`").retryable(false)
+        }
+        _ => error,
+    }
+}
+
+fn failed(what: &str, status: &Status) -> Error {
+    let class = match status.code() {
+        tonic::Code::InvalidArgument => Class::Config,
+        _ => Class::Infrastructure,
+    };
+    Error::new(class, format!("the exporter refused `{what}`: {}", status.message()))
+}

@@ -1,0 +1,208 @@
+//! The two directions of a resource, as blocking readers and writers for worker threads.
+
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Buf, Bytes};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::encoding::{self, Encoding};
+use crate::failure::{Failure, Outcome};
+
+/// Pieces on their way in each direction; a client's are 64 KiB.
+const QUEUE: usize = 8;
+/// Bytes of one piece that goes to a client.
+const PIECE: usize = 256 * 1024;
+
+/// What arrives from a client, or from an HTTP server.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Data(Bytes),
+    /// All of it has arrived. Without this the sender went away before the end.
+    End,
+    /// It will never be whole.
+    Broken(Failure),
+}
+
+/// One stream with a client, as the call that uses it sees it.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    incoming: mpsc::Receiver<Piece>,
+    outgoing: mpsc::Sender<Outcome<Bytes>>,
+    encoding: Option<Encoding>,
+}
+
+/// The ends of a [`Pipe`] that the stream itself serves.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) incoming: mpsc::Sender<Piece>,
+    pub(crate) outgoing: mpsc::Receiver<Outcome<Bytes>>,
+}
+
+impl Pipe {
+    pub(crate) fn new(encoding: Option<Encoding>) -> (Self, Ends) {
+        let ((to_us, incoming), (outgoing, to_them)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
+        (Self { incoming, outgoing, encoding }, Ends { incoming: to_us, outgoing: to_them })
+    }
+
+    /// Whether the client's stream is gone.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.outgoing.is_closed()
+    }
+}
+
+/// Where the data of a call comes from.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pieces: mpsc::Receiver<Piece>,
+    encoding: Option<Encoding>,
+    /// Kept until the data is used up: dropping it ends the client's stream.
+    _answer: Option<mpsc::Sender<Outcome<Bytes>>>,
+}
+
+impl Source {
+    pub(crate) fn stream(pipe: Pipe) -> Self {
+        Self { pieces: pipe.incoming, encoding: pipe.encoding, _answer: Some(pipe.outgoing) }
+    }
+
+    /// Pieces of something else than a client's stream, not compressed.
+    pub(crate) fn pieces() -> (mpsc::Sender<Piece>, Self) {
+        let (sender, pieces) = mpsc::channel(QUEUE);
+        (sender, Self { pieces, encoding: None, _answer: None })
+    }
+
+    /// Copies all of it, decompressed. Blocks; ends with an error when the sender goes away before the end.
+    pub(crate) fn copy_to(self, to: &mut impl Write) -> Outcome<u64> {
+        let broken = Arc::new(Mutex::new(None));
+        let reader =
+            Reader { pieces: self.pieces, current: Bytes::new(), ended: false, broken: Arc::clone(&broken) };
+        let mut reader = encoding::decoded(reader, self.encoding).map_err(|error| unpack(&error))?;
+        let mut buffer = vec![0; PIECE];
+        let mut copied = 0;
+        loop {
+            let count = match reader.read(&mut buffer) {
+                Ok(0) => return Ok(copied),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    let cause = broken.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    return Err(cause.unwrap_or_else(|| unpack(&error)));
+                }
+            };
+            to.write_all(&buffer[..count]).map_err(|error| Failure::io("write", "the file", &error))?;
+            copied += count as u64;
+        }
+    }
+}
+
+fn unpack(error: &io::Error) -> Failure {
+    Failure::argument(format!("what the client sent cannot be decompressed: {error}"))
+}
+
+/// Pieces as a blocking reader.
+struct Reader {
+    pieces: mpsc::Receiver<Piece>,
+    current: Bytes,
+    ended: bool,
+    /// Why it broke, as the wire wants to know it.
+    broken: Arc<Mutex<Option<Failure>>>,
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() && !self.ended {
+            match self.pieces.blocking_recv() {
+                Some(Piece::Data(data)) => self.current = data,
+                Some(Piece::End) => self.ended = true,
+                Some(Piece::Broken(failure)) => return Err(self.fail(failure)),
+                None => return Err(self.fail(Failure::gone())),
+            }
+        }
+        let count = buffer.len().min(self.current.len());
+        self.current.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}
+
+impl Reader {
+    fn fail(&self, failure: Failure) -> io::Error {
+        let error = io::Error::new(io::ErrorKind::ConnectionAborted, failure.text.clone());
+        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        error
+    }
+}
+
+/// Where the data of a call goes.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    pieces: mpsc::Sender<Outcome<Bytes>>,
+    encoding: Option<Encoding>,
+    /// What the receiver makes of it, when it has something to say.
+    verdict: Option<JoinHandle<Outcome<()>>>,
+}
+
+impl Sink {
+    pub(crate) fn stream(pipe: Pipe) -> Self {
+        Self { pieces: pipe.outgoing, encoding: pipe.encoding, verdict: None }
+    }
+
+    /// A sink whose pieces something else than a client's stream takes.
+    pub(crate) fn pieces(
+        take: impl FnOnce(mpsc::Receiver<Outcome<Bytes>>) -> JoinHandle<Outcome<()>>,
+    ) -> Self {
+        let (pieces, receiver) = mpsc::channel(QUEUE);
+        Self { pieces, encoding: None, verdict: Some(take(receiver)) }
+    }
+
+    /// Copies all of `from`, compressed; gives what to wait for afterwards. Blocks; an error also ends the stream with one.
+    pub(crate) fn copy_from(self, from: &mut impl Read) -> Outcome<Option<JoinHandle<Outcome<()>>>> {
+        let copied = self.copy(from);
+        if let Err(failure) = &copied {
+            // The receiver may be gone already, which is then the reason.
+            self.pieces.blocking_send(Err(failure.clone())).ok();
+        }
+        copied.map(|()| self.verdict)
+    }
+
+    fn copy(&self, from: &mut impl Read) -> Outcome<()> {
+        let mut writer =
+            encoding::encoder(Writer { pieces: self.pieces.clone() }, self.encoding).map_err(sent)?;
+        let mut buffer = vec![0; PIECE];
+        loop {
+            match from.read(&mut buffer) {
+                Ok(0) => return writer.finish().map_err(sent),
+                Ok(count) => writer.write_all(&buffer[..count]).map_err(sent)?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Failure::io("read", "the file", &error)),
+            }
+        }
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn sent(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::gone(),
+        _ => Failure::io("send", "the file", &error),
+    }
+}
+
+/// Pieces as a blocking writer.
+pub(super) struct Writer {
+    pieces: mpsc::Sender<Outcome<Bytes>>,
+}
+
+impl Write for Writer {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let sent = self.pieces.blocking_send(Ok(Bytes::copy_from_slice(data)));
+        sent.map(|()| data.len()).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! RouterService: byte streams of drivers, and streams that carry the data of a call.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::capability::{Kind, Line, find};
+use crate::failure::{Failure, Outcome};
+use crate::proto::router_service_server::RouterService;
+use crate::proto::{FrameType, StreamRequest, StreamResponse};
+use crate::resource::{Encoding, Piece, Pipe};
+use crate::service::Service;
+use crate::storage::files::short;
+
+/// Bytes of one frame from a serial line.
+const FRAME: usize = 16 * 1024;
+/// Frames from a serial line that wait for the client.
+const QUEUE: usize = 32;
+/// Longest text of the metadata `request`, bytes.
+const LONGEST: usize = 8192;
+
+/// What the metadata `request` asks for.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Wish {
+    /// A byte stream of a driver.
+    Driver { uuid: String, method: String },
+    /// A stream for the data of a call that follows.
+    Resource {
+        uuid: String,
+        #[serde(default)]
+        x_jmp_content_encoding: Option<String>,
+    },
+}
+
+/// What the metadata `resource` answers.
+#[derive(Debug, Serialize)]
+struct Answer {
+    kind: &'static str,
+    uuid: String,
+    x_jmp_content_encoding: Option<&'static str>,
+}
+
+type Frames = Pin<Box<dyn Stream<Item = Result<StreamResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl RouterService for Service {
+    type StreamStream = Frames;
+
+    async fn stream(
+        &self,
+        request: Request<Streaming<StreamRequest>>,
+    ) -> Result<Response<Self::StreamStream>, Status> {
+        self.session.gate.pass()?;
+        let wish = wish(request.metadata())?;
+        let turn = Arc::clone(&self.connection.streams).try_acquire_owned();
+        let turn = turn
+            .map_err(|_| Failure::too_much("this connection has too many streams open; close some first"))?;
+        match wish {
+            Wish::Driver { uuid, method } => {
+                Ok(self.driver(&uuid, &method, request.into_inner(), turn).await?)
+            }
+            Wish::Resource { uuid, x_jmp_content_encoding: encoding } => {
+                Ok(self.resource(&uuid, encoding.as_deref(), request.into_inner(), turn)?)
+            }
+        }
+    }
+}
+
+fn wish(metadata: &MetadataMap) -> Outcome<Wish> {
+    let text =
+        metadata.get("request").ok_or_else(|| Failure::argument("the metadata `request` is missing"))?;
+    let wrong = |why: String| Failure::argument(format!("the metadata `request` is malformed: {why}"));
+    let text = text.to_str().map_err(|_| wrong("no plain text".to_owned()))?;
+    if text.len() > LONGEST {
+        return Err(wrong(format!("longer than {LONGEST} bytes")));
+    }
+    serde_json::from_str(text).map_err(|error| wrong(short(&error.to_string())))
+}
+
+impl Service {
+    async fn driver(
+        &self,
+        uuid: &str,
+        method: &str,
+        inward: Streaming<StreamRequest>,
+        turn: OwnedSemaphorePermit,
+    ) -> Outcome<Response<Frames>> {
+        let (capability, call) = self.node(uuid)?;
+        let method = find(capability.methods(), method, Kind::Bytes)?;
+        let line = capability.connect(method.name, &call).await?;
+        let (frames, outward) = mpsc::channel(QUEUE);
+        let closed = self.connection.closed.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = carry(line, inward, frames) => {}
+                () = closed.cancelled() => {}
+            }
+            drop(turn);
+        });
+        Ok(Response::new(frames_of(outward)))
+    }
+
+    fn resource(
+        &self,
+        uuid: &str,
+        encoding: Option<&str>,
+        inward: Streaming<StreamRequest>,
+        turn: OwnedSemaphorePermit,
+    ) -> Outcome<Response<Frames>> {
+        let (_, call) = self.node(uuid)?;
+        // What we do not know, the client packs and unpacks by itself when we do not accept it.
+        let encoding = encoding.and_then(Encoding::named);
+        let (pipe, ends) = Pipe::new(encoding);
+        let handle = self.session.resources.add(call.owner, pipe)?;
+        tokio::spawn(async move {
+            collect(inward, ends.incoming).await;
+            drop(turn);
+        });
+        let name = encoding.map(Encoding::name);
+        let answer = Answer { kind: "client_stream", uuid: handle.to_string(), x_jmp_content_encoding: name };
+        let mut response = Response::new(frames_of(ends.outgoing));
+        let text = serde_json::to_string(&answer).ok().and_then(|text| text.parse().ok());
+        let text = text.ok_or_else(|| Failure::new(tonic::Code::Internal, "a handle cannot be written"))?;
+        response.metadata_mut().insert("resource", text);
+        if let Some(name) = name {
+            response
+                .metadata_mut()
+                .insert("x_jmp_accept_encoding", tonic::metadata::MetadataValue::from_static(name));
+        }
+        Ok(response)
+    }
+}
+
+/// Data as frames, with the frame that ends the direction behind them.
+fn frames_of(outward: mpsc::Receiver<Outcome<Bytes>>) -> Frames {
+    let frame = |payload, kind: FrameType| Ok(StreamResponse { payload, frame_type: kind.into() });
+    let data = stream::unfold(outward, |mut outward| async move {
+        let piece = outward.recv().await?;
+        Some((piece, outward))
+    });
+    let end = stream::once(async move { frame(Bytes::new(), FrameType::Goaway) });
+    // After an error the stream is over, and its last frame must not say that all went well.
+    let mut broken = false;
+    let whole = data.map(move |piece| match piece {
+        Ok(payload) => frame(payload, FrameType::Data),
+        Err(failure) => Err(Status::from(failure)),
+    });
+    Box::pin(whole.chain(end).take_while(move |frame| {
+        let goes_on = !broken;
+        broken = frame.is_err();
+        std::future::ready(goes_on)
+    }))
+}
+
+/// What one direction has to say next.
+enum Next {
+    Data(Bytes),
+    End,
+    Broken,
+}
+
+/// The next frame with data, or the end: of this direction, or of the stream.
+async fn next(inward: &mut Streaming<StreamRequest>) -> Next {
+    loop {
+        match inward.message().await {
+            Ok(Some(frame)) if frame.frame_type == i32::from(FrameType::Goaway) => return Next::End,
+            Ok(Some(frame))
+                if frame.frame_type == i32::from(FrameType::Data) && !frame.payload.is_empty() =>
+            {
+                return Next::Data(frame.payload);
+            }
+            // Pings, resets and what is unknown mean nothing here (specification, section 3.2).
+            Ok(Some(_)) => {}
+            Ok(None) => return Next::End,
+            Err(_) => return Next::Broken,
+        }
+    }
+}
+
+/// Hands a client's data to the call that uses it. Reads on to the stream's end, so that a client that writes after the
+/// end of its data is not held up.
+async fn collect(mut inward: Streaming<StreamRequest>, pieces: mpsc::Sender<Piece>) {
+    loop {
+        let piece = tokio::select! {
+            piece = next(&mut inward) => piece,
+            () = pieces.closed() => return,
+        };
+        match piece {
+            Next::Data(data) => {
+                if pieces.send(Piece::Data(data)).await.is_err() {
+                    return;
+                }
+            }
+            Next::End => {
+                pieces.send(Piece::End).await.ok(); // the call may have given up
+                return;
+            }
+            Next::Broken => {
+                pieces.send(Piece::Broken(Failure::gone())).await.ok(); // the same
+                return;
+            }
+        }
+    }
+}
+
+/// Carries bytes both ways until the line or the client ends. When only the client's direction has ended, the line stays
+/// open for what still comes, until somebody else wants it.
+async fn carry(line: Line, mut inward: Streaming<StreamRequest>, frames: mpsc::Sender<Outcome<Bytes>>) {
+    let Line { stream, claim } = line;
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let typed = async {
+        loop {
+            match next(&mut inward).await {
+                Next::Data(data) => {
+                    if writer.write_all(&data).await.is_err() || writer.flush().await.is_err() {
+                        return;
+                    }
+                }
+                Next::End => {
+                    claim.linger();
+                    // A line that cannot be half closed goes on as it is.
+                    writer.shutdown().await.ok();
+                    std::future::pending::<()>().await;
+                }
+                Next::Broken => return,
+            }
+        }
+    };
+    let printed = async {
+        let mut buffer = BytesMut::with_capacity(FRAME);
+        loop {
+            buffer.reserve(FRAME);
+            match reader.read_buf(&mut buffer).await {
+                Ok(0) => return,
+                Ok(_) => {
+                    if frames.send(Ok(buffer.split().freeze())).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    frames.send(Err(Failure::io("read", "the line", &error))).await.ok(); // the client may be gone
+                    return;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = typed => {}
+        () = printed => {}
+        () = claim.evicted.cancelled() => {}
+        () = frames.closed() => {}
+    }
+}

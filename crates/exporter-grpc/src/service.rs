@@ -1,0 +1,133 @@
+//! ExporterService: the report, calls, log, status.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt, stream};
+use prost_types::Value;
+use tokio::sync::broadcast::error::RecvError;
+use tonic::{Code, Request, Response, Status};
+use uuid::Uuid;
+
+use crate::capability::{Args, Call, Capability, Kind, Method, check, find};
+use crate::connection::Connection;
+use crate::failure::{Failure, Outcome};
+use crate::proto::exporter_service_server::ExporterService;
+use crate::proto::{
+    DriverCallRequest, DriverCallResponse, EndSessionRequest, EndSessionResponse, GetReportResponse,
+    GetStatusRequest, GetStatusResponse, LogStreamResponse, ResetRequest, ResetResponse,
+    StreamingDriverCallRequest, StreamingDriverCallResponse,
+};
+use crate::resource::Owner;
+use crate::session::Session;
+
+/// The two services of one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    pub(crate) session: Arc<Session>,
+    pub(crate) connection: Arc<Connection>,
+}
+
+type Stream1<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl Service {
+    /// The node of a UUID, and the call's context.
+    pub(crate) fn node(&self, uuid: &str) -> Outcome<(Arc<dyn Capability>, Call)> {
+        let unknown = || {
+            let text = format!("no driver has the UUID `{}`", crate::storage::files::short(uuid));
+            Failure::new(Code::NotFound, text)
+        };
+        let node = Uuid::try_parse(uuid).map_err(|_| unknown())?;
+        let capability = Arc::clone(self.session.nodes.get(node).ok_or_else(unknown)?);
+        let owner = Owner { node, connection: self.connection.id };
+        let (session, connection) = (Arc::clone(&self.session), Arc::clone(&self.connection));
+        Ok((capability, Call { session, connection, owner }))
+    }
+
+    fn prepare(&self, uuid: &str, method: &str, args: &[Value], kind: Kind) -> Outcome<Prepared> {
+        self.session.gate.pass()?;
+        let (capability, call) = self.node(uuid)?;
+        let method = find(capability.methods(), method, kind)?;
+        let args = check(method, args)?;
+        tracing::debug!(method = method.name, gives = method.gives, peer = self.connection.peer, "call");
+        Ok(Prepared { capability, call, method, args })
+    }
+}
+
+struct Prepared {
+    capability: Arc<dyn Capability>,
+    call: Call,
+    method: &'static Method,
+    args: Args,
+}
+
+#[tonic::async_trait]
+impl ExporterService for Service {
+    type StreamingDriverCallStream = Stream1<StreamingDriverCallResponse>;
+    type LogStreamStream = Stream1<LogStreamResponse>;
+
+    async fn get_report(&self, _request: Request<()>) -> Result<Response<GetReportResponse>, Status> {
+        Ok(Response::new(GetReportResponse {
+            uuid: self.session.uuid.to_string(),
+            reports: self.session.nodes.reports.clone(),
+            ..GetReportResponse::default()
+        }))
+    }
+
+    async fn driver_call(
+        &self,
+        request: Request<DriverCallRequest>,
+    ) -> Result<Response<DriverCallResponse>, Status> {
+        let DriverCallRequest { uuid, method, args } = request.into_inner();
+        let Prepared { capability, call, method, args } = self.prepare(&uuid, &method, &args, Kind::Call)?;
+        let result = capability.call(method.name, args, &call).await?;
+        Ok(Response::new(DriverCallResponse { uuid: Uuid::new_v4().to_string(), result: Some(result) }))
+    }
+
+    async fn streaming_driver_call(
+        &self,
+        request: Request<StreamingDriverCallRequest>,
+    ) -> Result<Response<Self::StreamingDriverCallStream>, Status> {
+        let StreamingDriverCallRequest { uuid, method, args } = request.into_inner();
+        let Prepared { capability, call, method, args } =
+            self.prepare(&uuid, &method, &args, Kind::Results)?;
+        let results = capability.results(method.name, args, &call).await?;
+        let response = |result: Outcome<Value>| {
+            let result = Some(result?);
+            Ok(StreamingDriverCallResponse { uuid: Uuid::new_v4().to_string(), result })
+        };
+        Ok(Response::new(Box::pin(results.map(response))))
+    }
+
+    async fn log_stream(&self, _request: Request<()>) -> Result<Response<Self::LogStreamStream>, Status> {
+        let records = stream::unfold(self.session.log.subscribe(), |mut log| async move {
+            loop {
+                match log.recv().await {
+                    Ok(record) => return Some((Ok(record), log)),
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(records)))
+    }
+
+    async fn reset(&self, _request: Request<ResetRequest>) -> Result<Response<ResetResponse>, Status> {
+        Err(Status::unimplemented("`Reset` is not supported, as in Jumpstarter"))
+    }
+
+    async fn get_status(
+        &self,
+        _request: Request<GetStatusRequest>,
+    ) -> Result<Response<GetStatusResponse>, Status> {
+        Ok(Response::new(self.session.gate.get()))
+    }
+
+    async fn end_session(
+        &self,
+        _request: Request<EndSessionRequest>,
+    ) -> Result<Response<EndSessionResponse>, Status> {
+        let message = Some("No active lease context".to_owned());
+        Ok(Response::new(EndSessionResponse { success: false, message }))
+    }
+}

@@ -1,0 +1,3 @@
+//! The exporter from outside, over real sockets.
+
+mod lab;

@@ -1,0 +1,1 @@
+//! An exporter of its own for one test.

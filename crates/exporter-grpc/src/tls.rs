@@ -1,0 +1,120 @@
+//! TLS of the exporter's own, and what our client trusts.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use flasher_core::{Error, Result};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// Largest PEM file, bytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// A certificate with its private key, as PEM files have them. The key is never printed.
+#[derive(Clone)]
+pub struct Certificate(Arc<ServerConfig>);
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Certificate(_)")
+    }
+}
+
+impl Certificate {
+    /// Reads a certificate chain and its private key.
+    ///
+    /// # Errors
+    /// When a file cannot be read or holds something else, or the two do not belong together.
+    pub fn read(chain: &Path, key: &Path) -> Result<Self> {
+        let name = chain.display();
+        let certificates = certificates(chain)?;
+        let malformed = |error: rustls::pki_types::pem::Error| {
+            Error::config(format!("`{}` holds no private key", key.display()))
+                .help("give the key as PEM, without a password")
+                .because(error)
+        };
+        let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(malformed)?;
+        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+        let config =
+            builder.and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, private));
+        let mut config = config.map_err(|error| {
+            Error::config(format!("`{name}` and `{}` are no certificate and its key", key.display()))
+                .because(error)
+        })?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(Self(Arc::new(config)))
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.0))
+    }
+}
+
+/// A connector that trusts the certificates of a file and nothing else.
+pub(crate) fn connector(ca: &Path) -> Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(ca)? {
+        let wrong = |error| Error::config(format!("`{}` cannot be trusted", ca.display())).because(error);
+        roots.add(certificate).map_err(wrong)?;
+    }
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| Error::config("no TLS versions in common").because(error))?;
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let text = read(file)?;
+    let found = CertificateDer::pem_slice_iter(&text).collect::<std::result::Result<Vec<_>, _>>();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(Error::config(format!("`{}` holds no certificate", file.display())).help("give it as PEM")),
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    let unreadable = |error| Error::config(format!("cannot read `{}`", file.display())).because(error);
+    let mut text = Vec::new();
+    File::open(file).and_then(|file| file.take(LARGEST).read_to_end(&mut text)).map_err(unreadable)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_certificate_or_no_key_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = place.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let cert = write("cert.pem", &pair.cert.pem());
+        let key = write("key.pem", &pair.signing_key.serialize_pem());
+        let junk = write("junk.pem", "junk");
+        let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let other = write("other.pem", &other.signing_key.serialize_pem());
+        Certificate::read(&cert, &key).unwrap();
+        connector(&cert).unwrap();
+        let text = |error: Error| error.to_string().replace(&place.path().display().to_string(), "");
+        assert_eq!(text(Certificate::read(&junk, &key).unwrap_err()), "`/junk.pem` holds no certificate");
+        assert_eq!(text(Certificate::read(&cert, &junk).unwrap_err()), "`/junk.pem` holds no private key");
+        let mixed = Certificate::read(&cert, &other).unwrap_err();
+        assert_eq!(text(mixed), "`/cert.pem` and `/other.pem` are no certificate and its key");
+        let missing = Certificate::read(&place.path().join("missing"), &key).unwrap_err();
+        assert_eq!(text(missing), "cannot read `/missing`");
+    }
+}

@@ -1,0 +1,180 @@
+//! `flasher --remote`: a flash that runs on an exporter, survives this process, and can be followed by others.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use exporter_grpc::remote::Board;
+use exporter_grpc::{JobOrder, Passphrase, Remote};
+use flasher_core::{Class, Error, Event, FlashJob, Progress, Receipt, Result, Step};
+use futures_util::{Stream, StreamExt};
+
+use crate::args::{FlashArgs, RemoteArgs};
+use crate::failure::Failure;
+use crate::job;
+use crate::receipt_file::ReceiptFile;
+use crate::render;
+use crate::screen::Screen;
+
+/// What to do with the job on the exporter besides starting one.
+#[derive(Clone, Copy)]
+pub(super) enum Follow {
+    /// Hear how it goes.
+    Attach,
+    /// Stop it.
+    Cancel,
+}
+
+/// Flashes on the exporter; the exit code is the receipt's. ^C stops the job in good order; when this process is killed,
+/// the job goes on.
+pub(super) async fn flash(
+    args: &FlashArgs,
+    remote: &RemoteArgs,
+    verbose: bool,
+    screen: &Screen,
+) -> Result<u8, Failure> {
+    if args.transcript.is_some() || args.cacert.is_some() {
+        return Err(Error::config(
+            "`--transcript` and `--cacert` name files, which the exporter does not see",
+        )
+        .help("leave them out; `cacert` of the flasher's config is on the exporter's side")
+        .into());
+    }
+    let stop = flasher_core::CancellationToken::new();
+    let job = job::flash_job(args, stop.clone())?;
+    let receipt_file = args.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
+    let (mut client, board) = connect(remote, args.node.device.as_deref()).await?;
+    let progress = render::progress(screen.is_json(), verbose);
+    let order = order(&mut client, &board, job, args, &progress).await?;
+    let events = client.start(&board, &order).await?;
+    crate::signals::watch(stop.clone(), Arc::clone(&progress))?;
+    let canceller = async {
+        stop.cancelled().await;
+        client.cancel(&board).await.map(drop)
+    };
+    let receipt = {
+        let mut following = std::pin::pin!(follow(events, &progress));
+        tokio::select! {
+            receipt = following.as_mut() => receipt?,
+            cancelled = canceller => {
+                cancelled?;
+                following.await?
+            }
+        }
+    };
+    super::flash::conclude(&receipt, receipt_file, screen)
+}
+
+/// Follows or stops the job of the exporter; the exit code is its receipt's.
+pub(super) async fn join(
+    what: Follow,
+    device: Option<&str>,
+    remote: &RemoteArgs,
+    verbose: bool,
+    screen: &Screen,
+) -> Result<u8, Failure> {
+    let (mut client, board) = connect(remote, device).await?;
+    let progress = render::progress(screen.is_json(), verbose);
+    let receipt = match what {
+        Follow::Attach => follow(client.attach(&board).await?, &progress).await?,
+        Follow::Cancel => follow(client.cancel(&board).await?, &progress).await?,
+    };
+    super::flash::conclude(&receipt, None, screen)
+}
+
+async fn connect(remote: &RemoteArgs, device: Option<&str>) -> Result<(Remote, Board)> {
+    let address = remote.remote.as_deref().ok_or_else(|| {
+        Error::config("no exporter is named").help("give `--remote HOST:PORT`, where `flasher serve` runs")
+    })?;
+    let passphrase = remote.remote_passphrase_file.as_deref().map(Passphrase::read).transpose()?;
+    let client = Remote::connect(address, passphrase.as_ref(), remote.remote_cacert.as_deref()).await?;
+    let board = client.board(device)?;
+    Ok((client, board))
+}
+
+/// The job as an order; an image that is a file is put into the exporter's storage first.
+async fn order(
+    client: &mut Remote,
+    board: &Board,
+    job: FlashJob,
+    args: &FlashArgs,
+    progress: &Arc<dyn Progress>,
+) -> Result<JobOrder> {
+    let mut order = JobOrder {
+        target: job.target,
+        variant: args.variant.clone(),
+        sha256: job.sha256,
+        headers: job.headers,
+        bearer: job.bearer,
+        insecure: job.insecure,
+        retries: Some(job.retries),
+        deadline: job.deadline.map(|bound| bound.as_secs_f64()),
+        power_off: Some(job.power_off),
+        expect_boot: job.expect_boot,
+        check_first: job.check_first,
+        ..JobOrder::new(job.image)
+    };
+    if !order.image.starts_with("http://") && !order.image.starts_with("https://") {
+        let file = std::mem::take(&mut order.image);
+        order.image = upload(client, board, Path::new(&file), progress).await?;
+        order.remove = true;
+    }
+    Ok(order)
+}
+
+async fn upload(
+    client: &mut Remote,
+    board: &Board,
+    file: &Path,
+    progress: &Arc<dyn Progress>,
+) -> Result<String> {
+    let unreadable = |error| {
+        Error::new(Class::Source, format!("cannot read the image `{}`", file.display())).because(error)
+    };
+    let total = tokio::fs::metadata(file).await.map_err(unreadable)?.len();
+    // Under a name of its own, so that two uploads never meet.
+    let name = format!("flash-{}-{}", std::process::id(), started());
+    let told = Arc::clone(progress);
+    let sent = move |done| told.report(Event::Advanced { step: Step::Image, done, total: Some(total) });
+    progress.report(Event::Note { message: format!("sending `{}` to the exporter", file.display()) });
+    client.upload(board, file, &name, sent).await?;
+    Ok(name)
+}
+
+/// Nanoseconds that no other start of this process has.
+fn started() -> u128 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_nanos())
+}
+
+/// Shows every event, and gives the receipt of the last one.
+async fn follow(events: impl Stream<Item = Result<String>>, progress: &Arc<dyn Progress>) -> Result<Receipt> {
+    let mut events = std::pin::pin!(events);
+    let mut receipt = None;
+    while let Some(text) = events.next().await {
+        let text = text?;
+        match serde_json::from_str::<Event>(&text) {
+            Ok(event) => {
+                if let Event::Finished { receipt: last } = &event {
+                    receipt = Some((**last).clone());
+                }
+                progress.report(event);
+            }
+            Err(error) => unknown(&text, &error)?,
+        }
+    }
+    receipt.ok_or_else(|| {
+        Error::infrastructure("the exporter ended the flash without a receipt")
+            .help("`flasher --remote … attach` tells how it stands")
+    })
+}
+
+/// An event that is none of a job: the job was refused, or the exporter is of another version.
+fn unknown(text: &str, error: &serde_json::Error) -> Result<()> {
+    let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    if value["event"] == "refused" {
+        let reason = value["reason"].as_str().unwrap_or("it gave no reason");
+        return Err(Error::config(format!("the exporter refused the flash: {reason}")));
+    }
+    tracing::warn!(%error, "the exporter sent an event this version does not know");
+    Ok(())
+}

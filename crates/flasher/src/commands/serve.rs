@@ -1,0 +1,200 @@
+//! `flasher serve`: the device tree for Jumpstarter clients, until a signal or the end of a command.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use exporter_grpc::{Address, Certificate, Exporter, Listener, Passphrase};
+use flasher_core::tree::DeviceTree;
+use flasher_core::{CancellationToken, Class, Error, Result};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::shell_env::{Client, Place};
+use crate::args::ServeArgs;
+use crate::failure::Failure;
+use crate::render::message::Message;
+use crate::screen::Screen;
+
+/// Bound on looking whether all hardware is there.
+const PROBE: Duration = Duration::from_secs(60);
+
+/// Serves; with a command, gives its exit code.
+pub(super) async fn run(args: ServeArgs, exporter: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
+    let file = super::named(exporter)?.to_path_buf();
+    let tree = DeviceTree::load(&file)?;
+    let passphrase = args.passphrase_file.as_deref().map(Passphrase::read).transpose()?;
+    let mut signals = Signals::new()?;
+    let (listeners, private) = listeners(&args).await?;
+    tokio::time::timeout(PROBE, tree.probe()).await.unwrap_or_else(|_| Err(no_answer()))?;
+    announce(&listeners, &args, screen)?;
+    let client = listeners.first().map(|listener| client(listener, &args));
+    let stop = CancellationToken::new();
+    let serving = Exporter::new(tree, passphrase);
+    let work = tokio::spawn({
+        let (serving, stop, grace) = (Arc::clone(&serving), stop.clone(), args.grace);
+        async move { serving.serve(listeners, stop, grace).await }
+    });
+    let ended = match client.filter(|_| !args.command.is_empty()) {
+        Some(client) => signals.with_command(client, &args.command, &file, &serving, screen).await,
+        None => signals.until_told(&file, &serving, screen).await,
+    };
+    stop.cancel();
+    tokio::select! {
+        _ = work => {}
+        () = signals.any() => {} // once more stops at once
+    }
+    drop(private);
+    ended
+}
+
+fn no_answer() -> Error {
+    Error::infrastructure(format!("the hardware did not answer within {} s", PROBE.as_secs()))
+        .help("`flasher doctor` looks at each node by itself")
+}
+
+/// What was asked for; for a command alone, a socket in a folder of its own, which goes when it is dropped.
+async fn listeners(args: &ServeArgs) -> Result<(Vec<Listener>, Option<tempfile::TempDir>)> {
+    let certificate = match (&args.cert, &args.key) {
+        (Some(cert), Some(key)) => Some(Certificate::read(cert, key)?),
+        _ => None,
+    };
+    let mut listeners = Vec::new();
+    if let Some(address) = &args.listen {
+        listeners.push(Listener::tcp(resolve(address).await?, certificate.as_ref()).await?);
+    }
+    if let Some(path) = &args.unix {
+        listeners.push(Listener::unix(path)?);
+    }
+    match (listeners.is_empty(), args.command.is_empty()) {
+        (false, _) => Ok((listeners, None)),
+        (true, true) => Err(Error::config("nowhere to listen")
+            .help("give `--listen HOST:PORT`, `--unix PATH`, or a command to run behind `--`")),
+        (true, false) => {
+            let failed = |error| Error::infrastructure("no folder can be made for a socket").because(error);
+            let folder = tempfile::Builder::new().prefix("flasher-").tempdir().map_err(failed)?;
+            Ok((vec![Listener::unix(&folder.path().join("socket"))?], Some(folder)))
+        }
+    }
+}
+
+/// The address to bind: `HOST:PORT`, or `:PORT` for every address of this machine.
+async fn resolve(address: &str) -> Result<SocketAddr> {
+    let whole = if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.to_owned() };
+    let wrong = || {
+        Error::config(format!("`{address}` is no address to listen on")).help(
+            "give HOST:PORT, for example `127.0.0.1:18083`, or `:18083` for every address of this machine",
+        )
+    };
+    let mut found = tokio::net::lookup_host(&whole).await.map_err(|error| wrong().because(error))?;
+    found.next().ok_or_else(wrong)
+}
+
+fn announce(listeners: &[Listener], args: &ServeArgs, screen: &Screen) -> Result<(), Failure> {
+    for listener in listeners {
+        let address = listener.address().to_string();
+        if !args.command.is_empty() {
+            continue;
+        }
+        screen.show(&Message::Listening { address: address.clone() }, |_| {
+            format!("listening on {address}\n")
+        })?;
+        if let (Address::Tcp(bound), None) = (listener.address(), &args.passphrase_file)
+            && !bound.ip().is_loopback()
+        {
+            screen.aside(&format!(
+                "warning: whoever reaches {address} has the boards; `--passphrase-file` and `--cert` keep others out\n"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// How a client on this machine reaches the exporter.
+fn client(listener: &Listener, args: &ServeArgs) -> Client {
+    let place = match listener.address() {
+        Address::Unix(path) => Place::Unix(path.clone()),
+        Address::Tcp(address) => Place::Tcp {
+            address: SocketAddr::new(
+                if address.ip().is_unspecified() { [127, 0, 0, 1].into() } else { address.ip() },
+                address.port(),
+            )
+            .to_string(),
+            ca: args.cert.clone(),
+        },
+    };
+    Client { place, passphrase_file: args.passphrase_file.clone() }
+}
+
+/// The signals that end or reload an exporter.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let [interrupt, terminate, hangup] =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        Ok(Self { interrupt: interrupt?, terminate: terminate?, hangup: hangup? })
+    }
+
+    /// ^C or SIGTERM.
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Reloads at SIGHUP; returns at ^C or SIGTERM.
+    async fn until_told(
+        &mut self,
+        file: &Path,
+        exporter: &Arc<Exporter>,
+        screen: &Screen,
+    ) -> Result<u8, Failure> {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return Ok(Class::Interrupted.exit_code()),
+                _ = self.terminate.recv() => break,
+                _ = self.hangup.recv() => reload(file, exporter, screen),
+            }
+        }
+        screen.aside("stopping: clients may end what they do; once more stops at once\n");
+        Ok(0)
+    }
+
+    /// Runs a command to its end. ^C is the command's own affair, SIGTERM is passed on.
+    async fn with_command(
+        &mut self,
+        client: Client,
+        command: &[std::ffi::OsString],
+        file: &Path,
+        exporter: &Arc<Exporter>,
+        screen: &Screen,
+    ) -> Result<u8, Failure> {
+        let mut child = client.spawn(command)?;
+        loop {
+            tokio::select! {
+                ended = child.wait() => return Ok(super::shell_env::code(ended?)),
+                _ = self.terminate.recv() => super::shell_env::terminate(&child),
+                _ = self.interrupt.recv() => {}
+                _ = self.hangup.recv() => reload(file, exporter, screen),
+            }
+        }
+    }
+}
+
+/// Reads the exporter YAML anew; a mistake in it changes nothing.
+fn reload(file: &Path, exporter: &Arc<Exporter>, screen: &Screen) {
+    match DeviceTree::load(file) {
+        Ok(tree) => {
+            screen.aside("reloading once no client is connected\n");
+            let exporter = Arc::clone(exporter);
+            tokio::spawn(async move { exporter.reload(tree).await });
+        }
+        Err(findings) => screen.aside(&format!("{findings}\nnothing was reloaded\n")),
+    }
+}
