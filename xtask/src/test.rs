@@ -2,6 +2,7 @@
 
 mod apt;
 mod deny;
+pub(crate) mod jumpstarter;
 pub(crate) mod packages;
 mod runner;
 mod suites;
@@ -48,6 +49,7 @@ const STEPS: &[Step] = &[
     ("tidy", |_, _| tidy::run().map(|()| Outcome::Passed)),
     ("qemu bundles", |_, _| prepared(qemu_bundle::run(&qemu_bundle::Args::default()), "the bundles")),
     ("gpio guest", |_, _| prepared(gpio_guest::run(), "a kernel with a GPIO chip")),
+    ("jumpstarter", |root, _| prepared(jumpstarter::ensure(root), "Jumpstarter's clients")),
     ("tests", |root, _| runner::run(root)),
     ("doc tests", |root, _| run_cargo(root, &["test", "--workspace", "--doc"])),
     ("doc", doc),

@@ -159,7 +159,7 @@ mod tests {
         }
         let unknown = r#"{"image": "a", "tarqet": "usd", "bearer": "s3cret s3cret s3cret s3cret s3cret"}"#;
         let text = JobOrder::parse(unknown).unwrap_err().text;
-        assert_eq!(text, "the order of the flash is malformed at column 24");
+        assert_eq!(text, "the order of the flash is malformed at column 23");
         for (key, wrong, expected) in [
             ("deadline", "-1", "`deadline` is a positive number of seconds"),
             ("deadline", "1e300", "`deadline` is a positive number of seconds"),

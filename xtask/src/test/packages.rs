@@ -54,6 +54,12 @@ const GROUPS: &[Group] = &[
             program("iproute2", "ip"),
             program("docker-registry", "docker-registry"),
             program("openssl", "openssl"),
+            // For Jumpstarter's own clients.
+            Package {
+                name: "python3-venv",
+                proof: Proof::File("/usr/lib/python3.11/ensurepip/__init__.py"),
+                suite_of: None,
+            },
         ],
     },
     Group {

@@ -1,0 +1,17 @@
+//! Jumpstarter's own clients, unmodified, against `flasher serve`; the Python half is in `tests/python/`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a story that cannot go on has failed"
+)]
+
+mod clients;
+mod flashing;
+mod lab;
+mod lifetime;
+mod remote;
+
+// A crate that no source line names registers nothing.
+use flasher_bundles as _;

@@ -1,0 +1,106 @@
+//! Our own client: a flash with proof that runs on the exporter and survives whoever began it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::lab::{Exporter, Lab, MEDIUM, free_port, furnish, noise, said, sim_board};
+
+fn board(more: &str) -> (Lab, Exporter, Vec<u8>) {
+    let lab = Lab::new(&sim_board(free_port(), more));
+    furnish(&lab);
+    let mut image = noise(2_000_000, 3);
+    image.extend(vec![0; 2_000_000]);
+    image.extend(noise(500_123, 4));
+    fs::write(lab.path("image"), &image).unwrap();
+    let exporter = lab.listen(&["--listen", "127.0.0.1:0"]);
+    (lab, exporter, image)
+}
+
+fn assert_flashed(lab: &Lab, image: &[u8]) {
+    let medium = fs::read(lab.path("medium")).unwrap();
+    assert_eq!(medium.len(), MEDIUM);
+    assert!(medium[..image.len()] == *image, "what is on the medium is not the image");
+}
+
+/// The events of `--json` output.
+fn events(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_flash_on_the_exporter_ends_proven_here() {
+    let (lab, exporter, image) = board("");
+    let remote = ["--remote", &exporter.address, "--json"];
+    let output = lab.flasher(&remote).args(["flash", "image", "--receipt", "receipt.json"]).output().unwrap();
+    said(&["flash"], &output);
+    assert_flashed(&lab, &image);
+    let receipt: Value = serde_json::from_slice(&fs::read(lab.path("receipt.json")).unwrap()).unwrap();
+    assert_eq!(receipt["verdict"], "proven");
+    assert_eq!(fs::read_dir(lab.path("http")).unwrap().count(), 0, "the uploaded image is gone");
+    // How it went can be heard again.
+    let again = said(&["attach"], &lab.flasher(&remote).arg("attach").output().unwrap());
+    assert_eq!(events(&again).last().unwrap()["receipt"]["verdict"], "proven");
+}
+
+#[test]
+fn a_flash_survives_its_client_and_another_one_follows_it() {
+    let (lab, exporter, image) = board(", faults: { slow: 2MiB }");
+    let remote = ["--remote", &exporter.address, "--json"];
+    let mut first = lab.flasher(&remote).args(["flash", "image"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
+    let writes = |line: &String| line.contains("step-begun") && line.contains("write");
+    assert!(lines.any(|line| writes(&line.unwrap())), "the flash got as far as writing");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let second = lab.flasher(&remote).args(["flash", "image"]).output().unwrap();
+    let complaint = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(4), "{complaint}");
+    assert!(complaint.contains("in use by a flash job"), "{complaint}");
+    let text = said(&["attach"], &lab.flasher(&remote).arg("attach").output().unwrap());
+    let events = events(&text);
+    assert!(events.iter().any(|event| event["event"] == "step-begun" && event["step"] == "power"), "{text}");
+    assert_eq!(events.last().unwrap()["receipt"]["verdict"], "proven");
+    assert_flashed(&lab, &image);
+}
+
+#[test]
+fn a_flash_is_cancelled_from_anywhere_and_the_board_is_off_then() {
+    let (lab, exporter, _) = board(", faults: { dd_stuck: true }");
+    let remote = ["--remote", &exporter.address, "--json"];
+    let mut first = lab.flasher(&remote).args(["flash", "image"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("write")));
+    let cancel = lab.flasher(&remote).arg("cancel").output().unwrap();
+    assert_eq!(cancel.status.code(), Some(130));
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(first.wait().unwrap().code(), Some(130));
+    let last: Value = serde_json::from_str(rest.last().unwrap()).unwrap();
+    assert_eq!(
+        (&last["receipt"]["failure"]["class"], &last["receipt"]["power"]),
+        (&"interrupted".into(), &"off".into())
+    );
+}
+
+#[test]
+fn what_cannot_be_flashed_is_said_before_anything_is_touched() {
+    let (lab, exporter, _) = board("");
+    let remote = ["--remote", &exporter.address];
+    let cases: [(&[&str], i32, &str); 4] = [
+        (&["flash", "missing.img"], 3, "cannot read the image `missing.img`"),
+        (&["flash", "image", "--variant", "nope"], 2, "the exporter refused the flash: "),
+        (&["flash", "image", "--device", "board.power"], 2, "the exporter has no flasher at `board.power`"),
+        (&["attach"], 4, "no flash job has run here"),
+    ];
+    for (args, code, text) in cases.into_iter().rev() {
+        let output = lab.flasher(&remote).args(args).output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {complaint}");
+        assert!(complaint.contains(text), "{args:?}: {complaint}");
+    }
+    let nobody = lab.flasher(&["--remote", "127.0.0.1:1", "attach"]).output().unwrap();
+    assert_eq!(nobody.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("no exporter answers at 127.0.0.1:1"));
+}
