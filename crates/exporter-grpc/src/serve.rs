@@ -85,7 +85,8 @@ impl Exporter {
             .collect();
         stop.cancelled().await;
         let session = Arc::clone(&self.state.lock().await.session);
-        session.gate.set(ExporterStatus::Offline, "shutting down");
+        // Still ready for those who are here: what they do is usually more than one call.
+        session.gate.set(ExporterStatus::LeaseReady, "shutting down");
         session.log.system("shutting down".to_owned());
         for task in accepting {
             task.await.ok(); // it ends by itself, and has nothing to say
@@ -132,7 +133,7 @@ impl Exporter {
             };
             match arrival {
                 Ok(arrival) => {
-                    let talk = Arc::clone(&self).talk(arrival, stop.clone(), cut.clone());
+                    let talk = Arc::clone(&self).talk(arrival, cut.clone());
                     self.clients.spawn(async move {
                         talk.await;
                         drop(slot);
@@ -146,7 +147,7 @@ impl Exporter {
         }
     }
 
-    async fn talk(self: Arc<Self>, arrival: Arrival, stop: CancellationToken, cut: CancellationToken) {
+    async fn talk(self: Arc<Self>, arrival: Arrival, cut: CancellationToken) {
         let peer = arrival.peer.clone();
         let wire = match arrival.greet().await {
             Ok(wire) => wire,
@@ -160,7 +161,7 @@ impl Exporter {
         let service = Service { session: Arc::clone(&session), connection: Arc::clone(&connection) };
         let dispatch = Dispatch::new(service, self.passphrase.clone());
         tokio::select! {
-            () = converse(wire, dispatch, &connection, &stop) => {}
+            () = converse(wire, dispatch, &connection) => {}
             () = cut.cancelled() => {}
         }
         connection.closed.cancel();
@@ -175,13 +176,8 @@ impl Exporter {
     }
 }
 
-/// Speaks HTTP/2 with one client until it has enough, is gone, or `stop` and all its calls are done.
-async fn converse(
-    wire: Box<dyn Wire>,
-    dispatch: Dispatch,
-    connection: &Connection,
-    stop: &CancellationToken,
-) {
+/// Speaks HTTP/2 with one client until it has enough or is gone.
+async fn converse(wire: Box<dyn Wire>, dispatch: Dispatch, connection: &Connection) {
     let spoken = Arc::clone(&dispatch.spoken);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
@@ -194,27 +190,17 @@ async fn converse(
         .keep_alive_interval(SILENCE)
         .keep_alive_timeout(SILENCE);
     let mut talk = pin!(builder.serve_connection(TokioIo::new(wire), dispatch));
-    let mut first_word = pin!(tokio::time::sleep(FIRST_WORD));
-    let (mut stopping, mut waiting) = (false, true);
-    loop {
-        tokio::select! {
-            end = talk.as_mut() => {
-                if let Err(error) = end {
-                    tracing::debug!(peer = connection.peer, %error, "a connection broke");
-                }
-                return;
-            }
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                talk.as_mut().graceful_shutdown();
-            }
-            () = first_word.as_mut(), if waiting => {
-                waiting = false;
-                if !spoken.load(Ordering::Relaxed) {
-                    return;
-                }
-            }
+    let first_word = async {
+        tokio::time::sleep(FIRST_WORD).await;
+        if spoken.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
         }
+    };
+    tokio::select! {
+        end = talk.as_mut() => if let Err(error) = end {
+            tracing::debug!(peer = connection.peer, %error, "a connection broke");
+        },
+        () = first_word => {}
     }
 }
 

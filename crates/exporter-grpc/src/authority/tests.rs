@@ -81,7 +81,8 @@ fn other_fields_and_readable_names_stay_as_they_are() {
 fn a_block_goes_on_in_continuations_and_a_long_value_over_several() {
     let path = "tmp%2F".repeat(60);
     let mut block = vec![0x41, 0x7f];
-    block.extend([(path.len() - 127 & 0x7f) as u8 | 0x80, (path.len() - 127 >> 7) as u8]);
+    let rest = path.len() - 0x7f;
+    block.extend([u8::try_from(rest & 0x7f).unwrap() | 0x80, u8::try_from(rest >> 7).unwrap()]);
     block.extend(path.as_bytes());
     let split = |block: &[u8]| {
         let mut bytes = connection(0, &[], &block[..100], &[]);

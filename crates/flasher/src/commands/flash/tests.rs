@@ -58,6 +58,18 @@ impl Flasher for Fake {
         Err(Error::config("a fake plans nothing"))
     }
 
+    async fn set_up(&self, _bundle: Option<String>) -> Result<Vec<PathBuf>> {
+        Err(Error::config("a fake has no bundle"))
+    }
+
+    async fn manifest(&self) -> Result<String> {
+        Err(Error::config("a fake has no bundle"))
+    }
+
+    fn defaults(&self) -> flasher_core::Defaults {
+        flasher_core::Defaults::default()
+    }
+
     async fn flash(&self, job: FlashJob, _progress: Arc<dyn Progress>) -> Receipt {
         self.called("flashed");
         let failure = self.config.class.map(|class| Cause::new(Step::Write, &Error::new(class, "as told")));
