@@ -54,7 +54,6 @@ fn receipt() -> Receipt {
             identity: [("model".to_owned(), "SD64G\x1b[2J".to_owned())].into(),
             digests_by: None,
             read_back: Some("direct".to_owned()),
-            digests_by: None,
             read_back_sha256: Some("44".repeat(32)),
             data_written: 12 << 20,
             zeros_written: 36 << 20,
