@@ -19,6 +19,7 @@ mod registries;
 mod seed;
 mod sources;
 mod stopping;
+mod switches;
 
 // A crate that no source line names registers nothing.
 use flasher_bundles as _;

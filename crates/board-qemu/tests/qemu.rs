@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use board_qemu::{Cache, Config, Disk, DiskKind, Network, QemuBoard, Size};
-use flasher_core::{ByteStream, Class};
+use flasher_core::{ByteStream, Class, Device, testing};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -152,6 +152,17 @@ async fn no_qemu_left() {
 
 fn with_network() -> Config {
     Config { network: Some(Network::default()), ..Config::default() }
+}
+
+#[test]
+fn qemu_keeps_the_promises_of_a_power_and_of_a_serial_driver() {
+    story("qemu_keeps_the_promises_of_a_power_and_of_a_serial_driver", || async {
+        let board = QemuBoard::new(Config::default());
+        let power = || Device::Power(board.power(), None);
+        assert_eq!(testing::power(&power).await, [""; 0]);
+        assert_eq!(testing::serial(&|| Device::Serial(board.serial()), false).await, [""; 0]);
+        board.power().close().await.unwrap();
+    });
 }
 
 #[test]

@@ -66,11 +66,11 @@ impl PowerGpio {
     }
 
     async fn press(&self, span: Duration) -> Result<()> {
-        let finger = Finger(Arc::clone(&self.out));
+        let mut finger = Finger { out: Arc::clone(&self.out), presses: true };
         self.drive(true).await?;
         sleep(span).await;
-        finger.0.drive(false)?;
-        std::mem::forget(finger);
+        self.drive(false).await?;
+        finger.presses = false;
         Ok(())
     }
 
@@ -152,11 +152,16 @@ impl Drop for PowerGpio {
 }
 
 /// Lets go of a button whatever happens to who pressed it.
-struct Finger(Arc<dyn GpioOut>);
+struct Finger {
+    out: Arc<dyn GpioOut>,
+    presses: bool,
+}
 
 impl Drop for Finger {
     fn drop(&mut self) {
-        if let Err(error) = self.0.drive(false) {
+        if self.presses
+            && let Err(error) = self.out.drive(false)
+        {
             tracing::warn!(%error, "the power button stays pressed");
         }
     }

@@ -1,6 +1,6 @@
 //! Both ends of `cargo xtask bench serial`: a board on a pseudo-terminal, and a reader through this driver, recorded and watched.
 //!
-//! `serial_bench board flood MIB` and `serial_bench board ping COUNT` print the path of the line, wait for a byte, do their work and
+//! `serial_bench board flood MIB`, `… steady SECONDS` and `… ping COUNT` print the path of the line, wait for a byte, do their work and
 //! print what it took. `serial_bench read PATH RECORDING` answers them: it counts what comes, sends back each byte that is asked
 //! for, and prints the most memory it had.
 #![allow(
@@ -31,6 +31,7 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["board", "flood", mib] => board(|line| flood(line, mib.parse().unwrap())),
+        ["board", "steady", seconds] => board(|line| steady(line, seconds.parse().unwrap())),
         ["board", "ping", count] => board(|line| ping(line, count.parse().unwrap())),
         ["read", path, recording] => {
             tokio::runtime::Runtime::new().unwrap().block_on(read(path, recording));
@@ -59,6 +60,20 @@ fn flood(line: &mut File, mib: usize) {
     let begun = Instant::now();
     for _ in 0..mib * 16 {
         line.write_all(&piece).unwrap();
+    }
+    line.write_all(&[END]).unwrap();
+    line.read_exact(&mut [0]).unwrap();
+    println!("{}", begun.elapsed().as_secs_f64());
+}
+
+/// 3 Mbaud, 10 bits a byte: 3000 bytes every 10 ms.
+fn steady(line: &mut File, seconds: usize) {
+    let piece = [b'x'; 3000];
+    let begun = Instant::now();
+    for tick in 1..=seconds * 100 {
+        line.write_all(&piece).unwrap();
+        let due = std::time::Duration::from_millis(tick as u64 * 10);
+        std::thread::park_timeout(due.saturating_sub(begun.elapsed()));
     }
     line.write_all(&[END]).unwrap();
     line.read_exact(&mut [0]).unwrap();

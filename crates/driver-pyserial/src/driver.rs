@@ -3,6 +3,7 @@
 mod keep;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub struct PySerial {
 #[derive(Debug, Default)]
 struct Open {
     handles: Handles,
+    /// Openings that are heard just now; an echo has as many as it is opened.
+    heard: AtomicUsize,
     shared: Mutex<Option<Shared>>,
     /// The line between two owners, when it is recorded all the time.
     kept: Mutex<Option<Kept>>,
@@ -114,7 +117,7 @@ impl SerialDriver for PySerial {
     }
 
     async fn watch(&self) -> Result<Option<Box<dyn AsyncRead + Send + Unpin>>> {
-        if locked(&self.open.shared).is_some() {
+        if self.open.heard.load(Ordering::Relaxed) > 0 {
             return Ok(Some(Box::new(self.tap.watch())));
         }
         let refused = |error: std::io::Error| {
@@ -159,8 +162,9 @@ impl PySerial {
         };
         let shared = share::serve(&self.plan.address, &tap).await;
         let line = Box::new(Tapped::new(line, tap)) as Box<dyn ByteStream>;
-        let Some(shared) = shared else { return Ok(line) };
-        *locked(&self.open.shared) = Some(shared);
+        if let Some(shared) = shared {
+            *locked(&self.open.shared) = Some(shared);
+        }
         Ok(Box::new(keep::Shown::new(line, Arc::clone(&self.open))))
     }
 

@@ -94,7 +94,9 @@ impl Device {
             let outcome = {
                 let mut found = locked(&search.found);
                 let Some(outcome) = found.outcome.take() else {
-                    found.waiting.push(context.waker().clone());
+                    if !found.waiting.iter().any(|it| it.will_wake(context.waker())) {
+                        found.waiting.push(context.waker().clone());
+                    }
                     return Poll::Pending;
                 };
                 outcome

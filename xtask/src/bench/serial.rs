@@ -15,6 +15,10 @@ const FLOOD: u64 = 50;
 const PINGS: usize = 2000;
 /// How often each is done.
 const ROUNDS: usize = 3;
+/// How long a board talks at 3 Mbaud, seconds.
+const STEADY: u64 = 5;
+/// `2026-11-25T08:30:00.123Z `
+const STAMP: usize = 25;
 /// 3 Mbaud with 10 bits a byte, bytes a second.
 const THREE_MBAUD: f64 = 300_000.0;
 
@@ -36,7 +40,7 @@ pub(super) fn run() -> Result<()> {
         command: vec![bench.display().to_string(), "read".to_owned()],
         recording: Some(recording),
     };
-    let script = root.join("xtask/src/bench/serial.py").display().to_string();
+    let script = root.join("xtask/src/bench/pyserial_peer.py").display().to_string();
     let pyserial = Reader { name: "pyserial", command: vec!["python3".to_owned(), script], recording: None };
     println!(
         "{:10} {:>12} {:>10} {:>12} {:>12} {:>12} {:>10}",
@@ -77,10 +81,11 @@ fn report(reader: &Reader, bench: &Path) -> Result<()> {
         if count != bytes {
             bail!("{}: {count} of {bytes} bytes arrived", reader.name);
         }
-        complete(reader, bytes)?;
+        recorded(reader)?;
         rates.push(bytes as f64 / said.trim().parse::<f64>()?);
         peaks.push(peak as f64 / 1024.0);
         let (said, ..) = session(reader, bench, &["ping", &PINGS.to_string()])?;
+        recorded(reader)?;
         let times = said.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
         let at = |percent: usize| {
             times.get(times.len() * percent / 100).or(times.last()).copied().unwrap_or(f64::NAN)
@@ -100,17 +105,27 @@ fn report(reader: &Reader, bench: &Path) -> Result<()> {
         median(most),
         median(peaks)
     );
+    println!("{}", steady(reader, bench)?);
     Ok(())
 }
 
-/// A recording has every byte, or says how many it left out; it is removed for the next round.
-fn complete(reader: &Reader, bytes: u64) -> Result<()> {
-    let Some(recording) = &reader.recording else { return Ok(()) };
+/// What came in at 3 Mbaud for [`STEADY`] seconds, and what of it was recorded.
+fn steady(reader: &Reader, bench: &Path) -> Result<String> {
+    let (_, count, _) = session(reader, bench, &["steady", &STEADY.to_string()])?;
+    let recorded = recorded(reader)?
+        .map_or(String::new(), |(bytes, gaps)| format!(", {bytes} recorded with {gaps} gaps"));
+    Ok(format!("{:10} {STEADY} s at 3 Mbaud: {count} bytes arrived{recorded}", reader.name))
+}
+
+/// Bytes of the board in the recording, and gaps it tells of; it is removed for the next round.
+fn recorded(reader: &Reader) -> Result<Option<(usize, usize)>> {
+    let Some(recording) = &reader.recording else { return Ok(None) };
     let text = std::fs::read(recording)?;
     std::fs::remove_file(recording)?;
-    let left_out = text.windows(14).filter(|it| it == b"bytes left out").count();
-    println!("           recorded {} of {bytes} bytes, {left_out} gaps marked", text.len());
-    Ok(())
+    let gaps = text.windows(14).filter(|it| it == b"bytes left out").count();
+    // Each line begins with its time.
+    let lines = text.iter().filter(|it| **it == b'\n').count();
+    Ok(Some((text.len() - lines * STAMP, gaps)))
 }
 
 /// One board and one reader; gives what the board measured, and what the reader counted and needed.

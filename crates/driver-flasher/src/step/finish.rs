@@ -66,7 +66,7 @@ async fn power_down(session: Session<'_>, proven: bool) -> Result<()> {
         return Ok(());
     }
     session.run.set_power(PowerState::Unknown);
-    bounded("switching the board off", session.flasher.power.off()).await?;
+    bounded("switching the board off", session.flasher.power.off()).await.map_err(power::switch)?;
     session.run.set_power(PowerState::Off);
     if !bounded("asking the switch", power::confirm(session, false)).await? && proven {
         power::listen(session).await;

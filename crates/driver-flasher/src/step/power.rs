@@ -77,7 +77,8 @@ async fn is_silent(session: Session<'_>) -> Result<bool> {
     Ok(!matches!(heard, Ok(Ok(1..))))
 }
 
-fn switch(error: Error) -> Error {
+/// Says where it happened.
+pub(crate) fn switch(error: Error) -> Error {
     error.with("node", "power")
 }
 

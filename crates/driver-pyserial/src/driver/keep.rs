@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use flasher_core::ByteStream;
@@ -90,12 +91,14 @@ pub(super) struct Shown {
 
 impl Shown {
     pub(super) fn new(line: Box<dyn ByteStream>, open: Arc<Open>) -> Self {
+        open.heard.fetch_add(1, Ordering::Relaxed);
         Self { line, open }
     }
 }
 
 impl Drop for Shown {
     fn drop(&mut self) {
+        self.open.heard.fetch_sub(1, Ordering::Relaxed);
         drop(locked(&self.open.shared).take());
         *locked(&self.open.handles.server) = None;
     }
