@@ -52,7 +52,6 @@ fn receipt() -> Receipt {
             device: "/dev/mmcblk0".to_owned(),
             size: 64 << 20,
             identity: [("model".to_owned(), "SD64G\x1b[2J".to_owned())].into(),
-            digests_by: None,
             read_back: Some("direct".to_owned()),
             read_back_sha256: Some("44".repeat(32)),
             data_written: 12 << 20,
