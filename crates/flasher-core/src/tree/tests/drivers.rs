@@ -181,6 +181,15 @@ impl Flasher for TestFlasher {
     async fn plan(&self, _job: FlashJob) -> Result<Plan> {
         Err(Error::config("a test never asks this"))
     }
+    async fn set_up(&self, _bundle: Option<String>) -> Result<Vec<PathBuf>> {
+        Err(Error::config("a test never asks this"))
+    }
+    async fn manifest(&self) -> Result<String> {
+        Err(Error::config("a test never asks this"))
+    }
+    fn defaults(&self) -> crate::Defaults {
+        crate::Defaults::default()
+    }
     async fn flash(&self, _job: FlashJob, _progress: Arc<dyn Progress>) -> Receipt {
         unreachable!("a test never flashes")
     }
