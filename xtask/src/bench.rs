@@ -1,5 +1,6 @@
 //! `cargo xtask bench WHAT`: figures as ratios to a peer measured in the same run; never asserted, only printed.
 
+mod bundles;
 mod measure;
 mod overhead;
 mod qemu;
@@ -21,6 +22,8 @@ enum What {
     Overhead,
     /// A proven flash of the emulated board against a plain script with wget and dd, for four images
     Qemu(qemu::Args),
+    /// Pulling a bundle against curl of the same blobs, and how soon a cached one is ready
+    Bundles,
     /// A serial line, recorded and watched, against pyserial: throughput, latency, memory
     Serial,
 }
@@ -30,6 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.what {
         What::Overhead => overhead::run(),
         What::Qemu(args) => qemu::run(args),
+        What::Bundles => bundles::run(),
         What::Serial => serial::run(),
     }
 }

@@ -41,8 +41,7 @@ fn the_schema_of_manifests_beside_the_examples_is_fresh() {
     assert_eq!(code, 0);
     let stored = fs::read_to_string(example("bundle.schema.json")).unwrap();
     assert!(stored == fresh, "run `cargo xtask schemas`");
-    for file in
-        ["sim-bundle/manifest.yaml", "own-board/boards/acme-one.yaml", "own-board/boards/acme-two.yaml"]
+    for file in ["sim-bundle/manifest.yaml", "own-board/boards/own-one.yaml", "own-board/boards/own-two.yaml"]
     {
         let text = fs::read_to_string(example(file)).unwrap();
         let schema = text.lines().next().unwrap().strip_prefix("# yaml-language-server: $schema=").unwrap();

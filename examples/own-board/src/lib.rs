@@ -1,11 +1,11 @@
-//! Boards of Acme, outside the tree of the project that flashes them.
+//! Boards of our own, outside the tree of the project that flashes them.
 
 mod nudged;
 
 use flasher_core::{register_bundle, register_driver};
 
-pub use nudged::AcmeFlasher;
+pub use nudged::OwnFlasher;
 
-register_bundle!("acme-one");
-register_bundle!("acme-two", driver: "acme-flasher");
-register_driver!(AcmeFlasher);
+register_bundle!("own-one");
+register_bundle!("own-two", driver: "own-flasher");
+register_driver!(OwnFlasher);

@@ -1,4 +1,4 @@
-//! A board with a step of its own: the supply of the Acme Two only holds when it is switched on twice.
+//! A board with a step of its own: the supply of the Own Two only holds when it is switched on twice.
 //!
 //! The step is overridden where it belongs, between the flasher and its power switch. Everything else is the flasher of
 //! the project, built with its own config and children.
@@ -39,15 +39,15 @@ impl PowerDriver for Nudged {
     }
 }
 
-/// The flasher of the Acme Two.
+/// The flasher of the Own Two.
 #[derive(Debug)]
-pub struct AcmeFlasher;
+pub struct OwnFlasher;
 
-impl DriverType for AcmeFlasher {
-    const NAME: &'static str = "acme-flasher";
-    const SUMMARY: &'static str = "flashes an Acme Two, whose supply must be switched on twice";
+impl DriverType for OwnFlasher {
+    const NAME: &'static str = "own-flasher";
+    const SUMMARY: &'static str = "flashes an Own Two, whose supply must be switched on twice";
     const EXAMPLE: &'static str = "\
-type: acme-flasher
+type: own-flasher
 config:
   flasher_bundle: ./bundle
 children:

@@ -1,4 +1,4 @@
-//! The binary with the boards of Acme, run as a user runs it: it lists them, and flashes both on the simulated board.
+//! The binary with the boards of our own, run as a user runs it: it lists them, and flashes both on the simulated board.
 
 use std::fs;
 use std::path::Path;
@@ -11,21 +11,21 @@ fn flasher(arguments: &[&str], folder: &Path) -> Output {
 }
 
 #[test]
-fn the_boards_of_acme_stand_beside_those_of_the_project() {
+fn the_boards_of_our_own_stand_beside_those_of_the_project() {
     let output = flasher(&["boards"], Path::new("."));
     let text = String::from_utf8(output.stdout).unwrap();
-    for board in ["acme-one", "acme-two", "ti-j784s4", "sim"] {
+    for board in ["own-one", "own-two", "ti-j784s4", "sim"] {
         assert!(text.lines().any(|line| line.split_whitespace().next() == Some(board)), "{board}:\n{text}");
     }
-    let output = flasher(&["boards", "acme-two"], Path::new("."));
+    let output = flasher(&["boards", "own-two"], Path::new("."));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("acme-flasher") && text.contains("/dev/mmcblk1"), "{text}");
+    assert!(text.contains("own-flasher") && text.contains("/dev/mmcblk1"), "{text}");
 }
 
 #[test]
-fn each_board_of_acme_is_flashed_and_the_second_is_switched_on_twice() {
-    // Switched on for the flash; the Acme Two once more before.
-    for (board, switched_on) in [("acme-one", 1), ("acme-two", 2)] {
+fn each_own_board_is_flashed_and_the_second_is_switched_on_twice() {
+    // Switched on for the flash; the Own Two once more before.
+    for (board, switched_on) in [("own-one", 1), ("own-two", 2)] {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path();
         fs::set_permissions(place, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();

@@ -1,4 +1,4 @@
-//! The Acme Two tested with mocks: order and count of what is done to its power switch.
+//! The Own Two tested with mocks: order and count of what is done to its power switch.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,14 +8,14 @@ use driver_flasher::FlasherConfig;
 use flasher_core::mocks::{MockConsole, MockPower, MockSerial, MockServer};
 use flasher_core::{Class, Device, DriverType, Error, FlashJob, Quiet, Wiring};
 use mockall::Sequence;
-use own_board::AcmeFlasher;
+use own_board::OwnFlasher;
 
 #[tokio::test]
 async fn the_supply_is_switched_on_twice_and_left_off_when_the_board_stays_dark() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("bundle/data")).unwrap();
     fs::write(folder.path().join("bundle/data/flasher.itb"), [1; 100]).unwrap();
-    fs::write(folder.path().join("bundle/manifest.yaml"), include_str!("../boards/acme-one.yaml")).unwrap();
+    fs::write(folder.path().join("bundle/manifest.yaml"), include_str!("../boards/own-one.yaml")).unwrap();
     fs::write(folder.path().join("image"), [1; 100]).unwrap();
 
     let mut order = Sequence::new();
@@ -52,7 +52,7 @@ async fn the_supply_is_switched_on_twice_and_left_off_when_the_board_stays_dark(
         ..FlasherConfig::default()
     };
 
-    let built = AcmeFlasher::build(config, Wiring::new("storage", folder.path(), children)).unwrap();
+    let built = OwnFlasher::build(config, Wiring::new("storage", folder.path(), children)).unwrap();
     let Device::Flasher(flasher) = built else { panic!("not a flasher") };
     let job = FlashJob { retries: 0, ..FlashJob::new(folder.path().join("image").to_str().unwrap()) };
     let receipt = flasher.flash(job, Arc::new(Quiet)).await;
