@@ -53,6 +53,7 @@ fn receipt() -> Receipt {
             size: 64 << 20,
             identity: [("model".to_owned(), "SD64G\x1b[2J".to_owned())].into(),
             read_back: Some("direct".to_owned()),
+            digests_by: None,
             read_back_sha256: Some("44".repeat(32)),
             data_written: 12 << 20,
             zeros_written: 36 << 20,
