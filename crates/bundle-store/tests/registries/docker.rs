@@ -17,11 +17,16 @@ pub(crate) struct DockerRegistry {
 impl DockerRegistry {
     /// Starts one; `None` (and a line that says so) when this machine has none. CI must have it.
     pub(crate) fn start() -> Option<Self> {
+        Self::serve("127.0.0.1:0", "")
+    }
+
+    /// Starts one at `listen`, with `more` in the part `http` of its config (YAML, flow style, a comma first).
+    pub(crate) fn serve(listen: &str, more: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("config.yml");
         let root = folder.path().join("store");
         let text = format!(
-            "version: 0.1\nlog: {{ level: info }}\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\nhttp: {{ addr: \"127.0.0.1:0\" }}\n",
+            "version: 0.1\nlog: {{ level: info }}\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\nhttp: {{ addr: \"{listen}\"{more} }}\n",
             root.display()
         );
         std::fs::write(&config, text).unwrap();

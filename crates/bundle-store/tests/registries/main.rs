@@ -15,3 +15,4 @@ mod docker;
 mod faulty;
 mod full_disk;
 mod signatures;
+mod tls;
