@@ -1,6 +1,7 @@
 //! `cargo xtask bench WHAT`: figures as ratios to a peer measured in the same run; never asserted, only printed.
 
 mod bundles;
+mod image;
 mod measure;
 mod overhead;
 mod qemu;
@@ -18,6 +19,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Decoding against zstd, xz and pigz, and flashes to a file against curl, xzcat and dd, and bmaptool
+    Image(image::Args),
     /// What a flash costs beside moving the bytes: the simulated board against curl, dd and sha256sum
     Overhead,
     /// A proven flash of the emulated board against a plain script with wget and dd, for four images
@@ -31,6 +34,7 @@ enum What {
 /// Measures and prints.
 pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.what {
+        What::Image(args) => image::run(args),
         What::Overhead => overhead::run(),
         What::Qemu(args) => qemu::run(args),
         What::Bundles => bundles::run(),

@@ -6,6 +6,7 @@ use crate::{Checked, Digest, Error, Format, Summary};
 
 /// Whether it is what was demanded, and what was decoded before.
 pub(crate) fn accept(image: &Inner, summary: &mut Summary) -> Result<(), Error> {
+    check_name(image, summary.source_sha256)?;
     check_same(image, summary.source_sha256)?;
     summary.checked = check_digest(image, summary.source_sha256, summary.decoded_sha256)?;
     Ok(())
@@ -42,6 +43,16 @@ pub(crate) fn check_format(image: &Inner, now: Option<&Format>) -> Result<(), Er
             before: format!("{before} data"),
             now: format!("{now} data"),
         }),
+    }
+}
+
+/// A source whose name is a digest must have it.
+fn check_name(image: &Inner, found: Digest) -> Result<(), Error> {
+    match image.origin_sha256() {
+        Some(expected) if expected != found => {
+            Err(Error::Misnamed { label: image.label.clone(), expected, found })
+        }
+        _ => Ok(()),
     }
 }
 

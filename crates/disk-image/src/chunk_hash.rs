@@ -1,5 +1,6 @@
 //! Digests of the decoded image, made on two threads of their own while decoding goes on.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -73,7 +74,8 @@ impl<Q: Send + 'static, T: Send + 'static> Lane<Q, T> {
     }
 }
 
-fn whole(chunks: Receiver<Bytes>) -> Digest {
+/// The digest of all chunks.
+pub(crate) fn whole(chunks: Receiver<Bytes>) -> Digest {
     let mut hash = Sha256::new();
     chunks.iter().for_each(|chunk| hash.update(&chunk));
     digest(hash)
@@ -85,7 +87,7 @@ fn ranges(parts: Receiver<Part>) -> Vec<Range> {
     ranges.finish()
 }
 
-/// Ranges as parts make them.
+/// Ranges as parts make them. Zeros are not hashed before it is known that something else is in their range.
 #[derive(Default)]
 struct Ranges {
     done: Vec<Range>,
@@ -93,6 +95,8 @@ struct Ranges {
     length: u64,
     kind: Option<RangeKind>,
     hash: Sha256,
+    /// Digests of so many zeros.
+    zeros: BTreeMap<u64, Digest>,
 }
 
 impl Ranges {
@@ -101,11 +105,19 @@ impl Ranges {
         if self.kind.is_some_and(|kind| cared(kind) != cared(part.kind)) {
             self.end();
         }
-        self.hash.update(&part.bytes);
+        let is_zero = is_zero(&part.bytes);
+        match self.kind {
+            Some(RangeKind::Data) => self.hash.update(&part.bytes),
+            _ if is_zero => {}
+            _ => {
+                hash_zeros(&mut self.hash, self.length);
+                self.hash.update(&part.bytes);
+            }
+        }
         self.length += part.bytes.len() as u64;
         self.kind = match (self.kind, part.kind) {
             (_, RangeKind::DontCare) => Some(RangeKind::DontCare),
-            (None | Some(RangeKind::Zero), _) if is_zero(&part.bytes) => Some(RangeKind::Zero),
+            (None | Some(RangeKind::Zero), _) if is_zero => Some(RangeKind::Zero),
             _ => Some(RangeKind::Data),
         };
         let end = self.offset + self.length;
@@ -117,7 +129,14 @@ impl Ranges {
     fn end(&mut self) {
         let Some(kind) = self.kind.take() else { return };
         let (offset, length) = (self.offset, std::mem::take(&mut self.length));
-        let sha256 = digest(std::mem::take(&mut self.hash));
+        let hash = std::mem::take(&mut self.hash);
+        let sha256 = match kind {
+            RangeKind::Data => digest(hash),
+            // What need not be written is zero too: what is not is data.
+            RangeKind::Zero | RangeKind::DontCare => {
+                *self.zeros.entry(length).or_insert_with(|| zeros(length))
+            }
+        };
         self.done.push(Range { offset, length, sha256, kind });
         self.offset += length;
     }
@@ -125,6 +144,22 @@ impl Ranges {
     fn finish(mut self) -> Vec<Range> {
         self.end();
         self.done
+    }
+}
+
+fn zeros(length: u64) -> Digest {
+    let mut hash = Sha256::new();
+    hash_zeros(&mut hash, length);
+    digest(hash)
+}
+
+fn hash_zeros(hash: &mut Sha256, length: u64) {
+    static ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
+    let mut left = length;
+    while left > 0 {
+        let count = left.min(BLOCK);
+        hash.update(&ZEROS[..count as usize]);
+        left -= count;
     }
 }
 

@@ -137,9 +137,15 @@ pub enum Error {
     NotAFile { label: String, kind: &'static str },
     /// A URL of another kind or one that does not parse.
     #[error(
-        "image `{label}` is not a source that can be opened: {reason}; expected a path, -, file://, http:// or https://"
+        "image `{label}` is not a source that can be opened: {reason}; expected a path, -, file://, http://, https:// or s3://"
     )]
     Url { label: String, reason: String },
+    /// A source that the caller opens.
+    #[error("image `{label}` cannot be read: {reason}")]
+    Given { label: String, reason: String, fault: Fault },
+    /// A source whose name is a digest, and not the one it has.
+    #[error("image `{label}` is not what its name says: expected sha256 {expected}, it has {found}")]
+    Misnamed { label: String, expected: Digest, found: Digest },
     /// A header that HTTP does not allow. The value is not shown, it may be a secret.
     #[error("header `{name}` for image `{label}` has characters that HTTP does not allow")]
     Header { label: String, name: String },
@@ -158,6 +164,7 @@ impl Error {
     /// Who is to blame.
     pub fn fault(&self) -> Fault {
         match self {
+            Error::Given { fault, .. } => *fault,
             Error::Status { status: 408 | 425 | 429 | 500.., .. }
             | Error::Connect { .. }
             | Error::Cut { .. }

@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use crate::bmap::BlockMap;
 use crate::cache::{Hit, Keep};
 use crate::http::{Body, Http, Validator};
-use crate::open::{Opened, open};
+use crate::open::{Opened, open, open_given};
 use crate::source::{FileSource, Source};
-use crate::{Decoding, Digest, Error, Format, SourceOptions, label, worker};
+use crate::{Decoding, Digest, Error, Format, Given, SourceOptions, label, worker};
 
 /// Pieces between the decoding thread and its consumer.
 const QUEUE: usize = 2;
@@ -47,6 +47,17 @@ pub(crate) enum Origin {
     /// A copy: of standard input, without a name, or in the cache.
     Spool(Arc<File>),
     Http(Arc<Http>, Validator),
+    Given(Given),
+}
+
+impl Inner {
+    /// The digest that the name of the source promises.
+    pub(crate) fn origin_sha256(&self) -> Option<Digest> {
+        match &self.origin {
+            Origin::Given(given) => Some(given.sha256),
+            _ => None,
+        }
+    }
 }
 
 impl Image {
@@ -59,8 +70,23 @@ impl Image {
     /// The source is missing, empty, out of reach, forbidden or nothing that can be written as a disk image.
     pub async fn open(source: &str, options: SourceOptions) -> Result<Image, Error> {
         let label = label::redact(source);
-        let Opened { format, source_length, decoded_length, origin, block_map, sha256, keep, hit } =
-            open(&label, source, &options).await?;
+        let opened = open(&label, source, &options).await?;
+        Ok(Image::new(label, opened))
+    }
+
+    /// Opens a source whose bytes the caller brings. Of `options`, those for a server are not used.
+    ///
+    /// # Errors
+    ///
+    /// As [`Image::open`]; what the caller says of its source.
+    pub async fn open_given(given: Given, options: SourceOptions) -> Result<Image, Error> {
+        let label = given.label.clone();
+        let opened = open_given(given, &options).await?;
+        Ok(Image::new(label, opened))
+    }
+
+    fn new(label: String, opened: Opened) -> Image {
+        let Opened { format, source_length, decoded_length, origin, block_map, sha256, keep, hit } = opened;
         let (source_sha256, runtime) = (OnceLock::new(), Handle::current());
         let inner = Inner {
             label,
@@ -75,7 +101,7 @@ impl Image {
             hit: hit.map_or_else(OnceLock::new, OnceLock::from),
             runtime,
         };
-        Ok(Image { inner: Arc::new(inner) })
+        Image { inner: Arc::new(inner) }
     }
 
     /// The source for messages and receipts: without user information, query values and fragment.
@@ -120,6 +146,10 @@ impl Image {
                 let (body, transfer) = Body::start(&image.runtime, http, image.source_length, validator);
                 (Some(body), Some(transfer))
             }
+            Origin::Given(given) if image.hit.get().is_none() => {
+                let (body, transfer) = given.body(&image.runtime);
+                (Some(body), Some(transfer))
+            }
             _ => (None, None),
         };
         let runtime = image.runtime.clone();
@@ -148,7 +178,7 @@ fn source(image: &Inner, body: Option<Body>) -> Result<Source, Error> {
             Ok(Source::File(FileSource::open(&image.label, path, image.source_length)?))
         }
         (Origin::Spool(file), _) => Ok(Source::File(FileSource::of(&image.label, file.clone())?)),
-        (Origin::Http(..), Some(body)) => Ok(Source::Http(body)),
-        (Origin::Http(..), None) => Err(Error::Ended { label: image.label.clone() }),
+        (Origin::Http(..) | Origin::Given(_), Some(body)) => Ok(Source::Http(body)),
+        (Origin::Http(..) | Origin::Given(_), None) => Err(Error::Ended { label: image.label.clone() }),
     }
 }

@@ -11,6 +11,7 @@ use crate::Error;
 pub(crate) enum Place {
     Path(PathBuf),
     Http,
+    S3,
     Stdin,
 }
 
@@ -25,6 +26,7 @@ pub(crate) fn locate(source: &str, label: &str) -> Result<Place, Error> {
     };
     match scheme.to_ascii_lowercase().as_str() {
         "http" | "https" => Ok(Place::Http),
+        "s3" => Ok(Place::S3),
         "file" => {
             let url = Url::parse(source).map_err(|e| wrong(e.to_string()))?;
             url.to_file_path()

@@ -13,7 +13,7 @@ use crate::layer::peel;
 use crate::locate::{Place, locate};
 use crate::options::BlockMapChoice;
 use crate::source::{Bottom, FileSource, Source};
-use crate::{Digest, Error, Format, SourceOptions, checksums, lengths, simg, spool};
+use crate::{Digest, Error, Format, Given, SourceOptions, checksums, lengths, s3, simg, spool};
 
 /// What opening told.
 pub(crate) struct Opened {
@@ -64,12 +64,49 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
     let opened = match place {
         Place::Path(path) => open_file(label, path, shelf).await?,
         Place::Stdin => open_spool(label, spool::stdin(options.spool.as_deref()).await?).await?,
-        Place::Http => open_http(label, source, options, shelf).await?,
+        Place::Http => open_http(Object { label, name: source, url: source }, options, shelf).await?,
+        Place::S3 => {
+            let url = &s3::url(source, label).await?;
+            open_http(Object { label, name: source, url }, &options.without_secrets(), shelf).await?
+        }
     };
     if let (Some(found), Some(length)) = (&block_map, opened.decoded_length) {
         found.check_length(label, length)?;
     }
     Ok(Opened { block_map, sha256, ..opened })
+}
+
+/// Opens a source that the caller brings.
+pub(crate) async fn open_given(given: Given, options: &SourceOptions) -> Result<Opened, Error> {
+    let label = given.label.clone();
+    let sha256 = match &options.checksums {
+        Some(list) => Some(checksums::load(list, &label, options).await?),
+        None => options.sha256,
+    };
+    let block_map = block_map(&label, &Place::Http, options).await?;
+    let map = block_map.as_ref().map(|found| found.sha256);
+    let shelf = Shelf { cache: options.cache.clone(), sha256: Some(given.sha256), block_map: map };
+    let opened = match shelf.by_digest() {
+        // The promise of the name is kept beside the copy.
+        Some(hit) => Opened { origin: Origin::Given(given), ..Opened::copy(hit) },
+        None => {
+            let (_, keep) = shelf.by_key(Some(Key::of_bytes(given.sha256, map)));
+            let head = given.head(HEAD).await?;
+            let source_length = Some(given.length);
+            let (format, length) = recognised(&label, &head, source_length)?;
+            Opened { keep, ..Opened::new(format, Origin::Given(given), source_length, length) }
+        }
+    };
+    Ok(Opened { block_map, sha256, ..opened })
+}
+
+/// The format by the head of a source, and the length of the image if they tell it.
+fn recognised(label: &str, head: &[u8], length: Option<u64>) -> Result<(Format, Option<u64>), Error> {
+    if head.is_empty() {
+        return Err(Error::Empty { label: label.into() });
+    }
+    let format = recognise(label, head)?;
+    Ok((format, if format == Format::Raw { length } else { simg::image_length(format, head) }))
 }
 
 async fn block_map(source: &str, place: &Place, options: &SourceOptions) -> Result<Option<BlockMap>, Error> {
@@ -143,7 +180,7 @@ fn probe(label: &str, file: FileSource, origin: impl FnOnce(Arc<File>) -> Origin
     if length == 0 {
         return Err(Error::Empty { label: label.into() });
     }
-    let peeled = peel(label, Box::new(Bottom::new(Source::File(file), false)))?;
+    let peeled = peel(label, Box::new(Bottom::new(Source::File(file))))?;
     let format = peeled.formats.first().copied().unwrap_or(Format::Raw);
     let decoded_length = match peeled.formats.len() {
         0 | 1 => lengths::decoded(format, &handle, length),
@@ -152,26 +189,28 @@ fn probe(label: &str, file: FileSource, origin: impl FnOnce(Arc<File>) -> Origin
     Ok(Opened::new(format, origin(handle), Some(length), decoded_length))
 }
 
-async fn open_http(label: &str, url: &str, options: &SourceOptions, shelf: Shelf) -> Result<Opened, Error> {
+/// An object of a server.
+struct Object<'o> {
+    label: &'o str,
+    /// What tells it from others: a signed URL is another one every time.
+    name: &'o str,
+    url: &'o str,
+}
+
+async fn open_http(object: Object<'_>, options: &SourceOptions, shelf: Shelf) -> Result<Opened, Error> {
+    let Object { label, name, url } = object;
     if let Some(hit) = shelf.by_digest() {
         return Ok(Opened::copy(hit)); // proven by its digest: the server need not be asked
     }
     let http = Http::new(label, url, options).await?;
     let mut answer = http.get().await?;
     let head = answer.head(HEAD).await?;
-    if head.is_empty() {
-        return Err(Error::Empty { label: label.into() });
-    }
-    let format = recognise(label, &head)?;
+    let source_length = answer.length;
+    let (format, decoded_length) = recognised(label, &head, source_length)?;
     if format == Format::Raw && !answer.framed && shelf.sha256.is_none() {
         return Err(Error::Unframed { label: label.into() });
     }
-    let source_length = answer.length;
-    let decoded_length = match format {
-        Format::Raw => source_length,
-        _ => simg::image_length(format, &head),
-    };
-    let (hit, keep) = shelf.by_key(Key::of_object(url, source_length, &answer.validator, shelf.block_map));
+    let (hit, keep) = shelf.by_key(Key::of_object(name, source_length, &answer.validator, shelf.block_map));
     if let Some(hit) = hit {
         return Ok(Opened::copy(hit));
     }

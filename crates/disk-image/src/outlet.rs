@@ -164,6 +164,7 @@ fn digest_died(image: &Inner) -> Error {
     machine(image, "a digest thread died".into())
 }
 
-fn machine(image: &Inner, reason: String) -> Error {
+/// A failure of this machine.
+pub(crate) fn machine(image: &Inner, reason: String) -> Error {
     Error::Machine { label: image.label.clone(), reason }
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 use crate::http::Http;
 use crate::locate::{Place, locate};
 use crate::source::open_file;
-use crate::{Error, SourceOptions, label};
+use crate::{Error, SourceOptions, label, s3};
 
 /// Reads all of `place`, a path or URL, up to `longest` bytes. The caller's headers go along only to the origin of the
 /// image `source`: they are meant for that server.
@@ -22,6 +22,10 @@ pub(crate) async fn read(
             let told = label.clone();
             let task = tokio::task::spawn_blocking(move || read_file(&told, &path, longest));
             task.await.map_err(|e| Error::Machine { label, reason: e.to_string() })?
+        }
+        Place::S3 => {
+            let signed = s3::url(place, &label).await?;
+            read_http(&label, &signed, &options.without_secrets(), longest).await
         }
         Place::Http => {
             let options =

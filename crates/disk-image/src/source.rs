@@ -6,12 +6,13 @@ use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
+use bytes::Bytes;
 
-use crate::Error;
 use crate::cache::Hit;
+use crate::chunk_hash::{Lane, whole};
 use crate::http::Body;
 use crate::layer::{Got, Layer, Stored};
+use crate::{Digest, Error};
 
 /// Stored bytes in order. The end is only reported when it is where it was expected.
 pub(crate) enum Source {
@@ -31,17 +32,23 @@ impl Source {
     }
 }
 
-/// The lowest layer: the stored bytes, counted and, if wanted, hashed.
+/// The lowest layer: the stored bytes, counted and, if wanted, hashed by a thread of its own.
 pub(crate) struct Bottom {
     source: Source,
     length: u64,
-    hash: Option<Sha256>,
+    hash: Option<Lane<Bytes, Digest>>,
 }
 
 impl Bottom {
-    /// Reads `source`; `hashed` says whether its digest is wanted.
-    pub(crate) fn new(source: Source, hashed: bool) -> Bottom {
-        Bottom { source, length: 0, hash: hashed.then(Sha256::new) }
+    /// Reads `source` without a digest of it.
+    pub(crate) fn new(source: Source) -> Bottom {
+        Bottom { source, length: 0, hash: None }
+    }
+
+    /// Reads `source`, of which the digest is wanted.
+    pub(crate) fn hashed(source: Source) -> io::Result<Bottom> {
+        let hash = Some(Lane::start("source-sha256", whole)?);
+        Ok(Bottom { source, length: 0, hash })
     }
 }
 
@@ -49,15 +56,15 @@ impl Layer for Bottom {
     fn read(&mut self, output: &mut [u8]) -> Result<Got, Error> {
         let count = self.source.read(output)?;
         self.length += count as u64;
-        if let Some(hash) = &mut self.hash {
-            hash.update(&output[..count]);
+        if let Some(hash) = &self.hash {
+            // A thread that died gives no digest in the end.
+            let _ = hash.push(Bytes::copy_from_slice(&output[..count]));
         }
         Ok(Got::bytes(count))
     }
 
     fn stored(&mut self) -> Stored {
-        let sha256 = self.hash.take().map(|hash| <[u8; 32]>::from(hash.finalize()).into());
-        Stored { sha256, length: self.length }
+        Stored { sha256: self.hash.take().and_then(Lane::finish), length: self.length }
     }
 }
 

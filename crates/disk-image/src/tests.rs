@@ -5,6 +5,7 @@ mod cache;
 mod errors;
 mod files;
 mod formats;
+mod given;
 mod hostile;
 mod http;
 mod pieces;

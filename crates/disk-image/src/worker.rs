@@ -9,7 +9,7 @@ use crate::checks::{accept, check_format, check_length};
 use crate::decoding::Event;
 use crate::image::Inner;
 use crate::layer::{Peeled, Stored, peel};
-use crate::outlet::{Halt, Outlet};
+use crate::outlet::{Halt, Outlet, machine};
 use crate::source::{Bottom, FileSource, Source};
 use crate::{Cached, Digest, Error, Format, Summary};
 
@@ -33,7 +33,10 @@ fn decode(image: &Inner, source: Source, events: &Sender<Result<Event, Error>>) 
 
 /// Decodes the source, and keeps a copy of it if there is a place for one.
 fn original(image: &Inner, source: Source, events: &Sender<Result<Event, Error>>) -> Result<Summary, Halt> {
-    let bottom = Bottom::new(source, image.format != Format::Raw); // the digest of a raw source is that of the image
+    let bottom = match image.format {
+        Format::Raw => Bottom::new(source), // its digest is that of the image
+        _ => Bottom::hashed(source).map_err(|e| machine(image, e.to_string()))?,
+    };
     let Peeled { mut top, formats, .. } = peel(&image.label, Box::new(bottom))?;
     check_format(image, formats.first())?;
     let mut outlet = Outlet::new(image, events, true)?;
@@ -41,7 +44,10 @@ fn original(image: &Inner, source: Source, events: &Sender<Result<Event, Error>>
     outlet.take_all(top.as_mut(), dont_care)?;
     let (made, keeper) = outlet.finish()?;
     let Stored { sha256, length: source_length } = top.stored();
-    let source_sha256 = sha256.unwrap_or(made.decoded_sha256);
+    let source_sha256 = match image.format {
+        Format::Raw => made.decoded_sha256,
+        _ => sha256.ok_or_else(|| machine(image, "a digest thread died".into()))?,
+    };
     let mut summary = Summary { formats, source_sha256, source_length, ..made };
     check_length(image, source_length, summary.decoded_length)?;
     if let Some(found) = &image.block_map {
@@ -65,7 +71,7 @@ fn copy(
     events: &Sender<Result<Event, Error>>,
 ) -> Result<Summary, Halt> {
     let mut outlet = Outlet::new(image, events, false)?;
-    let mut bottom = Bottom::new(Source::File(file), false);
+    let mut bottom = Bottom::new(Source::File(file));
     outlet.take_all(&mut bottom, |offset| hit.meta.dont_care.dont_care(offset))?;
     let (made, _) = outlet.finish()?;
     if made.decoded_sha256 != hit.meta.decoded_sha256 {

@@ -57,9 +57,14 @@ fn report(ours: &[Cost], theirs: &[Cost]) {
 }
 
 fn prepare(root: &Path, lab: &Path) -> Result<()> {
+    bench(root, lab, LENGTH)?;
+    measure::image(&lab.join("image"), LENGTH, 100)
+}
+
+/// A folder with the exporter YAML and the bundle of a simulated board, whose `medium` has `length` bytes.
+pub(super) fn bench(root: &Path, lab: &Path, length: u64) -> Result<()> {
     fs::create_dir_all(lab.join("bundle/data"))?;
     allow_all(lab)?;
-    measure::image(&lab.join("image"), LENGTH, 100)?;
     let manifest = root.join("crates/flasher-bundles/boards/sim.yaml");
     fs::copy(manifest, lab.join("bundle/manifest.yaml"))?;
     for name in ["kernel", "initramfs", "sim.dtb"] {
@@ -67,7 +72,7 @@ fn prepare(root: &Path, lab: &Path) -> Result<()> {
     }
     let exporter = format!(
         "export:
-  board: {{ type: sim-board, config: {{ medium: ./medium, size: {LENGTH}, bootdelay: 1 }} }}
+  board: {{ type: sim-board, config: {{ medium: ./medium, size: {length}, bootdelay: 1 }} }}
   storage:
     type: flasher
     config: {{ flasher_bundle: ./bundle, power_off_seconds: 0 }}
@@ -98,7 +103,7 @@ fn plain(lab: &Path) -> Command {
 }
 
 /// The simulated board may run as another user.
-fn allow_all(path: &Path) -> Result<()> {
+pub(super) fn allow_all(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(0o777))?;
     Ok(())

@@ -48,6 +48,7 @@ const GROUPS: &[Group] = &[
             program("zip", "zip"),
             program("android-sdk-libsparse-utils", "img2simg"),
             program("bmap-tools", "bmaptool"),
+            program("pigz", "pigz"),
             program("busybox", "busybox"),
             program("tftp-hpa", "tftp"),
             program("atftp", "atftp"),

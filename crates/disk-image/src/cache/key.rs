@@ -56,6 +56,11 @@ impl Key {
         Some(Key::of(&text, block_map))
     }
 
+    /// Bytes with this digest, wherever they are.
+    pub(crate) fn of_bytes(sha256: Digest, block_map: Option<Digest>) -> Key {
+        Key::of(&format!("bytes\n{sha256}"), block_map)
+    }
+
     fn of(text: &str, block_map: Option<Digest>) -> Key {
         let digest = Digest::of(format!("{GENERATION}\n{text}\n{block_map:?}").as_bytes());
         Key { digest, file: None, block_map }

@@ -23,6 +23,11 @@ pub(crate) struct Body {
 }
 
 impl Body {
+    /// What others hand over: chunks, and then an empty one as the mark of the end.
+    pub(crate) fn new(label: String, chunks: mpsc::Receiver<Result<Bytes, Error>>) -> Body {
+        Body { label, chunks, rest: Bytes::new(), ended: false }
+    }
+
     /// Asks for the source anew. It must still be the one that had `length` and `validator`. The handle stops the transfer.
     pub(crate) fn start(
         runtime: &Handle,
@@ -39,7 +44,7 @@ impl Body {
                 let _ = sender.send(Err(error)).await;
             }
         });
-        (Body { label, chunks, rest: Bytes::new(), ended: false }, task.abort_handle())
+        (Body::new(label, chunks), task.abort_handle())
     }
 
     /// Reads some bytes into `buffer`; 0 is the end. Blocks.

@@ -108,6 +108,16 @@ fn every_error_says_what_is_wrong_with_which_image() {
             "the copy of image `os.img` in the cache is damaged (`/c/x.img`, gone); try again, it is fetched and decoded anew",
         ),
         (
+            Error::Given { label: label(), reason: reason(), fault: Network },
+            Network,
+            "image `os.img` cannot be read: no route",
+        ),
+        (
+            Error::Misnamed { label: label(), expected: a, found: b },
+            Source,
+            "image `os.img` is not what its name says: expected sha256 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, it has bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+        ),
+        (
             Error::Spool { label: "-".into(), folder: "/tmp".into(), source: disk() },
             Usage,
             "image `-` cannot be kept in `/tmp`: bad sector; choose a folder with more room",
@@ -175,7 +185,7 @@ fn every_error_says_what_is_wrong_with_which_image() {
         (
             Error::Url { label: label(), reason: "empty host".into() },
             Usage,
-            "image `os.img` is not a source that can be opened: empty host; expected a path, -, file://, http:// or https://",
+            "image `os.img` is not a source that can be opened: empty host; expected a path, -, file://, http://, https:// or s3://",
         ),
         (
             Error::Header { label: label(), name: "a b".into() },

@@ -41,17 +41,17 @@ async fn what_is_no_file_is_refused_before_anything_is_read() {
         (
             "ftp://host/x".into(),
             Fault::Usage,
-            "is not a source that can be opened: scheme `ftp` is unknown; expected a path, -, file://, http:// or https://",
+            "is not a source that can be opened: scheme `ftp` is unknown; expected a path, -, file://, http://, https:// or s3://",
         ),
         (
             "http://".into(),
             Fault::Usage,
-            "is not a source that can be opened: empty host; expected a path, -, file://, http:// or https://",
+            "is not a source that can be opened: empty host; expected a path, -, file://, http://, https:// or s3://",
         ),
         (
             "file://elsewhere/x".into(),
             Fault::Usage,
-            "is not a source that can be opened: the URL names no file of this machine; expected a path, -, file://, http:// or https://",
+            "is not a source that can be opened: the URL names no file of this machine; expected a path, -, file://, http://, https:// or s3://",
         ),
     ] {
         let error = within(Image::open(&source, SourceOptions::default())).await.expect_err(&source);
