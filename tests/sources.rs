@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use disk_image::Digest;
-use flasher_core::flash::RangeKind;
+use flasher_core::flash::{PowerState, RangeKind};
 use flasher_core::source::{BlockMapChoice, CacheChoice, SourceChoices};
 use flasher_core::{FlashJob, Receipt, Verdict};
 
-use crate::lab::{Lab, has, noise, sample};
+use crate::lab::{Lab, has, noise, pack, sample};
+use crate::registries::docker::DockerRegistry;
 
 const UNIT: usize = 4096;
 const HOLE: std::ops::Range<usize> = 1 << 20..5 << 20;
@@ -111,4 +112,33 @@ async fn the_second_board_gets_the_image_out_of_the_cache() {
         assert_eq!(receipt.image.source_sha256, Some(Digest::of(&std::fs::read(&file).unwrap()).to_string()));
         assert_eq!(receipt.image.decoded_sha256, Some(Digest::of(&image).to_string()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_comes_out_of_a_registry_by_its_title() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    if !has("xz") {
+        return;
+    }
+    let (lab, image) = (Lab::new(""), sample());
+    let packed = pack("xz", &image);
+    std::fs::write(lab.path("bundle/data/os"), &packed).unwrap();
+    let name = registry.name("acme/os:v1");
+    bundle_store::push(&lab.path("bundle"), &name.parse().unwrap(), &Default::default()).await.unwrap();
+    let job = |source: String| FlashJob { retries: 0, ..FlashJob::new(source) };
+
+    let (receipt, _) = lab.flash(job(format!("oci://{name}#data/os"))).await;
+    assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
+    assert!(lab.medium()[..image.len()] == image);
+    assert_eq!(receipt.image.source_sha256, Some(Digest::of(&packed).to_string()));
+
+    let (receipt, _) = lab.flash(job(format!("oci://{name}"))).await;
+    let failure = receipt.failure.unwrap();
+    assert!(failure.cause.contains("data/os") && receipt.power == PowerState::Untouched, "{failure:#?}");
+
+    let mut tampered = packed.clone();
+    tampered[1000] ^= 1;
+    std::fs::write(registry.blob(&Digest::of(&packed).to_string()), &tampered).unwrap();
+    let (receipt, _) = lab.flash(job(format!("oci://{name}#data/os"))).await;
+    assert_ne!(receipt.verdict, Verdict::Proven);
 }

@@ -1,5 +1,7 @@
 //! Step 2: the source is opened and recognised by its magic bytes. Decoding overlaps what follows, or comes first when asked for.
 
+mod registry;
+
 use disk_image::{Cache, Cached, Checked, Image, Secret, SourceOptions, Summary};
 use flasher_core::source::{BlockMapChoice, CacheChoice};
 use flasher_core::{Class, Error, Event, Result, Step};
@@ -9,7 +11,12 @@ use crate::trouble;
 
 pub(crate) async fn open(session: Session<'_>) -> Result<Image> {
     session.run.image(|facts| facts.source = disk_image::redact(&session.job.image));
-    let image = Image::open(&session.job.image, options(session)?).await.map_err(trouble::image)?;
+    let (source, options) = (&session.job.image, options(session)?);
+    let image = match source.starts_with(registry::SCHEME) {
+        true => Image::open_given(registry::find(session, source).await?, options).await,
+        false => Image::open(source, options).await,
+    }
+    .map_err(trouble::image)?;
     session.run.image(|facts| {
         facts.source = image.label().to_owned();
         facts.format = Some(image.format().to_string());

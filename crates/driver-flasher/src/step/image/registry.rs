@@ -1,0 +1,76 @@
+//! Images in OCI registries: `oci://REGISTRY/REPOSITORY:TAG`, with `#TITLE` or `#type=MEDIATYPE` when the artifact has several files.
+
+use std::sync::Arc;
+
+use bundle_store::{Access, Blame, Blob, OciError, Pick, Reference, open_blob};
+use disk_image::{Fault, Given, GivenError, GivenStream};
+use flasher_core::Result;
+use futures_util::TryStreamExt;
+
+use crate::transaction::Session;
+use crate::trouble;
+
+/// What stands before the name of an artifact.
+pub(super) const SCHEME: &str = "oci://";
+
+/// The file that `source` names. What a tag stands for is looked up once, so that it stays the same.
+pub(super) async fn find(session: Session<'_>, source: &str) -> Result<Given> {
+    let (name, pick) = parts(source);
+    let reference: Reference = name.parse().map_err(|error| trouble::registry(&error))?;
+    let access = access(session);
+    let blob = open_blob(&reference, &pick, &access).await.map_err(|error| trouble::registry(&error))?;
+    let (length, sha256) = (blob.length, (*blob.digest.as_bytes()).into());
+    let pinned = reference.at(blob.manifest);
+    let open = move || {
+        let (pinned, pick, access) = (pinned.clone(), pick.clone(), access.clone());
+        Box::pin(async move { open_blob(&pinned, &pick, &access).await.map(stream).map_err(failed) })
+            as disk_image::GivenFuture
+    };
+    Ok(Given { label: source.to_owned(), length, sha256, open: Arc::new(open) })
+}
+
+/// The artifact, and which of its files.
+fn parts(source: &str) -> (&str, Pick) {
+    match source.split_once('#') {
+        None => (source, Pick::Only),
+        Some((name, file)) => match file.strip_prefix("type=") {
+            Some(media_type) => (name, Pick::MediaType(media_type.to_owned())),
+            None => (name, Pick::Title(file.to_owned())),
+        },
+    }
+}
+
+fn access(session: Session<'_>) -> Access {
+    let config = &session.flasher.config;
+    let cacert = session.job.cacert.clone().or_else(|| config.cacert.clone());
+    Access { plain_http: config.insecure_registries.clone(), cacert }
+}
+
+fn stream(blob: Blob) -> GivenStream {
+    Box::pin(blob.stream.map_err(failed))
+}
+
+fn failed(error: OciError) -> GivenError {
+    let fault = match error.blame() {
+        Blame::Content => Fault::Source,
+        Blame::Network => Fault::Network,
+        Blame::Access | Blame::Machine => Fault::Usage,
+    };
+    GivenError { message: error.to_string(), fault }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_artifact_may_be_followed_by_the_title_or_the_type_of_a_file() {
+        for (source, name, pick) in [
+            ("oci://host:5000/os:1", "oci://host:5000/os:1", Pick::Only),
+            ("oci://host/os:1#a/os.img.xz", "oci://host/os:1", Pick::Title("a/os.img.xz".into())),
+            ("oci://host/os:1#type=a/b+xz", "oci://host/os:1", Pick::MediaType("a/b+xz".into())),
+        ] {
+            assert_eq!(parts(source), (name, pick));
+        }
+    }
+}
