@@ -254,7 +254,8 @@ pub(crate) struct ShellEnvArgs {
 // No `Debug`: `headers` are secrets.
 #[derive(ClapArgs)]
 pub(crate) struct FlashArgs {
-    /// Image: a file, an http(s) URL or `-` for standard input; its format is told by its content, never by its name
+    /// Image: a file, an http(s):// or s3:// URL, oci://REGISTRY/REPOSITORY:TAG#TITLE, or `-` for standard input; its
+    /// format is told by its content, never by its name
     pub(crate) image: String,
     /// Target of the manifest; its default when not given
     #[arg(long, value_name = "NAME")]
