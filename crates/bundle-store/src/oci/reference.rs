@@ -70,36 +70,65 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Reference, OciError> {
         let refuse = |reason: &str| OciError::Reference { text: text.into(), reason: reason.into() };
         let name = text.strip_prefix("oci://").unwrap_or(text);
-        let (registry, _) = name.split_once('/').ok_or_else(|| refuse("it names no registry"))?;
-        if !registry.contains(['.', ':']) && registry != "localhost" {
+        let (registry, rest) = name.split_once('/').ok_or_else(|| refuse("it names no registry"))?;
+        if !is_registry(registry) {
             return Err(refuse(
                 "its first part is no registry (a host has a dot, a port, or is `localhost`)",
             ));
         }
-        let inner: Inner = name.parse().map_err(|fault: oci_client::ParseError| refuse(&lower(&fault)))?;
-        let digest = inner.digest().map(str::parse).transpose();
-        let digest = digest.map_err(|_| refuse("only sha256 digests are known"))?;
-        let inner = if inner.registry() == registry { inner } else { same_registry(registry, &inner) };
+        let (rest, digest) = match rest.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest)),
+            None => (rest, None),
+        };
+        let (repository, tag) = match rest.split_once(':') {
+            Some((repository, tag)) => (repository, tag),
+            None => (rest, "latest"),
+        };
+        if !repository.split('/').all(is_path_part) || registry.len() + repository.len() > 255 {
+            return Err(refuse(
+                "its repository is not of small letters and digits, with `.`, `_` or `-` between",
+            ));
+        }
+        if !is_tag(tag) {
+            return Err(refuse("its tag is not of at most 128 letters, digits, `_`, `.` and `-`"));
+        }
+        let prefixed = |text: &str| text.strip_prefix("sha256:").and_then(|_| text.parse().ok());
+        let digest: Option<Digest> = match digest {
+            Some(digest) => Some(prefixed(digest).ok_or_else(|| refuse("only sha256 digests are known"))?),
+            None => None,
+        };
+        let (registry, repository) = (registry.to_owned(), repository.to_owned());
+        let inner = match digest {
+            Some(digest) => Inner::with_digest(registry, repository, digest.prefixed()),
+            None => Inner::with_tag(registry, repository, tag.to_owned()),
+        };
         Ok(Reference { inner, digest })
     }
 }
 
-/// The library moves `docker.io` to another host; who asks for a registry gets that one in every message.
-fn same_registry(registry: &str, inner: &Inner) -> Inner {
-    let (repository, registry) = (inner.repository().to_owned(), registry.to_owned());
-    match (inner.digest(), inner.tag()) {
-        (Some(digest), _) => Inner::with_digest(registry, repository, digest.into()),
-        (None, tag) => Inner::with_tag(registry, repository, tag.unwrap_or("latest").into()),
-    }
+// The grammar is that of the OCI distribution-spec, "Pulling manifests". The library's own reader compiles a dozen
+// regular expressions first, which alone takes longer than a cached bundle may.
+
+fn is_registry(text: &str) -> bool {
+    let port = text.rsplit_once(':').map(|(_, port)| port);
+    let host = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+    let has_mark = text.contains(['.', ':']) || text == "localhost";
+    let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
+    has_mark && starts && text.chars().all(host) && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
-fn lower(fault: &dyn fmt::Display) -> String {
-    let text = fault.to_string();
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map(|first| first.to_lowercase().collect::<String>() + letters.as_str())
-        .unwrap_or_default()
+/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+fn is_path_part(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let joins = text.split(is_word).filter(|it| !it.is_empty());
+    let good_join = |it: &str| matches!(it, "." | "_" | "__") || it.bytes().all(|byte| byte == b'-');
+    text.starts_with(is_word) && text.ends_with(is_word) && joins.into_iter().all(good_join)
+}
+
+/// `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`
+fn is_tag(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.starts_with(is_word) && text.len() <= 128 && text.chars().all(|c| is_word(c) || ".-".contains(c))
 }
 
 impl fmt::Display for Reference {
@@ -132,6 +161,20 @@ mod tests {
             ("./bundle", None),
             ("../bundle/x", None),
             ("/abs/bundle", None),
+            ("quay.io/a_b/c__d/e-f.g--h:V_1.2-x", Some("quay.io/a_b/c__d/e-f.g--h:V_1.2-x")),
+            ("[::1]:5000/b:v1", Some("[::1]:5000/b:v1")),
+            (&pinned.replace("@", ":v1@"), Some(&*pinned)),
+            ("quay.io/a..b/c", None),
+            ("quay.io/-a", None),
+            ("quay.io//a", None),
+            ("quay.io/a/", None),
+            ("quay.io:port/a", None),
+            ("quay.io/a:", None),
+            ("quay.io/a:b:c", None),
+            ("quay.io/a:v1 ", None),
+            ("quay.io/a?x", None),
+            ("user@quay.io/a", None),
+            (&pinned.replace("sha256:", ""), None),
             ("quay.io/UPPER/x", None),
             ("quay.io/a/b@sha256:12", None),
             ("", None),

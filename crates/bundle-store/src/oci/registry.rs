@@ -186,7 +186,7 @@ impl Registry {
         layer: &Layer,
         offset: u64,
     ) -> Result<Pin<Box<dyn Stream<Item = Result<Bytes, String>> + Send>>, OciError> {
-        self.client.store_auth_if_needed(self.reference.registry(), &self.auth).await;
+        self.client.store_auth_if_needed(self.reference.inner().resolve_registry(), &self.auth).await;
         let digest = layer.digest.prefixed();
         let asked = self.asked(&layer.to_string());
         let question =
