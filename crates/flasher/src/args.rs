@@ -105,6 +105,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         node: NodeArgs,
     },
+    /// Serve a folder over TFTP and HTTP until ^C; every transfer is shown
+    Files(FilesArgs),
     /// Look for what would stop a flash here: ports and who holds them, permissions, switches, disk space, the clock
     Doctor,
     /// Run a command in network and process namespaces of its own, with nothing but `lo`
@@ -176,6 +178,25 @@ pub(crate) enum PowerAction {
         #[arg(short, long, value_name = "SECS", default_value = "1", value_parser = seconds)]
         interval: Duration,
     },
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct FilesArgs {
+    /// Folder to serve, with the folders below it
+    pub(crate) dir: PathBuf,
+    /// Where TFTP is served; port 0 takes any free one, `off` serves none
+    #[arg(long, value_name = "HOST:PORT", default_value = "0.0.0.0:69", value_parser = place)]
+    pub(crate) tftp: Place,
+    /// Where HTTP is served; port 0 takes any free one, `off` serves none
+    #[arg(long, value_name = "HOST:PORT", default_value = "0.0.0.0:8080", value_parser = place)]
+    pub(crate) http: Place,
+}
+
+/// Where to serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Off,
+    At { host: String, port: u16 },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -312,6 +333,21 @@ pub(crate) struct FlashArgs {
     pub(crate) insecure: bool,
 }
 
+fn place(text: &str) -> Result<Place, String> {
+    let expected = || "expected `HOST:PORT`, for example `192.168.7.1:69` or `[::1]:0`, or `off`".to_owned();
+    if text == "off" {
+        return Ok(Place::Off);
+    }
+    let (host, port) = text.rsplit_once(':').ok_or_else(expected)?;
+    let port = port.parse().map_err(|_| expected())?;
+    let host = match host.strip_prefix('[') {
+        Some(inner) => inner.strip_suffix(']').ok_or_else(expected)?,
+        None if host.is_empty() || host.contains(':') => return Err(expected()),
+        None => host,
+    };
+    Ok(Place::At { host: host.to_owned(), port })
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| "expected seconds, for example `2` or `0.5`".to_owned())?;
     Duration::try_from_secs_f64(number)
@@ -363,6 +399,18 @@ mod tests {
         }
         for wrong in ["90", "0s", "soon"] {
             assert!(deadline(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_host_and_port_or_off() {
+        let at = |host: &str, port| Ok(Place::At { host: host.to_owned(), port });
+        assert_eq!(place("127.0.0.1:0"), at("127.0.0.1", 0));
+        assert_eq!(place("lab.local:69"), at("lab.local", 69));
+        assert_eq!(place("[::1]:8080"), at("::1", 8080));
+        assert_eq!(place("off"), Ok(Place::Off));
+        for wrong in ["", "69", ":69", "host", "host:", "host:65536", "::1:69", "[::1:69"] {
+            assert!(place(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -8,6 +8,7 @@ mod console;
 mod demo;
 mod doctor;
 mod drivers;
+mod files;
 mod flash;
 mod plan;
 mod power;
@@ -56,6 +57,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
             power::run(&action, &node, force, named(exporter.as_deref())?, load()?, screen).await
         }
         Command::Console(console) => console::run(&console, load()?, screen).await,
+        Command::Files(files) => files::run(&files, screen).await,
         Command::Doctor => doctor::run(load()?, screen).await,
         Command::Sandbox { command } => sandbox::run(&command).await,
         Command::Schema { of } => schema::run(of, screen),

@@ -1,6 +1,7 @@
 //! What `--json` prints besides the events of a job: one object a line, each with the key `event`.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use flasher_core::config::Finding;
 use flasher_core::{Class, Description, Error, Event, Plan};
@@ -90,6 +91,15 @@ pub(crate) enum Message {
         voltage: f64,
         /// Amperes.
         current: f64,
+    },
+    /// A folder is being served; transfers follow.
+    Serving {
+        /// The folder.
+        root: String,
+        /// Where TFTP is served, when it is; the host is the wildcard when that was asked for.
+        tftp: Option<SocketAddr>,
+        /// Where HTTP is served, when it is.
+        http: Option<SocketAddr>,
     },
     /// What `doctor` found out about one thing.
     Health {

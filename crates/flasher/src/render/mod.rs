@@ -6,6 +6,7 @@ mod lines;
 pub(crate) mod message;
 pub(crate) mod paint;
 pub(crate) mod plan;
+pub(crate) mod transfers;
 pub(crate) mod trouble;
 pub(crate) mod units;
 pub(crate) mod verdict;
