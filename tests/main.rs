@@ -12,6 +12,7 @@ mod boards;
 mod contributing;
 mod failures;
 mod flash;
+mod interop;
 mod lab;
 mod mocked_board;
 mod qemu;

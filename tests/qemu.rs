@@ -16,7 +16,7 @@ use cases::{Case, FAULTS, PROVEN};
 
 /// Names the case to be played inside.
 const CASE: &str = "FLASHER_QEMU_CASE";
-const NAMESPACE: [&str; 5] = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
+pub(crate) const NAMESPACE: [&str; 5] = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
 /// Emulated boards are slow enough one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -69,7 +69,7 @@ fn inside(test: &str, case: &Case) -> Result<(), String> {
     Err(format!("{text}\n{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-fn run(command: &mut Command) {
+pub(crate) fn run(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {output:?}");
 }
@@ -84,6 +84,14 @@ fn bundles() -> PathBuf {
 
 /// What the cases need and this machine has not. What CI could install must be there.
 fn missing() -> Option<String> {
+    missing_board().or_else(|| {
+        let there = bundles().join("qemu-virt/manifest.yaml").is_file();
+        (!there).then(|| must_be_there("the bundles are missing: cargo xtask qemu-bundle"))
+    })
+}
+
+/// What the emulated board itself needs and this machine has not.
+pub(crate) fn missing_board() -> Option<String> {
     let works = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
     if !works(
         Command::new("unshare").args(NAMESPACE).args(["ip", "tuntap", "add", "dev", "t0", "mode", "tap"]),
@@ -91,15 +99,16 @@ fn missing() -> Option<String> {
         return Some("no root, no `ip`, or no taps: a private network namespace cannot be made".to_owned());
     }
     let board = board_qemu::Config::default();
-    let why = if !works(Command::new(&board.qemu).arg("--version")) {
-        "qemu-system-aarch64 is missing: apt-get install qemu-system-arm"
+    if !works(Command::new(&board.qemu).arg("--version")) {
+        Some(must_be_there("qemu-system-aarch64 is missing: apt-get install qemu-system-arm"))
     } else if !board.bios.is_file() {
-        "U-Boot for QEMU is missing: apt-get install u-boot-qemu"
-    } else if !bundles().join("qemu-virt/manifest.yaml").is_file() {
-        "the bundles are missing: cargo xtask qemu-bundle"
+        Some(must_be_there("U-Boot for QEMU is missing: apt-get install u-boot-qemu"))
     } else {
-        return None;
-    };
+        None
+    }
+}
+
+fn must_be_there(why: &str) -> String {
     assert!(env::var_os("CI").is_none(), "{why}");
-    Some(why.to_owned())
+    why.to_owned()
 }

@@ -6,6 +6,7 @@ mod measure;
 mod overhead;
 mod qemu;
 mod serial;
+mod servers;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -29,6 +30,8 @@ enum What {
     Bundles,
     /// A serial line, recorded and watched, against pyserial: throughput, latency, memory
     Serial,
+    /// The TFTP and HTTP servers against those of others that are installed
+    Servers(servers::Args),
 }
 
 /// Measures and prints.
@@ -39,5 +42,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         What::Qemu(args) => qemu::run(args),
         What::Bundles => bundles::run(),
         What::Serial => serial::run(),
+        What::Servers(args) => servers::run(args),
     }
 }

@@ -60,4 +60,45 @@ mod tests {
             assert_eq!(prefix(mask.parse().unwrap()), bits);
         }
     }
+
+    /// Names the test that runs inside its own namespace.
+    const INSIDE: &str = "FLASHER_NETWORK_TEST_INSIDE";
+
+    /// Runs this binary's test `name` again in a network namespace with two networks; tells whether it is inside.
+    fn is_inside(name: &str) -> bool {
+        if std::env::var_os(INSIDE).is_some() {
+            return true;
+        }
+        let networks = "ip link add v0 type veth peer name v1 && ip address add 10.1.0.1/24 dev v0 && \
+                        ip address add 10.2.0.1/24 dev v1 && ip link set v0 up && ip link set v1 up && exec \"$@\"";
+        let test = std::env::current_exe().unwrap();
+        let mut again = std::process::Command::new("unshare");
+        again.args(["--net", "sh", "-c", networks, "sh"]).arg(test).args(["--exact", name, "--nocapture"]);
+        let Ok(output) = again.env(INSIDE, "1").output() else {
+            eprintln!("skipped: no `unshare` here");
+            return false;
+        };
+        let told = String::from_utf8_lossy(&output.stderr);
+        if told.contains("Operation not permitted") && std::env::var_os("CI").is_none() {
+            eprintln!("skipped: a network namespace needs root");
+            return false;
+        }
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{told}");
+        false
+    }
+
+    #[test]
+    fn a_host_in_two_networks_faces_each_board_from_its_own() {
+        if !is_inside("network::tests::a_host_in_two_networks_faces_each_board_from_its_own") {
+            return;
+        }
+        let check = |board: &str, faces: &str| {
+            let found = facing("0.0.0.0:69".parse().unwrap(), board.parse().unwrap()).unwrap();
+            assert_eq!(found, faces.parse().unwrap());
+        };
+        check("10.1.0.9", "10.1.0.1:69");
+        check("10.2.0.9", "10.2.0.1:69");
+        let lost = facing("0.0.0.0:69".parse().unwrap(), "10.3.0.9".parse().unwrap()).unwrap_err();
+        assert_eq!(lost.to_string(), "no route from this machine to the board at 10.3.0.9");
+    }
 }

@@ -14,17 +14,20 @@ const HASTE: Duration = Duration::from_millis(2);
 pub(crate) struct Clock {
     first: Duration,
     measured: Option<(Duration, Duration)>,
+    /// The shortest round trip so far.
+    least: Option<Duration>,
     doublings: u32,
 }
 
 impl Clock {
     /// A clock that waits `first` until a round trip was measured.
     pub(crate) fn new(first: Duration) -> Self {
-        Self { first, measured: None, doublings: 0 }
+        Self { first, measured: None, least: None, doublings: 0 }
     }
 
     /// A round trip was measured, of a packet sent once only (Karn's rule).
     pub(crate) fn measure(&mut self, trip: Duration) {
+        self.least = Some(self.least.map_or(trip, |least| least.min(trip)));
         self.measured = Some(match self.measured {
             None => (trip, trip / 2),
             Some((smooth, varies)) => ((smooth * 7 + trip) / 8, (varies * 3 + smooth.abs_diff(trip)) / 4),
@@ -55,6 +58,12 @@ impl Clock {
         once.saturating_mul(1 << self.doublings).min(LONGEST)
     }
 
+    /// How long after sending again an acknowledgement is likely to be of what was sent before: not much longer than the
+    /// shortest round trip.
+    pub(crate) fn echo(&self) -> Duration {
+        self.least.map_or(Duration::ZERO, |least| least * 3 / 2)
+    }
+
     /// How long to wait when the client seems to have lost the beginning of a window.
     pub(crate) fn haste(&self) -> Duration {
         self.measured.map_or(self.first, |(smooth, _)| (smooth * 2).max(HASTE)).min(self.wait())
@@ -81,6 +90,7 @@ mod tests {
         }
         assert_eq!((clock.wait(), clock.haste()), (SHORTEST, HASTE));
         assert_eq!(clock.round_trip().map(|trip| trip.as_micros()), Some(100));
+        assert_eq!(clock.echo(), Duration::from_micros(150));
         (0..40).for_each(|_| clock.waited_in_vain());
         assert_eq!(clock.wait(), LONGEST);
     }

@@ -54,8 +54,9 @@ impl Job {
         let source = Source::new(file, length, mode, agreed.blksize);
         let burst = self.shared.bursts.recall(self.arrival.peer.ip(), agreed.windowsize);
         let Settings { first_wait, retries, .. } = self.shared.settings;
-        let (patience, answered) = (Patience { first_wait, retries }, Arc::clone(&self.answered));
-        Ok(Transfer::new(Outlet::new(socket, fits), source, &agreed, burst, patience, answered))
+        let patience = Patience { first_wait, retries };
+        let flags = (Arc::clone(&self.answered), Arc::clone(&self.shared.active));
+        Ok(Transfer::new(Outlet::new(socket, fits), source, &agreed, burst, patience, flags))
     }
 
     fn limits(&self, socket: &UdpSocket) -> Limits {

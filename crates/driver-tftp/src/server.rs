@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use flasher_core::{CancellationToken, TransferLog};
@@ -90,7 +90,8 @@ impl Server {
         let address = listener.address();
         let stopping = CancellationToken::new();
         let (bursts, stop) = (burst::Memory::default(), stopping.clone());
-        let shared = Arc::new(Shared { root, log, settings, bursts, stopping: stop });
+        let active = Arc::default();
+        let shared = Arc::new(Shared { root, log, settings, bursts, active, stopping: stop });
         let desk = Desk { shared, active: HashMap::new(), tasks: JoinSet::new(), served: 0 };
         Ok(Self { address, stopping, serving: tokio::spawn(desk.serve(listener)) })
     }
@@ -121,6 +122,8 @@ pub(crate) struct Shared {
     pub(crate) log: TransferLog,
     pub(crate) settings: Settings,
     pub(crate) bursts: burst::Memory,
+    /// Transfers under way.
+    pub(crate) active: Arc<AtomicUsize>,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -163,6 +166,7 @@ impl Desk {
     }
 
     fn forget(&mut self, ended: Option<(SocketAddr, u64)>) {
+        self.shared.active.store(self.tasks.len(), Ordering::Relaxed);
         let Some((peer, serial)) = ended else { return };
         if self.active.get(&peer).is_some_and(|active| active.serial == serial) {
             self.active.remove(&peer);
@@ -225,6 +229,7 @@ impl Desk {
             job.run().await;
             (peer, serial)
         });
+        self.shared.active.store(self.tasks.len(), Ordering::Relaxed);
     }
 
     fn is_busy(&self, peer: SocketAddr) -> bool {

@@ -1,10 +1,14 @@
 //! One file on its way to one client.
 
 use std::io;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
@@ -60,25 +64,31 @@ pub(crate) struct Transfer {
     retries: u32,
     in_vain: u32,
     haste: Haste,
-    /// Whether one block goes out alone, to hear where the client stands before the rest follows.
-    probing: bool,
+    /// When blocks went out again that the client may already have, and complain about.
+    mended: Option<Instant>,
     deadline: Instant,
     /// The newest block that was sent once only, and when.
     timed: Option<(u64, Instant)>,
     answered: Arc<AtomicBool>,
+    /// Transfers of the server under way.
+    active: Arc<AtomicUsize>,
     bytes: u64,
     resends: u64,
 }
 
+/// Round trips shorter than this are those of this machine's own network.
+const GLANCE: Duration = Duration::from_micros(50);
+
 impl Transfer {
-    /// `answered` is set when the client answers at all; `burst` is what its network took before.
+    /// `answered` is set when the client answers at all, `active` counts the server's transfers; `burst` is what the
+    /// client's network took before.
     pub(crate) fn new(
         outlet: Outlet,
         source: Source,
         agreed: &Agreed,
         burst: Burst,
         patience: Patience,
-        answered: Arc<AtomicBool>,
+        (answered, active): (Arc<AtomicBool>, Arc<AtomicUsize>),
     ) -> Self {
         Self {
             outlet,
@@ -91,10 +101,11 @@ impl Transfer {
             retries: patience.retries,
             in_vain: 0,
             haste: Haste::No,
-            probing: false,
+            mended: None,
             deadline: Instant::now() + patience.first_wait,
             timed: None,
             answered,
+            active,
             bytes: 0,
             resends: 0,
         }
@@ -123,8 +134,8 @@ impl Transfer {
     /// Sends until every block is acknowledged.
     pub(crate) async fn run(&mut self) -> Result<(), End> {
         while !self.window.is_finished() {
-            let pause = self.send_burst().await?;
-            let until = if self.window.is_used_up() { self.deadline } else { Instant::now() + pause };
+            self.send_burst().await?;
+            let until = if self.window.is_used_up() { self.deadline } else { Instant::now() + Burst::PAUSE };
             self.listen(until).await?;
         }
         Ok(())
@@ -134,27 +145,39 @@ impl Transfer {
         &self.outlet.socket
     }
 
-    /// Gives the pause before the next burst.
-    async fn send_burst(&mut self) -> Result<Duration, End> {
-        let probing = std::mem::take(&mut self.probing);
-        let (blocks, pause) =
-            if probing { (1, self.clock.haste()) } else { (self.burst.size(), Burst::PAUSE) };
+    async fn send_burst(&mut self) -> Result<(), End> {
+        let blocks = self.burst.size();
         self.make(blocks).await?;
         let due = self.window.due(blocks);
-        if due.is_empty() {
-            return Ok(pause);
+        if !due.is_empty() {
+            self.send(due.clone()).await?;
+            self.count(due.end - due.start, due.end - 1);
         }
-        let payloads = self.window.made(due.clone());
+        Ok(())
+    }
+
+    /// Sends blocks that were made.
+    async fn send(&mut self, numbers: Range<u64>) -> Result<(), End> {
+        let payloads = self.window.made(numbers.clone());
         let sent = match &payloads[..] {
-            [option_ack] if due.start == 0 => self.socket().send(option_ack).await.map(drop),
-            payloads => self.outlet.send(due.start, payloads, self.blksize).await,
+            [option_ack] if numbers.start == 0 => self.socket().send(option_ack).await.map(drop),
+            payloads => self.outlet.send(numbers.start, payloads, self.blksize).await,
         };
         // Any other failure to send is a loss like others: the timer sees to it.
         if sent.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
             return Err(End::PortClosed);
         }
-        self.count(due.end - due.start, due.end - 1);
-        Ok(pause)
+        Ok(())
+    }
+
+    /// Sends blocks under way once more, to hear from the client where it stands.
+    async fn probe(&mut self, numbers: Range<u64>) -> Result<(), End> {
+        self.send(numbers.clone()).await?;
+        self.resends += numbers.end - numbers.start;
+        self.timed = None;
+        let now = Instant::now();
+        (self.mended, self.deadline) = (Some(now), now + self.clock.wait());
+        Ok(())
     }
 
     /// Makes the blocks that are to be sent and were not made before.
@@ -171,8 +194,12 @@ impl Transfer {
         let now = Instant::now();
         let again = self.window.sent(blocks);
         self.resends += again;
+        if again > 0 {
+            self.mended = Some(now);
+        }
         self.timed = (again == 0).then_some((newest, now));
-        self.deadline = now + self.clock.wait();
+        let wait = if self.haste == Haste::Armed { self.clock.haste() } else { self.clock.wait() };
+        self.deadline = now + wait;
     }
 
     /// Hears the client until something changes, or until then.
@@ -180,12 +207,17 @@ impl Transfer {
         // One byte more than any ERROR text worth reading; longer packets are cut, which does no harm.
         let mut buffer = [0; 516];
         let mut until = until;
+        if let Some(received) = self.glance(&mut buffer)
+            && self.hear(received, &buffer).await?
+        {
+            return Ok(());
+        }
         loop {
             if Instant::now() >= until {
-                return self.time_is_up();
+                return self.time_is_up().await;
             }
             let Ok(received) = timeout_at(until, self.socket().recv(&mut buffer)).await else {
-                return self.time_is_up();
+                return self.time_is_up().await;
             };
             let changed = self.hear(received, &buffer).await?;
             if changed {
@@ -193,6 +225,23 @@ impl Transfer {
             }
             until = until.min(self.deadline);
         }
+    }
+
+    /// On this machine's own network an answer comes sooner than a thread could be put to sleep and woken: then, and when
+    /// nobody else is being served, it is waited for awake, for at most some ten microseconds.
+    fn glance(&self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+        let trip = self.clock.round_trip().filter(|trip| *trip < GLANCE)?;
+        if self.active.load(Ordering::Relaxed) > 1 {
+            return None;
+        }
+        let begun = Instant::now();
+        while begun.elapsed() < trip * 2 {
+            match recv(self.socket().as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
+                Err(Errno::EAGAIN) => std::hint::spin_loop(),
+                received => return Some(received.map_err(io::Error::from)),
+            }
+        }
+        None
     }
 
     /// What arrived meanwhile may make sending again needless.
@@ -228,16 +277,22 @@ impl Transfer {
         self.answered.store(true, Ordering::Relaxed);
         let heard = self.window.take(number);
         match heard {
-            Heard::All { bytes } => self.progress(bytes, None),
-            Heard::Some { bytes, blocks } => self.progress(bytes, Some(blocks)),
+            Heard::All { bytes } => {
+                self.progress(bytes);
+                self.mended = None;
+                self.burst.arrived();
+            }
+            Heard::Some { bytes, blocks } => {
+                self.progress(bytes);
+                self.mend(blocks);
+            }
             Heard::Again => self.hurry(),
             Heard::Foreign => {}
         }
         matches!(heard, Heard::All { .. } | Heard::Some { .. })
     }
 
-    /// `arrived` is how many blocks of a window came before the first that did not.
-    fn progress(&mut self, bytes: u64, arrived: Option<u64>) {
+    fn progress(&mut self, bytes: u64) {
         self.bytes += bytes;
         let newest = self.timed.filter(|(number, _)| Some(*number) == self.window.acknowledged());
         if let Some((_, at)) = newest {
@@ -247,9 +302,18 @@ impl Transfer {
         self.clock.progressed();
         self.in_vain = 0;
         self.haste = Haste::No;
-        match arrived {
-            None => self.burst.arrived(),
-            Some(blocks) => self.burst.lost_after(blocks),
+    }
+
+    /// The client has `blocks` more and wants the next one. When that one went out again just now, the client may have
+    /// complained before it came, or about a block it got twice: then only what is new follows, and the timer sees to the
+    /// rest soon. To send the window once more for each complaint would keep every window going out twice for ever.
+    fn mend(&mut self, blocks: u64) {
+        if self.mended.is_some_and(|at| at.elapsed() < self.clock.echo()) {
+            self.haste = Haste::Armed;
+            self.deadline = self.deadline.min(Instant::now() + self.clock.haste());
+        } else {
+            self.burst.lost_after(blocks);
+            self.window.rewind();
         }
     }
 
@@ -264,25 +328,37 @@ impl Transfer {
         }
     }
 
-    fn time_is_up(&mut self) -> Result<(), End> {
+    /// A client that is merely busy must not find window after window waiting, for its receive ring would overflow. So
+    /// single blocks ask for its word first: the last one, which it confirms or complains about. The others follow only once
+    /// before the waits have become long.
+    async fn time_is_up(&mut self) -> Result<(), End> {
         if !self.window.is_used_up() {
             return Ok(()); // only the pause between bursts is over
         }
+        let all = self.window.under_way();
+        let (first, last) = (all.start..all.start + 1, all.end - 1..all.end);
         if self.haste == Haste::Armed {
             self.haste = Haste::Used;
-        } else {
-            self.in_vain += 1;
-            self.haste = Haste::No;
-            self.clock.waited_in_vain();
-            self.burst.nothing_heard(self.in_vain);
+            self.probe(first.clone()).await?;
+            if first != last {
+                self.probe(last).await?;
+            }
+            // Having got the first, the client complains about the last. That is no echo: the rest goes out.
+            self.mended = None;
+            return Ok(());
         }
+        self.in_vain += 1;
+        self.haste = Haste::No;
+        self.clock.waited_in_vain();
+        self.burst.nothing_heard(self.in_vain);
         if self.in_vain > self.retries {
             return Err(End::Silence(self.in_vain));
         }
-        self.window.rewind();
-        // A client that has the block says how far it has got. To send it the whole window instead would make it complain
-        // about every block it has, and each complaint would call for the same blocks again.
-        self.probing = true;
-        Ok(())
+        let others = all.start..last.start;
+        match self.in_vain {
+            2 | 6.. if !others.is_empty() => self.probe(others).await,
+            4 => self.probe(first).await,
+            _ => self.probe(last).await,
+        }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Window {
 pub(crate) enum Heard {
     /// Everything sent has arrived.
     All { bytes: u64 },
-    /// So many blocks have arrived, and what follows was lost.
+    /// So many blocks have arrived; of what follows, something was lost, or is still under way.
     Some { bytes: u64, blocks: u64 },
     /// The last acknowledgement again.
     Again,
@@ -100,13 +100,13 @@ impl Window {
             return Heard::Foreign;
         }
         let bytes = (0..distance).map(|_| self.drop_first()).sum();
-        if self.next > self.base {
-            // What follows is lost. Or an acknowledgement overtook blocks sent again: then they are sent once more.
-            self.rewind();
-            return Heard::Some { bytes, blocks: distance };
-        }
-        self.next = self.base;
-        Heard::All { bytes }
+        self.next = self.next.max(self.base);
+        if self.next > self.base { Heard::Some { bytes, blocks: distance } } else { Heard::All { bytes } }
+    }
+
+    /// The numbers of the blocks under way: sent and not acknowledged.
+    pub(crate) fn under_way(&self) -> Range<u64> {
+        self.base..self.next
     }
 
     /// Whether every block of the file was acknowledged.
@@ -159,8 +159,7 @@ mod tests {
                 let number = (base as i64 + offset) as u16;
                 assert_eq!(window.take(number), heard, "{base} {offset}");
                 assert_eq!(window.base, base + moved, "{base} {offset}");
-                let resent = matches!(heard, Heard::Some { .. } | Heard::All { .. });
-                assert_eq!(window.next, if resent { window.base } else { base + 8 }, "{base} {offset}");
+                assert_eq!(window.under_way(), base + moved..base + 8, "{base} {offset}");
             }
         }
     }
@@ -199,6 +198,8 @@ mod tests {
     fn what_was_sent_before_is_counted_as_sent_again() {
         let mut window = full(4, 1);
         assert_eq!(window.take(2), Heard::Some { bytes: 2, blocks: 2 });
+        assert_eq!(window.due(100), 5..7);
+        window.rewind();
         window.add(Bytes::from_static(b"x"), false);
         window.add(Bytes::from_static(b"x"), false);
         assert_eq!((window.due(100), window.made(3..7).len()), (3..7, 4));

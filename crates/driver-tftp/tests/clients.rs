@@ -1,6 +1,7 @@
 //! Stories of boot loaders and the server, over real sockets: an own client, and curl, tftp-hpa and atftp where installed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)] // helpers of tests
+#![allow(dead_code, reason = "the peer is shared with other tests")]
 
 mod peer;
 
@@ -146,8 +147,13 @@ async fn files_arrive_over_a_network_that_loses_repeats_and_reorders() {
     let stage = Stage::new().await;
     let bytes = pattern(400_000);
     stage.write("file", &bytes);
-    let troubles: [&'static [Fate]; 4] =
-        [&[Fate::Drop], &[Fate::Twice], &[Fate::Late], &[Fate::Drop, Fate::Twice, Fate::Late]];
+    let troubles: [&'static [Fate]; 5] = [
+        &[Fate::Drop],
+        &[Fate::Twice],
+        &[Fate::Late],
+        &[Fate::Slow(3), Fate::Slow(40)],
+        &[Fate::Drop, Fate::Twice, Fate::Late, Fate::Slow(10)],
+    ];
     let server = stage.server.address();
     let mut cases = tokio::task::JoinSet::new();
     for (windowsize, fates) in

@@ -95,8 +95,13 @@ pub(crate) fn flasher(root: &Path) -> Result<PathBuf> {
     if !status.success() {
         bail!("the release build failed");
     }
+    Ok(release(root))
+}
+
+/// Where the release binary is.
+pub(crate) fn release(root: &Path) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(target.join("release/flasher"))
+    target.join("release/flasher")
 }
 
 /// Fills a file with `length` bytes: 64 KiB blocks, of which `data` percent look random and the rest are zeros.

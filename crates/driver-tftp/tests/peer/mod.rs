@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -92,8 +92,12 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn ask(server: SocketAddr, packet: &[u8]) -> Self {
-        let local = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-        let socket = UdpSocket::bind(local).await.unwrap();
+        let local = if server.is_ipv4() { "0.0.0.0" } else { "::" };
+        Self::ask_from(local.parse().unwrap(), server, packet).await
+    }
+
+    pub(crate) async fn ask_from(local: IpAddr, server: SocketAddr, packet: &[u8]) -> Self {
+        let socket = UdpSocket::bind((local, 0)).await.unwrap();
         socket.send_to(packet, server).await.unwrap();
         Self { socket, peer: None, buffer: vec![0; 66_000] }
     }
@@ -131,7 +135,20 @@ pub(crate) async fn fetch(
     patience: Duration,
 ) -> io::Result<Fetched> {
     let asking = request(1, file.as_bytes(), mode, options);
-    let mut client = Client::ask(server, &asking).await;
+    let client = Client::ask(server, &asking).await;
+    receive(client, server, &asking, patience).await
+}
+
+/// [`fetch`], once the request is out.
+///
+/// # Errors
+/// Those of [`fetch`].
+pub(crate) async fn receive(
+    mut client: Client,
+    server: SocketAddr,
+    asking: &[u8],
+    patience: Duration,
+) -> io::Result<Fetched> {
     let mut fetched = Fetched::default();
     let (mut blksize, mut window) = (512, 1);
     let (mut good, mut due, mut complained) = (0_u64, 1_u64, None);
@@ -147,7 +164,7 @@ pub(crate) async fn fetch(
             }
             match client.peer {
                 Some(_) => client.send(&ack(good)).await,
-                None => drop(client.socket.send_to(&asking, server).await.unwrap()),
+                None => drop(client.socket.send_to(asking, server).await.unwrap()),
             }
             due = good + window;
             continue;
@@ -219,6 +236,8 @@ pub(crate) enum Fate {
     Twice,
     /// After the packet that follows in the same direction.
     Late,
+    /// After so many milliseconds, whatever goes before.
+    Slow(u64),
 }
 
 /// Relays one client to `server`. `fate` decides by direction (true: towards the client) and count from 0.
@@ -235,7 +254,7 @@ pub(crate) async fn relay_from(
     server: SocketAddr,
     mut fate: impl FnMut(bool, u64) -> Fate + Send + 'static,
 ) -> SocketAddr {
-    let front = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (front, back) = (Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap()), Arc::new(back));
     let address = front.local_addr().unwrap();
     tokio::spawn(async move {
         let (mut client, mut transfer) = (None, server);
@@ -261,6 +280,17 @@ pub(crate) async fn relay_from(
                 Fate::Drop => vec![],
                 Fate::Twice => vec![packet.clone(), packet],
                 Fate::Late => late[side].replace(packet).into_iter().collect(),
+                Fate::Slow(milliseconds) => {
+                    let (socket, to) = match (to_client, client) {
+                        (true, Some(client)) => (Arc::clone(&front), client),
+                        _ => (Arc::clone(&back), transfer),
+                    };
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                        drop(socket.send_to(&packet, to).await);
+                    });
+                    vec![]
+                }
             };
             if fate != Fate::Late {
                 out.extend(late[side].take());
