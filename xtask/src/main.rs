@@ -11,6 +11,7 @@
 mod bench;
 mod edit;
 mod gpio_guest;
+mod fuzz;
 mod new_board;
 mod new_driver;
 mod qemu_bundle;
@@ -48,6 +49,8 @@ enum Command {
     QemuBundle(qemu_bundle::Args),
     /// Bring a kernel with a GPIO chip for the tests of the GPIO driver
     GpioGuest,
+    /// Feed the parsers of what comes from the network with made-up input for a while
+    Fuzz(fuzz::Args),
     /// Measure against a peer in the same run; prints figures, asserts none
     Bench(bench::Args),
 }
@@ -71,6 +74,7 @@ fn run(command: Command) -> Result<()> {
         Command::Schemas => schemas::run(),
         Command::QemuBundle(args) => qemu_bundle::run(&args),
         Command::GpioGuest => gpio_guest::run(),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => bench::run(&args),
     }
 }

@@ -25,6 +25,8 @@
 //!
 //! Nothing below the root can be written, and nothing outside it read, by `..` or by symbolic links.
 
+#![allow(unexpected_cfgs, reason = "`fuzzing` is set by `cargo xtask fuzz`")]
+
 mod address;
 mod burst;
 mod clock;
@@ -32,6 +34,8 @@ mod config;
 mod driver;
 mod end;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod job;
 mod options;
 mod outlet;
