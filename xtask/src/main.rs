@@ -10,8 +10,8 @@
 
 mod bench;
 mod edit;
-mod gpio_guest;
 mod fuzz;
+mod gpio_guest;
 mod new_board;
 mod new_driver;
 mod qemu_bundle;

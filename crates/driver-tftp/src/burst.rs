@@ -14,7 +14,7 @@ const REMEMBERED: usize = 1024;
 
 /// How many blocks go out at once. Loss by chance changes nothing, for smaller bursts would not help; losses after the same
 /// number of blocks again and again are a receive ring or a switch that overflows, and that number becomes the burst. It
-/// doubles after some windows without loss.
+/// doubles after some windows without loss, and after a loss all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Burst {
     size: u16,
@@ -38,15 +38,16 @@ impl Burst {
         self.size
     }
 
-    /// `blocks` of a window came, the next one did not.
+    /// `blocks` of a window that was sent for the first time came, the next one did not.
     pub(crate) fn lost_after(&mut self, blocks: u64) {
         let run = (blocks % u64::from(self.size)) as u16;
         let is_alike = run > 0 && self.run.is_some_and(|before| before.abs_diff(run) <= 1);
         self.alike = if is_alike { self.alike.saturating_add(1) } else { 0 };
         (self.run, self.clean) = (Some(run), 0);
-        if self.alike >= ALIKE {
-            self.size = run;
-            self.alike = 0;
+        if self.size < self.windowsize {
+            self.grow(); // smaller bursts did not help
+        } else if self.alike >= ALIKE {
+            (self.size, self.alike) = (run, 0);
         }
     }
 
@@ -62,9 +63,13 @@ impl Burst {
     pub(crate) fn arrived(&mut self) {
         self.clean = self.clean.saturating_add(1);
         if self.clean >= CLEAN && self.size < self.windowsize {
-            self.size = self.size.saturating_mul(2).min(self.windowsize);
-            self.clean = 0;
+            self.grow();
         }
+    }
+
+    fn grow(&mut self) {
+        self.size = self.size.saturating_mul(2).min(self.windowsize);
+        (self.clean, self.alike) = (0, 0);
     }
 }
 
@@ -115,6 +120,7 @@ mod tests {
         check(&[Some(8), Some(9), None, Some(8)], &[16, 16, 16, 8]);
         check(&[Some(3), Some(11), Some(5), Some(14), Some(1)], &[16; 5]);
         check(&[Some(0), Some(0), Some(0), Some(0)], &[16; 4]);
+        check(&[Some(4), Some(4), Some(4), Some(2), Some(1), Some(7)], &[16, 16, 4, 8, 16, 16]);
         check(
             &[Some(4), Some(4), Some(4), None, None, None, None, None, None, None, None],
             &[16, 16, 4, 4, 4, 4, 8, 8, 8, 8, 16],

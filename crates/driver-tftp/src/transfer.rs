@@ -283,8 +283,11 @@ impl Transfer {
                 self.burst.arrived();
             }
             Heard::Some { bytes, blocks } => {
+                if self.mended.is_none() && self.haste != Haste::Used {
+                    self.burst.lost_after(blocks);
+                }
                 self.progress(bytes);
-                self.mend(blocks);
+                self.mend();
             }
             Heard::Again => self.hurry(),
             Heard::Foreign => {}
@@ -304,15 +307,14 @@ impl Transfer {
         self.haste = Haste::No;
     }
 
-    /// The client has `blocks` more and wants the next one. When that one went out again just now, the client may have
+    /// The client has some more and wants the next block. When that one went out again just now, the client may have
     /// complained before it came, or about a block it got twice: then only what is new follows, and the timer sees to the
     /// rest soon. To send the window once more for each complaint would keep every window going out twice for ever.
-    fn mend(&mut self, blocks: u64) {
+    fn mend(&mut self) {
         if self.mended.is_some_and(|at| at.elapsed() < self.clock.echo()) {
             self.haste = Haste::Armed;
             self.deadline = self.deadline.min(Instant::now() + self.clock.haste());
         } else {
-            self.burst.lost_after(blocks);
             self.window.rewind();
         }
     }
@@ -329,20 +331,18 @@ impl Transfer {
     }
 
     /// A client that is merely busy must not find window after window waiting, for its receive ring would overflow. So
-    /// single blocks ask for its word first: the last one, which it confirms or complains about. The others follow only once
-    /// before the waits have become long.
+    /// single blocks ask for its word first. The last one is confirmed or complained about; but a client complains only once
+    /// about the same gap, so when it has, it gets the block it misses with it. Most of the others follow only once before
+    /// the waits have become long, and then the first one again, for a client that has it now says how far it got.
     async fn time_is_up(&mut self) -> Result<(), End> {
         if !self.window.is_used_up() {
             return Ok(()); // only the pause between bursts is over
         }
         let all = self.window.under_way();
-        let (first, last) = (all.start..all.start + 1, all.end - 1..all.end);
+        let first = all.start..all.start + 1;
         if self.haste == Haste::Armed {
             self.haste = Haste::Used;
-            self.probe(first.clone()).await?;
-            if first != last {
-                self.probe(last).await?;
-            }
+            self.ask(all).await?;
             // Having got the first, the client complains about the last. That is no echo: the rest goes out.
             self.mended = None;
             return Ok(());
@@ -354,11 +354,20 @@ impl Transfer {
         if self.in_vain > self.retries {
             return Err(End::Silence(self.in_vain));
         }
-        let others = all.start..last.start;
+        let middle = first.end..all.end.saturating_sub(2);
         match self.in_vain {
-            2 | 6.. if !others.is_empty() => self.probe(others).await,
-            4 => self.probe(first).await,
-            _ => self.probe(last).await,
+            2 | 6.. if !middle.is_empty() => {
+                self.probe(middle).await?;
+                self.probe(first).await
+            }
+            1 if self.mended.is_none() => self.probe(all.end - 1..all.end).await,
+            _ => self.ask(all).await,
         }
+    }
+
+    /// The first and the last of these blocks once more.
+    async fn ask(&mut self, blocks: Range<u64>) -> Result<(), End> {
+        self.probe(blocks.start..blocks.start + 1).await?;
+        if blocks.end > blocks.start + 1 { self.probe(blocks.end - 1..blocks.end).await } else { Ok(()) }
     }
 }
