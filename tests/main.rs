@@ -11,6 +11,7 @@
 mod boards;
 mod contributing;
 mod failures;
+mod faults;
 mod flash;
 mod interop;
 mod lab;

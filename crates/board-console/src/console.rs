@@ -78,17 +78,23 @@ impl Console {
     /// Sends `bytes` as they are, at the pace of [`Self::set_pacing`]. What arrives meanwhile is buffered.
     ///
     /// # Errors
-    /// [`Error::Timeout`] when the stream does not take them within 5 s (plus what pacing needs), [`Error::Closed`]
-    /// when it ended, [`Error::Io`] when it failed.
+    /// [`Error::Timeout`] when the stream does not take them within 5 s (each of them, when they are paced: a busy
+    /// machine makes pauses longer), [`Error::Closed`] when it ended, [`Error::Io`] when it failed.
     pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.transcript.sent(bytes);
-        let paced = self.state.pacing.saturating_mul(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-        let within = SEND_WITHIN.saturating_add(paced);
-        match timeout(within, self.write(bytes)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(source)) => Err(self.stream_error(source, "the stream to take what is sent")),
-            Err(_) => Err(self.timeout_error("room in the stream for what is sent", within)),
+        let pacing = self.state.pacing;
+        let step = if pacing.is_zero() { bytes.len().max(1) } else { 1 };
+        for piece in bytes.chunks(step) {
+            match timeout(SEND_WITHIN, self.write(piece)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(source)) => return Err(self.stream_error(source, "the stream to take what is sent")),
+                Err(_) => return Err(self.timeout_error("room in the stream for what is sent", SEND_WITHIN)),
+            }
+            if !pacing.is_zero() {
+                sleep(pacing).await;
+            }
         }
+        Ok(())
     }
 
     /// Waits for one of `patterns`. The match that begins earliest in the stream wins, of several at one place the
@@ -226,20 +232,12 @@ impl Console {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let pacing = self.state.pacing;
-        let step = if pacing.is_zero() { bytes.len().max(1) } else { 1 };
-        for piece in bytes.chunks(step) {
-            let mut rest = piece;
-            while !rest.is_empty() {
-                let written = self.write_some(rest).await?;
-                rest = &rest[written..];
-            }
-            self.stream.flush().await?;
-            if !pacing.is_zero() {
-                sleep(pacing).await;
-            }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let written = self.write_some(rest).await?;
+            rest = &rest[written..];
         }
-        Ok(())
+        self.stream.flush().await
     }
 
     /// Writes what the stream takes; reads while it takes nothing, as the board may be waiting for us to do so.

@@ -13,6 +13,7 @@ use super::kill::kill_all;
 use super::safety;
 use super::tools;
 use crate::config::Config;
+use crate::counters::Counters;
 use crate::error::SimError;
 
 /// Folders of the guest.
@@ -46,8 +47,13 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// Lays the folder out inside `folder`, the board's. `flips` is how often the fault knob has struck before.
-    pub(crate) fn make(config: &Config, folder: &Path, medium: &Path, flips: u64) -> Result<Self, SimError> {
+    /// Lays the folder out inside `folder`, the board's. `so_far` tells how often fault knobs have struck before.
+    pub(crate) fn make(
+        config: &Config,
+        folder: &Path,
+        medium: &Path,
+        so_far: &Counters,
+    ) -> Result<Self, SimError> {
         let bytes = fs::metadata(medium).map_err(SimError::file("look at", medium))?.len();
         let marker = format!("SIM_BOARD_ID={:016x}", RandomState::new().build_hasher().finish());
         let home = Self { root: folder.join("guest"), marker, medium: medium.to_owned(), bytes };
@@ -59,7 +65,7 @@ impl Home {
         }
         home.devices(config)?;
         home.control_files()?;
-        home.tools(config, flips)?;
+        home.tools(config, so_far)?;
         safety::give_tree_to_guest(&home.root)?;
         Ok(home)
     }
@@ -150,7 +156,7 @@ impl Home {
         self.file("etc/hostname", "sim\n", 0o644)
     }
 
-    fn tools(&self, config: &Config, flips: u64) -> Result<(), SimError> {
+    fn tools(&self, config: &Config, so_far: &Counters) -> Result<(), SimError> {
         let faults = &config.faults;
         let hidden = |name: &str| {
             let no_fetch = faults.no_network && ["wget", "curl"].contains(&name);
@@ -167,12 +173,13 @@ impl Home {
             let bash = hosttools::find("bash").ok_or(SimError::Tools(vec!["bash"]))?;
             self.link(bash, hosttools::OWN_SHELL)?;
         }
-        let scripts = tools::Scripts::new(config, &self.root, &self.medium, flips)?;
+        let scripts = tools::Scripts::new(config, &self.root, &self.medium, so_far)?;
         for (name, text) in scripts.all() {
             self.file(&format!("bin/{name}"), &text, 0o755)?;
         }
         self.file("functions", &scripts.functions(), 0o644)?;
         self.file("profile", &scripts.profile(&config.shell_prompt), 0o644)?;
+        self.file("written", "0\n", 0o644)?;
         self.file("flips", &scripts.flips(), 0o644)
     }
 }

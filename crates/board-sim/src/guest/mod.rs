@@ -50,8 +50,8 @@ pub(crate) async fn run(machine: &mut Machine) -> End {
 async fn start(machine: &mut Machine) -> Result<Session, SimError> {
     let (config, folder, medium) =
         (Arc::clone(&machine.config), machine.folder.clone(), machine.medium.clone());
-    let flips = machine.tally.read().flips;
-    let home = blocking(move || Home::make(&config, &folder, &medium, flips)).await?;
+    let so_far = machine.tally.read();
+    let home = blocking(move || Home::make(&config, &folder, &medium, &so_far)).await?;
     let session = Session::new(&home, machine.config.block_names())?;
     *machine.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(home);
     Ok(session)

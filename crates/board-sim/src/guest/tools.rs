@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::hosttools;
 use crate::config::Config;
+use crate::counters::Counters;
 use crate::error::SimError;
 
 /// Tools whose text needs no more than the placeholders; name and text.
@@ -26,6 +27,12 @@ const PLAIN: &[(&str, &str)] = &[
     ("hwclock", include_str!("tools/quiet.sh")),
     ("mdev", include_str!("tools/quiet.sh")),
 ];
+/// How many bytes may be written in this power cycle until the power is cut; nothing when it is not.
+fn cut(config: &Config, so_far: &Counters) -> String {
+    let left = config.faults.cut_power_after_bytes.filter(|_| so_far.power_cuts == 0);
+    left.map(|limit| limit.0.saturating_sub(so_far.written_bytes).to_string()).unwrap_or_default()
+}
+
 /// Tools that fail when the board has no network, where the real ones were.
 const FETCHERS: &[&str] = &["wget", "curl"];
 
@@ -38,7 +45,12 @@ pub(crate) struct Scripts<'c> {
 }
 
 impl<'c> Scripts<'c> {
-    pub(crate) fn new(config: &'c Config, root: &Path, medium: &Path, flips: u64) -> Result<Self, SimError> {
+    pub(crate) fn new(
+        config: &'c Config,
+        root: &Path,
+        medium: &Path,
+        so_far: &Counters,
+    ) -> Result<Self, SimError> {
         let faults = &config.faults;
         let tool = |name: &'static str| match hosttools::find(name) {
             Some(path) => Ok(path.display().to_string()),
@@ -56,12 +68,13 @@ impl<'c> Scripts<'c> {
             ("@FULL_AT@", number(faults.full_at)),
             ("@WRITE_ERROR@", number(faults.write_error)),
             ("@READ_ERROR@", number(faults.read_error_at)),
+            ("@CUT@", cut(config, so_far)),
             ("@SLOW@", number(faults.slow.filter(|rate| rate.0 > 0))),
             ("@STUCK@", if faults.dd_stuck { "yes" } else { "" }.to_owned()),
             ("@NETWORK@", if faults.no_network { "" } else { "yes" }.to_owned()),
             ("@ESC@", "\x1b".to_owned()),
         ];
-        Ok(Self { config, places, flips })
+        Ok(Self { config, places, flips: so_far.flips })
     }
 
     /// Name and text of each tool.

@@ -71,6 +71,17 @@ fi
 
 [ -z "@STUCK@" ] || exec @ROOT@/bin/sleep 1000000
 
+# The power goes in the middle of a write: what was to come after that never does.
+if [ -n "@CUT@" ]; then
+    read -r before <@ROOT@/written
+    left=$((@CUT@ - before))
+    if [ $((${count:-1} * obs)) -ge "$left" ]; then
+        @DD@ "$@" count=$((left / obs)) conv=notrunc 2>/dev/null
+        echo "wrote $left" >@ROOT@/control
+        exec @ROOT@/bin/sleep 1000000
+    fi
+fi
+
 start=$((seek * obs))
 [ -z "$byte_seek" ] || start=$seek
 limit=@FULL_AT@ complaint='No space left on device'
@@ -125,5 +136,6 @@ if [ -n "@SLOW@" ]; then
     thousandths=$((written * 1000 / @SLOW@))
     @ROOT@/bin/sleep "$((thousandths / 1000)).$(printf %03d $((thousandths % 1000)))"
 fi
+[ -z "@CUT@" ] || echo $((before + written)) >@ROOT@/written
 echo "wrote $written" >@ROOT@/control
 exit $code
