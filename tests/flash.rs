@@ -1,7 +1,7 @@
 //! Flashes that end proven: the medium equals the image, whatever it was packed with, and the receipt says so.
 
 use disk_image::Digest;
-use flasher_core::flash::PowerState;
+use flasher_core::flash::{PowerState, RangeKind, Verify};
 use flasher_core::{Event, FlashJob, Step, Verdict};
 
 use crate::lab::{Lab, MEDIUM, has, noise, sample};
@@ -87,6 +87,29 @@ async fn whatever_tools_the_board_has_the_flash_is_proven() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_read_back_is_written_and_never_called_proven() {
+    let lab = Lab::new("");
+    let content = sample();
+    for (verify, data, zeros) in [(Verify::Off, false, false), (Verify::Mapped, true, false)] {
+        let job = FlashJob { verify, ..lab.job(&lab.image(&content, None)) };
+        let (receipt, _) = lab.flash(job).await;
+        assert_eq!((receipt.verdict, receipt.exit_code()), (Verdict::Written, 0), "{:#?}", receipt.failure);
+        assert!(lab.medium()[..content.len()] == content, "{verify:?}");
+        let medium = receipt.medium.unwrap();
+        assert_eq!((medium.verify, medium.read_back_sha256), (verify, None));
+        for range in medium.ranges.iter().skip(1) {
+            let read = if range.kind == RangeKind::Data { data } else { zeros };
+            assert_eq!(range.read_back.is_some(), read, "{verify:?} {range:?}");
+        }
+        lab.wipe();
+    }
+    // A medium that forgets is not noticed when nothing is read: that is what the verdict says.
+    let lab = Lab::new("flip_bit: { offset: 700000, mask: 4 }");
+    let job = FlashJob { verify: Verify::Mapped, ..lab.job(&lab.image(&content, None)) };
+    assert_eq!(lab.flash(job).await.0.verdict, Verdict::Failed, "data is read back and differs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_target_by_controller_address_is_found() {
     let lab = Lab::new("");
     let content = noise(400_000, 4);
@@ -123,7 +146,7 @@ async fn a_demanded_digest_is_checked_against_source_or_image() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_noisy_console_delays_and_does_not_mislead() {
-    for faults in ["kernel_lines: 40", "drop_console: 1500", "boot_delay_ms: 1500", "wget_missing: true"] {
+    for faults in ["kernel_lines: 40", "drop_console: 4000", "boot_delay_ms: 1500", "wget_missing: true"] {
         let lab = Lab::new(faults);
         let content = sample();
         let (receipt, _) = lab.flash(lab.job(&lab.image(&content, None))).await;

@@ -13,7 +13,7 @@ use crate::source::SourceChoices;
 
 pub use crate::receipt::{
     BoardFacts, Failure, ImageFacts, MediumFacts, PowerEvidence, PowerState, RangeFacts, RangeKind, Receipt,
-    TranscriptFacts, Verdict,
+    TranscriptFacts, Verdict, Verify,
 };
 
 /// What to flash, where to, and how hard to try.
@@ -43,6 +43,8 @@ pub struct FlashJob {
     pub power_off: bool,
     /// Text (a regular expression) on the console that proves the new system boots.
     pub expect_boot: Option<String>,
+    /// How much of the medium is read back; only all of it ends proven.
+    pub verify: Verify,
     /// Decode the whole image before power on.
     pub check_first: bool,
     /// Where everything the board printed is kept.
@@ -67,6 +69,7 @@ impl FlashJob {
             deadline: None,
             power_off: true,
             expect_boot: None,
+            verify: Verify::Full,
             check_first: false,
             transcript: None,
             stop: CancellationToken::new(),

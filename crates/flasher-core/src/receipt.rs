@@ -14,6 +14,9 @@ use crate::event::Step;
 pub enum Verdict {
     /// The bytes read back from the medium equal the image.
     Proven,
+    /// All was written, but not all was read back, as the job asked for (`verify` says how much was).
+    #[serde(rename = "written, not proven")]
+    Written,
     /// It failed; the receipt's `failure` names the cause.
     Failed,
 }
@@ -86,15 +89,15 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The class of the failure, or none when proven.
+    /// The class of the failure, or none when there is none.
     pub fn class(&self) -> Option<Class> {
         self.failure.as_ref().map(|failure| failure.class)
     }
 
-    /// Exit code of a command that ends with this receipt: 0 only when proven.
+    /// Exit code of a command that ends with this receipt: 0 when proven, or written as the job asked for.
     pub fn exit_code(&self) -> u8 {
         match (self.verdict, &self.failure) {
-            (Verdict::Proven, None) => 0,
+            (Verdict::Proven | Verdict::Written, None) => 0,
             (_, Some(failure)) => failure.class.exit_code(),
             (Verdict::Failed, None) => Class::Internal.exit_code(),
         }
@@ -121,6 +124,7 @@ pub struct ImageFacts {
     /// The block map that was used, and how much of the image it vouches for.
     pub block_map: Option<String>,
     /// Whether it came out of the cache, decoded already.
+    #[serde(default)]
     pub cached: bool,
 }
 
@@ -160,6 +164,9 @@ pub struct MediumFacts {
     pub data_written: u64,
     /// Bytes of zeros the board wrote by itself.
     pub zeros_written: u64,
+    /// How much was to be read back; receipts of former versions do not say, and read back everything.
+    #[serde(default)]
+    pub verify: Verify,
     /// Every range of the image, in order.
     pub ranges: Vec<RangeFacts>,
 }
@@ -179,6 +186,30 @@ pub struct RangeFacts {
     pub read_back: Option<String>,
     /// How often it was written.
     pub writes: u32,
+}
+
+/// How much of the medium is read back and compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// Everything the image cares about: only this ends proven.
+    #[default]
+    Full,
+    /// Only what the image has data for; zeros are written and not read back.
+    Mapped,
+    /// Nothing but the first block.
+    Off,
+}
+
+impl Verify {
+    /// Whether a range of this kind is read back.
+    pub fn reads(self, kind: RangeKind) -> bool {
+        match kind {
+            RangeKind::Data => self != Self::Off,
+            RangeKind::Zero => self == Self::Full,
+            RangeKind::DontCare => false,
+        }
+    }
 }
 
 /// What the image has in a range.

@@ -118,6 +118,15 @@ pub(crate) enum Command {
         #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
+    /// Check that a receipt proves what it says, by itself and against an image
+    ///
+    /// Exit code 0 when it proves that the whole image is on the medium; that of its failure when it tells of one.
+    VerifyReceipt {
+        /// The receipt, as `--receipt` keeps it
+        receipt: PathBuf,
+        /// The image it should be of: a file, an http(s) URL or `-`
+        image: Option<String>,
+    },
     /// Print a JSON Schema
     Schema {
         /// Of what
@@ -212,6 +221,16 @@ pub(crate) enum SchemaOf {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum VerifyChoice {
+    /// Everything the image cares about
+    Full,
+    /// Only what the image has data for; ends as `written, not proven`
+    Mapped,
+    /// Nothing but the first block; ends as `written, not proven`
+    Off,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum DemoBoard {
     /// A simulated board in this process
     Sim,
@@ -290,6 +309,9 @@ pub(crate) struct FlashArgs {
     /// SHA-256 that the source or the decoded image must have
     #[arg(long, value_name = "HEX", value_parser = sha256, help_heading = "Proof")]
     pub(crate) sha256: Option<String>,
+    /// How much of the medium is read back; only all of it ends proven
+    #[arg(long, value_enum, value_name = "HOW", default_value = "full", help_heading = "Proof")]
+    pub(crate) verify: VerifyChoice,
     /// Decode the whole image before power on
     #[arg(long, help_heading = "Proof")]
     pub(crate) check_first: bool,

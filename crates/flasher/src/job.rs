@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use flasher_core::flash::Verify;
 use flasher_core::{CancellationToken, Error, FlashJob, Result};
 
-use crate::args::FlashArgs;
+use crate::args::{FlashArgs, VerifyChoice};
 
 /// Longest bearer token, bytes.
 const LONGEST_BEARER: usize = 4096;
@@ -35,6 +36,11 @@ pub(crate) fn flash_job(args: &FlashArgs, stop: CancellationToken) -> Result<Fla
         deadline: args.deadline,
         power_off: !args.no_power_off,
         expect_boot: args.expect_boot.clone(),
+        verify: match args.verify {
+            VerifyChoice::Full => Verify::Full,
+            VerifyChoice::Mapped => Verify::Mapped,
+            VerifyChoice::Off => Verify::Off,
+        },
         check_first: args.check_first,
         transcript: args.transcript.clone(),
         stop,

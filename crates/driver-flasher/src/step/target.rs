@@ -45,6 +45,7 @@ pub(crate) async fn check(
         device: device.clone(),
         size,
         identity,
+        verify: session.job.verify,
         ..MediumFacts::default()
     });
     if let Some(length) = image.decoded_length() {

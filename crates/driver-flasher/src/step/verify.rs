@@ -1,6 +1,6 @@
 //! Step 10: every range is read back around the page cache and compared; what differs is written once more.
 
-use disk_image::{Image, Range, RangeKind};
+use disk_image::{Image, Range};
 use flasher_core::{Class, Error, Result};
 
 use super::read_back::{self, Wanted};
@@ -20,8 +20,8 @@ pub(crate) async fn all(
     guest: &mut Guest,
 ) -> Result<Checked> {
     let ranges = &written.summary.ranges;
-    let all: Vec<usize> =
-        (1..ranges.len()).filter(|index| ranges[*index].kind != RangeKind::DontCare).collect();
+    let how = session.job.verify;
+    let all: Vec<usize> = (1..ranges.len()).filter(|index| how.reads(write::kind(&ranges[*index]))).collect();
     let differing = compare(session, target, ranges, &all, guest).await?;
     if differing.is_empty() {
         return Ok(Checked(()));

@@ -83,13 +83,18 @@ pub(crate) async fn again(
         .help("flash again from a source that stays the same"))
 }
 
-fn facts(range: &Range) -> RangeFacts {
-    let (offset, length, sha256) = (range.offset, range.length, range.sha256.to_string());
-    let kind = match range.kind {
+/// What the image has in a range, in the words of the receipt.
+pub(crate) fn kind(range: &Range) -> flash::RangeKind {
+    match range.kind {
         RangeKind::Data => flash::RangeKind::Data,
         RangeKind::Zero => flash::RangeKind::Zero,
         RangeKind::DontCare => flash::RangeKind::DontCare,
-    };
+    }
+}
+
+fn facts(range: &Range) -> RangeFacts {
+    let (offset, length, sha256) = (range.offset, range.length, range.sha256.to_string());
+    let kind = kind(range);
     let writes = u32::from(offset >= BLOCK && range.kind != RangeKind::DontCare);
     RangeFacts { offset, length, kind, sha256, read_back: None, writes }
 }

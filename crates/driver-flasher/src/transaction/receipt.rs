@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use disk_image::Digest;
-use flasher_core::flash::{MediumFacts, RangeFacts, RangeKind, TranscriptFacts};
+use flasher_core::flash::{MediumFacts, RangeFacts, RangeKind, TranscriptFacts, Verify};
 use flasher_core::{Class, Error, Failure, Receipt, Result, Verdict};
 
 use super::run::{Run, State};
@@ -26,7 +26,7 @@ impl Run {
         Receipt {
             schema: 1,
             tool: format!("flasher {}", env!("CARGO_PKG_VERSION")),
-            verdict: if failure.is_none() { Verdict::Proven } else { Verdict::Failed },
+            verdict: verdict(failure.as_ref(), &state),
             failure,
             started: self.started,
             seconds: self.begun.elapsed().as_secs_f64(),
@@ -60,6 +60,15 @@ fn unreadable(file: &Path, error: &std::io::Error) -> String {
     format!("cannot read the transcript `{}` for its digest: {error}", file.display())
 }
 
+/// Proven is what was read back in full; an audited flash that was asked to read less is written.
+fn verdict(failure: Option<&Failure>, state: &State) -> Verdict {
+    match (failure, &state.medium) {
+        (Some(_), _) => Verdict::Failed,
+        (None, Some(medium)) if medium.verify == Verify::Full => Verdict::Proven,
+        (None, _) => Verdict::Written,
+    }
+}
+
 /// Looks at the facts once more, independently of the steps that gathered them.
 fn audit(proof: &Proof, state: &State) -> Result<()> {
     let bug = |what: &str| {
@@ -73,16 +82,20 @@ fn audit(proof: &Proof, state: &State) -> Result<()> {
     if !covers(medium, proof.length) {
         return bug("the ranges do not cover the image");
     }
-    if !medium.ranges.iter().all(is_borne_out) {
+    if !medium.ranges.iter().all(|range| is_borne_out(range, medium.verify)) {
         return bug("a range was not read back, or differs");
     }
     Ok(())
 }
 
-fn is_borne_out(range: &RangeFacts) -> bool {
+/// Nothing is written where the image does not care; what is to be read back equals the image, and so does the first
+/// block whatever else is read.
+fn is_borne_out(range: &RangeFacts, verify: Verify) -> bool {
+    let read = range.read_back.as_ref() == Some(&range.sha256);
     match range.kind {
         RangeKind::DontCare => range.writes == 0,
-        RangeKind::Data | RangeKind::Zero => range.read_back.as_ref() == Some(&range.sha256),
+        kind if verify.reads(kind) || range.offset == 0 => read,
+        _ => range.writes > 0 && (read || range.read_back.is_none()),
     }
 }
 

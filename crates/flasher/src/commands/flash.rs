@@ -145,10 +145,10 @@ fn tell(receipt: &Receipt, kept: Option<&str>, screen: &Screen) -> io::Result<()
     }
     match &receipt.failure {
         Some(failure) => screen.aside(&trouble::failed(receipt, failure, kept, err)),
-        None if receipt.verdict == Verdict::Proven && !screen.is_json() => {
-            screen.text(&verdict::proven(receipt, kept, out))?;
+        None if receipt.verdict != Verdict::Failed && !screen.is_json() => {
+            screen.text(&verdict::good(receipt, kept, out))?;
         }
-        None if receipt.verdict == Verdict::Proven => {}
+        None if receipt.verdict != Verdict::Failed => {}
         None => screen.aside("error: the flash failed and its receipt names no cause; this is a bug\n"),
     }
     Ok(())

@@ -17,6 +17,7 @@ mod sandbox;
 mod schema;
 mod serve;
 mod shell_env;
+mod verify_receipt;
 
 use std::path::{Path, PathBuf};
 
@@ -60,6 +61,9 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Files(files) => files::run(&files, screen).await,
         Command::Doctor => doctor::run(load()?, screen).await,
         Command::Sandbox { command } => sandbox::run(&command).await,
+        Command::VerifyReceipt { receipt, image } => {
+            verify_receipt::run(&receipt, image.as_deref(), screen).await
+        }
         Command::Schema { of } => schema::run(of, screen),
         Command::Completions { shell } => completions::run(shell, screen),
     }

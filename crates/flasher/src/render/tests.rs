@@ -54,6 +54,7 @@ fn receipt() -> Receipt {
             identity: [("model".to_owned(), "SD64G\x1b[2J".to_owned())].into(),
             read_back: Some("direct".to_owned()),
             digests_by: None,
+            verify: Default::default(),
             read_back_sha256: Some("44".repeat(32)),
             data_written: 12 << 20,
             zeros_written: 36 << 20,
@@ -81,7 +82,7 @@ fn failed() -> (Receipt, Failure) {
 
 #[test]
 fn a_proven_flash_names_its_evidence() {
-    insta::assert_snapshot!(verdict::proven(&receipt(), Some("receipt.json"), Paint::plain()), @r#"
+    insta::assert_snapshot!(verdict::good(&receipt(), Some("receipt.json"), Paint::plain()), @r#"
     proven  48 MiB on emmc (/dev/mmcblk0) of board sim in 1 min 23 s, attempt 2
       image       https://***@host/os.img.xz, xz
       source      sha256:1111111111111111111111111111111111111111111111111111111111111111
@@ -104,7 +105,7 @@ fn a_proven_flash_names_its_evidence() {
 fn a_range_that_differs_is_never_called_equal() {
     let mut receipt = receipt();
     receipt.medium.as_mut().unwrap().ranges[1].read_back = None;
-    let text = verdict::proven(&receipt, None, Paint::plain());
+    let text = verdict::good(&receipt, None, Paint::plain());
     assert!(text.contains("3 ranges, 2 equal"), "{text}");
 }
 

@@ -2,17 +2,21 @@
 
 use std::fmt::Write;
 
-use flasher_core::Receipt;
 use flasher_core::flash::{BoardFacts, MediumFacts, RangeFacts, RangeKind};
+use flasher_core::{Receipt, Verdict};
 
 use super::paint::Paint;
 use super::trouble::power;
 use super::units::{bytes, seconds, tame};
 
-/// What was proven, on which board, with every digest. Ends with a newline.
-pub(crate) fn proven(receipt: &Receipt, kept: Option<&str>, paint: Paint) -> String {
+/// What was proven, or only written, on which board, with every digest. Ends with a newline.
+pub(crate) fn good(receipt: &Receipt, kept: Option<&str>, paint: Paint) -> String {
     let (image, board) = (&receipt.image, &receipt.board);
-    let mut text = format!("{}  {}\n", paint.good(&paint.bold("proven")), headline(receipt));
+    let word = match receipt.verdict {
+        Verdict::Written => paint.bold("written, not proven"),
+        Verdict::Proven | Verdict::Failed => paint.good(&paint.bold("proven")),
+    };
+    let mut text = format!("{word}  {}\n", headline(receipt));
     let mut fact = |key: &str, value: String| {
         let key = paint.dim(&format!("  {key:<11}"));
         let _ = writeln!(text, "{key} {}", tame(&value)); // into memory
@@ -71,9 +75,14 @@ fn headline(receipt: &Receipt) -> String {
 fn read_back(medium: &MediumFacts) -> Vec<String> {
     let cared: Vec<&RangeFacts> =
         medium.ranges.iter().filter(|range| range.kind != RangeKind::DontCare).collect();
+    let unread = cared.iter().filter(|range| range.read_back.is_none()).count();
     let count = cared.len();
     let equal = cared.iter().filter(|range| range.read_back.as_ref() == Some(&range.sha256)).count();
-    let equal = if equal == count { "all equal".to_owned() } else { format!("{equal} equal") };
+    let equal = match (equal == count, unread) {
+        (true, _) => "all equal".to_owned(),
+        (false, 0) => format!("{equal} equal"),
+        (false, _) => format!("{equal} equal, {unread} not read back"),
+    };
     let how = medium.read_back.as_deref().map(|how| match how {
         "direct" => ", read past the page cache".to_owned(),
         "dropped" => ", read after the page cache was dropped".to_owned(),
