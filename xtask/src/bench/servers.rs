@@ -16,7 +16,7 @@ use anyhow::{Result, bail};
 use super::measure;
 use crate::workspace::Workspace;
 
-/// Set inside the namespace.
+/// Set inside the namespace, to the number of the process outside, for those inside are the same in every namespace.
 const INSIDE: &str = "FLASHER_BENCH_SERVERS_INSIDE";
 
 /// What to measure.
@@ -41,15 +41,17 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let root = Workspace::load()?.root;
     let folder = args.peers.clone().unwrap_or_else(|| root.join("target/tftp-peers"));
-    if std::env::var_os(INSIDE).is_none() {
+    let Some(number) = std::env::var_os(INSIDE) else {
         measure::flasher(&root)?;
         if !args.alone && "http".contains(&args.only) {
             peers::build_axum(&folder)?;
         }
         return again_inside();
-    }
+    };
     succeed(Command::new("ip").args(["link", "set", "lo", "up"]))?;
-    let lab = std::env::temp_dir().join(format!("flasher-bench-{}", std::process::id()));
+    // tftpd-hpa resolves its own address only on a machine that has another one than loopback's.
+    succeed(Command::new("ip").args(["address", "replace", "10.99.9.1/32", "dev", "lo"]))?;
+    let lab = std::env::temp_dir().join(format!("flasher-bench-{}", number.display()));
     let bench =
         Bench { flasher: measure::release(&root), peers: folder, lab, runs: args.runs, alone: args.alone };
     let outcome = bench.measured(&args.only);
@@ -61,7 +63,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
 fn again_inside() -> Result<()> {
     let mut again = Command::new("unshare");
     again.args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc"]);
-    succeed(again.arg(std::env::current_exe()?).args(std::env::args_os().skip(1)).env(INSIDE, "1"))
+    succeed(
+        again
+            .arg(std::env::current_exe()?)
+            .args(std::env::args_os().skip(1))
+            .env(INSIDE, std::process::id().to_string()),
+    )
 }
 
 fn succeed(command: &mut Command) -> Result<()> {
