@@ -2,6 +2,7 @@
 
 mod bundles;
 mod image;
+mod exporter;
 mod measure;
 mod overhead;
 mod qemu;
@@ -22,6 +23,8 @@ pub(crate) struct Args {
 enum What {
     /// Decoding against zstd, xz and pigz, and flashes to a file against curl, xzcat and dd, and bmaptool
     Image(image::Args),
+    /// `flasher serve` beside Jumpstarter's own exporter, both asked by the same unmodified client
+    Exporter,
     /// What a flash costs beside moving the bytes: the simulated board against curl, dd and sha256sum
     Overhead,
     /// A proven flash of the emulated board against a plain script with wget and dd, for four images
@@ -38,6 +41,7 @@ enum What {
 pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.what {
         What::Image(args) => image::run(args),
+        What::Exporter => exporter::run(),
         What::Overhead => overhead::run(),
         What::Qemu(args) => qemu::run(args),
         What::Bundles => bundles::run(),

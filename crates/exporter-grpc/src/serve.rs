@@ -43,7 +43,7 @@ const HEADERS: u32 = 32 * 1024;
 /// A silent client is asked for a sign of life after this, and is gone without one after as much again.
 const SILENCE: Duration = Duration::from_secs(20);
 /// A client that has connected says something within this time.
-const FIRST_WORD: Duration = Duration::from_secs(60);
+const FIRST_WORD: Duration = Duration::from_secs(10);
 /// Pause after a failed accept: the reason is usually a bound of the system.
 const PAUSE: Duration = Duration::from_millis(100);
 

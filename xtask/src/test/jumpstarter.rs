@@ -41,6 +41,15 @@ pub(super) fn ensure(root: &Path) -> Result<()> {
     fs::write(folder.join("stamp"), stamp).context("the stamp cannot be written")
 }
 
+/// The folder of the environment, made when it is missing or old.
+///
+/// # Errors
+/// When Python 3.11 or the packages cannot be had.
+pub(crate) fn folder(root: &Path) -> Result<PathBuf> {
+    ensure(root)?;
+    Ok(place(root))
+}
+
 fn place(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from).join(FOLDER)
 }

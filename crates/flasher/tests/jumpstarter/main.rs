@@ -9,6 +9,7 @@
 
 mod clients;
 mod flashing;
+mod hostile;
 mod lab;
 mod lifetime;
 mod remote;
