@@ -1,8 +1,8 @@
 //! `cargo xtask bench WHAT`: figures as ratios to a peer measured in the same run; never asserted, only printed.
 
 mod bundles;
-mod image;
 mod exporter;
+mod image;
 mod measure;
 mod overhead;
 mod qemu;
