@@ -42,6 +42,10 @@ impl PowerDriver for QemuPower {
     async fn state(&self) -> Result<Option<bool>> {
         Ok(Some(self.0.is_on().await))
     }
+
+    fn is_virtual(&self) -> bool {
+        true
+    }
 }
 
 /// Its stream is let go of when dropped, so there is nothing to close.

@@ -38,6 +38,10 @@ impl PowerDriver for SimPower {
     async fn state(&self) -> Result<Option<bool>> {
         Ok(Some(self.0.is_on().await))
     }
+
+    fn is_virtual(&self) -> bool {
+        true
+    }
 }
 
 #[async_trait]

@@ -14,7 +14,7 @@ use flasher_core::{
 use serde_json::{Value, json};
 
 use crate::config::FlasherConfig;
-use crate::{bundle, step, transaction, trouble};
+use crate::{bundle, route, step, transaction, trouble};
 
 /// Flashes a board through its serial line, its power switch and its network.
 #[derive(Debug)]
@@ -148,6 +148,13 @@ impl Flasher for BaseFlasher {
 
     async fn manifest(&self) -> Result<String> {
         Ok(self.bundle().await?.manifest_text().to_owned())
+    }
+
+    async fn route(&self) -> Result<Option<String>> {
+        if self.power.is_virtual() {
+            return Ok(Some("the board lives on this machine and brings its network with it".to_owned()));
+        }
+        route::tell(&route::own_addresses()?, self.config.network.as_ref()).map(Some)
     }
 
     fn defaults(&self) -> Defaults {

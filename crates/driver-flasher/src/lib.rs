@@ -11,6 +11,7 @@
 //! * `guest`: the script that runs on the board, and the words it answers with
 //! * `frames`: the image as a stream the script understands
 //! * `network`: which of our addresses faces the board
+//! * `route`: whether this machine and the board are in one network
 //! * `evidence`: what the file servers saw, put beside what the board said
 
 mod bundle;
@@ -20,6 +21,7 @@ pub mod flasher;
 mod frames;
 mod guest;
 mod network;
+mod route;
 mod step;
 mod transaction;
 mod trouble;

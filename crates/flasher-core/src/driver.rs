@@ -66,6 +66,11 @@ pub trait PowerDriver: Driver {
         Ok(None)
     }
 
+    /// Whether the board lives on this machine, simulated or emulated, and its network comes and goes with its power.
+    fn is_virtual(&self) -> bool {
+        false
+    }
+
     /// Power off, wait, power on; a switch that does this by itself may know better.
     ///
     /// # Errors
@@ -370,6 +375,15 @@ pub trait Flasher: Driver {
     /// # Errors
     /// When the bundle is missing or its manifest is wrong.
     async fn manifest(&self) -> Result<String>;
+
+    /// How this machine and the board reach each other, in words, as far as that can be told before the board is on;
+    /// none when there is nothing to tell.
+    ///
+    /// # Errors
+    /// When no network of this machine is the board's.
+    async fn route(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// What the config chose for jobs that choose nothing.
     fn defaults(&self) -> Defaults;

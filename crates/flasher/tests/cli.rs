@@ -352,6 +352,23 @@ fn doctor_names_every_fault_of_a_broken_set_up_with_its_remedy() {
 }
 
 #[test]
+fn doctor_tells_whether_a_board_is_in_reach() {
+    let doctor = |network: &str, children: &str, board: &str| {
+        let config = format!("{{ flasher_bundle: ./b, tftp_dir: ./t, http_dir: ./h{network} }}");
+        let flasher = format!("type: flasher, config: {config}, children: {{ {children} }}");
+        Lab::with(&format!("export:\n  storage: {{ {flasher} }}\n{board}")).run(&["doctor"])
+    };
+    let real = "serial: { type: serial, config: { url: 'loop://' } }, power: { type: power-mock }";
+    let ran = doctor(", network: { address: 203.0.113.7 }", real, "");
+    // A machine in a sandbox has no network at all.
+    let away = ["board's network 203.0.113.0/24", "no network interface but loopback"];
+    assert!(ran.code == 4 && away.iter().any(|it| ran.out.contains(it)), "{}", ran.out);
+    let virtual_board = "serial: { ref: board.serial }, power: { ref: board.power }";
+    let ran = doctor("", virtual_board, "  board: { type: sim-board, config: { size: 64MiB } }\n");
+    assert!(ran.out.contains("the board lives on this machine"), "{}", ran.out);
+}
+
+#[test]
 fn several_may_watch_a_line_and_one_may_type() {
     let folder = tempfile::tempdir().unwrap();
     let echo = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

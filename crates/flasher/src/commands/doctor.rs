@@ -39,6 +39,11 @@ async fn look(tree: &DeviceTree, screen: &Screen) -> Result<bool, Failure> {
         });
         healthy &= tell(path, found, width, screen)?;
     }
+    for (path, device) in &nodes {
+        if let Some(found) = route(device).await {
+            healthy &= tell(path, found, width, screen)?;
+        }
+    }
     for (subject, found) in machine {
         healthy &= tell(&subject, found, width, screen)?;
     }
@@ -55,6 +60,12 @@ async fn node(device: &Device) -> Result<String> {
         Device::Power(switch, _) => switch.state().await.map(state),
         other => Ok(format!("{}, ready", other.kind())),
     }
+}
+
+/// The way to the board, of a flasher that can tell.
+async fn route(device: &Device) -> Option<Result<String>> {
+    let Device::Flasher(flasher) = device else { return None };
+    flasher.route().await.transpose()
 }
 
 fn state(on: Option<bool>) -> String {
