@@ -15,7 +15,6 @@ use flasher_core::flash::PowerState;
 use flasher_core::{
     ContentServer, Device, DriverType, Event, FlashJob, Flasher, Receipt, Step, Verdict, Wiring,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::cases::{Case, Ends, Fault};
 use crate::lab::{noise, pack};
@@ -84,7 +83,6 @@ impl Bench {
         fs::write(folder.join("disk"), vec![0xa5; DISK]).unwrap();
         let bundle = bundle(case, folder);
         let board = QemuBoard::new(board(case, folder));
-        prepare(case, &board).await;
         let children = BTreeMap::from([
             ("power".to_owned(), Device::Power(board.power(), None)),
             ("serial".to_owned(), Device::Serial(board.serial())),
@@ -181,6 +179,9 @@ fn board(case: &Case, folder: &Path) -> Config {
     if case.fault == Fault::GarbageEnvironment {
         fs::write(&environment, noise(FLASH, 9)).unwrap();
     }
+    if case.fault == Fault::NotInterruptible {
+        uninterruptible(&environment);
+    }
     let keeps = matches!(case.fault, Fault::GarbageEnvironment | Fault::NotInterruptible);
     let network = Network { dhcp: case.fault != Fault::StaticAddress, ..Network::default() };
     Config {
@@ -191,32 +192,14 @@ fn board(case: &Case, folder: &Path) -> Config {
     }
 }
 
-/// What has to be done on the board beforehand: an environment that offers no prompt and never ends.
-async fn prepare(case: &Case, board: &Arc<QemuBoard>) {
-    if case.fault != Fault::NotInterruptible {
-        return;
-    }
-    let mut line = board.serial().open().await.unwrap();
-    board.power().on().await.unwrap();
-    until(&mut line, "stop autoboot", "x").await;
-    until(&mut line, "=> ", "setenv bootdelay -2\n").await;
-    until(&mut line, "=> ", "setenv bootcmd reset\n").await;
-    until(&mut line, "=> ", "saveenv\n").await;
-    until(&mut line, "OK", "").await;
-    board.power().off().await.unwrap();
-}
-
-/// Reads until `text`, then types `answer`.
-async fn until(line: &mut Box<dyn flasher_core::ByteStream>, text: &str, answer: &str) {
-    let mut seen = String::new();
-    let mut byte = [0; 256];
-    let patience = std::time::Duration::from_secs(120);
-    while !seen.contains(text) {
-        let read = tokio::time::timeout(patience, line.read(&mut byte)).await;
-        let count = read.unwrap_or_else(|_| panic!("no `{text}` in: {seen}")).unwrap();
-        seen.push_str(&String::from_utf8_lossy(&byte[..count]));
-    }
-    line.write_all(answer.as_bytes()).await.unwrap();
+/// An environment that offers no prompt and never ends. Made with U-Boot's own tool: the flash of QEMU before 8 takes no
+/// buffered writes from `saveenv`.
+fn uninterruptible(environment: &Path) {
+    let text = environment.with_extension("txt");
+    fs::write(&text, "bootdelay=-2\nbootcmd=reset\n").unwrap();
+    let made = Command::new("mkenvimage").args(["-s", "0x40000", "-o"]).args([environment, &text]).status();
+    assert!(made.unwrap().success());
+    fs::File::options().write(true).open(environment).unwrap().set_len(FLASH as u64).unwrap();
 }
 
 /// The bundle of the case; a changed copy of it when the fault is in the bundle.
