@@ -9,7 +9,7 @@ use std::process::Command;
 /// Where this chore keeps its own cargo-deny, below the root.
 const OWN: &str = "target/tools";
 /// The release line `deny.toml` is written for.
-const VERSION: &str = "0.20";
+const VERSION: &str = "^0.20";
 
 /// Runs cargo-deny, which CI builds when it is absent; advisories only when their database can be had.
 pub(super) fn run(root: &Path) -> Result<Outcome> {
