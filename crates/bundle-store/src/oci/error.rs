@@ -159,19 +159,30 @@ impl Asked {
     pub(super) fn failed(&self, fault: Fault) -> OciError {
         match fault {
             Fault::RequestError(fault) if fault.is_timeout() => self.unreachable("it did not answer in time"),
-            Fault::RequestError(fault) => self.unreachable(&chain(&fault.without_url())),
+            Fault::RequestError(fault) => match fault.status() {
+                Some(status) => self.status(status.as_u16()),
+                None => self.unreachable(&chain(&fault.without_url())),
+            },
             Fault::UnauthorizedError { .. } => self.denied(),
             // The library says so of a token server that refuses, and puts that server's page into the text.
             Fault::AuthenticationFailure(_) => self.denied(),
-            Fault::ServerError { code: 401 | 403, .. } => self.denied(),
-            Fault::ServerError { code: 404, .. } | Fault::ImageManifestNotFoundError(_) => self.not_found(),
-            Fault::ServerError { code, .. } => self.refused(format!("it answers with status {code}")),
+            Fault::ImageManifestNotFoundError(_) => self.not_found(),
+            Fault::ServerError { code, .. } => self.status(code),
             Fault::RegistryError { envelope, .. } => self.envelope(&envelope.errors),
             Fault::DigestError(fault) => {
                 let reason = format!("the registry's digest does not fit: {fault}");
                 OciError::Manifest { reference: self.reference.clone(), reason }
             }
             fault => self.refused(fault.to_string()),
+        }
+    }
+
+    /// An answer that is no success.
+    fn status(&self, code: u16) -> OciError {
+        match code {
+            401 | 403 => self.denied(),
+            404 => self.not_found(),
+            code => self.refused(format!("it answers with status {code}")),
         }
     }
 
