@@ -14,7 +14,8 @@ use flasher_core::{
 use serde_json::{Value, json};
 
 use crate::config::FlasherConfig;
-use crate::{bundle, route, step, transaction, trouble};
+use crate::staging::Staging;
+use crate::{bundle, route, transaction, trouble};
 
 /// Flashes a board through its serial line, its power switch and its network.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl BaseFlasher {
         let files =
             blocking(move || bundle.files(variant.as_deref()).map_err(|error| trouble::bundle(&error)))
                 .await?;
-        step::services::stage(&files, root).await
+        Staging::default().fill(&files, root).await
     }
 
     /// The variant in use; none means the manifest's default.

@@ -22,6 +22,7 @@ mod frames;
 mod guest;
 mod network;
 mod route;
+mod staging;
 mod step;
 mod transaction;
 mod trouble;

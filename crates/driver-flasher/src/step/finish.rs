@@ -1,7 +1,6 @@
 //! Step 12: the new system is seen to boot when asked for; then everything is put into its final state.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use board_console::Pattern;
@@ -49,7 +48,7 @@ pub(crate) async fn settle(session: Session<'_>, proven: bool) -> Result<()> {
     }
     let http = bounded("stopping the HTTP server", session.flasher.http.stop()).await;
     let tftp = bounded("stopping the TFTP server", session.flasher.tftp.stop()).await;
-    remove(session, session.run.take_staged()).await;
+    session.run.staging().clear().await.into_iter().for_each(|kept| session.run.warn(kept));
     let power = power_down(session, proven).await;
     let settled = http.and(tftp).and(power);
     // A failure before has a step of its own.
@@ -79,12 +78,4 @@ async fn bounded<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result
     outcome.unwrap_or_else(|_| {
         Err(Error::infrastructure(format!("{what} took longer than {} s", SETTLE.as_secs())))
     })
-}
-
-async fn remove(session: Session<'_>, staged: Vec<PathBuf>) {
-    for file in staged {
-        if let Err(error) = tokio::fs::remove_file(&file).await {
-            session.run.warn(format!("cannot remove the staged file `{}`: {error}", file.display()));
-        }
-    }
 }

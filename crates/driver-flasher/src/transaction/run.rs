@@ -10,6 +10,7 @@ use flasher_core::flash::{BoardFacts, ImageFacts, MediumFacts, PowerEvidence, Po
 use flasher_core::{Event, FlashJob, Progress, Result, Step};
 
 use crate::evidence::Evidence;
+use crate::staging::Staging;
 
 /// Shared by all steps of a job.
 pub(crate) struct Run {
@@ -39,7 +40,7 @@ pub(super) struct State {
     pub(super) warnings: Vec<String>,
     pub(super) transcript: Option<Transcript>,
     pub(super) transcript_file: Option<std::path::PathBuf>,
-    pub(super) staged: Vec<std::path::PathBuf>,
+    pub(super) staging: Staging,
 }
 
 impl Run {
@@ -56,7 +57,7 @@ impl Run {
             warnings: Vec::new(),
             transcript: None,
             transcript_file: job.transcript.clone(),
-            staged: Vec::new(),
+            staging: Staging::default(),
         };
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Self {
@@ -105,6 +106,7 @@ impl Run {
         state.attempts = attempt;
         state.steps.clear();
         state.medium = None;
+        state.staging = Staging::default();
     }
 
     pub(crate) fn step_now(&self) -> Step {
@@ -191,12 +193,9 @@ impl Run {
         self.state().step = step;
     }
 
-    pub(crate) fn set_staged(&self, files: Vec<std::path::PathBuf>) {
-        self.state().staged = files;
-    }
-
-    pub(crate) fn take_staged(&self) -> Vec<std::path::PathBuf> {
-        std::mem::take(&mut self.state().staged)
+    /// The boot files of this attempt.
+    pub(crate) fn staging(&self) -> Staging {
+        self.state().staging.clone()
     }
 }
 
