@@ -14,23 +14,59 @@ use futures_util::{Stream, StreamExt, stream};
 use server_kit::Reader;
 
 use crate::report::Report;
+use crate::wire::{self, SPAN, Spans};
 
 /// Largest piece read, counted and handed over at once, bytes. Smaller ones cost calls, larger ones the processor's cache.
 const PIECE: usize = 128 * 1024;
 
-/// The bytes `start..end` of a file.
+/// The bytes `start..end` of a file: where there are `spans` and the page cache has them, the kernel sends all but the last
+/// piece. That one is read when everything else has gone, so that a body is whole only when the file was until then.
 ///
-/// The stream gives `UnexpectedEof` when the file has become shorter.
-pub(crate) fn of_file(file: File, start: u64, end: u64) -> ContentStream {
-    let reader = Reader::new(file).reusing();
-    Box::pin(stream::try_unfold((reader, start), move |(mut reader, at)| async move {
-        let wanted = (end - at).min(PIECE as u64);
-        if wanted == 0 {
+/// The stream gives `UnexpectedEof` when the file has become shorter, and another error when it was written to.
+pub(crate) fn of_file(file: File, start: u64, end: u64, spans: Option<Spans>) -> ContentStream {
+    let pieces = FilePieces { reader: Reader::new(file).reusing(), at: start, end, spans };
+    Box::pin(stream::try_unfold(pieces, |mut pieces| async move {
+        Ok(pieces.next().await?.map(|piece| (piece, pieces)))
+    }))
+}
+
+struct FilePieces {
+    reader: Reader,
+    /// Offset of the next piece.
+    at: u64,
+    end: u64,
+    spans: Option<Spans>,
+}
+
+impl FilePieces {
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let left = self.end - self.at;
+        if left == 0 {
             return Ok(None);
         }
-        let piece = reader.read(at, wanted as usize).await?;
-        Ok(Some((piece, (reader, at + wanted))))
-    }))
+        let piece = match self.span(left) {
+            Some(stand_in) => stand_in,
+            None => self.read(left).await?,
+        };
+        self.at += piece.len() as u64;
+        Ok(Some(piece))
+    }
+
+    fn span(&self, left: u64) -> Option<Bytes> {
+        let spans = self.spans.as_ref()?;
+        let length = left.checked_sub(PIECE as u64)?.min(SPAN as u64) as usize;
+        let is_fit = length > 0 && self.reader.is_at_hand(self.at, length);
+        is_fit.then(|| spans.hand_over(self.reader.file(), self.at, length))
+    }
+
+    async fn read(&mut self, left: u64) -> io::Result<Bytes> {
+        if left <= PIECE as u64
+            && let Some(spans) = &self.spans
+        {
+            spans.all_sent().await;
+        }
+        self.reader.read(self.at, left.min(PIECE as u64) as usize).await
+    }
 }
 
 /// One body under way. Reports its outcome when dropped.
@@ -43,6 +79,7 @@ pub(crate) struct Body {
     ended: bool,
     failure: Option<String>,
     content: Option<Content>,
+    spans: Option<Spans>,
     report: Report,
     begun: Instant,
     cuts: Vec<(CancellationToken, &'static str)>,
@@ -66,6 +103,7 @@ impl Body {
             ended: false,
             failure: None,
             content: None,
+            spans: None,
             report,
             begun: Instant::now(),
             cuts: Vec::new(),
@@ -76,6 +114,12 @@ impl Body {
     /// Counts what is handed over in `content`.
     pub(crate) fn counting(mut self, content: Content) -> Self {
         self.content = Some(content);
+        self
+    }
+
+    /// When the body ends early because a span could not be sent, that is why.
+    pub(crate) fn sent_by(mut self, spans: Option<Spans>) -> Self {
+        self.spans = spans;
         self
     }
 
@@ -105,7 +149,8 @@ impl Body {
     }
 
     fn hand_over(&mut self) -> io::Result<Bytes> {
-        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        let most = if wire::is_stand_in(&self.rest) { SPAN } else { PIECE };
+        let piece = self.rest.split_to(self.rest.len().min(most));
         let bytes = piece.len() as u64;
         if let Some(length) = self.length.filter(|length| self.sent + bytes > *length) {
             return Err(io::Error::other(format!("the content is longer than its {length} bytes")));
@@ -123,6 +168,9 @@ impl Body {
         }
         if self.length.map_or(self.ended, |length| self.sent == length) {
             return None;
+        }
+        if let Some(reason) = self.spans.as_ref().and_then(Spans::failure) {
+            return Some(reason);
         }
         let cut = self.cuts.iter().find(|(token, _)| token.is_cancelled());
         Some(cut.map_or("the client closed the connection", |(_, reason)| reason).to_owned())
@@ -154,5 +202,31 @@ impl Drop for Body {
             }
             None => self.report.done(self.sent, self.begun),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_but_the_last_piece_of_a_file_in_memory_is_left_to_the_kernel() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![7; 2 * SPAN + PIECE]).unwrap();
+        let reader = Reader::new(file.try_clone().unwrap());
+        if !reader.is_at_hand(0, 1) {
+            eprintln!("skipped: this file system cannot tell what is in the page cache");
+            return;
+        }
+        let mut pieces = of_file(file, 0, (2 * SPAN + PIECE) as u64, Some(Spans::default()));
+        for _ in 0..2 {
+            let piece = pieces.next().await.unwrap().unwrap();
+            assert!(wire::is_stand_in(&piece) && piece.len() == SPAN, "{} bytes", piece.len());
+        }
+        let last = pieces.next();
+        let waited = tokio::time::timeout(std::time::Duration::from_millis(20), last).await;
+        assert!(waited.is_err(), "the last piece did not wait for the others");
     }
 }

@@ -18,6 +18,9 @@
 //! PUT and POST are taken where something was accepted under that path, and below `/upload/` when an upload area is
 //! configured: a folder of bounded size whose files are whole or not there at all.
 //!
+//! Without TLS, files that are in the page cache are sent by the kernel (`sendfile`), others are read on a thread that may wait.
+//! A file that is replaced arrives as it was; one that is cut short or written to meanwhile ends with an error.
+//!
 //! A body that breaks off resets the connection, so that every client notices, whatever its framing.
 //!
 //! Events: each GET that sends a body, or is refused, is reported. HEAD and 304 send no body and are not.
@@ -35,6 +38,7 @@ mod server;
 mod site;
 mod tls;
 mod upload;
+mod wire;
 
 pub use config::{Config, TlsConfig, Uploads};
 pub use driver::HttpServer;

@@ -21,6 +21,7 @@ use crate::conditions::{Answer, Version};
 use crate::report::Report;
 use crate::site::{Published, Site, What};
 use crate::upload::{Incoming, Refused, Taking};
+use crate::wire::Spans;
 
 /// One client's connection and what it may be sent.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Connection {
     pub(crate) cut: CancellationToken,
     /// Cancelled when the server stops without waiting any longer.
     pub(crate) stopped: CancellationToken,
+    /// How the kernel sends files by itself; not through TLS.
+    pub(crate) spans: Option<Spans>,
 }
 
 /// One request, its path still percent-encoded.
@@ -157,9 +160,10 @@ impl Connection {
         let mut response = if request.is_head() {
             warp::reply().into_response()
         } else {
-            let pieces = body::of_file(file, start, end);
+            let pieces = body::of_file(file, start, end, self.spans.clone());
             report.begun(Some(end - start), range.clone().unwrap_or_default());
-            stream(self.body(pieces, Some(end - start), report), None)
+            let body = self.body(pieces, Some(end - start), report);
+            stream(body.sent_by(self.spans.clone()), None)
         };
         *response.status_mut() = status;
         identify(&mut response, &version);

@@ -22,6 +22,7 @@ use crate::reply::{Connection, Request};
 use crate::site::Site;
 use crate::tls::Tls;
 use crate::upload;
+use crate::wire::{Spans, Wire};
 
 /// Connections served at a time; further ones wait to be accepted.
 const CONNECTIONS: usize = 256;
@@ -174,15 +175,20 @@ impl Shared {
         // A connection that could not be reset might make a broken body look whole, so it is not served.
         let Ok(socket) = SockRef::from(&stream).try_clone() else { return };
         let cut = self.stopped.child_token();
+        let spans = self.tls.is_none().then(Spans::default);
         let connection = Connection {
             peer,
             site: self.site.clone(),
             log: self.log.clone(),
             cut: cut.clone(),
             stopped: self.stopped.clone(),
+            spans: spans.clone(),
         };
         match &self.tls {
-            None => self.converse(stream, connection, &cut).await,
+            None => {
+                let wire = Wire::new(stream, spans.unwrap_or_default());
+                self.converse(wire, connection, &cut).await;
+            }
             Some(tls) => {
                 let shaken = tokio::time::timeout(HEADER_WAIT, tls.acceptor.accept(stream)).await;
                 // One who does not speak TLS, or does not trust us, is gone.

@@ -11,7 +11,7 @@ use crate::packet::Mode;
 /// Read at a time, bytes. Small, for many transfers hold one each.
 const PIECE: usize = 64 * 1024;
 
-/// A file being sent. Its length is that at the time of opening: bytes appended later are not sent.
+/// A file being sent. One that is written to meanwhile ends with an error, for two versions must not be mixed.
 #[derive(Debug)]
 pub(crate) struct Source {
     reader: Reader,
@@ -37,7 +37,7 @@ impl Source {
     /// The next block; a short or empty one is the last.
     ///
     /// # Errors
-    /// When the disk fails, or the file has become shorter than it was.
+    /// When the disk fails, or the file has become shorter or was written to.
     pub(crate) async fn next(&mut self) -> io::Result<Bytes> {
         match self.mode {
             Mode::Octet => {

@@ -5,17 +5,22 @@ use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use rustix::io::ReadWriteFlags;
 
 /// Pieces that are kept to be used again.
 const KEPT: usize = 4;
+/// The kernel fills and empties its page cache in runs of about this length, bytes.
+const RUN: usize = 128 * 1024;
 
 /// An open file. It is the one that was opened, whatever takes its name meanwhile.
 #[derive(Debug)]
 pub struct Reader {
     file: Arc<File>,
+    /// Length and time of the last change when it was opened; none when the file system cannot tell.
+    opened: Option<(u64, SystemTime)>,
     /// Pieces handed out, oldest first; their memory is used again once nobody else has them. Empty unless wanted.
     kept: VecDeque<Bytes>,
     reuses: bool,
@@ -24,7 +29,13 @@ pub struct Reader {
 impl Reader {
     /// Reads `file`, which must be a regular one.
     pub fn new(file: File) -> Self {
-        Self { file: Arc::new(file), kept: VecDeque::new(), reuses: false }
+        let opened = state(&file).ok();
+        Self { file: Arc::new(file), opened, kept: VecDeque::new(), reuses: false }
+    }
+
+    /// The file itself.
+    pub fn file(&self) -> &Arc<File> {
+        &self.file
     }
 
     /// Keeps the memory of a few pieces for the next ones: faster for large pieces, more memory for each reader.
@@ -37,7 +48,7 @@ impl Reader {
     /// only what has to come from the disk takes another thread.
     ///
     /// # Errors
-    /// `UnexpectedEof` when the file has become shorter; those of the disk.
+    /// `UnexpectedEof` when the file has become shorter, another when it was written to since it was opened; those of the disk.
     pub async fn read(&mut self, at: u64, wanted: usize) -> io::Result<Bytes> {
         let mut piece = self.memory(wanted);
         // Fails when not all of it is in the page cache, or the file system cannot tell.
@@ -50,10 +61,32 @@ impl Reader {
                 reading.await.map_err(io::Error::other)??
             }
         };
+        // After reading: whoever changes a file changes its time first.
+        self.is_unchanged()?;
         if self.reuses {
             self.kept.push_back(piece.clone());
         }
         Ok(piece)
+    }
+
+    /// Whether the `length` bytes from offset `at` on can most likely be had without waiting for the disk. The page cache is
+    /// asked every 128 KiB.
+    pub fn is_at_hand(&self, at: u64, length: usize) -> bool {
+        let Some(last) = length.checked_sub(1) else { return true };
+        (0..last).step_by(RUN).chain([last]).all(|offset| {
+            let mut byte = [0];
+            let slices = &mut [IoSliceMut::new(&mut byte)];
+            rustix::io::preadv2(&self.file, slices, at + offset as u64, ReadWriteFlags::NOWAIT) == Ok(1)
+        })
+    }
+
+    fn is_unchanged(&self) -> io::Result<()> {
+        match self.opened {
+            Some(opened) if state(&self.file)? != opened => {
+                Err(io::Error::other("the file changed while it was sent"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The oldest piece that nobody else has any more, or new memory.
@@ -65,6 +98,11 @@ impl Reader {
         }
         BytesMut::zeroed(wanted)
     }
+}
+
+fn state(file: &File) -> io::Result<(u64, SystemTime)> {
+    let about = file.metadata()?;
+    Ok((about.len(), about.modified()?))
 }
 
 fn read(file: &File, at: u64, mut piece: BytesMut) -> io::Result<Bytes> {
@@ -80,6 +118,7 @@ fn read(file: &File, at: u64, mut piece: BytesMut) -> io::Result<Bytes> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::time::Duration;
 
     use super::*;
 
@@ -105,6 +144,49 @@ mod tests {
         std::fs::write(&next, "new one").unwrap();
         std::fs::rename(&next, &path).unwrap();
         assert_eq!(reader.read(0, 10).await.unwrap(), "old kernel");
+    }
+
+    #[tokio::test]
+    async fn two_versions_of_a_file_are_not_mixed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kernel");
+        let write = |text: &str, second: u64| {
+            std::fs::write(&path, text).unwrap();
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(second)).unwrap();
+        };
+        for (next, says) in [
+            ("a new kernel", "the file changed while it was sent"),
+            ("an old kernel, longer", "the file changed while it was sent"),
+            ("no", "the file became shorter while it was sent"),
+        ] {
+            write("an old one", 1);
+            let mut reader = Reader::new(File::open(&path).unwrap());
+            assert_eq!(reader.read(0, 6).await.unwrap(), "an old");
+            write(next, 2);
+            assert_eq!(reader.read(6, 4).await.unwrap_err().to_string(), says, "{next}");
+        }
+    }
+
+    #[test]
+    fn what_was_just_written_is_at_hand_and_what_is_not_there_never() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![7; 300_000]).unwrap();
+        let reader = Reader::new(file);
+        if !reader.is_at_hand(0, 1) {
+            eprintln!("skipped: this file system cannot tell what is in the page cache");
+            return;
+        }
+        for (at, length, there) in [
+            (0, 0, true),
+            (0, 300_000, true),
+            (299_999, 1, true),
+            (299_999, 2, false),
+            (0, 300_001, false),
+            (400_000, 1, false),
+        ] {
+            assert_eq!(reader.is_at_hand(at, length), there, "{at} {length}");
+        }
     }
 
     #[tokio::test]
