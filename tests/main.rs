@@ -16,6 +16,7 @@ mod flash;
 mod interop;
 mod lab;
 mod mocked_board;
+mod outside;
 mod qemu;
 mod registries;
 mod seed;

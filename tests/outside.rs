@@ -1,0 +1,56 @@
+//! Boards of one's own, really outside: `examples/own-board` copied away from this tree, renamed, built there, and its own
+//! tests run there, which list its boards and flash both on the simulated board.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What a person who copies the crate changes: its name, and where ours are.
+fn renamed(text: &str, ours: &Path) -> String {
+    let crates = format!("{}/", ours.join("crates").display());
+    text.replace("own-board", "acme-boards")
+        .replace("own_board", "acme_boards")
+        .replace("../../crates/", &crates)
+}
+
+fn copy(from: &Path, to: &Path, ours: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target, ours);
+        } else {
+            fs::write(target, renamed(&fs::read_to_string(entry.path()).unwrap(), ours)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn boards_of_ones_own_are_built_and_flashed_outside_this_tree() {
+    let ours: PathBuf = fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap();
+    let folder = tempfile::Builder::new().prefix("acme-boards-").tempdir().unwrap();
+    let place = folder.path();
+    copy(&ours.join("examples/own-board"), place, &ours);
+    // The same versions and profiles: what others wrote is then built already.
+    fs::copy(ours.join("Cargo.lock"), place.join("Cargo.lock")).unwrap();
+    let workspace = fs::read_to_string(ours.join("Cargo.toml")).unwrap();
+    let profiles = &workspace[workspace.find("[profile.").unwrap()..];
+    let manifest = fs::read_to_string(place.join("Cargo.toml")).unwrap();
+    fs::write(place.join("Cargo.toml"), format!("{manifest}\n{profiles}")).unwrap();
+
+    let (passed, text) = cargo(place, &["test", "--offline", "--test", "binary"]);
+    assert!(passed && text.contains("test result: ok. 2 passed"), "{text}");
+    // The next run has another folder, so nothing of this one would ever be used again.
+    let (cleaned, text) = cargo(place, &["clean", "--offline", "--package", "acme-boards"]);
+    assert!(cleaned, "{text}");
+}
+
+/// Runs cargo in `place` with the build folder of this tree; whether it succeeded, and all it said.
+fn cargo(place: &Path, arguments: &[&str]) -> (bool, String) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let mut command = Command::new(cargo);
+    let output = command.args(arguments).current_dir(place).env("CARGO_TARGET_DIR", target).output().unwrap();
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    (output.status.success(), said.concat())
+}
