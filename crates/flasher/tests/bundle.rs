@@ -15,6 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
 use self::docker::DockerRegistry;
 
 fn example(name: &str) -> PathBuf {
@@ -23,8 +25,18 @@ fn example(name: &str) -> PathBuf {
 
 /// Runs the command in `home`, with its cache there; gives exit code, standard output and standard error.
 fn run(home: &Path, arguments: &[&str]) -> (i32, String, String) {
+    run_as(home, &[], arguments)
+}
+
+/// [`run`] with these in the environment, and no credentials but those and the ones below `home`.
+fn run_as(home: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flasher"));
     command.args(arguments).current_dir(home).env("FLASHER_CACHE_DIR", home.join("cache")).env("HOME", home);
+    let elsewhere = ["OCI_USERNAME", "OCI_PASSWORD", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG"];
+    for name in [&elsewhere[..], &["XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"]].concat() {
+        command.env_remove(name);
+    }
+    command.envs(environment.iter().copied());
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
@@ -80,6 +92,52 @@ fn a_bundle_goes_to_a_registry_and_comes_back_the_same() {
     assert!(code == 4 && told.contains("cannot be reached"), "{code} {told}");
     let (code, freed, _) = run(home, &["bundle", "gc", "--unused-for", "1ns"]);
     assert_eq!((code, freed.starts_with("removed 1 bundle(s), ")), (0, true), "{freed}");
+}
+
+#[test]
+fn a_registry_that_asks_who_is_there_lets_in_whoever_it_knows_and_names_whom_it_refuses() {
+    let (user, password) = ("acme", "s3cret-of-acme");
+    let Some(registry) = DockerRegistry::guarded(user, password) else { return };
+    let (home, name) = (tempfile::tempdir().unwrap(), registry.name("acme/sim:v1"));
+    let home = home.path();
+    let source = example("sim-bundle");
+    let push = ["bundle", "push", source.to_str().unwrap(), &name];
+    let pull = ["bundle", "pull", &name];
+    let refused = |environment: &[(&str, &str)], arguments: &[&str], who: &str| {
+        let (code, out, told) = run_as(home, environment, arguments);
+        let expected = format!("the registry refuses `{name}` to {who}; check the credentials");
+        assert!(
+            code == 4 && out.is_empty() && told.contains(&expected),
+            "{arguments:?}: {code} {out} {told}"
+        );
+        assert!(!told.contains("n0t-it") && !told.contains(password), "{told}");
+    };
+    let known = [("OCI_USERNAME", user), ("OCI_PASSWORD", password)];
+    let mistaken = [("OCI_USERNAME", user), ("OCI_PASSWORD", "n0t-it")];
+
+    refused(&[], &push, "anonymous users");
+    refused(&mistaken, &push, "`acme` (from OCI_USERNAME)");
+    let (code, pinned, told) = run_as(home, &known, &push);
+    assert!(code == 0 && pinned.contains("@sha256:"), "{code} {told}");
+    refused(&[], &pull, "anonymous users");
+    refused(&mistaken, &pull, "`acme` (from OCI_USERNAME)");
+
+    // As `docker login` leaves them, for the registry; and with a password that is not it.
+    for (secret, who) in
+        [("n0t-it", Some(format!("`acme` (from {}/.docker/config.json)", home.display()))), (password, None)]
+    {
+        let auth = STANDARD.encode(format!("{user}:{secret}"));
+        let config = format!(r#"{{"auths": {{"{}": {{"auth": "{auth}"}}}}}}"#, registry.address);
+        fs::create_dir_all(home.join(".docker")).unwrap();
+        fs::write(home.join(".docker/config.json"), config).unwrap();
+        match who {
+            Some(who) => [&push[..], &pull].iter().for_each(|it| refused(&[], it, &who)),
+            None => {
+                let (code, _, told) = run_as(home, &[], &["bundle", "pull", &name, "copy"]);
+                assert!(code == 0 && !differ(&source, &home.join("copy")), "{told}");
+            }
+        }
+    }
 }
 
 #[test]

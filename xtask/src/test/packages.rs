@@ -54,6 +54,7 @@ const GROUPS: &[Group] = &[
             program("atftp", "atftp"),
             program("iproute2", "ip"),
             program("docker-registry", "docker-registry"),
+            program("apache2-utils", "htpasswd"),
             program("openssl", "openssl"),
             // For Jumpstarter's own clients.
             Package {
