@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use flasher_core::owner::{PowerLock, hold_all};
 use flasher_core::{CancellationToken, Event, FlashJob, Flasher};
 use futures_util::stream;
 use tokio::sync::watch;
@@ -35,6 +36,7 @@ pub(crate) struct Board<'a> {
     pub(crate) node: Uuid,
     pub(crate) flasher: &'a Arc<dyn Flasher>,
     pub(crate) keys: &'a [Key],
+    pub(crate) locks: &'a [PowerLock],
     pub(crate) http: Option<&'a Arc<Storage>>,
 }
 
@@ -64,7 +66,8 @@ impl Jobs {
         let job = Arc::new(Job::new(stop.clone()));
         let flash = order.job(image, stop)?;
         let remove = board.http.filter(|_| order.remove && !order.is_url()).map(Arc::clone);
-        let work = Work { job: Arc::clone(&job), flasher: Arc::clone(board.flasher), flash, claim };
+        let (flasher, locks) = (Arc::clone(board.flasher), board.locks.to_vec());
+        let work = Work { job: Arc::clone(&job), flasher, flash, claim, locks };
         let name = order.image.clone();
         let variant = order.variant;
         self.running.spawn(async move {
@@ -139,6 +142,7 @@ struct Work {
     flasher: Arc<dyn Flasher>,
     flash: FlashJob,
     claim: Claim,
+    locks: Vec<PowerLock>,
 }
 
 impl Work {
@@ -150,10 +154,13 @@ impl Work {
             job.end(Some(Failure::from(error).text));
             return;
         }
+        let locks = self.locks;
+        // Also against whoever switches by hand on this machine.
+        let owned = tokio::task::spawn_blocking(move || hold_all(&locks)).await;
         let teller = Arc::clone(&job);
         self.flasher.flash(self.flash, Arc::new(move |event: Event| teller.tell(&event))).await;
         // The board is free before its end is told, so that whoever waits for the end can use it.
-        drop(self.claim);
+        drop((owned, self.claim));
         job.end(None);
     }
 }

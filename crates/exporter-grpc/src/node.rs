@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use flasher_core::owner::PowerLock;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Device, FileServer};
 use uuid::Uuid;
@@ -49,7 +50,8 @@ impl Nodes {
     }
 }
 
-struct Builder {
+struct Builder<'a> {
+    tree: &'a DeviceTree,
     /// Every node by its dotted path.
     all: BTreeMap<String, Device>,
     /// The path under which a driver has its children.
@@ -61,8 +63,8 @@ struct Builder {
     storages: HashMap<Key, Arc<Storage>>,
 }
 
-impl Builder {
-    fn new(tree: &DeviceTree) -> Self {
+impl<'a> Builder<'a> {
+    fn new(tree: &'a DeviceTree) -> Self {
         let all: BTreeMap<_, _> = tree.all().into_iter().collect();
         let mut home = HashMap::new();
         for (path, device) in &all {
@@ -72,6 +74,7 @@ impl Builder {
             }
         }
         Self {
+            tree,
             all,
             home,
             known: HashMap::new(),
@@ -115,7 +118,10 @@ impl Builder {
     fn capability(&mut self, path: &str, device: &Device) -> Arc<dyn Capability> {
         let Some(key) = Key::of(device) else { return Arc::new(Group) };
         match device.clone() {
-            Device::Power(switch, meter) => Arc::new(Power { switch, meter, key }),
+            Device::Power(switch, meter) => {
+                let lock = device.driver().and_then(|driver| PowerLock::of(self.tree, &driver));
+                Arc::new(Power { switch, meter, key, lock })
+            }
             Device::Serial(serial) => Arc::new(Serial { serial, key }),
             Device::FileServer(server) => Arc::new(Server::new(server, key, false)),
             Device::ContentServer(server) => Arc::new(Server::new(server, key, true)),
@@ -128,7 +134,8 @@ impl Builder {
                     Some(self.storage(Key::of(child)?, file_server(child)?.as_ref()))
                 };
                 let (tftp, http) = (storage("tftp"), storage("http"));
-                Arc::new(Flash::new(flasher, keys, tftp, http))
+                let locks = PowerLock::below(self.tree, &flasher);
+                Arc::new(Flash::new(flasher, keys, locks, tftp, http))
             }
             Device::Group(_) => Arc::new(Group),
         }

@@ -10,6 +10,7 @@
 //! * [`registry`]: every driver and board linked into this binary
 //! * [`config`] and [`tree`]: the exporter YAML, and the device tree it describes
 //! * [`switch`]: a power driver out of a bare switch: calls in a row, off for long enough, and confirmed
+//! * [`owner`]: who owns a board, across the processes of this machine
 //! * [`schema`]: JSON Schemas out of the types
 //! * `mocks` (feature of the same name): mockall mocks of every trait
 //! * `testing` (feature of the same name): what every driver promises, as suites to run against one
@@ -22,6 +23,7 @@ pub mod event;
 pub mod flash;
 #[cfg(feature = "mocks")]
 pub mod mocks;
+pub mod owner;
 mod receipt;
 pub mod registry;
 pub mod schema;

@@ -21,7 +21,6 @@ mod commands;
 mod failure;
 mod host;
 mod job;
-mod owner;
 mod receipt_file;
 mod render;
 mod sandbox;

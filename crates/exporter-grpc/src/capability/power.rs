@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flasher_core::owner::PowerLock;
 use flasher_core::{PowerDriver, PowerMeter, async_trait};
 use prost_types::Value;
 use tonic::Code;
@@ -27,6 +28,8 @@ pub(crate) struct Power {
     pub(crate) switch: Arc<dyn PowerDriver>,
     pub(crate) meter: Option<Arc<dyn PowerMeter>>,
     pub(crate) key: Key,
+    /// What a flash in another process holds.
+    pub(crate) lock: Option<PowerLock>,
 }
 
 #[async_trait]
@@ -40,7 +43,7 @@ impl Capability for Power {
     }
 
     async fn call(&self, method: &str, _args: Args, call: &Call) -> Outcome<Value> {
-        call.session.claims.free_for(self.key, call.owner.connection)?;
+        self.free(call).await?;
         let switched = match method {
             "on" => tokio::time::timeout(ANSWER, self.switch.on()).await,
             "off" => tokio::time::timeout(ANSWER, self.switch.off()).await,
@@ -64,6 +67,18 @@ impl Capability for Power {
             ("read", None) => Err(Failure::new(Code::Unimplemented, "this power switch has no meter")),
             (other, _) => Err(unanswered(other)),
         }
+    }
+}
+
+impl Power {
+    /// Nobody else has the board: no client of this exporter, and no flash in another process.
+    async fn free(&self, call: &Call) -> Outcome<()> {
+        call.session.claims.free_for(self.key, call.owner.connection)?;
+        let Some(lock) = self.lock.clone() else { return Ok(()) };
+        let refused = |error: flasher_core::Error| {
+            Failure::taken(format!("{}; wait for it to end, or stop it", error.cause()))
+        };
+        call.blocking(move || lock.refuse_if_held().map_err(refused)).await
     }
 }
 

@@ -6,7 +6,7 @@ mod kinds;
 mod raw;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use build::COMMON;
@@ -23,6 +23,8 @@ use crate::suggest;
 #[derive(Debug)]
 pub struct DeviceTree {
     name: String,
+    /// Where it was read, without links; none when it was not, or is gone.
+    file: Option<PathBuf>,
     built: build::Built,
 }
 
@@ -32,7 +34,8 @@ impl DeviceTree {
     /// # Errors
     /// Every problem of the file, each with its position.
     pub fn load(path: &Path) -> Result<Self, Findings> {
-        Self::build(&Document::read(path)?)
+        let tree = Self::build(&Document::read(path)?)?;
+        Ok(Self { file: path.canonicalize().ok(), ..tree })
     }
 
     /// Builds the tree of a document.
@@ -44,10 +47,15 @@ impl DeviceTree {
         let nodes = raw::nodes(&document.root, &mut problems);
         let built = build::devices(&nodes, document.folder(), &mut problems);
         if problems.is_empty() {
-            Ok(Self { name: document.name().to_owned(), built })
+            Ok(Self { name: document.name().to_owned(), file: None, built })
         } else {
             Err(document.place(problems))
         }
+    }
+
+    /// The file it was read from, absolute and without links; none for a tree that was built otherwise.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// The nodes at the top, by name.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flasher_core::flash::{BoardFacts, ImageFacts, PowerEvidence, PowerState};
+use flasher_core::owner::{PowerLock, hold_all};
 use flasher_core::tree::DeviceTree;
 use flasher_core::{
     CancellationToken, Class, Error, Event, Failure as Cause, FlashJob, Flasher, Progress, Receipt, Result,
@@ -15,7 +16,6 @@ use flasher_core::{
 use crate::args::FlashArgs;
 use crate::failure::Failure;
 use crate::job;
-use crate::owner;
 use crate::receipt_file::ReceiptFile;
 use crate::render::message::Message;
 use crate::render::paint::Paint;
@@ -75,7 +75,8 @@ pub(super) async fn execute(
         }
     };
     // A file that names no flasher fails in its own words below.
-    let owned = exporter.and_then(|exporter| owner::own(exporter, &tree, request.device.as_deref()).ok());
+    let owned =
+        tree.flasher(request.device.as_deref()).map(|it| hold_all(&PowerLock::below(&tree, &it))).ok();
     let receipt = transact(&tree, request, progress, begun).await;
     drop(owned);
     super::close(&tree, screen).await;

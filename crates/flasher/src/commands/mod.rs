@@ -54,9 +54,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Drivers { name } => drivers::run(name.as_deref(), screen),
         Command::Boards { name } => boards::run(name.as_deref(), screen),
         Command::Bundle { action } => bundle::run(&action, exporter, screen).await,
-        Command::Power { action, node, force } => {
-            power::run(&action, &node, force, named(exporter.as_deref())?, load()?, screen).await
-        }
+        Command::Power { action, node, force } => power::run(&action, &node, force, load()?, screen).await,
         Command::Console(console) => console::run(&console, load()?, screen).await,
         Command::Files(files) => files::run(&files, screen).await,
         Command::Doctor => doctor::run(load()?, screen).await,

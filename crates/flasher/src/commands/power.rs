@@ -1,15 +1,14 @@
 //! `flasher power`: the switch and the meter by hand.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flasher_core::owner::PowerLock;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Device, Driver, Error, PowerDriver, PowerMeter, Reading, Result, cycle};
 
 use crate::args::{NodeArgs, PowerAction};
 use crate::failure::Failure;
-use crate::owner;
 use crate::render::message::Message;
 use crate::screen::Screen;
 
@@ -21,11 +20,10 @@ pub(super) async fn run(
     action: &PowerAction,
     node: &NodeArgs,
     force: bool,
-    exporter: &Path,
     tree: DeviceTree,
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    let power = Power { path: node.device.as_deref(), force, exporter, tree: &tree };
+    let power = Power { path: node.device.as_deref(), force, tree: &tree };
     let done = power.act(action, screen).await;
     super::close(&tree, screen).await;
     done.map(|()| 0)
@@ -35,7 +33,6 @@ pub(super) async fn run(
 struct Power<'a> {
     path: Option<&'a str>,
     force: bool,
-    exporter: &'a Path,
     tree: &'a DeviceTree,
 }
 
@@ -70,7 +67,9 @@ impl Power<'_> {
         if self.force {
             return Ok(());
         }
-        owner::refuse_if_owned(self.exporter, self.tree, &(Arc::clone(switch) as Arc<dyn Driver>))
+        let lock = PowerLock::of(self.tree, &(Arc::clone(switch) as Arc<dyn Driver>));
+        let free = lock.map_or(Ok(()), |lock| lock.refuse_if_held());
+        free.map_err(|error| error.help("wait for it to end, stop it, or use `--force`"))
     }
 
     async fn read(&self, count: u32, interval: Duration, screen: &Screen) -> Result<(), Failure> {

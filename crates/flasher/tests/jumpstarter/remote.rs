@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -82,6 +82,54 @@ fn a_flash_is_cancelled_from_anywhere_and_the_board_is_off_then() {
         (&last["receipt"]["failure"]["class"], &last["receipt"]["power"]),
         (&"interrupted".into(), &"off".into())
     );
+}
+
+#[test]
+fn nobody_cuts_the_power_by_hand_while_the_exporter_flashes() {
+    let (lab, exporter, _) = board(", faults: { dd_stuck: true }");
+    let remote = ["--remote", &exporter.address, "--json"];
+    let mut first = lab.flasher(&remote).args(["flash", "image"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("write")));
+    let switch =
+        |more: &[&str]| lab.flasher(&["power", "--device", "storage.power"]).args(more).output().unwrap();
+    for action in [&["off"][..], &["cycle", "--wait", "0"]] {
+        let output = switch(action);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        let owner = format!("a flash owns `board.power` (process {})", exporter.child.id());
+        assert_eq!(output.status.code(), Some(4), "{complaint}");
+        assert!(complaint.contains(&owner) && complaint.contains("`--force`"), "{complaint}");
+    }
+    said(&["power off --force"], &switch(&["--force", "off"]));
+    assert_eq!(lab.flasher(&remote).arg("cancel").output().unwrap().status.code(), Some(130));
+    lines.for_each(drop);
+    assert_eq!(first.wait().unwrap().code(), Some(130));
+    said(&["power off"], &switch(&["off"]));
+}
+
+#[test]
+fn no_client_cuts_the_power_while_a_flash_runs_by_hand() {
+    let Some(lab) = Lab::with_clients(&sim_board(free_port(), ", faults: { dd_stuck: true }")) else {
+        return;
+    };
+    furnish(&lab);
+    fs::write(lab.path("image"), noise(500_000, 5)).unwrap();
+    let exporter = lab.listen(&["--listen", "127.0.0.1:0"]);
+    let power = |action: &str| lab.client(&exporter, &[], &["j", "board", "power", action]).output().unwrap();
+    said(&["power off"], &power("off"));
+    let mut flash = lab.flasher(&["--json", "flash", "image"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(flash.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("write")));
+    for action in ["off", "on"] {
+        let output = power(action);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        let owner = format!("a flash owns `board.power` (process {}); wait for it to end", flash.id());
+        assert!(!output.status.success() && complaint.contains(&owner), "{complaint}");
+    }
+    assert!(Command::new("kill").arg(flash.id().to_string()).status().unwrap().success());
+    lines.for_each(drop);
+    assert_eq!(flash.wait().unwrap().code(), Some(130));
+    said(&["power off"], &power("off"));
 }
 
 #[test]
