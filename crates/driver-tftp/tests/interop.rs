@@ -189,3 +189,19 @@ async fn a_file_that_is_replaced_meanwhile_arrives_as_it_was() {
         fetch(address, "kernel", "octet", &[("blksize", "1468")], Duration::from_secs(5)).await.unwrap();
     assert!(anew.bytes == vec![0; 2_000_000]);
 }
+
+#[tokio::test]
+async fn a_file_that_is_written_to_meanwhile_ends_with_an_error() {
+    let stage = Stage::new().await;
+    stage.write("kernel", pattern(2_000_000));
+    let kernel = std::fs::File::options().write(true).open(stage.folder.path().join("root/kernel")).unwrap();
+    kernel.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let address = stage.server.address();
+    let asking = request(1, b"kernel", "octet", &[("blksize", "1468"), ("windowsize", "4")]);
+    let client = Client::ask(address, &asking).await;
+    client.socket.readable().await.unwrap();
+    stage.write("kernel", vec![0; 2_000_000]);
+    assert!(receive(client, address, &asking, Duration::from_secs(5)).await.is_err(), "as if it were whole");
+    let outcome = stage.outcomes(1).await.remove(0);
+    assert!(outcome.as_ref().is_err_and(|why| why.contains("the file changed")), "{outcome:?}");
+}

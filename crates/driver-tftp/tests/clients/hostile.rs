@@ -1,0 +1,142 @@
+//! Requests for what is not served, packets that are no requests, and clients that go away.
+
+use std::time::Duration;
+
+use driver_tftp::Settings;
+
+use crate::peer::{Client, LONG, Stage, ack, pattern, request};
+
+/// A name, and the content or error code it gets.
+type Asked = (&'static [u8], Result<&'static [u8], u8>);
+
+#[tokio::test]
+async fn nothing_outside_the_root_is_served() {
+    let stage = Stage::new().await;
+    stage.write("file", "x");
+    stage.write("sub/file", "y");
+    std::fs::write(stage.folder.path().join("secret"), "s").unwrap();
+    for (link, target) in [("out", "../secret"), ("abs", "/etc/passwd"), ("in", "sub/file")] {
+        std::os::unix::fs::symlink(target, stage.folder.path().join("root").join(link)).unwrap();
+    }
+    let cases: &[Asked] = &[
+        (b"file", Ok(b"x")),
+        (b"/file", Ok(b"x")),
+        (b"./file", Ok(b"x")),
+        (b"sub/file", Ok(b"y")),
+        (b"/sub/file", Ok(b"y")),
+        (b"in", Ok(b"y")),
+        (b"../secret", Err(2)),
+        (b"/../secret", Err(2)),
+        (b"sub/../../secret", Err(2)),
+        (b"sub/../file", Err(2)),
+        (b"//etc/passwd", Err(2)),
+        (b"out", Err(2)),
+        (b"abs", Err(2)),
+        (b"..\\secret", Err(1)),
+        (b"missing", Err(1)),
+        (b"sub", Err(1)),
+        (b"/", Err(1)),
+        (b"", Err(1)),
+        (b"f\xff\xfe", Err(1)),
+        (&[b'n'; 600], Err(1)),
+        (b"file\0x", Err(4)), // the zero ends the name, `x` is the mode
+    ];
+    for (name, expected) in cases {
+        let mut client = Client::ask(stage.server.address(), &request(1, name, "octet", &[])).await;
+        let packet = client.hear(LONG).await.expect("an answer");
+        let found = if packet[1] == 3 { Ok(&packet[4..]) } else { Err(packet[3]) };
+        assert_eq!(found, *expected, "{:?}: {packet:?}", String::from_utf8_lossy(name));
+        if packet[1] == 3 {
+            client.send(&ack(1)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_read_request_gets_the_error_it_deserves() {
+    let stage = Stage::new().await;
+    let huge = request(1, &[b'n'; 4000], "octet", &[]);
+    let cases = [
+        (request(2, b"new", "octet", &[]), Some((4, "this server is read-only"))),
+        (request(1, b"f", "mail", &[]), Some((4, "unsupported mode, expected octet or netascii"))),
+        (request(9, b"f", "octet", &[]), Some((4, "unknown opcode"))),
+        (vec![0], Some((4, "packet too short"))),
+        (vec![0, 1, b'f'], Some((4, "request without final zero"))),
+        (ack(1).to_vec(), Some((5, "unknown transfer ID"))),
+        (vec![0, 3, 0, 1, 7], Some((5, "unknown transfer ID"))),
+        (vec![0, 6, 0], Some((4, "not a request"))),
+        (huge, Some((4, "request too long"))),
+        (vec![0, 5, 0, 1, b'x', 0], None),
+    ];
+    for (packet, expected) in cases {
+        let mut client = Client::ask(stage.server.address(), &packet).await;
+        let wait = if expected.is_some() { LONG } else { Duration::from_millis(200) };
+        let answer = client.hear(wait).await;
+        let found = answer.as_ref().map(|answer| {
+            assert_eq!(answer[..3], [0, 5, 0]);
+            (answer[3], std::str::from_utf8(&answer[4..answer.len() - 1]).unwrap())
+        });
+        assert_eq!(found, expected, "{packet:?}");
+    }
+    assert!(!stage.folder.path().join("root/new").exists());
+    stage.write("f", "x");
+    let twice = request(1, b"f", "octet", &[("blksize", "9"), ("blksize", "10")]);
+    let answer = Client::ask(stage.server.address(), &twice).await.hear(LONG).await.unwrap();
+    assert_eq!(answer[..4], [0, 5, 0, 8]);
+}
+
+#[tokio::test]
+async fn a_vanished_client_is_given_up_and_told() {
+    let settings = Settings { first_wait: Duration::from_millis(5), retries: 3, ..Settings::default() };
+    let stage = Stage::with(settings).await;
+    stage.write("file", pattern(5000));
+    let mut client = Client::ask(stage.server.address(), &request(1, b"file", "octet", &[])).await;
+    let mut packets = Vec::new();
+    while packets.last().is_none_or(|packet: &Vec<u8>| packet[1] == 3) {
+        packets.push(client.hear(LONG).await.expect("another packet"));
+    }
+    assert_eq!(packets.len(), 5, "the block, three repetitions, the error");
+    assert_eq!(
+        stage.outcomes(1).await,
+        [Err("no answer after sending 4 times; no block was acknowledged, 3 sent again".to_owned())]
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_port_or_sends_an_error_ends_the_transfer() {
+    let stage = Stage::new().await;
+    stage.write("file", pattern(50_000));
+    let asking = request(1, b"file", "octet", &[]);
+    let mut client = Client::ask(stage.server.address(), &asking).await;
+    client.hear(LONG).await.unwrap();
+    drop(client);
+    let reason = stage.outcomes(1).await.remove(0).unwrap_err();
+    assert!(reason.starts_with("the client closed its port; no block was acknowledged"), "{reason}");
+    let mut client = Client::ask(stage.server.address(), &asking).await;
+    client.hear(LONG).await.unwrap();
+    client.send(b"\0\x05\0\x03disk \x1b[31mfull\0").await;
+    let outcomes = stage.outcomes(2).await;
+    assert_eq!(
+        outcomes[1],
+        Err("the client ended it: error 3 \"disk \\u{1b}[31mfull\"; no block was acknowledged".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_asks_anew_on_the_same_port_is_served_anew() {
+    let stage = Stage::new().await;
+    stage.write("file", pattern(5000));
+    let asking = request(1, b"file", "octet", &[]);
+    let mut client = Client::ask(stage.server.address(), &asking).await;
+    client.hear(LONG).await.unwrap();
+    client.send(&ack(1)).await;
+    client.hear(LONG).await.unwrap();
+    client.peer = None;
+    client.socket.send_to(&asking, stage.server.address()).await.unwrap();
+    let packet = client.hear(LONG).await.unwrap();
+    assert_eq!(packet[..4], [0, 3, 0, 1]);
+    assert_eq!(
+        stage.outcomes(1).await,
+        [Err("the client asked anew; the last block acknowledged was 1".to_owned())]
+    );
+}
