@@ -10,6 +10,7 @@
 
 mod boards;
 mod contributing;
+mod dump;
 mod failures;
 mod faults;
 mod flash;
@@ -17,6 +18,7 @@ mod interop;
 mod lab;
 mod mocked_board;
 mod outside;
+mod partitions;
 mod qemu;
 mod registries;
 mod seed;

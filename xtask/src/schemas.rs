@@ -6,8 +6,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What `flasher schema` calls it, and the file.
-const SCHEMAS: [(&str, &str); 2] =
-    [("exporter", "examples/exporter.schema.json"), ("bundle", "examples/bundle.schema.json")];
+const SCHEMAS: [(&str, &str); 4] = [
+    ("exporter", "examples/exporter.schema.json"),
+    ("bundle", "examples/bundle.schema.json"),
+    ("receipt", "examples/receipt.schema.json"),
+    ("events", "examples/events.schema.json"),
+];
 
 /// Writes them.
 pub(crate) fn run() -> Result<()> {

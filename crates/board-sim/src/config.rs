@@ -25,6 +25,9 @@ pub struct Config {
     pub targets: Vec<String>,
     /// Controller address, as it stands in the links of `/sys/class/block`, to kernel name of the block device.
     pub block_addresses: BTreeMap<String, String>,
+    /// Partitions, each a stretch of the medium. Linux on the board has them as devices that `dd`, `blockdev` and `test -b`
+    /// know.
+    pub partitions: Vec<Partition>,
     /// U-Boot's prompt.
     pub prompt: String,
     /// Seconds that U-Boot's countdown lasts.
@@ -57,6 +60,7 @@ impl Default for Config {
             size: Size(64 * MIB),
             targets: text(&["/dev/mmcblk0", "/dev/mmcblk1", "/dev/sda", "/dev/vda", "/dev/nvme0n1"]),
             block_addresses: addresses.map(|(address, name)| (address.to_owned(), name.to_owned())).into(),
+            partitions: Vec::new(),
             prompt: "=> ".to_owned(),
             bootdelay: 2,
             login_prompt: "login:".to_owned(),
@@ -99,10 +103,52 @@ impl Config {
         if let Some(name) = names.find(|name| !plain(name)) {
             return Some(format!("`{name}` in block_addresses must be letters and digits"));
         }
+        if let Some(part) = self.partitions.iter().find(|part| !part.fits(self)) {
+            return Some(format!(
+                "the partition `{}` must be on a block device and lie inside the medium in whole MiB",
+                part.label
+            ));
+        }
         if self.prompt.trim().is_empty() || self.shell_prompt.trim().is_empty() {
             return Some("a prompt must not be empty".to_owned());
         }
         (self.size.0 == 0).then(|| "the size of the medium must not be 0".to_owned())
+    }
+}
+
+/// A partition of the simulated medium.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Partition {
+    /// Its label in the partition table.
+    pub label: String,
+    /// Kernel name of the block device it is on.
+    #[serde(default = "first_disk")]
+    pub disk: String,
+    /// Where it begins on the medium, in whole MiB.
+    pub start: Size,
+    /// Its size, in whole MiB.
+    pub size: Size,
+}
+
+fn first_disk() -> String {
+    "mmcblk0".to_owned()
+}
+
+impl Partition {
+    /// Kernel name of the `number`th partition of its disk.
+    pub(crate) fn name(&self, number: usize) -> String {
+        let between = if self.disk.ends_with(|letter: char| letter.is_ascii_digit()) { "p" } else { "" };
+        format!("{}{between}{number}", self.disk)
+    }
+
+    fn fits(&self, config: &Config) -> bool {
+        let end = self.start.0.checked_add(self.size.0);
+        config.block_names().contains(&self.disk)
+            && !self.label.contains(['\n', '\r'])
+            && self.size.0 > 0
+            && [self.start.0, self.size.0].iter().all(|bytes| bytes.is_multiple_of(MIB))
+            && end.is_some_and(|end| end <= config.size.0)
     }
 }
 
@@ -208,6 +254,10 @@ mod tests {
                 "`a/b` in block_addresses must be letters and digits",
             ),
             (r#"{"prompt": " "}"#, "a prompt must not be empty"),
+            (
+                r#"{"partitions": [{"label": "root", "start": 512, "size": "1MiB"}]}"#,
+                "the partition `root` must be on a block device and lie inside the medium in whole MiB",
+            ),
             (r#"{"size": 0}"#, "the size of the medium must not be 0"),
         ];
         for (text, problem) in cases {

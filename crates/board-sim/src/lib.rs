@@ -25,7 +25,7 @@ mod uboot;
 mod wire;
 
 pub use board::SimBoard;
-pub use config::{Config, FlipBit, Size};
+pub use config::{Config, FlipBit, Partition, Size};
 pub use counters::Counters;
 pub use error::SimError;
 pub use faults::{Faults, Times};

@@ -8,8 +8,8 @@ use bundle_store::{Bundle, Files};
 use flasher_core::device::Absent;
 use flasher_core::{
     BootConsole, BootFile, ChildSpec, ContentServer, Defaults, Description, Device, Driver, DriverType,
-    Error, FileServer, FlashJob, Flasher, Kind, Pinned, Plan, PowerDriver, Progress, Receipt, Result,
-    SerialDriver, Wiring, async_trait,
+    DumpJob, Error, FileServer, FlashJob, Flasher, Kind, Pinned, Plan, PowerDriver, Progress, Receipt,
+    Result, SerialDriver, Wiring, async_trait,
 };
 use serde_json::{Value, json};
 
@@ -171,6 +171,12 @@ impl Flasher for BaseFlasher {
         let owner = self.busy.try_lock();
         let free = owner.is_ok();
         transaction::flash(self, job, progress, free).await
+    }
+
+    async fn dump(&self, job: DumpJob, progress: Arc<dyn Progress>) -> Receipt {
+        let owner = self.busy.try_lock();
+        let free = owner.is_ok();
+        transaction::dump(self, job, progress, free).await
     }
 }
 

@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::dump::DumpJob;
 use crate::error::Result;
 use crate::event::{Progress, Transfer};
 use crate::flash::{Defaults, Description, FlashJob, Pinned, Plan, Receipt};
@@ -390,4 +391,7 @@ pub trait Flasher: Driver {
 
     /// Flashes. Never fails silently: the receipt's verdict is proven, or it names the failure.
     async fn flash(&self, job: FlashJob, progress: Arc<dyn Progress>) -> Receipt;
+
+    /// Reads a medium into a file. Never fails silently: the receipt's verdict is proven, or it names the failure.
+    async fn dump(&self, job: DumpJob, progress: Arc<dyn Progress>) -> Receipt;
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flash::Receipt;
 
-/// The twelve steps of a flash, in order.
+/// The twelve steps of a flash, in order, and the one that only a dump has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
@@ -30,16 +30,18 @@ pub enum Step {
     Target,
     /// The image is written, but for its first block.
     Write,
-    /// What was written is read back and compared.
+    /// The medium is read into a file: a dump's place of `write`.
+    Read,
+    /// What was written is read back and compared; what was dumped is read once more.
     Verify,
-    /// The first block is written and read back.
+    /// The first block is written and read back; a dump's file gets its name.
     Commit,
     /// The board is left in its final state.
     Finish,
 }
 
 impl Step {
-    /// All steps in order.
+    /// All steps of a flash in order.
     pub const ALL: [Self; 12] = [
         Self::Resolve,
         Self::Image,
@@ -67,6 +69,7 @@ impl Step {
             Self::Shell => "shell",
             Self::Target => "target",
             Self::Write => "write",
+            Self::Read => "read",
             Self::Verify => "verify",
             Self::Commit => "commit",
             Self::Finish => "finish",

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::source::SourceChoices;
 
 pub use crate::receipt::{
-    BoardFacts, Failure, ImageFacts, MediumFacts, PowerEvidence, PowerState, RangeFacts, RangeKind, Receipt,
-    TranscriptFacts, Verdict, Verify,
+    BoardFacts, Failure, FurtherImage, ImageFacts, JobKind, MediumFacts, PowerEvidence, PowerState,
+    RangeFacts, RangeKind, Receipt, TranscriptFacts, Verdict, Verify,
 };
 
 /// What to flash, where to, and how hard to try.
@@ -21,8 +21,14 @@ pub use crate::receipt::{
 pub struct FlashJob {
     /// The image: a path, an http(s) URL or `-` for standard input.
     pub image: String,
+    /// Label of the partition on the target that `image` is for; none means the whole device.
+    pub partition: Option<String>,
+    /// Further images for further partitions of the same target, written in this order without a power cycle between.
+    pub also: Vec<PartitionImage>,
     /// A target name of the manifest; none takes its default.
     pub target: Option<String>,
+    /// Commands run on the board before its target is looked at. Each must end with status 0. They hold no secrets.
+    pub preflash: Vec<String>,
     /// Extra headers for an http(s) source. Values are secrets.
     pub headers: Vec<(String, String)>,
     /// Bearer token for an http(s) source. A secret.
@@ -53,12 +59,24 @@ pub struct FlashJob {
     pub stop: CancellationToken,
 }
 
+/// An image for one partition of the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionImage {
+    /// The partition's label, as its GUID partition table has it.
+    pub label: String,
+    /// The image: a path or a URL.
+    pub image: String,
+}
+
 impl FlashJob {
     /// A job for `image` with every choice at its default: three retries, power off at the end.
     pub fn new(image: impl Into<String>) -> Self {
         Self {
             image: image.into(),
+            partition: None,
+            also: Vec::new(),
             target: None,
+            preflash: Vec::new(),
             headers: Vec::new(),
             bearer: None,
             cacert: None,
@@ -165,8 +183,25 @@ pub struct Plan {
     pub target: String,
     /// What the manifest says it stands for.
     pub device: String,
+    /// The partition of the target that the image is for; none means the whole device.
+    pub partition: Option<String>,
+    /// Further images for further partitions of the same target.
+    pub also: Vec<PlannedImage>,
     /// What is booted to write it.
     pub boots: Description,
     /// What deserves a second look.
     pub warnings: Vec<String>,
+}
+
+/// What a job would do with one of its further images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedImage {
+    /// The image, without secrets.
+    pub image: String,
+    /// Its format, by its magic bytes.
+    pub format: String,
+    /// Decoded length, bytes, when it can be known without decoding.
+    pub decoded_length: Option<u64>,
+    /// Label of the partition it is for.
+    pub partition: String,
 }

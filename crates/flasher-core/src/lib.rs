@@ -5,6 +5,7 @@
 //! * [`driver`]: what a device can do, one small trait per capability
 //! * [`device`]: what a node of the tree can be, and what a driver is built from
 //! * [`flash`]: a flash job, its plan and its receipt
+//! * [`dump`]: a job that reads a medium into a file
 //! * [`event`]: what a running job tells
 //! * [`error`]: what went wrong and who is to blame
 //! * [`registry`]: every driver and board linked into this binary
@@ -18,6 +19,7 @@
 pub mod config;
 pub mod device;
 pub mod driver;
+pub mod dump;
 pub mod error;
 pub mod event;
 pub mod flash;
@@ -39,6 +41,7 @@ pub use driver::{
     BootConsole, ByteStream, Content, ContentServer, ControlLines, Driver, FileServer, Flasher, PowerDriver,
     PowerMeter, Reading, SerialDriver, TransferLog, Upload, cycle,
 };
+pub use dump::{DumpJob, DumpSink};
 pub use error::{Class, Error, Result};
 pub use event::{Event, Progress, Quiet, Step, Transfer, TransferState};
 pub use flash::{BootFile, Defaults, Description, Failure, FlashJob, Pinned, Plan, Receipt, Verdict};

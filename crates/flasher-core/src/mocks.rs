@@ -17,6 +17,7 @@ use crate::driver::{
     BootConsole, ByteStream, Content, ContentServer, Driver, FileServer, Flasher, PowerDriver, PowerMeter,
     Reading, SerialDriver, TransferLog, Upload,
 };
+use crate::dump::DumpJob;
 use crate::error::Result;
 use crate::event::Progress;
 use crate::flash::{Defaults, Description, FlashJob, Plan, Receipt};
@@ -107,5 +108,6 @@ mock! {
         async fn manifest(&self) -> Result<String>;
         fn defaults(&self) -> Defaults;
         async fn flash(&self, job: FlashJob, progress: Arc<dyn Progress>) -> Receipt;
+        async fn dump(&self, job: DumpJob, progress: Arc<dyn Progress>) -> Receipt;
     }
 }

@@ -59,6 +59,9 @@ pub struct Receipt {
     pub schema: u32,
     /// Version of the tool.
     pub tool: String,
+    /// What was asked for; receipts of former versions are all of flashes.
+    #[serde(default)]
+    pub job: JobKind,
     /// How it ended.
     pub verdict: Verdict,
     /// Why it failed, exactly when the verdict says so.
@@ -75,7 +78,10 @@ pub struct Receipt {
     pub board: BoardFacts,
     /// The medium, once it was looked at.
     pub medium: Option<MediumFacts>,
-    /// Duration of each step of the last attempt, seconds.
+    /// Further images of the same job, in the order they were written, each with its own evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<FurtherImage>,
+    /// Duration of each step of the last attempt, over all images, seconds.
     pub steps: BTreeMap<Step, f64>,
     /// State the board's power was left in.
     pub power: PowerState,
@@ -102,6 +108,26 @@ impl Receipt {
             (Verdict::Failed, None) => Class::Internal.exit_code(),
         }
     }
+}
+
+/// What a job does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum JobKind {
+    /// It puts images on a medium.
+    #[default]
+    Flash,
+    /// It reads a medium into a file, which is the receipt's `image`.
+    Dump,
+}
+
+/// An image of a job that has several, and where it went.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FurtherImage {
+    /// The image.
+    pub image: ImageFacts,
+    /// The medium, once it was looked at.
+    pub medium: Option<MediumFacts>,
 }
 
 /// What is known of the image.
@@ -146,8 +172,14 @@ pub struct BoardFacts {
 pub struct MediumFacts {
     /// Name of the target in the manifest.
     pub target: String,
-    /// The device on the board.
+    /// The device on the board that was written or read: the whole target, or one of its partitions.
     pub device: String,
+    /// Label of the partition, when it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+    /// The device the partition is on, when it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<String>,
     /// Its size, bytes.
     pub size: u64,
     /// What else identifies it: model, serial, controller, as far as the board tells.

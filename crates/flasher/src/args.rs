@@ -1,5 +1,7 @@
 //! What may be typed: commands, options and their help.
 
+mod dump;
+mod flash;
 mod source;
 
 use std::ffi::OsString;
@@ -9,7 +11,8 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::bundle_args::BundleAction;
-use source::SourceArgs;
+pub(crate) use dump::DumpArgs;
+pub(crate) use flash::FlashArgs;
 
 /// Flash an operating-system image onto an embedded board, and prove it
 #[derive(Parser)]
@@ -54,6 +57,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Flash an image, read it back and prove that it is there
     Flash(FlashArgs),
+    /// Read a medium into a file, and prove that it is what the medium holds
+    Dump(DumpArgs),
     /// Show what `flash` with the same arguments would do; touches nothing
     Plan(FlashArgs),
     /// Validate an exporter YAML and the bundles it names
@@ -289,70 +294,6 @@ pub(crate) struct ShellEnvArgs {
     /// A command to run in that environment; its exit code is passed on
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
-}
-
-// No `Debug`: `headers` are secrets.
-#[derive(ClapArgs)]
-pub(crate) struct FlashArgs {
-    /// Image: a file, an http(s):// or s3:// URL, oci://REGISTRY/REPOSITORY:TAG#TITLE, or `-` for standard input; its
-    /// format is told by its content, never by its name
-    pub(crate) image: String,
-    /// Target of the manifest; its default when not given
-    #[arg(long, value_name = "NAME")]
-    pub(crate) target: Option<String>,
-    #[command(flatten)]
-    pub(crate) node: NodeArgs,
-    /// Device-tree variant of the bundle
-    #[arg(long, value_name = "NAME")]
-    pub(crate) variant: Option<String>,
-
-    /// SHA-256 that the source or the decoded image must have
-    #[arg(long, value_name = "HEX", value_parser = sha256, help_heading = "Proof")]
-    pub(crate) sha256: Option<String>,
-    /// How much of the medium is read back; only all of it ends proven
-    #[arg(long, value_enum, value_name = "HOW", default_value = "full", help_heading = "Proof")]
-    pub(crate) verify: VerifyChoice,
-    /// Decode the whole image before power on
-    #[arg(long, help_heading = "Proof")]
-    pub(crate) check_first: bool,
-    /// Boot the new system and wait for this text (a regular expression) on the console
-    #[arg(long, value_name = "RE", help_heading = "Proof")]
-    pub(crate) expect_boot: Option<String>,
-    /// Keep a receipt (JSON), also of a failure
-    #[arg(long, value_name = "FILE", help_heading = "Proof")]
-    pub(crate) receipt: Option<PathBuf>,
-    /// Keep everything the board printed
-    #[arg(long, value_name = "FILE", help_heading = "Proof")]
-    pub(crate) transcript: Option<PathBuf>,
-
-    /// How often a failed attempt is repeated when that can help
-    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Persistence")]
-    pub(crate) retries: u32,
-    /// Bound on the whole job, for example `20m`
-    #[arg(long, value_name = "D", value_parser = deadline, help_heading = "Persistence")]
-    pub(crate) deadline: Option<Duration>,
-    /// Power the board off after a proven flash (the default)
-    #[arg(long, overrides_with = "no_power_off", help_heading = "Persistence")]
-    pub(crate) power_off: bool,
-    /// Leave the board on after a proven flash
-    #[arg(long, overrides_with = "power_off", help_heading = "Persistence")]
-    pub(crate) no_power_off: bool,
-
-    #[command(flatten)]
-    pub(crate) source: SourceArgs,
-
-    /// Extra request header for an http(s) image; may be given several times; never printed
-    #[arg(long = "header", value_name = "K: V", help_heading = "Image from the network")]
-    pub(crate) headers: Vec<String>,
-    /// File with the bearer token for an http(s) image; never printed
-    #[arg(long, value_name = "FILE", help_heading = "Image from the network")]
-    pub(crate) bearer_file: Option<PathBuf>,
-    /// PEM file with the CA of the image's server
-    #[arg(long, value_name = "FILE", help_heading = "Image from the network")]
-    pub(crate) cacert: Option<PathBuf>,
-    /// Accept any certificate of the image's server
-    #[arg(short = 'k', long, help_heading = "Image from the network")]
-    pub(crate) insecure: bool,
 }
 
 fn place(text: &str) -> Result<Place, String> {

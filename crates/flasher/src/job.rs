@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
-use flasher_core::flash::Verify;
-use flasher_core::{CancellationToken, Error, FlashJob, Result};
+use flasher_core::flash::{PartitionImage, Verify};
+use flasher_core::{CancellationToken, DumpJob, DumpSink, Error, FlashJob, Result};
 
-use crate::args::{FlashArgs, VerifyChoice};
+use crate::args::{DumpArgs, FlashArgs, VerifyChoice};
 
 /// Longest bearer token, bytes.
 const LONGEST_BEARER: usize = 4096;
@@ -24,7 +25,11 @@ pub(crate) fn flash_job(args: &FlashArgs, stop: CancellationToken) -> Result<Fla
         return Err(Error::config("`--bearer-file` and a header `Authorization` exclude each other")
             .help("give one of them"));
     }
+    let (image, partition, also) = images(args);
     Ok(FlashJob {
+        partition,
+        also,
+        preflash: args.preflash.clone(),
         target: args.target.clone(),
         headers,
         bearer,
@@ -36,16 +41,44 @@ pub(crate) fn flash_job(args: &FlashArgs, stop: CancellationToken) -> Result<Fla
         deadline: args.deadline,
         power_off: !args.no_power_off,
         expect_boot: args.expect_boot.clone(),
-        verify: match args.verify {
-            VerifyChoice::Full => Verify::Full,
-            VerifyChoice::Mapped => Verify::Mapped,
-            VerifyChoice::Off => Verify::Off,
-        },
+        verify: verify(args.verify),
         check_first: args.check_first,
         transcript: args.transcript.clone(),
         stop,
-        ..FlashJob::new(&args.image)
+        ..FlashJob::new(image)
     })
+}
+
+/// The first image, its partition, and the images for further partitions.
+fn images(args: &FlashArgs) -> (String, Option<String>, Vec<PartitionImage>) {
+    match (&args.image, args.partitions.split_first()) {
+        (None, Some((first, also))) => (first.image.clone(), Some(first.label.clone()), also.to_vec()),
+        (image, _) => (image.clone().unwrap_or_default(), None, Vec::new()),
+    }
+}
+
+/// The job that `args` ask for, into `sink`, stopped by `stop`.
+pub(crate) fn dump_job(args: &DumpArgs, sink: Arc<dyn DumpSink>, stop: CancellationToken) -> DumpJob {
+    DumpJob {
+        target: args.target.clone(),
+        partition: args.partition.clone(),
+        verify: verify(args.verify),
+        preflash: args.preflash.clone(),
+        retries: args.retries,
+        deadline: args.deadline,
+        power_off: !args.no_power_off,
+        transcript: args.transcript.clone(),
+        stop,
+        ..DumpJob::new(sink)
+    }
+}
+
+fn verify(choice: VerifyChoice) -> Verify {
+    match choice {
+        VerifyChoice::Full => Verify::Full,
+        VerifyChoice::Mapped => Verify::Mapped,
+        VerifyChoice::Off => Verify::Off,
+    }
 }
 
 /// The image as a failure before the job may show it: without user information, query and fragment.

@@ -12,12 +12,13 @@
 //!
 //! In reading order: `args` and `bundle_args` (what may be typed), `commands` (one file each), `job` (arguments to a flash job),
 //! `owner` (who flashes a board just now),
-//! `screen` (where results go), `render` (how everything looks), `failure` (how a command fails), `host` and `sandbox`
+//! `receipt_file` and `dump_file` (what is kept on disk), `screen` (where results go), `render` (how everything looks), `failure` (how a command fails), `host` and `sandbox`
 //! (what this machine has, and namespaces made on it).
 
 mod args;
 mod bundle_args;
 mod commands;
+mod dump_file;
 mod failure;
 mod host;
 mod job;

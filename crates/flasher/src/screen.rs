@@ -16,11 +16,18 @@ pub(crate) fn aside(text: &str) {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Screen {
     json: bool,
+    /// Standard output belongs to something else.
+    taken: bool,
 }
 
 impl Screen {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, taken: false }
+    }
+
+    /// The same with results on standard error, because standard output has something else.
+    pub(crate) fn aside_only(&self) -> Self {
+        Self { taken: true, ..*self }
     }
 
     /// Whether standard output has JSON lines.
@@ -30,7 +37,7 @@ impl Screen {
 
     /// Colour for standard output.
     pub(crate) fn paint(&self) -> Paint {
-        Paint::of(&io::stdout())
+        if self.taken { Paint::of(&io::stderr()) } else { Paint::of(&io::stdout()) }
     }
 
     /// A result: the message as JSON, or the text.
@@ -46,6 +53,10 @@ impl Screen {
     /// # Errors
     /// When standard output gives way.
     pub(crate) fn text(&self, text: &str) -> io::Result<()> {
+        if self.taken {
+            aside(text);
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
         out.flush()

@@ -171,11 +171,12 @@ fn every_schema_is_json_and_knows_its_subject() {
 }
 
 #[test]
-fn the_schema_beside_the_examples_is_the_one_of_this_build() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/exporter.schema.json");
-    let stored = std::fs::read_to_string(file).unwrap();
-    let fresh = run(&["schema", "exporter"]).out;
-    assert!(stored == fresh, "run `flasher schema exporter > examples/exporter.schema.json`");
+fn the_schemas_beside_the_examples_are_those_of_this_build() {
+    for of in ["exporter", "receipt", "events"] {
+        let name = format!("../../examples/{of}.schema.json");
+        let stored = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+        assert!(stored == run(&["schema", of]).out, "`{of}` has changed: run `cargo xtask schemas`");
+    }
 }
 
 #[test]

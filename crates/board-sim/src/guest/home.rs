@@ -26,6 +26,7 @@ const FOLDERS: &[&str] = &[
     "home",
     "media",
     "mnt",
+    "partitions",
     "proc/sys/kernel",
     "proc/sys/vm",
     "root",
@@ -120,6 +121,7 @@ impl Home {
                 self.link(format!("../../{name}"), &format!("dev/disk/by-path/platform-{address}.mmc"))?;
             }
             partitions.push_str(&format!("{:4} {:7} {:10} {name}\n", 179, number * 8, self.bytes / 1024));
+            self.partitions(config, name)?;
         }
         self.link("/dev/tty", "dev/console")?;
         self.file("proc/partitions", &partitions, 0o644)
@@ -143,6 +145,24 @@ impl Home {
         self.link("../..", &format!("sys/{device}/device"))?;
         self.link(format!("../../{device}"), &format!("sys/class/block/{name}"))?;
         self.link(format!("../{device}"), &format!("sys/block/{name}"))
+    }
+
+    /// The partitions of a disk as /sys tells them; their devices are files that say where they are on the medium.
+    fn partitions(&self, config: &Config, disk: &str) -> Result<(), SimError> {
+        for (index, part) in config.partitions.iter().filter(|part| part.disk == disk).enumerate() {
+            let (number, name) = (index + 1, part.name(index + 1));
+            let place = format!("sys/class/block/{disk}/{name}");
+            let told =
+                format!("DEVNAME={name}\nDEVTYPE=partition\nPARTN={number}\nPARTNAME={}\n", part.label);
+            self.folder(&place)?;
+            self.file(&format!("{place}/partition"), &format!("{number}\n"), 0o444)?;
+            self.file(&format!("{place}/size"), &format!("{}\n", part.size.0 / 512), 0o444)?;
+            self.file(&format!("{place}/uevent"), &told, 0o444)?;
+            self.link(format!("{disk}/{name}"), &format!("sys/class/block/{name}"))?;
+            self.file(&format!("partitions/{name}"), &format!("{} {}\n", part.start.0, part.size.0), 0o444)?;
+            self.link(self.root.join(format!("partitions/{name}")), &format!("dev/{name}"))?;
+        }
+        Ok(())
     }
 
     /// Where the guest's tools talk to the board.

@@ -46,7 +46,8 @@ fn stream(first: &Bytes) -> Vec<u8> {
     all.concat()
 }
 
-fn digest_of_digests(ranges: &[flasher_core::flash::RangeFacts]) -> String {
+/// Digest over the digests of all ranges that were read back, in order.
+pub(super) fn digest_of_digests(ranges: &[flasher_core::flash::RangeFacts]) -> String {
     let all: String = ranges.iter().filter_map(|range| range.read_back.as_deref()).collect();
     Digest::of(all.as_bytes()).to_string()
 }

@@ -4,14 +4,60 @@ mod registry;
 
 use disk_image::{Cache, Cached, Checked, Image, Secret, SourceOptions, Summary};
 use flasher_core::source::{BlockMapChoice, CacheChoice};
-use flasher_core::{Class, Error, Event, Result, Step};
+use flasher_core::{Class, Error, Event, FlashJob, Result, Step};
 
 use crate::transaction::Session;
 use crate::trouble;
 
-pub(crate) async fn open(session: Session<'_>) -> Result<Image> {
-    session.run.image(|facts| facts.source = disk_image::redact(&session.job.image));
-    let (source, options) = (&session.job.image, options(session)?);
+/// An image and where on the target it goes.
+pub(crate) struct Piece {
+    pub(crate) image: Image,
+    /// Label of a partition; none means the whole device.
+    pub(crate) partition: Option<String>,
+}
+
+/// Opens every image of the job, in its order.
+pub(crate) async fn open(session: Session<'_>) -> Result<Vec<Piece>> {
+    check_job(session.job)?;
+    let first = (session.job.partition.clone(), &session.job.image);
+    let also = session.job.also.iter().map(|also| (Some(also.label.clone()), &also.image));
+    let mut pieces = Vec::new();
+    for (index, (partition, source)) in std::iter::once(first).chain(also).enumerate() {
+        session.run.select(index);
+        pieces.push(Piece { image: open_one(session, source).await?, partition });
+    }
+    session.run.select(0);
+    Ok(pieces)
+}
+
+/// What cannot be meant when there are several images.
+fn check_job(job: &FlashJob) -> Result<()> {
+    let mut labels: Vec<Option<&str>> = job.also.iter().map(|also| Some(also.label.as_str())).collect();
+    labels.push(job.partition.as_deref());
+    if labels.iter().any(|label| label.is_some_and(str::is_empty)) {
+        return Err(Error::config("a partition label is empty").help("give it as `-t LABEL:IMAGE`"));
+    }
+    if job.also.is_empty() {
+        return Ok(());
+    }
+    if labels.contains(&None) {
+        return Err(Error::config("one image is for the whole device and others are for its partitions")
+            .help("flash the whole device first, and its partitions with a second command"));
+    }
+    labels.sort_unstable();
+    if let Some([Some(label), _]) = labels.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::config(format!("two images are for the partition `{label}`")).help("give it once"));
+    }
+    if job.sha256.is_some() || matches!(job.source.block_map, BlockMapChoice::At(_)) {
+        return Err(Error::config("a digest or a block map is given, and several images it could be of")
+            .help("flash them one by one, or use a checksum file (`--checksum-url`) that lists them all"));
+    }
+    Ok(())
+}
+
+async fn open_one(session: Session<'_>, source: &str) -> Result<Image> {
+    session.run.image(|facts| facts.source = disk_image::redact(source));
+    let options = options(session)?;
     let image = match source.starts_with(registry::SCHEME) {
         true => Image::open_given(registry::find(session, source).await?, options).await,
         false => Image::open(source, options).await,

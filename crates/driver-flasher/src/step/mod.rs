@@ -6,6 +6,7 @@ pub(crate) mod finish;
 pub(crate) mod image;
 pub(crate) mod plan;
 pub(crate) mod power;
+pub(crate) mod read;
 pub(crate) mod read_back;
 pub(crate) mod resolve;
 pub(crate) mod services;

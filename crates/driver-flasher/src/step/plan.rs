@@ -1,12 +1,13 @@
 //! Step 3: what would go wrong for certain is refused before power is touched.
 
-use disk_image::Image;
-use flasher_core::{Error, Plan, Result};
+use flasher_core::flash::PlannedImage;
+use flasher_core::{Class, Error, Plan, Result};
 
+use super::image::Piece;
 use super::resolve::Resolved;
 use crate::transaction::Session;
 
-pub(crate) fn run(session: Session<'_>, resolved: &Resolved, _image: &Image) -> Result<()> {
+pub(crate) fn run(session: Session<'_>, resolved: &Resolved) -> Result<()> {
     let overlaps = bundle_store::overlaps(&resolved.files);
     if let Some(first) = overlaps.first() {
         return Err(Error::config(first.to_string())
@@ -26,8 +27,14 @@ fn check_expectation(session: Session<'_>) -> Result<()> {
     })
 }
 
-pub(crate) fn describe(resolved: &Resolved, image: &Image, warnings: Vec<String>) -> Plan {
-    Plan {
+/// What the job would do with its images.
+///
+/// # Errors
+/// When it has none, which would be a bug.
+pub(crate) fn describe(resolved: &Resolved, pieces: &[Piece], warnings: Vec<String>) -> Result<Plan> {
+    let (Piece { image, partition }, also) =
+        pieces.split_first().ok_or_else(|| Error::new(Class::Internal, "the job has no image"))?;
+    Ok(Plan {
         image: image.label().to_owned(),
         format: image.format().to_string(),
         source_length: image.source_length(),
@@ -36,7 +43,18 @@ pub(crate) fn describe(resolved: &Resolved, image: &Image, warnings: Vec<String>
         cached: image.is_cached(),
         target: resolved.target.clone(),
         device: resolved.device.clone(),
+        partition: partition.clone(),
+        also: also.iter().map(planned).collect(),
         boots: resolved.description.clone(),
         warnings,
+    })
+}
+
+fn planned(piece: &Piece) -> PlannedImage {
+    PlannedImage {
+        image: piece.image.label().to_owned(),
+        format: piece.image.format().to_string(),
+        decoded_length: piece.image.decoded_length(),
+        partition: piece.partition.clone().unwrap_or_default(),
     }
 }

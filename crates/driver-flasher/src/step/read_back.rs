@@ -1,8 +1,8 @@
 //! What is on the medium, as digests: read around the page cache, and hashed here or on the board, whichever is faster.
 
 mod board;
-mod intake;
-mod network;
+pub(super) mod intake;
+pub(super) mod network;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -84,11 +84,11 @@ async fn over_network(
         }
         let (portion, begun) = (Wanted { indices, ..wanted }, Instant::now());
         match network::digests(session, target, portion, guest).await? {
-            Sent::Digests(digests) => read.extend(digests),
-            Sent::Not(why) => {
-                session
-                    .run
-                    .note(format!("the board does not send what it reads, so it hashes itself: {why}"));
+            Sent::All(digests) => read.extend(digests),
+            Sent::Not(what, why) => {
+                session.run.note(format!(
+                    "the board does not send what it reads, so it hashes itself: {what}: {why}"
+                ));
                 guest.sends = false;
                 break;
             }
@@ -142,7 +142,7 @@ fn note_caches(session: Session<'_>, answers: &[Answer]) {
 }
 
 /// One line for a stretch: its number, then its runs of equal blocks.
-fn line(number: usize, offset: u64, length: u64) -> String {
+pub(super) fn line(number: usize, offset: u64, length: u64) -> String {
     let parts = parts(offset, length).into_iter();
     let runs: String = parts.map(|part| format!(" {} {} {}", part.block, part.skip, part.count)).collect();
     format!("{number}{runs}\n")

@@ -1,13 +1,15 @@
-//! Step 8: the target is one block device, known by its controller, large enough and not in use.
+//! Step 8: the target is one block device, known by its controller, or a partition on it: large enough and not in use.
+
+mod partition;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use board_console::quote;
-use disk_image::Image;
 use flasher_core::flash::MediumFacts;
 use flasher_core::{Class, Error, Result};
 
+use super::image::Piece;
 use super::resolve::Resolved;
 use super::shell::Guest;
 use crate::config::seconds;
@@ -25,33 +27,78 @@ pub(crate) struct Target {
     pub(crate) size: u64,
 }
 
+/// Where each image goes: all of them are found before the first is written.
 pub(crate) async fn check(
     session: Session<'_>,
     resolved: &Resolved,
-    image: &Image,
+    pieces: &[Piece],
+    guest: &mut Guest,
+) -> Result<Vec<Target>> {
+    let within = seconds(session.flasher.config.timeouts.command);
+    let disk = disk(session, resolved, guest).await?;
+    let mut targets = Vec::new();
+    for (index, piece) in pieces.iter().enumerate() {
+        session.run.select(index);
+        let target = look(session, resolved, &disk, piece.partition.as_deref(), guest).await?;
+        if let Some(length) = piece.image.decoded_length() {
+            must_fit(length, target.size, &target.device)?;
+        }
+        targets.push(target);
+    }
+    session.run.select(0);
+    preflash(guest, &resolved.bundle.manifest().spec.preflash_commands, within).await?;
+    Ok(targets)
+}
+
+/// The target of a job that reads.
+pub(crate) async fn source(
+    session: Session<'_>,
+    resolved: &Resolved,
+    partition: Option<&str>,
     guest: &mut Guest,
 ) -> Result<Target> {
+    let disk = disk(session, resolved, guest).await?;
+    look(session, resolved, &disk, partition, guest).await
+}
+
+/// The device the job is about; its own commands are run before it is looked for.
+async fn disk(session: Session<'_>, resolved: &Resolved, guest: &mut Guest) -> Result<String> {
     let within = seconds(session.flasher.config.timeouts.command);
+    preflash(guest, &session.job.preflash, within).await?;
     let device = match resolved.device.strip_prefix(BY_ADDRESS) {
         Some(address) => by_address(guest, address, within).await?,
         None => resolved.device.clone(),
     };
     must_be_block_device(guest, &device, within).await?;
     must_be_unused(guest, &device, within).await?;
+    Ok(device)
+}
+
+/// The whole disk or a partition on it, with what the receipt says of it.
+async fn look(
+    session: Session<'_>,
+    resolved: &Resolved,
+    disk: &str,
+    partition: Option<&str>,
+    guest: &mut Guest,
+) -> Result<Target> {
+    let within = seconds(session.flasher.config.timeouts.command);
+    let device = match partition {
+        None => disk.to_owned(),
+        Some(label) => partition::find(guest, disk, label, within).await?,
+    };
+    must_be_block_device(guest, &device, within).await?;
     let size = size(guest, &device, within).await?;
-    let identity = identity(guest, &device, within).await?;
     session.run.set_medium(MediumFacts {
         target: resolved.target.clone(),
         device: device.clone(),
+        partition: partition.map(str::to_owned),
+        disk: partition.map(|_| disk.to_owned()),
         size,
-        identity,
+        identity: identity(guest, disk, within).await?,
         verify: session.job.verify,
         ..MediumFacts::default()
     });
-    if let Some(length) = image.decoded_length() {
-        must_fit(length, size, &device)?;
-    }
-    preflash(guest, resolved, within).await?;
     Ok(Target { device, size })
 }
 
@@ -159,8 +206,9 @@ pub(crate) fn must_fit(length: u64, size: u64, device: &str) -> Result<()> {
     .help("take a larger medium, another `--target`, or a smaller image"))
 }
 
-async fn preflash(guest: &mut Guest, resolved: &Resolved, within: Duration) -> Result<()> {
-    for command in &resolved.bundle.manifest().spec.preflash_commands {
+/// Runs commands one after the other; the first that does not end with status 0 is named.
+async fn preflash(guest: &mut Guest, commands: &[String], within: Duration) -> Result<()> {
+    for command in commands {
         guest
             .shell
             .check(command, within)

@@ -57,22 +57,25 @@ pub(crate) async fn compare(
 
 /// The failure of a medium that does not hold what was written.
 pub(crate) fn differs(target: &Target, ranges: &[Range], still: &[usize]) -> Error {
-    let places: Vec<String> = still.iter().take(8).map(|index| place(&ranges[*index])).collect();
-    let more = if still.len() > places.len() {
-        format!(" and {} more", still.len() - places.len())
-    } else {
-        String::new()
-    };
     Error::new(
         Class::Medium,
         format!(
-            "`{}` does not hold what was written: bytes {}{more} differ, twice",
+            "`{}` does not hold what was written: bytes {} differ, twice",
             target.device,
-            places.join(", ")
+            places(ranges, still)
         ),
     )
     .with("device", target.device.clone())
     .help("the medium is bad or lies about its size; replace it")
+}
+
+/// First and last byte of each of these ranges; the first eight of them.
+pub(crate) fn places(ranges: &[Range], indices: &[usize]) -> String {
+    let places: Vec<String> = indices.iter().take(8).map(|index| place(&ranges[*index])).collect();
+    match indices.len() - places.len() {
+        0 => places.join(", "),
+        more => format!("{} and {more} more", places.join(", ")),
+    }
 }
 
 /// First and last byte of a range.

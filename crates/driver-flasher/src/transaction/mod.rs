@@ -1,19 +1,25 @@
 //! A job from start to receipt: attempts, deadline, cancellation, and a board in a known state at the end.
 
+mod dump;
 mod receipt;
 mod run;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use flasher_core::{Class, Error, Event, FlashJob, Plan, Progress, Quiet, Receipt, Result, Step};
+use flasher_core::flash::JobKind;
+use flasher_core::{Class, DumpJob, Error, Event, FlashJob, Plan, Progress, Quiet, Receipt, Result, Step};
 
 pub(crate) use receipt::Proof;
 pub(crate) use run::Run;
 
 use crate::flasher::BaseFlasher;
+use crate::step::image::Piece;
+use crate::step::resolve::Resolved;
+use crate::step::shell::Guest;
+use crate::step::target::Target;
 use crate::step::{
-    bootloader, commit, finish, image, plan, power, resolve, services, shell, target, verify, write,
+    bootloader, commit, finish, image, plan, power, read, resolve, services, shell, target, verify, write,
 };
 
 /// Longest pause between two attempts.
@@ -25,6 +31,8 @@ pub(crate) struct Session<'a> {
     pub(crate) flasher: &'a BaseFlasher,
     pub(crate) job: &'a FlashJob,
     pub(crate) run: &'a Run,
+    /// What is dumped, when this is no flash.
+    pub(crate) dump: Option<&'a DumpJob>,
 }
 
 /// Runs a job to its end. `free` is false when another job owns the board.
@@ -34,27 +42,47 @@ pub(crate) async fn flash(
     progress: Arc<dyn Progress>,
     free: bool,
 ) -> Receipt {
-    let run = Run::new(&job, progress);
-    let session = Session { flasher, job: &job, run: &run };
+    let run = Run::new(JobKind::Flash, &job, progress);
+    to_receipt(Session { flasher, job: &job, run: &run, dump: None }, free).await
+}
+
+/// Runs a dump to its end. `free` is false when another job owns the board.
+pub(crate) async fn dump(
+    flasher: &BaseFlasher,
+    dump: DumpJob,
+    progress: Arc<dyn Progress>,
+    free: bool,
+) -> Receipt {
+    let job = dump::settings(&dump);
+    let run = Run::new(JobKind::Dump, &job, progress);
+    to_receipt(Session { flasher, job: &job, run: &run, dump: Some(&dump) }, free).await
+}
+
+async fn to_receipt(session: Session<'_>, free: bool) -> Receipt {
     let outcome = if free { bounded(session).await } else { Err(busy()) };
     let settled = if free { finish::settle(session, outcome.is_ok()).await } else { Ok(()) };
-    let receipt = run.receipt(combine(outcome, settled)).await;
-    run.report(Event::Finished { receipt: Box::new(receipt.clone()) });
+    let outcome = match (combine(outcome, settled), session.dump) {
+        // Not to be stopped halfway: a file that has its name is a dump.
+        (Ok(proofs), Some(dump)) => session.run.step(Step::Commit, read::keep(dump)).await.map(|()| proofs),
+        (outcome, _) => outcome,
+    };
+    let receipt = session.run.receipt(outcome).await;
+    session.run.report(Event::Finished { receipt: Box::new(receipt.clone()) });
     receipt
 }
 
 /// The first three steps, which touch nothing.
 pub(crate) async fn plan(flasher: &BaseFlasher, job: FlashJob) -> Result<Plan> {
-    let run = Run::new(&job, Arc::new(Quiet));
-    let session = Session { flasher, job: &job, run: &run };
+    let run = Run::new(JobKind::Flash, &job, Arc::new(Quiet));
+    let session = Session { flasher, job: &job, run: &run, dump: None };
     let resolved = resolve::run(session).await?;
-    let image = image::open(session).await?;
-    plan::run(session, &resolved, &image)?;
-    Ok(plan::describe(&resolved, &image, run.warnings()))
+    let pieces = image::open(session).await?;
+    plan::run(session, &resolved)?;
+    plan::describe(&resolved, &pieces, run.warnings())
 }
 
 /// A failure to leave the board in order is a failure of the job, unless the job failed before.
-fn combine(outcome: Result<Proof>, settled: Result<()>) -> Result<Proof> {
+fn combine(outcome: Result<Vec<Proof>>, settled: Result<()>) -> Result<Vec<Proof>> {
     match (outcome, settled) {
         (Ok(_), Err(error)) => Err(error),
         (outcome, _) => outcome,
@@ -68,20 +96,24 @@ fn busy() -> Error {
 }
 
 /// All attempts, within the job's deadline, until the job is stopped.
-async fn bounded(session: Session<'_>) -> Result<Proof> {
+async fn bounded(session: Session<'_>) -> Result<Vec<Proof>> {
     let deadline = session.job.deadline.unwrap_or(Duration::MAX);
     tokio::select! {
         biased;
-        () = session.job.stop.cancelled() => Err(interrupted(session.run.step_now())),
+        () = session.job.stop.cancelled() => Err(interrupted(session)),
         outcome = tokio::time::timeout(deadline, attempts(session)) => {
             outcome.unwrap_or_else(|_| Err(too_late(deadline, session.run.step_now())))
         }
     }
 }
 
-fn interrupted(step: Step) -> Error {
-    Error::new(Class::Interrupted, format!("stopped by the user in step {step}"))
-        .help("the medium may be half written; flash again before booting from it")
+fn interrupted(session: Session<'_>) -> Error {
+    let help = match session.dump {
+        None => "the medium may be half written; flash again before booting from it",
+        Some(_) => "the medium is as it was, and no dump was kept; dump again",
+    };
+    Error::new(Class::Interrupted, format!("stopped by the user in step {}", session.run.step_now()))
+        .help(help)
 }
 
 fn too_late(deadline: Duration, step: Step) -> Error {
@@ -91,7 +123,7 @@ fn too_late(deadline: Duration, step: Step) -> Error {
         .retryable(false)
 }
 
-async fn attempts(session: Session<'_>) -> Result<Proof> {
+async fn attempts(session: Session<'_>) -> Result<Vec<Proof>> {
     let attempts = session.job.retries + 1;
     for attempt in 1..attempts {
         let error = match one(session, attempt, attempts).await {
@@ -116,24 +148,64 @@ async fn pause(session: Session<'_>, attempt: u32, error: &Error) -> Result<()> 
 }
 
 /// One attempt: each step takes what the steps before it produced.
-async fn one(session: Session<'_>, attempt: u32, attempts: u32) -> Result<Proof> {
+async fn one(session: Session<'_>, attempt: u32, attempts: u32) -> Result<Vec<Proof>> {
     let run = session.run;
     run.begin(attempt);
     run.report(Event::AttemptBegun { attempt, attempts });
+    match session.dump {
+        None => write(session).await,
+        Some(dump) => Ok(vec![dump::read(session, dump).await?]),
+    }
+}
+
+async fn write(session: Session<'_>) -> Result<Vec<Proof>> {
+    let run = session.run;
     let resolved = run.step(Step::Resolve, resolve::run(session)).await?;
-    let image = run.step(Step::Image, image::open(session)).await?;
-    run.step(Step::Plan, async { plan::run(session, &resolved, &image) }).await?;
-    let services = run.step(Step::Services, services::start(session, &resolved)).await?;
+    let pieces = run.step(Step::Image, image::open(session)).await?;
+    run.step(Step::Plan, async { plan::run(session, &resolved) }).await?;
+    let mut guest = boot(session, &resolved).await?;
+    let targets = run.step(Step::Target, target::check(session, &resolved, &pieces, &mut guest)).await?;
+    let mut proofs = Vec::new();
+    for (index, (piece, target)) in pieces.iter().zip(&targets).enumerate() {
+        run.select(index);
+        let proof = put(session, &resolved, piece, target, &mut guest).await;
+        proofs.push(proof.map_err(|error| about(piece, error))?);
+    }
+    run.step(Step::Finish, finish::boot_check(session, &resolved, guest)).await?;
+    Ok(proofs)
+}
+
+/// From nothing to a board that waits for commands.
+async fn boot(session: Session<'_>, resolved: &Resolved) -> Result<Guest> {
+    let run = session.run;
+    let services = run.step(Step::Services, services::start(session, resolved)).await?;
     let console = run.step(Step::Power, power::cycle(session)).await?;
     let (console, network) =
-        run.step(Step::Bootloader, bootloader::load(session, &resolved, &services, console)).await?;
-    let mut guest =
-        run.step(Step::Shell, shell::enter(session, &resolved, &services, &network, console)).await?;
-    let target = run.step(Step::Target, target::check(session, &resolved, &image, &mut guest)).await?;
-    let written = run.step(Step::Write, write::all(session, &resolved, &image, &target, &mut guest)).await?;
-    let checked = run.step(Step::Verify, verify::all(session, &image, &target, &written, &mut guest)).await?;
-    let proof =
-        run.step(Step::Commit, commit::first_block(session, &target, written, checked, &mut guest)).await?;
-    run.step(Step::Finish, finish::boot_check(session, &resolved, guest)).await?;
-    Ok(proof)
+        run.step(Step::Bootloader, bootloader::load(session, resolved, &services, console)).await?;
+    run.step(Step::Shell, shell::enter(session, resolved, &services, &network, console)).await
+}
+
+/// Puts one image where it belongs, and proves it.
+async fn put(
+    session: Session<'_>,
+    resolved: &Resolved,
+    piece: &Piece,
+    target: &Target,
+    guest: &mut Guest,
+) -> Result<Proof> {
+    let (run, image) = (session.run, &piece.image);
+    if let Some(label) = &piece.partition {
+        run.note(format!("{} goes to the partition `{label}`, {}", image.label(), target.device));
+    }
+    let written = run.step(Step::Write, write::all(session, resolved, image, target, guest)).await?;
+    let checked = run.step(Step::Verify, verify::all(session, image, target, &written, guest)).await?;
+    run.step(Step::Commit, commit::first_block(session, target, written, checked, guest)).await
+}
+
+/// Says which image failed.
+fn about(piece: &Piece, error: Error) -> Error {
+    match &piece.partition {
+        Some(label) => error.with("image", piece.image.label()).with("partition", label.clone()),
+        None => error,
+    }
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use board_console::Transcript;
-use flasher_core::flash::{BoardFacts, ImageFacts, MediumFacts, PowerEvidence, PowerState};
+use flasher_core::flash::{
+    BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, PowerEvidence, PowerState,
+};
 use flasher_core::{Event, FlashJob, Progress, Result, Step};
 
 use crate::evidence::Evidence;
@@ -29,12 +31,15 @@ type Listener = Box<dyn FnMut(&str) + Send>;
 
 /// What is known so far.
 pub(super) struct State {
+    pub(super) job: JobKind,
     pub(super) step: Step,
     pub(super) attempts: u32,
     pub(super) steps: BTreeMap<Step, f64>,
-    pub(super) image: ImageFacts,
+    /// The images of the job and where they go; there is always one.
+    pub(super) images: Vec<FurtherImage>,
+    /// The image that steps tell of.
+    current: usize,
     pub(super) board: BoardFacts,
-    pub(super) medium: Option<MediumFacts>,
     pub(super) power: PowerState,
     pub(super) power_evidence: PowerEvidence,
     pub(super) warnings: Vec<String>,
@@ -43,15 +48,23 @@ pub(super) struct State {
     pub(super) staging: Staging,
 }
 
+impl State {
+    /// What is known of the image that steps tell of.
+    fn now(&mut self) -> &mut FurtherImage {
+        &mut self.images[self.current]
+    }
+}
+
 impl Run {
-    pub(crate) fn new(job: &FlashJob, progress: Arc<dyn Progress>) -> Self {
+    pub(crate) fn new(kind: JobKind, job: &FlashJob, progress: Arc<dyn Progress>) -> Self {
         let state = State {
+            job: kind,
             step: Step::Resolve,
             attempts: 0,
             steps: BTreeMap::new(),
-            image: ImageFacts::default(),
+            images: vec![FurtherImage::default(); 1 + job.also.len()],
+            current: 0,
             board: BoardFacts::default(),
-            medium: None,
             power: PowerState::Untouched,
             power_evidence: PowerEvidence::default(),
             warnings: Vec::new(),
@@ -105,8 +118,15 @@ impl Run {
         let mut state = self.state();
         state.attempts = attempt;
         state.steps.clear();
-        state.medium = None;
+        state.current = 0;
+        state.images.iter_mut().for_each(|image| image.medium = None);
         state.staging = Staging::default();
+    }
+
+    /// From now on steps tell of the `index`th image of the job, or of its last.
+    pub(crate) fn select(&self, index: usize) {
+        let mut state = self.state();
+        state.current = index.min(state.images.len() - 1);
     }
 
     pub(crate) fn step_now(&self) -> Step {
@@ -120,7 +140,7 @@ impl Run {
         let begun = Instant::now();
         let outcome = work.await;
         let seconds = begun.elapsed().as_secs_f64();
-        self.state().steps.insert(step, seconds);
+        *self.state().steps.entry(step).or_default() += seconds;
         if outcome.is_ok() {
             self.report(Event::StepDone { step, seconds });
         }
@@ -136,7 +156,7 @@ impl Run {
     }
 
     pub(crate) fn image(&self, fill: impl FnOnce(&mut ImageFacts)) {
-        fill(&mut self.state().image);
+        fill(&mut self.state().now().image);
     }
 
     pub(crate) fn board(&self, fill: impl FnOnce(&mut BoardFacts)) {
@@ -144,11 +164,11 @@ impl Run {
     }
 
     pub(crate) fn set_medium(&self, medium: MediumFacts) {
-        self.state().medium = Some(medium);
+        self.state().now().medium = Some(medium);
     }
 
     pub(crate) fn medium(&self, fill: impl FnOnce(&mut MediumFacts)) {
-        if let Some(medium) = &mut self.state().medium {
+        if let Some(medium) = &mut self.state().now().medium {
             fill(medium);
         }
     }

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use flasher_core::flash::{BoardFacts, ImageFacts, PowerEvidence, PowerState};
+use flasher_core::flash::{BoardFacts, ImageFacts, JobKind, PowerEvidence, PowerState};
 use flasher_core::owner::{PowerLock, hold_all};
 use flasher_core::tree::DeviceTree;
 use flasher_core::{
-    CancellationToken, Class, Error, Event, Failure as Cause, FlashJob, Flasher, Progress, Receipt, Result,
-    Step, Verdict,
+    CancellationToken, Class, DumpJob, Error, Event, Failure as Cause, FlashJob, Flasher, Progress, Receipt,
+    Result, Step, Verdict,
 };
 
 use crate::args::FlashArgs;
@@ -29,9 +29,42 @@ mod tests;
 /// Bound on looking whether all hardware is there.
 const PROBE: Duration = Duration::from_secs(60);
 
+/// What is to be done with the board.
+pub(super) enum Work {
+    Flash(Box<FlashJob>),
+    Dump(DumpJob),
+}
+
+impl Work {
+    fn stop(&self) -> &CancellationToken {
+        match self {
+            Self::Flash(job) => &job.stop,
+            Self::Dump(job) => &job.stop,
+        }
+    }
+
+    /// The image or the dump, without secrets, and what kind of job it is.
+    fn label(&self) -> Label {
+        match self {
+            Self::Flash(job) => (job::label(&job.image), JobKind::Flash),
+            Self::Dump(job) => (job.sink.label(), JobKind::Dump),
+        }
+    }
+
+    async fn run(self, flasher: Arc<dyn Flasher>, progress: Arc<dyn Progress>) -> Receipt {
+        match self {
+            Self::Flash(job) => flasher.flash(*job, progress).await,
+            Self::Dump(job) => flasher.dump(job, progress).await,
+        }
+    }
+}
+
+/// What a receipt tells of a job that never began.
+type Label = (String, JobKind);
+
 /// A job, and what goes around it.
 pub(super) struct Request {
-    pub(super) job: FlashJob,
+    pub(super) job: Work,
     /// Dotted path of the flasher, when the tree has several.
     pub(super) device: Option<String>,
     pub(super) variant: Option<String>,
@@ -47,7 +80,7 @@ pub(super) async fn run(
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let request = Request {
-        job: job::flash_job(args, CancellationToken::new())?,
+        job: Work::Flash(Box::new(job::flash_job(args, CancellationToken::new())?)),
         device: args.node.device.clone(),
         variant: args.variant.clone(),
         receipt: args.receipt.clone(),
@@ -56,7 +89,7 @@ pub(super) async fn run(
     Ok(code)
 }
 
-/// Flashes, keeps the receipt, prints the verdict; gives the receipt and the exit code.
+/// Does the work, keeps the receipt, prints the verdict; gives the receipt and the exit code.
 pub(super) async fn execute(
     request: Request,
     exporter: Option<&Path>,
@@ -66,11 +99,11 @@ pub(super) async fn execute(
     let begun = Begun::now();
     let receipt_file = request.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
     let progress = render::progress(screen.is_json(), verbose);
-    signals::watch(request.job.stop.clone(), Arc::clone(&progress))?;
+    signals::watch(request.job.stop().clone(), Arc::clone(&progress))?;
     let tree = match super::load(exporter) {
         Ok(tree) => tree,
         Err(failure) => {
-            keep_early(&failure, &request.job.image, begun, receipt_file, screen)?;
+            keep_early(&failure, request.job.label(), begun, receipt_file, screen)?;
             return Err(failure);
         }
     };
@@ -87,9 +120,9 @@ pub(super) async fn execute(
 /// Probes, flashes and always gives a receipt, also when the flasher was never reached.
 async fn transact(tree: &DeviceTree, request: Request, progress: Arc<dyn Progress>, begun: Begun) -> Receipt {
     match ready(tree, &request).await {
-        Ok(flasher) => flasher.flash(request.job, progress).await,
+        Ok(flasher) => request.job.run(flasher, progress).await,
         Err(error) => {
-            let receipt = early(&error, &request.job.image, begun);
+            let receipt = early(&error, request.job.label(), begun);
             progress.report(Event::Finished { receipt: Box::new(receipt.clone()) });
             receipt
         }
@@ -102,7 +135,7 @@ async fn ready(tree: &DeviceTree, request: &Request) -> Result<Arc<dyn Flasher>>
     if let Some(variant) = &request.variant {
         flasher.use_variant(variant).await?;
     }
-    probe(tree, &request.job.stop).await?;
+    probe(tree, request.job.stop()).await?;
     Ok(flasher)
 }
 
@@ -171,7 +204,7 @@ impl Begun {
 
 fn keep_early(
     failure: &Failure,
-    image: &str,
+    label: Label,
     begun: Begun,
     receipt_file: Option<ReceiptFile>,
     screen: &Screen,
@@ -182,24 +215,26 @@ fn keep_early(
         Failure::Error(error) => Error::new(error.class(), error.cause()),
         Failure::Output(error) => Error::infrastructure(error.to_string()),
     };
-    let path = file.write(&early(&error, image, begun))?;
+    let path = file.write(&early(&error, label, begun))?;
     screen.aside(&format!("receipt: {}\n", path.display()));
     Ok(())
 }
 
 /// The receipt of a job that failed before the flasher took it.
-fn early(error: &Error, image: &str, begun: Begun) -> Receipt {
+fn early(error: &Error, (source, job): Label, begun: Begun) -> Receipt {
     Receipt {
         schema: 1,
         tool: format!("flasher {}", env!("CARGO_PKG_VERSION")),
+        job,
         verdict: Verdict::Failed,
         failure: Some(Cause::new(Step::Resolve, error)),
         started: begun.unix,
         seconds: begun.instant.elapsed().as_secs_f64(),
         attempts: 0,
-        image: ImageFacts { source: job::label(image), ..ImageFacts::default() },
+        image: ImageFacts { source, ..ImageFacts::default() },
         board: BoardFacts::default(),
         medium: None,
+        further: Vec::new(),
         steps: Default::default(),
         power: PowerState::Untouched,
         power_evidence: PowerEvidence::default(),

@@ -39,6 +39,11 @@ pub(super) async fn flash(
         .help("leave them out; `cacert` of the flasher's config is on the exporter's side")
         .into());
     }
+    if !args.partitions.is_empty() || !args.preflash.is_empty() {
+        return Err(Error::config("`-t` and `--preflash` do not go through `--remote`")
+            .help("run `flasher flash` on the machine that has the board")
+            .into());
+    }
     let stop = flasher_core::CancellationToken::new();
     let job = job::flash_job(args, stop.clone())?;
     let receipt_file = args.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use disk_image::{Digest, Image, SourceOptions, Summary};
-use flasher_core::flash::{MediumFacts, RangeFacts, RangeKind};
+use flasher_core::flash::{ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind};
 use flasher_core::{Class, Error, Receipt, Result, Verdict};
 
 use crate::failure::Failure;
@@ -26,18 +26,22 @@ pub(super) async fn run(file: &Path, image: Option<&str>, screen: &Screen) -> Re
         ));
         return Ok(receipt.exit_code());
     }
-    let medium = sound(&receipt)?;
-    if let Some(image) = image {
-        same(&receipt, medium, &decoded(image).await?)?;
+    let proven = sound(&receipt)?;
+    let of = match image {
+        Some(image) => Some(same(receipt.job, &proven, &decoded(image).await?)?),
+        None => None,
+    };
+    for Part { image, medium } in &proven {
+        let is_it = of == Some(medium.device.as_str());
+        let against = if is_it { ", and the image is the one it is of" } else { "" };
+        screen.text(&format!(
+            "{} proves {} bytes on {}, read back in {} ranges{against}\n",
+            super::shown(file),
+            image.decoded_length.unwrap_or_default(),
+            medium.device,
+            medium.ranges.len()
+        ))?;
     }
-    let against = if image.is_some() { ", and the image is the one it is of" } else { "" };
-    screen.text(&format!(
-        "{} proves {} bytes on {}, read back in {} ranges{against}\n",
-        super::shown(file),
-        receipt.image.decoded_length.unwrap_or_default(),
-        medium.device,
-        medium.ranges.len()
-    ))?;
     Ok(0)
 }
 
@@ -59,28 +63,45 @@ fn read(file: &Path) -> Result<Receipt> {
     }
 }
 
-/// Whether the receipt bears out its own verdict, whoever wrote it.
-fn sound(receipt: &Receipt) -> Result<&MediumFacts> {
+/// One image of a receipt and where it is.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    image: &'a ImageFacts,
+    medium: &'a MediumFacts,
+}
+
+/// Whether the receipt bears out its own verdict for each of its images, whoever wrote it.
+fn sound(receipt: &Receipt) -> Result<Vec<Part<'_>>> {
+    let further = receipt.further.iter().map(|further| (&further.image, further.medium.as_ref()));
+    let all = std::iter::once((&receipt.image, receipt.medium.as_ref())).chain(further);
+    all.map(|(image, medium)| sound_part(receipt.verdict, image, medium)).collect()
+}
+
+fn sound_part<'a>(
+    verdict: Verdict,
+    image: &'a ImageFacts,
+    medium: Option<&'a MediumFacts>,
+) -> Result<Part<'a>> {
     let not = |what: &str| {
         Err(Error::new(Class::Source, format!("the receipt proves nothing: {what}"))
             .help("flash again, and keep the receipt as it is written"))
     };
-    match (receipt.verdict, &receipt.medium) {
+    match (verdict, medium) {
         (Verdict::Failed, _) => not("it says `failed`"),
         (Verdict::Written, _) => not("it says `written, not proven`"),
         (Verdict::Proven, None) => not("it names no medium"),
-        (Verdict::Proven, Some(medium)) => match flaw(receipt, medium) {
+        (Verdict::Proven, Some(medium)) => match flaw(image, medium) {
             Some(what) => not(what),
-            None => Ok(medium),
+            None => Ok(Part { image, medium }),
         },
     }
 }
 
-fn flaw(receipt: &Receipt, medium: &MediumFacts) -> Option<&'static str> {
+fn flaw(image: &ImageFacts, medium: &MediumFacts) -> Option<&'static str> {
     let end = medium.ranges.iter().try_fold(0, |at, range| (range.offset == at).then_some(at + range.length));
-    if receipt.image.decoded_sha256.is_none() {
+    if image.decoded_sha256.is_none() {
         Some("it has no digest of the image")
-    } else if end.is_none() || end != receipt.image.decoded_length {
+    } else if end.is_none() || end != image.decoded_length {
         Some("its ranges do not cover the image")
     } else if !medium.ranges.iter().all(is_equal) {
         Some("a range was not read back, or differs")
@@ -117,18 +138,20 @@ async fn decoded(image: &str) -> Result<Summary> {
     summary.ok_or_else(|| Error::new(Class::Internal, "the image ended without a summary"))
 }
 
-/// Every range of the receipt must have the digest that the image has there.
-fn same(receipt: &Receipt, medium: &MediumFacts, summary: &Summary) -> Result<()> {
+/// The device the image is on. One of the receipt's images must have its digest, and, where it was cut by the same rules,
+/// every range of it the digest that the image has there.
+fn same<'a>(job: JobKind, parts: &[Part<'a>], summary: &Summary) -> Result<&'a str> {
     let other = |what: String| Error::new(Class::Source, format!("the receipt is of another image: {what}"));
-    let (ours, theirs) = (summary.decoded_sha256.to_string(), receipt.image.decoded_sha256.as_deref());
-    if theirs != Some(ours.as_str()) {
-        let theirs = theirs.unwrap_or("none");
+    let ours = summary.decoded_sha256.to_string();
+    let theirs = |part: &Part<'_>| part.image.decoded_sha256.clone().unwrap_or_else(|| "none".to_owned());
+    let Some(Part { medium, .. }) = parts.iter().find(|part| theirs(part) == ours).copied() else {
+        let theirs = parts.iter().map(theirs).collect::<Vec<_>>().join(", ");
         return Err(other(format!("its sha256 is {theirs}, that of the image {ours}")));
-    }
+    };
     let ours = summary.ranges.iter().map(|range| (range.offset, range.length, range.sha256.to_string()));
     let theirs = medium.ranges.iter().map(|range| (range.offset, range.length, range.sha256.clone()));
-    match ours.eq(theirs) {
-        true => Ok(()),
+    match job == JobKind::Dump || ours.eq(theirs) {
+        true => Ok(&medium.device),
         false => Err(other("the digests of its ranges are others".to_owned())),
     }
 }

@@ -9,8 +9,8 @@ use super::units::{bytes, tame};
 
 /// What a flash would do. Ends with a newline.
 pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
-    let mut text =
-        format!("{}\n", paint.bold(&format!("{} to {} ({})", tame(&plan.image), plan.target, plan.device)));
+    let place = place(plan.partition.as_deref(), plan);
+    let mut text = format!("{}\n", paint.bold(&format!("{} to {place}", tame(&plan.image))));
     let lengths =
         [plan.source_length.map(bytes), plan.decoded_length.map(|it| format!("{} decoded", bytes(it)))];
     let lengths = lengths.into_iter().flatten().map(|it| format!(", {it}")).collect::<String>();
@@ -19,9 +19,20 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
     if plan.cached {
         fact(&mut text, paint, "cache", "has it, decoded");
     }
+    for also in &plan.also {
+        let length = also.decoded_length.map(|it| format!(", {} decoded", bytes(it))).unwrap_or_default();
+        let place = self::place(Some(&also.partition), plan);
+        fact(&mut text, paint, "then", &format!("{} to {place}: {}{length}", also.image, also.format));
+    }
     text.push_str(&description(&plan.boots, "", paint));
     plan.warnings.iter().for_each(|warning| fact(&mut text, paint, "warning", warning));
     text
+}
+
+/// `emmc (/dev/mmcblk0)`, or a partition there.
+fn place(partition: Option<&str>, plan: &Plan) -> String {
+    let part = partition.map(|label| format!("partition {} of ", tame(label))).unwrap_or_default();
+    format!("{part}{} ({})", plan.target, plan.device)
 }
 
 /// What a flasher boots and where it can write; every line begins with `indent`.

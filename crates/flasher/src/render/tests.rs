@@ -25,6 +25,7 @@ fn receipt() -> Receipt {
     Receipt {
         schema: 1,
         tool: "flasher 0.1.0".to_owned(),
+        job: Default::default(),
         verdict: Verdict::Proven,
         failure: None,
         started: 1_790_000_000,
@@ -50,6 +51,8 @@ fn receipt() -> Receipt {
         medium: Some(MediumFacts {
             target: "emmc".to_owned(),
             device: "/dev/mmcblk0".to_owned(),
+            partition: None,
+            disk: None,
             size: 64 << 20,
             identity: [("model".to_owned(), "SD64G\x1b[2J".to_owned())].into(),
             read_back: Some("direct".to_owned()),
@@ -60,6 +63,7 @@ fn receipt() -> Receipt {
             zeros_written: 36 << 20,
             ranges: vec![range(0, 1), range(16 << 20, 2), range(32 << 20, 1)],
         }),
+        further: Vec::new(),
         steps: Default::default(),
         power: PowerState::Off,
         power_evidence: PowerEvidence::Reported,
@@ -174,7 +178,9 @@ fn a_plan_names_what_is_booted_and_where_it_writes() {
         cached: true,
         target: "emmc".to_owned(),
         device: "/dev/mmcblk0".to_owned(),
-        boots,
+        partition: None,
+        also: Vec::new(),
+        boots: boots.clone(),
         warnings: vec!["the image is larger than usual".to_owned()],
     };
     insta::assert_snapshot!(plan::plan(&planned, Paint::plain()), @r#"

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use flasher_core::flash::{BoardFacts, MediumFacts, RangeFacts, RangeKind};
+use flasher_core::flash::{
+    BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind,
+};
 use flasher_core::{Receipt, Verdict};
 
 use super::paint::Paint;
@@ -11,7 +13,7 @@ use super::units::{bytes, seconds, tame};
 
 /// What was proven, or only written, on which board, with every digest. Ends with a newline.
 pub(crate) fn good(receipt: &Receipt, kept: Option<&str>, paint: Paint) -> String {
-    let (image, board) = (&receipt.image, &receipt.board);
+    let board = &receipt.board;
     let word = match receipt.verdict {
         Verdict::Written => paint.bold("written, not proven"),
         Verdict::Proven | Verdict::Failed => paint.good(&paint.bold("proven")),
@@ -21,8 +23,29 @@ pub(crate) fn good(receipt: &Receipt, kept: Option<&str>, paint: Paint) -> Strin
         let key = paint.dim(&format!("  {key:<11}"));
         let _ = writeln!(text, "{key} {}", tame(&value)); // into memory
     };
+    about(&receipt.image, receipt.medium.as_ref(), receipt.job, &mut fact);
+    for FurtherImage { image, medium } in &receipt.further {
+        about(image, medium.as_ref(), receipt.job, &mut fact);
+    }
+    fact("board", whole(board));
+    board.bundle_sha256.iter().for_each(|digest| fact("bundle", format!("sha256:{digest}")));
+    fact("power", power(receipt));
+    receipt.warnings.iter().for_each(|warning| fact("warning", warning.clone()));
+    receipt.transcript.iter().for_each(|transcript| fact("transcript", transcript.file.clone()));
+    kept.iter().for_each(|file| fact("receipt", (*file).to_owned()));
+    text
+}
+
+/// One image, and what is known of its place.
+fn about(
+    image: &ImageFacts,
+    medium: Option<&MediumFacts>,
+    job: JobKind,
+    fact: &mut impl FnMut(&str, String),
+) {
+    let what = if job == JobKind::Dump { "dump" } else { "image" };
     fact(
-        "image",
+        what,
         [Some(image.source.clone()), image.format.clone()]
             .into_iter()
             .flatten()
@@ -38,18 +61,14 @@ pub(crate) fn good(receipt: &Receipt, kept: Option<&str>, paint: Paint) -> Strin
     if let Some(which) = &image.checked {
         fact("--sha256", format!("equals the digest of the {which} image"));
     }
-    if let Some(medium) = &receipt.medium {
-        read_back(medium).into_iter().for_each(|value| fact("read back", value));
-        fact("written", written(medium));
+    if let Some(medium) = medium {
+        let key = if job == JobKind::Dump { "read again" } else { "read back" };
+        read_back(medium).into_iter().for_each(|value| fact(key, value));
+        if job == JobKind::Flash {
+            fact("written", written(medium));
+        }
         fact("medium", identity(medium));
     }
-    fact("board", whole(board));
-    board.bundle_sha256.iter().for_each(|digest| fact("bundle", format!("sha256:{digest}")));
-    fact("power", power(receipt));
-    receipt.warnings.iter().for_each(|warning| fact("warning", warning.clone()));
-    receipt.transcript.iter().for_each(|transcript| fact("transcript", transcript.file.clone()));
-    kept.iter().for_each(|file| fact("receipt", (*file).to_owned()));
-    text
 }
 
 fn whole(board: &BoardFacts) -> String {
@@ -59,16 +78,24 @@ fn whole(board: &BoardFacts) -> String {
 }
 
 fn headline(receipt: &Receipt) -> String {
-    let length = receipt.image.decoded_length.map_or_else(|| "the image".to_owned(), bytes);
+    let images = std::iter::once(&receipt.image).chain(receipt.further.iter().map(|further| &further.image));
+    let length: Option<u64> = images.map(|image| image.decoded_length).sum();
+    let length = length.map_or_else(|| "the image".to_owned(), bytes);
+    let on = if receipt.job == JobKind::Dump { "from" } else { "on" };
     let place = receipt
         .medium
         .as_ref()
-        .map(|medium| format!(" on {} ({})", tame(&medium.target), tame(&medium.device)));
+        .map(|medium| format!(" {on} {} ({})", tame(&medium.target), tame(whole_device(medium))));
     let board = receipt.board.name.as_ref().map(|name| format!(" of board {}", tame(name)));
     let attempts =
         if receipt.attempts > 1 { format!(", attempt {}", receipt.attempts) } else { String::new() };
     let (place, board) = (place.unwrap_or_default(), board.unwrap_or_default());
     format!("{length}{place}{board} in {}{attempts}", seconds(receipt.seconds))
+}
+
+/// The device that the job was about; what was written on it may be partitions.
+fn whole_device(medium: &MediumFacts) -> &str {
+    medium.disk.as_deref().unwrap_or(&medium.device)
 }
 
 /// How the ranges compared, and the digest over all of them.
@@ -113,5 +140,6 @@ fn written(medium: &MediumFacts) -> String {
 
 fn identity(medium: &MediumFacts) -> String {
     let more = medium.identity.iter().map(|(key, value)| format!(", {key} {value}")).collect::<String>();
-    format!("{}, {}{more}", medium.device, bytes(medium.size))
+    let part = medium.partition.as_ref().map(|label| format!(" (partition {label})")).unwrap_or_default();
+    format!("{}{part}, {}{more}", medium.device, bytes(medium.size))
 }

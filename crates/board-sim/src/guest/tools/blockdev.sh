@@ -4,8 +4,15 @@ usage() {
     echo "blockdev: unknown option or no block device: $*" >&2
     exit 1
 }
-[ $# -eq 2 ] && [ "$2" -ef @MEDIUM@ ] || usage "$@"
-bytes=$(@ROOT@/bin/wc -c <@MEDIUM@)
+[ $# -eq 2 ] || usage "$@"
+part=@ROOT@/partitions/${2##*/}
+if [ "$2" -ef @MEDIUM@ ]; then
+    bytes=$(@ROOT@/bin/wc -c <@MEDIUM@)
+elif [ "$2" -ef "$part" ]; then
+    read -r start bytes <"$part"
+else
+    usage "$@"
+fi
 case $1 in
 --getsize64) echo $((bytes)) ;;
 --getsz | --getsize) echo $((bytes / 512)) ;;

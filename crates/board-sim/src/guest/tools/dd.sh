@@ -46,6 +46,21 @@ for word; do
 done
 shown=${status:+status=$status}
 
+# A partition is a stretch of the medium; dd takes the last of two words.
+part=@ROOT@/partitions/${input##*/}
+if [ -n "$input" ] && [ "$input" -ef "$part" ]; then
+    read -r begin size <"$part"
+    input=$medium skip=$((skip + begin / ibs))
+    [ -n "$count" ] || count=$((size / ibs))
+    set -- "$@" if="$medium" skip="$skip" count="$count"
+fi
+part=@ROOT@/partitions/${output##*/} part_end=
+if [ -n "$output" ] && [ "$output" -ef "$part" ]; then
+    read -r begin size <"$part"
+    output=$medium seek=$((seek + begin / obs)) part_end=$((begin + size))
+    set -- "$@" of="$medium" seek="$seek"
+fi
+
 reads_medium=
 [ -z "$input" ] || [ ! "$input" -ef "$medium" ] || reads_medium=yes
 if [ -n "$reads_medium" ] && [ -n "@READ_ERROR@" ]; then
@@ -87,6 +102,10 @@ start=$((seek * obs))
 limit=@FULL_AT@ complaint='No space left on device'
 if [ -n "@WRITE_ERROR@" ] && [ "$start" -le "@WRITE_ERROR@" ]; then
     limit=@WRITE_ERROR@ complaint='Input/output error'
+fi
+
+if [ -n "$part_end" ] && { [ -z "$limit" ] || [ "$limit" -gt "$part_end" ]; }; then
+    limit=$part_end complaint='No space left on device'
 fi
 
 # For `pidof`: what has written last.

@@ -14,7 +14,7 @@ const WAITING: usize = 16;
 
 /// The bytes of the one body, as they come.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(in crate::step) struct Incoming {
     length: u64,
     taken: u64,
     pieces: mpsc::Receiver<Bytes>,
@@ -45,7 +45,7 @@ impl Incoming {
     ///
     /// # Errors
     /// When the body had not all its bytes.
-    pub(super) fn next(&mut self) -> Result<Option<Bytes>, String> {
+    pub(in crate::step) fn next(&mut self) -> Result<Option<Bytes>, String> {
         match self.pieces.blocking_recv() {
             Some(piece) => {
                 self.taken += piece.len() as u64;

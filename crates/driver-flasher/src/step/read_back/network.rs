@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use disk_image::Digest;
-use flasher_core::{Content, Error, Event, Progress, Result, Step, Upload};
+use flasher_core::{Class, Content, Error, Event, Progress, Result, Step, Upload};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
@@ -23,33 +23,62 @@ const GLANCE: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// How the board took being asked.
-pub(super) enum Sent {
-    /// It sent everything: each wanted range with its digest.
-    Digests(Vec<(usize, Digest)>),
-    /// It did not, for this reason. Nothing of what came counts: bytes could be missing anywhere.
-    Not(String),
+pub(in crate::step) enum Sent<T> {
+    /// It sent everything: what was made of it.
+    All(T),
+    /// It did not: the script's word for what went wrong, and the complaint. Nothing of what came counts: bytes could be
+    /// missing anywhere.
+    Not(String, String),
 }
 
+/// Why nothing was made of what came.
+pub(in crate::step) enum Broken {
+    /// There were too few bytes, or too many.
+    Bytes(String),
+    /// Something of ours failed.
+    Ours(Error),
+}
+
+/// Digests of the wanted ranges.
 pub(super) async fn digests(
     session: Session<'_>,
     target: &Target,
     wanted: Wanted<'_>,
     guest: &mut Guest,
-) -> Result<Sent> {
-    let http = &session.flasher.http;
-    let (upload, incoming) = intake(wanted.length());
+) -> Result<Sent<Vec<(usize, Digest)>>> {
     let lengths = wanted.indices.iter().map(|index| (*index, wanted.ranges[*index].length)).collect();
     let progress = session.run.progress();
-    let hashing = tokio::task::spawn_blocking(move || hash(incoming, lengths, progress.as_ref()));
+    let hash = move |incoming| hash(incoming, lengths, progress.as_ref()).map_err(Broken::Bytes);
+    send(session, target, list(wanted), wanted.length(), guest, hash).await
+}
+
+/// Has the board send the stretches in `list`, `length` bytes in all, and gives what `take` makes of them on a thread of its
+/// own. What came counts only when both sides say that it was everything.
+///
+/// # Errors
+/// When the board cannot be asked, stands still, or `take` fails by itself.
+pub(in crate::step) async fn send<T: Send + 'static>(
+    session: Session<'_>,
+    target: &Target,
+    list: String,
+    length: u64,
+    guest: &mut Guest,
+    take: impl FnOnce(Incoming) -> std::result::Result<T, Broken> + Send + 'static,
+) -> Result<Sent<T>> {
+    let http = &session.flasher.http;
+    let (upload, incoming) = intake(length);
+    let taking = tokio::task::spawn_blocking(move || take(incoming));
     http.accept(&path(session, "read-back"), upload.clone())?;
-    http.publish(&path(session, "ranges"), Content::bytes(list(wanted)))?;
+    http.publish(&path(session, "ranges"), Content::bytes(list))?;
     let answers = ask(session, target, &upload, guest).await;
     drop(upload);
     // Whoever still waits for bytes learns that none will come.
     http.withdraw(&path(session, "read-back"));
     http.withdraw(&path(session, "ranges"));
-    let digests = hashing.await.unwrap_or_else(|error| Err(format!("hashing ended unexpectedly: {error}")));
-    judge(session, target, &answers?, digests)
+    let taken = taking.await.unwrap_or_else(|error| {
+        Err(Broken::Ours(Error::new(Class::Internal, "a worker thread ended unexpectedly").because(error)))
+    });
+    judge(session, target, answers, taken)
 }
 
 async fn ask(
@@ -67,29 +96,34 @@ async fn ask(
     }
 }
 
-fn judge(
+fn judge<T>(
     session: Session<'_>,
     target: &Target,
-    answers: &[Answer],
-    digests: std::result::Result<Vec<(usize, Digest)>, String>,
-) -> Result<Sent> {
-    note_caches(session, answers);
-    let complaint = answers.iter().find_map(|answer| match answer {
-        Answer::Error(what, complaint) => Some((what, complaint)),
-        _ => None,
-    });
-    Ok(match (complaint, digests) {
-        (Some((what, _)), _) if what == "caches" => {
-            return Err(Guest::complaint(answers, &target.device)
-                .unwrap_or_else(|| Error::infrastructure("a complaint was lost")));
+    answers: Result<Vec<Answer>>,
+    taken: std::result::Result<T, Broken>,
+) -> Result<Sent<T>> {
+    // What the board says of a stream that we broke is only its consequence.
+    let taken = match taken {
+        Err(Broken::Ours(error)) => return Err(error),
+        Err(Broken::Bytes(why)) => Err(why),
+        Ok(taken) => Ok(taken),
+    };
+    let answers = answers?;
+    note_caches(session, &answers);
+    let not = |what: &str, why: &str| Ok(Sent::Not(what.to_owned(), why.to_owned()));
+    for answer in &answers {
+        if let Answer::Error(what, complaint) = answer {
+            return match Guest::complaint(&answers, &target.device) {
+                Some(error) if what == "caches" => Err(error),
+                _ => not(what, complaint),
+            };
         }
-        (Some((what, complaint)), _) => Sent::Not(format!("{what}: {complaint}")),
-        (None, _) if !answers.contains(&Answer::Sent) => {
-            Sent::Not("it never said that all was sent".to_owned())
-        }
-        (None, Ok(digests)) => Sent::Digests(digests),
-        (None, Err(why)) => Sent::Not(why),
-    })
+    }
+    match taken {
+        _ if !answers.contains(&Answer::Sent) => not("send", "it never said that all was sent"),
+        Ok(taken) => Ok(Sent::All(taken)),
+        Err(why) => not("send", &why),
+    }
 }
 
 /// Returns when nothing comes any more.

@@ -23,10 +23,10 @@ fn dont_care(offset: u64, length: u64) -> RangeFacts {
 }
 
 async fn check(ranges: Vec<RangeFacts>, recorded: &str, expected: Option<&str>) {
-    let run = Run::new(&FlashJob::new("image"), Arc::new(Quiet));
+    let run = Run::new(JobKind::Flash, &FlashJob::new("image"), Arc::new(Quiet));
     run.image(|image| image.decoded_sha256 = Some(recorded.to_owned()));
     run.set_medium(MediumFacts { ranges, ..MediumFacts::default() });
-    let receipt = run.receipt(Ok(Proof { decoded: Digest::of(b"image"), length: 100 })).await;
+    let receipt = run.receipt(Ok(vec![Proof { decoded: Digest::of(b"image"), length: 100 }])).await;
     match expected {
         None => assert_eq!((receipt.verdict, receipt.exit_code()), (Verdict::Proven, 0)),
         Some(what) => {
@@ -64,7 +64,7 @@ async fn a_proof_without_evidence_is_a_bug_and_no_success() {
 
 #[tokio::test]
 async fn a_failure_is_on_the_receipt_with_its_class_and_step() {
-    let run = Run::new(&FlashJob::new("image"), Arc::new(Quiet));
+    let run = Run::new(JobKind::Flash, &FlashJob::new("image"), Arc::new(Quiet));
     run.set_step(flasher_core::Step::Write);
     let error = Error::new(Class::Medium, "writing failed").help("replace it");
     let receipt = run.receipt(Err(error)).await;

@@ -193,6 +193,9 @@ impl Flasher for TestFlasher {
     async fn flash(&self, _job: FlashJob, _progress: Arc<dyn Progress>) -> Receipt {
         unreachable!("a test never flashes")
     }
+    async fn dump(&self, _job: crate::DumpJob, _progress: Arc<dyn Progress>) -> Receipt {
+        unreachable!("a test never dumps")
+    }
 }
 
 const fn child(role: &'static str, kind: Kind, absent: Absent, purpose: &'static str) -> ChildSpec {

@@ -8,10 +8,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use flasher_core::{CancellationToken, Class, Error, FlashJob, Receipt, Result};
+use flasher_core::{Class, Error, FlashJob, Receipt, Result};
 use sha2::{Digest, Sha256};
 
-use super::flash::{self, Request};
+use super::flash::{self, Request, Work};
 use crate::args::{DemoArgs, DemoBoard};
 use crate::failure::Failure;
 use crate::render::message::Message;
@@ -32,7 +32,7 @@ pub(super) async fn run(args: DemoArgs, verbose: bool, screen: &Screen) -> Resul
     let given = args.image.clone();
     let bench = blocking(move || Bench::set_up(&board, given.as_deref())).await?;
     let request = Request {
-        job: FlashJob { stop: CancellationToken::new(), ..FlashJob::new(super::shown(&bench.image)) },
+        job: Work::Flash(Box::new(FlashJob::new(super::shown(&bench.image)))),
         device: None,
         variant: None,
         receipt: Some(args.receipt),

@@ -74,8 +74,12 @@ impl Flasher for Fake {
         self.called("flashed");
         let failure = self.config.class.map(|class| Cause::new(Step::Write, &Error::new(class, "as told")));
         let verdict = if failure.is_some() { Verdict::Failed } else { Verdict::Proven };
-        let blank = early(&Error::config("not this one"), &job.image, Begun::now());
+        let blank = early(&Error::config("not this one"), (job.image, JobKind::Flash), Begun::now());
         Receipt { verdict, failure, attempts: 1, ..blank }
+    }
+
+    async fn dump(&self, job: flasher_core::DumpJob, _progress: Arc<dyn Progress>) -> Receipt {
+        early(&Error::config("a fake dumps nothing"), (job.sink.label(), JobKind::Dump), Begun::now())
     }
 }
 
@@ -100,7 +104,7 @@ async fn flash(config: &str, variant: Option<&str>) -> (u8, Receipt, Vec<&'stati
     std::fs::write(&yaml, format!("{head}export:\n  it: {{ type: fake-flasher, config: {config} }}\n"))
         .unwrap();
     let request = Request {
-        job: FlashJob::new("os.img"),
+        job: Work::Flash(Box::new(FlashJob::new("os.img"))),
         device: None,
         variant: variant.map(str::to_owned),
         receipt: Some(kept.clone()),

@@ -34,6 +34,13 @@ fn a_receipt_that_was_changed_proves_nothing() {
     check(|_| {}, None);
     check(|it| it["verdict"] = json!("failed"), Some("it says `failed`"));
     check(|it| it["verdict"] = json!("written, not proven"), Some("it says `written, not proven`"));
+    let second = |verdict: &str| {
+        let (image, mut medium) = (receipt()["image"].clone(), receipt()["medium"].clone());
+        medium["ranges"][1]["read_back"] = json!(verdict);
+        json!([{ "image": image, "medium": medium }])
+    };
+    check(|it| it["further"] = second("bb"), None);
+    check(|it| it["further"] = second("cc"), Some("a range was not read back, or differs"));
     check(|it| it["medium"] = Value::Null, Some("it names no medium"));
     check(|it| it["image"]["decoded_sha256"] = Value::Null, Some("it has no digest of the image"));
     check(|it| it["image"]["decoded_length"] = json!(99), Some("its ranges do not cover the image"));
@@ -66,13 +73,22 @@ async fn a_receipt_is_held_against_an_image_range_by_range() {
     });
     value["medium"]["ranges"] = ranges.collect();
     let receipt: Receipt = serde_json::from_value(value.clone()).unwrap();
-    same(&receipt, receipt.medium.as_ref().unwrap(), &summary).unwrap();
+    let against = |receipt: &Receipt, summary: &Summary| {
+        let (image, medium) = (&receipt.image, receipt.medium.as_ref().unwrap());
+        same(receipt.job, &[Part { image, medium }], summary).map(str::to_owned)
+    };
+    assert_eq!(against(&receipt, &summary).unwrap(), "/dev/mmcblk0");
+    // A dump is cut by rules of its own.
+    let mut dump = value.clone();
+    dump["job"] = json!("dump");
+    dump["medium"]["ranges"][1]["sha256"] = json!("00");
+    against(&serde_json::from_value(dump).unwrap(), &summary).unwrap();
     value["medium"]["ranges"][1]["sha256"] = json!("00");
     let receipt: Receipt = serde_json::from_value(value).unwrap();
-    let error = same(&receipt, receipt.medium.as_ref().unwrap(), &summary).unwrap_err();
+    let error = against(&receipt, &summary).unwrap_err();
     assert_eq!(error.to_string(), "the receipt is of another image: the digests of its ranges are others");
     std::fs::write(&image, vec![8; 200_000]).unwrap();
     let other = decoded(image.to_str().unwrap()).await.unwrap();
-    let error = same(&receipt, receipt.medium.as_ref().unwrap(), &other).unwrap_err();
+    let error = against(&receipt, &other).unwrap_err();
     assert!(error.to_string().starts_with("the receipt is of another image: its sha256 is "), "{error}");
 }

@@ -1,0 +1,113 @@
+//! What `flash` and `plan` take.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use flasher_core::flash::PartitionImage;
+
+use super::source::SourceArgs;
+use super::{NodeArgs, VerifyChoice, deadline, sha256};
+
+// No `Debug`: `headers` are secrets.
+#[derive(ClapArgs)]
+pub(crate) struct FlashArgs {
+    /// Image: a file, an http(s):// or s3:// URL, oci://REGISTRY/REPOSITORY:TAG#TITLE, or `-` for standard input; its
+    /// format is told by its content, never by its name
+    #[arg(required_unless_present = "partitions")]
+    pub(crate) image: Option<String>,
+    /// Image for the partition of the target that has this label, in place of one for the whole device; may be given
+    /// several times: the images are written one after the other, without a power cycle between
+    #[arg(short = 't', long = "partition", value_name = "LABEL:IMAGE", value_parser = partition, conflicts_with = "image")]
+    pub(crate) partitions: Vec<PartitionImage>,
+    /// Target of the manifest; its default when not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// Device-tree variant of the bundle
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
+    /// Command to run on the board before its target is looked at; may be given several times; must succeed; no secrets
+    #[arg(long, value_name = "CMD")]
+    pub(crate) preflash: Vec<String>,
+
+    /// SHA-256 that the source or the decoded image must have
+    #[arg(long, value_name = "HEX", value_parser = sha256, help_heading = "Proof")]
+    pub(crate) sha256: Option<String>,
+    /// How much of the medium is read back; only all of it ends proven
+    #[arg(long, value_enum, value_name = "HOW", default_value = "full", help_heading = "Proof")]
+    pub(crate) verify: VerifyChoice,
+    /// Decode the whole image before power on
+    #[arg(long, help_heading = "Proof")]
+    pub(crate) check_first: bool,
+    /// Boot the new system and wait for this text (a regular expression) on the console
+    #[arg(long, value_name = "RE", help_heading = "Proof")]
+    pub(crate) expect_boot: Option<String>,
+    /// Keep a receipt (JSON), also of a failure
+    #[arg(long, value_name = "FILE", help_heading = "Proof")]
+    pub(crate) receipt: Option<PathBuf>,
+    /// Keep everything the board printed
+    #[arg(long, value_name = "FILE", help_heading = "Proof")]
+    pub(crate) transcript: Option<PathBuf>,
+
+    /// How often a failed attempt is repeated when that can help
+    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Persistence")]
+    pub(crate) retries: u32,
+    /// Bound on the whole job, for example `20m`
+    #[arg(long, value_name = "D", value_parser = deadline, help_heading = "Persistence")]
+    pub(crate) deadline: Option<Duration>,
+    /// Power the board off after a proven flash (the default)
+    #[arg(long, overrides_with = "no_power_off", help_heading = "Persistence")]
+    pub(crate) power_off: bool,
+    /// Leave the board on after a proven flash
+    #[arg(long, overrides_with = "power_off", help_heading = "Persistence")]
+    pub(crate) no_power_off: bool,
+
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
+    /// Extra request header for an http(s) image; may be given several times; never printed
+    #[arg(long = "header", value_name = "K: V", help_heading = "Image from the network")]
+    pub(crate) headers: Vec<String>,
+    /// File with the bearer token for an http(s) image; never printed
+    #[arg(long, value_name = "FILE", help_heading = "Image from the network")]
+    pub(crate) bearer_file: Option<PathBuf>,
+    /// PEM file with the CA of the image's server
+    #[arg(long, value_name = "FILE", help_heading = "Image from the network")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// Accept any certificate of the image's server
+    #[arg(short = 'k', long, help_heading = "Image from the network")]
+    pub(crate) insecure: bool,
+}
+
+/// `LABEL:IMAGE`; the image may have colons of its own.
+fn partition(text: &str) -> Result<PartitionImage, String> {
+    match text.split_once(':') {
+        Some((label, image)) if !label.is_empty() && !image.is_empty() => {
+            Ok(PartitionImage { label: label.to_owned(), image: image.to_owned() })
+        }
+        _ => Err("expected `LABEL:IMAGE`, for example `root:root.img.xz`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::Args;
+
+    #[test]
+    fn a_partition_is_named_before_its_image() {
+        let of = |label: &str, image: &str| Ok(PartitionImage { label: label.into(), image: image.into() });
+        assert_eq!(partition("root:a.img.xz"), of("root", "a.img.xz"));
+        assert_eq!(partition("my data:https://h:1/x?a:b"), of("my data", "https://h:1/x?a:b"));
+        for wrong in ["root", ":a.img", "root:", ""] {
+            assert!(partition(wrong).is_err(), "{wrong}");
+        }
+        let parse = |text: &str| Args::try_parse_from(text.split(' ')).is_ok();
+        assert!(parse("flasher flash -t boot:a -t root:b") && parse("flasher flash a"));
+        assert!(!parse("flasher flash a -t root:b") && !parse("flasher flash"));
+    }
+}
