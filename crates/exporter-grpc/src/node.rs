@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use flasher_core::owner::PowerLock;
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::{DeviceTree, Notes};
 use flasher_core::{Device, FileServer};
 use uuid::Uuid;
 
@@ -50,8 +50,10 @@ impl Nodes {
     }
 }
 
-struct Builder<'a> {
-    tree: &'a DeviceTree,
+struct Builder<'t> {
+    tree: &'t DeviceTree,
+    /// What the file says about a device; it is said where the device is made, and reported wherever it stands.
+    notes: HashMap<Key, Notes>,
     /// Every node by its dotted path.
     all: BTreeMap<String, Device>,
     /// The path under which a driver has its children.
@@ -63,8 +65,8 @@ struct Builder<'a> {
     storages: HashMap<Key, Arc<Storage>>,
 }
 
-impl<'a> Builder<'a> {
-    fn new(tree: &'a DeviceTree) -> Self {
+impl<'t> Builder<'t> {
+    fn new(tree: &'t DeviceTree) -> Self {
         let all: BTreeMap<_, _> = tree.all().into_iter().collect();
         let mut home = HashMap::new();
         for (path, device) in &all {
@@ -73,8 +75,11 @@ impl<'a> Builder<'a> {
                 home.entry(key).or_insert_with(|| path.clone());
             }
         }
+        let noted = |(path, device): (&String, &Device)| Some((Key::of(device)?, tree.notes(path)?.clone()));
+        let notes = all.iter().filter_map(noted).collect();
         Self {
             tree,
+            notes,
             all,
             home,
             known: HashMap::new(),
@@ -87,7 +92,7 @@ impl<'a> Builder<'a> {
 
     fn root(&mut self, devices: &BTreeMap<String, Device>) {
         let root = self.add(Arc::new(Group));
-        self.report(root, None, None);
+        self.report(root, None, None, self.tree.notes("").cloned());
         for (name, device) in devices {
             self.place(name, name, device, root);
         }
@@ -105,13 +110,14 @@ impl<'a> Builder<'a> {
                 uuid
             }
         };
-        self.report(uuid, Some(parent), Some(name));
+        let notes = key.map_or_else(|| self.tree.notes(path), |key| self.notes.get(&key)).cloned();
+        self.report(uuid, Some(parent), Some(name), notes);
         for (name, child) in self.children(path, device) {
             self.place(&format!("{path}.{name}"), &name, &child, uuid);
         }
         if let (Some(key), Some(server)) = (key, file_server(device)) {
             let files = self.files_of(key, server.as_ref());
-            self.report(files, Some(uuid), Some("storage"));
+            self.report(files, Some(uuid), Some("storage"), None);
         }
     }
 
@@ -182,7 +188,7 @@ impl<'a> Builder<'a> {
         uuid
     }
 
-    fn report(&mut self, uuid: Uuid, parent: Option<Uuid>, name: Option<&str>) {
+    fn report(&mut self, uuid: Uuid, parent: Option<Uuid>, name: Option<&str>, notes: Option<Notes>) {
         if self.reports.len() >= MOST {
             return;
         }
@@ -191,11 +197,13 @@ impl<'a> Builder<'a> {
         if let Some(name) = name {
             labels.insert("jumpstarter.dev/name".to_owned(), name.to_owned());
         }
+        let notes = notes.unwrap_or_default();
         self.reports.push(DriverInstanceReport {
             uuid: uuid.to_string(),
             parent_uuid: parent.map(|parent| parent.to_string()),
             labels,
-            ..DriverInstanceReport::default()
+            description: notes.description,
+            methods_description: notes.methods.into_iter().collect(),
         });
     }
 }

@@ -67,10 +67,12 @@ impl ExporterService for Service {
     type LogStreamStream = Stream1<LogStreamResponse>;
 
     async fn get_report(&self, _request: Request<()>) -> Result<Response<GetReportResponse>, Status> {
+        let name = self.session.bench.iter();
         Ok(Response::new(GetReportResponse {
             uuid: self.session.uuid.to_string(),
+            labels: name.map(|name| ("jumpstarter.dev/name".to_owned(), name.clone())).collect(),
             reports: self.session.nodes.reports.clone(),
-            ..GetReportResponse::default()
+            motd: self.session.motd.clone(),
         }))
     }
 

@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) uuid: Uuid,
+    /// What the bench is called, and what its users are to read first.
+    pub(crate) bench: Option<String>,
+    pub(crate) motd: Option<String>,
     pub(crate) nodes: Nodes,
     pub(crate) gate: Gate,
     pub(crate) log: Log,
@@ -39,6 +42,8 @@ impl Session {
     pub(crate) fn new(tree: DeviceTree) -> Arc<Self> {
         Arc::new(Self {
             uuid: Uuid::new_v4(),
+            bench: tree.bench().map(str::to_owned),
+            motd: tree.motd().map(str::to_owned),
             nodes: Nodes::of(&tree),
             gate: Gate::default(),
             log: Log::default(),

@@ -3,6 +3,7 @@
 mod build;
 mod children;
 mod kinds;
+mod notes;
 mod raw;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 pub(crate) use build::COMMON;
 pub(crate) use kinds::GROUPS;
+pub use notes::Notes;
 pub(crate) use raw::{API_VERSION, KIND, TOP};
 
 use crate::config::{Document, Findings};
@@ -26,6 +28,7 @@ pub struct DeviceTree {
     /// Where it was read, without links; none when it was not, or is gone.
     file: Option<PathBuf>,
     built: build::Built,
+    said: notes::Said,
 }
 
 impl DeviceTree {
@@ -46,8 +49,9 @@ impl DeviceTree {
         let mut problems = Vec::new();
         let nodes = raw::nodes(&document.root, &mut problems);
         let built = build::devices(&nodes, document.folder(), &mut problems);
+        let said = notes::all(&document.root, &nodes, &mut problems);
         if problems.is_empty() {
-            Ok(Self { name: document.name().to_owned(), file: None, built })
+            Ok(Self { name: document.name().to_owned(), file: None, built, said })
         } else {
             Err(document.place(problems))
         }
@@ -56,6 +60,21 @@ impl DeviceTree {
     /// The file it was read from, absolute and without links; none for a tree that was built otherwise.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
+    }
+
+    /// What the file says, for people, about the node at a dotted path; about the whole bench under the empty one.
+    pub fn notes(&self, path: &str) -> Option<&Notes> {
+        self.said.nodes.get(path)
+    }
+
+    /// What the file calls the bench (`metadata.name`).
+    pub fn bench(&self) -> Option<&str> {
+        self.said.name.as_deref()
+    }
+
+    /// What users are to read first.
+    pub fn motd(&self) -> Option<&str> {
+        self.said.motd.as_deref()
     }
 
     /// The nodes at the top, by name.

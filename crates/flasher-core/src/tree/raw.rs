@@ -1,5 +1,6 @@
 //! The nodes as written: `type`, `ref` or neither, matched by hand so that every mistake has its own sentence.
 
+use super::notes::{self, Notes};
 use crate::config::{Problem, Section, unknown_key};
 
 /// What an exporter YAML may say at its top. All but `export` are for Jumpstarter's controller and are not used here.
@@ -31,6 +32,7 @@ pub(super) struct Node {
     pub(super) path: Vec<String>,
     pub(super) what: What,
     pub(super) children: Vec<Node>,
+    pub(super) notes: Notes,
 }
 
 /// What a node is.
@@ -144,7 +146,7 @@ fn node(section: &Section, name: Vec<String>, path: Vec<String>, problems: &mut 
             Problem::value(&path, message)
                 .help("for example `{ type: serial, config: { url: /dev/ttyUSB0 } }`"),
         );
-        return Node { name, path, what: What::Broken, children: Vec::new() };
+        return Node { name, path, what: What::Broken, children: Vec::new(), notes: Notes::default() };
     };
     let before = problems.len();
     for (unknown, _) in entries.iter().filter(|(key, _)| !NODE.contains(&key.as_str())) {
@@ -155,7 +157,8 @@ fn node(section: &Section, name: Vec<String>, path: Vec<String>, problems: &mut 
         .map_or(Vec::new(), |below| children(&below, &name, &key("children"), problems));
     let what = what(section, &path, &key, problems);
     let unsure = problems.len() > before && matches!(what, What::Group);
-    Node { name, path, what: if unsure { What::Broken } else { what }, children }
+    let notes = notes::read(section, &path, problems);
+    Node { name, path, what: if unsure { What::Broken } else { what }, children, notes }
 }
 
 fn what(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::drivers::{TestFlasher, TestSerial};
 use super::{load, tree};
 use crate::config::Document;
-use crate::tree::DeviceTree;
+use crate::tree::{DeviceTree, Notes};
 use crate::{Device, Driver, Kind, registry};
 
 fn driver(tree: &DeviceTree, path: &str) -> Arc<dyn Driver> {
@@ -72,6 +72,13 @@ fn a_file_of_a_jumpstarter_lab_loads_as_it_is() {
         ]
     );
     assert_eq!(baudrate(&tree, "board.uart"), 115_200);
+    let notes = Notes {
+        description: Some("flashes the board".to_owned()),
+        methods: [("flash".to_owned(), "puts an image on it".to_owned())].into(),
+    };
+    assert_eq!(tree.notes("storage"), Some(&notes));
+    assert_eq!(tree.notes("").unwrap().description.as_deref(), Some("the board on the left"));
+    assert_eq!((tree.notes("power"), tree.bench(), tree.motd()), (None, Some("bench-1"), Some("hello")));
 }
 
 #[test]

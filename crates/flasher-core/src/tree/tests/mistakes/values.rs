@@ -330,3 +330,28 @@ error: `<<` cannot be merged: expected a mapping or list of mappings for merging
 ",
     );
 }
+
+#[test]
+fn words_for_people_that_are_none() {
+    check(
+        "\
+export:
+  p: { type: test-power, description: [a], methods_description: { on: 1 } }
+",
+        "\
+error: expected text, found a list
+  --> lab.yaml:2:39
+   2 |   p: { type: test-power, description: [a], methods_description: { on: 1 } }
+     |                                       ^
+   = at:   export.p.description
+
+error: expected text, found the number `1`
+  --> lab.yaml:2:71
+   2 |   p: { type: test-power, description: [a], methods_description: { on: 1 } }
+     |                                                                       ^
+   = at:   export.p.methods_description.on
+
+2 problems; nothing was opened, no board was touched
+",
+    );
+}
