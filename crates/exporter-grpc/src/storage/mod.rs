@@ -1,8 +1,10 @@
 //! Files below a confined folder: the storage of a file server, shared by the node that exports it and by its owners.
 
+mod confine;
 pub(crate) mod created;
 pub(crate) mod files;
 pub(crate) mod root;
+mod walk;
 
 use std::path::PathBuf;
 
