@@ -97,8 +97,7 @@ pub(crate) struct Args(Vec<Option<Arg>>);
 enum Arg {
     Text(String),
     Whole(i64),
-    /// Checked; no method uses its value.
-    Flag,
+    Flag(bool),
     Handle(Handle),
 }
 
@@ -121,6 +120,14 @@ impl Args {
         match self.0.get(index) {
             Some(Some(Arg::Whole(number))) => Some(*number),
             _ => None,
+        }
+    }
+
+    /// The truth value at `index`.
+    pub(crate) fn flag(&self, index: usize) -> Outcome<bool> {
+        match self.0.get(index) {
+            Some(Some(Arg::Flag(yes))) => Ok(*yes),
+            _ => Err(missing(index)),
         }
     }
 
@@ -195,7 +202,7 @@ fn one(method: &Method, param: &Param, value: Option<&Value>) -> Outcome<Option<
             Arg::Text(text.ok_or_else(|| wrong(&format!("one of `{}`", texts.join("`, `"))))?.to_owned())
         }
         Shape::Whole => Arg::Whole(value::as_whole(value).ok_or_else(|| wrong("a whole number"))?),
-        Shape::Flag => value::as_flag(value).map(|_| Arg::Flag).ok_or_else(|| wrong("a truth value"))?,
+        Shape::Flag => Arg::Flag(value::as_flag(value).ok_or_else(|| wrong("a truth value"))?),
         Shape::Handle => Arg::Handle(Handle::parse(value)?),
     };
     Ok(Some(arg))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flasher_core::{SerialDriver, async_trait};
+use flasher_core::{ControlLines, SerialDriver, async_trait};
 use prost_types::Value;
 use tonic::Code;
 
@@ -14,15 +14,16 @@ use crate::value;
 
 /// Bound on opening a port.
 const OPENING: Duration = Duration::from_secs(30);
+/// Bound on moving a control line.
+const ANSWER: Duration = Duration::from_secs(10);
 /// A user who has just left frees the line within this time.
 const FREE_WITHIN: Duration = Duration::from_secs(2);
 
-const METHODS: &[Method] = &[
+pub(super) const METHODS: &[Method] = &[
     Method::bytes("connect"),
     Method::call("close", &[], "nothing; ends the stream of the same client, if there is one"),
-    // The port's own lines are its driver's business; nothing else may move them.
-    Method::call("set_dtr", &[Param::needed("value", Shape::Flag)], "nothing"),
-    Method::call("set_rts", &[Param::needed("value", Shape::Flag)], "nothing"),
+    Method::call("set_dtr", &[Param::needed("value", Shape::Flag)], "nothing, once the line is so"),
+    Method::call("set_rts", &[Param::needed("value", Shape::Flag)], "nothing, once the line is so"),
 ];
 
 /// A serial line for clients.
@@ -42,16 +43,20 @@ impl Capability for Serial {
         METHODS
     }
 
-    async fn call(&self, method: &str, _args: Args, call: &Call) -> Outcome<Value> {
+    async fn call(&self, method: &str, args: Args, call: &Call) -> Outcome<Value> {
         match method {
             "close" => {
                 call.session.claims.free_for(self.key, call.owner.connection)?;
                 call.session.claims.evict(self.key);
                 Ok(value::null())
             }
-            "set_dtr" | "set_rts" => {
-                let text = format!("`{method}` is not supported: this exporter moves no control lines");
-                Err(Failure::new(Code::Unimplemented, text))
+            "set_dtr" => {
+                let lines = ControlLines { dtr: Some(args.flag(0)?), ..ControlLines::default() };
+                self.set(method, lines, call).await
+            }
+            "set_rts" => {
+                let lines = ControlLines { rts: Some(args.flag(0)?), ..ControlLines::default() };
+                self.set(method, lines, call).await
             }
             other => Err(unanswered(other)),
         }
@@ -68,5 +73,18 @@ impl Capability for Serial {
         let stream = opened.map_err(late)??;
         call.session.log.driver("serial line opened".to_owned());
         Ok(Line { stream, claim })
+    }
+}
+
+impl Serial {
+    async fn set(&self, method: &str, lines: ControlLines, call: &Call) -> Outcome<Value> {
+        call.session.claims.free_for(self.key, call.owner.connection)?;
+        let late = |_| Failure::new(Code::DeadlineExceeded, "the serial line did not answer within 10 s");
+        let has_them = tokio::time::timeout(ANSWER, self.serial.set_lines(lines)).await.map_err(late)??;
+        if has_them {
+            return Ok(value::null());
+        }
+        let text = format!("`{method}` is not supported: this serial line has no control lines");
+        Err(Failure::new(Code::Unimplemented, text))
     }
 }
