@@ -11,7 +11,7 @@ use crate::workspace::{Workspace, cargo};
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
                      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
                      -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing";
-const TARGETS: [&str; 2] = ["tftp-packet", "tftp-options"];
+const TARGETS: [&str; 5] = ["tftp-packet", "tftp-options", "router-frames", "driver-call", "http2-authority"];
 
 /// What to run.
 #[derive(Debug, clap::Args)]

@@ -13,11 +13,15 @@
 //! * [`serve`], `listen`, `connection`, `authority`: sockets, and what hangs on a connection
 //! * [`remote`]: the other end, for our own command line
 
+#![allow(unexpected_cfgs, reason = "`fuzzing` is set by `cargo xtask fuzz`")]
+
 mod authority;
 mod capability;
 mod claims;
 mod connection;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gate;
 mod jobs;
 mod listen;

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
@@ -23,13 +24,15 @@ use crate::storage::files::short;
 const FRAME: usize = 16 * 1024;
 /// Frames from a serial line that wait for the client.
 const QUEUE: usize = 32;
+/// How long a client may take to end a stream whose data has ended.
+const LINGER: Duration = Duration::from_secs(30);
 /// Longest text of the metadata `request`, bytes.
 const LONGEST: usize = 8192;
 
 /// What the metadata `request` asks for.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-enum Wish {
+pub(crate) enum Wish {
     /// A byte stream of a driver.
     Driver { uuid: String, method: String },
     /// A stream for the data of a call that follows.
@@ -74,7 +77,8 @@ impl RouterService for Service {
     }
 }
 
-fn wish(metadata: &MetadataMap) -> Outcome<Wish> {
+/// Reads the metadata `request`.
+pub(crate) fn wish(metadata: &MetadataMap) -> Outcome<Wish> {
     let text =
         metadata.get("request").ok_or_else(|| Failure::argument("the metadata `request` is missing"))?;
     let wrong = |why: String| Failure::argument(format!("the metadata `request` is malformed: {why}"));
@@ -161,14 +165,15 @@ fn frames_of(outward: mpsc::Receiver<Outcome<Bytes>>) -> Frames {
 }
 
 /// What one direction has to say next.
-enum Next {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
     Data(Bytes),
     End,
     Broken,
 }
 
 /// The next frame with data, or the end: of this direction, or of the stream.
-async fn next(inward: &mut Streaming<StreamRequest>) -> Next {
+pub(crate) async fn next(inward: &mut Streaming<StreamRequest>) -> Next {
     loop {
         match inward.message().await {
             Ok(Some(frame)) if frame.frame_type == i32::from(FrameType::Goaway) => return Next::End,
@@ -185,8 +190,8 @@ async fn next(inward: &mut Streaming<StreamRequest>) -> Next {
     }
 }
 
-/// Hands a client's data to the call that uses it. Reads on to the stream's end, so that a client that writes after the
-/// end of its data is not held up.
+/// Hands a client's data to the call that uses it, then reads on to the stream's end: what is dropped earlier is reset,
+/// and what a client writes after the end of its data would be answered with errors.
 async fn collect(mut inward: Streaming<StreamRequest>, pieces: mpsc::Sender<Piece>) {
     loop {
         let piece = tokio::select! {
@@ -196,19 +201,21 @@ async fn collect(mut inward: Streaming<StreamRequest>, pieces: mpsc::Sender<Piec
         match piece {
             Next::Data(data) => {
                 if pieces.send(Piece::Data(data)).await.is_err() {
-                    return;
+                    return; // the call has given up
                 }
             }
-            Next::End => {
-                pieces.send(Piece::End).await.ok(); // the call may have given up
-                return;
-            }
+            Next::End => break,
             Next::Broken => {
                 pieces.send(Piece::Broken(Failure::gone())).await.ok(); // the same
                 return;
             }
         }
     }
+    pieces.send(Piece::End).await.ok(); // the same
+    drop(pieces);
+    let rest = async { while let Ok(Some(_)) = inward.message().await {} };
+    // Who goes on for longer is cut off.
+    tokio::time::timeout(LINGER, rest).await.ok();
 }
 
 /// Carries bytes both ways until the line or the client ends. When only the client's direction has ended, the line stays

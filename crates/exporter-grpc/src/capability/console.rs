@@ -9,7 +9,8 @@ use super::{Args, Call, Capability, Method, unanswered};
 use crate::failure::Outcome;
 use crate::value;
 
-const METHODS: &[Method] = &[Method::call("get_prompt", &[], "the prompt, with a leading newline")];
+pub(super) const METHODS: &[Method] =
+    &[Method::call("get_prompt", &[], "the prompt, with a leading newline")];
 
 /// A boot loader's console for clients.
 #[derive(Debug)]

@@ -17,14 +17,14 @@ use crate::value;
 /// Bound on starting and stopping.
 const ANSWER: Duration = Duration::from_secs(30);
 
-const HTTP: &[Method] = &[
+pub(super) const HTTP: &[Method] = &[
     Method::call("start", &[], "nothing, once the port is bound"),
     Method::call("stop", &[], "nothing, once the port is free"),
     Method::call("get_url", &[], "`http://HOST:PORT`, without a slash at the end"),
     Method::call("get_host", &[], "this machine's address"),
     Method::call("get_port", &[], "the bound port; 0 while stopped"),
 ];
-const TFTP: &[Method] = &[
+pub(super) const TFTP: &[Method] = &[
     Method::call("start", &[], "nothing, once the port is bound"),
     Method::call("stop", &[], "nothing, once the port is free"),
     Method::call("get_host", &[], "this machine's address"),

@@ -92,6 +92,18 @@ pub(crate) trait Capability: fmt::Debug + Send + Sync {
     async fn release(&self, _connection: u64) {}
 }
 
+/// Every table of methods, for whoever feeds them with what no client sends.
+#[cfg(any(test, fuzzing))]
+pub(crate) const TABLES: [&[Method]; 7] = [
+    console::METHODS,
+    file_server::HTTP,
+    file_server::TFTP,
+    flasher::METHODS,
+    power::METHODS,
+    serial::METHODS,
+    storage::METHODS,
+];
+
 /// A method that is in the table and that nobody answers: a bug, which a test looks for.
 pub(crate) fn unanswered(method: &str) -> Failure {
     Failure::new(

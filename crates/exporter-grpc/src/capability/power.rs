@@ -16,7 +16,7 @@ use crate::value;
 /// Bound on what a switch or a meter takes to answer.
 const ANSWER: Duration = Duration::from_secs(60);
 
-const METHODS: &[Method] = &[
+pub(super) const METHODS: &[Method] = &[
     Method::call("on", &[], "nothing, once the power is on"),
     Method::call("off", &[], "nothing, once the power is off"),
     Method::results("read", &[], "{voltage, current} as often as the meter has a reading"),
