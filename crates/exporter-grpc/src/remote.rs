@@ -1,38 +1,43 @@
 //! The other end: our own command line as a client of an exporter.
 
+mod channel;
+mod line;
+
 use std::fmt;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, PowerDriver, Result, SerialDriver};
 use futures_util::{Stream, StreamExt};
-use hyper_util::rt::TokioIo;
 use prost_types::Value;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Request, Status};
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status, Streaming};
 
+use self::line::{Line, Switch};
 use crate::order::JobOrder;
 use crate::passphrase::{HEADER, Passphrase};
 use crate::proto::exporter_service_client::ExporterServiceClient;
 use crate::proto::router_service_client::RouterServiceClient;
 use crate::proto::{
-    DriverCallRequest, DriverInstanceReport, FrameType, StreamRequest, StreamingDriverCallRequest,
+    DriverCallRequest, DriverInstanceReport, FrameType, StreamRequest, StreamResponse,
+    StreamingDriverCallRequest,
 };
 use crate::value;
 
-const CONNECT: Duration = Duration::from_secs(15);
 /// Bytes of one frame of an upload.
 const PIECE: usize = 64 * 1024;
 const FLASHER: &str = "jumpstarter_driver_flashers.client.BaseFlasherClient";
+const SERIAL: &str = "jumpstarter_driver_pyserial.client.PySerialClient";
+const POWER: &str = "jumpstarter_driver_power.client.PowerClient";
 
 /// A connection to an exporter.
+#[derive(Clone)]
 pub struct Remote {
     exporter: ExporterServiceClient<InterceptedService<Channel, Secret>>,
     router: RouterServiceClient<InterceptedService<Channel, Secret>>,
@@ -71,7 +76,7 @@ impl Remote {
     /// # Errors
     /// When nobody answers there, or the exporter refuses us.
     pub async fn connect(address: &str, passphrase: Option<&Passphrase>, ca: Option<&Path>) -> Result<Self> {
-        let channel = channel(address, ca).await?;
+        let channel = channel::channel(address, ca).await?;
         let secret = passphrase.map(|secret| secret.reveal().parse::<MetadataValue<Ascii>>()).transpose();
         let secret = Secret(secret.map_err(|_| Error::config("the passphrase is no text for a header"))?);
         let mut exporter = ExporterServiceClient::with_interceptor(channel.clone(), secret.clone());
@@ -85,19 +90,43 @@ impl Remote {
     /// # Errors
     /// When there is none, or several and no path.
     pub fn board(&self, path: Option<&str>) -> Result<Board> {
-        let is_flasher = |report: &&DriverInstanceReport| label(report, "client") == FLASHER;
+        self.choose(FLASHER, "flasher", path).map(|report| self.board_of(report))
+    }
+
+    /// The one serial line of the exporter, or the one at the dotted `path`. It is opened like one of this machine.
+    ///
+    /// # Errors
+    /// When there is none, or several and no path.
+    pub fn serial(&self, path: Option<&str>) -> Result<Arc<dyn SerialDriver>> {
+        let uuid = self.choose(SERIAL, "serial line", path)?.uuid.clone();
+        Ok(Arc::new(Line { remote: self.clone(), uuid }))
+    }
+
+    /// The one power switch of the exporter, or the one at the dotted `path`.
+    ///
+    /// # Errors
+    /// When there is none, or several and no path.
+    pub fn power(&self, path: Option<&str>) -> Result<Arc<dyn PowerDriver>> {
+        let uuid = self.choose(POWER, "power switch", path)?.uuid.clone();
+        Ok(Arc::new(Switch { remote: self.clone(), uuid }))
+    }
+
+    /// The one node with this Python client, which is a `what` to people, or the one of them at `path`.
+    fn choose(&self, client: &str, what: &str, path: Option<&str>) -> Result<&DriverInstanceReport> {
+        let has_client = |report: &&DriverInstanceReport| label(report, "client") == client;
         let all: Vec<_> =
-            self.reports.iter().filter(is_flasher).map(|report| (self.path(report), report)).collect();
+            self.reports.iter().filter(has_client).map(|report| (self.path(report), report)).collect();
         let fits: Vec<_> = all.iter().filter(|(own, _)| path.is_none_or(|path| own == path)).collect();
         let names = || all.iter().map(|(path, _)| format!("`{path}`")).collect::<Vec<_>>().join(", ");
         let distinct = fits.iter().all(|(_, report)| report.uuid == fits[0].1.uuid);
         match fits.first() {
-            Some((_, report)) if distinct => Ok(self.board_of(report)),
-            Some(_) => Err(Error::config("the exporter has several flashers, expected one")
+            Some((_, report)) if distinct => Ok(report),
+            Some(_) => Err(Error::config(format!("the exporter has several {what}s, expected one"))
                 .help(format!("choose one with `--device`: {}", names()))),
-            None if all.is_empty() => Err(Error::config("the exporter has no flasher")),
+            None if all.is_empty() => Err(Error::config(format!("the exporter has no {what}"))),
             None => {
-                Err(Error::config(format!("the exporter has no flasher at `{}`", path.unwrap_or_default()))
+                let path = path.unwrap_or_default();
+                Err(Error::config(format!("the exporter has no {what} at `{path}`"))
                     .help(format!("it has: {}", names())))
             }
         }
@@ -159,14 +188,9 @@ impl Remote {
         self.call(&storage, "file_close", vec![fd]).await.map(drop)
     }
 
+    /// A stream for the data of a call, and its handle.
     async fn open_stream(&mut self, wish: &str, outward: mpsc::Receiver<StreamRequest>) -> Result<Value> {
-        let mut outward = outward;
-        let mut request =
-            Request::new(futures_util::stream::poll_fn(move |context| outward.poll_recv(context)));
-        let wish = wish.parse().map_err(|_| Error::new(Class::Internal, "a stream cannot be asked for"))?;
-        request.metadata_mut().insert("request", wish);
-        let response =
-            self.router.stream(request).await.map_err(|status| failed("open a stream", &status))?;
+        let response = self.stream(wish, outward).await?;
         let handle =
             response.metadata().get("resource").and_then(|text| text.to_str().ok()).map(str::to_owned);
         // What the exporter sends back is only the end, which the call tells as well.
@@ -176,6 +200,18 @@ impl Remote {
         let uuid = handle.as_ref().and_then(|handle| handle["uuid"].as_str());
         let uuid = uuid.ok_or_else(|| Error::infrastructure("the exporter gave no handle for a stream"))?;
         Ok(value::record([("kind", value::text("client_stream")), ("uuid", value::text(uuid))]))
+    }
+
+    async fn stream(
+        &mut self,
+        wish: &str,
+        mut outward: mpsc::Receiver<StreamRequest>,
+    ) -> Result<Response<Streaming<StreamResponse>>> {
+        let mut request =
+            Request::new(futures_util::stream::poll_fn(move |context| outward.poll_recv(context)));
+        let wish = wish.parse().map_err(|_| Error::new(Class::Internal, "a stream cannot be asked for"))?;
+        request.metadata_mut().insert("request", wish);
+        self.router.stream(request).await.map_err(|status| failed("open a stream", &status))
     }
 
     async fn call(&mut self, uuid: &str, method: &str, args: Vec<Value>) -> Result<Value> {
@@ -252,46 +288,6 @@ async fn feed(
     }
     frames.send(frame(Bytes::new(), FrameType::Goaway)).await.ok(); // the same
     Ok(())
-}
-
-async fn channel(address: &str, ca: Option<&Path>) -> Result<Channel> {
-    let uri = format!("http://{address}");
-    let endpoint = Endpoint::from_shared(uri).map_err(|error| {
-        Error::config(format!("`{address}` is no address of an exporter"))
-            .help("give HOST:PORT")
-            .because(error)
-    })?;
-    let endpoint = endpoint
-        .connect_timeout(CONNECT)
-        .http2_keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20))
-        .tcp_nodelay(true);
-    let connected = match ca.map(crate::tls::connector).transpose()? {
-        None => endpoint.connect().await,
-        Some(tls) => {
-            let connect = tower::service_fn(move |uri: Uri| {
-                let tls = tls.clone();
-                async move { secured(&tls, &uri).await }
-            });
-            endpoint.connect_with_connector(connect).await
-        }
-    };
-    connected.map_err(|error| {
-        Error::infrastructure(format!("no exporter answers at {address}"))
-            .help("check the address, whether `flasher serve` runs there, and whether it wants TLS (`--remote-cacert`)")
-            .because(error)
-    })
-}
-
-async fn secured(
-    tls: &tokio_rustls::TlsConnector,
-    uri: &Uri,
-) -> std::io::Result<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>> {
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let stream = TcpStream::connect((host.as_str(), uri.port_u16().unwrap_or(443))).await?;
-    stream.set_nodelay(true)?;
-    let name = rustls::pki_types::ServerName::try_from(host).map_err(std::io::Error::other)?;
-    Ok(TokioIo::new(tls.connect(name, stream).await?))
 }
 
 fn label<'a>(report: &'a DriverInstanceReport, name: &str) -> &'a str {

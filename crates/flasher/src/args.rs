@@ -40,7 +40,7 @@ pub(crate) struct Args {
 /// An exporter that does the work instead of this process.
 #[derive(ClapArgs)]
 pub(crate) struct RemoteArgs {
-    /// Exporter (`flasher serve`) that `flash`, `attach` and `cancel` go to, HOST:PORT
+    /// Exporter (`flasher serve`) that `flash`, `attach`, `cancel` and `console` go to, HOST:PORT
     #[arg(long, global = true, value_name = "HOST:PORT", help_heading = "Remote")]
     pub(crate) remote: Option<String>,
     /// File with the exporter's passphrase; never printed

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::args::ConsoleArgs;
+use crate::args::{ConsoleArgs, RemoteArgs};
 use crate::failure::Failure;
 use crate::screen::Screen;
 use output::Output;
@@ -32,13 +32,52 @@ const ANSWER: Duration = Duration::from_secs(30);
 
 /// Connects the terminal (or a pipe) with the board until Ctrl-], the end of the input, or a signal.
 pub(super) async fn run(args: &ConsoleArgs, tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
-    let ended = if screen.is_json() {
-        Err(Error::config("a console has no JSON form").help("leave `--json` out").into())
-    } else {
-        connect(args, &tree, screen).await
+    let ended = match spoken(screen).and_then(|()| local(args, &tree)) {
+        Ok(bench) => connect(args, bench, screen).await,
+        Err(error) => Err(error.into()),
     };
     super::close(&tree, screen).await;
     ended.map(|()| 0)
+}
+
+/// The same with a board of an exporter.
+pub(super) async fn run_remote(
+    args: &ConsoleArgs,
+    remote: &RemoteArgs,
+    screen: &Screen,
+) -> Result<u8, Failure> {
+    spoken(screen)?;
+    if args.watch {
+        return Err(Error::config("`--watch` listens on the machine that has the line")
+            .help("leave it out; `flasher --remote … attach` follows a flash")
+            .into());
+    }
+    let exporter = super::remote::exporter(remote).await?;
+    let serial = exporter.serial(args.node.device.as_deref())?;
+    let power = args.power_cycle.then(|| exporter.power(None)).transpose()?;
+    connect(args, Bench { serial, power }, screen).await.map(|()| 0)
+}
+
+fn spoken(screen: &Screen) -> Result<()> {
+    match screen.is_json() {
+        true => Err(Error::config("a console has no JSON form").help("leave `--json` out")),
+        false => Ok(()),
+    }
+}
+
+/// A board's line, and its switch when the power is to be cycled.
+struct Bench {
+    serial: Arc<dyn SerialDriver>,
+    power: Option<Arc<dyn PowerDriver>>,
+}
+
+fn local(args: &ConsoleArgs, tree: &DeviceTree) -> Result<Bench> {
+    let serial = tree.pick(args.node.device.as_deref(), "serial", |device| match device {
+        Device::Serial(serial) => Some(serial.clone()),
+        _ => None,
+    })?;
+    let power = args.power_cycle.then(|| power(tree)).transpose()?;
+    Ok(Bench { serial, power })
 }
 
 /// Both directions of a line; a watcher only hears.
@@ -47,13 +86,9 @@ struct Ends {
     says: Option<Box<dyn AsyncWrite + Send + Unpin>>,
 }
 
-async fn connect(args: &ConsoleArgs, tree: &DeviceTree, screen: &Screen) -> Result<(), Failure> {
-    let serial = tree.pick(args.node.device.as_deref(), "serial", |device| match device {
-        Device::Serial(serial) => Some(serial.clone()),
-        _ => None,
-    })?;
+async fn connect(args: &ConsoleArgs, bench: Bench, screen: &Screen) -> Result<(), Failure> {
+    let Bench { serial, power } = bench;
     let output = Output::new(tokio::io::stdout(), args.log.as_deref(), args.timestamps).await?;
-    let power = args.power_cycle.then(|| power(tree)).transpose()?;
     let ends = open(serial.as_ref(), args.watch).await?;
     let mut signals = Signals::new()?;
     let by_hand = io::stdin().is_terminal();

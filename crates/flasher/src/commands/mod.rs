@@ -62,6 +62,9 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Boards { name } => boards::run(name.as_deref(), screen),
         Command::Bundle { action } => bundle::run(&action, exporter, screen).await,
         Command::Power { action, node, force } => power::run(&action, &node, force, load()?, screen).await,
+        Command::Console(console) if args.remote.remote.is_some() => {
+            console::run_remote(&console, &args.remote, screen).await
+        }
         Command::Console(console) => console::run(&console, load()?, screen).await,
         Command::Files(files) => files::run(&files, screen).await,
         Command::Doctor => doctor::run(load()?, screen).await,

@@ -87,13 +87,21 @@ pub(super) async fn join(
 }
 
 async fn connect(remote: &RemoteArgs, device: Option<&str>) -> Result<(Remote, Board)> {
+    let client = exporter(remote).await?;
+    let board = client.board(device)?;
+    Ok((client, board))
+}
+
+/// Connects to the exporter of `--remote`.
+///
+/// # Errors
+/// When none is named, or it does not answer or refuses us.
+pub(super) async fn exporter(remote: &RemoteArgs) -> Result<Remote> {
     let address = remote.remote.as_deref().ok_or_else(|| {
         Error::config("no exporter is named").help("give `--remote HOST:PORT`, where `flasher serve` runs")
     })?;
     let passphrase = remote.remote_passphrase_file.as_deref().map(Passphrase::read).transpose()?;
-    let client = Remote::connect(address, passphrase.as_ref(), remote.remote_cacert.as_deref()).await?;
-    let board = client.board(device)?;
-    Ok((client, board))
+    Remote::connect(address, passphrase.as_ref(), remote.remote_cacert.as_deref()).await
 }
 
 /// The job as an order; an image that is a file is put into the exporter's storage first.

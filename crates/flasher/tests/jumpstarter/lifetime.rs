@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::lab::{BENCH, Exporter, Lab, said, scripts, test_board};
 
 /// Waits until `is_so`, which must come true long before this gives up.
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < Duration::from_secs(30), "{what} did not come true");

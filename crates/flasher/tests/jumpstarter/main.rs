@@ -8,10 +8,12 @@
 )]
 
 mod clients;
+mod console;
 mod flashing;
 mod hostile;
 mod lab;
 mod lifetime;
+mod qemu;
 mod remote;
 
 // A crate that no source line names registers nothing.

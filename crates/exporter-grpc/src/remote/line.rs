@@ -1,0 +1,114 @@
+//! Devices of an exporter, as if they were this machine's: a serial line and a power switch.
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use flasher_core::{ByteStream, Driver, PowerDriver, Result, SerialDriver, async_trait};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
+use tokio::sync::mpsc;
+use tonic::Streaming;
+
+use super::Remote;
+use crate::proto::{FrameType, StreamRequest, StreamResponse};
+
+/// Bytes on their way between us and who uses the line.
+const BUFFER: usize = 64 * 1024;
+/// Bytes of one frame.
+const FRAME: usize = 16 * 1024;
+/// Frames that wait for the network.
+const QUEUE: usize = 8;
+
+/// A serial line of an exporter.
+pub(super) struct Line {
+    pub(super) remote: Remote,
+    pub(super) uuid: String,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").field("uuid", &self.uuid).finish_non_exhaustive()
+    }
+}
+
+impl Driver for Line {}
+
+#[async_trait]
+impl SerialDriver for Line {
+    async fn open(&self) -> Result<Box<dyn ByteStream>> {
+        let (frames, outward) = mpsc::channel(QUEUE);
+        let wish = serde_json::json!({ "kind": "driver", "uuid": self.uuid, "method": "connect" });
+        let response = self.remote.clone().stream(&wish.to_string(), outward).await?;
+        let (near, far) = tokio::io::duplex(BUFFER);
+        let (typed, printed) = tokio::io::split(far);
+        // Both end with the stream that is given away.
+        tokio::spawn(say(typed, frames));
+        tokio::spawn(hear(response.into_inner(), printed));
+        Ok(Box::new(near))
+    }
+}
+
+/// Sends what is typed, until its end or that of the stream.
+async fn say(mut typed: ReadHalf<DuplexStream>, frames: mpsc::Sender<StreamRequest>) {
+    let frame = |payload: Bytes, kind: FrameType| StreamRequest { payload, frame_type: kind.into() };
+    let mut buffer = BytesMut::new();
+    loop {
+        buffer.reserve(FRAME);
+        let count = tokio::select! {
+            count = typed.read_buf(&mut buffer) => count,
+            () = frames.closed() => return,
+        };
+        if !matches!(count, Ok(1..)) {
+            break;
+        }
+        if frames.send(frame(buffer.split().freeze(), FrameType::Data)).await.is_err() {
+            return; // the line has ended, as who reads it will see
+        }
+    }
+    frames.send(frame(Bytes::new(), FrameType::Goaway)).await.ok(); // the same
+}
+
+/// Hands on what the board prints. Ends when nobody reads it any more, and with the stream.
+async fn hear(mut inward: Streaming<StreamResponse>, mut printed: WriteHalf<DuplexStream>) {
+    loop {
+        match inward.message().await {
+            Ok(Some(frame)) if frame.frame_type == i32::from(FrameType::Goaway) => break,
+            Ok(Some(frame)) if frame.frame_type == i32::from(FrameType::Data) => {
+                if printed.write_all(&frame.payload).await.is_err() {
+                    return; // let go of
+                }
+            }
+            Ok(Some(_)) => {} // pings and what is unknown
+            Ok(None) => break,
+            Err(status) => {
+                tracing::warn!(why = status.message(), "the exporter ended the serial stream");
+                break;
+            }
+        }
+    }
+    printed.shutdown().await.ok(); // who reads has gone first
+}
+
+/// A power switch of an exporter.
+pub(super) struct Switch {
+    pub(super) remote: Remote,
+    pub(super) uuid: String,
+}
+
+impl fmt::Debug for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Switch").field("uuid", &self.uuid).finish_non_exhaustive()
+    }
+}
+
+impl Driver for Switch {}
+
+#[async_trait]
+impl PowerDriver for Switch {
+    async fn on(&self) -> Result<()> {
+        self.remote.clone().call(&self.uuid, "on", Vec::new()).await.map(drop)
+    }
+
+    async fn off(&self) -> Result<()> {
+        self.remote.clone().call(&self.uuid, "off", Vec::new()).await.map(drop)
+    }
+}
