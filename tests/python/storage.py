@@ -29,31 +29,54 @@ def packed(storage, method, fd, stream, encoding):
             storage.call(method, fd, handle)
 
 
+def put(storage, name, content, encoding):
+    """Sends what is packed; the exporter unpacks it."""
+    file = storage.open(name, "wb")
+    packed(storage, "file_write", file.fd, BytesIOStream(buf=BytesIO(content)), encoding)
+    file.close()
+
+
+def get(storage, name, encoding):
+    """What the exporter packs."""
+    file, result = storage.open(name, "rb"), BytesIO()
+    packed(storage, "file_read", file.fd, BytesIOStream(buf=result), encoding)
+    file.close()
+    return result.getvalue()
+
+
 def round_trips(storage):
     for size in SIZES:
         data = noise(size, size)
         storage.write_bytes("dir/plain", data)
         same(storage.read_bytes("dir/plain"), data, f"{size} bytes")
-    data = noise(100_000) * 10
+        for encoding, pack in PACK.items():
+            put(storage, "packed", pack(data), encoding)
+            same(storage.read_bytes("packed"), data, f"{size} bytes of {encoding}")
+            same(UNPACK[encoding](get(storage, "packed", encoding)), data, f"{size} bytes of {encoding}")
+        zstd(storage, "packed")
     for encoding, pack in PACK.items():
-        with_members = pack(data) + pack(b"second member")
-        file = storage.open("packed", "wb")
-        packed(storage, "file_write", file.fd, BytesIOStream(buf=BytesIO(with_members)), encoding)
-        file.close()
-        same(storage.read_bytes("packed"), data + b"second member", encoding)
-        file, result = storage.open("packed", "rb"), BytesIO()
-        packed(storage, "file_read", file.fd, BytesIOStream(buf=result), encoding)
-        file.close()
-        same(UNPACK[encoding](result.getvalue()), data + b"second member", encoding)
-    # zstd has no module of its own here: what the exporter packs, it unpacks.
-    file, result = storage.open("packed", "rb"), BytesIO()
-    packed(storage, "file_read", file.fd, BytesIOStream(buf=result), "zstd")
-    file.close()
-    same(result.getvalue()[:4], bytes.fromhex("28b52ffd"))
-    file = storage.open("again", "wb")
-    packed(storage, "file_write", file.fd, BytesIOStream(buf=BytesIO(result.getvalue())), "zstd")
-    file.close()
-    same(storage.hash("again"), storage.hash("packed"))
+        put(storage, "packed", pack(b"first member,") + pack(b"second member"), encoding)
+        same(storage.read_bytes("packed"), b"first member,second member", encoding)
+
+
+def zstd(storage, name):
+    """zstd has no module of its own here: what the exporter packs, it unpacks."""
+    content = get(storage, name, "zstd")
+    same(content[:4], bytes.fromhex("28b52ffd"))
+    put(storage, "again", content, "zstd")
+    same(storage.hash("again"), storage.hash(name))
+
+
+def large_and_packed(storage):
+    """256 MiB in every compression; mostly zeros, so that it is the exporter that has to do the work."""
+    data = b"".join(noise(4096, number) + bytes((1 << 20) - 4096) for number in range(256))
+    sum = hashlib.sha256(data).hexdigest()
+    fast = {"gzip": lambda data: gzip.compress(data, 1), "xz": lambda data: lzma.compress(data, preset=0)}
+    for encoding, pack in (PACK | fast).items():
+        put(storage, "large", pack(data), encoding)
+        same(storage.hash("large"), sum, encoding)
+        same(hashlib.sha256(UNPACK[encoding](get(storage, "large", encoding))).hexdigest(), sum, encoding)
+    zstd(storage, "large")
 
 
 def large(storage):
@@ -120,6 +143,13 @@ def by_request(storage):
     seen = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        def do_PUT(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            seen.append((self.path, body))
+            self.send_response(200 if self.path == "/there" else 403)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
         def do_GET(self):
             seen.append((self.path, self.headers.get("authorization")))
             status = {"/moved": 302, "/a%20b?sig=%40": 200}.get(self.path, 404)
@@ -143,12 +173,24 @@ def by_request(storage):
     text = raises(DriverError, lambda: storage.write_from_path("lost", f"{base}/none?sig=s3cret"), "404")
     assert "s3cret" not in text.split("Caused by")[0]
     same(storage.exists("lost"), False)
+
+    # The other way: the exporter sends a file, from where it was sought to.
+    def request(place):
+        return {"kind": "presigned_request", "headers": {}, "url": base + place, "method": "PUT"}
+
+    file = storage.open("fetched", "rb")
+    storage.call("file_read", str(file.fd), request("/there"))
+    same(seen[-1], ("/there", b"fetched"))
+    file.seek(3)
+    text = raises(DriverError, lambda: storage.call("file_read", str(file.fd), request("/no?sig=s3cret")), "403")
+    same((seen[-1], "s3cret" in text), (("/no?sig=s3cret", b"ched"), False))
+    file.close()
     server.shutdown()
 
 
 with env() as client:
     storage = client.storage.http.storage
-    for part in [round_trips, positions, names, half_an_upload, by_request, large]:
+    for part in [round_trips, positions, names, half_an_upload, by_request, large, large_and_packed]:
         begun = time.monotonic()
         part(storage)
         print(f"{part.__name__}: {time.monotonic() - begun:.2f} s")

@@ -19,7 +19,7 @@ use crate::value;
 /// Largest CA file handed to a client, bytes.
 const LARGEST_CA: u64 = 1024 * 1024;
 
-const METHODS: &[Method] = &[
+pub(super) const METHODS: &[Method] = &[
     Method::call("get_default_target", &[], "the config's target, or null"),
     Method::call("get_cacert", &[], "the config's CA as PEM, or null"),
     Method::call(
@@ -129,6 +129,18 @@ impl Flash {
     }
 }
 
+/// The boot command with the sizes of the files in it, hexadecimal: our flasher sets them in U-Boot, clients do not.
+fn bootcmd(described: &Description) -> String {
+    let files = [
+        ("${kernel_size}", Some(&described.kernel)),
+        ("${initram_size}", described.initram.as_ref()),
+        ("${dtb_size}", described.dtb.as_ref()),
+    ];
+    files.into_iter().fold(described.bootcmd.clone(), |command, (name, file)| {
+        file.map_or_else(|| command.clone(), |file| command.replace(name, &format!("{:x}", file.length)))
+    })
+}
+
 #[async_trait]
 impl Capability for Flash {
     fn client(&self) -> &'static str {
@@ -152,7 +164,11 @@ impl Capability for Flash {
             "get_flasher_manifest_yaml" => return Ok(value::text(self.flasher.manifest().await?)),
             _ => {}
         }
-        let Description { kernel, initram, dtb, bootcmd, .. } = self.describe().await?;
+        let described = self.describe().await?;
+        if method == "get_bootcmd" {
+            return Ok(value::text(bootcmd(&described)));
+        }
+        let Description { kernel, initram, dtb, .. } = described;
         Ok(match method {
             "get_kernel_filename" => value::text(kernel.name),
             "get_initram_filename" => value::text_or_null(initram.map(|file| file.name)),
@@ -160,7 +176,6 @@ impl Capability for Flash {
             "get_kernel_address" => value::text(kernel.address),
             "get_initram_address" => value::text_or_null(initram.map(|file| file.address)),
             "get_dtb_address" => value::text_or_null(dtb.map(|file| file.address)),
-            "get_bootcmd" => value::text(bootcmd),
             other => return Err(unanswered(other)),
         })
     }
@@ -186,5 +201,36 @@ impl Capability for Flash {
             "cancel" => jobs.cancel(call.owner.node),
             _ => jobs.attach(call.owner.node),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flasher_core::BootFile;
+
+    use super::*;
+
+    #[test]
+    fn a_boot_command_needs_no_variables_that_a_client_does_not_set() {
+        let file =
+            |length| BootFile { file: String::new(), name: String::new(), address: String::new(), length };
+        let check = |command: &str, expected: &str| {
+            let described = Description {
+                board: String::new(),
+                targets: [].into(),
+                default_target: String::new(),
+                variants: Vec::new(),
+                variant: None,
+                kernel: file(16),
+                initram: Some(file(0xabcd)),
+                dtb: None,
+                bootcmd: command.to_owned(),
+                bundle_sha256: String::new(),
+            };
+            assert_eq!(bootcmd(&described), expected);
+        };
+        check("booti 0x1 0x2:${initram_size} ${fdt}", "booti 0x1 0x2:abcd ${fdt}");
+        check("a ${kernel_size} ${kernel_size} ${dtb_size}", "a 10 10 ${dtb_size}");
+        check("bootm", "bootm");
     }
 }

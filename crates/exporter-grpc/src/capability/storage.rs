@@ -23,7 +23,7 @@ const TARGET: Param = Param::needed("target", Shape::Text);
 const SOURCE: Param = Param::needed("source", Shape::Text);
 const EXPIRE: Param = Param::needed("expire_second", Shape::Whole);
 
-const METHODS: &[Method] = &[
+pub(super) const METHODS: &[Method] = &[
     Method::call("open", &[PATH, Param::needed("mode", Shape::OneOf(&["rb", "wb"]))], "a file handle"),
     Method::call("file_read", &[FD, HANDLE], "nothing, once the rest of the file went into the resource"),
     Method::call("file_write", &[FD, HANDLE], "nothing, once all of the resource is in the file"),
@@ -170,7 +170,9 @@ impl Opendal {
 
     async fn read(&self, mut args: Args, call: &Call) -> Outcome<()> {
         let (file, handle) = (self.file(&args, call)?, args.handle(1)?);
-        let sink = handle.sink(&call.session.resources, call.owner, &call.connection.closed)?;
+        let measured = file.clone();
+        let rest = call.blocking(move || left(&measured)).await?;
+        let sink = handle.sink(&call.session.resources, call.owner, &call.connection.closed, rest)?;
         let verdict = call
             .blocking(move || {
                 let mut open = file.lock();
@@ -263,6 +265,16 @@ impl Opendal {
         })
         .await
     }
+}
+
+/// Bytes of an open file behind where it is.
+fn left(file: &File) -> Outcome<u64> {
+    let mut open = file.lock();
+    let measured = open.file().and_then(|file| {
+        let (length, at) = (file.metadata()?.len(), file.stream_position()?);
+        Ok(length.saturating_sub(at))
+    });
+    measured.map_err(|error| Failure::io("read", &short(&file.path), &error))
 }
 
 fn hash(file: &mut std::fs::File, md5: bool, stop: impl Fn() -> bool) -> std::io::Result<String> {

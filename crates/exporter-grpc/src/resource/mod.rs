@@ -60,11 +60,17 @@ impl Handle {
         }
     }
 
-    /// Where the data goes.
-    pub(crate) fn sink(self, table: &Table, owner: Owner, closed: &CancellationToken) -> Outcome<Sink> {
+    /// Where the data goes, of which there are `length` bytes.
+    pub(crate) fn sink(
+        self,
+        table: &Table,
+        owner: Owner,
+        closed: &CancellationToken,
+        length: u64,
+    ) -> Outcome<Sink> {
         match self {
             Self::Stream(uuid) => Ok(Sink::stream(table.take(uuid, owner)?)),
-            Self::Presigned(request) => request.send(closed.clone()),
+            Self::Presigned(request) => request.send(closed.clone(), length),
         }
     }
 }

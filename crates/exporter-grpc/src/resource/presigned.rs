@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Body, Client, Method, Response, Url, redirect};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -84,11 +84,13 @@ impl Presigned {
         Ok(source)
     }
 
-    /// Begins to send; needs the runtime.
-    pub(super) fn send(self, closed: CancellationToken) -> Outcome<Sink> {
+    /// Begins to send `length` bytes; needs the runtime.
+    pub(super) fn send(mut self, closed: CancellationToken, length: u64) -> Outcome<Sink> {
         if !self.put {
             return Err(Failure::argument("data is sent with a `PUT` request, this one is `GET`"));
         }
+        // Object stores take no upload of unknown length.
+        self.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
         Ok(Sink::pieces(|pieces| {
             tokio::spawn(async move {
                 tokio::select! {

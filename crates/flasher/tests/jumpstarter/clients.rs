@@ -1,9 +1,9 @@
 //! What clients do all day: power, serial, files, and the cases of the field's own test suite.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use crate::lab::{BENCH, Lab, TEST_BOARD, said, scripts, test_board};
+use crate::lab::{BENCH, Lab, TEST_BOARD, free_tcp_port, said, scripts, test_board};
 
 #[test]
 fn the_power_and_the_serial_line_by_hand() {
@@ -19,6 +19,39 @@ fn the_power_and_the_serial_line_by_hand() {
     pipe.stdin.take().unwrap().write_all(b"hello board\n").unwrap();
     let output = pipe.wait_with_output().unwrap();
     assert!(said(&["serial pipe"], &output).contains("hello board"));
+}
+
+#[test]
+fn descriptions_status_log_and_the_end_of_a_session() {
+    let bench = "  power: { type: power-mock, description: the rail, methods_description: { on: switches the rail on } }
+  serial: { type: serial, config: { url: 'loop://' } }
+  group: { description: of nobody, children: { switch: { ref: power } } }
+";
+    let Some(lab) = Lab::with_clients(bench) else { return };
+    let yaml = std::fs::read_to_string(lab.path("lab.yaml")).unwrap();
+    std::fs::write(lab.path("lab.yaml"), format!("description: a bench\nmotd: hello\n{yaml}")).unwrap();
+    lab.script("session.py");
+    let help = lab.serve(&["j", "power", "--help"]);
+    assert!(help.contains("the rail") && help.contains("switches the rail on"), "{help}");
+}
+
+#[test]
+fn control_lines_are_set_from_outside() {
+    let port = free_tcp_port();
+    let Some(lab) = Lab::with_clients(&format!(
+        "  serial: {{ type: serial, config: {{ url: 'rfc2217://127.0.0.1:{port}' }} }}\n"
+    )) else {
+        return;
+    };
+    let mut server = lab.python("lines.py").arg(port.to_string()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let script = scripts().join("lines.py");
+    let asked = lab.flasher(&["serve", "--", "python", script.to_str().unwrap()]).output().unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(line, "ready\n");
+    said(&["lines.py"], &asked);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::lab::{Lab, free_port, furnish, noise, sim_board};
 
 /// `content`, packed by a real tool of this machine.
-fn pack(tool: &str, content: &[u8]) -> Vec<u8> {
+pub(crate) fn pack(tool: &str, content: &[u8]) -> Vec<u8> {
     let mut child =
         Command::new(tool).args(["-c", "-1"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut stdin, content) = (child.stdin.take().unwrap(), content.to_vec());

@@ -74,6 +74,14 @@ impl Lab {
         said(command, &output)
     }
 
+    /// A script of `tests/python`, with no exporter.
+    pub(crate) fn python(&self, name: &str) -> Command {
+        let mut command = Command::new("python");
+        self.equip(&mut command);
+        command.arg(scripts().join(name));
+        command
+    }
+
     /// Runs a script of `tests/python` under `flasher serve`.
     pub(crate) fn script(&self, name: &str) -> String {
         self.serve(&["python", scripts().join(name).to_str().unwrap()])
@@ -202,6 +210,11 @@ pub(crate) fn furnish(lab: &Lab) {
     fs::write(lab.path("bundle/manifest.yaml"), manifest).unwrap();
     fs::write(lab.path("medium"), vec![0xa5; MEDIUM]).unwrap();
     fs::set_permissions(lab.path("medium"), fs::Permissions::from_mode(0o666)).unwrap();
+}
+
+/// A TCP port of this machine that nobody has right now.
+pub(crate) fn free_tcp_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// A UDP port that nobody has right now.
