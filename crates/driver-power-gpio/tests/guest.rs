@@ -45,7 +45,11 @@ fn the_stories_of_real_lines_hold_in_a_guest_with_a_chip() {
     fs::write(&table, chip()).unwrap();
     fs::write(&ramdisk, archive(&files(&kernel))).unwrap();
     let console = boot(qemu, &kernel.join("vmlinuz"), &ramdisk, &table);
-    for story in ["a_line_of_a_real_chip_is_driven_held_and_given_back ... ok", "the tests ended with 0"] {
+    for story in [
+        "a_line_of_a_real_chip_is_driven_held_and_given_back ... ok",
+        "auto_takes_the_chip_where_there_is_one ... ok",
+        "the tests ended with 0",
+    ] {
         assert!(console.contains(story), "no `{story}` in:\n{console}");
     }
     assert!(!console.contains("no gpio-sim in this kernel"), "the guest has no chip:\n{console}");

@@ -136,8 +136,8 @@ impl SerialDriver for PySerial {
                 server.set(lines);
                 if let Some(span) = lines.send_break {
                     server.set_break(true);
+                    let _ends = Ends(|| server.set_break(false));
                     sleep(span.min(LONGEST_BREAK)).await;
-                    server.set_break(false);
                 }
                 Ok(true)
             }
@@ -188,12 +188,28 @@ impl PySerial {
             let opened = blocking(move || tty::open(&path, settings)).await?;
             Arc::new(Mutex::new(Some(opened.lines)))
         };
+        if !on(&path, &port, tty::has_lines).await? {
+            return Ok(false);
+        }
         if let Some(span) = lines.send_break {
             on(&path, &port, |path, port| tty::set_break(path, port, true)).await?;
+            // Said once more below, where a refusal is heard.
+            let _ends = Ends(|| {
+                locked(&port).as_ref().map(|port| tty::set_break(&path, port, false));
+            });
             sleep(span.min(LONGEST_BREAK)).await;
             on(&path, &port, |path, port| tty::set_break(path, port, false)).await?;
         }
         on(&path, &port, move |path, port| tty::set_lines(path, port, lines)).await
+    }
+}
+
+/// Ends what was begun, also when nobody waits for it any more.
+struct Ends<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Ends<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }
 

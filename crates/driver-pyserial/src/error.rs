@@ -225,6 +225,13 @@ fn by(holder: &Option<String>) -> String {
 }
 
 impl PortError {
+    /// Whether a server took the connection and ended it.
+    pub(crate) fn is_hang_up(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        let kinds = [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof];
+        matches!(self, Self::Connect { source, .. } if kinds.contains(&source.kind()))
+    }
+
     fn next_step(&self) -> String {
         match self {
             Self::Missing { others, .. } if others.is_empty() => {

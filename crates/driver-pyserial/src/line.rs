@@ -8,7 +8,7 @@ use std::time::Duration;
 use flasher_core::ByteStream;
 use tokio::io::SimplexStream;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::address::{Address, Host};
 use crate::error::PortError;
@@ -20,6 +20,9 @@ use crate::tty::{self, Settings};
 
 /// Longest wait for a port or a connection.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How often a port server may hang up before that is believed, and the pause after each.
+const HANG_UPS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long a device that is named by a link may be away.
 const AWAY: Duration = Duration::from_secs(10);
 /// What an echo holds until it is read, bytes.
@@ -58,8 +61,7 @@ impl Plan {
             Address::Device(path) => Box::new(self.device(path.clone(), handles).await?),
             Address::Socket(host) => Box::new(connect(address, host).await?),
             Address::Rfc2217 { host, leave_lines } => {
-                let stream = connect(address, host).await?;
-                let port = rfc2217::open(stream, &address.to_string(), self.settings, *leave_lines).await?;
+                let port = self.served(address, host, *leave_lines).await?;
                 *crate::reopen::locked(&handles.server) = Some(port.control());
                 Box::new(port)
             }
@@ -69,6 +71,24 @@ impl Plan {
                 Box::new(blocking(move || Spied::new(line, &file)).await?)
             }
         })
+    }
+
+    /// A line behind a port server. Right after its last client has gone, a server still hangs up on the next one.
+    async fn served(
+        &self,
+        address: &Address,
+        host: &Host,
+        leave_lines: bool,
+    ) -> Result<rfc2217::Port<TcpStream>, PortError> {
+        let mut left = HANG_UPS;
+        loop {
+            let stream = connect(address, host).await?;
+            match rfc2217::open(stream, &address.to_string(), self.settings, leave_lines).await {
+                Err(error) if left > 0 && error.is_hang_up() => left -= 1,
+                opened => return opened,
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     async fn device(&self, path: PathBuf, handles: &Handles) -> Result<Device, PortError> {

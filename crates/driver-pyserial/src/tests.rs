@@ -187,9 +187,11 @@ async fn lines_beside_the_data_are_optional() {
     assert!(!line.set_lines(lines).await.unwrap(), "a pty has none, whether it is open or not");
     let _port = line.open().await.unwrap();
     assert!(!line.set_lines(lines).await.unwrap());
-    line.set_lines(ControlLines { send_break: Some(Duration::from_millis(1)), ..ControlLines::default() })
-        .await
-        .unwrap();
+    let send_break = ControlLines { send_break: Some(Duration::from_millis(1)), ..ControlLines::default() };
+    assert!(
+        !line.set_lines(send_break).await.unwrap(),
+        "the kernel takes a break on a pty, and nobody hears it"
+    );
     let socket = super::tests::line("url: 'socket://127.0.0.1:1'");
     assert!(!socket.set_lines(lines).await.unwrap());
 }

@@ -84,21 +84,33 @@ pub(crate) fn open(path: &Path, settings: Settings) -> Result<Opened, PortError>
     Ok(Opened { stream, lines })
 }
 
+/// Whether there are lines beside the data. A pty has none, and takes a break without a word.
+pub(crate) fn has_lines(path: &Path, port: &mut TTYPort) -> Result<bool, PortError> {
+    present(path, port.read_carrier_detect().map(drop))
+}
+
 /// Sets DTR and RTS; false when the port has none.
 pub(crate) fn set_lines(path: &Path, port: &mut TTYPort, lines: ControlLines) -> Result<bool, PortError> {
     let dtr = lines.dtr.map(|level| port.write_data_terminal_ready(level));
     let rts = lines.rts.map(|level| port.write_request_to_send(level));
     for done in [dtr, rts].into_iter().flatten() {
-        match done {
-            Ok(()) => {}
-            // What the kernel says of a pty, and serialport of ENOTTY.
-            Err(error) if error.description.contains("ioctl") || error.description.contains("typewriter") => {
-                return Ok(false);
-            }
-            Err(error) => return Err(refusal(path, &error)),
+        if !present(path, done)? {
+            return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// False when a port refused because it has no such lines.
+fn present(path: &Path, done: serialport::Result<()>) -> Result<bool, PortError> {
+    match done {
+        Ok(()) => Ok(true),
+        // What the kernel says of a pty, and serialport of ENOTTY.
+        Err(error) if error.description.contains("ioctl") || error.description.contains("typewriter") => {
+            Ok(false)
+        }
+        Err(error) => Err(refusal(path, &error)),
+    }
 }
 
 fn builder(path: &Path, settings: Settings) -> SerialPortBuilder {

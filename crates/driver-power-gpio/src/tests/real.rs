@@ -109,6 +109,25 @@ async fn a_line_of_a_real_chip_is_driven_held_and_given_back() {
 }
 
 #[tokio::test]
+async fn auto_takes_the_chip_where_there_is_one() {
+    let Some(chip) = Chip::any() else { return };
+    let auto = || {
+        let config = format!("device: {}, line: {}, backend: auto", chip.path, chip.line);
+        device(&config).unwrap()
+    };
+    assert_eq!(testing::power(&auto).await, [""; 0]);
+    let (Device::Power(power, _), other) = (auto(), chip.power("")) else { panic!("no switch") };
+    power.probe().await.unwrap();
+    other.probe().await.unwrap();
+    power.on().await.unwrap();
+    let error = other.on().await.unwrap_err().to_string();
+    assert!(error.ends_with("is in use by `flasher`"), "the kernel knows who has the line: {error}");
+    power.close().await.unwrap();
+    other.on().await.unwrap();
+    other.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_simulated_line_has_the_level_that_was_asked_for() {
     let Some(chip) = Chip::any().filter(|chip| chip.simulated.is_some()) else {
         eprintln!("skipped: the level of a line is seen from outside only with gpio-sim");

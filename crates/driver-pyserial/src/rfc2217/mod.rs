@@ -191,10 +191,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Port<S> {
             self.flush().await.map_err(|source| lost(url, source))?;
             let count = self.stream.read(&mut buffer).await.map_err(|source| lost(url, source))?;
             if count == 0 {
-                return Err(PortError::NotRfc2217 { url: url.to_owned(), reason: "it hung up".to_owned() });
+                return Err(self.hung_up(url));
             }
             self.take(&buffer[..count]);
         }
+    }
+
+    /// Who hangs up without a word, or with one about somebody else, has the port taken; anything else is no port server.
+    fn hung_up(&self, url: &str) -> PortError {
+        let text = String::from_utf8_lossy(&self.data);
+        let line = text.lines().map(str::trim).find(|it| !it.is_empty()).unwrap_or_default();
+        let reason = match line.to_lowercase().contains("in use") {
+            true => "its port is in use",
+            false if self.data.is_empty() => "it hung up",
+            false => {
+                return PortError::NotRfc2217 { url: url.to_owned(), reason: "it hung up".to_owned() };
+            }
+        };
+        lost(url, io::Error::new(io::ErrorKind::UnexpectedEof, reason))
     }
 
     fn take(&mut self, bytes: &[u8]) {

@@ -119,6 +119,75 @@ async fn lines_and_breaks_go_beside_the_data() {
     assert_eq!(heard(&mut port, 10).await, b"still here");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_break_ends_also_when_nobody_waits_for_it_any_more() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("url: 'rfc2217://{}'", listener.local_addr().unwrap());
+    // Says yes to everything it is asked for (RFC 2217: an answer has the code of the question plus 100).
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut told = Vec::new();
+        let mut answered = 0;
+        // IAC SB COM-PORT-OPTION SET-CONTROL BREAK-OFF IAC SE
+        let off = [255, 250, 44, 5, 6, 255, 240];
+        while !told.windows(off.len()).any(|it| it == off) {
+            assert!(stream.read_buf(&mut told).await.unwrap() > 0, "it went away: {told:?}");
+            answered += answer(&mut stream, &told[answered..]).await;
+        }
+        told
+    });
+    let line = line(&url);
+    let mut port = line.open().await.unwrap();
+    // Commands go out beside the data, so somebody has to be at the line.
+    let reader = tokio::spawn(async move { port.read(&mut [0]).await });
+    let lines = ControlLines { send_break: Some(Duration::from_secs(5)), ..ControlLines::default() };
+    let waiting = tokio::time::timeout(Duration::from_millis(50), line.set_lines(lines));
+    waiting.await.unwrap_err();
+    let told = tokio::time::timeout(super::PATIENCE, server).await.unwrap().unwrap();
+    assert!(told.windows(5).any(|it| it == [250, 44, 5, 5, 255]), "it began: {told:?}");
+    reader.abort();
+}
+
+/// Answers the telnet commands in `told` that are whole; how many bytes those were.
+async fn answer(stream: &mut TcpStream, told: &[u8]) -> usize {
+    let mut done = 0;
+    while let [255, verb, option, ..] = told[done..] {
+        let length = match verb {
+            250 => match told[done..].windows(2).position(|it| it == [255, 240]) {
+                Some(end) => end + 2,
+                None => break,
+            },
+            _ => 3,
+        };
+        let command = &told[done..done + length];
+        let reply = match verb {
+            251 => vec![255, 253, option], // WILL: DO
+            253 => vec![255, 251, option], // DO: WILL
+            250 => [&command[..3], &[command[3] + 100], &command[4..]].concat(),
+            _ => Vec::new(),
+        };
+        stream.write_all(&reply).await.unwrap();
+        done += length;
+    }
+    done
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_a_port_server_gave_to_somebody_is_told_and_is_there_once_it_is_free() {
+    let (_board, path) = pty();
+    let Some(server) = Ser2net::start(&path).await else { return };
+    let first = open(&server.url()).await.unwrap();
+    let error = refusal(&server.url()).await;
+    let text = error.to_string();
+    assert!(text.starts_with("cannot connect to `rfc2217://") && error.is_retryable(), "{text}");
+    assert_eq!(testing::errors(&error), [""; 0]);
+    drop(first);
+    // A server frees its port an instant after its client has gone.
+    for _ in 0..10 {
+        drop(open(&server.url()).await.unwrap());
+    }
+}
+
 /// A server that answers with these bytes, whatever it is told.
 async fn server(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
