@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Certificate, Client, RequestBuilder, Response, Url, redirect};
 
-use crate::config::{Method, Request};
+use crate::config::{Auth, Method, Request};
+use crate::digest::{Asked, Challenge, hex};
 use crate::error::Error;
 
 /// Most of an answer that is read, bytes.
@@ -57,6 +58,7 @@ impl Ready {
 #[derive(Debug)]
 pub(crate) struct Manner {
     pub(crate) user: Option<String>,
+    pub(crate) auth: Auth,
     pub(crate) password_file: Option<PathBuf>,
     pub(crate) headers: HeaderMap,
     pub(crate) cacert: Option<PathBuf>,
@@ -80,20 +82,48 @@ pub(crate) fn headers<'a>(
 impl Manner {
     /// Asks; gives the body of an answer that is a success.
     pub(crate) async fn ask(&self, ready: &Ready) -> Result<String, Error> {
-        let request = self.request(ready).await?;
-        let answer = async {
-            let mut response = request.send().await?;
-            let body = body(&mut response).await?;
-            Ok::<_, reqwest::Error>((response.status().as_u16(), body))
-        };
         let late = || Error::Late { url: ready.shown(), seconds: self.timeout.as_secs_f64() };
-        let answer = tokio::time::timeout(self.timeout, answer).await.map_err(|_| late())?;
-        let (status, body) = answer.map_err(|error| unreached(ready, error))?;
+        let answer = tokio::time::timeout(self.timeout, self.exchange(ready)).await;
+        let (status, body) = answer.map_err(|_| late())??;
         match status {
             200..=299 => Ok(body),
             401 | 403 => Err(Error::User { url: ready.shown(), status }),
             _ => Err(Error::Status { url: ready.shown(), status }),
         }
+    }
+
+    /// Asks once, or once more with an answer to what the device wants to know; gives status and body.
+    async fn exchange(&self, ready: &Ready) -> Result<(u16, String), Error> {
+        let away = |error| unreached(ready, error);
+        let mut response = self.request(ready).await?.send().await.map_err(away)?;
+        if let (401, Auth::Digest, Some(user)) = (response.status().as_u16(), self.auth, &self.user) {
+            let login = self.login(ready, user, &response).await?;
+            let again = self.request(ready).await?.header(AUTHORIZATION, login);
+            response = again.send().await.map_err(away)?;
+        }
+        let body = body(&mut response).await.map_err(away)?;
+        Ok((response.status().as_u16(), body))
+    }
+
+    /// The answer to the challenge in `response`.
+    async fn login(&self, ready: &Ready, user: &str, response: &Response) -> Result<HeaderValue, Error> {
+        let fields = response.headers().get_all(WWW_AUTHENTICATE).iter();
+        let unknown = || Error::Login { url: ready.shown() };
+        let challenge = Challenge::pick(fields.filter_map(|it| it.to_str().ok())).ok_or_else(unknown)?;
+        let mut random = [0; 16];
+        getrandom::fill(&mut random)
+            .map_err(|error| Error::Value { key: "auth", reason: error.to_string() })?;
+        let query = ready.url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let answer = challenge.answer(&Asked {
+            user,
+            password: &self.password().await?.unwrap_or_default(),
+            method: ready.request.method.word(),
+            uri: &format!("{}{query}", ready.url.path()),
+            cnonce: &hex(&random),
+        });
+        let mut field = HeaderValue::from_str(&answer).map_err(|_| unknown())?;
+        field.set_sensitive(true);
+        Ok(field)
     }
 
     async fn request(&self, ready: &Ready) -> Result<RequestBuilder, Error> {
@@ -108,7 +138,7 @@ impl Manner {
             let media = ready.request.content_type.as_deref().unwrap_or("application/json");
             request = request.header(CONTENT_TYPE, media).body(body.clone());
         }
-        if let Some(user) = &self.user {
+        if let (Some(user), Auth::Basic) = (&self.user, self.auth) {
             request = request.basic_auth(user, self.password().await?);
         }
         Ok(request.headers(self.headers.clone()))

@@ -47,9 +47,12 @@ pub struct Config {
     /// Where the amperes are.
     #[serde(default)]
     pub current: Option<String>,
-    /// User for basic authentication (RFC 7617).
+    /// User the device asks for; `admin` on a Shelly.
     #[serde(default)]
     pub user: Option<String>,
+    /// How the user is told; `digest` with the preset `shelly-gen2`, otherwise `basic` when not given.
+    #[serde(default)]
+    pub auth: Option<Auth>,
     /// File with the user's password, one line. Never shown.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
@@ -68,6 +71,17 @@ pub struct Config {
     /// How long `status` may report the old state after a switch, seconds.
     #[serde(default = "default_confirm")]
     pub confirm_seconds: f64,
+}
+
+/// How a user is told to a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    /// User and password with every request (RFC 7617).
+    #[default]
+    Basic,
+    /// An answer to what the device asks, from which the password cannot be told (RFC 7616, SHA-256).
+    Digest,
 }
 
 /// A device whose requests are known.
@@ -93,6 +107,17 @@ pub enum Method {
     Post,
     /// PUT
     Put,
+}
+
+impl Method {
+    /// As it is spelled in a request.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
 }
 
 /// A request: a bare URL is a GET.

@@ -56,6 +56,7 @@ impl Plan {
         let pointer = |given: Option<String>, known: Option<&str>| given.or_else(|| known.map(str::to_owned));
         let manner = Arc::new(Manner {
             user: config.user,
+            auth: config.auth.unwrap_or(known.auth),
             password_file: config.password_file.map(|file| wiring.file(file)),
             headers: headers(&config.headers)?,
             cacert: config.cacert.map(|file| wiring.file(file)),

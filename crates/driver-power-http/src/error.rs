@@ -61,6 +61,14 @@ pub enum Error {
         /// 401 or 403.
         status: u16,
     },
+    /// The device asks for a login of another kind.
+    #[error(
+        "the power switch at `{url}` asks for a login that is not `Digest` with SHA-256 and `qop=\"auth\"`"
+    )]
+    Login {
+        /// The URL, shortened.
+        url: String,
+    },
     /// Any other status that is no success.
     #[error("the power switch at `{url}` answered with status {status}")]
     Status {
@@ -106,6 +114,7 @@ impl Error {
             Self::Reach { .. } => "is it plugged in, and is this its address?",
             Self::Late { .. } => "is this its address? raise `timeout_seconds` if it is only slow",
             Self::User { .. } => "set `user` and `password_file` to what its web page takes",
+            Self::Login { .. } => "try `auth: basic`",
             Self::Status { status: 404, .. } => "is `preset` the right one, and does it have this outlet?",
             Self::Status { .. } => "look at its web page; some need a restart",
             Self::Unclear { .. } => "set `status_on` and `status_off` to what it answers",

@@ -6,11 +6,12 @@
 
 mod ask;
 mod config;
+mod digest;
 mod driver;
 mod error;
 mod preset;
 
-pub use config::{Config, Method, Preset, Request, Spelled};
+pub use config::{Auth, Config, Method, Preset, Request, Spelled};
 pub use driver::PowerHttp;
 pub use error::Error;
 

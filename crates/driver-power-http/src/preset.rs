@@ -1,6 +1,6 @@
 //! The requests of known devices, out of their documented HTTP interfaces.
 
-use crate::config::{Method, Preset, Request};
+use crate::config::{Auth, Method, Preset, Request};
 
 /// Requests and where their answers have what.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(crate) struct Known {
     pub(crate) read: Option<Request>,
     pub(crate) voltage: Option<&'static str>,
     pub(crate) current: Option<&'static str>,
+    /// How the device is told its user.
+    pub(crate) auth: Auth,
     /// How the device calls its first outlet.
     pub(crate) first: u32,
 }
@@ -43,6 +45,7 @@ fn tasmota() -> Known {
         read: get("cm?cmnd=Status%208"),
         voltage: Some("/StatusSNS/ENERGY/Voltage"),
         current: Some("/StatusSNS/ENERGY/Current"),
+        auth: Auth::Basic,
         first: 1,
     }
 }
@@ -70,6 +73,7 @@ fn shelly_gen2() -> Known {
         read: get("rpc/Switch.GetStatus?id={outlet}"),
         voltage: Some("/voltage"),
         current: Some("/current"),
+        auth: Auth::Digest,
         first: 0,
     }
 }

@@ -90,6 +90,68 @@ async fn requests_of_ones_own_have_method_body_headers_and_user() {
 }
 
 #[tokio::test]
+async fn a_shelly_that_asks_who_is_there_gets_an_answer_without_the_password() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, password) in [("right", "open sesame"), ("wrong", "open barley")] {
+        std::fs::write(folder.path().join(file), format!("{password}\n")).unwrap();
+    }
+    let socket = Socket::start().await;
+    socket.guard("admin", "open sesame");
+    let config = |more: &str| format!("preset: shelly-gen2, host: '{}', user: admin{more}", socket.host());
+    let with = |file: &str| format!(", password_file: {}/{file}", folder.path().display());
+    assert_eq!(testing::power(&|| device(&config(&with("right"))).unwrap()).await, [""; 0]);
+    let power = switch(&config(&with("right")));
+    power.on().await.unwrap();
+    assert_eq!(power.state().await.unwrap(), Some(true));
+    let logins = socket.logins();
+    assert!(
+        !logins.is_empty() && logins.iter().all(|it| it.starts_with("Digest username=\"admin\"")),
+        "{logins:?}"
+    );
+
+    for (more, expected) in [
+        (with("wrong"), "refuses the user: status 401"),
+        (String::new(), "refuses the user: status 401"),
+        (format!("{}, auth: basic", with("right")), "refuses the user: status 401"),
+    ] {
+        let error = refusal(&config(&more)).await;
+        assert!(error.to_string().ends_with(expected) && !error.is_retryable(), "{more}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_of_another_kind_is_told() {
+    let socket = Socket::start().await;
+    let config = format!(
+        "host: '{0}', user: lab, auth: digest, on: 'http://{{host}}/status/401', off: 'http://{{host}}/'",
+        socket.host()
+    );
+    let error = refusal(&config).await;
+    let expected = format!(
+        "the power switch at `http://{}/status/401` asks for a login that is not `Digest` with SHA-256 and `qop=\"auth\"`",
+        socket.host()
+    );
+    assert_eq!((error.to_string(), error.is_retryable()), (expected, false));
+    assert_eq!(socket.logins(), [""; 0], "the password is not told on the off chance");
+}
+
+#[tokio::test]
+async fn curl_gets_in_where_our_digest_does() {
+    let socket = Socket::start().await;
+    socket.guard("admin", "open sesame");
+    let url = format!("http://{}/rpc/Switch.GetStatus?id=0", socket.host());
+    for (user, expected) in [("admin:open sesame", "200"), ("admin:no", "401")] {
+        let mut curl = tokio::process::Command::new("curl");
+        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--digest", "-u", user, &url]);
+        let Ok(output) = curl.output().await else {
+            assert!(std::env::var_os("CI").is_none(), "curl is missing");
+            return eprintln!("skipped: no `curl` on this machine");
+        };
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{user}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_switch_answers_decides_whether_it_is_asked_again() {
     let socket = Socket::start().await;
     let (host, at) = (socket.host(), |path: &str| format!("http://{}/{path}", socket.host()));

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use sha2::Digest as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -17,6 +18,10 @@ pub(super) struct Socket {
 struct Seen {
     on: bool,
     asked: Vec<String>,
+    /// Who is let in, by a digest only.
+    user: Option<(String, String)>,
+    /// What the password would be seen in.
+    logins: Vec<String>,
     echoed: Vec<String>,
 }
 
@@ -32,6 +37,16 @@ impl Socket {
             }
         });
         Self { host, seen, server }
+    }
+
+    /// Lets in only this user, by a digest with SHA-256.
+    pub(super) fn guard(&self, user: &str, password: &str) {
+        self.seen.lock().unwrap().user = Some((user.to_owned(), password.to_owned()));
+    }
+
+    /// Every field `Authorization` there was.
+    pub(super) fn logins(&self) -> Vec<String> {
+        self.seen.lock().unwrap().logins.clone()
     }
 
     pub(super) fn host(&self) -> String {
@@ -79,20 +94,56 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>) {
     if path == "/hang" {
         tokio::time::sleep(std::time::Duration::from_secs(600)).await;
     }
-    let (status, answer) = {
+    let (guarded, (status, answer)) = {
         let mut seen = seen.lock().unwrap();
+        let login = field(&text, "authorization");
+        seen.logins.extend((!login.is_empty()).then(|| login.clone()));
+        let stranger =
+            seen.user.as_ref().is_some_and(|(user, password)| !lets_in(&login, user, password, &line));
         seen.asked.push(line.clone());
         if path == "/echo" {
             let fields =
                 ["content-type", "authorization", "x-token"].map(|name| field(&text, name)).join(" ");
             seen.echoed.push(format!("{} {fields} {body}", line.split(' ').next().unwrap()));
         }
-        answer(&path, &mut seen.on)
+        let answered = if stranger { (401, String::new()) } else { answer(&path, &mut seen.on) };
+        (seen.user.is_some(), answered)
     };
-    let head =
-        format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", answer.len());
+    let asks = ["qop=\"auth\", algorithm=SHA-256", "algorithm=MD5, qop=\"auth\""];
+    let asks =
+        asks.map(|it| format!("www-authenticate: Digest realm=\"shellyplus\", nonce=\"{NONCE}\", {it}\r\n"));
+    let asks = if guarded && status == 401 { asks.concat() } else { String::new() };
+    let length = answer.len();
+    let head = format!("HTTP/1.1 {status} X\r\n{asks}content-length: {length}\r\nconnection: close\r\n\r\n");
     let _ = stream.write_all(head.as_bytes()).await;
     let _ = stream.write_all(answer.as_bytes()).await;
+}
+
+const NONCE: &str = "60f0c1d2e3";
+
+/// Whether a field `Authorization` is the answer of a user who knows the password (RFC 7616, section 3.4).
+fn lets_in(login: &str, user: &str, password: &str, line: &str) -> bool {
+    let value = |name: &str| {
+        let rest = login.split_once(&format!("{name}="))?.1;
+        let end = if let Some(quoted) = rest.strip_prefix('"') {
+            quoted.find('"')? + 2
+        } else {
+            rest.find([',', ' ']).unwrap_or(rest.len())
+        };
+        Some(rest[..end].trim_matches('"').to_owned())
+    };
+    let hash = |text: String| -> String {
+        sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let (Some(cnonce), Some(uri), Some(count)) = (value("cnonce"), value("uri"), value(" nc")) else {
+        return false;
+    };
+    let secret = hash(format!("{user}:shellyplus:{password}"));
+    let request = hash(line.replacen(' ', ":", 1));
+    let expected = hash(format!("{secret}:{NONCE}:{count}:{cnonce}:auth:{request}"));
+    login.contains(&format!("username=\"{user}\""))
+        && line.ends_with(&uri)
+        && value("response") == Some(expected)
 }
 
 fn field(head: &str, name: &str) -> String {
