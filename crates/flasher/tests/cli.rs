@@ -235,6 +235,41 @@ fn a_meter_is_read() {
 }
 
 #[test]
+fn a_meter_is_read_as_often_as_asked() {
+    let lab = Lab::new();
+    let ran = lab.run(&["power", "read", "-n", "3", "-i", "0.01"]);
+    assert_eq!((ran.code, ran.out.lines().count()), (0, 6), "{}", ran.out);
+    let readings = events(&lab.run(&["--json", "power", "read", "--count", "2", "--interval", "0"]));
+    assert!(readings.len() == 4 && readings.iter().all(|it| it["event"] == "reading"), "{readings:?}");
+    let ran = lab.run(&["power", "read", "-i", "soon"]);
+    assert!(ran.code == 2 && ran.err.contains("soon"), "{}", ran.err);
+    let ran = Lab::with("export:\n  relay: { type: power-command, config: { on: 'true', off: 'true' } }\n")
+        .run(&["power", "read"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("power with a meter"), "{}", ran.err);
+}
+
+#[test]
+fn power_is_asked_for_and_cycled_by_a_switch_that_knows() {
+    let lab = Lab::new();
+    let ran = lab.run(&["power", "status"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "power unknown: the switch cannot tell\n"));
+    let file = lab.path("relay");
+    let yaml = format!(
+        "{HEAD}export:\n  relay:\n    type: power-command\n    config:\n      shell: true\n      on: \"echo on >> {0}\"\n      \
+         off: \"echo off >> {0}\"\n      status: \"tail -n 1 {0}\"\n",
+        file.display()
+    );
+    std::fs::write(lab.path("lab.yaml"), yaml).unwrap();
+    std::fs::write(&file, "off\n").unwrap();
+    assert_eq!(lab.run(&["power", "status"]).out, "power off, as the switch reports\n");
+    assert_eq!(lab.run(&["power", "cycle", "--wait", "0.1"]).out, "power on, as the switch reports\n");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "off\noff\non\n");
+    let status = events(&lab.run(&["--json", "power", "status"]));
+    assert_eq!(status, [serde_json::json!({ "event": "power", "on": true, "confirmed": true })]);
+}
+
+#[test]
 fn power_is_switched_and_a_path_that_is_no_switch_is_refused() {
     let lab = Lab::new();
     assert_eq!(
