@@ -28,7 +28,14 @@ fn boot_loader() -> Vec<Case> {
             "timeouts: { bootloader: 8 }",
         )
         .fails(Class::Board, Step::Bootloader, ""),
-        no_prompt.fails(Class::Board, Step::Bootloader, ""),
+        faulty(
+            "autoboot that cannot be interrupted",
+            "no_autoboot_stop: true, heals_after: 1",
+            "timeouts: { bootloader: 8 }",
+        )
+        .helped(2),
+        no_prompt.clone().fails(Class::Board, Step::Bootloader, ""),
+        no_prompt.fails(Class::Board, Step::Bootloader, "").in_vain(),
         faulty("board slow to start", "boot_delay_ms: 1500", ""),
     ]
 }
@@ -41,7 +48,9 @@ fn network() -> Vec<Case> {
         no_dhcp.fails(Class::Infrastructure, Step::Bootloader, "no address by DHCP").in_vain(),
         // The boot loader asks again by itself.
         faulty("no DHCP at first", "dhcp_fail: 1", "timeouts: { dhcp: 3 }"),
-        no_file.fails(Class::Infrastructure, Step::Bootloader, "no such file"),
+        no_file.clone().fails(Class::Infrastructure, Step::Bootloader, "no such file"),
+        no_file.fails(Class::Infrastructure, Step::Bootloader, "no such file").in_vain(),
+        faulty("no file on the TFTP server", "tftp_missing: true, heals_after: 1", "").helped(2),
         faulty("lossy TFTP", "tftp_loss: 5", ""),
         faulty("no network", "no_network: true", "timeouts: { dhcp: 3, tftp: 6, command: 10 }").fails(
             Class::Infrastructure,
@@ -66,6 +75,7 @@ fn linux() -> Vec<Case> {
         faulty("kernel that hangs, always", "no_login: true", "timeouts: { shell: 4 }")
             .fails(Class::Board, Step::Shell, "within 4 s")
             .in_vain(),
+        faulty("kernel that hangs", "no_login: true, heals_after: 1", "timeouts: { shell: 4 }").helped(2),
         faulty("reset at boot", "reset_on_boot: true", resets).fails(Class::Board, Step::Shell, "boot"),
         faulty("reset at boot once", "reset_on_boot: 1", resets).helped(2),
         password.fails(Class::Board, Step::Shell, "").not_retried(),
@@ -77,11 +87,18 @@ fn linux() -> Vec<Case> {
     ]
 }
 
+/// Every second character is another one.
+fn unreadable(board: &'static str) -> Case {
+    faulty("console that is noise", board, "timeouts: { bootloader: 8 }")
+}
+
 fn console() -> Vec<Case> {
     vec![
         faulty("kernel messages on the console", "kernel_lines: 30", ""),
         faulty("characters lost on the console", "drop_console: 6000", ""),
         faulty("characters changed on the console", "garble_console: 3000", ""),
+        unreadable("garble_console: 2").fails(Class::Board, Step::Bootloader, "").in_vain(),
+        unreadable("garble_console: 2, heals_after: 1").helped(2),
     ]
 }
 

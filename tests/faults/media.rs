@@ -5,11 +5,30 @@ use flasher_core::{Class, Step};
 use super::case::{Boots, Case, Content, Damage, Image, Medium};
 
 pub(super) fn cases() -> Vec<Case> {
-    [refusing(), forgetting(), power_cuts(), standing_still()].concat()
+    [passing(), refusing(), forgetting(), power_cuts(), standing_still()].concat()
 }
 
 fn faulty(name: &str, board: &'static str) -> Case {
     Case { board, ..Case::new(name) }
+}
+
+/// The fault is gone when the power comes back: a retry helps.
+fn passing() -> Vec<Case> {
+    let stall = "timeouts: { stall: 2 }";
+    let cases = [
+        ("disk full", "full_at: 2MiB, heals_after: 1"),
+        ("disk full just before the end", "full_at: 3500000, heals_after: 1"),
+        ("write error", "write_error: 1MiB, heals_after: 1"),
+        ("write error in zeros", "write_error: 2MiB, heals_after: 1"),
+        ("write error in the first block", "write_error: 0, heals_after: 1"),
+        ("read-back error", "read_error_at: 1MiB, heals_after: 1"),
+        ("read-back error in the first block", "read_error_at: 100, heals_after: 1"),
+        ("bit flip in zeros", "flip_bit: { offset: 2000000, mask: 4 }, heals_after: 1"),
+        ("bit flip in the tail", "flip_bit: { offset: 3600100, mask: 1 }, heals_after: 1"),
+        ("bit flip in the first block", "flip_bit: { offset: 100, mask: 4 }, heals_after: 1"),
+        ("stuck dd", "dd_stuck: true, heals_after: 1"),
+    ];
+    cases.map(|(name, board)| Case { flasher: stall, ..faulty(name, board) }.helped(2)).to_vec()
 }
 
 fn refusing() -> Vec<Case> {
@@ -23,15 +42,17 @@ fn refusing() -> Vec<Case> {
     vec![
         full.clone(),
         full.in_vain(),
-        faulty("disk full just before the end", "full_at: 3500000").breaks(
-            Class::Medium,
-            Step::Write,
-            writing,
-        ),
+        faulty("disk full just before the end", "full_at: 3500000")
+            .breaks(Class::Medium, Step::Write, writing)
+            .in_vain(),
         faulty("write error", "write_error: 1MiB").breaks(Class::Medium, Step::Write, writing),
-        faulty("write error in zeros", "write_error: 2MiB").breaks(Class::Medium, Step::Write, writing),
+        faulty("write error", "write_error: 1MiB").breaks(Class::Medium, Step::Write, writing).in_vain(),
+        faulty("write error in zeros", "write_error: 2MiB")
+            .breaks(Class::Medium, Step::Write, writing)
+            .in_vain(),
         // What cannot be written stays as it was: so does the old system.
-        Case { medium: Medium::Old, boots: Boots::Old, ..first },
+        Case { medium: Medium::Old, boots: Boots::Old, ..first.clone() },
+        Case { medium: Medium::Old, boots: Boots::Old, ..first }.in_vain(),
         faulty("read-back error", "read_error_at: 1MiB").breaks(
             Class::Medium,
             Step::Verify,
@@ -48,7 +69,8 @@ fn refusing() -> Vec<Case> {
                 Step::Commit,
                 "cannot be read back",
             )
-        },
+        }
+        .in_vain(),
         Case {
             flasher: "read_back: board",
             ..faulty("read-back error, hashed by the board", "read_error_at: 1MiB").breaks(
@@ -65,8 +87,8 @@ fn forgetting() -> Vec<Case> {
     vec![
         differs("bit flip", "flip_bit: { offset: 700000, mask: 4 }", "differ, twice"),
         differs("bit flip, always", "flip_bit: { offset: 700000, mask: 4 }", "differ, twice").in_vain(),
-        differs("bit flip in zeros", "flip_bit: { offset: 2000000, mask: 4 }", "differ, twice"),
-        differs("bit flip in the tail", "flip_bit: { offset: 3600100, mask: 1 }", "differ, twice"),
+        differs("bit flip in zeros", "flip_bit: { offset: 2000000, mask: 4 }", "differ, twice").in_vain(),
+        differs("bit flip in the tail", "flip_bit: { offset: 3600100, mask: 1 }", "differ, twice").in_vain(),
         Case {
             flasher: "read_back: board",
             ..differs(
@@ -83,7 +105,8 @@ fn forgetting() -> Vec<Case> {
                 Step::Commit,
                 "bytes 0-65535 differ, twice",
             )
-        },
+        }
+        .in_vain(),
         faulty("bit flip once", "flip_bit: { offset: 700000, mask: 4, times: 1 }"),
         faulty("bit flip once, in the first block", "flip_bit: { offset: 100, mask: 4, times: 2 }"),
         faulty("bit flip twice", "flip_bit: { offset: 700000, mask: 4, times: 2 }").helped(2),
@@ -93,16 +116,29 @@ fn forgetting() -> Vec<Case> {
 /// The image is 3 MB of data.
 fn power_cuts() -> Vec<Case> {
     let cuts = [
-        ("power cut at 1 %", "cut_power_after_bytes: 30000"),
-        ("power cut at 50 %", "cut_power_after_bytes: 1500000"),
-        ("power cut at 99 %", "cut_power_after_bytes: 2934000"),
+        (
+            "power cut at 1 %",
+            "cut_power_after_bytes: 30000",
+            "cut_power_after_bytes: 30000, cut_power_always: true",
+        ),
+        (
+            "power cut at 50 %",
+            "cut_power_after_bytes: 1500000",
+            "cut_power_after_bytes: 1500000, cut_power_always: true",
+        ),
+        (
+            "power cut at 99 %",
+            "cut_power_after_bytes: 2934000",
+            "cut_power_after_bytes: 2934000, cut_power_always: true",
+        ),
     ];
     let mut cases = Vec::new();
-    for (name, board) in cuts {
+    for (name, board, always) in cuts {
         let image = Image { content: Content::Data, packed: None, damage: Damage::None };
         let cut = Case { image, flasher: "timeouts: { stall: 2, bootloader: 15 }", ..faulty(name, board) };
         let cut = cut.breaks(Class::Infrastructure, Step::Write, "");
-        cases.extend([cut.clone(), cut.helped(2)]);
+        let always = Case { board: always, ..cut.clone() }.in_vain();
+        cases.extend([cut.clone(), cut.helped(2), always]);
     }
     cases
 }

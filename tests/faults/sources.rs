@@ -99,7 +99,7 @@ fn refusals() -> Vec<Case> {
         refused(410, Class::Source, "is not on its server").not_retried(),
         refused(401, Class::Source, "refuses access").not_retried(),
         refused(403, Class::Source, "refuses access").not_retried(),
-        refused(500, Class::Infrastructure, "status 500"),
+        refused(500, Class::Infrastructure, "status 500").in_vain(),
         refused(503, Class::Infrastructure, "status 503").in_vain(),
         http("server says 503 once", &[Answer::Status(503), Answer::Whole]),
         http("server says 502 twice", &[Answer::Status(502), Answer::Status(502), Answer::Whole]),
@@ -134,7 +134,15 @@ fn broken_transfers() -> Vec<Case> {
     let packed =
         |case: Case, tool| Case { image: Image { packed: Some(tool), ..case.image.clone() }, ..case };
     vec![
-        presigned,
+        presigned.clone(),
+        Case {
+            name: "presigned URL, its transfer cut once".to_owned(),
+            source: Source::Http(
+                "image.raw?X-Signature=ab%2Fcd.gz&token=secret",
+                vec![Answer::Whole, Answer::CutAt(500), Answer::Whole],
+            ),
+            ..presigned
+        },
         cut("transfer cut in the middle", &[Answer::Whole, Answer::CutAt(500)]),
         cut("transfer cut in the middle always", &[Answer::Whole, Answer::CutAt(500)]).in_vain(),
         // The server takes no `Range`, so the transfer begins anew, and must be the same up to the cut.
@@ -145,29 +153,26 @@ fn broken_transfers() -> Vec<Case> {
         http("no length and an early end", &[Answer::UnframedUpTo(500)])
             .fails(Class::Config, Step::Image, "a cut would go unnoticed")
             .not_retried(),
-        packed(http("no length and an early end: xz", &[Answer::UnframedUpTo(500)]), "xz").breaks(
-            Class::Source,
-            Step::Write,
-            "truncated",
-        ),
+        packed(http("no length and an early end: xz", &[Answer::UnframedUpTo(500)]), "xz")
+            .breaks(Class::Source, Step::Write, "truncated")
+            .not_retried(),
         packed(http("no length, but whole: xz", &[Answer::UnframedUpTo(1000)]), "xz"),
         cut("replaced between a cut and the resume", &[Answer::Whole, Answer::CutAt(500), Answer::Other])
             .breaks(Class::Source, Step::Write, "changed while in use")
             .not_retried(),
         http("server ignores what part is asked for", &[Answer::Whole, Answer::CutAt(900), Answer::Whole]),
         Case { flasher: stall, ..http("server falls silent", &[Answer::Whole, Answer::SilentAt(500)]) }
-            .breaks(Class::Infrastructure, Step::Write, "stands still"),
+            .breaks(Class::Infrastructure, Step::Write, "stands still")
+            .in_vain(),
         Case {
             flasher: stall,
             ..http("server falls silent once", &[Answer::Whole, Answer::SilentAt(500), Answer::Whole])
         }
         .helped(2),
         // What comes in 15 s is not even the first block.
-        Case { options: deadline, ..loris }.fails(
-            Class::Infrastructure,
-            Step::Write,
-            "the deadline of 15 s passed",
-        ),
+        Case { options: deadline, ..loris }
+            .fails(Class::Infrastructure, Step::Write, "the deadline of 15 s passed")
+            .not_retried(),
         http("server that is slow", &[Answer::Whole, Answer::Slow]),
         // The second reading, for writing a range again, finds another image.
         Case {
@@ -191,6 +196,15 @@ fn redirects() -> Vec<Case> {
             medium: Medium::Old,
             boots: Boots::Old,
             ..http("redirect in a circle", &[Answer::RedirectHere])
-        },
+        }
+        .not_retried(),
+        // The server at the end of the redirect is asked anew, without the secret, whenever an attempt begins.
+        Case {
+            board: "dd_stuck: true, heals_after: 1",
+            flasher: "timeouts: { stall: 2 }",
+            options: Options { bearer: true, ..Options::default() },
+            ..http("redirect to another host, with credentials", &[Answer::RedirectAway])
+        }
+        .helped(2),
     ]
 }

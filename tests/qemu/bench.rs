@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -11,13 +11,14 @@ use board_qemu::{Cache, Config, Disk, Network, QemuBoard};
 use disk_image::Digest;
 use driver_flasher::config::StaticNetwork;
 use driver_flasher::{BaseFlasher, FlasherConfig};
-use flasher_core::flash::PowerState;
+use flasher_core::flash::{PartitionImage, PowerState};
 use flasher_core::{
-    ContentServer, Device, DriverType, Event, FlashJob, Flasher, Receipt, Step, Verdict, Wiring,
+    ContentServer, Device, DriverType, DumpJob, DumpSink, Event, FlashJob, Flasher, Quiet, Receipt, Step,
+    Verdict, Wiring,
 };
 
-use super::cases::{Case, Ends, Fault};
-use crate::lab::{noise, pack};
+use super::cases::{Case, Ends, Fault, What};
+use crate::lab::{has, noise, pack};
 
 const MIB: usize = 1024 * 1024;
 const DISK: usize = 64 * MIB;
@@ -26,14 +27,94 @@ const FLASH: usize = 64 * MIB;
 
 /// Plays a case and looks at the disk from outside.
 pub(crate) async fn play(case: &Case) {
+    if case.what == What::Partitions {
+        return partitions(case).await;
+    }
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new(case, folder.path()).await;
     let content = content(case);
     let image = folder.path().join("image");
     fs::write(&image, case.packed.map_or_else(|| content.clone(), |tool| pack(tool, &content))).unwrap();
     let receipt = bench.flash(case, &image).await;
+    if case.what == What::Dump {
+        dump(&bench, case, &folder.path().join("disk")).await;
+    }
     bench.board.power().close().await.unwrap();
     check(case, &receipt, &content, &fs::read(folder.path().join("disk")).unwrap());
+}
+
+/// Keeps a dump in memory.
+#[derive(Default)]
+struct Memory(Mutex<Vec<u8>>);
+
+impl DumpSink for Memory {
+    fn label(&self) -> String {
+        "memory".to_owned()
+    }
+
+    fn begin(&self, _length: u64) -> flasher_core::Result<()> {
+        self.0.lock().unwrap().clear();
+        Ok(())
+    }
+
+    fn take(&self, bytes: &[u8]) -> flasher_core::Result<()> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn keep(&self) -> flasher_core::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is dumped is what the disk's file holds.
+async fn dump(bench: &Bench, case: &Case, disk: &Path) {
+    let memory = Arc::new(Memory::default());
+    let job = DumpJob {
+        retries: 0,
+        target: Some(case.target.to_owned()),
+        ..DumpJob::new(Arc::clone(&memory) as _)
+    };
+    let receipt = bench.flasher.dump(job, Arc::new(Quiet)).await;
+    assert_eq!(receipt.verdict, Verdict::Proven, "{}: {:#?}", case.name, receipt.failure);
+    assert!(*memory.0.lock().unwrap() == fs::read(disk).unwrap(), "{}: the dump differs", case.name);
+    println!("dumped {DISK} bytes in {:.1} s, steps {:?}", receipt.seconds, receipt.steps);
+}
+
+/// Flashes two partitions of a disk; nothing else on it changes.
+async fn partitions(case: &Case) {
+    if !has("sfdisk") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::new(case, folder.path()).await;
+    let disk = folder.path().join("disk");
+    let table = "label: gpt\nstart=2048, size=8192, name=boot\nstart=20480, size=65536, name=\"my root\"\n";
+    let mut sfdisk =
+        Command::new("sfdisk").arg(&disk).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    std::io::Write::write_all(&mut sfdisk.stdin.take().unwrap(), table.as_bytes()).unwrap();
+    assert!(sfdisk.wait().unwrap().success());
+    let mut expected = fs::read(&disk).unwrap();
+    let (boot, root) = (noise(3 * MIB, 1), [noise(5 * MIB, 2), vec![0; 4 * MIB], noise(777, 3)].concat());
+    for (sector, content) in [(2048, &boot), (20480, &root)] {
+        expected[sector * 512..][..content.len()].copy_from_slice(content);
+    }
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(place("boot"), &boot).unwrap();
+    fs::write(place("root"), pack("xz", &root)).unwrap();
+    let job = FlashJob {
+        retries: 0,
+        target: Some(case.target.to_owned()),
+        partition: Some("boot".to_owned()),
+        also: vec![PartitionImage { label: "my root".to_owned(), image: place("root") }],
+        preflash: vec!["test -b /dev/vda2".to_owned()],
+        ..FlashJob::new(place("boot"))
+    };
+    let receipt = bench.flasher.flash(job, Arc::new(Quiet)).await;
+    bench.board.power().close().await.unwrap();
+    assert_eq!(receipt.verdict, Verdict::Proven, "{}: {:#?}", case.name, receipt.failure);
+    assert_eq!(receipt.further[0].medium.as_ref().unwrap().device, "/dev/vda2");
+    assert!(fs::read(&disk).unwrap() == expected, "{}: the disk differs", case.name);
 }
 
 fn check(case: &Case, receipt: &Receipt, content: &[u8], disk: &[u8]) {

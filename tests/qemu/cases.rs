@@ -15,6 +15,18 @@ pub(crate) struct Case {
     pub(crate) packed: Option<&'static str>,
     pub(crate) fault: Fault,
     pub(crate) ends: Ends,
+    pub(crate) what: What,
+}
+
+/// What is done with the board.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    /// An image goes onto the whole disk.
+    Flash,
+    /// The same, and then the disk comes back as a dump.
+    Dump,
+    /// Two images go to two partitions of a disk that has a table.
+    Partitions,
 }
 
 /// What goes wrong.
@@ -55,6 +67,7 @@ const PLAIN: Case = Case {
     packed: None,
     fault: Fault::None,
     ends: Ends::Proven(1),
+    what: What::Flash,
 };
 
 /// Formats, targets, boot formats, guests, addressing.
@@ -66,6 +79,14 @@ pub(crate) const PROVEN: &[Case] = &[
     Case { name: "sd card", packed: Some("zstd"), target: "sd", disk: DiskKind::Sd, ..PLAIN },
     Case { name: "FIT", bundle: "qemu-virt-fit", ..PLAIN },
     Case { name: "guest with curl, zstd and GNU tools", bundle: "qemu-virt-tools", ..PLAIN },
+    Case { name: "dump after a flash, sd card", target: "sd", disk: DiskKind::Sd, what: What::Dump, ..PLAIN },
+    Case {
+        name: "dump after a flash, guest with curl and GNU tools",
+        bundle: "qemu-virt-tools",
+        what: What::Dump,
+        ..PLAIN
+    },
+    Case { name: "two partitions by label", what: What::Partitions, ..PLAIN },
     Case { name: "fixed address, no DHCP", fault: Fault::StaticAddress, ..PLAIN },
 ];
 

@@ -103,8 +103,9 @@ impl SimBoard {
         self.probe().await?;
         let medium = self.prepare().await?;
         self.tally.count(|counters| counters.power_on += 1);
+        let faults = self.config.faults.in_cycle(self.tally.read().power_on);
         let machine = Machine::new(
-            Arc::clone(&self.config),
+            Arc::new(Config { faults, ..Config::clone(&self.config) }),
             Arc::clone(&self.wire),
             Arc::clone(&self.tally),
             self.folder.clone(),

@@ -53,6 +53,11 @@ pub struct Faults {
     pub slow: Option<Size>,
     /// Writing to the medium never ends.
     pub dd_stuck: bool,
+    /// Once the power has been switched on so many times, no later time has any of these faults, but for those of the
+    /// power switch.
+    pub heals_after: Option<u32>,
+    /// The power is cut in every power cycle, not only once.
+    pub cut_power_always: bool,
     /// Seed of everything that is random here; the same seed gives the same faults.
     pub seed: u64,
 }
@@ -65,6 +70,16 @@ pub enum Times {
     Always(bool),
     /// So many times, then no more.
     Count(u32),
+}
+
+impl Faults {
+    /// What goes wrong once the power has been on `times` times, this one included.
+    pub(crate) fn in_cycle(&self, times: u64) -> Self {
+        match self.heals_after {
+            Some(ill) if times > u64::from(ill) => Self { seed: self.seed, ..Self::default() },
+            _ => self.clone(),
+        }
+    }
 }
 
 impl Default for Times {

@@ -29,8 +29,10 @@ const PLAIN: &[(&str, &str)] = &[
 ];
 /// How many bytes may be written in this power cycle until the power is cut; nothing when it is not.
 fn cut(config: &Config, so_far: &Counters) -> String {
-    let left = config.faults.cut_power_after_bytes.filter(|_| so_far.power_cuts == 0);
-    left.map(|limit| limit.0.saturating_sub(so_far.written_bytes).to_string()).unwrap_or_default()
+    let always = config.faults.cut_power_always;
+    let left = config.faults.cut_power_after_bytes.filter(|_| always || so_far.power_cuts == 0);
+    let written = if always { 0 } else { so_far.written_bytes };
+    left.map(|limit| limit.0.saturating_sub(written).to_string()).unwrap_or_default()
 }
 
 /// Tools that fail when the board has no network, where the real ones were.
