@@ -98,6 +98,12 @@ fn errors_become_the_exceptions_that_clients_expect() {
 }
 
 #[test]
+fn frames_of_unknown_types_and_after_the_end_change_nothing() {
+    let Some(lab) = test_board() else { return };
+    lab.script("frames.py");
+}
+
+#[test]
 fn fifty_clients_at_once() {
     let Some(lab) = test_board() else { return };
     let exporter = lab.listen(&["--listen", "127.0.0.1:0"]);
