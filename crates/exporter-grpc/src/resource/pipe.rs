@@ -74,6 +74,9 @@ impl Source {
 
     /// Copies all of it, decompressed. Blocks; ends with an error when the sender goes away before the end.
     pub(crate) fn copy_to(self, to: &mut impl Write) -> Outcome<u64> {
+        if self.encoding.is_none() {
+            return self.copy_plain_to(to);
+        }
         let broken = Arc::new(Mutex::new(None));
         let reader =
             Reader { pieces: self.pieces, current: Bytes::new(), ended: false, broken: Arc::clone(&broken) };
@@ -90,10 +93,30 @@ impl Source {
                     return Err(cause.unwrap_or_else(|| unpack(&error)));
                 }
             };
-            to.write_all(&buffer[..count]).map_err(|error| Failure::io("write", "the file", &error))?;
+            written(to.write_all(&buffer[..count]))?;
             copied += count as u64;
         }
     }
+
+    /// The same when nothing is to be unpacked: every piece as it is.
+    fn copy_plain_to(mut self, to: &mut impl Write) -> Outcome<u64> {
+        let mut copied = 0;
+        loop {
+            match self.pieces.blocking_recv() {
+                Some(Piece::Data(data)) => {
+                    written(to.write_all(&data))?;
+                    copied += data.len() as u64;
+                }
+                Some(Piece::End) => return Ok(copied),
+                Some(Piece::Broken(failure)) => return Err(failure),
+                None => return Err(Failure::gone()),
+            }
+        }
+    }
+}
+
+fn written(done: io::Result<()>) -> Outcome<()> {
+    done.map_err(|error| Failure::io("write", "the file", &error))
 }
 
 fn unpack(error: &io::Error) -> Failure {
