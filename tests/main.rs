@@ -25,6 +25,7 @@ mod seed;
 mod sources;
 mod stopping;
 mod switches;
+mod ways;
 
 // A crate that no source line names registers nothing.
 use flasher_bundles as _;

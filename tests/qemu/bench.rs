@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use board_qemu::{Cache, Config, Disk, Network, QemuBoard};
 use disk_image::Digest;
 use driver_flasher::config::StaticNetwork;
 use driver_flasher::{BaseFlasher, FlasherConfig};
-use flasher_core::flash::{PartitionImage, PowerState};
+use flasher_core::flash::{PartitionImage, PowerState, Wire};
 use flasher_core::{
     ContentServer, Device, DriverType, DumpJob, DumpSink, Event, FlashJob, Flasher, Quiet, Receipt, Step,
-    Verdict, Wiring,
+    Transfer, TransferState, Verdict, Wiring,
 };
 
 use super::cases::{Case, Ends, Fault, What};
@@ -22,6 +22,8 @@ use crate::lab::{has, noise, pack};
 
 const MIB: usize = 1024 * 1024;
 const DISK: usize = 64 * MIB;
+/// The disk of a large case, bytes.
+const LARGE: usize = 512 * MIB;
 /// The flash that keeps U-Boot's environment, bytes.
 const FLASH: usize = 64 * MIB;
 
@@ -35,11 +37,14 @@ pub(crate) async fn play(case: &Case) {
     let content = content(case);
     let image = folder.path().join("image");
     fs::write(&image, case.packed.map_or_else(|| content.clone(), |tool| pack(tool, &content))).unwrap();
-    let receipt = bench.flash(case, &image).await;
+    let (receipt, travelled) = bench.flash(case, &image).await;
     if case.what == What::Dump {
         dump(&bench, case, &folder.path().join("disk")).await;
     }
     bench.board.power().close().await.unwrap();
+    if receipt.verdict == Verdict::Proven && receipt.attempts == 1 {
+        check_ways(case, &receipt, &content, travelled);
+    }
     check(case, &receipt, &content, &fs::read(folder.path().join("disk")).unwrap());
 }
 
@@ -143,7 +148,34 @@ fn check(case: &Case, receipt: &Receipt, content: &[u8], disk: &[u8]) {
     assert!(matches!(receipt.power, PowerState::Off | PowerState::Untouched), "{name}: {:?}", receipt.power);
 }
 
+/// How zeros and data came to the board; `travelled` is what left over HTTP for the medium, bytes.
+fn check_ways(case: &Case, receipt: &Receipt, content: &[u8], travelled: u64) {
+    let (name, medium) = (case.name, receipt.medium.as_ref().unwrap());
+    let data = content.chunks(MIB).filter(|chunk| chunk.iter().any(|byte| *byte != 0)).map(<[u8]>::len);
+    let data = data.sum::<usize>() as u64;
+    assert_eq!(medium.zeros_by.as_deref(), Some(case.zeros), "{name}");
+    assert_eq!(medium.wire.as_deref(), Some(case.wire.map_or("identity", wire)), "{name}");
+    // Frame lines and what rounds up to blocks come on top.
+    let most = data + data / 100 + 2 * MIB as u64;
+    println!("{name}: {travelled} bytes over HTTP for {data} of data in {}", content.len());
+    assert!(travelled <= most, "{name}: {travelled} bytes travelled, at most {most} have to");
+    assert!(case.packed.is_none() || travelled >= data / 2, "{name}: the bytes were not counted");
+}
+
+fn wire(wire: Wire) -> &'static str {
+    match wire {
+        Wire::Gzip => "gzip",
+        Wire::Zstd => "zstd",
+        Wire::Auto | Wire::Identity => "identity",
+    }
+}
+
 fn content(case: &Case) -> Vec<u8> {
+    if case.large {
+        // Of each five mebibytes, three are zeros.
+        let part = |index: u64| [noise(2 * MIB, index), vec![0; 3 * MIB]].concat();
+        return (1..=51).flat_map(part).chain(noise(MIB, 99)).collect();
+    }
     match case.fault {
         Fault::TooLarge => noise(DISK + MIB, 1),
         // Long enough to be cut in the middle.
@@ -161,7 +193,7 @@ struct Bench {
 
 impl Bench {
     async fn new(case: &Case, folder: &Path) -> Self {
-        fs::write(folder.join("disk"), vec![0xa5; DISK]).unwrap();
+        fs::write(folder.join("disk"), vec![0xa5; if case.large { LARGE } else { DISK }]).unwrap();
         let bundle = bundle(case, folder);
         let board = QemuBoard::new(board(case, folder));
         let children = BTreeMap::from([
@@ -181,25 +213,39 @@ impl Bench {
         Self { board, http, flasher, tftp: folder.join("tftp") }
     }
 
-    async fn flash(&self, case: &Case, image: &Path) -> Receipt {
+    /// Flashes; gives the receipt, and how many bytes the board fetched as frames.
+    async fn flash(&self, case: &Case, image: &Path) -> (Receipt, u64) {
         let retries = if case.fault == Fault::PowerCut { 1 } else { 0 };
         let job = FlashJob {
             retries,
             target: Some(case.target.to_owned()),
+            wire: case.wire,
             ..FlashJob::new(image.to_str().unwrap())
         };
         let (fault, board, http, tftp) =
             (case.fault, Arc::clone(&self.board), Arc::clone(&self.http), self.tftp.clone());
         let (struck, frames) = (AtomicBool::new(false), Mutex::new(String::new()));
+        let travelled = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&travelled);
         let progress = move |event: Event| {
             if let Event::Transfer(transfer) = &event {
                 frames.lock().unwrap().clone_from(&transfer.file);
+                count.fetch_add(framed(transfer), Ordering::Relaxed);
             }
             if strikes(fault, &event) && !struck.swap(true, Ordering::Relaxed) {
                 strike(fault, &board, &http, &frames.lock().unwrap(), &tftp);
             }
         };
-        self.flasher.flash(job, Arc::new(progress)).await
+        let receipt = self.flasher.flash(job, Arc::new(progress)).await;
+        (receipt, travelled.load(Ordering::Relaxed))
+    }
+}
+
+/// Bytes of a transfer that went to the medium and is over.
+fn framed(transfer: &Transfer) -> u64 {
+    match transfer.state {
+        TransferState::Done { bytes, .. } if transfer.file.ends_with("/frames") => bytes,
+        _ => 0,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is played on the emulated board: a line a case.
 
 use board_qemu::DiskKind;
+use flasher_core::flash::Wire;
 use flasher_core::{Class, Step};
 
 /// One flash on the emulated board.
@@ -13,6 +14,12 @@ pub(crate) struct Case {
     pub(crate) disk: DiskKind,
     /// Tool the image is packed with.
     pub(crate) packed: Option<&'static str>,
+    /// How it travels.
+    pub(crate) wire: Option<Wire>,
+    /// How the board must have made its zeros.
+    pub(crate) zeros: &'static str,
+    /// Whether it has 256 MiB, and the disk 512.
+    pub(crate) large: bool,
     pub(crate) fault: Fault,
     pub(crate) ends: Ends,
     pub(crate) what: What,
@@ -65,6 +72,9 @@ const PLAIN: Case = Case {
     target: "virtio",
     disk: DiskKind::Virtio,
     packed: None,
+    wire: None,
+    zeros: "written",
+    large: false,
     fault: Fault::None,
     ends: Ends::Proven(1),
     what: What::Flash,
@@ -78,11 +88,32 @@ pub(crate) const PROVEN: &[Case] = &[
     Case { name: "zst image, uImage initramfs", packed: Some("zstd"), bundle: "qemu-virt-uimage", ..PLAIN },
     Case { name: "sd card", packed: Some("zstd"), target: "sd", disk: DiskKind::Sd, ..PLAIN },
     Case { name: "FIT", bundle: "qemu-virt-fit", ..PLAIN },
-    Case { name: "guest with curl, zstd and GNU tools", bundle: "qemu-virt-tools", ..PLAIN },
+    Case {
+        name: "guest with curl, zstd and GNU tools",
+        bundle: "qemu-virt-tools",
+        zeros: "zeroout",
+        ..PLAIN
+    },
+    Case { name: "travels as gzip, busybox unpacks it", wire: Some(Wire::Gzip), ..PLAIN },
+    Case {
+        name: "travels as zstd",
+        wire: Some(Wire::Zstd),
+        bundle: "qemu-virt-tools",
+        zeros: "zeroout",
+        ..PLAIN
+    },
+    Case {
+        name: "256 MiB in xz, 60 % of them zeros: only data travels",
+        packed: Some("xz"),
+        wire: Some(Wire::Identity),
+        large: true,
+        ..PLAIN
+    },
     Case { name: "dump after a flash, sd card", target: "sd", disk: DiskKind::Sd, what: What::Dump, ..PLAIN },
     Case {
         name: "dump after a flash, guest with curl and GNU tools",
         bundle: "qemu-virt-tools",
+        zeros: "zeroout",
         what: What::Dump,
         ..PLAIN
     },

@@ -47,6 +47,10 @@ pub struct Config {
     /// Runs the board's shell with the host's bash, which knows `pipefail` as busybox does. Jumpstarter's own client
     /// needs it; the host's plain shell, which is taken otherwise, is the harder test.
     pub bash: bool,
+    /// The board has a `blkdiscard -z`, and the kernel vouches for its zeros. Busybox' own cannot do that.
+    pub zeroout: bool,
+    /// Tools of the host that the board has not: `zstd`, `gzip`, `zcat`.
+    pub without_tools: Vec<String>,
     /// What goes wrong.
     pub faults: Faults,
 }
@@ -70,6 +74,8 @@ impl Default for Config {
             banner: "U-Boot 2023.01-sim (Jan 09 2023 - 16:07:33 +0000)".to_owned(),
             tftp_port: 69,
             bash: false,
+            zeroout: false,
+            without_tools: Vec::new(),
             faults: Faults::default(),
         }
     }

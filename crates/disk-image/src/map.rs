@@ -77,19 +77,37 @@ pub(crate) struct Part {
     pub(crate) bytes: Bytes,
 }
 
+/// So many gaps may be as short as the shortest; each time they are used up, the next must be twice as long.
+///
+/// A gap costs whoever writes about two commands, and a command 5 ms and more: what writing and sending 1 MiB takes
+/// (measured, `docs/performance.md`). However an image is fragmented, the gaps of 8 GiB are at most 2080, those of 1 TiB 5632.
+const GAPS: u64 = 512;
+
+/// What is held of zeros takes no memory of its own.
+static ZEROS: [u8; CHUNK as usize] = [0; CHUNK as usize];
+
 /// Turns chunks into parts. The first chunk is a data part of its own: it is the one to be withheld.
-#[derive(Default)]
 pub(crate) struct Mapper {
     started: bool,
     run: Option<Run>,
     parts: Vec<Part>,
+    gaps: u64,
+    /// How many gaps may have the same shortest length.
+    allowed: u64,
 }
 
-/// Blocks in a row that need no bytes. Those of less than a chunk are held, as they may turn out to be data.
+impl Default for Mapper {
+    fn default() -> Self {
+        Self { started: false, run: None, parts: Vec::new(), gaps: 0, allowed: GAPS }
+    }
+}
+
+/// Blocks in a row that need no bytes. They are held until they are enough for a gap, as they may turn out to be data.
 struct Run {
     kind: RangeKind,
     length: u64,
     held: Vec<Bytes>,
+    is_gap: bool,
 }
 
 impl Mapper {
@@ -122,8 +140,14 @@ impl Mapper {
 
     /// Whether the run so far and `more` bytes are worth a piece of their own.
     fn is_run_with(&self, kind: RangeKind, more: usize) -> bool {
-        let run = self.run.as_ref().filter(|run| run.kind == kind).map_or(0, |run| run.length);
-        more > 0 && run + more as u64 >= CHUNK
+        let run = self.run.as_ref().filter(|run| run.kind == kind);
+        let length = run.map_or(0, |run| run.length) + more as u64;
+        more > 0 && (run.is_some_and(|run| run.is_gap) || length >= self.shortest())
+    }
+
+    /// The shortest gap that is worth its commands now, in bytes.
+    fn shortest(&self) -> u64 {
+        CHUNK << (self.gaps / self.allowed).min(40)
     }
 
     fn extend(&mut self, kind: RangeKind, bytes: Bytes) {
@@ -133,10 +157,15 @@ impl Mapper {
         if self.run.as_ref().is_some_and(|run| run.kind != kind) {
             self.end_run();
         }
-        let run = self.run.get_or_insert_with(|| Run { kind, length: 0, held: Vec::new() });
+        let shortest = self.shortest();
+        let run = self.run.get_or_insert_with(|| Run { kind, length: 0, held: Vec::new(), is_gap: false });
         run.length += bytes.len() as u64;
-        run.held.push(bytes);
-        if run.length >= CHUNK {
+        run.held.push(Bytes::from_static(&ZEROS[..bytes.len()]));
+        if !run.is_gap && run.length >= shortest {
+            run.is_gap = true;
+            self.gaps += 1;
+        }
+        if run.is_gap {
             let held = std::mem::take(&mut run.held);
             held.into_iter().for_each(|bytes| self.part(kind, bytes));
         }
@@ -253,7 +282,16 @@ mod tests {
 
     /// The pieces of an image whose blocks are `d`ata, `z`eros, don't care (`x`, or `n` if not zero), with their lengths in blocks.
     fn shape(image: &str) -> String {
-        let (mut mapper, mut joiner) = (Mapper::default(), Joiner::default());
+        let name = |piece: &Piece| match piece {
+            Piece::Data { bytes, .. } => format!("d{}", bytes.len() / B),
+            Piece::Zero { length, .. } => format!("z{}", *length as usize / B),
+            Piece::DontCare { length, .. } => format!("x{}", *length as usize / B),
+        };
+        pieces(image, GAPS).iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+
+    fn pieces(image: &str, allowed: u64) -> Vec<Piece> {
+        let (mut mapper, mut joiner) = (Mapper { allowed, ..Mapper::default() }, Joiner::default());
         let mut rest = image;
         while !rest.is_empty() {
             let length = chunk_length(((image.len() - rest.len()) * B) as u64) / B;
@@ -264,12 +302,98 @@ mod tests {
         mapper.finish();
         let mut pieces: Vec<Piece> = mapper.take().into_iter().flat_map(|part| joiner.push(part)).collect();
         pieces.extend(joiner.end());
-        let name = |piece: &Piece| match piece {
-            Piece::Data { bytes, .. } => format!("d{}", bytes.len() / B),
-            Piece::Zero { length, .. } => format!("z{}", *length as usize / B),
-            Piece::DontCare { length, .. } => format!("x{}", *length as usize / B),
-        };
-        pieces.iter().map(name).collect::<Vec<_>>().join(" ")
+        pieces
+    }
+
+    #[test]
+    fn once_short_gaps_are_used_up_only_longer_ones_are_told() {
+        for (image, expected) in [
+            ("dz16d", "d1 z16 d1"),
+            ("dz16dz16dz16d", "d1 z16 d15 z16 d1 d15 d1 d1"),
+            ("dz16dz16dz32dz31dz32", "d1 z16 d15 z16 d1 z32 d15 d15 d2 z32"),
+            ("dx16dx16dx40d", "d1 x16 d15 x16 d1 x40 d1"),
+        ] {
+            let blocks = spelt(image);
+            let shape: Vec<(u64, bool)> =
+                pieces(&blocks, 2).iter().map(|piece| (piece.length() / BLOCK, is_gap(piece))).collect();
+            let gaps = |text: &str| {
+                let gaps = text.split(' ').filter(|piece| !piece.starts_with('d'));
+                gaps.map(|piece| piece[1..].parse().unwrap()).collect::<Vec<u64>>()
+            };
+            let found: Vec<u64> = shape.iter().filter(|(_, gap)| *gap).map(|(length, _)| *length).collect();
+            assert_eq!(found, gaps(expected), "{image}");
+            assert_eq!(shape.iter().map(|(length, _)| length).sum::<u64>(), blocks.len() as u64, "{image}");
+        }
+    }
+
+    #[test]
+    fn eight_fragmented_gibibytes_have_a_bounded_number_of_gaps() {
+        const LENGTH: u64 = 8 << 30;
+        // A block of data, then just enough zeros for a gap, over and over.
+        let chunks: Vec<Bytes> = (0..17)
+            .map(|phase| {
+                let data = |block: usize| u8::from((block + phase).is_multiple_of(17));
+                Bytes::from((0..16).flat_map(|block| [data(block); B]).collect::<Vec<u8>>())
+            })
+            .collect();
+        let (mut mapper, mut joiner, mut gaps) = (Mapper::default(), Joiner::default(), 0);
+        let mut offset = 0;
+        while offset < LENGTH {
+            let bytes = chunks[(offset / BLOCK % 17) as usize].slice(..chunk_length(offset));
+            offset += bytes.len() as u64;
+            mapper.push(&Chunk { bytes, dont_care: 0 });
+            let pieces = mapper.take().into_iter().flat_map(|part| joiner.push(part));
+            gaps += pieces.filter(is_gap).count() as u64;
+        }
+        assert_eq!(gaps, GAPS);
+    }
+
+    fn is_gap(piece: &Piece) -> bool {
+        !matches!(piece, Piece::Data { .. })
+    }
+
+    /// `dz3` for `dzzz`.
+    fn spelt(text: &str) -> String {
+        let mut spelt = String::new();
+        let mut letters = text.chars().peekable();
+        while let Some(letter) = letters.next() {
+            let mut count = String::new();
+            while let Some(digit) = letters.next_if(char::is_ascii_digit) {
+                count.push(digit);
+            }
+            spelt.extend(std::iter::repeat_n(letter, count.parse().unwrap_or(1)));
+        }
+        spelt
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(96))]
+
+        #[test]
+        fn however_data_and_gaps_take_turns_every_block_comes_once_and_gaps_grow(
+            image in "[dzx]([dzx][1-9]?[0-9]?){1,40}"
+        ) {
+            let blocks = spelt(&image);
+            let (mut at, mut gaps) = (0, 0);
+            for piece in pieces(&blocks, 2) {
+                assert_eq!(piece.offset(), at);
+                let stretch = &blocks[(at / BLOCK) as usize..][..(piece.length() / BLOCK) as usize];
+                match &piece {
+                    Piece::Data { bytes, .. } => {
+                        let is_data = |(block, kind)| u8::from(kind == b'd') == bytes[block * B];
+                        assert!(stretch.bytes().enumerate().all(is_data));
+                    }
+                    Piece::Zero { .. } => assert!(stretch.bytes().all(|kind| kind == b'z')),
+                    Piece::DontCare { .. } => assert!(stretch.bytes().all(|kind| kind == b'x')),
+                }
+                if is_gap(&piece) {
+                    assert!(piece.length() >= CHUNK << (gaps / 2), "gap {gaps} of {image}");
+                    gaps += 1;
+                }
+                at += piece.length();
+            }
+            assert_eq!(at, blocks.len() as u64 * BLOCK);
+        }
     }
 
     fn chunk(blocks: &str) -> Chunk {

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use flasher_core::flash::Wire;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -44,6 +45,8 @@ pub struct FlasherConfig {
     pub timeouts: Timeouts,
     /// Who makes the digests of what is read back.
     pub read_back: ReadBack,
+    /// How the image travels to the board, for jobs that do not say.
+    pub wire: Wire,
     /// Block size asked for in TFTP transfers, bytes (RFC 2348).
     pub tftp_block_size: u16,
     /// Window size asked for in TFTP transfers, blocks (RFC 7440). U-Boot's receive ring overflows beyond 16 on some boards.
@@ -69,6 +72,7 @@ impl Default for FlasherConfig {
             power_off_seconds: 2.0,
             timeouts: Timeouts::default(),
             read_back: ReadBack::Auto,
+            wire: Wire::Auto,
             tftp_block_size: 1468,
             tftp_window_size: 16,
         }

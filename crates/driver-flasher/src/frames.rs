@@ -1,8 +1,9 @@
 //! The image as a stream the board's script understands: a line, then as many bytes as the line says.
 //!
-//! `data BLOCK SEEK COUNT` is followed by BLOCK x COUNT bytes for offset BLOCK x SEEK; `zero BLOCK SEEK COUNT` makes the
-//! board write zeros by itself; `flush 0 0 0` makes everything before it durable; `end 0 0 0` is the last line, so a
-//! stream that is cut is never taken for a whole one.
+//! `data BLOCK SEEK COUNT` is followed by BLOCK x COUNT bytes for offset BLOCK x SEEK; `zero BLOCK SEEK COUNT OFFSET LENGTH`
+//! makes the board see to zeros by itself, in the cheapest way that reads back as zeros; `fill BLOCK SEEK COUNT` makes it
+//! write them; `flush 0 0 0` makes everything before it durable; `end 0 0 0` is the last line, so a stream that is cut is
+//! never taken for a whole one.
 
 use bytes::{Bytes, BytesMut};
 use disk_image::{BLOCK, Piece};
@@ -13,12 +14,17 @@ const MIB: u64 = 1024 * 1024;
 /// Blocks to read and write by, bytes: the larger the faster, and each a multiple of the next. 512 is what every block
 /// device can seek by.
 const BLOCKS: [u64; 4] = [MIB, BLOCK, 512, 1];
+/// So many of the largest blocks must there be: a `dd` that first makes itself a buffer of 1 MiB starts up to 15 ms later
+/// than one of 64 KiB, whose blocks take 3 ms longer for each MiB (measured, `docs/performance.md`).
+const LARGE: u64 = 4;
 
 /// Turns pieces into frames, gathering neighbours.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     start: u64,
     gathered: BytesMut,
+    /// Whether zeros are written whatever the device promises.
+    fill: bool,
     /// Bytes of data framed so far.
     pub(crate) data: u64,
     /// Bytes of zeros framed so far.
@@ -26,13 +32,18 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
+    /// Frames that trust no promise of the device: zeros are written.
+    pub(crate) fn filling() -> Self {
+        Self { fill: true, ..Self::default() }
+    }
+
     /// Takes a piece; gives what is ready to be sent.
     pub(crate) fn push(&mut self, piece: Piece) -> Vec<Bytes> {
         match piece {
             Piece::Data { offset, bytes } => self.push_data(offset, &bytes),
             Piece::Zero { offset, length } => {
                 let mut ready = self.flush_data();
-                ready.extend(lines("zero", offset, length).map(|(line, _)| line));
+                ready.extend(parts(offset, length).iter().map(|part| zeros(part, self.fill)));
                 self.zeros += length;
                 ready
             }
@@ -62,9 +73,8 @@ impl Frames {
         let mut bytes = self.gathered.split().freeze();
         self.data += bytes.len() as u64;
         let length = bytes.len() as u64;
-        lines("data", self.start, length)
-            .flat_map(|(line, length)| [line, bytes.split_to(length as usize)])
-            .collect()
+        let runs = parts(self.start, length).into_iter();
+        runs.flat_map(|part| [line("data", &part, ""), bytes.split_to(part.length() as usize)]).collect()
     }
 }
 
@@ -73,11 +83,15 @@ pub(crate) fn flush() -> Bytes {
     Bytes::from_static(b"flush 0 0 0\n")
 }
 
-fn lines(kind: &str, offset: u64, length: u64) -> impl Iterator<Item = (Bytes, u64)> {
-    parts(offset, length).into_iter().map(move |part| {
-        let line = format!("{kind} {} {} {}\n", part.block, part.skip, part.count);
-        (Bytes::from(line), part.block * part.count)
-    })
+fn zeros(part: &Part, fill: bool) -> Bytes {
+    if fill {
+        return line("fill", part, "");
+    }
+    line("zero", part, &format!(" {} {}", part.block * part.skip, part.length()))
+}
+
+fn line(kind: &str, part: &Part, place: &str) -> Bytes {
+    Bytes::from(format!("{kind} {} {} {}{place}\n", part.block, part.skip, part.count))
 }
 
 /// A run of equal blocks, as `dd` counts them.
@@ -91,17 +105,26 @@ pub(crate) struct Part {
     pub(crate) count: u64,
 }
 
+impl Part {
+    /// Its length, bytes.
+    fn length(&self) -> u64 {
+        self.block * self.count
+    }
+}
+
 /// Splits a stretch into at most seven runs, of blocks that become larger and then smaller again.
 pub(crate) fn parts(offset: u64, length: u64) -> Vec<Part> {
     let (mut at, end) = (offset, offset + length);
     let mut parts = Vec::new();
     while at < end {
-        let fits = |block: &u64| at.is_multiple_of(*block) && end - at >= *block;
+        let least = |block: u64| if block == MIB { block * LARGE } else { block };
+        let fits = |block: &u64| at.is_multiple_of(*block) && end - at >= least(*block);
         let block = BLOCKS.into_iter().find(fits).unwrap_or(1);
         // A larger block takes over where it is aligned and fits.
         let larger = BLOCKS.into_iter().filter(|larger| *larger > block);
         let taken_over = larger.map(|larger| (at.next_multiple_of(larger), larger));
-        let until = taken_over.filter(|(from, larger)| from + larger <= end).map(|(from, _)| from).min();
+        let until = taken_over.filter(|(from, larger)| from + least(*larger) <= end);
+        let until = until.map(|(from, _)| from).min();
         let count = (until.unwrap_or(end) - at) / block;
         parts.push(Part { block, skip: at / block, count });
         at += block * count;
@@ -123,7 +146,9 @@ mod tests {
         let cases = [
             (0, BLOCK * 2, vec![part(BLOCK, 0, 2)]),
             (0, MIB * 20, vec![part(MIB, 0, 20)]),
-            (BLOCK, MIB * 3, vec![part(BLOCK, 1, 15), part(MIB, 1, 2), part(BLOCK, 48, 1)]),
+            (BLOCK, MIB * 3, vec![part(BLOCK, 1, 48)]),
+            (BLOCK, MIB * 5, vec![part(BLOCK, 1, 15), part(MIB, 1, 4), part(BLOCK, 80, 1)]),
+            (MIB, MIB * 4 - 1, vec![part(BLOCK, 16, 63), part(512, 10112, 127), part(1, 5_242_368, 511)]),
             (MIB - BLOCK, BLOCK * 2, vec![part(BLOCK, 15, 2)]),
             (1, 3, vec![part(1, 1, 3)]),
             (BLOCK, BLOCK + 512 + 7, vec![part(BLOCK, 1, 1), part(512, 256, 1), part(1, BLOCK * 2 + 512, 7)]),
@@ -142,7 +167,7 @@ mod tests {
         assert!(frames.push(data(BLOCK, b'a')).is_empty());
         assert!(frames.push(data(BLOCK * 2, b'b')).is_empty());
         let zero = text(frames.push(Piece::Zero { offset: BLOCK * 3, length: BLOCK * 16 }));
-        assert!(zero.starts_with("data 65536 1 2\na") && zero.ends_with("bzero 65536 3 16\n"));
+        assert!(zero.starts_with("data 65536 1 2\na") && zero.ends_with("bzero 65536 3 16 196608 1048576\n"));
         frames.push(Piece::Data { offset: BLOCK * 19, bytes: Bytes::from_static(b"tail") });
         assert_eq!(text(frames.finish()), "data 1 1245184 4\ntailend 0 0 0\n");
         assert_eq!((frames.data, frames.zeros), (BLOCK * 2 + 4, BLOCK * 16));

@@ -16,6 +16,10 @@ pub(crate) enum Answer {
     Sent,
     /// How long a digest took, hundredths of a second.
     Pace(u64),
+    /// How long fetching and decoding took, hundredths of a second, and how many blocks of 64 KiB came out.
+    Trial(u64, u64),
+    /// How zeros were made last: `zeroout`, `discard` or `written`.
+    Zeros(String),
     /// How the page cache was got out of the way.
     Caches(String),
     /// Digest of a range read back.
@@ -35,6 +39,11 @@ pub(crate) fn answer(line: &str) -> Option<Answer> {
         "verified" => Answer::Verified,
         "sent" => Answer::Sent,
         "pace" => Answer::Pace(rest.trim().parse().ok()?),
+        "trial" => {
+            let (hundredths, blocks) = rest.trim().split_once(' ')?;
+            Answer::Trial(hundredths.parse().ok()?, blocks.parse().ok()?)
+        }
+        "zeros" => Answer::Zeros(rest.to_owned()),
         "caches" => Answer::Caches(rest.to_owned()),
         "error" => {
             let (what, complaint) = rest.split_once(' ').unwrap_or((rest, ""));

@@ -1,11 +1,13 @@
 # The board's half of a flash. Runs under busybox ash, dash and bash, with busybox or GNU tools.
 # Names no device by itself: everything comes as an argument. Answers in lines that begin with "flasher:".
 #
-#   sh guest.sh write  TARGET URL                 write the frames that URL delivers
+#   sh guest.sh write  TARGET PROMISE WIRE URL    write the frames that URL delivers, encoded as WIRE says
 #   sh guest.sh send   TARGET CACHES LIST URL N   read the ranges that LIST names around the page cache, send the N bytes to URL
 #   sh guest.sh verify TARGET CACHES LIST         read the same ranges and tell the digest of each
 #   sh guest.sh pace   N                          tell how long the digest of N MiB takes here
+#   sh guest.sh trial  WIRE URL                   tell how long fetching and decoding URL takes, and how much came out
 #
+# PROMISE is a file that says 1 where this device reads as zeros once discarded (kernels before 4.13).
 # For write and send the script runs itself a second time, with the connection as its input and output: so dd takes its
 # bytes from the network and gives them to it, without a process or a pipe in between.
 
@@ -46,7 +48,8 @@ connected() {
     server=${server%%/*}
     shift
     case $(connector) in
-    nc) nc "${server%:*}" "${server##*:}" -e sh "$0" "$1" "$errors.begun" "$server" "$path" "$@" ;;
+    # By its path: busybox would run its own shell in place of the one that is called sh here.
+    nc) nc "${server%:*}" "${server##*:}" -e "$(command -v sh)" "$0" "$1" "$errors.begun" "$server" "$path" "$@" ;;
     bash) bash -c 'exec 5<>"/dev/tcp/$1/$2" || exit; shift 2; exec "$@" <&5 >&5' bash \
         "${server%:*}" "${server##*:}" sh "$0" "$1" "$errors.begun" "$server" "$path" "$@" ;;
     *) return ;;
@@ -73,23 +76,64 @@ flush() { dd if=/dev/null of="$1" bs=512 count=0 conv=notrunc,fsync 2>"$errors" 
 # Whether the input has another byte.
 more() { dd of=/dev/null bs=1 count=1 2>&1 | grep -q '^1+0 records in'; }
 
-# Each frame is a line "kind block seek count"; data frames are followed by block x count bytes.
+# Undoes the encoding of what comes in.
+decode() {
+    case $1 in
+    gzip) if command -v zcat >/dev/null 2>&1; then zcat; else gzip -dc; fi ;;
+    zstd) zstd -dcq ;;
+    *) cat ;;
+    esac
+}
+
+# TARGET PROMISE WIRE: no pipe where nothing is encoded.
+write_decoded() {
+    case $3 in
+    identity) write_frames "$1" "$2" ;;
+    *) decode "$3" 2>"$errors.decode" | write_frames "$1" "$2" ;;
+    esac
+}
+
+# DEVICE OFFSET LENGTH: zeros that nobody moves, where somebody vouches for them: an old kernel for this device once it
+# is discarded, any kernel for what it was told to zero (BLKZEROOUT). A mere discard promises nothing.
+zeroed() {
+    case $zeroing in
+    discard) blkdiscard -o "$2" -l "$3" "$1" ;;
+    # Newer ones ask for -f where they find an old file system; older ones do not know it.
+    zeroout) blkdiscard -f -z -o "$2" -l "$3" "$1" || blkdiscard -z -o "$2" -l "$3" "$1" ;;
+    *) return 1 ;;
+    esac >/dev/null 2>&1 && return
+    zeroing=written
+    return 1
+}
+
+# Each frame is a line "kind block seek count", that of zeros with their offset and length in bytes behind it; data
+# frames are followed by block x count bytes.
 write_frames() {
-    direct=
+    direct= zeros= zeroing=zeroout
     ! can_direct "$1" || direct=oflag=direct
-    while read -r kind block seek count; do
+    [ "$(cat "$2" 2>/dev/null)" != 1 ] || zeroing=discard
+    while read -r kind block seek count place; do
         flag=$direct
         [ "$kind" = flush ] || [ "$kind" = end ] || [ "$block" -ge 4096 ] || flag=
         case $kind in
         data) dd of="$1" bs="$block" seek="$seek" count="$count" iflag=fullblock conv=notrunc $flag 2>"$errors" || broken ;;
-        zero) dd if=/dev/zero of="$1" bs="$block" seek="$seek" count="$count" conv=notrunc $flag 2>"$errors" || die "write $(complaint)" ;;
+        zero) zeros=yes && zeroed "$1" $place || fill "$1" "$block" "$seek" "$count" ;;
+        fill) fill "$1" "$block" "$seek" "$count" ;;
         flush) flush "$1" ;;
-        end) flush "$1"; say "written"; return 0 ;;
+        end)
+            flush "$1"
+            [ -z "$zeros" ] || say "zeros $zeroing"
+            say written
+            return 0
+            ;;
         *) die "protocol unknown frame $kind" ;;
         esac
     done
     die "cut the stream ended early"
 }
+
+# DEVICE BLOCK SEEK COUNT: zeros that are written.
+fill() { dd if=/dev/zero of="$1" bs="$2" seek="$3" count="$4" conv=notrunc $flag 2>"$errors" || die "write $(complaint)"; }
 
 # A block that came in part cannot be written around the page cache: then not the medium is to blame, but the stream.
 broken() {
@@ -184,14 +228,14 @@ connected-*)
 esac
 case $mode in
 write)
-    connected "$2" connected-write "$1"
-    fetch "$2" | write_frames "$1"
+    connected "$4" connected-write "$1" "$2" "$3"
+    fetch "$4" | write_decoded "$1" "$2" "$3"
     ;;
 connected-write)
     printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$path" "$server"
     status || die "fetch the server does not answer"
     [ "$status" = 200 ] || die "fetch the server answers $status $words"
-    write_frames "$1"
+    write_decoded "$1" "$2" "$3"
     ;;
 send)
     around_cache "$1" "$2"
@@ -219,6 +263,11 @@ pace)
     begun=$(hundredths)
     dd if=/dev/zero bs=1048576 count="$1" 2>/dev/null | sha256sum >/dev/null || die "pace no digest"
     say "pace $(($(hundredths) - begun))"
+    ;;
+trial)
+    begun=$(hundredths)
+    blocks=$(fetch "$2" | decode "$1" 2>/dev/null | dd of=/dev/null bs=65536 iflag=fullblock 2>&1 | grep ' records in')
+    say "trial $(($(hundredths) - begun)) ${blocks%%+*}"
     ;;
 *) die "protocol unknown command $mode" ;;
 esac

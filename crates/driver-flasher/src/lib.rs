@@ -27,6 +27,7 @@ mod step;
 mod transaction;
 mod trouble;
 mod uboot;
+mod wire;
 
 pub use config::FlasherConfig;
 pub use flasher::BaseFlasher;

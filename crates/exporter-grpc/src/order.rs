@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use flasher_core::flash::Wire;
 use flasher_core::{CancellationToken, FlashJob};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,9 @@ pub struct JobOrder {
     /// Decode the whole image before power on.
     #[serde(default)]
     pub check_first: bool,
+    /// How the image travels to the board; the flasher's config says when not given.
+    #[serde(default)]
+    pub wire: Option<Wire>,
 }
 
 impl fmt::Debug for JobOrder {
@@ -75,6 +79,7 @@ impl JobOrder {
             power_off: None,
             expect_boot: None,
             check_first: false,
+            wire: None,
         }
     }
 
@@ -123,6 +128,7 @@ impl JobOrder {
             power_off: self.power_off.unwrap_or(defaults.power_off),
             expect_boot: self.expect_boot.clone(),
             check_first: self.check_first,
+            wire: self.wire,
             stop,
             ..defaults
         })

@@ -53,6 +53,8 @@ pub struct FlashJob {
     pub verify: Verify,
     /// Decode the whole image before power on.
     pub check_first: bool,
+    /// How the image travels to the board; none leaves it to the flasher's config.
+    pub wire: Option<Wire>,
     /// Where everything the board printed is kept.
     pub transcript: Option<PathBuf>,
     /// Cancelled to stop the job: services go down and the board is powered off.
@@ -89,6 +91,7 @@ impl FlashJob {
             expect_boot: None,
             verify: Verify::Full,
             check_first: false,
+            wire: None,
             transcript: None,
             stop: CancellationToken::new(),
         }
@@ -102,6 +105,21 @@ impl fmt::Debug for FlashJob {
             .field("retries", &self.retries)
             .finish_non_exhaustive()
     }
+}
+
+/// How the image travels from the exporter to the board.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Wire {
+    /// Whichever brings a sample to the board soonest, as measured.
+    #[default]
+    Auto,
+    /// As it is.
+    Identity,
+    /// Packed with gzip; the board needs `zcat` or `gzip`.
+    Gzip,
+    /// Packed with zstd; the board needs `zstd`.
+    Zstd,
 }
 
 /// What the config of a flasher chose for jobs that choose nothing.

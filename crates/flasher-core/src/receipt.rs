@@ -194,8 +194,14 @@ pub struct MediumFacts {
     pub read_back_sha256: Option<String>,
     /// Bytes of data sent to the board.
     pub data_written: u64,
-    /// Bytes of zeros the board wrote by itself.
+    /// Bytes of zeros the board made by itself.
     pub zeros_written: u64,
+    /// How it made them: `zeroout` and `discard`, where nothing is written and the kernel vouches for zeros, or `written`.
+    #[serde(default)]
+    pub zeros_by: Option<String>,
+    /// How the image travelled to the board: `identity`, `gzip` or `zstd`.
+    #[serde(default)]
+    pub wire: Option<String>,
     /// How much was to be read back; receipts of former versions do not say, and read back everything.
     #[serde(default)]
     pub verify: Verify,

@@ -3,6 +3,7 @@
 mod dump;
 mod flash;
 mod source;
+mod way;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

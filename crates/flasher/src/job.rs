@@ -43,6 +43,7 @@ pub(crate) fn flash_job(args: &FlashArgs, stop: CancellationToken) -> Result<Fla
         expect_boot: args.expect_boot.clone(),
         verify: verify(args.verify),
         check_first: args.check_first,
+        wire: args.way.wire.map(Into::into),
         transcript: args.transcript.clone(),
         stop,
         ..FlashJob::new(image)

@@ -27,10 +27,11 @@ const DIRECTORIES: [&str; 10] =
     ["bin", "dev", "mnt", "proc", "root", "sbin", "sys", "tmp", "usr/bin", "usr/sbin"];
 
 /// Programs of the RAM disk with tools, where Debian has them, so that `busybox --install` leaves them in place.
-const PROGRAMS: [&str; 12] = [
+const PROGRAMS: [&str; 13] = [
     "bin/bash",
     "bin/dd",
     "bin/sync",
+    "sbin/blkdiscard",
     "usr/bin/curl",
     "usr/bin/head",
     "usr/bin/sha256sum",
@@ -43,8 +44,9 @@ const PROGRAMS: [&str; 12] = [
 ];
 
 /// Other names of programs above. The shell is not busybox's, which prefers its own tools to those of the search path.
-const PROGRAM_LINKS: [(&str, &str); 5] = [
+const PROGRAM_LINKS: [(&str, &str); 6] = [
     ("bin/sh", "bash"),
+    ("usr/bin/blkdiscard", "../../sbin/blkdiscard"),
     ("usr/bin/unxz", "xz"),
     ("usr/bin/xzcat", "xz"),
     ("usr/bin/unzstd", "zstd"),

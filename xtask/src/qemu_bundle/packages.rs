@@ -15,7 +15,7 @@ const NEWEST_KERNEL: &str = "linux-image-arm64";
 /// The one package of the plain RAM disk.
 pub(super) const BUSYBOX: &str = "busybox-static";
 /// What the RAM disk with tools adds, with all it depends on.
-const TOOLS: [&str; 5] = ["bash", "coreutils", "curl", "xz-utils", "zstd"];
+const TOOLS: [&str; 6] = ["bash", "coreutils", "curl", "util-linux", "xz-utils", "zstd"];
 
 /// The packages in the cache; downloads them when one is missing or `refresh` asks for the newest.
 pub(super) fn ensure(cache: &Path, refresh: bool) -> Result<Vec<Locked>> {

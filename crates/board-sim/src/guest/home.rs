@@ -182,7 +182,8 @@ impl Home {
             let no_fetch = faults.no_network && ["wget", "curl"].contains(&name);
             let missing =
                 [("wget", faults.wget_missing), ("curl", faults.curl_missing), ("bash", faults.bash_missing)];
-            no_fetch || missing.contains(&(name, true))
+            let left_out = config.without_tools.iter().any(|tool| tool == name);
+            no_fetch || left_out || missing.contains(&(name, true))
         };
         for name in hosttools::ALLOWED.iter().filter(|name| !hidden(name)) {
             if let Some(path) = hosttools::find(name) {

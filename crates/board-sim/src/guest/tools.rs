@@ -73,6 +73,7 @@ impl<'c> Scripts<'c> {
             ("@CUT@", cut(config, so_far)),
             ("@SLOW@", number(faults.slow.filter(|rate| rate.0 > 0))),
             ("@STUCK@", if faults.dd_stuck { "yes" } else { "" }.to_owned()),
+            ("@ZEROOUT@", if config.zeroout { "yes" } else { "" }.to_owned()),
             ("@NETWORK@", if faults.no_network { "" } else { "yes" }.to_owned()),
             ("@ESC@", "\x1b".to_owned()),
         ];

@@ -12,6 +12,8 @@ use disk_image::Digest;
 
 use super::{Answer, SCRIPT, answer, answers};
 
+mod writing;
+
 /// Shells the script must run under; those this machine lacks are named and left out.
 fn shells() -> Vec<Vec<&'static str>> {
     let all = [vec!["dash"], vec!["bash"], vec!["busybox", "ash"]];
@@ -54,14 +56,21 @@ fn serve(body: Vec<u8>, declared: usize) -> SocketAddr {
 }
 
 fn run(shell: &[&str], folder: &Path, arguments: &[&str]) -> (Output, Vec<Answer>) {
-    run_with(shell, folder, arguments, &[])
+    run_with(shell, folder, arguments, &[], &[])
 }
 
-/// The same on a board without `missing` tools.
-fn run_with(shell: &[&str], folder: &Path, arguments: &[&str], missing: &[&str]) -> (Output, Vec<Answer>) {
+/// The same on a board without `missing` tools and with `fakes`, each a name and a script.
+fn run_with(
+    shell: &[&str],
+    folder: &Path,
+    arguments: &[&str],
+    missing: &[&str],
+    fakes: &[(&str, &str)],
+) -> (Output, Vec<Answer>) {
     let script = folder.join("guest.sh");
     std::fs::write(&script, SCRIPT).unwrap();
     let tools = tools(shell, missing);
+    fakes.iter().for_each(|(name, text)| program(&tools.path().join(name), text));
     let output = Command::new(tools.path().join("sh"))
         .arg(&script)
         .args(arguments)
@@ -81,10 +90,25 @@ fn tools(shell: &[&str], missing: &[&str]) -> tempfile::TempDir {
         String::from_utf8(found.stdout).unwrap().trim().to_owned()
     };
     let script = format!("#!/bin/sh\nexec {} {} \"$@\"\n", find(shell[0]), shell[1..].join(" "));
-    std::fs::write(folder.path().join("sh"), script).unwrap();
-    std::fs::set_permissions(folder.path().join("sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let names =
-        ["bash", "blockdev", "cat", "curl", "cut", "dd", "grep", "mktemp", "rm", "sha256sum", "tr", "wget"];
+    program(&folder.path().join("sh"), &script);
+    let names = [
+        "bash",
+        "blkdiscard",
+        "blockdev",
+        "cat",
+        "curl",
+        "cut",
+        "dd",
+        "grep",
+        "gzip",
+        "mktemp",
+        "rm",
+        "sha256sum",
+        "tr",
+        "wget",
+        "zcat",
+        "zstd",
+    ];
     for name in names.into_iter().filter(|name| !missing.contains(name) && !find(name).is_empty()) {
         std::os::unix::fs::symlink(find(name), folder.path().join(name)).unwrap();
     }
@@ -94,13 +118,18 @@ fn tools(shell: &[&str], missing: &[&str]) -> tempfile::TempDir {
     folder
 }
 
+fn program(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 fn write(shell: &[&str], medium: &Path, stream: &[u8]) -> (Output, Vec<Answer>) {
     write_declared(shell, medium, stream, stream.len())
 }
 
 fn write_declared(shell: &[&str], medium: &Path, stream: &[u8], declared: usize) -> (Output, Vec<Answer>) {
     let url = format!("http://{}/frames", serve(stream.to_vec(), declared));
-    run(shell, medium.parent().unwrap(), &["write", medium.to_str().unwrap(), &url])
+    run(shell, medium.parent().unwrap(), &["write", medium.to_str().unwrap(), "/nowhere", "identity", &url])
 }
 
 #[test]
@@ -109,7 +138,7 @@ fn frames_are_written_where_they_belong_under_every_shell() {
         let home = tempfile::tempdir().unwrap();
         let medium = home.path().join("medium");
         std::fs::write(&medium, vec![0xff; 300_000]).unwrap();
-        let mut stream = b"zero 512 0 2\nflush 0 0 0\ndata 65536 1 2\n".to_vec();
+        let mut stream = b"fill 512 0 2\nflush 0 0 0\ndata 65536 1 2\n".to_vec();
         let data: Vec<u8> = (0..131_072_u32).map(|at| (at * 7 + 10) as u8).collect();
         stream.extend_from_slice(&data);
         stream.extend_from_slice(b"data 1 200001 3\nabcend 0 0 0\n");
@@ -162,7 +191,8 @@ fn a_full_medium_is_an_error_of_writing() {
     for shell in shells() {
         let home = tempfile::tempdir().unwrap();
         let url = format!("http://{}/frames", serve(b"data 1 0 3\nabcend 0 0 0\n".to_vec(), 24));
-        let (output, answers) = run(&shell, home.path(), &["write", "/dev/full", &url]);
+        let (output, answers) =
+            run(&shell, home.path(), &["write", "/dev/full", "/nowhere", "identity", &url]);
         assert!(!output.status.success());
         let Some(Answer::Error(what, complaint)) = answers.first() else { panic!("{shell:?}: {answers:?}") };
         assert_eq!(what, "write", "{shell:?}");
@@ -264,7 +294,7 @@ fn ranges_are_sent_as_one_body_by_whatever_tool_can() {
             let to = format!("http://{server}/up/load");
             let length = (65536 + 200_000 - 131_072).to_string();
             let arguments = ["send", medium.to_str().unwrap(), caches.to_str().unwrap(), &url, &to, &length];
-            let (output, answers) = run_with(&shell, home.path(), &arguments, missing);
+            let (output, answers) = run_with(&shell, home.path(), &arguments, missing, &[]);
             assert!(output.status.success(), "{shell:?} without {missing:?}: {output:?}");
             assert_eq!(
                 answers,
@@ -302,7 +332,7 @@ fn what_is_not_sent_whole_is_never_called_sent() {
             let (server, _bodies) = exchange(list, status);
             let (url, to) = (format!("http://{server}/list"), format!("http://{server}/upload"));
             let arguments = ["send", medium.to_str().unwrap(), caches.to_str().unwrap(), &url, &to, "65536"];
-            let (_, answers) = run_with(&shell, home.path(), &arguments, missing);
+            let (_, answers) = run_with(&shell, home.path(), &arguments, missing, &[]);
             assert!(!answers.contains(&Answer::Sent), "{shell:?} {case}: {answers:?}");
             let complaint = answers.iter().any(|answer| matches!(answer, Answer::Error(..)));
             assert!(complaint, "{shell:?} {case}: {answers:?}");
@@ -317,8 +347,8 @@ fn without_a_connection_of_its_own_the_script_writes_what_is_fetched() {
         let medium = home.path().join("medium");
         std::fs::write(&medium, [0; 10]).unwrap();
         let url = format!("http://{}/frames", serve(b"data 1 3 3\nabcend 0 0 0\n".to_vec(), 24));
-        let arguments = ["write", medium.to_str().unwrap(), &url];
-        let (_, answers) = run_with(&shell, home.path(), &arguments, &["nc", "bash"]);
+        let arguments = ["write", medium.to_str().unwrap(), "/nowhere", "identity", &url];
+        let (_, answers) = run_with(&shell, home.path(), &arguments, &["nc", "bash"], &[]);
         assert_eq!(answers, [Answer::Written], "{shell:?}");
         assert_eq!(std::fs::read(&medium).unwrap(), b"\0\0\0abc\0\0\0\0", "{shell:?}");
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use disk_image::Digest;
-use flasher_core::flash::Verify;
+use flasher_core::flash::{Verify, Wire};
 use flasher_core::{Content, Result};
 
 use super::shell::Guest;
@@ -24,8 +24,8 @@ pub(crate) async fn first_block(
 ) -> Result<Proof> {
     let summary = &written.summary;
     for _ in 0..TRIES {
-        write::frames_to_board(session, Content::bytes(stream(&written.first)), &|_, _| {}, target, guest)
-            .await?;
+        let content = Content::bytes(stream(&written.first));
+        write::frames_to_board(session, content, Wire::Identity, &|_, _| {}, target, guest).await?;
         session.run.medium(|medium| medium.ranges[0].writes += 1);
         if verify::compare(session, target, &summary.ranges, &[0], guest).await?.is_empty() {
             session.run.medium(|medium| {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use board_console::{Console, LoginOptions, Shell, login, quote};
 use disk_image::Digest;
+use flasher_core::flash::Wire;
 use flasher_core::{Class, Content, Error, Result};
 
 use super::bootloader::Network;
@@ -27,6 +28,8 @@ pub(crate) struct Guest {
     pub(crate) url: String,
     /// Whether the board sends what it reads, as far as is known.
     pub(crate) sends: bool,
+    /// How the image travels to it.
+    pub(crate) wire: Wire,
 }
 
 pub(crate) async fn enter(
@@ -45,7 +48,7 @@ pub(crate) async fn enter(
     let folder =
         text.lines().find_map(|line| line.trim().strip_prefix("folder ")).unwrap_or_default().to_owned();
     let url = format!("http://{}/{}", network.http, path(session, ""));
-    let mut guest = Guest { shell, folder, url, sends: true };
+    let mut guest = Guest { shell, folder, url, sends: true, wire: Wire::Identity };
     session.flasher.http.publish(&path(session, NAME), Content::bytes(SCRIPT))?;
     guest.connect(session, network, within).await?;
     guest.check_script(within).await?;

@@ -1,19 +1,22 @@
 //! Step 9: the image goes to the board as one framed stream, decoded here, its first block withheld.
 
+mod ahead;
+
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use disk_image::{BLOCK, Image, Piece, Range, RangeKind, Summary};
 use flasher_core::driver::ContentStream;
-use flasher_core::flash::{self, RangeFacts};
+use flasher_core::flash::{self, RangeFacts, Wire};
 use flasher_core::{Class, Content, Error, Event, Result, Step};
 use futures_util::stream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+use ahead::{Ahead, Inlet};
 
 use super::image;
 use super::resolve::Resolved;
@@ -23,7 +26,7 @@ use crate::config::seconds;
 use crate::frames::{self, Frames};
 use crate::guest::Answer;
 use crate::transaction::Session;
-use crate::trouble;
+use crate::{trouble, wire};
 
 /// Pieces of the stream waiting for the network, at most.
 const WAITING: usize = 48;
@@ -52,6 +55,7 @@ pub(crate) async fn all(
     guest: &mut Guest,
 ) -> Result<Written> {
     let wipe = !resolved.bundle.manifest().spec.medium_holds_bootloader;
+    guest.wire = wire::choose(session, image, guest).await?;
     let plan = plan(image, target, wipe, None);
     let made = send(session, plan, target, guest).await?;
     image::record(session, &made.summary);
@@ -72,7 +76,8 @@ pub(crate) async fn again(
     ranges: Vec<Range>,
     guest: &mut Guest,
 ) -> Result<()> {
-    let plan = plan(image, target, false, Some(ranges));
+    // What differs may differ because the device broke its promise.
+    let plan = Plan { fill: true, ..plan(image, target, false, Some(ranges)) };
     let made = send(session, plan, target, guest).await?;
     if made.summary.decoded_sha256 == written.summary.decoded_sha256 {
         return Ok(());
@@ -107,29 +112,14 @@ struct Plan {
     wipe: bool,
     /// Only these stretches; none means everything but the first block.
     only: Option<Vec<Range>>,
+    /// Zeros are written, whatever the device promises.
+    fill: bool,
     ahead: Arc<Ahead>,
-}
-
-/// How far the stream has come, as the decoding side sees it; the board is a little behind.
-#[derive(Debug, Default)]
-struct Ahead {
-    /// Bytes of the image that are decoded and framed.
-    image: AtomicU64,
-    /// Bytes of the stream that are handed over.
-    stream: AtomicU64,
-}
-
-impl Ahead {
-    /// Bytes of the image that have left, when `delivered` bytes of the stream have.
-    fn done(&self, delivered: u64) -> u64 {
-        let waiting = self.stream.load(Ordering::Relaxed).saturating_sub(delivered);
-        self.image.load(Ordering::Relaxed).saturating_sub(waiting)
-    }
 }
 
 fn plan(image: &Image, target: &Target, wipe: bool, only: Option<Vec<Range>>) -> Plan {
     let (image, device, size) = (image.clone(), target.device.clone(), target.size);
-    Plan { image, device, size, wipe, only, ahead: Arc::default() }
+    Plan { image, device, size, wipe, only, fill: false, ahead: Arc::default() }
 }
 
 /// What went into a stream.
@@ -153,13 +143,15 @@ type Outlet = mpsc::Sender<io::Result<Bytes>>;
 
 async fn send(session: Session<'_>, plan: Plan, target: &Target, guest: &mut Guest) -> Result<Made> {
     let (outlet, inlet) = mpsc::channel(WAITING);
+    let inlet = plan.ahead.pack(guest.wire, inlet);
     let (total, ahead) = (plan.image.decoded_length(), Arc::clone(&plan.ahead));
     let report = move |session: Session<'_>, delivered| {
         let done = ahead.done(delivered);
         session.run.report(Event::Advanced { step: Step::Write, done, total });
     };
     let mut producer = Producer(tokio::spawn(produce(plan, outlet)));
-    let sent = frames_to_board(session, stream_once(inlet), &report, target, guest).await;
+    let content = stream_once(inlet);
+    let sent = frames_to_board(session, content, guest.wire, &report, target, guest).await;
     session.flasher.http.withdraw(&path(session, "frames"));
     let made = if producer.0.is_finished() || sent.is_ok() {
         (&mut producer.0).await.unwrap_or_else(|error| {
@@ -189,13 +181,15 @@ pub(crate) type Report<'r> = &'r (dyn Fn(Session<'_>, u64) + Send + Sync);
 pub(crate) async fn frames_to_board(
     session: Session<'_>,
     content: Content,
+    wire: Wire,
     report: Report<'_>,
     target: &Target,
     guest: &mut Guest,
 ) -> Result<()> {
     session.flasher.http.publish(&path(session, "frames"), content.clone())?;
     let url = format!("{}frames", guest.url);
-    let arguments = ["write", target.device.as_str(), url.as_str()];
+    let promise = promise(&target.device);
+    let arguments = ["write", target.device.as_str(), &promise, wire::name(wire), url.as_str()];
     let answers = tokio::select! {
         answers = guest.script(&arguments, Duration::from_secs(24 * 3600), None) => answers?,
         error = watch(session, &content, report) => return Err(error),
@@ -204,10 +198,26 @@ pub(crate) async fn frames_to_board(
     if let Some(error) = Guest::complaint(&answers, &target.device) {
         return Err(error);
     }
+    note_zeros(session, &answers);
     if answers.contains(&Answer::Written) {
         return Ok(());
     }
     Err(Error::new(Class::Board, "the board ended writing without saying that all was written"))
+}
+
+/// Where kernels before 4.13 say that a device reads as zeros once discarded. Later ones always say that it does not.
+fn promise(device: &str) -> String {
+    let name = device.rsplit('/').next().unwrap_or(device);
+    format!("/sys/class/block/{name}/queue/discard_zeroes_data")
+}
+
+/// Notes on the receipt how the board made zeros.
+fn note_zeros(session: Session<'_>, answers: &[Answer]) {
+    for answer in answers {
+        if let Answer::Zeros(how) = answer {
+            session.run.medium(|medium| medium.zeros_by = Some(how.clone()));
+        }
+    }
 }
 
 /// Reports progress; returns when nothing moves any more. Slow is not the same as standing still.
@@ -242,7 +252,7 @@ async fn watch(session: Session<'_>, content: &Content, report: Report<'_>) -> E
 }
 
 /// A body that can be had once: a decoding stream cannot start in the middle.
-fn stream_once(inlet: mpsc::Receiver<io::Result<Bytes>>) -> Content {
+fn stream_once(inlet: Inlet) -> Content {
     let inlet = Arc::new(Mutex::new(Some(inlet)));
     Content::stream(None, move || {
         let mut taken = inlet.lock().unwrap_or_else(PoisonError::into_inner).take()?;
@@ -262,7 +272,8 @@ async fn produce(plan: Plan, outlet: Outlet) -> Result<Made> {
 }
 
 async fn frame(plan: &Plan, outlet: &Outlet) -> Result<Made> {
-    let (mut frames, mut first) = (Frames::default(), BytesMut::new());
+    let mut frames = if plan.fill { Frames::filling() } else { Frames::default() };
+    let mut first = BytesMut::new();
     let mut decoding = plan.image.decode();
     while let Some(piece) = decoding.next().await.map_err(trouble::image)? {
         must_fit(piece.offset() + piece.length(), plan.size, &plan.device)?;
@@ -273,7 +284,7 @@ async fn frame(plan: &Plan, outlet: &Outlet) -> Result<Made> {
         for piece in select(plan, withhold(piece, &mut first)) {
             emit(plan, outlet, frames.push(piece)).await?;
         }
-        plan.ahead.image.store(end, Ordering::Relaxed);
+        plan.ahead.decoded(end);
     }
     let summary = decoding.summary().cloned();
     let summary = summary.ok_or_else(|| Error::new(Class::Internal, "the image ended without a summary"))?;
@@ -283,7 +294,7 @@ async fn frame(plan: &Plan, outlet: &Outlet) -> Result<Made> {
 
 /// Zeros where the first block will be, durable before anything else is written. Nothing behind the image is touched.
 fn wipe(length: u64) -> Vec<Bytes> {
-    let mut wipe = Frames::default();
+    let mut wipe = Frames::filling();
     let mut frames = wipe.push(Piece::Zero { offset: 0, length });
     frames.push(frames::flush());
     frames
@@ -337,7 +348,7 @@ async fn emit(plan: &Plan, outlet: &Outlet, frames: Vec<Bytes>) -> Result<()> {
     for mut frame in frames {
         while !frame.is_empty() {
             let piece = frame.split_to(frame.len().min(HANDED));
-            plan.ahead.stream.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            plan.ahead.framed(piece.len() as u64);
             outlet.send(Ok(piece)).await.map_err(|_| {
                 Error::infrastructure("the board stopped listening before the image's end")
                     .with("stream", "closed")

@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 use flasher_core::flash::PartitionImage;
 
 use super::source::SourceArgs;
+use super::way::WayArgs;
 use super::{NodeArgs, VerifyChoice, deadline, sha256};
 
 // No `Debug`: `headers` are secrets.
@@ -66,6 +67,8 @@ pub(crate) struct FlashArgs {
 
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) way: WayArgs,
 
     /// Extra request header for an http(s) image; may be given several times; never printed
     #[arg(long = "header", value_name = "K: V", help_heading = "Image from the network")]

@@ -124,6 +124,7 @@ async fn order(
         power_off: Some(job.power_off),
         expect_boot: job.expect_boot,
         check_first: job.check_first,
+        wire: job.wire,
         ..JobOrder::new(job.image)
     };
     if !order.image.starts_with("http://") && !order.image.starts_with("https://") {

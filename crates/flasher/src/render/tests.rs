@@ -61,6 +61,8 @@ fn receipt() -> Receipt {
             read_back_sha256: Some("44".repeat(32)),
             data_written: 12 << 20,
             zeros_written: 36 << 20,
+            zeros_by: Some("written".to_owned()),
+            wire: Some("identity".to_owned()),
             ranges: vec![range(0, 1), range(16 << 20, 2), range(32 << 20, 1)],
         }),
         further: Vec::new(),

@@ -199,8 +199,8 @@ mod tests {
         let mib = 1 << 20;
         let ranges = [range(0, 65536), range(65536, mib - 65536), range(mib, mib), range(2 * mib, 7)];
         let wanted = |indices| list(Wanted { ranges: &ranges, indices });
-        assert_eq!(wanted(&[1, 2, 3]), "0 65536 1 15 1048576 1 1 1 2097152 7\n");
-        assert_eq!(wanted(&[0, 2]), "0 65536 0 1\n1 1048576 1 1\n");
+        assert_eq!(wanted(&[1, 2, 3]), "0 65536 1 31 1 2097152 7\n");
+        assert_eq!(wanted(&[0, 2]), "0 65536 0 1\n1 65536 16 16\n");
     }
 
     async fn hashed(lengths: &[u64], pieces: &[&'static str]) -> std::result::Result<Vec<Digest>, String> {

@@ -1,0 +1,34 @@
+//! Options that say how the image gets to the board.
+
+use clap::{Args as ClapArgs, ValueEnum};
+use flasher_core::flash::Wire;
+
+#[derive(ClapArgs)]
+pub(crate) struct WayArgs {
+    /// How the image travels to the board [default: what the config says, else whichever is quicker, as measured]
+    #[arg(long, value_enum, value_name = "HOW", help_heading = "Image")]
+    pub(crate) wire: Option<WireChoice>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum WireChoice {
+    /// Whichever brings a sample to the board soonest
+    Auto,
+    /// As it is
+    Identity,
+    /// Packed with gzip
+    Gzip,
+    /// Packed with zstd
+    Zstd,
+}
+
+impl From<WireChoice> for Wire {
+    fn from(choice: WireChoice) -> Self {
+        match choice {
+            WireChoice::Auto => Self::Auto,
+            WireChoice::Identity => Self::Identity,
+            WireChoice::Gzip => Self::Gzip,
+            WireChoice::Zstd => Self::Zstd,
+        }
+    }
+}
