@@ -283,6 +283,20 @@ fn power_is_switched_and_a_path_that_is_no_switch_is_refused() {
 }
 
 #[test]
+fn a_pipe_talks_to_the_board_that_boots_after_its_power_was_cycled() {
+    let lab = Lab::with(
+        "export:\n  board: { type: sim-board, config: { medium: medium.img, size: 1MiB, bootdelay: 5 } }\n",
+    );
+    let mut command = flasher();
+    command.args(["--exporter", lab.path("lab.yaml").to_str().unwrap(), "console", "--power-cycle"]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"version\n").unwrap();
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert!(ran.code == 0 && ran.out.contains("U-Boot 2023.01-sim"), "{} {}{}", ran.code, ran.out, ran.err);
+}
+
+#[test]
 fn a_console_takes_its_input_from_a_pipe_and_ends_with_it() {
     let lab = Lab::new();
     let yaml = lab.path("lab.yaml");

@@ -11,6 +11,7 @@ use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Device, Error, PowerDriver, Result, SerialDriver, cycle};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::args::{ConsoleArgs, RemoteArgs};
@@ -96,10 +97,11 @@ async fn connect(args: &ConsoleArgs, bench: Bench, screen: &Screen) -> Result<()
         screen.aside(if args.watch { "watching; Ctrl-] leaves\n" } else { "connected; Ctrl-] leaves\n" });
     }
     let raw = by_hand.then(RawTerminal::enter).transpose()?;
+    let (done, cycling) = oneshot::channel();
     let ended = tokio::select! {
-        ended = talk(ends, tokio::io::stdin(), output, by_hand) => ended,
+        ended = talk(ends, tokio::io::stdin(), output, by_hand, cycling) => ended,
         () = signals.any() => Err(Error::new(Class::Interrupted, "interrupted").into()),
-        error = cycled(power) => Err(error.into()),
+        error = cycled(power, done) => Err(error.into()),
     };
     drop(raw);
     if by_hand {
@@ -115,13 +117,14 @@ fn power(tree: &DeviceTree) -> Result<Arc<dyn PowerDriver>> {
     })
 }
 
-/// Cycles power beside the session; ends only when that fails.
-async fn cycled(power: Option<Arc<dyn PowerDriver>>) -> Error {
+/// Cycles power beside the session, and then drops `done`; ends only when that fails.
+async fn cycled(power: Option<Arc<dyn PowerDriver>>, done: oneshot::Sender<()>) -> Error {
     if let Some(power) = power
         && let Err(error) = cycle(power.as_ref(), OFF).await
     {
         return error;
     }
+    drop(done);
     std::future::pending().await
 }
 
@@ -142,13 +145,16 @@ async fn open(serial: &dyn SerialDriver, watch: bool) -> Result<Ends> {
     Ok(Ends { hears: Box::new(hears), says: Some(Box::new(says)) })
 }
 
-/// Copies both ways. Ends at Ctrl-] (by hand), some silence after the end of the input, or when the line is gone.
+/// Copies both ways. Ends at Ctrl-] (by hand), some silence after the end of the input, or when the line is gone. A pipe is read
+/// once `cycling` is over: what is in it is for the board that boots then.
 async fn talk(
     mut ends: Ends,
     mut input: impl AsyncRead + Unpin,
     mut output: Output<impl AsyncWrite + Unpin>,
     by_hand: bool,
+    cycling: oneshot::Receiver<()>,
 ) -> Result<(), Failure> {
+    let mut cycling = (!by_hand).then_some(cycling);
     let (mut typed, mut printed) = ([0; 4096], [0; 4096]);
     let mut closing: Option<(Instant, Instant)> = None;
     let mut typing = true;
@@ -163,7 +169,8 @@ async fn talk(
                 output.print(&printed[..count]).await?;
                 closing = closing.map(|(_, patience)| (Instant::now() + QUIET, patience));
             }
-            count = input.read(&mut typed), if typing => {
+            () = over_with(&mut cycling), if cycling.is_some() => cycling = None,
+            count = input.read(&mut typed), if typing && cycling.is_none() => {
                 let (bytes, leaving) = until_leave(&typed[..count?], by_hand);
                 send(&mut ends, bytes).await?;
                 if leaving {
@@ -177,6 +184,14 @@ async fn talk(
             }
             () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => return Ok(()),
         }
+    }
+}
+
+/// Waits until its sender is gone.
+async fn over_with(cycling: &mut Option<oneshot::Receiver<()>>) {
+    if let Some(cycling) = cycling {
+        // Nothing is ever sent.
+        let _ = cycling.await;
     }
 }
 
@@ -250,9 +265,14 @@ mod tests {
         let board = tokio::spawn(async move { tokio::io::copy(&mut hears, &mut says).await });
         let mut screen = io::Cursor::new(Vec::new());
         let output = Output::new(&mut screen, None, false).await.unwrap();
-        talk(ends(ours, false), input, output, by_hand).await.unwrap();
+        talk(ends(ours, false), input, output, by_hand, not_cycled()).await.unwrap();
         board.abort();
         screen.into_inner()
+    }
+
+    fn not_cycled() -> oneshot::Receiver<()> {
+        let (_, cycling) = oneshot::channel();
+        cycling
     }
 
     #[tokio::test]
@@ -275,7 +295,7 @@ mod tests {
             drop(theirs);
             let (input, _keep) = tokio::io::duplex(64);
             let output = Output::new(tokio::io::sink(), None, false).await.unwrap();
-            match talk(ends(ours, watch), input, output, true).await {
+            match talk(ends(ours, watch), input, output, true, not_cycled()).await {
                 Ok(()) => assert!(watch),
                 Err(Failure::Error(error)) => {
                     assert_eq!((watch, error.to_string().as_str()), (false, "the serial line was closed"));
@@ -295,7 +315,7 @@ mod tests {
         watched.says = None;
         let (mut input, keys) = tokio::io::duplex(64);
         input.write_all(b"reset\r\x1d").await.unwrap();
-        talk(watched, keys, output, true).await.unwrap();
+        talk(watched, keys, output, true, not_cycled()).await.unwrap();
         let mut heard = Vec::new();
         theirs.read_to_end(&mut heard).await.unwrap();
         assert_eq!(heard, b"");
