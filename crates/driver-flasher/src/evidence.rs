@@ -49,11 +49,20 @@ impl Evidence {
 
     /// Whether the last transfer of `file` ended early.
     pub(crate) fn broke(&self, protocol: &str, file: &str) -> bool {
+        matches!(self.last(protocol, file), Some(TransferState::Failed { .. }))
+    }
+
+    /// Whether the last transfer of `file` was served to its end.
+    pub(crate) fn whole(&self, protocol: &str, file: &str) -> bool {
+        matches!(self.last(protocol, file), Some(TransferState::Done { .. }))
+    }
+
+    fn last(&self, protocol: &str, file: &str) -> Option<TransferState> {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it = |transfer: &&Transfer| {
             transfer.protocol == protocol && transfer.file.trim_start_matches('/') == file
         };
-        seen.iter().rev().find(is_it).is_some_and(|last| matches!(last.state, TransferState::Failed { .. }))
+        seen.iter().rev().find(is_it).map(|last| last.state.clone())
     }
 
     /// Whether any request of `protocol` arrived.
@@ -117,7 +126,11 @@ mod tests {
             evidence.about("tftp", "kernel"),
             "the request from 192.0.2.9 arrived and ended after 3 bytes: no answer"
         );
-        assert!(evidence.broke("tftp", "kernel") && !evidence.broke("http", "kernel"));
+        assert!(
+            !evidence.whole("tftp", "kernel")
+                && evidence.broke("tftp", "kernel")
+                && !evidence.broke("http", "kernel")
+        );
         log.record(transfer(
             "kernel",
             TransferState::Done { bytes: 5, resends: 1, seconds: 0.1, round_trip: None },
@@ -126,6 +139,7 @@ mod tests {
             evidence.about("tftp", "kernel"),
             "the request from 192.0.2.9 was served whole: 5 bytes, 1 packets sent again"
         );
+        assert!(evidence.whole("tftp", "kernel"));
         assert!(evidence.any("tftp") && !evidence.any("http") && !evidence.broke("tftp", "kernel"));
     }
 

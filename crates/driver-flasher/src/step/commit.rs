@@ -25,7 +25,7 @@ pub(crate) async fn first_block(
     let summary = &written.summary;
     for _ in 0..TRIES {
         let content = Content::bytes(stream(&written.first));
-        write::frames_to_board(session, content, Wire::Identity, &|_, _| {}, target, guest).await?;
+        write::frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await?;
         session.run.medium(|medium| medium.ranges[0].writes += 1);
         if verify::compare(session, target, &summary.ranges, &[0], guest).await?.is_empty() {
             session.run.medium(|medium| {

@@ -25,6 +25,8 @@ pub(crate) struct Target {
     pub(crate) device: String,
     /// Its size, bytes.
     pub(crate) size: u64,
+    /// Whether the board reads and writes it around its page cache.
+    pub(crate) direct: bool,
 }
 
 /// Where each image goes: all of them are found before the first is written.
@@ -99,7 +101,8 @@ async fn look(
         verify: session.job.verify,
         ..MediumFacts::default()
     });
-    Ok(Target { device, size })
+    let direct = is_direct(guest, &device, within).await?;
+    Ok(Target { device, size, direct })
 }
 
 /// The whole disk behind a controller address; boot and RPMB areas of an eMMC are not meant.
@@ -181,6 +184,13 @@ async fn size(guest: &mut Guest, device: &str, within: Duration) -> Result<u64> 
         )
         .help("is a medium in the slot?")
     })
+}
+
+/// Asks as the script does before it writes.
+async fn is_direct(guest: &mut Guest, device: &str, within: Duration) -> Result<bool> {
+    let test = format!("dd if={} of=/dev/null bs=65536 count=1 iflag=direct 2>/dev/null", quote(device));
+    let output = guest.shell.run(&test, within).await.map_err(|error| trouble::console(&error))?;
+    Ok(output.status == 0)
 }
 
 /// Whatever tells one medium from another; boards differ in what they know.

@@ -1,8 +1,10 @@
 //! Step 9: the image goes to the board as one framed stream, decoded here, its first block withheld.
 
 mod ahead;
+mod patience;
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use ahead::{Ahead, Inlet};
+use patience::Patience;
 
 use super::image;
 use super::resolve::Resolved;
@@ -36,8 +39,6 @@ const HANDED: usize = 256 * 1024;
 const GLANCE: Duration = Duration::from_millis(250);
 /// How long a board whose download broke may take to say so.
 const LAST_WORDS: Duration = Duration::from_secs(10);
-/// Slowest medium whose last flush is waited for, bytes a second.
-const SLOWEST: u64 = 512 * 1024;
 
 /// What is on the medium, but for the first block.
 pub(crate) struct Written {
@@ -145,9 +146,13 @@ async fn send(session: Session<'_>, plan: Plan, target: &Target, guest: &mut Gue
     let (outlet, inlet) = mpsc::channel(WAITING);
     let inlet = plan.ahead.pack(guest.wire, inlet);
     let (total, ahead) = (plan.image.decoded_length(), Arc::clone(&plan.ahead));
+    let told = AtomicU64::new(0);
     let report = move |session: Session<'_>, delivered| {
         let done = ahead.done(delivered);
-        session.run.report(Event::Advanced { step: Step::Write, done, total });
+        if told.swap(done, Ordering::Relaxed) != done {
+            session.run.report(Event::Advanced { step: Step::Write, done, total });
+        }
+        done
     };
     let mut producer = Producer(tokio::spawn(produce(plan, outlet)));
     let content = stream_once(inlet);
@@ -174,8 +179,8 @@ fn is_consequence(error: &Error) -> bool {
     error.class() == Class::Infrastructure && error.context().iter().any(|(key, _)| *key == "stream")
 }
 
-/// Takes the bytes of the stream that were delivered, now and then.
-pub(crate) type Report<'r> = &'r (dyn Fn(Session<'_>, u64) + Send + Sync);
+/// Takes the bytes of the stream that were delivered, now and then; gives the bytes of the image that have left with them.
+pub(crate) type Report<'r> = &'r (dyn Fn(Session<'_>, u64) -> u64 + Send + Sync);
 
 /// Publishes a stream and has the board write it.
 pub(crate) async fn frames_to_board(
@@ -192,7 +197,7 @@ pub(crate) async fn frames_to_board(
     let arguments = ["write", target.device.as_str(), &promise, wire::name(wire), url.as_str()];
     let answers = tokio::select! {
         answers = guest.script(&arguments, Duration::from_secs(24 * 3600), None) => answers?,
-        error = watch(session, &content, report) => return Err(error),
+        error = watch(session, &content, target, report) => return Err(error),
     };
     report(session, content.delivered());
     if let Some(error) = Guest::complaint(&answers, &target.device) {
@@ -221,8 +226,9 @@ fn note_zeros(session: Session<'_>, answers: &[Answer]) {
 }
 
 /// Reports progress; returns when nothing moves any more. Slow is not the same as standing still.
-async fn watch(session: Session<'_>, content: &Content, report: Report<'_>) -> Error {
+async fn watch(session: Session<'_>, content: &Content, target: &Target, report: Report<'_>) -> Error {
     let stall = seconds(session.flasher.config.timeouts.stall);
+    let mut patience = Patience::new(stall, target.direct);
     let (mut last, mut moved) = (0, Instant::now());
     let frames = path(session, "frames");
     loop {
@@ -238,13 +244,13 @@ async fn watch(session: Session<'_>, content: &Content, report: Report<'_>) -> E
         }
         if done != last {
             (last, moved) = (done, Instant::now());
-            report(session, done);
         }
-        let patience = stall + Duration::from_secs(done / SLOWEST).min(Duration::from_secs(600));
-        if moved.elapsed() > patience {
+        patience.note(done, report(session, done));
+        let bound = patience.bound(session.run.evidence.whole("http", &frames));
+        if moved.elapsed() > bound {
             return Error::infrastructure(format!(
                 "the transfer to the board stands still after {done} bytes, for {} s",
-                patience.as_secs()
+                bound.as_secs()
             ))
             .help("the board's network or its medium hangs; the console may say which");
         }
