@@ -133,8 +133,10 @@ impl Run {
         self.state().step
     }
 
-    /// Runs one step, timed and reported.
+    /// Runs one step, timed and reported. Whoever waits for this job gets a look before it begins: a job that was stopped
+    /// must not go on to the next step because nothing in this one had to wait.
     pub(crate) async fn step<T>(&self, step: Step, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::task::yield_now().await;
         self.state().step = step;
         self.report(Event::StepBegun { step });
         let begun = Instant::now();
