@@ -8,7 +8,7 @@ use exporter_grpc::{JobOrder, Passphrase, Remote};
 use flasher_core::{Class, Error, Event, FlashJob, Progress, Receipt, Result, Step};
 use futures_util::{Stream, StreamExt};
 
-use crate::args::{FlashArgs, RemoteArgs};
+use crate::args::{FlashArgs, RemoteArgs, VerifyChoice};
 use crate::failure::Failure;
 use crate::job;
 use crate::receipt_file::ReceiptFile;
@@ -32,18 +32,7 @@ pub(super) async fn flash(
     verbose: bool,
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    if args.transcript.is_some() || args.cacert.is_some() {
-        return Err(Error::config(
-            "`--transcript` and `--cacert` name files, which the exporter does not see",
-        )
-        .help("leave them out; `cacert` of the flasher's config is on the exporter's side")
-        .into());
-    }
-    if !args.partitions.is_empty() || !args.preflash.is_empty() {
-        return Err(Error::config("`-t` and `--preflash` do not go through `--remote`")
-            .help("run `flasher flash` on the machine that has the board")
-            .into());
-    }
+    goes_through(args)?;
     let stop = flasher_core::CancellationToken::new();
     let job = job::flash_job(args, stop.clone())?;
     let receipt_file = args.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
@@ -67,6 +56,31 @@ pub(super) async fn flash(
         }
     };
     super::flash::conclude(&receipt, receipt_file, screen)
+}
+
+/// Refuses what an order does not hold: nothing that was asked for is left out without a word.
+fn goes_through(args: &FlashArgs) -> Result<()> {
+    if args.transcript.is_some() || args.cacert.is_some() {
+        return Err(Error::config(
+            "`--transcript` and `--cacert` name files, which the exporter does not see",
+        )
+        .help("leave them out; `cacert` of the flasher's config is on the exporter's side"));
+    }
+    let source = &args.source;
+    let asked = [
+        ("-t", !args.partitions.is_empty()),
+        ("--preflash", !args.preflash.is_empty()),
+        ("--verify", !matches!(args.verify, VerifyChoice::Full)),
+        ("--bmap", source.bmap.is_some()),
+        ("--no-bmap", source.no_bmap),
+        ("--bmap-keyring", source.bmap_keyring.is_some()),
+        ("--checksum-url", source.checksum_url.is_some()),
+    ];
+    match asked.iter().find(|(_, asked)| *asked) {
+        Some((option, _)) => Err(Error::config(format!("`{option}` does not go through `--remote`"))
+            .help("run `flasher flash` on the machine that has the board")),
+        None => Ok(()),
+    }
 }
 
 /// Follows or stops the job of the exporter; the exit code is its receipt's.
