@@ -105,6 +105,10 @@ fn answer(site: &Site, mut stream: TcpStream, leaked: Option<&AtomicBool>) -> st
     if let Some(leaked) = leaked.filter(|_| header.contains("secret")) {
         leaked.store(true, Ordering::Relaxed);
     }
+    // There is no block map beside the image.
+    if header.lines().next().is_some_and(|line| line.contains(".bmap ")) {
+        return stream.write_all(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }
     let number = site.requests.fetch_add(1, Ordering::Relaxed).min(site.answers.len() - 1);
     let length = site.image.len();
     let part = |thousandths: usize| &site.image[..length * thousandths / 1000];

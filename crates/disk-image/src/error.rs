@@ -83,6 +83,14 @@ pub enum Error {
         "block map `{map}` is not the one of image `{label}`: the checksum of bytes {start} to {end} differs; give the one that was made for the image, or none"
     )]
     MapDiffers { label: String, map: String, start: u64, end: u64 },
+    /// A block map that somebody should have signed.
+    #[error(
+        "block map `{map}` has no signature beside it (`.asc` or `.sig`); sign it with `gpg --detach-sign`, or use no block map"
+    )]
+    MapUnsigned { map: String },
+    /// A block map whose signature is not one of the keys that are trusted.
+    #[error("the signature of block map `{map}` is not one of a key in `{}`: {reason}", .keyring.display())]
+    MapSignature { map: String, keyring: PathBuf, reason: String },
     /// A file of checksums without the image.
     #[error(
         "checksums `{list}` cannot be used for image `{label}`: {reason}; pass the digest itself with --sha256"

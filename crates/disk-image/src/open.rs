@@ -83,7 +83,8 @@ pub(crate) async fn open_given(given: Given, options: &SourceOptions) -> Result<
         Some(list) => Some(checksums::load(list, &label, options).await?),
         None => options.sha256,
     };
-    let block_map = block_map(&label, &Place::Http, options).await?;
+    // Its name is no URL that something could be beside.
+    let block_map = block_map(&label, &Place::Stdin, options).await?;
     let map = block_map.as_ref().map(|found| found.sha256);
     let shelf = Shelf { cache: options.cache.clone(), sha256: Some(given.sha256), block_map: map };
     let opened = match shelf.by_digest() {
@@ -115,6 +116,7 @@ async fn block_map(source: &str, place: &Place, options: &SourceOptions) -> Resu
         (BlockMapChoice::Beside, Place::Path(path)) => {
             bmap::beside(path).await.and_then(|path| path.into_os_string().into_string().ok())
         }
+        (BlockMapChoice::Beside, Place::Http) => return bmap::load_beside(source, options).await,
         _ => None,
     };
     match found {

@@ -43,7 +43,8 @@ impl fmt::Debug for Secret {
 /// Which block map (bmap-tools) says what an image does not care about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum BlockMapChoice {
-    /// The one beside an image file, if there is one: `os.img.xz.bmap`, `os.img.bmap` or `os.bmap` for `os.img.xz`.
+    /// The one beside an image file or URL, if there is one: `os.img.xz.bmap`, `os.img.bmap` or `os.bmap` for `os.img.xz`.
+    /// Nothing is looked for beside a URL with a query.
     #[default]
     Beside,
     /// None.
@@ -73,6 +74,8 @@ pub struct SourceOptions {
     pub checksums: Option<String>,
     /// Which block map is used.
     pub block_map: BlockMapChoice,
+    /// Keyring (as `gpg --export` writes it) of the keys one of which must have signed the block map in use.
+    pub map_keyring: Option<PathBuf>,
     /// Where decoded images are kept, if they are.
     pub cache: Option<Cache>,
     /// Folder in which standard input is kept while it is needed; the one for temporary files when `None`.
@@ -108,6 +111,7 @@ impl fmt::Debug for SourceOptions {
             .field("stall", &self.stall)
             .field("sha256", &self.sha256)
             .field("block_map", &self.block_map)
+            .field("map_keyring", &self.map_keyring)
             .finish()
     }
 }

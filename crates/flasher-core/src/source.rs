@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub struct SourceChoices {
     /// Which block map says what need not be written.
     pub block_map: BlockMapChoice,
+    /// Keyring of the keys one of which must have signed the block map in use.
+    pub map_keyring: Option<PathBuf>,
     /// Path or URL of a file of SHA-256 checksums that lists the image.
     pub checksums: Option<String>,
     /// Where decoded images are kept.
@@ -16,7 +18,7 @@ pub struct SourceChoices {
 /// Which block map (bmap-tools) is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BlockMapChoice {
-    /// The one beside an image file, if there is one.
+    /// The one beside an image file or URL, if there is one.
     #[default]
     Beside,
     /// None.

@@ -56,6 +56,8 @@ const GROUPS: &[Group] = &[
             program("docker-registry", "docker-registry"),
             program("apache2-utils", "htpasswd"),
             program("openssl", "openssl"),
+            program("gnupg", "gpg"),
+            program("gpgv", "gpgv"),
             // For Jumpstarter's own clients.
             Package {
                 name: "python3-venv",

@@ -3,19 +3,58 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{BlockMap, parse};
+use reqwest::Url;
+
+use super::{BlockMap, parse, signature};
 use crate::small;
 use crate::{Digest, Error, SourceOptions, label};
 
 /// Longest block map that is read, in bytes; one of 100 000 ranges has about 10 MB.
 const LONGEST: u64 = 32 << 20;
+/// Names that a server is asked for, at most: `os.img.xz.bmap`, `os.img.bmap` and `os.bmap` for `os.img.xz`.
+const GUESSES: usize = 3;
 
 /// Reads the block map at `place`, a path or URL, for the image `source`.
 pub(crate) async fn load(place: &str, source: &str, options: &SourceOptions) -> Result<BlockMap, Error> {
-    let label = label::redact(place);
     let bytes = small::read(place, source, options, LONGEST).await?;
+    made(place, source, bytes, options).await
+}
+
+/// The block map beside an image on a server, if there is one, under the names that [`beside`] looks for. A URL with a
+/// query is signed or computed: what would be beside it is unknown.
+pub(crate) async fn load_beside(url: &str, options: &SourceOptions) -> Result<Option<BlockMap>, Error> {
+    // A server that is not well is told of by the image's own request, which also waits and asks again.
+    let once = SourceOptions { retries: Some(0), ..options.clone() };
+    for place in guesses(url) {
+        match small::read(&place, url, &once, LONGEST).await {
+            Ok(bytes) if parse::is_map(&bytes) => return made(&place, url, bytes, options).await.map(Some),
+            // Some servers have a page of words for whatever they have not.
+            Ok(_) | Err(Error::NotFound { .. } | Error::Unauthorized { .. } | Error::Status { .. }) => {}
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+async fn made(place: &str, source: &str, bytes: Vec<u8>, options: &SourceOptions) -> Result<BlockMap, Error> {
+    let label = label::redact(place);
+    if let Some(keyring) = &options.map_keyring {
+        signature::check(&bytes, place, source, options, keyring).await?;
+    }
     let map = parse::parse(&bytes).map_err(|reason| Error::Map { map: label.clone(), reason })?;
     Ok(BlockMap { label, map: Arc::new(map), sha256: Digest::of(&bytes) })
+}
+
+/// Where a block map of the image at `url` may be.
+fn guesses(url: &str) -> Vec<String> {
+    let plain = Url::parse(url).ok().filter(|url| url.query().is_none() && url.fragment().is_none());
+    let Some((folder, mut stem)) = plain.as_ref().and(url.rsplit_once('/')) else { return Vec::new() };
+    let mut all = Vec::new();
+    while !stem.is_empty() && all.len() < GUESSES {
+        all.push(format!("{folder}/{stem}.bmap"));
+        stem = stem.rsplit_once('.').map_or("", |(stem, _)| stem);
+    }
+    all
 }
 
 /// The block map beside an image file, if there is one: its name with `.bmap` behind it or in place of its endings.
@@ -30,5 +69,31 @@ pub(crate) async fn beside(image: &Path) -> Option<PathBuf> {
         }
         stem.extension()?;
         stem.set_extension("");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_beside_an_image_is_few_and_never_beside_a_signed_url() {
+        for (url, places) in [
+            (
+                "http://h/a/os.img.xz",
+                vec!["http://h/a/os.img.xz.bmap", "http://h/a/os.img.bmap", "http://h/a/os.bmap"],
+            ),
+            ("http://h/os", vec!["http://h/os.bmap"]),
+            (
+                "http://h/a.b.c.d.e",
+                vec!["http://h/a.b.c.d.e.bmap", "http://h/a.b.c.d.bmap", "http://h/a.b.c.bmap"],
+            ),
+            ("http://h/a/", vec![]),
+            ("http://h/os.img?X-Signature=1", vec![]),
+            ("http://h/os.img#part", vec![]),
+            ("os.img", vec![]),
+        ] {
+            assert_eq!(guesses(url), places, "{url}");
+        }
     }
 }

@@ -3,13 +3,14 @@
 mod check;
 mod find;
 mod parse;
+mod signature;
 
 use std::sync::Arc;
 
 use crate::{BLOCK, Error};
 
 pub(crate) use check::Checker;
-pub(crate) use find::{beside, load};
+pub(crate) use find::{beside, load, load_beside};
 
 /// A function that the checksums of a map are made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

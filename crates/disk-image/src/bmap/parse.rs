@@ -6,6 +6,11 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use super::{Map, Mapped, SumKind};
 
+/// Whether a document is meant to be a block map, sound or not.
+pub(super) fn is_map(bytes: &[u8]) -> bool {
+    bytes.windows(5).any(|word| word == b"<bmap")
+}
+
 /// Reads a block map; gives the reason if it is none.
 pub(super) fn parse(bytes: &[u8]) -> Result<Map, String> {
     let text = std::str::from_utf8(bytes).map_err(|e| e.to_string())?;

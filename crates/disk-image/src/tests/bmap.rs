@@ -4,6 +4,7 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use sha1::Digest as _;
 
+use super::server::{Reply, Server};
 use super::*;
 use crate::{BlockMapChoice, Fault};
 
@@ -177,6 +178,115 @@ async fn the_block_map_beside_an_image_is_found_unless_told_otherwise() {
     }
     let without = Image::open(path_of(&file), SourceOptions::default()).await.unwrap();
     assert_eq!(without.block_map(), None);
+}
+
+#[tokio::test]
+async fn the_block_map_beside_a_url_is_found_and_a_page_of_words_is_none() {
+    let (image, ranges) = sparse();
+    for name in ["/a/os.img.xz.bmap", "/a/os.img.bmap", "/a/os.bmap"] {
+        let (packed, text) = (encode(Format::Xz, &image), map("2.0", &image, &ranges));
+        let server = Server::with_maps(move |_, head| match head.split(' ').nth(1) {
+            Some("/a/os.img.xz") => Reply::ok(&packed),
+            Some(path) if path == name => Reply::ok(text.as_bytes()),
+            Some("/a/os.img.xz.bmap") => Reply::ok(b"<html>nothing here</html>"),
+            _ => Reply::status(403),
+        })
+        .await;
+        let decoded = decode(&server.url("/a/os.img.xz"), SourceOptions::default()).await.unwrap();
+        assert_eq!(decoded.summary.dont_care_length, 8 << 20, "{name}");
+        let off = SourceOptions { block_map: BlockMapChoice::Off, ..SourceOptions::default() };
+        let whole = decode(&server.url("/a/os.img.xz"), off).await.unwrap();
+        assert_eq!(whole.summary.dont_care_length, 0, "{name}");
+        assert_eq!(whole.summary.decoded_sha256, decoded.summary.decoded_sha256, "{name}");
+    }
+    // A map that is there and wrong is an error, and no reason to write more.
+    let server = Server::with_maps(|_, head| match head.contains(".bmap ") {
+        true => Reply::ok(b"<bmap version=\"9.0\"></bmap>"),
+        false => Reply::ok(b"image"),
+    })
+    .await;
+    let error = Image::open(&server.url("/os.img"), SourceOptions::default()).await.expect_err("wrong map");
+    assert!(matches!(error, Error::Map { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_block_map_must_be_signed_by_a_key_of_the_keyring_when_one_is_given() {
+    if !has("gpg") || !has("gpgv") {
+        return println!("skipped: gpg or gpgv is not installed");
+    }
+    let (image, ranges) = sparse();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, beside) = (folder.path().join("os.img"), folder.path().join("os.img.bmap"));
+    std::fs::write(&file, &image).unwrap();
+    std::fs::write(&beside, map("2.0", &image, &ranges)).unwrap();
+    let ours = Keys::new(&folder.path().join("ours"));
+    let others = Keys::new(&folder.path().join("others"));
+    let open = |keyring: &Path| {
+        let options = SourceOptions { map_keyring: Some(keyring.to_owned()), ..SourceOptions::default() };
+        let file = path_of(&file).to_owned();
+        async move { Image::open(&file, options).await }
+    };
+    let error = open(&ours.ring).await.expect_err("no signature");
+    assert!(matches!(error, Error::MapUnsigned { .. }), "{error}");
+    for (armour, ending) in [("--no-armor", ".sig"), ("--armor", ".asc")] {
+        let signature = folder.path().join(format!("os.img.bmap{ending}"));
+        ours.sign(armour, &beside, &signature);
+        assert!(open(&ours.ring).await.unwrap().block_map().is_some(), "{ending}");
+        let error = open(&others.ring).await.expect_err("another's key");
+        assert!(matches!(error, Error::MapSignature { .. }), "{error}");
+        let error = open(&folder.path().join("absent")).await.expect_err("no keyring");
+        assert!(matches!(error, Error::MapSignature { .. }), "{error}");
+    }
+    std::fs::write(&beside, map("2.0", &image, &ranges[..1])).unwrap();
+    let error = open(&ours.ring).await.expect_err("another map than the one signed");
+    assert!(error.to_string().contains("BAD signature"), "{error}");
+}
+
+/// A key of its own, made by gpg without a passphrase.
+struct Keys {
+    home: std::path::PathBuf,
+    ring: std::path::PathBuf,
+}
+
+impl Keys {
+    fn new(home: &Path) -> Keys {
+        std::fs::create_dir(home).unwrap();
+        std::fs::set_permissions(home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let keys = Keys { home: home.to_owned(), ring: home.join("keys.gpg") };
+        keys.gpg(&[
+            "--passphrase",
+            "",
+            "--quick-generate-key",
+            "lab@example.org",
+            "ed25519",
+            "sign",
+            "never",
+        ]);
+        keys.gpg(&["--output", path_of(&keys.ring), "--export"]);
+        keys
+    }
+
+    fn sign(&self, armour: &str, what: &Path, signature: &Path) {
+        self.gpg(&["--yes", "--output", path_of(signature), armour, "--detach-sign", path_of(what)]);
+    }
+
+    fn gpg(&self, args: &[&str]) {
+        let mut gpg = Command::new("gpg");
+        gpg.arg("--homedir").arg(&self.home).args(["--batch", "--quiet", "--pinentry-mode", "loopback"]);
+        let made = gpg.args(args).stdin(Stdio::null()).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+}
+
+impl Drop for Keys {
+    /// gpg starts an agent that would outlive the test.
+    fn drop(&mut self) {
+        Command::new("gpgconf").arg("--homedir").arg(&self.home).args(["--kill", "all"]).status().ok();
+    }
+}
+
+fn has(tool: &str) -> bool {
+    Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
 #[tokio::test]

@@ -93,6 +93,16 @@ fn every_error_says_what_is_wrong_with_which_image() {
             "block map `os.bmap` is not the one of image `os.img`: the checksum of bytes 7 to 9 differs; give the one that was made for the image, or none",
         ),
         (
+            Error::MapUnsigned { map: "os.bmap".into() },
+            Source,
+            "block map `os.bmap` has no signature beside it (`.asc` or `.sig`); sign it with `gpg --detach-sign`, or use no block map",
+        ),
+        (
+            Error::MapSignature { map: "os.bmap".into(), keyring: "keys.gpg".into(), reason: reason() },
+            Source,
+            "the signature of block map `os.bmap` is not one of a key in `keys.gpg`: no route",
+        ),
+        (
             Error::Checksums { label: label(), list: "SHA256SUMS".into(), reason: reason() },
             Source,
             "checksums `SHA256SUMS` cannot be used for image `os.img`: no route; pass the digest itself with --sha256",

@@ -208,7 +208,7 @@ async fn companions_elsewhere_get_no_credentials() {
         false => Reply::ok(b"image"),
     })
     .await;
-    let elsewhere = Server::start(|_, _| Reply::status(404)).await;
+    let elsewhere = Server::with_maps(|_, _| Reply::status(404)).await;
     let with = |checksums: Option<String>, block_map| SourceOptions {
         bearer: Some("hunter2".into()),
         checksums,

@@ -62,8 +62,18 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Answers each request, whose head is given with its number from 0 on.
+    /// Answers each request, whose head is given with its number from 0 on. Those for a block map beside an image are
+    /// neither given nor counted: there is none.
     pub(crate) async fn start(answer: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Server {
+        Self::serve(answer, false).await
+    }
+
+    /// The same, but requests for block maps are given and counted too.
+    pub(crate) async fn with_maps(answer: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Server {
+        Self::serve(answer, true).await
+    }
+
+    async fn serve(answer: impl Fn(usize, &str) -> Reply + Send + Sync + 'static, maps: bool) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (requests, gone) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(0)));
@@ -72,7 +82,7 @@ impl Server {
             while let Ok((stream, _)) = listener.accept().await {
                 let (log, left, answer) = (log.clone(), left.clone(), answer.clone());
                 tokio::spawn(async move {
-                    converse(stream, &log, answer.as_ref()).await;
+                    converse(stream, &log, answer.as_ref(), maps).await;
                     *left.lock().unwrap() += 1;
                 });
             }
@@ -107,6 +117,7 @@ pub(crate) async fn converse(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     log: &Mutex<Vec<String>>,
     answer: &(impl Fn(usize, &str) -> Reply + ?Sized),
+    maps: bool,
 ) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -114,6 +125,9 @@ pub(crate) async fn converse(
         head.push(byte);
     }
     let head = String::from_utf8(head).unwrap();
+    if !maps && head.lines().next().is_some_and(|line| line.contains(".bmap ")) {
+        return drop(stream.write_all(&Reply::status(404).bytes).await);
+    }
     let number = log.lock().unwrap().len();
     log.lock().unwrap().push(head.clone());
     let reply = answer(number, &head);

@@ -63,7 +63,7 @@ async fn serve() -> (String, tempfile::NamedTempFile) {
         while let Ok((stream, _)) = listener.accept().await {
             // A client that does not trust us ends the handshake.
             let Ok(stream) = acceptor.accept(stream).await else { continue };
-            converse(stream, &log, &|_, _: &str| Reply::ok(b"image")).await;
+            converse(stream, &log, &|_, _: &str| Reply::ok(b"image"), false).await;
         }
     });
     (url, file_of(cert.pem().as_bytes()))

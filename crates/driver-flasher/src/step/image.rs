@@ -140,6 +140,7 @@ fn options(session: Session<'_>) -> Result<SourceOptions> {
             BlockMapChoice::Off => disk_image::BlockMapChoice::Off,
             BlockMapChoice::At(place) => disk_image::BlockMapChoice::At(place),
         },
+        map_keyring: job.source.map_keyring.clone(),
         cache: job.source.cache.clone().map(|CacheChoice { folder, limit }| Cache { folder, limit }),
         ..SourceOptions::default()
     })

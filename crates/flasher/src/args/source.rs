@@ -10,12 +10,15 @@ const CACHE_SIZE: &str = "20GiB";
 
 #[derive(ClapArgs)]
 pub(crate) struct SourceArgs {
-    /// Block map (bmap) of the image: what it leaves out is not written; without this, the one beside the image file
+    /// Block map (bmap) of the image: what it leaves out is not written; without this, the one beside the image
     #[arg(long, value_name = "FILE|URL", help_heading = "Image")]
     pub(crate) bmap: Option<String>,
     /// Use no block map, also when there is one beside the image
     #[arg(long, conflicts_with = "bmap", help_heading = "Image")]
     pub(crate) no_bmap: bool,
+    /// Keys (`gpg --export` writes such a file) one of which must have signed the block map in use
+    #[arg(long, value_name = "FILE", conflicts_with = "no_bmap", help_heading = "Proof")]
+    pub(crate) bmap_keyring: Option<PathBuf>,
     /// File of SHA-256 checksums that lists the image (`.sha256`, `SHA256SUMS`)
     #[arg(long, value_name = "FILE|URL", conflicts_with = "sha256", help_heading = "Proof")]
     pub(crate) checksum_url: Option<String>,
@@ -40,7 +43,8 @@ impl SourceArgs {
         };
         let folder = if self.no_cache { None } else { self.cache_dir.clone().or_else(users_folder) };
         let cache = folder.map(|folder| CacheChoice { folder, limit: self.cache_size });
-        SourceChoices { block_map, checksums: self.checksum_url.clone(), cache }
+        let map_keyring = self.bmap_keyring.clone();
+        SourceChoices { block_map, map_keyring, checksums: self.checksum_url.clone(), cache }
     }
 }
 

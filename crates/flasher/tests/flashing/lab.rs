@@ -1,0 +1,79 @@
+//! A simulated board in a folder of its own, and the command line beside it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use assert_cmd::cargo::cargo_bin;
+use flasher_core::Receipt;
+
+/// Length of the simulated medium, bytes.
+pub(crate) const MEDIUM: usize = 3 << 20;
+
+/// A simulated board with something on its medium.
+pub(crate) struct Lab {
+    folder: tempfile::TempDir,
+}
+
+impl Lab {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Started by root, the simulated board runs as another user, who must get through.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/sim-bundle");
+        let yaml = format!(
+            "apiVersion: jumpstarter.dev/v1alpha1\nkind: ExporterConfig\nmetadata: {{ namespace: default, name: lab }}\nexport:\n  \
+             board: {{ type: sim-board, config: {{ medium: ./medium, size: {MEDIUM}, bootdelay: 1 }} }}\n  \
+             storage:\n    type: flasher\n    config: {{ flasher_bundle: {bundle:?}, power_off_seconds: 0.1 }}\n    children:\n      \
+             serial: {{ ref: board.serial }}\n      power: {{ ref: board.power }}\n      \
+             tftp: {{ type: tftp, config: {{ port: 0, root_dir: tftp }} }}\n      \
+             http: {{ type: http, config: {{ port: 0, root_dir: http }} }}\n"
+        );
+        std::fs::write(folder.path().join("lab.yaml"), yaml).unwrap();
+        let lab = Self { folder };
+        let mut medium: Vec<u8> = (0..MEDIUM).map(|at| (at * 7 % 251) as u8).collect();
+        medium[1 << 20..2 << 20].fill(0);
+        std::fs::write(lab.path("medium"), medium).unwrap();
+        lab
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn medium(&self) -> Vec<u8> {
+        std::fs::read(self.path("medium")).unwrap()
+    }
+
+    /// Runs `flasher` in the lab's folder, below a shell that does `first`.
+    pub(crate) fn run(&self, first: &str, args: &[&str]) -> Output {
+        self.shell(first, args).output().unwrap()
+    }
+
+    /// The same, to be run by the caller.
+    pub(crate) fn shell(&self, first: &str, args: &[&str]) -> Command {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{first}; exec \"$@\""), "sh"]).arg(cargo_bin("flasher"));
+        shell.args(["--exporter", "lab.yaml"]).args(args).current_dir(self.folder.path());
+        shell
+            .env_remove("FLASHER_EXPORTER")
+            .env("FLASHER_CACHE_DIR", self.path("cache"))
+            .stdin(Stdio::null());
+        shell
+    }
+
+    pub(crate) fn receipt(&self) -> Receipt {
+        serde_json::from_slice(&std::fs::read(self.path("receipt.json")).unwrap()).unwrap()
+    }
+
+    /// No file of an unfinished dump is left.
+    pub(crate) fn assert_nothing_unfinished(&self) {
+        let names = std::fs::read_dir(self.folder.path()).unwrap();
+        let names: Vec<_> = names.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+        assert!(names.iter().all(|name| !name.starts_with('.')), "{names:?}");
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
