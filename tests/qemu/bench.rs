@@ -37,7 +37,11 @@ pub(crate) async fn play(case: &Case) {
     let content = content(case);
     let image = folder.path().join("image");
     fs::write(&image, case.packed.map_or_else(|| content.clone(), |tool| pack(tool, &content))).unwrap();
-    let (receipt, travelled) = bench.flash(case, &image).await;
+    let source = match case.what {
+        What::Direct => origin(folder.path()).await,
+        _ => image.to_str().unwrap().to_owned(),
+    };
+    let (receipt, travelled) = bench.flash(case, source).await;
     if case.what == What::Dump {
         dump(&bench, case, &folder.path().join("disk")).await;
     }
@@ -46,6 +50,22 @@ pub(crate) async fn play(case: &Case) {
         check_ways(case, &receipt, &content, travelled);
     }
     check(case, &receipt, &content, &fs::read(folder.path().join("disk")).unwrap());
+}
+
+/// A server with the folder's `image`, which board and exporter reach under the same address; gives the URL.
+async fn origin(folder: &Path) -> String {
+    // The exporter reads the image before the network to the board is there.
+    super::run(Command::new("ip").args(["address", "add", "10.77.0.1/32", "dev", "lo"]));
+    super::run(Command::new("ip").args(["link", "set", "lo", "up"]));
+    let Device::ContentServer(server) =
+        made("origin", folder, "http", "{ host: 10.77.0.1, port: 0, root_dir: . }")
+    else {
+        panic!("no content server")
+    };
+    let address = server.start(Default::default()).await.unwrap();
+    // It ends with the process, which plays this case alone.
+    std::mem::forget(server);
+    format!("http://{address}/image")
 }
 
 /// Keeps a dump in memory.
@@ -151,6 +171,11 @@ fn check(case: &Case, receipt: &Receipt, content: &[u8], disk: &[u8]) {
 /// How zeros and data came to the board; `travelled` is what left over HTTP for the medium, bytes.
 fn check_ways(case: &Case, receipt: &Receipt, content: &[u8], travelled: u64) {
     let (name, medium) = (case.name, receipt.medium.as_ref().unwrap());
+    if case.what == What::Direct {
+        assert_eq!(medium.wire.as_deref(), Some("direct"), "{name}");
+        assert!(medium.ranges.iter().all(|range| range.writes == 1), "{name}: written from here");
+        return assert!(travelled < MIB as u64, "{name}: {travelled} bytes came from here");
+    }
     let data = content.chunks(MIB).filter(|chunk| chunk.iter().any(|byte| *byte != 0)).map(<[u8]>::len);
     let data = data.sum::<usize>() as u64;
     assert_eq!(medium.zeros_by.as_deref(), Some(case.zeros), "{name}");
@@ -214,13 +239,14 @@ impl Bench {
     }
 
     /// Flashes; gives the receipt, and how many bytes the board fetched as frames.
-    async fn flash(&self, case: &Case, image: &Path) -> (Receipt, u64) {
+    async fn flash(&self, case: &Case, image: String) -> (Receipt, u64) {
         let retries = if case.fault == Fault::PowerCut { 1 } else { 0 };
         let job = FlashJob {
             retries,
             target: Some(case.target.to_owned()),
             wire: case.wire,
-            ..FlashJob::new(image.to_str().unwrap())
+            direct: case.what == What::Direct,
+            ..FlashJob::new(image)
         };
         let (fault, board, http, tftp) =
             (case.fault, Arc::clone(&self.board), Arc::clone(&self.http), self.tftp.clone());

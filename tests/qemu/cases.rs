@@ -32,6 +32,8 @@ pub(crate) enum What {
     Flash,
     /// The same, and then the disk comes back as a dump.
     Dump,
+    /// The board fetches the image from a server and unpacks it by itself.
+    Direct,
     /// Two images go to two partitions of a disk that has a table.
     Partitions,
 }
@@ -115,6 +117,14 @@ pub(crate) const PROVEN: &[Case] = &[
         bundle: "qemu-virt-tools",
         zeros: "zeroout",
         what: What::Dump,
+        ..PLAIN
+    },
+    Case { name: "fetched and unpacked by the board, xz", packed: Some("xz"), what: What::Direct, ..PLAIN },
+    Case {
+        name: "fetched and unpacked by the board, zst, curl",
+        packed: Some("zstd"),
+        bundle: "qemu-virt-tools",
+        what: What::Direct,
         ..PLAIN
     },
     Case { name: "two partitions by label", what: What::Partitions, ..PLAIN },

@@ -10,6 +10,8 @@ pub(crate) const SCRIPT: &str = include_str!("guest.sh");
 pub(crate) enum Answer {
     /// All frames are written and flushed.
     Written,
+    /// So many bytes of the image are on the medium.
+    At(u64),
     /// All listed ranges were read.
     Verified,
     /// All listed ranges were sent, and the server took them.
@@ -36,6 +38,7 @@ pub(crate) fn answer(line: &str) -> Option<Answer> {
     let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
     Some(match word {
         "written" => Answer::Written,
+        "at" => Answer::At(rest.trim().parse().ok()?),
         "verified" => Answer::Verified,
         "sent" => Answer::Sent,
         "pace" => Answer::Pace(rest.trim().parse().ok()?),

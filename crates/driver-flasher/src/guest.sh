@@ -2,6 +2,7 @@
 # Names no device by itself: everything comes as an argument. Answers in lines that begin with "flasher:".
 #
 #   sh guest.sh write  TARGET PROMISE WIRE URL    write the frames that URL delivers, encoded as WIRE says
+#   sh guest.sh direct TARGET FORMAT URL          write all but the first 64 KiB of the image at URL, packed as FORMAT says
 #   sh guest.sh send   TARGET CACHES LIST URL N   read the ranges that LIST names around the page cache, send the N bytes to URL
 #   sh guest.sh verify TARGET CACHES LIST         read the same ranges and tell the digest of each
 #   sh guest.sh pace   N                          tell how long the digest of N MiB takes here
@@ -25,7 +26,7 @@ fetch() {
     if command -v wget >/dev/null 2>&1; then
         wget -q -t 1 -O - "$1" 2>"$errors.fetch"
     else
-        curl -fsS -- "$1" 2>"$errors.fetch"
+        curl -fsSL -- "$1" 2>"$errors.fetch"
     fi || {
         say "error fetch $(tr '\n\r' '  ' <"$errors.fetch" | cut -c 1-300)"
         return 1
@@ -83,6 +84,43 @@ decode() {
     zstd) zstd -dcq ;;
     *) cat ;;
     esac
+}
+
+# FORMAT: the tool that unpacks it.
+unpacker() {
+    case $1 in
+    raw) set -- cat ;;
+    xz) set -- xz xzcat unxz ;;
+    bzip2) set -- bzip2 bzcat bunzip2 ;;
+    gzip) set -- gzip zcat gunzip ;;
+    *) set -- "$1" ;;
+    esac
+    for tool in "$@"; do
+        command -v "$tool" >/dev/null 2>&1 && echo "$tool" && return
+    done
+    return 1
+}
+
+# TOOL: what it makes of its input; a complaint is told, as the end of its output looks like any other.
+unpack() {
+    case $1 in
+    cat | zcat | xzcat | bzcat) "$1" ;;
+    *) "$1" -dc ;;
+    esac 2>"$errors.unpack" || say "error unpack $(tr '\n\r' '  ' <"$errors.unpack" | cut -c 1-300)"
+}
+
+# TARGET: writes the input from its second 64 KiB on, and says now and then how far it is.
+write_rest() {
+    dd of=/dev/null bs=65536 count=1 iflag=fullblock 2>/dev/null
+    at=1 blocks=64+0
+    while [ "$blocks" = 64+0 ]; do
+        dd of="$1" bs=65536 seek="$at" count=64 iflag=fullblock conv=notrunc,fsync 2>"$errors" || die "write $(complaint)"
+        blocks=$(grep ' records in' "$errors")
+        blocks=${blocks%% *}
+        at=$((at + ${blocks%%+*}))
+        say "at $((at * 65536))"
+    done
+    say written
 }
 
 # TARGET PROMISE WIRE: no pipe where nothing is encoded.
@@ -230,6 +268,10 @@ case $mode in
 write)
     connected "$4" connected-write "$1" "$2" "$3"
     fetch "$4" | write_decoded "$1" "$2" "$3"
+    ;;
+direct)
+    tool=$(unpacker "$2") || die "tool $2"
+    fetch "$3" | unpack "$tool" | write_rest "$1"
     ;;
 connected-write)
     printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$path" "$server"

@@ -55,6 +55,9 @@ pub struct FlashJob {
     pub check_first: bool,
     /// How the image travels to the board; none leaves it to the flasher's config.
     pub wire: Option<Wire>,
+    /// The board fetches the image's URL and unpacks it by itself; the exporter decodes it for its digests alone. For
+    /// exporters with a slow link or processor. The URL is no secret then.
+    pub direct: bool,
     /// Where everything the board printed is kept.
     pub transcript: Option<PathBuf>,
     /// Cancelled to stop the job: services go down and the board is powered off.
@@ -92,6 +95,7 @@ impl FlashJob {
             verify: Verify::Full,
             check_first: false,
             wire: None,
+            direct: false,
             transcript: None,
             stop: CancellationToken::new(),
         }

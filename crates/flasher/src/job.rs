@@ -44,6 +44,7 @@ pub(crate) fn flash_job(args: &FlashArgs, stop: CancellationToken) -> Result<Fla
         verify: verify(args.verify),
         check_first: args.check_first,
         wire: args.way.wire.map(Into::into),
+        direct: args.way.direct,
         transcript: args.transcript.clone(),
         stop,
         ..FlashJob::new(image)

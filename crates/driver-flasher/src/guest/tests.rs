@@ -12,6 +12,7 @@ use disk_image::Digest;
 
 use super::{Answer, SCRIPT, answer, answers};
 
+mod fetching;
 mod writing;
 
 /// Shells the script must run under; those this machine lacks are named and left out.
@@ -95,6 +96,7 @@ fn tools(shell: &[&str], missing: &[&str]) -> tempfile::TempDir {
         "bash",
         "blkdiscard",
         "blockdev",
+        "bzip2",
         "cat",
         "curl",
         "cut",
@@ -106,6 +108,7 @@ fn tools(shell: &[&str], missing: &[&str]) -> tempfile::TempDir {
         "sha256sum",
         "tr",
         "wget",
+        "xz",
         "zcat",
         "zstd",
     ];

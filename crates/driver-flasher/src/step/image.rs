@@ -6,6 +6,7 @@ use disk_image::{Cache, Cached, Checked, Image, Secret, SourceOptions, Summary};
 use flasher_core::source::{BlockMapChoice, CacheChoice};
 use flasher_core::{Class, Error, Event, FlashJob, Result, Step};
 
+use super::write::direct;
 use crate::transaction::Session;
 use crate::trouble;
 
@@ -19,6 +20,9 @@ pub(crate) struct Piece {
 /// Opens every image of the job, in its order.
 pub(crate) async fn open(session: Session<'_>) -> Result<Vec<Piece>> {
     check_job(session.job)?;
+    if session.job.direct {
+        direct::check(session.job)?;
+    }
     let first = (session.job.partition.clone(), &session.job.image);
     let also = session.job.also.iter().map(|also| (Some(also.label.clone()), &also.image));
     let mut pieces = Vec::new();
@@ -71,6 +75,9 @@ async fn open_one(session: Session<'_>, source: &str) -> Result<Image> {
         facts.block_map = image.block_map();
         facts.cached = image.is_cached();
     });
+    if session.job.direct {
+        direct::unpacking(image.format())?;
+    }
     if session.job.check_first {
         check(session, &image).await?;
     }
@@ -136,8 +143,8 @@ fn options(session: Session<'_>) -> Result<SourceOptions> {
         sha256,
         checksums: job.source.checksums.clone(),
         block_map: match job.source.block_map.clone() {
-            BlockMapChoice::Beside => disk_image::BlockMapChoice::Beside,
-            BlockMapChoice::Off => disk_image::BlockMapChoice::Off,
+            BlockMapChoice::Beside if !job.direct => disk_image::BlockMapChoice::Beside,
+            BlockMapChoice::Beside | BlockMapChoice::Off => disk_image::BlockMapChoice::Off,
             BlockMapChoice::At(place) => disk_image::BlockMapChoice::At(place),
         },
         map_keyring: job.source.map_keyring.clone(),

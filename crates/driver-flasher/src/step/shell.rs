@@ -194,6 +194,10 @@ fn complaint_error(what: &str, complaint: &str, device: &str) -> Error {
             Error::infrastructure(format!("the board's download broke off: {complaint}"))
                 .help("check the network between board and exporter")
         }
+        "unpack" => Error::infrastructure(format!("the board could not unpack what it fetched: {complaint}"))
+            .help("flash without `--direct`: then the exporter unpacks"),
+        "tool" => Error::config(format!("the board's Linux has nothing that unpacks {complaint}"))
+            .help("put the tool into the bundle's initramfs, or flash without `--direct`"),
         "caches" => Error::new(
             Class::Board,
             format!("`{device}` cannot be read back around the page cache: {complaint}"),

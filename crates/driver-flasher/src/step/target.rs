@@ -20,6 +20,7 @@ use crate::trouble;
 const BY_ADDRESS: &str = "/sys/class/block#";
 
 /// The device that will be written.
+#[derive(Clone)]
 pub(crate) struct Target {
     /// Its path on the board.
     pub(crate) device: String,

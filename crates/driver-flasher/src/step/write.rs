@@ -1,6 +1,7 @@
 //! Step 9: the image goes to the board as one framed stream, decoded here, its first block withheld.
 
 mod ahead;
+pub(crate) mod direct;
 mod patience;
 
 use std::io;
@@ -56,9 +57,13 @@ pub(crate) async fn all(
     guest: &mut Guest,
 ) -> Result<Written> {
     let wipe = !resolved.bundle.manifest().spec.medium_holds_bootloader;
-    guest.wire = wire::choose(session, image, guest).await?;
-    let plan = plan(image, target, wipe, None);
-    let made = send(session, plan, target, guest).await?;
+    let made = match session.job.direct {
+        true => direct::all(session, image, target, wipe, guest).await?,
+        false => {
+            guest.wire = wire::choose(session, image, guest).await?;
+            send(session, plan(image, target, wipe, None), target, guest).await?
+        }
+    };
     image::record(session, &made.summary);
     session.run.medium(|medium| {
         medium.data_written = made.data;

@@ -8,6 +8,10 @@ pub(crate) struct WayArgs {
     /// How the image travels to the board [default: what the config says, else whichever is quicker, as measured]
     #[arg(long, value_enum, value_name = "HOW", help_heading = "Image")]
     pub(crate) wire: Option<WireChoice>,
+    /// Have the board fetch the image's URL and unpack it with its own tools, where the exporter is slow; what is
+    /// written is proven all the same
+    #[arg(long, conflicts_with_all = ["wire", "bmap", "headers", "bearer_file"], help_heading = "Image")]
+    pub(crate) direct: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -70,6 +70,7 @@ fn goes_through(args: &FlashArgs) -> Result<()> {
     let asked = [
         ("-t", !args.partitions.is_empty()),
         ("--preflash", !args.preflash.is_empty()),
+        ("--direct", args.way.direct),
         ("--verify", !matches!(args.verify, VerifyChoice::Full)),
         ("--bmap", source.bmap.is_some()),
         ("--no-bmap", source.no_bmap),

@@ -1,11 +1,13 @@
 //! A simulated board in a folder of its own, and the command line beside it.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
 use flasher_core::Receipt;
+use sha2::{Digest as _, Sha256};
 
 /// Length of the simulated medium, bytes.
 pub(crate) const MEDIUM: usize = 3 << 20;
@@ -76,4 +78,36 @@ impl Lab {
 
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The folder `site` of a lab on a server of its own.
+pub(crate) struct Site {
+    server: Child,
+    /// Host and port.
+    pub(crate) address: String,
+}
+
+impl Site {
+    pub(crate) fn new(lab: &Lab) -> Self {
+        let root = lab.path("site");
+        std::fs::create_dir_all(&root).unwrap();
+        let mut server = Command::new(cargo_bin("flasher"));
+        server.args(["--json", "files", "--tftp", "off", "--http", "127.0.0.1:0"]).arg(root);
+        let mut server = server.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split('"').find(|word| word.starts_with("127.0.0.1:")).unwrap().to_owned();
+        Self { server, address }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+    }
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,14 +1,12 @@
 //! Where images come from, as a user says it: standard input, a checksum file, a block map beside a URL, a bucket.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::Stdio;
 
-use assert_cmd::cargo::cargo_bin;
 use flasher_core::Verdict;
 use flasher_core::flash::RangeKind;
-use sha2::{Digest as _, Sha256};
 
-use crate::lab::{Lab, MEDIUM, text};
+use crate::lab::{Lab, MEDIUM, Site, sha256, text};
 
 /// Where the image has a hole that a block map leaves out.
 const HOLE: std::ops::Range<usize> = 1 << 20..2 << 20;
@@ -18,10 +16,6 @@ fn image() -> Vec<u8> {
     let mut image: Vec<u8> = (0..(2 << 20) + 777).map(|at| (at * 13 % 241) as u8).collect();
     image[HOLE].fill(0);
     image
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A block map of the image without its hole.
@@ -36,33 +30,6 @@ fn map() -> String {
         HOLE.end / unit,
         blocks - 1
     )
-}
-
-/// The folder `site` of a lab on a server of its own.
-struct Site {
-    server: Child,
-    address: String,
-}
-
-impl Site {
-    fn new(lab: &Lab) -> Self {
-        let root = lab.path("site");
-        std::fs::create_dir_all(&root).unwrap();
-        let mut server = Command::new(cargo_bin("flasher"));
-        server.args(["--json", "files", "--tftp", "off", "--http", "127.0.0.1:0"]).arg(root);
-        let mut server = server.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split('"').find(|word| word.starts_with("127.0.0.1:")).unwrap().to_owned();
-        Self { server, address }
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        self.server.kill().unwrap();
-        self.server.wait().unwrap();
-    }
 }
 
 fn check(lab: &Lab, ran: &std::process::Output) {
@@ -167,6 +134,7 @@ fn what_a_remote_exporter_is_not_told_is_refused_and_not_left_out() {
         &["--bmap-keyring", "keys.gpg"],
         &["--verify", "mapped"],
         &["--preflash", "true"],
+        &["--direct"],
     ] {
         let args = [&["--remote", "127.0.0.1:1", "flash", "http://127.0.0.1:1/os.img"], option].concat();
         let ran = lab.run("true", &args);

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Most that waits in the buffers of a connection, bytes: Linux lets both sides grow to 4 to 6 MiB (tcp(7)).
 const BUFFERED: u64 = 16 * 1024 * 1024;
 /// Slowest medium whose last flush is waited for, bytes a second.
-const SLOWEST: u64 = 512 * 1024;
+pub(super) const SLOWEST: u64 = 512 * 1024;
 /// Slowest medium that is waited for while it writes zeros, bytes a second.
 const SLOWEST_ZEROS: u64 = 4 * 1024 * 1024;
 /// Longest wait for a flush, and for zeros.
