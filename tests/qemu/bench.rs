@@ -255,7 +255,10 @@ impl Bench {
         let count = Arc::clone(&travelled);
         let progress = move |event: Event| {
             if let Event::Transfer(transfer) = &event {
-                frames.lock().unwrap().clone_from(&transfer.file);
+                // What came before may be told to have ended only now.
+                if transfer.file.ends_with("/frames") {
+                    frames.lock().unwrap().clone_from(&transfer.file);
+                }
                 count.fetch_add(framed(transfer), Ordering::Relaxed);
             }
             if strikes(fault, &event) && !struck.swap(true, Ordering::Relaxed) {
