@@ -250,19 +250,15 @@ impl Bench {
         };
         let (fault, board, http, tftp) =
             (case.fault, Arc::clone(&self.board), Arc::clone(&self.http), self.tftp.clone());
-        let (struck, frames) = (AtomicBool::new(false), Mutex::new(String::new()));
+        let struck = AtomicBool::new(false);
         let travelled = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&travelled);
         let progress = move |event: Event| {
             if let Event::Transfer(transfer) = &event {
-                // What came before may be told to have ended only now.
-                if transfer.file.ends_with("/frames") {
-                    frames.lock().unwrap().clone_from(&transfer.file);
-                }
                 count.fetch_add(framed(transfer), Ordering::Relaxed);
             }
             if strikes(fault, &event) && !struck.swap(true, Ordering::Relaxed) {
-                strike(fault, &board, &http, &frames.lock().unwrap(), &tftp);
+                strike(fault, &board, &http, &event, &tftp);
             }
         };
         let receipt = self.flasher.flash(job, Arc::new(progress)).await;
@@ -281,8 +277,9 @@ fn framed(transfer: &Transfer) -> u64 {
 /// Whether now is the time for the fault.
 fn strikes(fault: Fault, event: &Event) -> bool {
     match (fault, event) {
-        (Fault::PowerCut | Fault::HttpCut, Event::Advanced { step: Step::Write, done, .. }) => {
-            *done > MIB as u64
+        (Fault::PowerCut, Event::Advanced { step: Step::Write, done, .. }) => *done > MIB as u64,
+        (Fault::HttpCut, Event::Transfer(Transfer { file, state: TransferState::Begun { .. }, .. })) => {
+            file.ends_with("/frames")
         }
         (Fault::TftpMissing, Event::StepDone { step, .. }) => *step == Step::Services,
         (Fault::LinkDown | Fault::Loss(_), Event::StepBegun { step }) => *step == Step::Bootloader,
@@ -290,16 +287,26 @@ fn strikes(fault: Fault, event: &Event) -> bool {
     }
 }
 
-fn strike(fault: Fault, board: &Arc<QemuBoard>, http: &Arc<dyn ContentServer>, transfer: &str, tftp: &Path) {
+fn strike(fault: Fault, board: &Arc<QemuBoard>, http: &Arc<dyn ContentServer>, event: &Event, tftp: &Path) {
     let board = Arc::clone(board);
     match fault {
         Fault::PowerCut => drop(tokio::spawn(async move { board.cut().await.unwrap() })),
-        Fault::HttpCut => http.withdraw(transfer.trim_start_matches('/')),
+        Fault::HttpCut => cut_soon(Arc::clone(http), event),
         Fault::LinkDown => drop(tokio::spawn(async move { board.link(false).await.unwrap() })),
         Fault::TftpMissing => fs::rename(tftp.join("initramfs.cpio.gz"), tftp.join("elsewhere")).unwrap(),
         Fault::Loss(percent) => lose(percent),
         _ => {}
     }
+}
+
+/// Cuts a transfer that has begun, in its middle: 48 MiB take longer than this, and progress is told too seldom to wait for.
+fn cut_soon(http: Arc<dyn ContentServer>, event: &Event) {
+    let Event::Transfer(transfer) = event else { return };
+    let file = transfer.file.trim_start_matches('/').to_owned();
+    tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        http.withdraw(&file);
+    });
 }
 
 /// Drops packets in both directions, on the tap: in `hook output` the sender would be told (qemu-board notes).
