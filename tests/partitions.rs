@@ -51,6 +51,40 @@ fn device(receipt: &Receipt, number: usize) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn partitions_that_share_bytes_are_refused_before_either_is_written() {
+    let mut lab = lab("");
+    lab.board = lab.board.replace("start: 1MiB, size: 2MiB", "start: 1MiB, size: 4MiB");
+    let images = vec![image(&lab, "boot", &noise(MIB, 1)), image(&lab, "root", &noise(MIB, 2))];
+    let (receipt, _) = lab.flash(job(images)).await;
+    let failure = receipt.failure.unwrap();
+    assert_eq!((failure.class, failure.step), (Class::Board, Step::Target));
+    assert_eq!(
+        failure.cause,
+        "the partitions mmcblk0p1 and mmcblk0p2 share bytes, so only one of them can hold its image"
+    );
+    assert!(lab.medium() == expected(&[]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_prepares_a_whole_device_is_not_done_to_its_partitions() {
+    let lab = lab("");
+    let manifest = lab.path("bundle/manifest.yaml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let wipes = "  preflash_commands: [ dd if=/dev/zero of=/dev/mmcblk0 bs=512 count=34 ]\n";
+    std::fs::write(&manifest, format!("{}\n{wipes}", text.trim_end())).unwrap();
+    let boot = noise(MIB, 1);
+    let (receipt, _) = lab.flash(job(vec![image(&lab, "boot", &boot)])).await;
+    assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
+    assert!(lab.medium() == expected(&[(MIB, &boot)]), "something beside the partition was written");
+    let told = receipt.warnings.iter().any(|warning| warning.contains("preflash commands"));
+    assert!(told, "{:?}", receipt.warnings);
+    // For the whole device they are run.
+    let (receipt, _) = lab.flash(lab.job(&lab.image(&noise(100, 9), None))).await;
+    assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
+    assert!(lab.medium()[100..34 * 512].iter().all(|byte| *byte == 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn several_images_go_to_their_partitions_of_the_chosen_device_without_a_power_cycle() {
     let boot = noise(700_000, 1);
     let root = [noise(MIB, 2), vec![0; 2 * MIB], noise(77_777, 3)].concat();

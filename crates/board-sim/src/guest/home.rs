@@ -156,6 +156,7 @@ impl Home {
                 format!("DEVNAME={name}\nDEVTYPE=partition\nPARTN={number}\nPARTNAME={}\n", part.label);
             self.folder(&place)?;
             self.file(&format!("{place}/partition"), &format!("{number}\n"), 0o444)?;
+            self.file(&format!("{place}/start"), &format!("{}\n", part.start.0 / 512), 0o444)?;
             self.file(&format!("{place}/size"), &format!("{}\n", part.size.0 / 512), 0o444)?;
             self.file(&format!("{place}/uevent"), &told, 0o444)?;
             self.link(format!("{disk}/{name}"), &format!("sys/class/block/{name}"))?;

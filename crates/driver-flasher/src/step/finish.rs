@@ -48,7 +48,7 @@ pub(crate) async fn settle(session: Session<'_>, proven: bool) -> Result<()> {
     }
     let http = bounded("stopping the HTTP server", session.flasher.http.stop()).await;
     let tftp = bounded("stopping the TFTP server", session.flasher.tftp.stop()).await;
-    session.run.staging().clear().await.into_iter().for_each(|kept| session.run.warn(kept));
+    unstage(session).await;
     let power = power_down(session, proven).await;
     let settled = http.and(tftp).and(power);
     // A failure before has a step of its own.
@@ -78,4 +78,11 @@ async fn bounded<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result
     outcome.unwrap_or_else(|_| {
         Err(Error::infrastructure(format!("{what} took longer than {} s", SETTLE.as_secs())))
     })
+}
+
+/// What is left behind is told, and is no failure of the flash.
+async fn unstage(session: Session<'_>) {
+    let staging = session.run.staging();
+    let kept = bounded("removing the staged boot files", async { Ok(staging.clear().await) }).await;
+    kept.unwrap_or_else(|error| vec![error.cause()]).into_iter().for_each(|kept| session.run.warn(kept));
 }

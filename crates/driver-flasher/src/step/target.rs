@@ -49,7 +49,19 @@ pub(crate) async fn check(
         targets.push(target);
     }
     session.run.select(0);
-    preflash(guest, &resolved.bundle.manifest().spec.preflash_commands, within).await?;
+    if targets.len() > 1 {
+        let devices: Vec<&str> = targets.iter().map(|target| target.device.as_str()).collect();
+        partition::must_be_apart(guest, &devices, within).await?;
+    }
+    let prepare = &resolved.bundle.manifest().spec.preflash_commands;
+    match pieces.iter().any(|piece| piece.partition.is_some()) {
+        // Some wipe the partition table.
+        true if !prepare.is_empty() => session.run.warn(
+            "the manifest's preflash commands prepare a whole device and were not run for its partitions",
+        ),
+        true => {}
+        false => preflash(guest, prepare, within).await?,
+    }
     Ok(targets)
 }
 

@@ -46,6 +46,53 @@ async fn confirm(guest: &mut Guest, disk: &str, name: &str, label: &str, within:
     }
 }
 
+/// Refuses partitions that share bytes: an image written to one would undo the proof of another.
+///
+/// # Errors
+/// When two do, or the board does not tell where they are.
+pub(super) async fn must_be_apart(guest: &mut Guest, devices: &[&str], within: Duration) -> Result<()> {
+    let listing = run(guest, &places(LISTED, devices), within).await?;
+    let mut found = stretches(&listing);
+    if found.len() != devices.len() {
+        return Err(Error::new(Class::Board, "the board does not tell where its partitions begin and end")
+            .with("answer", listing.trim().to_owned())
+            .help("flash them one by one"));
+    }
+    found.sort_by_key(|(_, start, _)| *start);
+    match found.windows(2).find(|pair| pair[0].2 > pair[1].1) {
+        Some([one, other]) => Err(Error::new(
+            Class::Board,
+            format!(
+                "the partitions {} and {} share bytes, so only one of them can hold its image",
+                one.0, other.0
+            ),
+        )
+        .help("the partition table is wrong; flash an image with a sound one first")
+        .retryable(false)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints `at NAME START SIZE` for each of the devices, in sectors of 512 bytes.
+fn places(listed: &str, devices: &[&str]) -> String {
+    let names: Vec<String> = devices.iter().map(|it| quote(it.rsplit('/').next().unwrap_or(it))).collect();
+    format!(
+        "for n in {}; do echo \"at $n $(cat {listed}/\"$n\"/start) $(cat {listed}/\"$n\"/size)\"; done",
+        names.join(" ")
+    )
+}
+
+/// Name, first sector and the one behind the last of each device in a listing.
+fn stretches(listing: &str) -> Vec<(String, u64, u64)> {
+    let lines = listing.lines().filter_map(|line| line.trim().strip_prefix("at "));
+    let parts = lines.filter_map(|line| {
+        let mut words = line.split(' ');
+        let (name, start, size) = (words.next()?, words.next()?.parse::<u64>().ok()?, words.next()?);
+        Some((name.to_owned(), start, start.checked_add(size.parse().ok()?)?))
+    });
+    parts.collect()
+}
+
 fn wrong(text: String, found: &[(String, String)]) -> Error {
     let labels = found.iter().map(|(name, label)| format!("{name} `{label}`")).collect::<Vec<_>>().join(", ");
     let labels = if labels.is_empty() { "none".to_owned() } else { labels };
@@ -162,6 +209,24 @@ mod tests {
         ] {
             assert_eq!(sh(&same(listed, disk, part, label)).0, expected, "{disk} {part} {label}");
         }
+    }
+
+    #[test]
+    fn where_partitions_are_is_told_by_the_kernel() {
+        let folder = tempfile::tempdir().unwrap();
+        kernel(folder.path());
+        for (part, start, size) in [("mmcblk0p1", 2048, 4096), ("mmcblk0p2", 6144, 10)] {
+            // The kernel lists each partition at the top, too.
+            let place = folder.path().join(part);
+            fs::create_dir_all(&place).unwrap();
+            fs::write(place.join("start"), format!("{start}\n")).unwrap();
+            fs::write(place.join("size"), format!("{size}\n")).unwrap();
+        }
+        let listed = folder.path().to_str().unwrap();
+        let told = |devices: &[&str]| stretches(&sh(&places(listed, devices)).1);
+        let (first, second) = (("mmcblk0p1".to_owned(), 2048, 6144), ("mmcblk0p2".to_owned(), 6144, 6154));
+        assert_eq!(told(&["/dev/mmcblk0p1", "/dev/mmcblk0p2"]), [first.clone(), second]);
+        assert_eq!(told(&["/dev/mmcblk0p1", "/dev/mmcblk0p3"]), [first]);
     }
 
     #[test]
