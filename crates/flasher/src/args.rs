@@ -2,6 +2,7 @@
 
 mod dump;
 mod flash;
+mod job;
 mod source;
 mod way;
 
@@ -381,7 +382,7 @@ mod tests {
     #[test]
     fn the_last_of_two_contrary_switches_counts() {
         let parse = |text: &str| match Args::try_parse_from(text.split(' ')).unwrap().command {
-            Command::Flash(args) => args.no_power_off,
+            Command::Flash(args) => args.job.no_power_off,
             _ => unreachable!("the command is flash"),
         };
         assert!(parse("flasher flash a.img --power-off --no-power-off"));

@@ -1,14 +1,14 @@
 //! What `flash` and `plan` take.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use flasher_core::flash::PartitionImage;
 
+use super::job::JobArgs;
 use super::source::SourceArgs;
 use super::way::WayArgs;
-use super::{NodeArgs, VerifyChoice, deadline, sha256};
+use super::{NodeArgs, VerifyChoice, sha256};
 
 // No `Debug`: `headers` are secrets.
 #[derive(ClapArgs)]
@@ -45,25 +45,8 @@ pub(crate) struct FlashArgs {
     /// Boot the new system and wait for this text (a regular expression) on the console
     #[arg(long, value_name = "RE", help_heading = "Proof")]
     pub(crate) expect_boot: Option<String>,
-    /// Keep a receipt (JSON), also of a failure
-    #[arg(long, value_name = "FILE", help_heading = "Proof")]
-    pub(crate) receipt: Option<PathBuf>,
-    /// Keep everything the board printed
-    #[arg(long, value_name = "FILE", help_heading = "Proof")]
-    pub(crate) transcript: Option<PathBuf>,
-
-    /// How often a failed attempt is repeated when that can help
-    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Persistence")]
-    pub(crate) retries: u32,
-    /// Bound on the whole job, for example `20m`
-    #[arg(long, value_name = "D", value_parser = deadline, help_heading = "Persistence")]
-    pub(crate) deadline: Option<Duration>,
-    /// Power the board off after a proven flash (the default)
-    #[arg(long, overrides_with = "no_power_off", help_heading = "Persistence")]
-    pub(crate) power_off: bool,
-    /// Leave the board on after a proven flash
-    #[arg(long, overrides_with = "power_off", help_heading = "Persistence")]
-    pub(crate) no_power_off: bool,
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
 
     #[command(flatten)]
     pub(crate) source: SourceArgs,

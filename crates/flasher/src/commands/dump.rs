@@ -47,6 +47,7 @@ async fn to_pipe(
 }
 
 fn request(args: &DumpArgs, job: Work) -> Request {
-    let (device, variant, receipt) = (args.node.device.clone(), args.variant.clone(), args.receipt.clone());
+    let (device, variant, receipt) =
+        (args.node.device.clone(), args.variant.clone(), args.job.receipt.clone());
     Request { job, device, variant, receipt }
 }

@@ -83,7 +83,7 @@ pub(super) async fn run(
         job: Work::Flash(Box::new(job::flash_job(args, CancellationToken::new())?)),
         device: args.node.device.clone(),
         variant: args.variant.clone(),
-        receipt: args.receipt.clone(),
+        receipt: args.job.receipt.clone(),
     };
     let (_, code) = execute(request, exporter, verbose, screen).await?;
     Ok(code)

@@ -35,7 +35,7 @@ pub(super) async fn flash(
     goes_through(args)?;
     let stop = flasher_core::CancellationToken::new();
     let job = job::flash_job(args, stop.clone())?;
-    let receipt_file = args.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
+    let receipt_file = args.job.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
     let (mut client, board) = connect(remote, args.node.device.as_deref()).await?;
     let progress = render::progress(screen.is_json(), verbose);
     let order = order(&mut client, &board, job, args, &progress).await?;
@@ -60,7 +60,7 @@ pub(super) async fn flash(
 
 /// Refuses what an order does not hold: nothing that was asked for is left out without a word.
 fn goes_through(args: &FlashArgs) -> Result<()> {
-    if args.transcript.is_some() || args.cacert.is_some() {
+    if args.job.transcript.is_some() || args.cacert.is_some() {
         return Err(Error::config(
             "`--transcript` and `--cacert` name files, which the exporter does not see",
         )

@@ -1,0 +1,31 @@
+//! What every job on a board takes: what is kept of it, how hard it tries, how it leaves the board.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+
+use super::deadline;
+
+#[derive(ClapArgs)]
+pub(crate) struct JobArgs {
+    /// Keep a receipt (JSON), also of a failure
+    #[arg(long, value_name = "FILE", help_heading = "Proof")]
+    pub(crate) receipt: Option<PathBuf>,
+    /// Keep everything the board printed
+    #[arg(long, value_name = "FILE", help_heading = "Proof")]
+    pub(crate) transcript: Option<PathBuf>,
+
+    /// How often a failed attempt is repeated when that can help
+    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Persistence")]
+    pub(crate) retries: u32,
+    /// Bound on the whole job, for example `20m`
+    #[arg(long, value_name = "D", value_parser = deadline, help_heading = "Persistence")]
+    pub(crate) deadline: Option<Duration>,
+    /// Power the board off after a proven end (the default)
+    #[arg(long, overrides_with = "no_power_off", help_heading = "Persistence")]
+    pub(crate) power_off: bool,
+    /// Leave the board on after a proven end
+    #[arg(long, overrides_with = "power_off", help_heading = "Persistence")]
+    pub(crate) no_power_off: bool,
+}
