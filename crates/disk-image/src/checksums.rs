@@ -8,9 +8,11 @@ const LONGEST: u64 = 4 << 20;
 
 /// The digest of `source` in the file of checksums at `place`.
 pub(crate) async fn load(place: &str, source: &str, options: &SourceOptions) -> Result<Digest, Error> {
-    let bytes = small::read(place, source, options, LONGEST).await?;
-    let text = String::from_utf8_lossy(&bytes);
-    let found = find(&text, file_name(source));
+    let found = match small::read(place, source, options, LONGEST).await {
+        // What is missing is not the image.
+        Err(Error::Missing { .. }) => Err("there is no such file".to_owned()),
+        read => find(&String::from_utf8_lossy(&read?), file_name(source)),
+    };
     found.map_err(|reason| Error::Checksums {
         label: label::redact(source),
         list: label::redact(place),

@@ -64,7 +64,29 @@ pub(crate) fn image(error: disk_image::Error) -> Error {
         disk_image::Fault::Network => (Class::Infrastructure, true),
         disk_image::Fault::Usage => (Class::Config, false),
     };
-    Error::new(class, error.to_string()).retryable(retryable)
+    let told = Error::new(class, error.to_string()).retryable(retryable);
+    match next_step(&error) {
+        Some(help) => told.help(help),
+        None => told,
+    }
+}
+
+/// What to do about an image, where its error does not say so itself.
+fn next_step(error: &disk_image::Error) -> Option<&'static str> {
+    use disk_image::Error as Of;
+    Some(match error {
+        Of::Missing { .. } | Of::NotFound { .. } => {
+            "check the name; a file is looked for on the machine that runs the flash"
+        }
+        Of::Connect { .. } => "check the address, and whether this machine reaches it (`curl -I URL`)",
+        Of::Cut { .. } | Of::Stalled { .. } | Of::Drips { .. } => {
+            "check the network to the image's server; a copy on this machine needs none"
+        }
+        Of::Short { .. } | Of::Truncated { .. } | Of::Corrupt { .. } => {
+            "fetch or build the image again, and compare its digest"
+        }
+        _ => return None,
+    })
 }
 
 /// A failure of the bundle.
@@ -85,6 +107,36 @@ pub(crate) fn registry(error: &bundle_store::OciError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_lacks_an_image_is_told_what_to_do() {
+        use disk_image::Error as Of;
+        let label = || "os.img".to_owned();
+        for (error, expected) in [
+            (
+                Of::Missing { label: label() },
+                "check the name; a file is looked for on the machine that runs the flash",
+            ),
+            (
+                Of::NotFound { label: label(), status: 404 },
+                "check the name; a file is looked for on the machine that runs the flash",
+            ),
+            (
+                Of::Connect { label: label(), reason: String::new() },
+                "check the address, and whether this machine reaches it (`curl -I URL`)",
+            ),
+            (
+                Of::Cut { label: label(), received: 1, expected: None, reason: String::new() },
+                "check the network to the image's server; a copy on this machine needs none",
+            ),
+            (
+                Of::Short { label: label(), offset: 1, expected: 2 },
+                "fetch or build the image again, and compare its digest",
+            ),
+        ] {
+            assert_eq!(image(error).next_step(), Some(expected));
+        }
+    }
 
     #[test]
     fn the_message_ends_where_the_console_lines_begin() {

@@ -16,8 +16,13 @@ const GUESSES: usize = 3;
 
 /// Reads the block map at `place`, a path or URL, for the image `source`.
 pub(crate) async fn load(place: &str, source: &str, options: &SourceOptions) -> Result<BlockMap, Error> {
-    let bytes = small::read(place, source, options, LONGEST).await?;
-    made(place, source, bytes, options).await
+    match small::read(place, source, options, LONGEST).await {
+        // What is missing is not the image.
+        Err(Error::Missing { label }) => {
+            Err(Error::Map { map: label, reason: "there is no such file".into() })
+        }
+        read => made(place, source, read?, options).await,
+    }
 }
 
 /// The block map beside an image on a server, if there is one, under the names that [`beside`] looks for. A URL with a

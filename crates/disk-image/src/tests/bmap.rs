@@ -199,6 +199,13 @@ async fn the_block_map_beside_a_url_is_found_and_a_page_of_words_is_none() {
         assert_eq!(whole.summary.dont_care_length, 0, "{name}");
         assert_eq!(whole.summary.decoded_sha256, decoded.summary.decoded_sha256, "{name}");
     }
+    let named =
+        SourceOptions { block_map: BlockMapChoice::At("no/os.bmap".into()), ..SourceOptions::default() };
+    let error = Image::open("no/os.img", named).await.expect_err("no such map");
+    assert_eq!(
+        error.to_string(),
+        "block map `no/os.bmap` cannot be used: there is no such file; give the one that was made for the image, or none"
+    );
     // A map that is there and wrong is an error, and no reason to write more.
     let server = Server::with_maps(|_, head| match head.contains(".bmap ") {
         true => Reply::ok(b"<bmap version=\"9.0\"></bmap>"),

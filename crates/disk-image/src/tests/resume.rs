@@ -235,6 +235,9 @@ async fn checksums_of_another_image_are_a_difference() {
     let folder = tempfile::tempdir().unwrap();
     let (file, sums) = (folder.path().join("os.img"), folder.path().join("os.img.sha256"));
     std::fs::write(&file, b"image").unwrap();
+    let absent = SourceOptions { checksums: Some("no/SHA256SUMS".into()), ..SourceOptions::default() };
+    let error = Image::open(path_of(&file), absent).await.expect_err("no such list");
+    assert!(error.to_string().contains("checksums `no/SHA256SUMS` cannot be used"), "{error}");
     for (text, fine) in [(Digest::of(b"image"), true), (Digest::of(b"other"), false)] {
         std::fs::write(&sums, text.to_string()).unwrap();
         let options = SourceOptions { checksums: Some(path_of(&sums).into()), ..SourceOptions::default() };
