@@ -56,6 +56,7 @@ const GROUPS: &[Group] = &[
             program("docker-registry", "docker-registry"),
             program("apache2-utils", "htpasswd"),
             program("openssl", "openssl"),
+            program("procps", "kill"),
             program("gnupg", "gpg"),
             program("gpgv", "gpgv"),
             // For Jumpstarter's own clients.
