@@ -297,6 +297,28 @@ fn a_pipe_talks_to_the_board_that_boots_after_its_power_was_cycled() {
 }
 
 #[test]
+fn who_leaves_in_the_middle_of_a_power_cycle_leaves_a_board_that_is_on() {
+    let lab = Lab::with(
+        "export:\n  board:\n    children:\n      power:\n        type: power-command\n        \
+         config: { on: [sh, -c, \"echo on >>switched\"], off: [sh, -c, \"echo off >>switched\"] }\n      \
+         serial: { type: serial, config: { url: \"loop://\" } }\n",
+    );
+    let mut command = flasher();
+    command.current_dir(lab.folder.path()).args(["--exporter", "lab.yaml", "console", "--power-cycle"]);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let switched = || std::fs::read_to_string(lab.path("switched")).unwrap_or_default();
+    let begun = std::time::Instant::now();
+    while switched() != "off\n" {
+        assert!(begun.elapsed().as_secs() < 30 && child.try_wait().unwrap().is_none(), "never switched off");
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+    }
+    let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!((ran.code, switched().as_str()), (130, "off\non\n"), "{}", ran.err);
+}
+
+#[test]
 fn a_console_takes_its_input_from_a_pipe_and_ends_with_it() {
     let lab = Lab::new();
     let yaml = lab.path("lab.yaml");

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Device, Error, PowerDriver, Result, SerialDriver, cycle};
+use futures_util::FutureExt as _;
+use futures_util::future::FusedFuture as _;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -98,16 +100,24 @@ async fn connect(args: &ConsoleArgs, bench: Bench, screen: &Screen) -> Result<()
     }
     let raw = by_hand.then(RawTerminal::enter).transpose()?;
     let (done, cycling) = oneshot::channel();
+    let mut cycle = std::pin::pin!(cycled(power, done).fuse());
     let ended = tokio::select! {
         ended = talk(ends, tokio::io::stdin(), output, by_hand, cycling) => ended,
         () = signals.any() => Err(Error::new(Class::Interrupted, "interrupted").into()),
-        error = cycled(power, done) => Err(error.into()),
+        Err(error) = cycle.as_mut() => Err(error.into()),
     };
     drop(raw);
     if by_hand {
         screen.aside("\n");
     }
-    ended
+    if cycle.is_terminated() {
+        return ended;
+    }
+    // Whoever leaves in the middle of it leaves a board that is on.
+    screen.aside("switching the power on again\n");
+    let late = |_| Err(Error::infrastructure("the power could not be switched on again in time"));
+    let cycled = timeout(ANSWER, cycle).await.unwrap_or_else(late);
+    ended.and(cycled.map_err(Failure::from))
 }
 
 fn power(tree: &DeviceTree) -> Result<Arc<dyn PowerDriver>> {
@@ -117,15 +127,13 @@ fn power(tree: &DeviceTree) -> Result<Arc<dyn PowerDriver>> {
     })
 }
 
-/// Cycles power beside the session, and then drops `done`; ends only when that fails.
-async fn cycled(power: Option<Arc<dyn PowerDriver>>, done: oneshot::Sender<()>) -> Error {
-    if let Some(power) = power
-        && let Err(error) = cycle(power.as_ref(), OFF).await
-    {
-        return error;
+/// Cycles power beside the session, and then drops `done`.
+async fn cycled(power: Option<Arc<dyn PowerDriver>>, done: oneshot::Sender<()>) -> Result<()> {
+    if let Some(power) = power {
+        cycle(power.as_ref(), OFF).await?;
     }
     drop(done);
-    std::future::pending().await
+    Ok(())
 }
 
 async fn open(serial: &dyn SerialDriver, watch: bool) -> Result<Ends> {
