@@ -127,7 +127,8 @@ fn refused(why: &str) -> Error {
 fn is_foreground() -> bool {
     let terminal = File::open("/dev/tty").ok();
     let foreground = terminal.and_then(|terminal| rustix::termios::tcgetpgrp(terminal).ok());
-    foreground == Some(rustix::process::getpgrp())
+    // Asked for only with a terminal at hand: in a container our group may be somebody's outside, and has no number here.
+    foreground.is_some_and(|group| group == rustix::process::getpgrp())
 }
 
 /// Sends the signal to the command; false when it has not begun. Ends everything when the kernel does not tell which
