@@ -1,6 +1,5 @@
 //! Digests of the decoded image, made on two threads of their own while decoding goes on.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -8,7 +7,8 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use crate::map::{Part, is_zero};
+use crate::map::Part;
+use crate::range_hash::RangeHash;
 use crate::{BLOCK, Digest, RANGE, Range, RangeKind};
 
 /// Chunks that wait for a digest thread.
@@ -78,7 +78,7 @@ impl<Q: Send + 'static, T: Send + 'static> Lane<Q, T> {
 pub(crate) fn whole(chunks: Receiver<Bytes>) -> Digest {
     let mut hash = Sha256::new();
     chunks.iter().for_each(|chunk| hash.update(&chunk));
-    digest(hash)
+    <[u8; 32]>::from(hash.finalize()).into()
 }
 
 fn ranges(parts: Receiver<Part>) -> Vec<Range> {
@@ -87,16 +87,14 @@ fn ranges(parts: Receiver<Part>) -> Vec<Range> {
     ranges.finish()
 }
 
-/// Ranges as parts make them. Zeros are not hashed before it is known that something else is in their range.
+/// Ranges as parts make them.
 #[derive(Default)]
 struct Ranges {
     done: Vec<Range>,
     offset: u64,
     length: u64,
     kind: Option<RangeKind>,
-    hash: Sha256,
-    /// Digests of so many zeros.
-    zeros: BTreeMap<u64, Digest>,
+    hash: RangeHash,
 }
 
 impl Ranges {
@@ -105,21 +103,13 @@ impl Ranges {
         if self.kind.is_some_and(|kind| cared(kind) != cared(part.kind)) {
             self.end();
         }
-        let is_zero = is_zero(&part.bytes);
-        match self.kind {
-            Some(RangeKind::Data) => self.hash.update(&part.bytes),
-            _ if is_zero => {}
-            _ => {
-                hash_zeros(&mut self.hash, self.length);
-                self.hash.update(&part.bytes);
-            }
-        }
+        self.hash.update(&part.bytes);
         self.length += part.bytes.len() as u64;
-        self.kind = match (self.kind, part.kind) {
-            (_, RangeKind::DontCare) => Some(RangeKind::DontCare),
-            (None | Some(RangeKind::Zero), _) if is_zero => Some(RangeKind::Zero),
-            _ => Some(RangeKind::Data),
-        };
+        self.kind = Some(match part.kind {
+            RangeKind::DontCare => RangeKind::DontCare,
+            _ if self.hash.is_zero() => RangeKind::Zero,
+            _ => RangeKind::Data,
+        });
         let end = self.offset + self.length;
         if end == BLOCK || end.is_multiple_of(RANGE) {
             self.end();
@@ -129,15 +119,7 @@ impl Ranges {
     fn end(&mut self) {
         let Some(kind) = self.kind.take() else { return };
         let (offset, length) = (self.offset, std::mem::take(&mut self.length));
-        let hash = std::mem::take(&mut self.hash);
-        let sha256 = match kind {
-            RangeKind::Data => digest(hash),
-            // What need not be written is zero too: what is not is data.
-            RangeKind::Zero | RangeKind::DontCare => {
-                *self.zeros.entry(length).or_insert_with(|| zeros(length))
-            }
-        };
-        self.done.push(Range { offset, length, sha256, kind });
+        self.done.push(Range { offset, length, sha256: self.hash.finish(), kind });
         self.offset += length;
     }
 
@@ -145,26 +127,6 @@ impl Ranges {
         self.end();
         self.done
     }
-}
-
-fn zeros(length: u64) -> Digest {
-    let mut hash = Sha256::new();
-    hash_zeros(&mut hash, length);
-    digest(hash)
-}
-
-fn hash_zeros(hash: &mut Sha256, length: u64) {
-    static ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
-    let mut left = length;
-    while left > 0 {
-        let count = left.min(BLOCK);
-        hash.update(&ZEROS[..count as usize]);
-        left -= count;
-    }
-}
-
-fn digest(hash: Sha256) -> Digest {
-    <[u8; 32]>::from(hash.finalize()).into()
 }
 
 #[cfg(test)]

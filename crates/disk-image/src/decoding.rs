@@ -1,8 +1,8 @@
 //! A running decoding as its consumer sees it: pieces, then a summary.
 
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::backlog::{Consumer, Event};
 use crate::{Cached, Digest, Error, Format, Piece};
 
 /// Everything known about an image after its proven end. Lengths and offsets are bytes.
@@ -66,27 +66,18 @@ pub enum RangeKind {
     DontCare,
 }
 
-/// What the decoding thread says.
-pub(crate) enum Event {
-    Piece(Piece),
-    End(Summary),
-}
-
-/// Decodes an image from its beginning. Dropping it stops the work and closes the source.
+/// Decodes an image from its beginning, at once and ahead of whoever takes its pieces: 16 MiB are held in memory, and as much as
+/// there is when a copy goes into the cache. Dropping it stops the work and closes the source.
 #[derive(Debug)]
 pub struct Decoding {
     label: String,
-    events: mpsc::Receiver<Result<Event, Error>>,
+    events: Consumer,
     transfer: Option<AbortHandle>,
     summary: Option<Summary>,
 }
 
 impl Decoding {
-    pub(crate) fn new(
-        label: String,
-        events: mpsc::Receiver<Result<Event, Error>>,
-        transfer: Option<AbortHandle>,
-    ) -> Decoding {
+    pub(crate) fn new(label: String, events: Consumer, transfer: Option<AbortHandle>) -> Decoding {
         Decoding { label, events, transfer, summary: None }
     }
 
@@ -99,14 +90,24 @@ impl Decoding {
         if self.summary.is_some() {
             return Ok(None);
         }
-        let event = self.events.recv().await.ok_or_else(|| Error::Ended { label: self.label.clone() })?;
-        match event? {
+        let event = self.events.next().await.map_err(|error| self.unreadable(&error))?;
+        match event.ok_or_else(|| Error::Ended { label: self.label.clone() })?? {
             Event::Piece(piece) => Ok(Some(piece)),
             Event::End(summary) => {
                 self.summary = Some(summary);
                 Ok(None)
             }
         }
+    }
+
+    /// What is wrong with the source, if that has shown already, however many pieces were not taken yet. There are none after it.
+    pub fn failure(&mut self) -> Option<Error> {
+        self.events.failure()
+    }
+
+    fn unreadable(&self, error: &std::io::Error) -> Error {
+        let reason = format!("what was decoded cannot be read again from its copy in the cache: {error}");
+        Error::Machine { label: self.label.clone(), reason }
     }
 
     /// What was found out, once [`Decoding::next`] gave `None`.

@@ -6,17 +6,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 
+use crate::backlog::backlog;
 use crate::bmap::BlockMap;
 use crate::cache::{Hit, Keep};
 use crate::http::{Body, Http, Validator};
 use crate::open::{Opened, open, open_given};
 use crate::source::{FileSource, Source};
 use crate::{Decoding, Digest, Error, Format, Given, SourceOptions, label, worker};
-
-/// Pieces between the decoding thread and its consumer.
-const QUEUE: usize = 2;
 
 /// An image source that was there and readable when it was opened. Clones share it.
 #[derive(Clone)]
@@ -138,7 +135,7 @@ impl Image {
 
     /// Starts decoding from the beginning. Each decoding must find the source that the first one found.
     pub fn decode(&self) -> Decoding {
-        let (sender, events) = mpsc::channel(QUEUE);
+        let (producer, events) = backlog();
         let image = self.inner.clone();
         let (body, transfer) = match &self.inner.origin {
             Origin::Http(http, validator) if image.hit.get().is_none() => {
@@ -153,7 +150,7 @@ impl Image {
             _ => (None, None),
         };
         let runtime = image.runtime.clone();
-        runtime.spawn_blocking(move || worker::run(&image, source(&image, body), &sender));
+        runtime.spawn_blocking(move || worker::run(&image, source(&image, body), &producer));
         Decoding::new(self.inner.label.clone(), events, transfer)
     }
 }

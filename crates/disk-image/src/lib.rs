@@ -6,6 +6,7 @@
 //! its end never yields a summary.
 
 mod archive;
+mod backlog;
 mod bmap;
 mod cache;
 mod checks;
@@ -30,6 +31,7 @@ mod member;
 mod open;
 mod options;
 mod outlet;
+mod range_hash;
 mod s3;
 mod simg;
 mod small;
@@ -50,6 +52,7 @@ pub use image::Image;
 pub use label::redact;
 pub use map::Piece;
 pub use options::{BlockMapChoice, Secret, SourceOptions};
+pub use range_hash::RangeHash;
 
 /// Granularity of the map, in bytes: a piece begins at a multiple of it, and ends at one unless the image ends there.
 pub const BLOCK: u64 = 64 * 1024;

@@ -3,17 +3,16 @@
 use std::io;
 
 use bytes::Bytes;
-use tokio::sync::mpsc::Sender;
 
+use crate::backlog::{Closed, Producer};
 use crate::bmap::Checker;
 use crate::cache::Keeper;
 use crate::checks::refuse_foreign;
 use crate::chunk_hash::{ChunkHash, Lane};
-use crate::decoding::Event;
 use crate::image::Inner;
 use crate::layer::Layer;
 use crate::map::{Chunk, Joiner, Mapper, chunk_length};
-use crate::{BLOCK, Cached, Error, Piece, Summary};
+use crate::{BLOCK, Cached, Error, Summary};
 
 /// Why the work ends before its time.
 pub(crate) enum Halt {
@@ -28,10 +27,16 @@ impl From<Error> for Halt {
     }
 }
 
+impl From<Closed> for Halt {
+    fn from(Closed: Closed) -> Halt {
+        Halt::Dropped
+    }
+}
+
 /// Where chunks go: to the digest threads, and as pieces to the consumer.
 pub(crate) struct Outlet<'w> {
     image: &'w Inner,
-    events: &'w Sender<Result<Event, Error>>,
+    events: &'w Producer,
     hash: ChunkHash,
     sums: Option<Sums>,
     keeper: Option<Keeper>,
@@ -41,15 +46,12 @@ pub(crate) struct Outlet<'w> {
 
 impl<'w> Outlet<'w> {
     /// For the source itself (`original`), or for a copy of what was checked and kept before.
-    pub(crate) fn new(
-        image: &'w Inner,
-        events: &'w Sender<Result<Event, Error>>,
-        original: bool,
-    ) -> Result<Outlet<'w>, Error> {
+    pub(crate) fn new(image: &'w Inner, events: &'w Producer, original: bool) -> Result<Outlet<'w>, Error> {
         let hash = ChunkHash::start().map_err(|e| machine(image, e.to_string()))?;
         let sums = if original { checker(image) } else { None };
         let sums = sums.transpose().map_err(|e| machine(image, e.to_string()))?;
-        let keeper = image.keep.as_ref().filter(|_| original).map(Keeper::start);
+        let keeper = image.keep.as_ref().filter(|_| original);
+        let keeper = keeper.map(|keep| Keeper::start(keep, events.copy_progress()));
         let (mapper, joiner) = (Mapper::default(), Joiner::default());
         Ok(Outlet { image, events, hash, sums, keeper, mapper, joiner })
     }
@@ -88,7 +90,7 @@ impl<'w> Outlet<'w> {
                 keeper.push(&part);
             }
             for piece in self.joiner.push(part) {
-                send(piece, self.events)?;
+                self.events.push(piece)?;
             }
         }
         // A long run of zeros sends nothing.
@@ -100,7 +102,7 @@ impl<'w> Outlet<'w> {
         self.mapper.finish();
         self.send()?;
         if let Some(piece) = self.joiner.end() {
-            send(piece, self.events)?;
+            self.events.push(piece)?;
         }
         let differs =
             self.sums.map(|sums| sums.finish().ok_or_else(|| digest_died(self.image))).transpose()?;
@@ -149,10 +151,6 @@ fn next_chunk(top: &mut dyn Layer, offset: u64) -> Result<Option<Chunk>, Error> 
 
 /// Compares ranges; gives the beginning and end of the first that differs.
 type Sums = Lane<Bytes, Option<(u64, u64)>>;
-
-fn send(piece: Piece, events: &Sender<Result<Event, Error>>) -> Result<(), Halt> {
-    events.blocking_send(Ok(Event::Piece(piece))).map_err(|_| Halt::Dropped)
-}
 
 /// Verifies the checksums of the block map on a thread of its own.
 fn checker(image: &Inner) -> Option<io::Result<Sums>> {

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::{Digest, Error, Format, Image, Piece, SourceOptions, Summary};
+use crate::{Decoding, Digest, Error, Format, Image, Piece, SourceOptions, Summary};
 
 /// Longest wait for anything that must happen soon.
 const SOON: Duration = Duration::from_secs(30);
@@ -57,14 +57,17 @@ async fn decode(source: &str, options: SourceOptions) -> Result<Decoded, Error> 
 }
 
 async fn drain(image: &Image) -> Result<Decoded, Error> {
-    let mut decoding = image.decode();
+    take_all(image.format(), image.decode()).await
+}
+
+async fn take_all(format: Format, mut decoding: Decoding) -> Result<Decoded, Error> {
     let mut pieces = Vec::new();
     while let Some(piece) = within(decoding.next()).await? {
         assert!(decoding.summary().is_none(), "no summary before the end is proven");
         pieces.push(piece);
     }
     let summary = decoding.summary().expect("a summary after the end").clone();
-    Ok(Decoded { format: image.format(), pieces, summary })
+    Ok(Decoded { format, pieces, summary })
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc::Sender;
-
+use crate::backlog::Producer;
 use crate::cache::{Hit, Meta};
 use crate::checks::{accept, check_format, check_length};
-use crate::decoding::Event;
 use crate::image::Inner;
 use crate::layer::{Peeled, Stored, peel};
 use crate::outlet::{Halt, Outlet, machine};
@@ -14,17 +12,16 @@ use crate::source::{Bottom, FileSource, Source};
 use crate::{Cached, Digest, Error, Format, Summary};
 
 /// Decodes `source` as `image` says and sends pieces, then the summary or an error.
-pub(crate) fn run(image: &Arc<Inner>, source: Result<Source, Error>, events: &Sender<Result<Event, Error>>) {
+pub(crate) fn run(image: &Arc<Inner>, source: Result<Source, Error>, events: &Producer) {
     let last = match source.map_err(Halt::from).and_then(|source| decode(image, source, events)) {
-        Ok(summary) => Ok(Event::End(summary)),
+        Ok(summary) => Ok(summary),
         Err(Halt::Failed(error)) => Err(error),
         Err(Halt::Dropped) => return,
     };
-    // A consumer that has gone in the meantime needs no result.
-    let _ = events.blocking_send(last);
+    events.finish(last);
 }
 
-fn decode(image: &Inner, source: Source, events: &Sender<Result<Event, Error>>) -> Result<Summary, Halt> {
+fn decode(image: &Inner, source: Source, events: &Producer) -> Result<Summary, Halt> {
     match source {
         Source::Copy(file, hit) => copy(image, file, &hit, events),
         source => original(image, source, events),
@@ -32,7 +29,7 @@ fn decode(image: &Inner, source: Source, events: &Sender<Result<Event, Error>>) 
 }
 
 /// Decodes the source, and keeps a copy of it if there is a place for one.
-fn original(image: &Inner, source: Source, events: &Sender<Result<Event, Error>>) -> Result<Summary, Halt> {
+fn original(image: &Inner, source: Source, events: &Producer) -> Result<Summary, Halt> {
     let bottom = match image.format {
         Format::Raw => Bottom::new(source), // its digest is that of the image
         _ => Bottom::hashed(source).map_err(|e| machine(image, e.to_string()))?,
@@ -64,12 +61,7 @@ fn original(image: &Inner, source: Source, events: &Sender<Result<Event, Error>>
 }
 
 /// Reads an image that is decoded already. Its digest proves that it is the one that was kept.
-fn copy(
-    image: &Inner,
-    file: FileSource,
-    hit: &Hit,
-    events: &Sender<Result<Event, Error>>,
-) -> Result<Summary, Halt> {
+fn copy(image: &Inner, file: FileSource, hit: &Hit, events: &Producer) -> Result<Summary, Halt> {
     let mut outlet = Outlet::new(image, events, false)?;
     let mut bottom = Bottom::new(Source::File(file));
     outlet.take_all(&mut bottom, |offset| hit.meta.dont_care.dont_care(offset))?;

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use tempfile::NamedTempFile;
 
 use super::{Cache, Hit, Key, Meta, evict, lock};
+use crate::backlog::CopyProgress;
 use crate::chunk_hash::Lane;
 use crate::map::Part;
 use crate::{Cached, RangeKind, Summary};
@@ -26,11 +28,13 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Begins a copy. What goes wrong with it is told at the end: a cache never spoils a flash.
-    pub(crate) fn start(keep: &Keep) -> Keeper {
+    /// Begins a copy and tells how far it is. What goes wrong with it is told at the end: a cache never spoils a flash.
+    pub(crate) fn start(keep: &Keep, progress: CopyProgress) -> Keeper {
         let limit = keep.cache.limit;
-        let lane = temporary(&keep.cache)
-            .and_then(|file| Lane::start("image-cache", move |parts| write(file, limit, &parts)));
+        let lane = temporary(&keep.cache).and_then(|file| {
+            progress.begun(Arc::new(file.as_file().try_clone()?));
+            Lane::start("image-cache", move |parts| write(file, limit, &parts, &progress))
+        });
         Keeper { keep: keep.clone(), lane }
     }
 
@@ -64,18 +68,25 @@ fn temporary(cache: &Cache) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// Writes data at their places; the rest stays a hole. After an error the file is gone at once, to give its room back.
-fn write(file: NamedTempFile, limit: u64, parts: &Receiver<Part>) -> io::Result<NamedTempFile> {
-    let written = write_all(file.as_file(), limit, parts);
+/// Writes data at their places; the rest stays a hole. After an error the file's name is gone at once, and its room as soon as
+/// nobody needs what it has.
+fn write(
+    file: NamedTempFile,
+    limit: u64,
+    parts: &Receiver<Part>,
+    progress: &CopyProgress,
+) -> io::Result<NamedTempFile> {
+    let written = write_all(file.as_file(), limit, parts, progress);
     if let Err(error) = written {
         drop(file);
+        progress.failed();
         parts.iter().for_each(drop); // whoever decodes must not be held up
         return Err(error);
     }
     Ok(file)
 }
 
-fn write_all(file: &File, limit: u64, parts: &Receiver<Part>) -> io::Result<()> {
+fn write_all(file: &File, limit: u64, parts: &Receiver<Part>, progress: &CopyProgress) -> io::Result<()> {
     let (mut offset, mut data) = (0, 0);
     for part in parts {
         let length = part.bytes.len() as u64;
@@ -89,6 +100,7 @@ fn write_all(file: &File, limit: u64, parts: &Receiver<Part>) -> io::Result<()> 
             file.write_all_at(&part.bytes, offset)?;
         }
         offset += length;
+        progress.written(offset);
     }
     file.set_len(offset)
 }

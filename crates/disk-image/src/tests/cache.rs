@@ -305,3 +305,40 @@ async fn a_copy_remembers_what_need_not_be_written() {
     assert_eq!(first.summary.ranges, second.summary.ranges);
     assert!(second.summary.ranges.iter().any(|range| range.kind == RangeKind::DontCare));
 }
+
+/// Data of so many MiB, all of it different.
+fn long(mib: usize) -> Vec<u8> {
+    (0..mib << 17)
+        .flat_map(|word| (word as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
+        .collect()
+}
+
+#[tokio::test]
+async fn an_image_is_decoded_and_kept_while_nobody_takes_its_pieces_yet() {
+    let (place, disk) = (Place::new(), long(40));
+    let source = place.file("os", &encode(Format::Zstd, &disk)).await;
+    let image = Image::open(&source, place.options()).await.unwrap();
+    let decoding = image.decode();
+    within(async {
+        while !image.is_cached() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert_eq!(place.content(), ["img", "json"]);
+    // Evicted or not, it can be taken.
+    std::fs::remove_dir_all(place.cache()).unwrap();
+    let decoded = take_all(image.format(), decoding).await.unwrap();
+    assert!(decoded.bytes() == disk);
+    assert_eq!((decoded.summary.cached, decoded.summary.decoded_sha256), (Cached::Kept, Digest::of(&disk)));
+}
+
+#[tokio::test]
+async fn a_copy_that_outgrows_its_room_ends_and_the_image_does_not() {
+    let (place, disk) = (Place { limit: 20 << 20, ..Place::new() }, long(40));
+    let source = place.file("os", &encode(Format::Zstd, &disk)).await;
+    let decoded = decode(&source, place.options()).await.unwrap();
+    assert!(decoded.bytes() == disk);
+    assert!(matches!(decoded.summary.cached, Cached::Failed(_)), "{:?}", decoded.summary.cached);
+    assert_eq!(place.content(), Vec::<String>::new());
+}

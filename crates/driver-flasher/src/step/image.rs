@@ -2,7 +2,7 @@
 
 mod registry;
 
-use disk_image::{Cache, Cached, Checked, Image, Secret, SourceOptions, Summary};
+use disk_image::{Cache, Cached, Checked, Decoding, Image, Secret, SourceOptions, Summary};
 use flasher_core::source::{BlockMapChoice, CacheChoice};
 use flasher_core::{Class, Error, Event, FlashJob, Result, Step};
 
@@ -15,6 +15,20 @@ pub(crate) struct Piece {
     pub(crate) image: Image,
     /// Label of a partition; none means the whole device.
     pub(crate) partition: Option<String>,
+    /// Its decoding, when that has begun.
+    begun: Option<Decoding>,
+}
+
+impl Piece {
+    /// Begins to decode, so that much is ready when the board is. A failure is told when the pieces are taken.
+    pub(crate) fn begin(&mut self) {
+        self.begun = Some(self.image.decode());
+    }
+
+    /// The decoding, from its beginning.
+    pub(crate) fn decoding(&mut self) -> Decoding {
+        self.begun.take().unwrap_or_else(|| self.image.decode())
+    }
 }
 
 /// Opens every image of the job, in its order.
@@ -28,7 +42,7 @@ pub(crate) async fn open(session: Session<'_>) -> Result<Vec<Piece>> {
     let mut pieces = Vec::new();
     for (index, (partition, source)) in std::iter::once(first).chain(also).enumerate() {
         session.run.select(index);
-        pieces.push(Piece { image: open_one(session, source).await?, partition });
+        pieces.push(Piece { image: open_one(session, source).await?, partition, begun: None });
     }
     session.run.select(0);
     Ok(pieces)

@@ -32,7 +32,7 @@ fn check_expectation(session: Session<'_>) -> Result<()> {
 /// # Errors
 /// When it has none, which would be a bug.
 pub(crate) fn describe(resolved: &Resolved, pieces: &[Piece], warnings: Vec<String>) -> Result<Plan> {
-    let (Piece { image, partition }, also) =
+    let (Piece { image, partition, .. }, also) =
         pieces.split_first().ok_or_else(|| Error::new(Class::Internal, "the job has no image"))?;
     Ok(Plan {
         image: image.label().to_owned(),

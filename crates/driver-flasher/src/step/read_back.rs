@@ -5,7 +5,6 @@ pub(super) mod intake;
 pub(super) mod network;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use disk_image::{Digest, Range};
 use flasher_core::Result;
@@ -82,9 +81,12 @@ async fn over_network(
         if indices.is_empty() || !guest.sends || session.flasher.config.read_back == ReadBack::Board {
             break;
         }
-        let (portion, begun) = (Wanted { indices, ..wanted }, Instant::now());
-        match network::digests(session, target, portion, guest).await? {
-            Sent::All(digests) => read.extend(digests),
+        let portion = Wanted { indices, ..wanted };
+        let within = match network::digests(session, target, portion, guest).await? {
+            Sent::All(hashed) => {
+                read.extend(hashed.digests);
+                hashed.within
+            }
             Sent::Not(what, why) => {
                 session.run.note(format!(
                     "the board does not send what it reads, so it hashes itself: {what}: {why}"
@@ -92,9 +94,9 @@ async fn over_network(
                 guest.sends = false;
                 break;
             }
-        }
+        };
         by(session, "exporter");
-        let pace = portion.length() as f64 / begun.elapsed().as_secs_f64();
+        let pace = portion.length() as f64 / within.as_secs_f64();
         if !left.is_empty() && board_is_faster(session, pace, guest).await? {
             guest.sends = false;
         }

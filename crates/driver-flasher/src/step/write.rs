@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use disk_image::{BLOCK, Image, Piece, Range, RangeKind, Summary};
+use disk_image::{BLOCK, Decoding, Image, Piece, Range, RangeKind, Summary};
 use flasher_core::driver::ContentStream;
 use flasher_core::flash::{self, RangeFacts, Wire};
 use flasher_core::{Class, Content, Error, Event, Result, Step};
@@ -52,16 +52,22 @@ pub(crate) struct Written {
 pub(crate) async fn all(
     session: Session<'_>,
     resolved: &Resolved,
-    image: &Image,
+    piece: &mut image::Piece,
     target: &Target,
     guest: &mut Guest,
 ) -> Result<Written> {
     let wipe = !resolved.bundle.manifest().spec.medium_holds_bootloader;
     let made = match session.job.direct {
-        true => direct::all(session, image, target, wipe, guest).await?,
+        true => direct::all(session, &piece.image, target, wipe, guest).await?,
         false => {
-            guest.wire = wire::choose(session, image, guest).await?;
-            send(session, plan(image, target, wipe, None), target, guest).await?
+            guest.wire = wire::choose(session, &piece.image, guest).await?;
+            let total = piece.image.decoded_length();
+            let mut decoding = piece.decoding();
+            // Found while the board booted: then the old system can stay.
+            if let Some(error) = decoding.failure() {
+                return Err(trouble::image(error));
+            }
+            send(session, plan(decoding, total, target, wipe), target, guest).await?
         }
     };
     image::record(session, &made.summary);
@@ -83,7 +89,8 @@ pub(crate) async fn again(
     guest: &mut Guest,
 ) -> Result<()> {
     // What differs may differ because the device broke its promise.
-    let plan = Plan { fill: true, ..plan(image, target, false, Some(ranges)) };
+    let all = plan(image.decode(), image.decoded_length(), target, false);
+    let plan = Plan { fill: true, only: Some(ranges), ..all };
     let made = send(session, plan, target, guest).await?;
     if made.summary.decoded_sha256 == written.summary.decoded_sha256 {
         return Ok(());
@@ -112,7 +119,9 @@ fn facts(range: &Range) -> RangeFacts {
 
 /// What goes into a stream.
 struct Plan {
-    image: Image,
+    decoding: Decoding,
+    /// Length of the image, if it is known.
+    total: Option<u64>,
     device: String,
     size: u64,
     wipe: bool,
@@ -123,9 +132,9 @@ struct Plan {
     ahead: Arc<Ahead>,
 }
 
-fn plan(image: &Image, target: &Target, wipe: bool, only: Option<Vec<Range>>) -> Plan {
-    let (image, device, size) = (image.clone(), target.device.clone(), target.size);
-    Plan { image, device, size, wipe, only, fill: false, ahead: Arc::default() }
+fn plan(decoding: Decoding, total: Option<u64>, target: &Target, wipe: bool) -> Plan {
+    let (device, size) = (target.device.clone(), target.size);
+    Plan { decoding, total, device, size, wipe, only: None, fill: false, ahead: Arc::default() }
 }
 
 /// What went into a stream.
@@ -150,7 +159,7 @@ type Outlet = mpsc::Sender<io::Result<Bytes>>;
 async fn send(session: Session<'_>, plan: Plan, target: &Target, guest: &mut Guest) -> Result<Made> {
     let (outlet, inlet) = mpsc::channel(WAITING);
     let inlet = plan.ahead.pack(guest.wire, inlet);
-    let (total, ahead) = (plan.image.decoded_length(), Arc::clone(&plan.ahead));
+    let (total, ahead) = (plan.total, Arc::clone(&plan.ahead));
     let told = AtomicU64::new(0);
     let report = move |session: Session<'_>, delivered| {
         let done = ahead.done(delivered);
@@ -273,8 +282,8 @@ fn stream_once(inlet: Inlet) -> Content {
 }
 
 /// Decodes into the stream. A failure is told to both sides: the board's download breaks, and the step learns why.
-async fn produce(plan: Plan, outlet: Outlet) -> Result<Made> {
-    let outcome = frame(&plan, &outlet).await;
+async fn produce(mut plan: Plan, outlet: Outlet) -> Result<Made> {
+    let outcome = frame(&mut plan, &outlet).await;
     if let Err(error) = &outcome {
         // Nobody listening any more is the step's own end.
         outlet.send(Err(io::Error::other(error.to_string()))).await.ok();
@@ -282,11 +291,10 @@ async fn produce(plan: Plan, outlet: Outlet) -> Result<Made> {
     outcome
 }
 
-async fn frame(plan: &Plan, outlet: &Outlet) -> Result<Made> {
+async fn frame(plan: &mut Plan, outlet: &Outlet) -> Result<Made> {
     let mut frames = if plan.fill { Frames::filling() } else { Frames::default() };
     let mut first = BytesMut::new();
-    let mut decoding = plan.image.decode();
-    while let Some(piece) = decoding.next().await.map_err(trouble::image)? {
+    while let Some(piece) = plan.decoding.next().await.map_err(trouble::image)? {
         must_fit(piece.offset() + piece.length(), plan.size, &plan.device)?;
         if plan.wipe && piece.offset() == 0 {
             emit(plan, outlet, wipe(piece.length().min(BLOCK))).await?;
@@ -297,7 +305,7 @@ async fn frame(plan: &Plan, outlet: &Outlet) -> Result<Made> {
         }
         plan.ahead.decoded(end);
     }
-    let summary = decoding.summary().cloned();
+    let summary = plan.decoding.summary().cloned();
     let summary = summary.ok_or_else(|| Error::new(Class::Internal, "the image ended without a summary"))?;
     emit(plan, outlet, frames.finish()).await?;
     Ok(Made { summary, first: first.freeze(), data: frames.data, zeros: frames.zeros })

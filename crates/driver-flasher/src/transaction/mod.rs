@@ -161,12 +161,15 @@ async fn one(session: Session<'_>, attempt: u32, attempts: u32) -> Result<Vec<Pr
 async fn write(session: Session<'_>) -> Result<Vec<Proof>> {
     let run = session.run;
     let resolved = run.step(Step::Resolve, resolve::run(session)).await?;
-    let pieces = run.step(Step::Image, image::open(session)).await?;
+    let mut pieces = run.step(Step::Image, image::open(session)).await?;
     run.step(Step::Plan, async { plan::run(session, &resolved) }).await?;
+    if let Some(first) = pieces.first_mut().filter(|_| !session.job.direct) {
+        first.begin();
+    }
     let mut guest = boot(session, &resolved).await?;
     let targets = run.step(Step::Target, target::check(session, &resolved, &pieces, &mut guest)).await?;
     let mut proofs = Vec::new();
-    for (index, (piece, target)) in pieces.iter().zip(&targets).enumerate() {
+    for (index, (piece, target)) in pieces.iter_mut().zip(&targets).enumerate() {
         run.select(index);
         let proof = put(session, &resolved, piece, target, &mut guest).await;
         proofs.push(proof.map_err(|error| about(piece, error))?);
@@ -189,16 +192,16 @@ async fn boot(session: Session<'_>, resolved: &Resolved) -> Result<Guest> {
 async fn put(
     session: Session<'_>,
     resolved: &Resolved,
-    piece: &Piece,
+    piece: &mut Piece,
     target: &Target,
     guest: &mut Guest,
 ) -> Result<Proof> {
-    let (run, image) = (session.run, &piece.image);
+    let run = session.run;
     if let Some(label) = &piece.partition {
-        run.note(format!("{} goes to the partition `{label}`, {}", image.label(), target.device));
+        run.note(format!("{} goes to the partition `{label}`, {}", piece.image.label(), target.device));
     }
-    let written = run.step(Step::Write, write::all(session, resolved, image, target, guest)).await?;
-    let checked = run.step(Step::Verify, verify::all(session, image, target, &written, guest)).await?;
+    let written = run.step(Step::Write, write::all(session, resolved, piece, target, guest)).await?;
+    let checked = run.step(Step::Verify, verify::all(session, &piece.image, target, &written, guest)).await?;
     run.step(Step::Commit, commit::first_block(session, target, written, checked, guest)).await
 }
 

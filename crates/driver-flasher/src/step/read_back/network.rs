@@ -4,9 +4,8 @@
 
 use std::time::Duration;
 
-use disk_image::Digest;
+use disk_image::{Digest, RangeHash};
 use flasher_core::{Class, Content, Error, Event, Progress, Result, Step, Upload};
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::intake::{Incoming, intake};
@@ -39,13 +38,22 @@ pub(in crate::step) enum Broken {
     Ours(Error),
 }
 
+/// What came, hashed.
+#[derive(Debug)]
+pub(super) struct Hashed {
+    /// Each wanted range's digest.
+    pub(super) digests: Vec<(usize, Digest)>,
+    /// From the first bytes to the last: what a board does before it sends says nothing of the network.
+    pub(super) within: Duration,
+}
+
 /// Digests of the wanted ranges.
 pub(super) async fn digests(
     session: Session<'_>,
     target: &Target,
     wanted: Wanted<'_>,
     guest: &mut Guest,
-) -> Result<Sent<Vec<(usize, Digest)>>> {
+) -> Result<Sent<Hashed>> {
     let lengths = wanted.indices.iter().map(|index| (*index, wanted.ranges[*index].length)).collect();
     let progress = session.run.progress();
     let hash = move |incoming| hash(incoming, lengths, progress.as_ref()).map_err(Broken::Bytes);
@@ -161,25 +169,27 @@ fn hash(
     mut incoming: Incoming,
     lengths: Vec<(usize, u64)>,
     progress: &dyn Progress,
-) -> std::result::Result<Vec<(usize, Digest)>, String> {
+) -> std::result::Result<Hashed, String> {
     let total = Some(lengths.iter().map(|(_, length)| length).sum());
     let (mut piece, mut done, mut digests) = (bytes::Bytes::new(), 0, Vec::new());
+    let (mut hash, mut begun) = (RangeHash::default(), None);
     for (index, length) in lengths {
-        let (mut hasher, mut left) = (Sha256::new(), length);
+        let mut left = length;
         while left > 0 {
             if piece.is_empty() {
                 piece = incoming.next()?.ok_or("the bytes ended before their ranges did")?;
+                begun.get_or_insert_with(Instant::now);
             }
             let part = piece.split_to(piece.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
-            hasher.update(&part);
+            hash.update(&part);
             left -= part.len() as u64;
         }
         done += length;
-        digests.push((index, <[u8; 32]>::from(hasher.finalize()).into()));
+        digests.push((index, hash.finish()));
         progress.report(Event::Advanced { step: Step::Verify, done, total });
     }
     match piece.is_empty() && incoming.next()?.is_none() {
-        true => Ok(digests),
+        true => Ok(Hashed { digests, within: begun.map_or(Duration::ZERO, |begun| begun.elapsed()) }),
         false => Err("more bytes came than were asked for".to_owned()),
     }
 }
@@ -212,7 +222,7 @@ mod tests {
             sink.send(Bytes::from_static(piece.as_bytes())).await.unwrap();
         }
         drop(sink);
-        Ok(hashing.await.unwrap()?.into_iter().map(|(_, digest)| digest).collect())
+        Ok(hashing.await.unwrap()?.digests.into_iter().map(|(_, digest)| digest).collect())
     }
 
     #[tokio::test]

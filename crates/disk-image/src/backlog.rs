@@ -1,0 +1,417 @@
+//! Pieces that are decoded and not taken yet, so that decoding runs ahead of a board that boots or writes slowly: some are held
+//! in memory, the others are read again from the copy that is being kept in the cache.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::{Error, Piece, Summary};
+
+/// Bytes of pieces held in memory, at most. Less would do for speed; without a copy it is all that decoding runs ahead.
+const HELD: u64 = 16 * 1024 * 1024;
+
+/// What the decoding thread says.
+pub(crate) enum Event {
+    Piece(Piece),
+    End(Summary),
+}
+
+/// A new backlog: where pieces go, and where they come out.
+pub(crate) fn backlog() -> (Producer, Consumer) {
+    let shared = Arc::new(Shared::default());
+    (Producer(Arc::clone(&shared)), Consumer(shared))
+}
+
+/// The decoding thread's end. Dropping it ends the pieces.
+pub(crate) struct Producer(Arc<Shared>);
+
+/// The end of whoever wants the pieces. Dropping it tells the decoding thread to stop.
+#[derive(Debug)]
+pub(crate) struct Consumer(Arc<Shared>);
+
+/// Tells how far the copy has come.
+#[derive(Clone)]
+pub(crate) struct CopyProgress(Arc<Shared>);
+
+/// Nobody wants the pieces any more.
+pub(crate) struct Closed;
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Told to the producer: there may be room.
+    room: Condvar,
+    /// Told to the consumer: there is something.
+    news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Waiting>,
+    /// So many of the first ones hold no bytes: they are in the copy only, or have none.
+    copied: usize,
+    /// Bytes that the others hold.
+    held: u64,
+    copy: Option<Copy>,
+    end: Option<Result<Summary, Error>>,
+    /// The producer has gone.
+    ended: bool,
+    /// The consumer has gone.
+    closed: bool,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Held(Piece),
+    Copied { offset: u64, length: u64 },
+}
+
+/// The image as it is being kept.
+#[derive(Debug)]
+struct Copy {
+    file: Arc<File>,
+    /// The file has the image's data up to here.
+    written: u64,
+    /// Nothing more will be written.
+    failed: bool,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Producer {
+    /// Hands a piece over; waits while too many bytes are held.
+    pub(crate) fn push(&self, piece: Piece) -> Result<(), Closed> {
+        let mut state = self.0.state();
+        while !state.closed && !state.has_room_for(memory(&piece)) {
+            if !state.lean_on_copy() {
+                state = self.0.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+        if state.closed {
+            return Err(Closed);
+        }
+        state.held += memory(&piece);
+        state.waiting.push_back(Waiting::Held(piece));
+        drop(state);
+        self.0.news.notify_one();
+        Ok(())
+    }
+
+    /// Whether nobody wants pieces any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.state().closed
+    }
+
+    /// Says how it all ended.
+    pub(crate) fn finish(&self, end: Result<Summary, Error>) {
+        self.0.state().end = Some(end);
+    }
+
+    /// For whoever makes a copy.
+    pub(crate) fn copy_progress(&self) -> CopyProgress {
+        CopyProgress(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.0.state().ended = true;
+        self.0.news.notify_one();
+    }
+}
+
+impl CopyProgress {
+    /// A copy is begun, in this file.
+    pub(crate) fn begun(&self, file: Arc<File>) {
+        self.0.state().copy = Some(Copy { file, written: 0, failed: false });
+    }
+
+    /// Everything up to here is in the file.
+    pub(crate) fn written(&self, end: u64) {
+        if let Some(copy) = &mut self.0.state().copy {
+            copy.written = end;
+        }
+        self.0.room.notify_one();
+    }
+
+    /// Nothing more will be written.
+    pub(crate) fn failed(&self) {
+        let mut state = self.0.state();
+        if let Some(copy) = &mut state.copy {
+            copy.failed = true;
+        }
+        state.let_go_of_a_failed_copy();
+    }
+}
+
+impl Consumer {
+    /// The next piece or the end; `None` when the producer died. May be cancelled without loss.
+    ///
+    /// # Errors
+    ///
+    /// The producer's own, and why the copy cannot be read, which is this machine's failure.
+    pub(crate) async fn next(&mut self) -> Result<Option<Result<Event, Error>>, io::Error> {
+        loop {
+            match self.look() {
+                Seen::Event(event) => return Ok(Some(event)),
+                Seen::Copied { offset, length, file } => {
+                    // It waits in its place until it is read, should this be cancelled.
+                    let bytes = read(file, offset, length).await?;
+                    self.0.state().take();
+                    return Ok(Some(Ok(Event::Piece(Piece::Data { offset, bytes }))));
+                }
+                Seen::Dead => return Ok(None),
+                Seen::Nothing => self.0.news.notified().await,
+            }
+        }
+    }
+
+    /// Why decoding failed, when it has already; then nothing is left.
+    pub(crate) fn failure(&mut self) -> Option<Error> {
+        let mut state = self.0.state();
+        let error = state.end.take_if(|end| end.is_err())?.err()?;
+        *state = State { ended: true, ..State::default() };
+        Some(error)
+    }
+
+    /// Takes what is first, unless it must be read from the copy.
+    fn look(&self) -> Seen {
+        let mut state = self.0.state();
+        match (state.waiting.front(), &state.copy) {
+            (Some(Waiting::Copied { offset, length }), Some(copy)) => {
+                Seen::Copied { offset: *offset, length: *length, file: Arc::clone(&copy.file) }
+            }
+            (Some(_), _) => {
+                let piece = state.take();
+                drop(state);
+                self.0.room.notify_one();
+                piece.map_or(Seen::Dead, |piece| Seen::Event(Ok(Event::Piece(piece))))
+            }
+            (None, _) if !state.ended => Seen::Nothing,
+            (None, _) => match state.end.take() {
+                Some(end) => Seen::Event(end.map(Event::End)),
+                None => Seen::Dead,
+            },
+        }
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        *self.0.state() = State { closed: true, ..State::default() };
+        self.0.room.notify_one();
+    }
+}
+
+/// What the consumer finds.
+enum Seen {
+    Event(Result<Event, Error>),
+    Copied { offset: u64, length: u64, file: Arc<File> },
+    Nothing,
+    Dead,
+}
+
+impl State {
+    fn has_room_for(&self, more: u64) -> bool {
+        self.held == 0 || self.held + more <= HELD
+    }
+
+    /// Lets go of the first piece that is held, if the copy has it.
+    fn lean_on_copy(&mut self) -> bool {
+        let Some(copy) = self.copy.as_ref().filter(|copy| !copy.failed) else { return false };
+        let Some(first) = self.waiting.get_mut(self.copied) else { return false };
+        if let Waiting::Held(piece @ Piece::Data { .. }) = first {
+            let (offset, length) = (piece.offset(), piece.length());
+            if offset + length > copy.written {
+                return false;
+            }
+            *first = Waiting::Copied { offset, length };
+            self.held -= length;
+        }
+        self.copied += 1;
+        true
+    }
+
+    /// Takes the first one out; gives it if it is held.
+    fn take(&mut self) -> Option<Piece> {
+        let first = self.waiting.pop_front();
+        self.copied = self.copied.saturating_sub(1);
+        self.let_go_of_a_failed_copy();
+        match first? {
+            Waiting::Held(piece) => {
+                self.held -= memory(&piece);
+                Some(piece)
+            }
+            Waiting::Copied { .. } => None,
+        }
+    }
+
+    /// What failed is without a name already; closing it gives its room back.
+    fn let_go_of_a_failed_copy(&mut self) {
+        if self.copied == 0 {
+            self.copy.take_if(|copy| copy.failed);
+        }
+    }
+}
+
+/// Bytes of memory a piece holds.
+fn memory(piece: &Piece) -> u64 {
+    match piece {
+        Piece::Data { bytes, .. } => bytes.len() as u64,
+        Piece::Zero { .. } | Piece::DontCare { .. } => 0,
+    }
+}
+
+async fn read(file: Arc<File>, offset: u64, length: u64) -> io::Result<Bytes> {
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        file.read_exact_at(&mut bytes, offset).map(|()| bytes.into())
+    });
+    reading.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// What the copy does while pieces come.
+    #[derive(Clone, Copy, Debug)]
+    enum Copying {
+        None,
+        /// It is as many pieces behind.
+        Behind(u64),
+        /// It fails when so many pieces came.
+        FailsAfter(u64),
+    }
+
+    fn piece(number: u64) -> Piece {
+        let offset = number * MIB;
+        match number % 8 {
+            7 => Piece::Zero { offset, length: MIB },
+            _ => Piece::Data { offset, bytes: vec![number as u8; MIB as usize].into() },
+        }
+    }
+
+    /// Hands `count` pieces over as fast as it is let.
+    fn produce(producer: &Producer, copying: Copying, count: u64) {
+        let (progress, file) = (producer.copy_progress(), Arc::new(tempfile::tempfile().unwrap()));
+        if !matches!(copying, Copying::None) {
+            progress.begun(Arc::clone(&file));
+        }
+        for number in 0..count {
+            let copied = match copying {
+                Copying::None => None,
+                Copying::Behind(pieces) => number.checked_sub(pieces),
+                Copying::FailsAfter(end) => (number < end).then_some(number),
+            };
+            if let Some(number) = copied {
+                if let Piece::Data { offset, bytes } = piece(number) {
+                    file.write_all_at(&bytes, offset).unwrap();
+                }
+                progress.written((number + 1) * MIB);
+            } else if matches!(copying, Copying::FailsAfter(end) if end == number) {
+                progress.failed();
+            }
+            assert!(producer.push(piece(number)).is_ok());
+            assert!(producer.0.state().held <= HELD, "piece {number}, {copying:?}");
+        }
+        producer.finish(Err(Error::Ended { label: "the end".into() }));
+    }
+
+    async fn consume(mut consumer: Consumer, count: u64) {
+        for number in 0..count {
+            let Ok(Some(Ok(Event::Piece(found)))) = consumer.next().await else {
+                panic!("no piece {number}")
+            };
+            assert_eq!(found, piece(number));
+        }
+        assert!(matches!(consumer.next().await, Ok(Some(Err(Error::Ended { .. })))));
+        assert!(matches!(consumer.next().await, Ok(None)));
+    }
+
+    #[tokio::test]
+    async fn with_a_copy_nobody_needs_to_take_anything() {
+        for behind in [0, 1, 3, 12] {
+            let (producer, consumer) = backlog();
+            let count = 80;
+            tokio::task::spawn_blocking(move || produce(&producer, Copying::Behind(behind), count))
+                .await
+                .unwrap();
+            consume(consumer, count).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn without_one_or_when_it_fails_pieces_wait_in_memory() {
+        for copying in [Copying::None, Copying::FailsAfter(0), Copying::FailsAfter(40)] {
+            let (producer, consumer) = backlog();
+            let producing = tokio::task::spawn_blocking(move || produce(&producer, copying, 80));
+            consume(consumer, 80).await;
+            producing.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_known_before_the_pieces_are_taken() {
+        let (producer, mut consumer) = backlog();
+        assert!(consumer.failure().is_none());
+        tokio::task::spawn_blocking(move || produce(&producer, Copying::Behind(0), 40)).await.unwrap();
+        assert!(matches!(consumer.failure(), Some(Error::Ended { .. })));
+        assert!(consumer.failure().is_none());
+        assert!(matches!(consumer.next().await, Ok(None)));
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_was_asked_for_in_vain_is_not_lost() {
+        let (producer, mut consumer) = backlog();
+        assert!(consumer.next().now_or_never().is_none());
+        let producing = tokio::task::spawn_blocking(move || produce(&producer, Copying::Behind(0), 40)).await;
+        producing.unwrap();
+        // The first one is read from the copy, on another thread.
+        assert!(consumer.next().now_or_never().is_none());
+        consume(consumer, 40).await;
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_room_learns_that_nobody_wants_pieces() {
+        let (producer, consumer) = backlog();
+        let producing = tokio::task::spawn_blocking(move || {
+            let pushed = (0..80).take_while(|number| producer.push(piece(*number)).is_ok()).count();
+            (pushed, producer.is_closed())
+        });
+        // 14 of the first 16 hold bytes, and so do the two behind them.
+        while consumer.0.state().waiting.len() < 18 {
+            tokio::task::yield_now().await;
+        }
+        drop(consumer);
+        assert_eq!(producing.await.unwrap(), (18, true));
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_cannot_be_read_is_an_error() {
+        let (producer, mut consumer) = backlog();
+        tokio::task::spawn_blocking(move || {
+            let progress = producer.copy_progress();
+            progress.begun(Arc::new(tempfile::tempfile().unwrap()));
+            progress.written(80 * MIB);
+            (0..40).for_each(|number| assert!(producer.push(piece(number)).is_ok()));
+        })
+        .await
+        .unwrap();
+        let error = consumer.next().await.err().map(|error| error.kind());
+        assert_eq!(error, Some(io::ErrorKind::UnexpectedEof));
+    }
+}
