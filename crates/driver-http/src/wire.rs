@@ -15,11 +15,12 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use rustix::io::Errno;
+use rustix::net::sockopt::set_tcp_cork;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Longest span handed over at once, bytes.
-pub(crate) const SPAN: usize = 1024 * 1024;
+pub(crate) const SPAN: usize = 2 * 1024 * 1024;
 /// Read at once where the kernel does not send by itself, bytes.
 const COPIED: usize = 64 * 1024;
 
@@ -85,11 +86,14 @@ impl Spans {
     fn send_some(&self, socket: &TcpStream) -> io::Result<usize> {
         let mut state = self.state();
         let Some(span) = state.queue.front_mut() else { return Ok(0) };
+        // No half full packets in the middle of a span (tcp(7), TCP_CORK). A socket that does not know it sends all the same.
+        let _ = set_tcp_cork(socket, true);
         let sent = span.send(socket)?;
         if span.left == 0 {
             state.queue.pop_front();
         }
         if state.queue.is_empty() {
+            let _ = set_tcp_cork(socket, false);
             state.waiting.take().into_iter().for_each(Waker::wake);
         }
         Ok(sent)
