@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use crate::{Error, Piece, Summary};
 
-/// Bytes of pieces held in memory, at most. Less would do for speed; without a copy it is all that decoding runs ahead.
-const HELD: u64 = 16 * 1024 * 1024;
+/// Bytes of pieces held in memory, at most. Without a copy it is all that decoding runs ahead.
+const HELD: u64 = 4 * 1024 * 1024;
 
 /// What the decoding thread says.
 pub(crate) enum Event {
@@ -331,8 +331,8 @@ mod tests {
         producer.finish(Err(Error::Ended { label: "the end".into() }));
     }
 
-    async fn consume(mut consumer: Consumer, count: u64) {
-        for number in 0..count {
+    async fn consume(mut consumer: Consumer, numbers: std::ops::Range<u64>) {
+        for number in numbers {
             let Ok(Some(Ok(Event::Piece(found)))) = consumer.next().await else {
                 panic!("no piece {number}")
             };
@@ -344,13 +344,13 @@ mod tests {
 
     #[tokio::test]
     async fn with_a_copy_nobody_needs_to_take_anything() {
-        for behind in [0, 1, 3, 12] {
+        for behind in [0, 1, 3] {
             let (producer, consumer) = backlog();
             let count = 80;
             tokio::task::spawn_blocking(move || produce(&producer, Copying::Behind(behind), count))
                 .await
                 .unwrap();
-            consume(consumer, count).await;
+            consume(consumer, 0..count).await;
         }
     }
 
@@ -359,7 +359,7 @@ mod tests {
         for copying in [Copying::None, Copying::FailsAfter(0), Copying::FailsAfter(40)] {
             let (producer, consumer) = backlog();
             let producing = tokio::task::spawn_blocking(move || produce(&producer, copying, 80));
-            consume(consumer, 80).await;
+            consume(consumer, 0..80).await;
             producing.await.unwrap();
         }
     }
@@ -380,9 +380,9 @@ mod tests {
         assert!(consumer.next().now_or_never().is_none());
         let producing = tokio::task::spawn_blocking(move || produce(&producer, Copying::Behind(0), 40)).await;
         producing.unwrap();
-        // The first one is read from the copy, on another thread.
-        assert!(consumer.next().now_or_never().is_none());
-        consume(consumer, 40).await;
+        // The first one is read from the copy on another thread, which is seldom as quick as this one.
+        let taken = consumer.next().now_or_never().is_some();
+        consume(consumer, u64::from(taken)..40).await;
     }
 
     #[tokio::test]
@@ -392,12 +392,11 @@ mod tests {
             let pushed = (0..80).take_while(|number| producer.push(piece(*number)).is_ok()).count();
             (pushed, producer.is_closed())
         });
-        // 14 of the first 16 hold bytes, and so do the two behind them.
-        while consumer.0.state().waiting.len() < 18 {
+        while consumer.0.state().held < HELD {
             tokio::task::yield_now().await;
         }
         drop(consumer);
-        assert_eq!(producing.await.unwrap(), (18, true));
+        assert_eq!(producing.await.unwrap(), (4, true));
     }
 
     #[tokio::test]

@@ -33,7 +33,7 @@ use crate::transaction::Session;
 use crate::{trouble, wire};
 
 /// Pieces of the stream waiting for the network, at most.
-const WAITING: usize = 48;
+const WAITING: usize = 16;
 /// Largest piece handed to the network at once, bytes.
 const HANDED: usize = 256 * 1024;
 /// How often progress is looked at.
