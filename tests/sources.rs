@@ -1,5 +1,7 @@
 //! Images that know what they do not care about, and images that were flashed before.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use disk_image::Digest;
@@ -112,6 +114,48 @@ async fn the_second_board_gets_the_image_out_of_the_cache() {
         assert_eq!(receipt.image.source_sha256, Some(Digest::of(&std::fs::read(&file).unwrap()).to_string()));
         assert_eq!(receipt.image.decoded_sha256, Some(Digest::of(&image).to_string()));
     }
+}
+
+/// Serves `image`, and counts who asks for it.
+fn origin(image: Vec<u8>) -> (String, Arc<AtomicUsize>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/os.img", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let (count, image) = (Arc::clone(&count), image.clone());
+            std::thread::spawn(move || {
+                if !matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
+                    return; // somebody who only wants to know whether there is a server
+                }
+                count.fetch_add(1, Ordering::Relaxed);
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    image.len()
+                );
+                // A client that is gone is the test's own business.
+                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&image));
+            });
+        }
+    });
+    (url, asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_board_that_boots_at_the_second_attempt_only_does_not_fetch_its_image_twice() {
+    let image = sample();
+    let mut asked = Vec::new();
+    for (faults, attempts) in [("", 1), ("reset_on_boot: 1", 2)] {
+        let (lab, (url, count)) = (Lab::new(faults), origin(image.clone()));
+        let (receipt, _) = lab.flash(FlashJob { retries: 1, ..FlashJob::new(url) }).await;
+        assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
+        assert_eq!(receipt.attempts, attempts, "{faults}");
+        assert!(lab.medium()[..image.len()] == image);
+        asked.push(count.load(Ordering::Relaxed));
+    }
+    assert_eq!(asked[0], asked[1], "requests of one attempt, and of two");
 }
 
 #[tokio::test(flavor = "multi_thread")]

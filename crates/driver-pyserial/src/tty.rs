@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::Duration;
 
 use flasher_core::ControlLines;
 use rustix::fs::{Access, FlockOperation, OFlags, access, flock};
@@ -37,6 +38,10 @@ pub(crate) struct Settings {
     pub(crate) keep_dtr: bool,
 }
 
+/// How often, and how long apart, a port that somebody is closing is tried before it counts as in use.
+const CLOSING: u32 = 10;
+const GLANCE: Duration = Duration::from_millis(20);
+
 /// An open device: its bytes, and a handle on its control lines.
 pub(crate) struct Opened {
     pub(crate) stream: SerialStream,
@@ -65,8 +70,19 @@ pub(crate) fn look_whether_free(path: &Path) -> Result<(), PortError> {
     }
 }
 
-/// Opens the device for nobody else. Blocks; must be called where a tokio runtime is entered.
+/// Opens the device for nobody else. One that is in use, but by nobody who can be found, is just being closed: that is waited
+/// for, briefly. Blocks; must be called where a tokio runtime is entered.
 pub(crate) fn open(path: &Path, settings: Settings) -> Result<Opened, PortError> {
+    for _ in 0..CLOSING {
+        match open_now(path, settings) {
+            Err(PortError::Busy { holder: None, .. }) => std::thread::park_timeout(GLANCE),
+            opened => return opened,
+        }
+    }
+    open_now(path, settings)
+}
+
+fn open_now(path: &Path, settings: Settings) -> Result<Opened, PortError> {
     look(path)?;
     // Held until the port is open, so that the line is never closed with HUPCL still set.
     let keeper = settings.keep_dtr.then(|| keep_dtr(path));

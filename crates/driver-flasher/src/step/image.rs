@@ -22,7 +22,12 @@ pub(crate) struct Piece {
 impl Piece {
     /// Begins to decode, so that much is ready when the board is. A failure is told when the pieces are taken.
     pub(crate) fn begin(&mut self) {
-        self.begun = Some(self.image.decode());
+        self.begun.get_or_insert_with(|| self.image.decode());
+    }
+
+    /// Whether it is known not to decode.
+    fn has_failed(&mut self) -> bool {
+        self.begun.as_mut().is_some_and(|decoding| decoding.failure().is_some())
     }
 
     /// The decoding, from its beginning.
@@ -31,8 +36,13 @@ impl Piece {
     }
 }
 
-/// Opens every image of the job, in its order.
+/// Opens every image of the job, in its order, unless an attempt that did not come to use them left them open.
 pub(crate) async fn open(session: Session<'_>) -> Result<Vec<Piece>> {
+    if let Some(mut pieces) = session.run.left_open()
+        && !pieces.iter_mut().any(Piece::has_failed)
+    {
+        return Ok(pieces);
+    }
     check_job(session.job)?;
     if session.job.direct {
         direct::check(session.job)?;

@@ -166,8 +166,18 @@ async fn write(session: Session<'_>) -> Result<Vec<Proof>> {
     if let Some(first) = pieces.first_mut().filter(|_| !session.job.direct) {
         first.begin();
     }
-    let mut guest = boot(session, &resolved).await?;
-    let targets = run.step(Step::Target, target::check(session, &resolved, &pieces, &mut guest)).await?;
+    let ready = async {
+        let mut guest = boot(session, &resolved).await?;
+        let targets = target::check(session, &resolved, &pieces, &mut guest);
+        Ok((run.step(Step::Target, targets).await?, guest))
+    };
+    let (targets, mut guest) = match ready.await {
+        Ok(ready) => ready,
+        Err(error) => {
+            run.leave_open(pieces);
+            return Err(error);
+        }
+    };
     let mut proofs = Vec::new();
     for (index, (piece, target)) in pieces.iter_mut().zip(&targets).enumerate() {
         run.select(index);

@@ -13,6 +13,7 @@ use flasher_core::{Event, FlashJob, Progress, Result, Step};
 
 use crate::evidence::Evidence;
 use crate::staging::Staging;
+use crate::step::image::Piece;
 
 /// Shared by all steps of a job.
 pub(crate) struct Run {
@@ -24,6 +25,7 @@ pub(crate) struct Run {
     pub(crate) token: String,
     pub(crate) evidence: Evidence,
     listener: Arc<Mutex<Listener>>,
+    opened: Mutex<Option<Vec<Piece>>>,
 }
 
 /// Takes each line the board prints while a step is interested.
@@ -81,6 +83,7 @@ impl Run {
             token: token(),
             evidence: Evidence::default(),
             listener: Arc::new(Mutex::new(Box::new(|_| {}))),
+            opened: Mutex::default(),
         }
     }
 
@@ -121,6 +124,16 @@ impl Run {
         state.current = 0;
         state.images.iter_mut().for_each(|image| image.medium = None);
         state.staging = Staging::default();
+    }
+
+    /// Leaves images open for the next attempt: a board that does not boot is no reason to fetch them again.
+    pub(crate) fn leave_open(&self, pieces: Vec<Piece>) {
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(pieces);
+    }
+
+    /// The images that an attempt left open.
+    pub(crate) fn left_open(&self) -> Option<Vec<Piece>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// From now on steps tell of the `index`th image of the job, or of its last.
