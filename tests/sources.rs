@@ -132,7 +132,7 @@ fn origin(image: Vec<u8>) -> (String, Arc<AtomicUsize>) {
                 }
                 count.fetch_add(1, Ordering::Relaxed);
                 let head = format!(
-                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    "HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
                     image.len()
                 );
                 // A client that is gone is the test's own business.
@@ -149,7 +149,9 @@ async fn a_board_that_boots_at_the_second_attempt_only_does_not_fetch_its_image_
     let mut asked = Vec::new();
     for (faults, attempts) in [("", 1), ("reset_on_boot: 1", 2)] {
         let (lab, (url, count)) = (Lab::new(faults), origin(image.clone()));
-        let (receipt, _) = lab.flash(FlashJob { retries: 1, ..FlashJob::new(url) }).await;
+        let cache = Some(CacheChoice { folder: lab.path("cache"), limit: 1 << 30 });
+        let source = SourceChoices { cache, ..SourceChoices::default() };
+        let (receipt, _) = lab.flash(FlashJob { retries: 1, source, ..FlashJob::new(url) }).await;
         assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
         assert_eq!(receipt.attempts, attempts, "{faults}");
         assert!(lab.medium()[..image.len()] == image);

@@ -128,6 +128,13 @@ impl Image {
         self.inner.hit.get().is_some()
     }
 
+    /// Whether a decoding may begin long before its pieces are taken: the source is here, or goes into the cache meanwhile. A
+    /// server would be kept waiting with its answer half sent, and might give up.
+    pub fn can_wait(&self) -> bool {
+        let is_far = matches!(self.inner.origin, Origin::Http(..) | Origin::Given(_));
+        !is_far || self.inner.keep.is_some() || self.is_cached()
+    }
+
     /// The block map in use and how much of the image it vouches for, for messages and receipts.
     pub fn block_map(&self) -> Option<String> {
         self.inner.block_map.as_ref().map(BlockMap::describe)

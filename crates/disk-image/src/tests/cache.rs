@@ -318,6 +318,7 @@ async fn an_image_is_decoded_and_kept_while_nobody_takes_its_pieces_yet() {
     let (place, disk) = (Place::new(), long(40));
     let source = place.file("os", &encode(Format::Zstd, &disk)).await;
     let image = Image::open(&source, place.options()).await.unwrap();
+    assert!(image.can_wait());
     let decoding = image.decode();
     within(async {
         while !image.is_cached() {

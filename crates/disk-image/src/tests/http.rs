@@ -331,3 +331,10 @@ async fn a_dropped_decoding_ends_its_transfer() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_server_is_not_kept_waiting_for_a_board() {
+    let server = Server::start(|_, _| Reply::ok(b"image")).await;
+    let image = Image::open(&server.url("/os.img"), SourceOptions::default()).await.unwrap();
+    assert!(!image.can_wait());
+}

@@ -20,14 +20,17 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    /// Begins to decode, so that much is ready when the board is. A failure is told when the pieces are taken.
+    /// Begins to decode, so that much is ready when the board is, unless that would keep a server waiting. A failure is told
+    /// when the pieces are taken.
     pub(crate) fn begin(&mut self) {
-        self.begun.get_or_insert_with(|| self.image.decode());
+        if self.image.can_wait() {
+            self.begun.get_or_insert_with(|| self.image.decode());
+        }
     }
 
-    /// Whether it is known not to decode.
-    fn has_failed(&mut self) -> bool {
-        self.begun.as_mut().is_some_and(|decoding| decoding.failure().is_some())
+    /// Whether it is being decoded, without a failure so far.
+    fn is_under_way(&mut self) -> bool {
+        self.begun.as_mut().is_some_and(|decoding| decoding.failure().is_none())
     }
 
     /// The decoding, from its beginning.
@@ -36,10 +39,11 @@ impl Piece {
     }
 }
 
-/// Opens every image of the job, in its order, unless an attempt that did not come to use them left them open.
+/// Opens every image of the job, in its order. An attempt that did not come to use them has left them open: when the first is
+/// being decoded, that goes on.
 pub(crate) async fn open(session: Session<'_>) -> Result<Vec<Piece>> {
     if let Some(mut pieces) = session.run.left_open()
-        && !pieces.iter_mut().any(Piece::has_failed)
+        && pieces.first_mut().is_some_and(Piece::is_under_way)
     {
         return Ok(pieces);
     }
