@@ -24,6 +24,8 @@ const STORY: &str = "interop::qemu_u_boot_fetches_a_kernel_over_a_good_line_and_
 const LENGTH: usize = 30 * 1024 * 1024;
 /// No wait for U-Boot is longer.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks at what the server saw.
+const LOOK: Duration = Duration::from_millis(50);
 
 #[test]
 fn qemu_u_boot_fetches_a_kernel_over_a_good_line_and_a_lossy_one() {
@@ -35,12 +37,8 @@ fn qemu_u_boot_fetches_a_kernel_over_a_good_line_and_a_lossy_one() {
         println!("skipped: {why}");
         return;
     }
-    let mut again = Command::new("unshare");
-    again.args(crate::qemu::NAMESPACE).arg(env::current_exe().unwrap()).args([
-        "--exact",
-        STORY,
-        "--nocapture",
-    ]);
+    let mut again = crate::qemu::namespace();
+    again.arg(env::current_exe().unwrap()).args(["--exact", STORY, "--nocapture"]);
     let output = again.env(INSIDE, "1").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
@@ -76,22 +74,26 @@ async fn story() {
         assert!(told.contains("Bytes transferred = 31457280"), "{loss} % loss: {told}");
         let told = uboot.command(&format!("crc32 44000000 {LENGTH:x}")).await;
         assert!(told.contains(&sum), "{loss} % loss: {told}");
-        println!("window 16, {loss} % loss: {}", outcome(&seen));
+        println!("window 16, {loss} % loss: {}", outcome(&seen).await);
     }
     server.close().await.unwrap();
     board.power().close().await.unwrap();
 }
 
-/// What the server saw of the last transfer.
-fn outcome(seen: &Mutex<Vec<Transfer>>) -> String {
-    let last = seen.lock().unwrap().last().cloned().unwrap();
-    match last.state {
-        TransferState::Done { seconds, resends, round_trip, .. } => {
-            let trip = round_trip.unwrap_or_default() * 1e3;
-            format!("{seconds:.2} s, {resends} packets sent again, round trip {trip:.2} ms")
+/// What the server saw of the last transfer. The client has all of it before the server hears of its last block.
+async fn outcome(seen: &Mutex<Vec<Transfer>>) -> String {
+    for _ in 0..PATIENCE.as_millis() / LOOK.as_millis() {
+        let last = seen.lock().unwrap().last().cloned().unwrap();
+        match last.state {
+            TransferState::Done { seconds, resends, round_trip, .. } => {
+                let trip = round_trip.unwrap_or_default() * 1e3;
+                return format!("{seconds:.2} s, {resends} packets sent again, round trip {trip:.2} ms");
+            }
+            TransferState::Begun { .. } => tokio::time::sleep(LOOK).await,
+            state => panic!("{state:?}"),
         }
-        state => panic!("{state:?}"),
     }
+    panic!("the server never saw the end of the transfer: {:?}", seen.lock().unwrap())
 }
 
 async fn serve(folder: &Path) -> (Arc<dyn FileServer>, Arc<Mutex<Vec<Transfer>>>) {

@@ -10,13 +10,14 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use cases::{Case, FAULTS, PROVEN};
 
 /// Names the case to be played inside.
 const CASE: &str = "FLASHER_QEMU_CASE";
-pub(crate) const NAMESPACE: [&str; 5] = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
+const NAMESPACE: [&str; 5] = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
 /// Emulated boards are slow enough one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -59,14 +60,31 @@ fn told(test: &str, cases: &[Case]) {
 }
 
 fn inside(test: &str, case: &Case) -> Result<(), String> {
-    let mut again = Command::new("unshare");
-    again.args(NAMESPACE).arg(env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
+    let mut again = namespace();
+    again.arg(env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
     let output = again.env(CASE, case.name).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     if output.status.success() && text.contains("1 passed") {
         return Ok(());
     }
     Err(format!("{text}\n{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// `unshare` with what a private network namespace takes. In a plain chroot the root is no mount point, and mounts
+/// have to stay as they are.
+pub(crate) fn namespace() -> Command {
+    static UNCHANGED: OnceLock<bool> = OnceLock::new();
+    let plain = || {
+        let mut command = Command::new("unshare");
+        command.args(NAMESPACE);
+        command
+    };
+    let works = || plain().arg("true").output().is_ok_and(|output| output.status.success());
+    let mut command = plain();
+    if *UNCHANGED.get_or_init(|| !works()) {
+        command.args(["--propagation", "unchanged"]);
+    }
+    command
 }
 
 pub(crate) fn run(command: &mut Command) {
@@ -93,9 +111,7 @@ fn missing() -> Option<String> {
 /// What the emulated board itself needs and this machine has not.
 pub(crate) fn missing_board() -> Option<String> {
     let works = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
-    if !works(
-        Command::new("unshare").args(NAMESPACE).args(["ip", "tuntap", "add", "dev", "t0", "mode", "tap"]),
-    ) {
+    if !works(namespace().args(["ip", "tuntap", "add", "dev", "t0", "mode", "tap"])) {
         return Some("no root, no `ip`, or no taps: a private network namespace cannot be made".to_owned());
     }
     let board = board_qemu::Config::default();

@@ -5,6 +5,7 @@ mod deny;
 pub(crate) mod jumpstarter;
 pub(crate) mod packages;
 mod runner;
+mod skips;
 mod suites;
 
 use crate::gpio_guest;

@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -43,8 +44,7 @@ pub(crate) const NEEDS: [host::Need; 3] = [UNSHARE, SETPRIV, IP];
 /// # Errors
 /// When tools are missing, or this machine refuses namespaces.
 pub(crate) async fn run(command: &[OsString], environment: &[(&str, &OsStr)]) -> Result<u8> {
-    let tools = Tools::find()?;
-    tools.try_out().await?;
+    let tools = probe().await?;
     let mut all = tools.command(command);
     all.envs(environment.iter().copied());
     let shares_terminal = is_foreground();
@@ -72,19 +72,53 @@ pub(crate) async fn run(command: &[OsString], environment: &[(&str, &OsStr)]) ->
     }
 }
 
+/// Fails where [`run`] would: tools are missing, or this machine refuses namespaces.
+///
+/// # Errors
+/// Names what is missing, or what `unshare` said.
+pub(crate) async fn check() -> Result<()> {
+    probe().await.map(drop)
+}
+
+/// The tools, in the first way of using them that works here.
+async fn probe() -> Result<Tools> {
+    let mut tools = Tools::find()?;
+    let Err(first) = tools.try_out().await else { return Ok(tools) };
+    tools.propagation = Propagation::Unchanged;
+    if is_mount_point("/proc") && tools.try_out().await.is_ok() { Ok(tools) } else { Err(first) }
+}
+
+/// What `unshare` does with the mounts of the new namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Propagation {
+    /// All become private, from the root on.
+    Private,
+    /// They stay as they are: the root of a plain chroot is no mount point, so it cannot become private. `unshare` makes
+    /// `/proc` private before it mounts another one there, so nothing reaches the machine outside.
+    Unchanged,
+}
+
+fn is_mount_point(path: &str) -> bool {
+    let parent = std::path::Path::new(path).join("..");
+    let device = |path: &std::path::Path| std::fs::metadata(path).map(|it| it.dev()).ok();
+    device(path.as_ref()).zip(device(&parent)).is_some_and(|(own, above)| own != above)
+}
+
 /// Programs of this machine.
 #[derive(Debug)]
 struct Tools {
     unshare: PathBuf,
     setpriv: PathBuf,
     ip: PathBuf,
+    propagation: Propagation,
 }
 
 impl Tools {
     fn find() -> Result<Self> {
         host::require("the sandbox", &NEEDS)?;
         let path = |need: host::Need| host::find(need.name).unwrap_or_else(|| need.name.into());
-        Ok(Self { unshare: path(UNSHARE), setpriv: path(SETPRIV), ip: path(IP) })
+        let propagation = Propagation::Private;
+        Ok(Self { unshare: path(UNSHARE), setpriv: path(SETPRIV), ip: path(IP), propagation })
     }
 
     /// A sandbox with `command` in it.
@@ -95,6 +129,9 @@ impl Tools {
             all.args(["--user", "--map-root-user"]);
         }
         all.args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+        if self.propagation == Propagation::Unchanged {
+            all.args(["--propagation", "unchanged"]);
+        }
         all.args(["sh", "-c", INIT, "flasher sandbox"]).arg(&self.ip).args(command);
         all.env(MARK, "1").kill_on_drop(true);
         all

@@ -3,11 +3,42 @@
 use super::{has_program, succeed, suites};
 use anyhow::{Context, Result, bail};
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const SOURCES: &str = "/etc/apt";
+/// Debian's packages ask this program before they start a service (Debian's README.policy-rc.d); 101 forbids it.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+const FORBID: &str = "#!/bin/sh\nexit 101\n";
+
+/// For as long as it is kept, no package starts a service. A policy that is there already stays in force.
+#[derive(Debug)]
+struct NoServices {
+    made: Option<PathBuf>,
+}
+
+impl NoServices {
+    fn new(policy: &Path) -> Result<Self> {
+        if policy.exists() {
+            return Ok(Self { made: None });
+        }
+        let failed = || format!("cannot write {}", policy.display());
+        fs::write(policy, FORBID).with_context(failed)?;
+        let made = Self { made: Some(policy.to_owned()) };
+        fs::set_permissions(policy, fs::Permissions::from_mode(0o755)).with_context(failed)?;
+        Ok(made)
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        let removed = self.made.take().map_or(Ok(()), fs::remove_file);
+        if let Err(error) = removed {
+            println!("{POLICY} stays, and keeps services from starting: {error}");
+        }
+    }
+}
 
 /// Whether this process is root on a machine that has apt-get.
 pub(super) fn may_install() -> bool {
@@ -20,8 +51,9 @@ pub(super) fn update() -> Result<()> {
     apt_get(&["update"], &[], None)
 }
 
-/// Installs packages, all of them from `suite` when one is given.
+/// Installs packages, all of them from `suite` when one is given. None of their services is started.
 pub(super) fn install(names: &[&str], suite: Option<&str>) -> Result<()> {
+    let _guard = NoServices::new(Path::new(POLICY))?;
     apt_get(&["install", "-y", "--no-install-recommends"], names, suite)
 }
 
@@ -93,4 +125,29 @@ fn apt_get(args: &[&str], names: &[&str], suite: Option<&str>) -> Result<()> {
         command.args(["-t", suite]);
     }
     succeed(command.args(names)).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_forbidden_while_packages_are_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        let policy = folder.path().join("policy-rc.d");
+        let guard = NoServices::new(&policy).unwrap();
+        let asked = Command::new(&policy).args(["snmpd", "start"]).status().unwrap();
+        assert_eq!(asked.code(), Some(101));
+        drop(guard);
+        assert!(!policy.exists());
+    }
+
+    #[test]
+    fn a_policy_that_is_there_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let policy = folder.path().join("policy-rc.d");
+        fs::write(&policy, "mine").unwrap();
+        drop(NoServices::new(&policy).unwrap());
+        assert_eq!(fs::read_to_string(&policy).unwrap(), "mine");
+    }
 }

@@ -3,6 +3,7 @@
 use super::{Outcome, apt, has_program};
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
 /// Packages that are needed together.
@@ -115,10 +116,10 @@ pub(super) fn ensure(root: &Path) -> Result<Outcome> {
         let names = groups.iter().map(|it| it.name).collect::<Vec<_>>().join(", ");
         return Ok(Outcome::Note(format!("all present: {names}")));
     }
-    if apt::may_install() {
-        install(&missing);
-    } else {
+    if !apt::may_install() {
         println!("not root, or no apt-get: nothing is installed");
+    } else if agreed(&missing)? {
+        install(&missing);
     }
     verdict(&self::missing(&groups), std::env::var_os("CI").is_some())
 }
@@ -137,13 +138,31 @@ pub(crate) fn require(names: &[&str]) -> Result<()> {
         let listed = GROUPS.iter().flat_map(|it| it.packages).filter(|it| names.contains(&it.name));
         listed.filter(|it| !it.is_present()).collect::<Vec<_>>()
     };
-    if !missing().is_empty() && apt::may_install() {
+    if !missing().is_empty() && apt::may_install() && agreed(&missing())? {
         install(&missing());
     }
     match &missing()[..] {
         [] => Ok(()),
         missing => bail!("missing: {}; install as root:{}", self::names(missing), install_lines(missing)),
     }
+}
+
+/// Whether these packages may be installed: somebody at a terminal is asked first.
+fn agreed(missing: &[&Package]) -> Result<bool> {
+    let asks = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    if !asks || std::env::var_os("CI").is_some() {
+        return Ok(true);
+    }
+    print!("install with apt-get, without starting their services: {}\n[Y/n] ", names(missing));
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(is_yes(&answer))
+}
+
+/// An empty line is a yes; the end of the input, which has not even a line end, is none.
+fn is_yes(answer: &str) -> bool {
+    !answer.is_empty() && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes")
 }
 
 const fn program(name: &'static str, program: &'static str) -> Package {
@@ -248,6 +267,12 @@ mod tests {
         let note = Outcome::Note("missing: away; tests that need them print `skipped`".to_owned());
         assert_eq!(verdict(&[&AWAY], false).unwrap(), note);
         assert_eq!(verdict(&[], true).unwrap(), Outcome::Note("installed what was missing".to_owned()));
+    }
+
+    #[test]
+    fn only_a_yes_or_an_empty_line_installs() {
+        assert!(["\n", "y\n", "Yes\n"].iter().all(|it| is_yes(it)));
+        assert!(!["", "n\n", "what?\n"].iter().any(|it| is_yes(it)));
     }
 
     #[test]

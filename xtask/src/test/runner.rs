@@ -1,6 +1,6 @@
 //! The step that runs the tests: cargo-nextest when there is one, else `cargo test`.
 
-use super::{Outcome, has_subcommand, shown};
+use super::{Outcome, has_subcommand, shown, skips};
 use crate::workspace::cargo;
 use anyhow::{Context, Result, anyhow, bail};
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
@@ -9,12 +9,14 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 /// Runs every test of the workspace, shows all output as it comes, and keeps the runner's summary lines.
+/// The tests that printed `skipped` are counted and named after them.
 pub(super) fn run(root: &Path) -> Result<Outcome> {
-    let args: &[&str] = if has_subcommand("nextest") {
+    let nextest = has_subcommand("nextest");
+    let args: &[&str] = if nextest {
         &["nextest", "run", "--workspace", "--no-tests=pass"]
     } else {
         // Libraries, programs and test binaries; doc tests are a step of their own.
-        &["test", "--workspace", "--all-targets", "--no-fail-fast"]
+        &["test", "--workspace", "--all-targets", "--no-fail-fast", "--", "--show-output"]
     };
     let mut command = Command::new(cargo());
     command.args(args).current_dir(root);
@@ -22,11 +24,23 @@ pub(super) fn run(root: &Path) -> Result<Outcome> {
         command.env("CARGO_TERM_COLOR", "always");
     }
     println!("$ {}", shown(&command));
-    watched(&mut command)
+    let mut run = watched(&mut command)?;
+    let skipped = if nextest { skips::read(&root.join(skips::REPORT))? } else { run.skipped };
+    run.summary.extend(skips::lines(&skipped));
+    Ok(Outcome::Tests(run.summary))
+}
+
+/// What a run printed, as far as it is kept.
+#[derive(Debug, Default)]
+struct Kept {
+    /// The runner's own summary lines.
+    summary: Vec<String>,
+    /// Why tests were skipped, a reason each.
+    skipped: Vec<String>,
 }
 
 /// Runs a program, passes its streams on line by line and keeps the lines that sum up.
-fn watched(command: &mut Command) -> Result<Outcome> {
+fn watched(command: &mut Command) -> Result<Kept> {
     let shown = shown(command);
     let mut child = command
         .stdout(Stdio::piped())
@@ -37,28 +51,31 @@ fn watched(command: &mut Command) -> Result<Outcome> {
     let errors = thread::spawn(move || pass_on(errors, &mut std::io::stderr()));
     let output = child.stdout.take().context("standard output is piped")?;
     let mut kept = pass_on(output, &mut std::io::stdout())?;
-    kept.extend(errors.join().map_err(|_| anyhow!("reading the output of `{shown}` panicked"))??);
+    let more = errors.join().map_err(|_| anyhow!("reading the output of `{shown}` panicked"))??;
+    kept.summary.extend(more.summary);
+    kept.skipped.extend(more.skipped);
     let status = child.wait().with_context(|| format!("`{shown}` was lost"))?;
     if !status.success() {
         bail!("`{shown}`: {status}");
     }
-    if kept.is_empty() {
+    if kept.summary.is_empty() {
         bail!("`{shown}` ended without a summary: no test ran");
     }
-    Ok(Outcome::Tests(kept))
+    Ok(kept)
 }
 
-/// Copies a stream line by line; returns the lines that sum up.
-fn pass_on(from: impl Read, to: &mut impl Write) -> Result<Vec<String>> {
+/// Copies a stream line by line; returns the lines that sum up or tell of a skipped test.
+fn pass_on(from: impl Read, to: &mut impl Write) -> Result<Kept> {
     let mut from = BufReader::new(from);
-    let (mut kept, mut line) = (Vec::new(), Vec::new());
+    let (mut kept, mut line) = (Kept::default(), Vec::new());
     while from.read_until(b'\n', &mut line)? > 0 {
         to.write_all(&line)?;
         to.flush()?;
         let text = String::from_utf8_lossy(&line);
         if sums_up(&text) {
-            kept.push(text.trim().to_owned());
+            kept.summary.push(text.trim().to_owned());
         }
+        kept.skipped.extend(skips::reason(&text).map(str::to_owned));
         line.clear();
     }
     Ok(kept)
@@ -97,7 +114,9 @@ mod tests {
         let output = b"a \xff\ntest result: ok. 1 passed; 0 failed; 0 ignored;\nno end".as_slice();
         let kept = pass_on(output, &mut seen).unwrap();
         assert_eq!(seen, output);
-        assert_eq!(kept, ["test result: ok. 1 passed; 0 failed; 0 ignored;"]);
+        assert_eq!(kept.summary, ["test result: ok. 1 passed; 0 failed; 0 ignored;"]);
+        let kept = pass_on(b"running 1 test\nskipped: no curl here\n".as_slice(), &mut seen).unwrap();
+        assert_eq!(kept.skipped, ["no curl here"]);
     }
 
     #[test]

@@ -10,10 +10,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{Store, blocking, lock::Mode};
 use crate::{Digest, Layer, OciError, Reference, Registry};
@@ -40,11 +41,22 @@ impl Store {
         let mut seen = BTreeSet::new();
         let layers: Vec<Layer> = files.values().filter(|layer| seen.insert(layer.digest)).cloned().collect();
         self.refuse_full_disk(reference, &layers)?;
-        let fetches = layers.into_iter().map(|layer| self.fetch(Arc::clone(registry), layer));
-        futures_util::stream::iter(fetches)
-            .buffer_unordered(AT_ONCE)
-            .try_fold(0, |sum, n| async move { Ok(sum + n) })
-            .await
+        let stop = CancellationToken::new();
+        let fetches = layers.into_iter().map(|layer| self.fetch(Arc::clone(registry), layer, stop.clone()));
+        let mut running = futures_util::stream::iter(fetches).buffer_unordered(AT_ONCE);
+        let mut outcome = Ok(0);
+        while let Some(one) = running.next().await {
+            outcome = match (outcome, one) {
+                (Ok(sum), Ok(bytes)) => Ok(sum + bytes),
+                (Ok(_), Err(error)) => {
+                    // The others end early, and are waited for: each removes its own file.
+                    stop.cancel();
+                    Err(error)
+                }
+                (first, _) => first,
+            };
+        }
+        outcome
     }
 
     fn refuse_full_disk(&self, reference: &Reference, layers: &[Layer]) -> Result<(), OciError> {
@@ -64,8 +76,16 @@ impl Store {
         Ok(())
     }
 
-    /// Brings one blob; gives the bytes that were downloaded.
-    async fn fetch(&self, registry: Arc<Registry>, layer: Layer) -> Result<u64, OciError> {
+    /// Brings one blob; gives the bytes that were downloaded. Nothing is kept of it once `stop` is cancelled.
+    async fn fetch(
+        &self,
+        registry: Arc<Registry>,
+        layer: Layer,
+        stop: CancellationToken,
+    ) -> Result<u64, OciError> {
+        if stop.is_cancelled() {
+            return Ok(0);
+        }
         let _one_at_a_time = self.lock(&format!("blob-{}", layer.digest), Mode::Exclusive).await?;
         let (path, digest) = (self.blob(layer.digest), layer.digest);
         let known = path.clone();
@@ -79,11 +99,12 @@ impl Store {
         let (pieces, queue) = mpsc::channel::<Bytes>(QUEUE);
         let name = file.path().to_owned();
         let writer = tokio::task::spawn_blocking(move || write(queue, handle, &name));
-        let sent = send(&registry, &layer, pieces).await;
+        let sent = stop.run_until_cancelled(send(&registry, &layer, pieces)).await;
         let written = writer
             .await
             .map_err(|fault| OciError::storage("finish writing", &path)(std::io::Error::other(fault)))?;
         let found = written?;
+        let Some(sent) = sent else { return Ok(0) };
         sent?; // only now: a full disk ends the writer first, and says why
         if found != digest {
             return Err(OciError::Digest { what: layer.to_string(), expected: digest, found });

@@ -29,7 +29,7 @@ pub(super) async fn run(args: DemoArgs, verbose: bool, screen: &Screen) -> Resul
             return Ok(qemu::enter(screen).await?);
         }
     };
-    let given = args.image.clone();
+    let (given, kept) = (args.image.clone(), super::shown(&args.receipt));
     let bench = blocking(move || Bench::set_up(&board, given.as_deref())).await?;
     let request = Request {
         job: Work::Flash(Box::new(FlashJob::new(super::shown(&bench.image)))),
@@ -47,7 +47,18 @@ pub(super) async fn run(args: DemoArgs, verbose: bool, screen: &Screen) -> Resul
         let Message::Compared { medium_sha256, .. } = &message else { return String::new() };
         format!("{} sha256:{medium_sha256} (the medium's file)\n", paint.dim("  compared   "))
     })?;
+    screen.aside(&next(&kept));
     Ok(0)
+}
+
+/// What the demo left, and what to try after it.
+fn next(receipt: &str) -> String {
+    format!(
+        "\nkept: `{receipt}`; everything else was temporary and is removed\n\
+         next: `flasher verify-receipt {receipt}` checks the receipt\n      \
+         `flasher boards` lists the boards of this build\n      \
+         README.md, \"A real board in five lines\", for a board of yours\n"
+    )
 }
 
 /// Compares what the medium's file holds with the image, without any of the code that flashed it.
