@@ -11,8 +11,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
 
 use crate::bundle_args::BundleAction;
+use crate::commands::completions;
 pub(crate) use dump::DumpArgs;
 pub(crate) use flash::FlashArgs;
 
@@ -71,11 +73,13 @@ pub(crate) enum Command {
     /// List the drivers of this build, or explain one
     Drivers {
         /// Name or alias
+        #[arg(add = ArgValueCandidates::new(completions::drivers))]
         name: Option<String>,
     },
     /// List the boards of this build, or explain one
     Boards {
         /// Name or alias
+        #[arg(add = ArgValueCandidates::new(completions::boards))]
         name: Option<String>,
     },
     /// Check, pull, push and pin flash bundles
@@ -149,7 +153,7 @@ pub(crate) enum Command {
 #[derive(ClapArgs)]
 pub(crate) struct NodeArgs {
     /// Dotted path of the node, when the exporter YAML has more than one that fits
-    #[arg(long, value_name = "PATH.IN.TREE")]
+    #[arg(long, value_name = "PATH.IN.TREE", add = ArgValueCandidates::new(completions::devices))]
     pub(crate) device: Option<String>,
 }
 

@@ -30,7 +30,7 @@ mod signals;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::args::Args;
 use crate::failure::Failure;
@@ -39,6 +39,8 @@ use crate::screen::Screen;
 /// Parses the arguments of this process, runs the command and gives its exit code: 0 done, 2 usage or config,
 /// 3 source, 4 infrastructure, 5 board, 6 medium, 70 a bug of ours, 130 interrupted.
 pub fn main() -> ExitCode {
+    // A shell that completes a line asks in the environment; then nothing else is done.
+    clap_complete::CompleteEnv::with_factory(Args::command).complete();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(usage) => return refuse(&usage),

@@ -198,15 +198,6 @@ fn every_example_builds_a_board_that_can_be_flashed() {
 }
 
 #[test]
-fn every_shell_gets_a_completion_script() {
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let ran = run(&["completions", shell]);
-        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{shell}");
-        assert!(ran.out.contains("no-power-off"), "{shell}");
-    }
-}
-
-#[test]
 fn a_command_that_does_not_exist_is_a_usage_error() {
     let ran = run(&["flsh"]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));

@@ -3,7 +3,7 @@
 mod boards;
 mod bundle;
 mod check;
-mod completions;
+pub(crate) mod completions;
 mod console;
 mod demo;
 mod doctor;
