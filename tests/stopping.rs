@@ -40,6 +40,29 @@ async fn a_job_can_be_stopped_in_every_step() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bug_in_any_step_leaves_the_board_off_and_a_receipt() {
+    for step in Step::ALL {
+        let lab = Lab::new("");
+        let job = lab.job(&lab.image(&sample(), None));
+        let tree = DeviceTree::load(&lab.exporter()).unwrap();
+        let progress = move |event| {
+            if matches!(event, Event::StepBegun { step: begun } if begun == step) {
+                panic!("a bug in {step}");
+            }
+        };
+        let receipt = tree.flasher(None).unwrap().flash(job, Arc::new(progress)).await;
+        let failure = receipt.failure.clone().unwrap();
+        assert_eq!((failure.class, failure.step), (Class::Internal, step), "{failure:#?}");
+        assert_eq!(failure.cause, format!("flasher itself broke off: a bug in {step}"));
+        assert_eq!(receipt.exit_code(), 70, "{step}");
+        let expected = if step <= Step::Power { PowerState::Untouched } else { PowerState::Off };
+        assert_eq!(receipt.power, expected, "{step}");
+        assert_services_down(&tree, step);
+        tree.close().await.unwrap();
+    }
+}
+
 fn assert_services_down(tree: &DeviceTree, step: Step) {
     for (path, device) in tree.all() {
         let address = match device {

@@ -80,6 +80,8 @@ pub(crate) async fn ip(arguments: &[&str]) -> Result<Vec<u8>, QemuError> {
     let program = find(Path::new("ip")).ok_or_else(|| failed("not found".to_owned()))?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    // ^C at a terminal reaches the whole process group, and is not meant for this.
+    command.process_group(0);
     let output = match timeout(PATIENCE, command.output()).await {
         Ok(output) => output.map_err(|error| failed(error.to_string()))?,
         Err(_) => return Err(failed(format!("no end within {} s", PATIENCE.as_secs()))),

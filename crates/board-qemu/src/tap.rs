@@ -1,6 +1,7 @@
 //! The tap between the board and this machine, in a network namespace that nothing leaves.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
@@ -80,7 +81,7 @@ impl Drop for Tap {
     fn drop(&mut self) {
         let Some(ip) = host::find("ip".as_ref()).filter(|_| !self.removed) else { return };
         let mut command = Command::new(ip);
-        command.args(["link", "delete", "dev", &self.name]);
+        command.args(["link", "delete", "dev", &self.name]).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // A few milliseconds; there is no runtime to count on. One that was never made cannot be removed.
         command.status().ok();

@@ -17,6 +17,7 @@ use crate::driver::{SimPower, SimSerial};
 use crate::error::SimError;
 use crate::guest::{Home, HomeSlot, Medium, hosttools, safety};
 use crate::machine::Machine;
+use crate::outlet;
 use crate::wire::Wire;
 
 /// A simulated board. Dropping the last handle on it kills what runs on it and removes its temporary folder.
@@ -28,6 +29,8 @@ pub struct SimBoard {
     tally: Arc<Tally>,
     home: HomeSlot,
     running: tokio::sync::Mutex<Option<Running>>,
+    /// Follows the outlet, once the line was opened.
+    plug: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What exists while the power is on.
@@ -56,6 +59,7 @@ impl SimBoard {
             tally: Arc::default(),
             home: Arc::default(),
             running: tokio::sync::Mutex::default(),
+            plug: Mutex::default(),
         })
     }
 
@@ -128,14 +132,46 @@ impl SimBoard {
         blocking(move || home.map_or(Ok(()), Home::destroy)).await
     }
 
+    /// Ends what runs on it and removes its folder: whoever closes it may be about to end, and leave nobody to drop it.
+    pub(crate) async fn close(&self) -> Result<(), SimError> {
+        let plug = take(&self.plug);
+        if let Some(plug) = plug {
+            plug.abort();
+            // Aborted on purpose: how it ended says nothing.
+            plug.await.ok();
+        }
+        drop(self.running.lock().await.take());
+        let (home, folder) = (take(&self.home), self.folder.clone());
+        blocking(move || {
+            home.map_or(Ok(()), Home::destroy)?;
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(SimError::file("remove the folder", &folder)(error))
+                }
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
     pub(crate) async fn is_on(&self) -> bool {
         self.running.lock().await.is_some()
     }
 
-    pub(crate) async fn open_serial(&self) -> Result<DuplexStream, SimError> {
+    pub(crate) async fn open_serial(self: &Arc<Self>) -> Result<DuplexStream, SimError> {
+        self.plug_in();
         let stream = self.wire.open().await?;
         self.tally.count(|counters| counters.serial_opens += 1);
         Ok(stream)
+    }
+
+    /// From now on power goes as the outlet says, when there is one.
+    fn plug_in(self: &Arc<Self>) {
+        if let Some(outlet) = self.config.outlet.clone() {
+            let board = Arc::downgrade(self);
+            let mut plug = self.plug.lock().unwrap_or_else(PoisonError::into_inner);
+            plug.get_or_insert_with(|| tokio::spawn(outlet::follow(outlet, board)));
+        }
     }
 
     fn obey(&self) -> Result<(), SimError> {
@@ -165,7 +201,7 @@ impl Drop for SimBoard {
     }
 }
 
-fn take(slot: &Mutex<Option<Home>>) -> Option<Home> {
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 

@@ -19,6 +19,9 @@ pub struct Config {
     /// The file that is the board's medium. Made when missing, extended when smaller than `size`, never shortened.
     /// Default: a file in the board's own temporary folder.
     pub medium: Option<PathBuf>,
+    /// A file that says `on` or `off`: the outlet the board is plugged into, which another switch turns, as a `power-command`
+    /// does. The board then has no `power` of its own. Default: its own `power`.
+    pub outlet: Option<PathBuf>,
     /// Size of the medium: bytes, or text like `64MiB`. A larger existing file keeps its size.
     pub size: Size,
     /// Device paths that all mean the medium.
@@ -61,6 +64,7 @@ impl Default for Config {
         let addresses = [("4fb0000", "mmcblk0"), ("4f80000", "mmcblk1")];
         Self {
             medium: None,
+            outlet: None,
             size: Size(64 * MIB),
             targets: text(&["/dev/mmcblk0", "/dev/mmcblk1", "/dev/sda", "/dev/vda", "/dev/nvme0n1"]),
             block_addresses: addresses.map(|(address, name)| (address.to_owned(), name.to_owned())).into(),

@@ -23,6 +23,10 @@ impl Driver for SimPower {
     async fn probe(&self) -> Result<()> {
         Ok(self.0.probe().await?)
     }
+
+    async fn close(&self) -> Result<()> {
+        Ok(self.0.close().await?)
+    }
 }
 
 #[async_trait]
@@ -49,6 +53,10 @@ impl Driver for SimSerial {
     async fn probe(&self) -> Result<()> {
         Ok(self.0.probe().await?)
     }
+
+    async fn close(&self) -> Result<()> {
+        Ok(self.0.close().await?)
+    }
 }
 
 #[async_trait]
@@ -69,12 +77,13 @@ impl DriverType for SimBoard {
             return Err(flasher_core::Error::from(SimError::Config(problem)).with("node", wiring.path()));
         }
         config.medium = config.medium.map(|medium| wiring.file(medium));
+        config.outlet = config.outlet.map(|outlet| wiring.file(outlet));
+        let switched_elsewhere = config.outlet.is_some();
         let board = Self::new(config);
-        let children = [
-            ("power".to_owned(), Device::Power(board.power(), None)),
-            ("serial".to_owned(), Device::Serial(board.serial())),
-        ];
-        Ok(Device::Group(children.into()))
+        let power = ("power".to_owned(), Device::Power(board.power(), None));
+        let serial = ("serial".to_owned(), Device::Serial(board.serial()));
+        let power = Some(power).filter(|_| !switched_elsewhere);
+        Ok(Device::Group(power.into_iter().chain([serial]).collect()))
     }
 }
 

@@ -20,6 +20,7 @@ mod error;
 mod faults;
 mod guest;
 mod machine;
+mod outlet;
 mod tftp_client;
 mod uboot;
 mod wire;

@@ -33,6 +33,8 @@ pub struct DumpJob {
     pub transcript: Option<PathBuf>,
     /// Cancelled to stop the job: services go down and the board is powered off.
     pub stop: CancellationToken,
+    /// Cancelled by whoever cannot wait for a job that stops; as [`FlashJob::hurry`](crate::FlashJob::hurry).
+    pub hurry: CancellationToken,
 }
 
 impl DumpJob {
@@ -49,6 +51,7 @@ impl DumpJob {
             power_off: true,
             transcript: None,
             stop: CancellationToken::new(),
+            hurry: CancellationToken::new(),
         }
     }
 }

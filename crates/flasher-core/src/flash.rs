@@ -62,6 +62,9 @@ pub struct FlashJob {
     pub transcript: Option<PathBuf>,
     /// Cancelled to stop the job: services go down and the board is powered off.
     pub stop: CancellationToken,
+    /// Cancelled by whoever cannot wait for a job that stops: what is only tidiness gets little time. The board is switched off all
+    /// the same.
+    pub hurry: CancellationToken,
 }
 
 /// An image for one partition of the target.
@@ -98,6 +101,7 @@ impl FlashJob {
             direct: false,
             transcript: None,
             stop: CancellationToken::new(),
+            hurry: CancellationToken::new(),
         }
     }
 }

@@ -1,12 +1,87 @@
-//! ^C and SIGTERM: the first stops the job in good order, the second kills at once.
+//! Signals: the first stops the job in good order, a further one hurries it. Only SIGKILL skips the switch-off and the receipt.
 
 use std::io;
 use std::sync::Arc;
 
 use flasher_core::{CancellationToken, Class, Event, Progress};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind, signal};
+use tokio::sync::mpsc;
 
-/// Cancels `stop` at the first signal and says so; exits with 130 at the second.
+/// Every signal that comes from outside and would end a process.
+const STOPS: [(Signal, &str); 12] = [
+    (Signal::HUP, "SIGHUP"),
+    (Signal::INT, "SIGINT"),
+    (Signal::QUIT, "SIGQUIT"),
+    (Signal::TERM, "SIGTERM"),
+    (Signal::USR1, "SIGUSR1"),
+    (Signal::USR2, "SIGUSR2"),
+    (Signal::ALARM, "SIGALRM"),
+    (Signal::VTALARM, "SIGVTALRM"),
+    (Signal::PROF, "SIGPROF"),
+    (Signal::IO, "SIGIO"),
+    (Signal::POWER, "SIGPWR"),
+    (Signal::XCPU, "SIGXCPU"),
+];
+
+/// Signals since [`Signals::install`]. From then on none of them ends the process by itself.
+#[derive(Debug)]
+pub(crate) struct Signals(mpsc::UnboundedReceiver<&'static str>);
+
+/// How a job is told to stop, and to be quick about it.
+pub(crate) struct Brakes {
+    pub(crate) stop: CancellationToken,
+    pub(crate) hurry: CancellationToken,
+}
+
+impl Signals {
+    /// Installs the handlers. What whoever started us had ignored (`nohup`, a shell's background job) stays ignored.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub(crate) fn install() -> io::Result<Self> {
+        let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
+        let (sender, signals) = mpsc::unbounded_channel();
+        // A file that may not grow is an error of writing then, and no reason to die.
+        drop(signal(kind(Signal::XFSZ))?);
+        let is_heard = |of: Signal| ignored & (1 << (of.as_raw() - 1)) == 0;
+        for (of, name) in STOPS.into_iter().filter(|(of, _)| is_heard(*of)) {
+            tokio::spawn(pass_on(signal(kind(of))?, name, sender.clone()));
+        }
+        Ok(Self(signals))
+    }
+
+    /// Brakes at each signal and says so.
+    pub(crate) fn watch(mut self, brakes: Brakes, progress: Arc<dyn Progress>) {
+        tokio::spawn(async move {
+            let Some(name) = self.0.recv().await else { return };
+            brakes.stop.cancel();
+            let message = format!("{name}: stopping in good order; a second signal hurries");
+            progress.report(Event::Warning { message });
+            let Some(name) = self.0.recv().await else { return };
+            brakes.hurry.cancel();
+            let message =
+                format!("{name}: in a hurry; the board is still switched off and the receipt still kept");
+            progress.report(Event::Warning { message });
+        });
+    }
+}
+
+fn kind(of: Signal) -> SignalKind {
+    SignalKind::from_raw(of.as_raw())
+}
+
+async fn pass_on(mut signal: unix::Signal, name: &'static str, to: mpsc::UnboundedSender<&'static str>) {
+    while signal.recv().await.is_some() && to.send(name).is_ok() {}
+}
+
+/// The signals that are ignored, a bit each, out of `/proc/self/status`; none when it does not tell.
+fn ignored(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// For work that holds no board: cancels `stop` at the first ^C or SIGTERM and says so; exits with 130 at the second.
 ///
 /// # Errors
 /// When the handlers cannot be installed.
@@ -23,9 +98,25 @@ pub(crate) fn watch(stop: CancellationToken, progress: Arc<dyn Progress>) -> io:
     Ok(())
 }
 
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+async fn either(interrupt: &mut unix::Signal, terminate: &mut unix::Signal) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_ignored_at_the_start_is_read_as_the_kernel_tells_it() {
+        for (status, expected) in [
+            ("Name:\tflasher\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\tff\n", 0x1001),
+            ("SigIgn:\tnonsense\n", 0),
+            ("", 0),
+        ] {
+            assert_eq!(ignored(status), expected, "{status}");
+        }
     }
 }

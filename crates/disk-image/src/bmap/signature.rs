@@ -73,6 +73,8 @@ async fn verify(map: &[u8], signature: &[u8], keyring: &Path) -> io::Result<Outp
     let mut gpgv = Command::new("gpgv");
     gpgv.args(["--status-fd", "1", "--keyring"]).arg(keyring).arg("--").args([by, signed]);
     gpgv.env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
+    // ^C at a terminal reaches the whole process group, and is not meant for this.
+    gpgv.process_group(0);
     let output = tokio::time::timeout(PATIENCE, gpgv.output()).await;
     output
         .unwrap_or_else(|_| Err(io::Error::other(format!("gpgv took longer than {} s", PATIENCE.as_secs()))))

@@ -1,6 +1,7 @@
 //! Step 12: the new system is seen to boot when asked for; then everything is put into its final state.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use board_console::Pattern;
@@ -16,6 +17,14 @@ use crate::trouble;
 
 /// How long each part of the cleaning up may take.
 const SETTLE: Duration = Duration::from_secs(20);
+/// The same for somebody in a hurry.
+const HURRIED: Duration = Duration::from_secs(2);
+/// How long switching off may take, all tries together. Drivers bound themselves; no config allows them more for one order.
+const SWITCH: Duration = Duration::from_secs(600);
+/// How often the switch is told, as an order may get lost on its way.
+const TRIES: u32 = 3;
+/// Time between two tries.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Cycles power and waits for the text that proves the new system boots, when the job or the manifest names one.
 pub(crate) async fn boot_check(session: Session<'_>, resolved: &Resolved, guest: Guest) -> Result<()> {
@@ -46,10 +55,12 @@ pub(crate) async fn settle(session: Session<'_>, proven: bool) -> Result<()> {
     for name in ["guest.sh", "frames", "ranges", "read-back"] {
         session.flasher.http.withdraw(&path(session, name));
     }
-    let http = bounded("stopping the HTTP server", session.flasher.http.stop()).await;
-    let tftp = bounded("stopping the TFTP server", session.flasher.tftp.stop()).await;
-    unstage(session).await;
-    let power = power_down(session, proven).await;
+    let (power, http, tftp, ()) = tokio::join!(
+        power_down(session, proven),
+        bounded(session, "stopping the HTTP server", session.flasher.http.stop()),
+        bounded(session, "stopping the TFTP server", session.flasher.tftp.stop()),
+        unstage(session),
+    );
     let settled = http.and(tftp).and(power);
     // A failure before has a step of its own.
     settled.inspect_err(|_| {
@@ -65,24 +76,54 @@ async fn power_down(session: Session<'_>, proven: bool) -> Result<()> {
         return Ok(());
     }
     session.run.set_power(PowerState::Unknown);
-    bounded("switching the board off", session.flasher.power.off()).await.map_err(power::switch)?;
+    switch_off(session).await.map_err(power::switch)?;
     session.run.set_power(PowerState::Off);
-    if !bounded("asking the switch", power::confirm(session, false)).await? && proven {
+    if !bounded(session, "asking the switch", power::confirm(session, false)).await? && proven {
         power::listen(session).await;
     }
     Ok(())
 }
 
-async fn bounded<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let outcome = tokio::time::timeout(SETTLE, work).await;
-    outcome.unwrap_or_else(|_| {
-        Err(Error::infrastructure(format!("{what} took longer than {} s", SETTLE.as_secs())))
-    })
+/// Tells the switch again where that can help: a board that stays on is worse than a late receipt.
+async fn switch_off(session: Session<'_>) -> Result<()> {
+    let tries = async {
+        for _ in 1..TRIES {
+            match session.flasher.power.off().await {
+                Err(error) if error.is_retryable() => {
+                    session.run.warn(format!("switching the board off failed: {}", error.cause()));
+                    tokio::time::sleep(PAUSE).await;
+                }
+                done => return done,
+            }
+        }
+        session.flasher.power.off().await
+    };
+    within(SWITCH, "switching the board off", tries).await
+}
+
+/// Bounds what is only tidiness: sharply once somebody is in a hurry.
+async fn bounded<T>(session: Session<'_>, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut work = pin!(within(SETTLE, what, work));
+    tokio::select! {
+        biased;
+        done = &mut work => done,
+        () = session.job.hurry.cancelled() => {
+            tokio::time::timeout(HURRIED, work).await.unwrap_or_else(|_| Err(late(what, HURRIED)))
+        }
+    }
+}
+
+async fn within<T>(bound: Duration, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(bound, work).await.unwrap_or_else(|_| Err(late(what, bound)))
+}
+
+fn late(what: &str, bound: Duration) -> Error {
+    Error::infrastructure(format!("{what} took longer than {} s", bound.as_secs()))
 }
 
 /// What is left behind is told, and is no failure of the flash.
 async fn unstage(session: Session<'_>) {
     let staging = session.run.staging();
-    let kept = bounded("removing the staged boot files", async { Ok(staging.clear().await) }).await;
+    let kept = bounded(session, "removing the staged boot files", async { Ok(staging.clear().await) }).await;
     kept.unwrap_or_else(|error| vec![error.cause()]).into_iter().for_each(|kept| session.run.warn(kept));
 }

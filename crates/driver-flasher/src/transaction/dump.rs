@@ -17,6 +17,7 @@ pub(super) fn settings(dump: &DumpJob) -> FlashJob {
         verify: dump.verify,
         transcript: dump.transcript.clone(),
         stop: dump.stop.clone(),
+        hurry: dump.hurry.clone(),
         ..FlashJob::new(dump.sink.label())
     }
 }

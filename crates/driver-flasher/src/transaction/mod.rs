@@ -1,5 +1,6 @@
 //! A job from start to receipt: attempts, deadline, cancellation, and a board in a known state at the end.
 
+mod caught;
 mod dump;
 mod receipt;
 mod run;
@@ -59,7 +60,7 @@ pub(crate) async fn dump(
 }
 
 async fn to_receipt(session: Session<'_>, free: bool) -> Receipt {
-    let outcome = if free { bounded(session).await } else { Err(busy()) };
+    let outcome = if free { caught::caught(bounded(session)).await } else { Err(busy()) };
     let settled = if free { finish::settle(session, outcome.is_ok()).await } else { Ok(()) };
     let outcome = match (combine(outcome, settled), session.dump) {
         // Not to be stopped halfway: a file that has its name is a dump.

@@ -11,6 +11,7 @@ use crate::dump_file::{DumpFile, DumpPipe};
 use crate::failure::Failure;
 use crate::job;
 use crate::screen::Screen;
+use crate::signals::Signals;
 
 /// Dumps; the exit code is the receipt's.
 pub(super) async fn run(
@@ -19,12 +20,13 @@ pub(super) async fn run(
     verbose: bool,
     screen: &Screen,
 ) -> Result<u8, Failure> {
+    let signals = Signals::install()?;
     if args.out == Path::new("-") {
-        return to_pipe(args, exporter, verbose, screen).await;
+        return to_pipe(args, signals, exporter, verbose, screen).await;
     }
     let file = Arc::new(DumpFile::prepare(&args.out)?);
     let job = job::dump_job(args, Arc::clone(&file) as _, CancellationToken::new());
-    let outcome = flash::execute(request(args, Work::Dump(job)), exporter, verbose, screen).await;
+    let outcome = flash::execute(request(args, Work::Dump(job), signals), exporter, verbose, screen).await;
     // A thread of a stopped job may still hold it.
     file.discard();
     Ok(outcome?.1)
@@ -32,6 +34,7 @@ pub(super) async fn run(
 
 async fn to_pipe(
     args: &DumpArgs,
+    signals: Signals,
     exporter: Option<&Path>,
     verbose: bool,
     screen: &Screen,
@@ -43,11 +46,11 @@ async fn to_pipe(
     }
     let job = job::dump_job(args, Arc::new(DumpPipe::default()), CancellationToken::new());
     let screen = screen.aside_only();
-    Ok(flash::execute(request(args, Work::Dump(job)), exporter, verbose, &screen).await?.1)
+    Ok(flash::execute(request(args, Work::Dump(job), signals), exporter, verbose, &screen).await?.1)
 }
 
-fn request(args: &DumpArgs, job: Work) -> Request {
+fn request(args: &DumpArgs, job: Work, signals: Signals) -> Request {
     let (device, variant, receipt) =
         (args.node.device.clone(), args.variant.clone(), args.job.receipt.clone());
-    Request { job, device, variant, receipt }
+    Request { job, device, variant, receipt, signals }
 }

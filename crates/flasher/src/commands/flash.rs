@@ -21,7 +21,7 @@ use crate::render::message::Message;
 use crate::render::paint::Paint;
 use crate::render::{self, trouble, verdict};
 use crate::screen::Screen;
-use crate::signals;
+use crate::signals::{Brakes, Signals};
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +41,14 @@ impl Work {
             Self::Flash(job) => &job.stop,
             Self::Dump(job) => &job.stop,
         }
+    }
+
+    fn brakes(&self) -> Brakes {
+        let hurry = match self {
+            Self::Flash(job) => &job.hurry,
+            Self::Dump(job) => &job.hurry,
+        };
+        Brakes { stop: self.stop().clone(), hurry: hurry.clone() }
     }
 
     /// The image or the dump, without secrets, and what kind of job it is.
@@ -70,6 +78,8 @@ pub(super) struct Request {
     pub(super) variant: Option<String>,
     /// Where the receipt is kept.
     pub(super) receipt: Option<PathBuf>,
+    /// Installed before anything that would be left half done.
+    pub(super) signals: Signals,
 }
 
 /// Flashes; the exit code is the receipt's.
@@ -79,11 +89,13 @@ pub(super) async fn run(
     verbose: bool,
     screen: &Screen,
 ) -> Result<u8, Failure> {
+    let signals = Signals::install()?;
     let request = Request {
         job: Work::Flash(Box::new(job::flash_job(args, CancellationToken::new())?)),
         device: args.node.device.clone(),
         variant: args.variant.clone(),
         receipt: args.job.receipt.clone(),
+        signals,
     };
     let (_, code) = execute(request, exporter, verbose, screen).await?;
     Ok(code)
@@ -97,32 +109,46 @@ pub(super) async fn execute(
     screen: &Screen,
 ) -> Result<(Receipt, u8), Failure> {
     let begun = Begun::now();
-    let receipt_file = request.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
+    let Request { job, device, variant, receipt, signals } = request;
     let progress = render::progress(screen.is_json(), verbose);
-    signals::watch(request.job.stop().clone(), Arc::clone(&progress))?;
+    signals.watch(job.brakes(), Arc::clone(&progress));
+    let receipt_file = receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
     let tree = match super::load(exporter) {
         Ok(tree) => tree,
         Err(failure) => {
-            keep_early(&failure, request.job.label(), begun, receipt_file, screen)?;
+            keep_early(&failure, job.label(), begun, receipt_file, screen)?;
             return Err(failure);
         }
     };
+    let on = Place { tree: &tree, device: device.as_deref(), variant: variant.as_deref() };
     // A file that names no flasher fails in its own words below.
-    let owned =
-        tree.flasher(request.device.as_deref()).map(|it| hold_all(&PowerLock::below(&tree, &it))).ok();
-    let receipt = transact(&tree, request, progress, begun).await;
+    let owned = tree.flasher(device.as_deref()).map(|it| hold_all(&PowerLock::below(&tree, &it))).ok();
+    let receipt = transact(on, job, progress, begun).await;
     drop(owned);
     super::close(&tree, screen).await;
     let code = conclude(&receipt, receipt_file, screen)?;
     Ok((receipt, code))
 }
 
+/// Which flasher does the work.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    tree: &'a DeviceTree,
+    device: Option<&'a str>,
+    variant: Option<&'a str>,
+}
+
 /// Probes, flashes and always gives a receipt, also when the flasher was never reached.
-async fn transact(tree: &DeviceTree, request: Request, progress: Arc<dyn Progress>, begun: Begun) -> Receipt {
-    match ready(tree, &request).await {
-        Ok(flasher) => request.job.run(flasher, progress).await,
+async fn transact(on: Place<'_>, job: Work, progress: Arc<dyn Progress>, begun: Begun) -> Receipt {
+    let ready = tokio::select! {
+        biased;
+        () = job.stop().cancelled() => Err(Error::new(Class::Interrupted, "interrupted before the board was touched")),
+        ready = ready(on) => ready,
+    };
+    match ready {
+        Ok(flasher) => job.run(flasher, progress).await,
         Err(error) => {
-            let receipt = early(&error, request.job.label(), begun);
+            let receipt = early(&error, job.label(), begun);
             progress.report(Event::Finished { receipt: Box::new(receipt.clone()) });
             receipt
         }
@@ -130,25 +156,21 @@ async fn transact(tree: &DeviceTree, request: Request, progress: Arc<dyn Progres
 }
 
 /// The flasher, with its variant set and all hardware there.
-async fn ready(tree: &DeviceTree, request: &Request) -> Result<Arc<dyn Flasher>> {
-    let flasher = tree.flasher(request.device.as_deref())?;
-    if let Some(variant) = &request.variant {
+async fn ready(on: Place<'_>) -> Result<Arc<dyn Flasher>> {
+    let flasher = on.tree.flasher(on.device)?;
+    if let Some(variant) = on.variant {
         flasher.use_variant(variant).await?;
     }
-    probe(tree, request.job.stop()).await?;
+    probe(on.tree).await?;
     Ok(flasher)
 }
 
-/// Looks whether all hardware is there, until `stop`.
-async fn probe(tree: &DeviceTree, stop: &CancellationToken) -> Result<()> {
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => Err(Error::new(Class::Interrupted, "interrupted before the board was touched")),
-        probed = tokio::time::timeout(PROBE, tree.probe()) => probed.unwrap_or_else(|_| {
-            Err(Error::infrastructure(format!("the hardware did not answer within {} s", PROBE.as_secs()))
-                .help("`flasher doctor` looks at each node by itself"))
-        }),
-    }
+/// Looks whether all hardware is there.
+async fn probe(tree: &DeviceTree) -> Result<()> {
+    tokio::time::timeout(PROBE, tree.probe()).await.unwrap_or_else(|_| {
+        Err(Error::infrastructure(format!("the hardware did not answer within {} s", PROBE.as_secs()))
+            .help("`flasher doctor` looks at each node by itself"))
+    })
 }
 
 /// Keeps the receipt and prints the verdict. Proof that was asked for and cannot be kept is a failure.

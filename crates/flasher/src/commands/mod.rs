@@ -21,6 +21,7 @@ mod shell_env;
 mod verify_receipt;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use flasher_core::suggest;
 use flasher_core::tree::DeviceTree;
@@ -101,9 +102,15 @@ fn unknown(what: &str, name: &str, known: &[Names]) -> Failure {
     Error::config(format!("unknown {what} `{name}`")).help(help).into()
 }
 
+/// Bound on letting go of every node.
+const CLOSE: Duration = Duration::from_secs(10);
+
 /// Closes every node; what could not be let go is said, and does not change how the command ended.
 async fn close(tree: &DeviceTree, screen: &Screen) {
-    if let Err(error) = tree.close().await {
+    let closed = tokio::time::timeout(CLOSE, tree.close()).await.unwrap_or_else(|_| {
+        Err(Error::infrastructure(format!("the nodes were not let go within {} s", CLOSE.as_secs())))
+    });
+    if let Err(error) = closed {
         screen.aside(&format!("warning: {}\n", error.cause()));
     }
 }

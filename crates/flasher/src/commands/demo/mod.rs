@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::sandbox;
 use crate::screen::Screen;
+use crate::signals::Signals;
 use bench::{Bench, Board};
 
 /// Sets up a bench in a temporary folder, flashes, compares, and removes the folder.
@@ -30,12 +31,14 @@ pub(super) async fn run(args: DemoArgs, verbose: bool, screen: &Screen) -> Resul
         }
     };
     let (given, kept) = (args.image.clone(), super::shown(&args.receipt));
+    let signals = Signals::install()?;
     let bench = blocking(move || Bench::set_up(&board, given.as_deref())).await?;
     let request = Request {
         job: Work::Flash(Box::new(FlashJob::new(super::shown(&bench.image)))),
         device: None,
         variant: None,
         receipt: Some(args.receipt),
+        signals,
     };
     let (receipt, code) = flash::execute(request, Some(&bench.exporter), verbose, screen).await?;
     if code != 0 {

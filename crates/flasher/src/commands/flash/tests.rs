@@ -108,6 +108,7 @@ async fn flash(config: &str, variant: Option<&str>) -> (u8, Receipt, Vec<&'stati
         device: None,
         variant: variant.map(str::to_owned),
         receipt: Some(kept.clone()),
+        signals: Signals::install().unwrap(),
     };
     let (receipt, code) = execute(request, Some(&yaml), false, &Screen::new(false)).await.unwrap();
     let stored: Receipt = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();
@@ -144,12 +145,14 @@ async fn nothing_is_flashed_without_hardware_or_with_a_wrong_variant() {
 }
 
 #[tokio::test]
-async fn stopping_during_the_probe_touches_no_board() {
-    let stop = CancellationToken::new();
-    stop.cancel();
+async fn a_job_stopped_before_its_hardware_was_looked_at_touches_no_board() {
+    let job = FlashJob::new("os.img");
+    job.stop.cancel();
     let tree = DeviceTree::build(&flasher_core::config::Document::parse("t", Path::new(""), EMPTY).unwrap())
         .unwrap();
-    assert_eq!(probe(&tree, &stop).await.unwrap_err().class(), Class::Interrupted);
+    let on = Place { tree: &tree, device: None, variant: None };
+    let receipt = transact(on, Work::Flash(Box::new(job)), Arc::new(flasher_core::Quiet), Begun::now()).await;
+    assert_eq!((receipt.class(), receipt.power), (Some(Class::Interrupted), PowerState::Untouched));
 }
 
 const EMPTY: &str = "apiVersion: jumpstarter.dev/v1alpha1\nkind: ExporterConfig\nmetadata: { name: t }\nexport: { it: { type: fake-flasher } }\n";
