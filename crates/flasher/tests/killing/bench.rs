@@ -16,7 +16,23 @@ use crate::chance::Chance;
 
 const MEDIUM: usize = 1 << 20;
 /// Events of a whole job, about; a job that ends before its event comes gets its signal at the end.
-const EVENTS: u64 = 60;
+const EVENTS: u64 = 190;
+/// What the first event of a step has.
+const STEPS: [&str; 13] = [
+    r#"begun","step":"resolve""#,
+    r#"begun","step":"image""#,
+    r#"begun","step":"plan""#,
+    r#"begun","step":"services""#,
+    r#"begun","step":"power""#,
+    r#"begun","step":"bootloader""#,
+    r#"begun","step":"shell""#,
+    r#"begun","step":"target""#,
+    r#"begun","step":"write""#,
+    r#"begun","step":"read""#,
+    r#"begun","step":"verify""#,
+    r#"begun","step":"commit""#,
+    r#"begun","step":"finish""#,
+];
 /// Far longer than a job takes to stop, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -38,10 +54,14 @@ impl Kill {
     pub(crate) fn at_random(chance: &mut Chance) -> Self {
         let kinds = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
         let count = 1 + chance.below(3);
-        let signals = (0..count).map(|_| (Duration::from_millis(chance.below(150)), chance.one_of(&kinds)));
+        let signals = (0..count).map(|_| (Duration::from_millis(chance.below(300)), chance.one_of(&kinds)));
         let signals = signals.collect();
         let (group, dump) = (chance.below(2) == 0, chance.below(5) == 0);
-        Self { after: chance.below(EVENTS), holding: None, signals, group, dump }
+        let (after, holding) = match chance.below(2) {
+            0 => (chance.below(EVENTS), None),
+            _ => (u64::MAX, Some(chance.one_of(&STEPS))),
+        };
+        Self { after, holding, signals, group, dump }
     }
 
     /// One signal while the image is written.
