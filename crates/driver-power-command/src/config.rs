@@ -42,7 +42,7 @@ pub struct Config {
     /// Regular expression in the output of `status` that means off.
     #[serde(default)]
     pub status_off: Option<String>,
-    /// Give lines to `sh -c`, for those with variables or pipes.
+    /// Give lines to `sh -c`, for those with variables, pipes or redirections. A list of words is never given to a shell.
     #[serde(default)]
     pub shell: bool,
     /// Environment of the commands, added to that of this process. Values are never shown.
@@ -97,6 +97,10 @@ pub(crate) struct Plan {
     pub(crate) is_on: Regex,
     pub(crate) is_off: Regex,
     pub(crate) timeout: Duration,
+    /// Lines go through a shell.
+    pub(crate) shell: bool,
+    /// Both orders are those of a preset, whose tools do not care where they run.
+    pub(crate) is_known: bool,
 }
 
 impl Config {
@@ -115,11 +119,16 @@ impl Config {
             is_on: pattern("status_on", &self.status_on, known.is_on, r"(?i)\b(on|1|true)\b")?,
             is_off: pattern("status_off", &self.status_off, known.is_off, r"(?i)\b(off|0|false)\b")?,
             timeout: self.timeout()?,
+            shell: self.shell,
+            is_known: self.on.is_none() && self.off.is_none(),
         })
     }
 
     fn argv(&self, key: &'static str, words: &Option<Words>) -> Result<Option<Vec<String>>, Error> {
         let Some(words) = words else { return Ok(None) };
+        if let Some(sign) = words.sign_of_a_shell(self.shell) {
+            return Err(Error::Shell { key, sign, is_list: matches!(words, Words::List(_)) });
+        }
         words.argv(self.shell).map(Some).ok_or(Error::Words { key })
     }
 

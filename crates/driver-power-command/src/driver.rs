@@ -1,6 +1,5 @@
 //! The driver: orders become commands, and their output a state.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use flasher_core::switch::{Care, Guarded, Switch};
@@ -8,7 +7,8 @@ use flasher_core::{Device, DriverType, Result, Wiring, async_trait};
 
 use crate::config::{Config, Plan};
 use crate::error::Error;
-use crate::run::{Surroundings, last_line, run};
+use crate::run::{Surroundings, last_line, looked, run};
+use crate::{look, shell};
 
 /// The driver type `power-command`.
 #[derive(Debug)]
@@ -46,18 +46,38 @@ impl Switch for PowerCommand {
         Ok(Some(self.meaning(&said, argv)?))
     }
 
+    /// The commands that switch, and what else tells them apart. Two boards may share one of them, such as an `off` that does nothing.
+    async fn identities(&self) -> Vec<String> {
+        let (around, on, off) = (self.around.clone(), self.plan.on.clone(), self.plan.off.clone());
+        let folder = (!self.plan.is_known).then(|| around.folder.clone());
+        let named = tokio::task::spawn_blocking(move || {
+            let program = |argv: &[String]| look::find(argv.first().map_or("", String::as_str), &around);
+            let folder = folder.and_then(|it| it.canonicalize().ok());
+            let (first, second) = (program(&on), program(&off));
+            format!("command {first:?} {on:?} {second:?} {off:?} {:?} {folder:?}", around.env)
+        });
+        named.await.into_iter().collect()
+    }
+
     async fn cycle(&self) -> Result<bool> {
         let Some(argv) = &self.plan.cycle else { return Ok(false) };
         run("cycle", argv, &self.around).await?;
         Ok(true)
     }
 
-    /// The programs are there, and `status` answers.
+    /// The programs could be started, the lines for a shell are none of nonsense and their tools are there, and `status` answers.
     async fn probe(&self) -> Result<()> {
-        for (key, argv) in [("on", &self.plan.on), ("off", &self.plan.off)] {
-            let program = argv.first().map(String::as_str).unwrap_or_default();
-            if !is_there(program, &self.around.folder) {
-                return Err(Error::Missing { key, program: program.to_owned() }.into());
+        let plan = &self.plan;
+        let given = [
+            ("on", Some(&plan.on)),
+            ("off", Some(&plan.off)),
+            ("cycle", plan.cycle.as_ref()),
+            ("status", plan.status.as_ref()),
+        ];
+        for (key, argv) in given.into_iter().filter_map(|(key, argv)| Some((key, argv?))) {
+            looked(key, argv, &self.around).await?;
+            if let (true, Some(line)) = (plan.shell, line_for_a_shell(argv)) {
+                self.probe_line(key, line).await?;
             }
         }
         self.get().await.map(drop)
@@ -65,6 +85,23 @@ impl Switch for PowerCommand {
 }
 
 impl PowerCommand {
+    /// A shell reads the line without running it, and finds its tools.
+    async fn probe_line(&self, key: &'static str, line: &str) -> Result<(), Error> {
+        let sh = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        if let Err(Error::Failed { said, .. }) = run(key, &sh(&["sh", "-n", "-c", line]), &self.around).await
+        {
+            return Err(Error::Line { key, said });
+        }
+        for tool in shell::tools(line) {
+            let asked = sh(&["sh", "-c", "command -v \"$1\" >/dev/null", "sh", &tool]);
+            match run(key, &asked, &self.around).await {
+                Err(Error::Failed { .. }) => return Err(Error::Missing { key, program: tool }),
+                asked => drop(asked?),
+            }
+        }
+        Ok(())
+    }
+
     fn meaning(&self, said: &str, argv: &[String]) -> Result<bool, Error> {
         match (self.plan.is_on.is_match(said), self.plan.is_off.is_match(said)) {
             (true, false) => Ok(true),
@@ -77,11 +114,10 @@ impl PowerCommand {
     }
 }
 
-/// Whether the program can be found as the system will: a path from the folder, a name in the PATH.
-fn is_there(program: &str, folder: &Path) -> bool {
-    if program.contains('/') {
-        return folder.join(program).is_file();
+/// The line, when the command is one that goes through a shell.
+fn line_for_a_shell(argv: &[String]) -> Option<&str> {
+    match argv {
+        [program, option, line] if program == "sh" && option == "-c" => Some(line),
+        _ => None,
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|place| place.join(program).is_file())
 }

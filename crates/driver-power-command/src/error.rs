@@ -18,6 +18,16 @@ pub enum Error {
         /// The key.
         key: &'static str,
     },
+    /// Something that only a shell understands, and no shell reads.
+    #[error("`{key}` has {}, which only a shell understands, and no shell reads it", quoted(.sign))]
+    Shell {
+        /// The key.
+        key: &'static str,
+        /// What it is.
+        sign: String,
+        /// Whether the command is a list of words.
+        is_list: bool,
+    },
     /// A preset without its port.
     #[error("the preset needs `port`, expected the number its tool counts by")]
     Port,
@@ -42,6 +52,34 @@ pub enum Error {
         key: &'static str,
         /// Its program.
         program: String,
+    },
+    /// The folder the commands run in.
+    #[error("the power switch's commands cannot run in the folder `{folder}`: {reason}")]
+    Folder {
+        /// The folder.
+        folder: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// What runs a script is not there.
+    #[error(
+        "`{program}` of the power switch's `{key}` needs the interpreter `{interpreter}`, which is not there"
+    )]
+    Interpreter {
+        /// Which command.
+        key: &'static str,
+        /// Its program.
+        program: String,
+        /// What its first line names.
+        interpreter: String,
+    },
+    /// A shell cannot read the line.
+    #[error("`{key}` of the power switch is no line that sh can read{}", last(.said))]
+    Line {
+        /// Which command.
+        key: &'static str,
+        /// What the shell said.
+        said: String,
     },
     /// The program cannot be started.
     #[error("`{program}` of the power switch's `{key}` cannot be started: {reason}")]
@@ -87,6 +125,10 @@ pub enum Error {
     },
 }
 
+fn quoted(sign: &str) -> String {
+    if sign.contains(' ') { sign.to_owned() } else { format!("`{sign}`") }
+}
+
 fn last(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(": `{said}`") }
 }
@@ -94,7 +136,10 @@ fn last(said: &str) -> String {
 impl Error {
     fn is_of_the_config(&self) -> Option<&'static str> {
         match self {
-            Self::Lacking { key } | Self::Words { key } | Self::Pattern { key, .. } => Some(key),
+            Self::Lacking { key }
+            | Self::Words { key }
+            | Self::Pattern { key, .. }
+            | Self::Shell { key, .. } => Some(key),
             Self::Port => Some("port"),
             Self::Timeout { .. } => Some("timeout_seconds"),
             _ => None,
@@ -107,6 +152,22 @@ impl Error {
             Self::Words { .. } => {
                 "a list of words needs no quotes: `[uhubctl, -p, '2', -a, 'on']`".to_owned()
             }
+            Self::Shell { is_list: true, .. } => {
+                "give the command as one line, and add `shell: true`".to_owned()
+            }
+            Self::Shell { sign, .. } if sign.ends_with('=') => {
+                "give the variable below `env:`, or add `shell: true`".to_owned()
+            }
+            Self::Shell { .. } => {
+                "add `shell: true`; or put it in single quotes, if the program is to get it as it is"
+                    .to_owned()
+            }
+            Self::Folder { .. } => "make it, or give another `folder:`".to_owned(),
+            Self::Interpreter { interpreter, .. } if interpreter.ends_with("\\r") => {
+                "the script's lines end in CR LF: `dos2unix` mends that".to_owned()
+            }
+            Self::Interpreter { .. } => "install it, or mend the first line of the script".to_owned(),
+            Self::Line { .. } => "try it by hand: `sh -n -c '…'`".to_owned(),
             Self::Port => "the tool without arguments lists hubs and ports".to_owned(),
             Self::Pattern { .. } => {
                 "put it in single quotes, so that YAML leaves backslashes alone".to_owned()

@@ -8,8 +8,10 @@
 mod config;
 mod driver;
 mod error;
+mod look;
 mod preset;
 mod run;
+mod shell;
 mod words;
 
 pub use config::{Config, Preset};

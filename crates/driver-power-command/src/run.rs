@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::error::Error;
+use crate::look::look;
 
 /// Most of what a command prints that is kept, bytes of each stream.
 const KEPT: usize = 64 * 1024;
@@ -21,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(2);
 const DRAIN: Duration = Duration::from_millis(300);
 
 /// What a command needs besides its words.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Surroundings {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) folder: std::path::PathBuf,
@@ -31,7 +32,10 @@ pub(crate) struct Surroundings {
 /// Runs `argv`, which is the command under `key`, and gives what it printed on standard output.
 pub(crate) async fn run(key: &'static str, argv: &[String], around: &Surroundings) -> Result<String, Error> {
     let program = argv.first().cloned().unwrap_or_default();
-    let mut child = command(argv, around).spawn().map_err(|error| refusal(key, &program, &error))?;
+    let mut child = match command(argv, around).spawn() {
+        Ok(child) => child,
+        Err(error) => return Err(refusal(key, argv, around, &error).await),
+    };
     let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
     let (out, out_task) = keep(child.stdout.take());
     let (err, err_task) = keep(child.stderr.take());
@@ -64,12 +68,19 @@ fn command(argv: &[String], around: &Surroundings) -> Command {
     command
 }
 
-fn refusal(key: &'static str, program: &str, error: &io::Error) -> Error {
-    let program = program.to_owned();
-    match error.kind() {
-        io::ErrorKind::NotFound => Error::Missing { key, program },
-        _ => Error::Start { key, program, reason: error.to_string() },
-    }
+/// The system says no more than a number: it is looked for what it means.
+async fn refusal(key: &'static str, argv: &[String], around: &Surroundings, error: &io::Error) -> Error {
+    let reason = error.to_string();
+    let program = argv.first().cloned().unwrap_or_default();
+    looked(key, argv, around).await.err().unwrap_or(Error::Start { key, program, reason })
+}
+
+/// Whether the command could be started, as far as that can be told without starting it.
+pub(crate) async fn looked(key: &'static str, argv: &[String], around: &Surroundings) -> Result<(), Error> {
+    let (words, around) = (argv.to_vec(), around.clone());
+    let looked = tokio::task::spawn_blocking(move || look(key, &words, &around)).await;
+    let program = || argv.first().cloned().unwrap_or_default();
+    looked.unwrap_or_else(|error| Err(Error::Start { key, program: program(), reason: error.to_string() }))
 }
 
 /// The processes of a command. Whoever gives up waiting ends all of them.

@@ -168,6 +168,74 @@ async fn a_look_finds_missing_programs_and_changes_nothing() {
     );
 }
 
+/// A look must find what an order fails on, in the same words.
+#[tokio::test]
+async fn what_an_order_would_fail_on_is_found_by_a_look() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let script = |name: &str, text: &str, mode: u32| {
+        fs::write(folder.path().join(name), text).unwrap();
+        fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    script("plain", "#!/bin/sh\n", 0o644);
+    script("away", "#!/no/such/sh -e\n", 0o755);
+    script("env", "#!/usr/bin/env -S X=1 no-such-python -u\n", 0o755);
+    script("dos", "#!/bin/sh\r\necho\r\n", 0o755);
+    script("nameless", "echo on\n", 0o755);
+    script("good", "#! /usr/bin/env sh\n", 0o755);
+    for (config, expected) in [
+        ("on: ./plain", Some("`./plain` of the power switch's `on` cannot be started: Permission denied")),
+        (
+            "on: ./away",
+            Some(
+                "`./away` of the power switch's `on` needs the interpreter `/no/such/sh`, which is not there",
+            ),
+        ),
+        ("on: ./dos", Some("needs the interpreter `/bin/sh\\r`, which is not there")),
+        ("on: ./nameless", Some("cannot be started: ")),
+        (
+            "on: no-such-relay 1",
+            Some("`on` of the power switch needs `no-such-relay`, which is not in the PATH"),
+        ),
+        ("on: 'true', folder: no/such", Some("commands cannot run in the folder `")),
+        ("on: 'true', folder: plain", Some("commands cannot run in the folder `")),
+        ("on: sh, env: { PATH: /no/such }", Some("needs `sh`, which is not in the PATH")),
+        ("on: ./good", None),
+        ("on: good, env: { PATH: '.:/bin:/usr/bin' }", None),
+        ("shell: true, on: 'no-such-relay on 2>&1 || true'", None),
+        ("shell: true, on: 'test -n \"$PATH\" && if true; then cd .; fi'", None),
+    ] {
+        let power = switch(
+            folder.path(),
+            &format!("{config}, off: 'true'")
+                .replace("PATH: /no/such }, off: 'true'", "PATH: /no/such }, off: sh"),
+        );
+        let (look, order) = (power.probe().await, power.on().await);
+        for (what, done) in [("a look", look), ("an order", order)] {
+            match (done.err(), expected) {
+                (None, None) => {}
+                (Some(error), Some(expected)) => {
+                    assert!(error.to_string().contains(expected), "{config}: {what}: {error}");
+                    assert!(!error.is_retryable(), "{config}: {what}");
+                }
+                (found, _) => panic!("{config}: {what}: {found:?}, expected {expected:?}"),
+            }
+        }
+    }
+    // What an order tells less well.
+    for (config, expected) in [
+        ("on: ./env", "needs the interpreter `no-such-python`, which is not there"),
+        ("on: 'true', cycle: no-such-relay", "`cycle` of the power switch needs `no-such-relay`"),
+        ("shell: true, on: 'echo on | no-such-relay'", "`on` of the power switch needs `no-such-relay`"),
+        ("shell: true, on: 'echo \"on'", "`on` of the power switch is no line that sh can read"),
+    ] {
+        let power = switch(folder.path(), &format!("{config}, off: 'true'"));
+        let error = power.probe().await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{config}: {error}");
+        assert_eq!(error.class(), flasher_core::Class::Infrastructure, "{config}");
+    }
+}
+
 /// A tool of the name a preset calls, which does what the real one does and notes how it was called.
 fn pretend(folder: &Path, name: &str, script: &str) -> String {
     use std::os::unix::fs::PermissionsExt as _;

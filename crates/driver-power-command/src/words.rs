@@ -7,6 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::shell;
+
 /// A command. A line knows quotes and backslashes; it has no variables, pipes or wildcards, as no shell reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Words {
@@ -17,6 +19,15 @@ pub enum Words {
 }
 
 impl Words {
+    /// The first thing that only a shell understands and that none reads.
+    pub(crate) fn sign_of_a_shell(&self, shell: bool) -> Option<String> {
+        match self {
+            Self::List(words) => shell::sign_in_list(words),
+            Self::Line(_) if shell => None,
+            Self::Line(line) => shell::sign_in_line(line),
+        }
+    }
+
     /// Program and arguments; through `sh -c` when a shell is asked for. None when a quote is never closed, or nothing is there.
     pub(crate) fn argv(&self, shell: bool) -> Option<Vec<String>> {
         let argv = match self {

@@ -22,6 +22,10 @@ impl Driver for Nudged {
     async fn probe(&self) -> Result<()> {
         self.0.probe().await
     }
+
+    async fn identities(&self) -> Vec<String> {
+        self.0.identities().await
+    }
 }
 
 #[async_trait]
