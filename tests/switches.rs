@@ -121,7 +121,12 @@ async fn vanish(board: File, sign: impl AsRef<Path>) {
 #[derive(Debug)]
 struct Mute(Arc<dyn PowerDriver>);
 
-impl Driver for Mute {}
+#[async_trait]
+impl Driver for Mute {
+    async fn identities(&self) -> Vec<String> {
+        self.0.identities().await
+    }
+}
 
 #[async_trait]
 impl PowerDriver for Mute {

@@ -127,6 +127,16 @@ impl QemuBoard {
         if self.config.has_network() { tap::check_namespace().await } else { Ok(()) }
     }
 
+    /// The files it writes: two boards with one of them are one board.
+    pub(crate) async fn identities(&self) -> Vec<String> {
+        let config = Arc::clone(&self.config);
+        let named = blocking(move || {
+            let files = config.disk.iter().map(|disk| &disk.file).chain(&config.environment);
+            Ok(files.flat_map(|it| flasher_core::owner::file(it)).collect())
+        });
+        named.await.unwrap_or_default()
+    }
+
     pub(crate) async fn switch_on(&self) -> Result<(), QemuError> {
         let mut state = self.state.lock().await;
         if state.running.as_ref().is_some_and(|running| !running.process.has_ended()) {

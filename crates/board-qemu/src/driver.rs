@@ -24,6 +24,10 @@ impl Driver for QemuPower {
         Ok(self.0.probe().await?)
     }
 
+    async fn identities(&self) -> Vec<String> {
+        self.0.identities().await
+    }
+
     async fn close(&self) -> Result<()> {
         Ok(self.0.close().await?)
     }
@@ -53,6 +57,10 @@ impl PowerDriver for QemuPower {
 impl Driver for QemuSerial {
     async fn probe(&self) -> Result<()> {
         Ok(self.0.probe().await?)
+    }
+
+    async fn identities(&self) -> Vec<String> {
+        self.0.identities().await
     }
 }
 

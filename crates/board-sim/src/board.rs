@@ -98,6 +98,13 @@ impl SimBoard {
         .await
     }
 
+    /// Its medium, when the config names one: two boards with one medium are one board.
+    pub(crate) async fn identities(&self) -> Vec<String> {
+        let medium = self.config.medium.clone();
+        let named = blocking(move || Ok(medium.map(|it| flasher_core::owner::file(&it)).unwrap_or_default()));
+        named.await.unwrap_or_default()
+    }
+
     pub(crate) async fn switch_on(&self) -> Result<(), SimError> {
         self.obey()?;
         let mut running = self.running.lock().await;

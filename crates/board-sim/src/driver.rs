@@ -27,6 +27,10 @@ impl Driver for SimPower {
     async fn close(&self) -> Result<()> {
         Ok(self.0.close().await?)
     }
+
+    async fn identities(&self) -> Vec<String> {
+        self.0.identities().await
+    }
 }
 
 #[async_trait]
@@ -56,6 +60,10 @@ impl Driver for SimSerial {
 
     async fn close(&self) -> Result<()> {
         Ok(self.0.close().await?)
+    }
+
+    async fn identities(&self) -> Vec<String> {
+        self.0.identities().await
     }
 }
 

@@ -131,6 +131,12 @@ impl GpioOut for Line {
         Ok(())
     }
 
+    fn identity(&self) -> Option<String> {
+        let (chip, offset) = self.find().ok()?;
+        let path = fs::canonicalize(chip.path()).unwrap_or_else(|_| chip.path().to_owned());
+        Some(format!("gpio {} {offset}", path.display()))
+    }
+
     fn is_held(&self) -> bool {
         self.held().is_some()
     }

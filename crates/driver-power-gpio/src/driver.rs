@@ -138,6 +138,12 @@ impl Switch for PowerGpio {
         .await
     }
 
+    async fn identities(&self) -> Vec<String> {
+        let out = Arc::clone(&self.out);
+        let found = blocking(move || Ok(out.identity())).await;
+        found.ok().flatten().into_iter().collect()
+    }
+
     async fn close(&self) -> Result<()> {
         Ok(self.leave()?)
     }
@@ -253,6 +259,10 @@ impl GpioOut for Auto {
 
     fn drive(&self, active: bool) -> Result<(), Error> {
         self.pick()?.drive(active)
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.pick().ok()?.identity()
     }
 
     fn is_held(&self) -> bool {

@@ -18,6 +18,11 @@ pub trait GpioOut: fmt::Debug + Send + Sync + 'static {
     /// When the line cannot be had or does not obey.
     fn drive(&self, active: bool) -> Result<(), Error>;
 
+    /// Words that are equal for the same line however it is named; none when it cannot be found.
+    fn identity(&self) -> Option<String> {
+        None
+    }
+
     /// Whether the line is held.
     fn is_held(&self) -> bool;
 

@@ -57,6 +57,11 @@ impl GpioOut for Output {
         Ok(())
     }
 
+    /// On the Pis that rppal knows, BCM numbers are the lines of the first chip.
+    fn identity(&self) -> Option<String> {
+        Some(format!("gpio /dev/gpiochip0 {}", self.pin))
+    }
+
     fn is_held(&self) -> bool {
         self.held().is_some()
     }

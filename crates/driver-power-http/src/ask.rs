@@ -13,6 +13,9 @@ use crate::error::Error;
 /// Most of an answer that is read, bytes.
 const LONGEST: usize = 64 * 1024;
 
+/// Parts of the names of parameters that hold a login.
+const SECRETS: [&str; 6] = ["user", "pass", "token", "secret", "auth", "key"];
+
 /// A request whose URL is known to be one.
 #[derive(Clone, Debug)]
 pub(crate) struct Ready {
@@ -40,6 +43,21 @@ impl Ready {
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or(Error::Url { key })?;
         let body = request.body.as_deref().map(fill).transpose()?;
         Ok(Self { url, request: Request { body, ..request } })
+    }
+
+    /// Host, without brackets, and port.
+    pub(crate) fn place(&self) -> (&str, u16) {
+        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        (host, self.url.port_or_known_default().unwrap_or(80))
+    }
+
+    /// What is asked of the host, without what looks like a login.
+    pub(crate) fn order(&self) -> String {
+        let open = |name: &str| !SECRETS.iter().any(|it| name.to_ascii_lowercase().contains(it));
+        let query = self.url.query_pairs().filter(|(name, _)| open(name));
+        let query: Vec<String> = query.map(|(name, value)| format!("{name}={value}")).collect();
+        let body = self.request.body.as_deref().unwrap_or_default();
+        format!("{} {} {} {body}", self.request.method.word(), self.url.path(), query.join("&"))
     }
 
     /// The URL without what may be secret.

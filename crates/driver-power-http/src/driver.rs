@@ -102,16 +102,20 @@ impl Switch for PowerHttp {
         }
     }
 
+    async fn identities(&self) -> Vec<String> {
+        let (host, port) = self.on.place();
+        let hosts = flasher_core::owner::hosts(host, port).await;
+        let orders = format!("{} {}", self.on.order(), self.off.order());
+        hosts.into_iter().map(|host| format!("http {host} {orders}")).collect()
+    }
+
     /// The status is asked for, where there is one; otherwise whether its port takes a connection.
     async fn probe(&self) -> Result<()> {
         if self.status.is_some() {
             return self.get().await.map(drop);
         }
-        let url = &self.on.url;
-        let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(80));
-        let host = host.trim_matches(['[', ']']);
-        let connected =
-            tokio::time::timeout(self.manner.timeout, tokio::net::TcpStream::connect((host, port))).await;
+        let connecting = tokio::net::TcpStream::connect(self.on.place());
+        let connected = tokio::time::timeout(self.manner.timeout, connecting).await;
         let late = Error::Late { url: self.on.shown(), seconds: self.manner.timeout.as_secs_f64() };
         let unreached =
             |error: std::io::Error| Error::Reach { url: self.on.shown(), reason: error.to_string() };

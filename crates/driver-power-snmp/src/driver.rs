@@ -194,6 +194,11 @@ impl Switch for PowerSnmp {
         Ok(true)
     }
 
+    async fn identities(&self) -> Vec<String> {
+        let hosts = flasher_core::owner::hosts(&self.host, self.port).await;
+        hosts.into_iter().map(|host| format!("snmp {host} {}", self.outlet.control)).collect()
+    }
+
     /// The state is asked for.
     async fn probe(&self) -> Result<()> {
         self.get().await.map(drop)

@@ -89,6 +89,18 @@ impl Driver for PySerial {
         Ok(self.plan.look().await?)
     }
 
+    async fn identities(&self) -> Vec<String> {
+        match self.plan.address.innermost() {
+            // Whichever of its names is used; a device that is not there yet has no other.
+            Address::Device(path) => vec![tty::identity(path)],
+            Address::Socket(host) | Address::Rfc2217 { host, .. } => {
+                let hosts = flasher_core::owner::hosts(&host.name, host.port).await;
+                hosts.into_iter().map(|host| format!("serial {host}")).collect()
+            }
+            Address::Loop | Address::Spy { .. } => Vec::new(),
+        }
+    }
+
     async fn close(&self) -> Result<()> {
         let kept = locked(&self.open.kept).take();
         if let Some(kept) = kept {

@@ -1,8 +1,6 @@
 //! Lets other processes of the same user hear a line that this one has open: a socket in the user's runtime folder, named after the line.
 
-use std::collections::hash_map::DefaultHasher;
 use std::fs;
-use std::hash::{Hash as _, Hasher as _};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -85,9 +83,7 @@ fn socket(line: &Address) -> Option<PathBuf> {
         }
         other => other.to_string(),
     };
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    Some(folder()?.join(format!("serial-{:016x}", hasher.finish())))
+    Some(folder()?.join(format!("serial-{}", flasher_core::owner::stable_name(&name))))
 }
 
 /// A folder that is this user's alone.

@@ -70,6 +70,14 @@ pub(crate) fn look_whether_free(path: &Path) -> Result<(), PortError> {
     }
 }
 
+/// The device by its number, which all its names share; by its name when it is not there.
+pub(crate) fn identity(path: &Path) -> String {
+    match fs::metadata(path) {
+        Ok(about) if about.file_type().is_char_device() => format!("serial device {}", about.rdev()),
+        _ => format!("serial {}", fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).display()),
+    }
+}
+
 /// Opens the device for nobody else. One that is in use, but by nobody who can be found, is just being closed: that is waited
 /// for, briefly. Blocks; must be called where a tokio runtime is entered.
 pub(crate) fn open(path: &Path, settings: Settings) -> Result<Opened, PortError> {

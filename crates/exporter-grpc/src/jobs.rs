@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use flasher_core::owner::{PowerLock, hold_all};
+use flasher_core::owner;
 use flasher_core::{CancellationToken, Event, FlashJob, Flasher};
 use futures_util::stream;
 use tokio::sync::watch;
@@ -36,7 +36,7 @@ pub(crate) struct Board<'a> {
     pub(crate) node: Uuid,
     pub(crate) flasher: &'a Arc<dyn Flasher>,
     pub(crate) keys: &'a [Key],
-    pub(crate) locks: &'a [PowerLock],
+    pub(crate) owner: &'a owner::Board,
     pub(crate) http: Option<&'a Arc<Storage>>,
 }
 
@@ -66,8 +66,9 @@ impl Jobs {
         let job = Arc::new(Job::new(stop.clone()));
         let flash = order.job(image, stop)?;
         let remove = board.http.filter(|_| order.remove && !order.is_url()).map(Arc::clone);
-        let (flasher, locks) = (Arc::clone(board.flasher), board.locks.to_vec());
-        let work = Work { job: Arc::clone(&job), flasher, flash, claim, locks };
+        let (flasher, owner) = (Arc::clone(board.flasher), board.owner.clone());
+        let label = label(&order.image);
+        let work = Work { job: Arc::clone(&job), flasher, flash, claim, owner, label };
         let name = order.image.clone();
         let variant = order.variant;
         self.running.spawn(async move {
@@ -126,6 +127,12 @@ impl Jobs {
     }
 }
 
+/// The job for others on this machine, who may not know the secrets of its URL: the last part of its path.
+fn label(image: &str) -> String {
+    let path = image.split(['?', '#']).next().unwrap_or_default();
+    format!("flash {}", path.rsplit('/').next().unwrap_or_default())
+}
+
 /// Where the image is: a URL as it is, a file only out of the storage clients may write.
 fn place(order: &JobOrder, http: Option<&Arc<Storage>>) -> Outcome<String> {
     if order.is_url() {
@@ -142,7 +149,9 @@ struct Work {
     flasher: Arc<dyn Flasher>,
     flash: FlashJob,
     claim: Claim,
-    locks: Vec<PowerLock>,
+    owner: owner::Board,
+    /// What others are told of the job.
+    label: String,
 }
 
 impl Work {
@@ -154,9 +163,15 @@ impl Work {
             job.end(Some(Failure::from(error).text));
             return;
         }
-        let locks = self.locks;
-        // Also against whoever switches by hand on this machine.
-        let owned = tokio::task::spawn_blocking(move || hold_all(&locks)).await;
+        // Also against every other program of this machine.
+        let owned = match self.owner.hold(&self.label).await {
+            Ok(owned) => owned,
+            Err(error) => {
+                drop(self.claim);
+                job.end(Some(Failure::from(error).text));
+                return;
+            }
+        };
         let teller = Arc::clone(&job);
         self.flasher.flash(self.flash, Arc::new(move |event: Event| teller.tell(&event))).await;
         // The board is free before its end is told, so that whoever waits for the end can use it.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use flasher_core::owner::PowerLock;
+use flasher_core::owner::Board;
 use flasher_core::tree::{DeviceTree, Notes};
 use flasher_core::{Device, FileServer};
 use uuid::Uuid;
@@ -125,8 +125,8 @@ impl<'t> Builder<'t> {
         let Some(key) = Key::of(device) else { return Arc::new(Group) };
         match device.clone() {
             Device::Power(switch, meter) => {
-                let lock = device.driver().and_then(|driver| PowerLock::of(self.tree, &driver));
-                Arc::new(Power { switch, meter, key, lock })
+                let owner = device.driver().map(|it| Board::of(self.tree, &it)).unwrap_or_default();
+                Arc::new(Power { switch, meter, key, owner })
             }
             Device::Serial(serial) => Arc::new(Serial { serial, key }),
             Device::FileServer(server) => Arc::new(Server::new(server, key, false)),
@@ -140,8 +140,8 @@ impl<'t> Builder<'t> {
                     Some(self.storage(Key::of(child)?, file_server(child)?.as_ref()))
                 };
                 let (tftp, http) = (storage("tftp"), storage("http"));
-                let locks = PowerLock::below(self.tree, &flasher);
-                Arc::new(Flash::new(flasher, keys, locks, tftp, http))
+                let owner = Board::below(self.tree, &flasher);
+                Arc::new(Flash::new(flasher, keys, owner, tftp, http))
             }
             Device::Group(_) => Arc::new(Group),
         }

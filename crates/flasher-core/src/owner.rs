@@ -1,158 +1,111 @@
-//! Who owns a board, across the processes of this machine: a flash holds a lock on its power for as long as it runs, so
-//! that nobody cuts it by hand meanwhile.
+//! Who owns a board, across the processes and users of this machine.
+//!
+//! A board is what its power switch, its serial line and its medium are ([`Driver::identities`]), however an exporter YAML names
+//! them and whichever file it is. Each of them is a lock that one job holds at a time: a flash, a dump, a console. Whoever comes
+//! second is refused at once and told who holds it.
 
-use std::fs::{self, File, OpenOptions};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+mod lock;
+mod same;
+
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, flock};
+use sha2::{Digest as _, Sha256};
 
 use crate::device::Device;
 use crate::driver::{Driver, Flasher};
 use crate::error::{Error, Result};
 use crate::tree::DeviceTree;
 
-/// The lock of one power switch of an exporter YAML.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PowerLock {
-    /// Name of the lock file.
-    name: String,
-    /// Dotted path of the switch, for people.
-    power: String,
+use lock::Place;
+
+pub use lock::Held;
+pub use same::{file, hosts};
+
+/// What has to be free for a job.
+#[derive(Clone, Debug, Default)]
+pub struct Board {
+    /// Dotted path and driver of each part, for messages and for its identities.
+    parts: Vec<(String, Arc<dyn Driver>)>,
 }
 
-/// A power switch that is owned until this is dropped.
-#[derive(Debug)]
-pub struct Held {
-    path: PathBuf,
-    file: File,
-}
-
-impl PowerLock {
-    /// The lock of a power switch of `tree`; none when the tree was not read from a file, or does not have the switch.
-    pub fn of(tree: &DeviceTree, power: &Arc<dyn Driver>) -> Option<Self> {
-        // The shortest path is the same however the switch was named.
-        let (power, _) = tree.drivers().into_iter().find(|(_, it)| is_same(it, power))?;
-        let mut hasher = DefaultHasher::new();
-        (tree.file()?, &power).hash(&mut hasher);
-        Some(Self { name: format!("board-{:016x}", hasher.finish()), power })
+impl Board {
+    /// The boards that `driver` is a part of: itself, and what else is below a flasher that uses it.
+    pub fn of(tree: &DeviceTree, driver: &Arc<dyn Driver>) -> Self {
+        let mut board = Self::part(tree, driver);
+        for (_, device) in tree.all() {
+            let Device::Flasher(flasher) = device else { continue };
+            let below = Self::below(tree, &flasher).parts;
+            if below.iter().any(|(_, it)| is_same(it, driver)) {
+                board.parts.extend(below);
+            }
+        }
+        board
     }
 
-    /// The locks of all power switches below a flasher of `tree`.
-    pub fn below(tree: &DeviceTree, flasher: &Arc<dyn Flasher>) -> Vec<Self> {
+    /// Only `driver`, under its shortest path, which is the same however it was named.
+    fn part(tree: &DeviceTree, driver: &Arc<dyn Driver>) -> Self {
+        Self { parts: tree.drivers().into_iter().filter(|(_, it)| is_same(it, driver)).collect() }
+    }
+
+    /// Every power switch and serial line below a flasher of `tree`.
+    pub fn below(tree: &DeviceTree, flasher: &Arc<dyn Flasher>) -> Self {
         let flasher = Arc::clone(flasher) as Arc<dyn Driver>;
         let all = tree.all();
         let roots = all.iter().filter(|(_, device)| device.driver().is_some_and(|it| is_same(&it, &flasher)));
         let roots: Vec<String> = roots.map(|(path, _)| format!("{path}.")).collect();
         let below = all.iter().filter(|(path, _)| roots.iter().any(|root| path.starts_with(root)));
-        let powers = below.filter_map(|(_, device)| match device {
-            Device::Power(..) => Self::of(tree, &device.driver()?),
-            _ => None,
-        });
-        powers.collect()
+        let lines = below.filter(|(_, device)| matches!(device, Device::Power(..) | Device::Serial(_)));
+        let parts = lines.filter_map(|(_, device)| Self::part(tree, &device.driver()?).parts.pop()).collect();
+        Self { parts }
     }
 
-    /// Owns the switch; none where no lock can be kept. May block for an instant.
-    ///
-    /// Shared, as simulated boards of one file are flashed side by side; two flashes of a real one meet at its serial port.
-    pub fn hold(&self) -> Option<Held> {
-        for _ in 0..3 {
-            let (path, mut file) = self.open(true)?;
-            // Whoever looks holds it for an instant only.
-            flock(&file, FlockOperation::LockShared).ok()?;
-            if file.metadata().is_ok_and(|it| it.nlink() > 0) {
-                let note = format!("process {}", std::process::id());
-                // The name is for people; the lock holds without it.
-                let _ = file.set_len(0).and_then(|()| file.write_all(note.as_bytes()));
-                return Some(Held { path, file });
-            }
-        }
-        None
-    }
-
-    /// Fails while a flash owns the switch, in whatever process. May block for an instant.
+    /// Owns the board until the result is dropped; `job` tells others what for, without secrets.
     ///
     /// # Errors
-    /// Class infrastructure when one does; names it, and leaves what to do to the caller.
-    pub fn refuse_if_held(&self) -> Result<()> {
-        let Some((_, mut file)) = self.open(false) else { return Ok(()) };
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(()),
-            Err(_) => Err(self.held_by(&mut file)),
+    /// Class infrastructure, and not worth a retry, when somebody else has it (names who) or no lock can be kept.
+    pub async fn hold(&self, job: &str) -> Result<Held> {
+        let (locks, job) = (self.locks().await, job.to_owned());
+        blocking(move || Place::default().hold(&locks, &job)).await
+    }
+
+    /// Fails while somebody else has the board, in whatever process; leaves what to do to the caller.
+    ///
+    /// # Errors
+    /// Class infrastructure when somebody has it; names who.
+    pub async fn refuse_if_held(&self) -> Result<()> {
+        let locks = self.locks().await;
+        blocking(move || Place::default().refuse_if_held(&locks)).await
+    }
+
+    /// Name of each lock and the path of what it is for. In the order of their names, so that of two who want the same at once
+    /// one gets all of it.
+    async fn locks(&self) -> Vec<(String, String)> {
+        let mut locks = Vec::new();
+        for (path, driver) in &self.parts {
+            let identities = driver.identities().await;
+            locks.extend(identities.iter().map(|identity| (stable_name(identity), path.clone())));
         }
-    }
-
-    fn held_by(&self, file: &mut File) -> Error {
-        let mut holder = String::new();
-        let read = file.rewind().and_then(|()| file.take(100).read_to_string(&mut holder));
-        let holder = if read.is_ok() && !holder.is_empty() { format!(" ({holder})") } else { String::new() };
-        Error::infrastructure(format!("a flash owns `{}`{holder}", self.power)).retryable(false)
-    }
-
-    /// The lock file, in a folder that is this user's alone; none where there is no such folder.
-    fn open(&self, make: bool) -> Option<(PathBuf, File)> {
-        let path = folder()?.join(&self.name);
-        let file =
-            OpenOptions::new().read(true).write(true).create(make).truncate(false).mode(0o600).open(&path);
-        file.ok().map(|file| (path, file))
+        locks.sort();
+        locks.dedup_by(|one, other| one.0 == other.0);
+        locks
     }
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        // The last owner leaves nothing behind; whoever comes at this moment finds that its file has no name and makes another.
-        if flock(&self.file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            let _ = fs::remove_file(&self.path);
-            let _ = self.path.parent().map(fs::remove_dir);
-        }
-    }
+/// A file name made of `text`: the same in every build and on every machine.
+pub fn stable_name(text: &str) -> String {
+    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Owns all of them, for as long as the result is kept. May block for an instant.
-pub fn hold_all(locks: &[PowerLock]) -> Vec<Held> {
-    locks.iter().filter_map(PowerLock::hold).collect()
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let joined = tokio::task::spawn_blocking(work).await;
+    joined.unwrap_or_else(|error| {
+        Err(Error::new(crate::Class::Internal, "a worker thread ended unexpectedly").because(error))
+    })
 }
 
 fn is_same(one: &Arc<dyn Driver>, other: &Arc<dyn Driver>) -> bool {
     std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
 }
 
-fn folder() -> Option<PathBuf> {
-    let user = rustix::process::geteuid().as_raw();
-    let is_private = |folder: &Path| {
-        fs::symlink_metadata(folder).is_ok_and(|it| it.is_dir() && it.uid() == user && it.mode() & 0o077 == 0)
-    };
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|it| is_private(it));
-    let folder =
-        runtime.map_or_else(|| std::env::temp_dir().join(format!("flasher-{user}")), |it| it.join("flasher"));
-    // It may be there already; whose it is decides.
-    let _ = fs::DirBuilder::new().mode(0o700).create(&folder);
-    Some(folder).filter(|folder| is_private(folder))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_held_is_refused_with_its_holder_and_free_again_when_the_last_one_lets_go() {
-        let name = format!("test-{}", std::process::id());
-        let lock = PowerLock { name, power: "board.power".to_owned() };
-        lock.refuse_if_held().unwrap();
-        let held = hold_all(&[lock.clone(), lock.clone()]);
-        assert_eq!(held.len(), 2);
-        let path = held[0].path.clone();
-        let error = lock.refuse_if_held().unwrap_err();
-        let owner = format!("a flash owns `board.power` (process {})", std::process::id());
-        assert_eq!((error.class(), error.cause()), (crate::Class::Infrastructure, owner));
-        let mut held = held.into_iter();
-        drop(held.next());
-        lock.refuse_if_held().unwrap_err();
-        drop(held.next());
-        lock.refuse_if_held().unwrap();
-        assert!(!path.exists());
-    }
-}
+mod tests;

@@ -46,6 +46,19 @@ pub trait Switch: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Looks at the files that its config names, and at nothing else.
+    ///
+    /// # Errors
+    /// The first file that is missing or of no use, with its key.
+    async fn check_files(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Which hardware it is, as [`Driver::identities`] says.
+    async fn identities(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Lets go of everything held.
     ///
     /// # Errors
@@ -140,6 +153,14 @@ impl<S: Switch> Guarded<S> {
 impl<S: Switch> Driver for Guarded<S> {
     async fn probe(&self) -> Result<()> {
         self.switch.probe().await
+    }
+
+    async fn check_files(&self) -> Result<()> {
+        self.switch.check_files().await
+    }
+
+    async fn identities(&self) -> Vec<String> {
+        self.switch.identities().await
     }
 
     async fn close(&self) -> Result<()> {

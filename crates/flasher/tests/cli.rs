@@ -530,10 +530,10 @@ fn a_flash_that_is_interrupted_says_so_and_keeps_its_receipt() {
     // Power stays off for a minute: this is the moment to change one's mind.
     assert!(lines.any(|line| line.contains("step-begun") && line.contains("power")));
     for device in ["board.power", "storage.power"] {
-        for action in [&["off"][..], &["cycle", "--wait", "0"]] {
+        for action in [&["off"][..], &["on"], &["cycle", "--wait", "0"]] {
             let ran = lab.run(&[&["power", "--device", device], action].concat());
             assert_eq!((ran.code, ran.out.as_str()), (4, ""));
-            let owner = format!("a flash owns `board.power` (process {})", child.id());
+            let owner = format!("the board is in use: `flash {}`, process {} of", text("os.img"), child.id());
             assert!(ran.err.contains(&owner) && ran.err.contains("`--force`"), "{}", ran.err);
         }
     }

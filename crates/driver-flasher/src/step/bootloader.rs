@@ -10,6 +10,7 @@ use super::resolve::Resolved;
 use super::services::Services;
 use crate::config::seconds;
 use crate::network;
+use crate::staging;
 use crate::transaction::Session;
 use crate::trouble;
 
@@ -121,17 +122,17 @@ async fn fetch(
     server: SocketAddr,
 ) -> Result<()> {
     let within = seconds(session.flasher.config.timeouts.tftp);
+    let name = format!("{}/{}", staging::folder(&session.run.token), file.name);
     let loaded = uboot
-        .tftp(file.address, &file.name, within)
+        .tftp(file.address, &name, within)
         .await
-        .map_err(|error| diagnose(session, &file.name, server, trouble::console(&error)))?;
+        .map_err(|error| diagnose(session, &name, server, trouble::console(&error)))?;
     if loaded == file.length {
         return Ok(());
     }
     let text =
         format!("the boot loader received {loaded} bytes of `{}`, expected {}", file.name, file.length);
-    Err(Error::new(Class::Infrastructure, text)
-        .with("server", session.run.evidence.about("tftp", &file.name)))
+    Err(Error::new(Class::Infrastructure, text).with("server", session.run.evidence.about("tftp", &name)))
 }
 
 /// Puts what the server saw beside what the board said.

@@ -14,7 +14,8 @@ pub(crate) struct Services {
 }
 
 pub(crate) async fn start(session: Session<'_>, resolved: &Resolved) -> Result<Services> {
-    session.run.staging().fill(&resolved.files, session.flasher.tftp.root()).await?;
+    let (staging, root) = (session.run.staging(), session.flasher.tftp.root());
+    staging.fill_for(&session.run.token, &resolved.files, root).await?;
     let log = session.run.evidence.log(session.run.progress());
     let tftp = session.flasher.tftp.start(log.clone()).await.map_err(|error| error.with("server", "tftp"))?;
     let http = session.flasher.http.start(log).await.map_err(|error| error.with("server", "http"))?;

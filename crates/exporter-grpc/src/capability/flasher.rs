@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flasher_core::owner::PowerLock;
+use flasher_core::owner;
 use flasher_core::{Description, Flasher, async_trait};
 use prost_types::Value;
 use tonic::Code;
@@ -54,8 +54,8 @@ pub(crate) struct Flash {
     flasher: Arc<dyn Flasher>,
     /// The flasher itself and everything it uses.
     keys: Vec<Key>,
-    /// Its power switches, for other processes.
-    locks: Vec<PowerLock>,
+    /// What it is to other processes.
+    owner: owner::Board,
     tftp: Option<Arc<Storage>>,
     http: Option<Arc<Storage>>,
     /// Describing hashes the bundle, and a client asks for one field at a time.
@@ -66,11 +66,11 @@ impl Flash {
     pub(crate) fn new(
         flasher: Arc<dyn Flasher>,
         keys: Vec<Key>,
-        locks: Vec<PowerLock>,
+        owner: owner::Board,
         tftp: Option<Arc<Storage>>,
         http: Option<Arc<Storage>>,
     ) -> Self {
-        Self { flasher, keys, locks, tftp, http, described: Mutex::default() }
+        Self { flasher, keys, owner, tftp, http, described: Mutex::default() }
     }
 
     async fn describe(&self) -> Outcome<Description> {
@@ -188,7 +188,7 @@ impl Capability for Flash {
             node: call.owner.node,
             flasher: &self.flasher,
             keys: &self.keys,
-            locks: &self.locks,
+            owner: &self.owner,
             http: self.http.as_ref(),
         };
         let jobs = &call.session.jobs;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flasher_core::owner::PowerLock;
+use flasher_core::owner;
 use flasher_core::{PowerDriver, PowerMeter, async_trait};
 use prost_types::Value;
 use tonic::Code;
@@ -28,8 +28,8 @@ pub(crate) struct Power {
     pub(crate) switch: Arc<dyn PowerDriver>,
     pub(crate) meter: Option<Arc<dyn PowerMeter>>,
     pub(crate) key: Key,
-    /// What a flash in another process holds.
-    pub(crate) lock: Option<PowerLock>,
+    /// What a job in another process has.
+    pub(crate) owner: owner::Board,
 }
 
 #[async_trait]
@@ -74,11 +74,10 @@ impl Power {
     /// Nobody else has the board: no client of this exporter, and no flash in another process.
     async fn free(&self, call: &Call) -> Outcome<()> {
         call.session.claims.free_for(self.key, call.owner.connection)?;
-        let Some(lock) = self.lock.clone() else { return Ok(()) };
         let refused = |error: flasher_core::Error| {
             Failure::taken(format!("{}; wait for it to end, or stop it", error.cause()))
         };
-        call.blocking(move || lock.refuse_if_held().map_err(refused)).await
+        self.owner.refuse_if_held().await.map_err(refused)
     }
 }
 

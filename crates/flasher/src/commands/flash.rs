@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flasher_core::flash::{BoardFacts, ImageFacts, JobKind, PowerEvidence, PowerState};
-use flasher_core::owner::{PowerLock, hold_all};
+use flasher_core::owner::{Board, Held};
 use flasher_core::tree::DeviceTree;
 use flasher_core::{
     CancellationToken, Class, DumpJob, Error, Event, Failure as Cause, FlashJob, Flasher, Progress, Receipt,
@@ -121,10 +121,7 @@ pub(super) async fn execute(
         }
     };
     let on = Place { tree: &tree, device: device.as_deref(), variant: variant.as_deref() };
-    // A file that names no flasher fails in its own words below.
-    let owned = tree.flasher(device.as_deref()).map(|it| hold_all(&PowerLock::below(&tree, &it))).ok();
     let receipt = transact(on, job, progress, begun).await;
-    drop(owned);
     super::close(&tree, screen).await;
     let code = conclude(&receipt, receipt_file, screen)?;
     Ok((receipt, code))
@@ -143,10 +140,10 @@ async fn transact(on: Place<'_>, job: Work, progress: Arc<dyn Progress>, begun: 
     let ready = tokio::select! {
         biased;
         () = job.stop().cancelled() => Err(Error::new(Class::Interrupted, "interrupted before the board was touched")),
-        ready = ready(on) => ready,
+        ready = ready(on, job.label()) => ready,
     };
     match ready {
-        Ok(flasher) => job.run(flasher, progress).await,
+        Ok((flasher, _owned)) => job.run(flasher, progress).await,
         Err(error) => {
             let receipt = early(&error, job.label(), begun);
             progress.report(Event::Finished { receipt: Box::new(receipt.clone()) });
@@ -155,14 +152,23 @@ async fn transact(on: Place<'_>, job: Work, progress: Arc<dyn Progress>, begun: 
     }
 }
 
-/// The flasher, with its variant set and all hardware there.
-async fn ready(on: Place<'_>) -> Result<Arc<dyn Flasher>> {
+/// The flasher, with its variant set and all hardware there; and its board, which nobody else has now.
+async fn ready(on: Place<'_>, (label, kind): Label) -> Result<(Arc<dyn Flasher>, Held)> {
     let flasher = on.tree.flasher(on.device)?;
+    let owned = Board::below(on.tree, &flasher).hold(&format!("{} {label}", verb(kind))).await?;
     if let Some(variant) = on.variant {
         flasher.use_variant(variant).await?;
     }
     probe(on.tree).await?;
-    Ok(flasher)
+    Ok((flasher, owned))
+}
+
+/// The command that does such a job.
+fn verb(kind: JobKind) -> &'static str {
+    match kind {
+        JobKind::Flash => "flash",
+        JobKind::Dump => "dump",
+    }
 }
 
 /// Looks whether all hardware is there.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flasher_core::owner::PowerLock;
+use flasher_core::owner::Board;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Device, Driver, Error, PowerDriver, PowerMeter, Reading, Result, cycle};
 
@@ -15,7 +15,7 @@ use crate::screen::Screen;
 /// Bound on what the switch or the meter takes to answer; longer than any driver waits by itself.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// Switches or measures. Refuses to cut the power of a board that is being flashed, unless `force`.
+/// Switches or measures. Refuses to switch a board that another job has, unless `force`.
 pub(super) async fn run(
     action: &PowerAction,
     node: &NodeArgs,
@@ -43,13 +43,16 @@ impl Power<'_> {
             _ => self.switch()?,
         };
         match action {
-            PowerAction::On => bounded(ANSWER, switch.on()).await?,
+            PowerAction::On => {
+                self.may_switch(&switch).await?;
+                bounded(ANSWER, switch.on()).await?;
+            }
             PowerAction::Off => {
-                self.may_cut(&switch)?;
+                self.may_switch(&switch).await?;
                 bounded(ANSWER, switch.off()).await?;
             }
             PowerAction::Cycle { wait } => {
-                self.may_cut(&switch)?;
+                self.may_switch(&switch).await?;
                 bounded(ANSWER + *wait, cycle(switch.as_ref(), *wait)).await?;
             }
             PowerAction::Status | PowerAction::Read { .. } => {}
@@ -63,13 +66,15 @@ impl Power<'_> {
         Ok(show(told, state, screen)?)
     }
 
-    fn may_cut(&self, switch: &Arc<dyn PowerDriver>) -> Result<()> {
+    async fn may_switch(&self, switch: &Arc<dyn PowerDriver>) -> Result<()> {
         if self.force {
             return Ok(());
         }
-        let lock = PowerLock::of(self.tree, &(Arc::clone(switch) as Arc<dyn Driver>));
-        let free = lock.map_or(Ok(()), |lock| lock.refuse_if_held());
-        free.map_err(|error| error.help("wait for it to end, stop it, or use `--force`"))
+        let board = Board::of(self.tree, &(Arc::clone(switch) as Arc<dyn Driver>));
+        board
+            .refuse_if_held()
+            .await
+            .map_err(|error| error.help("wait for it to end, stop it, or use `--force`"))
     }
 
     async fn read(&self, count: u32, interval: Duration, screen: &Screen) -> Result<(), Failure> {

@@ -5,4 +5,5 @@
 mod direct;
 mod dump;
 mod lab;
+mod owner;
 mod sources;

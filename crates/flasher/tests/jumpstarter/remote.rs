@@ -96,7 +96,7 @@ fn nobody_cuts_the_power_by_hand_while_the_exporter_flashes() {
     for action in [&["off"][..], &["cycle", "--wait", "0"]] {
         let output = switch(action);
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-        let owner = format!("a flash owns `board.power` (process {})", exporter.child.id());
+        let owner = format!("process {} of user", exporter.child.id());
         assert_eq!(output.status.code(), Some(4), "{complaint}");
         assert!(complaint.contains(&owner) && complaint.contains("`--force`"), "{complaint}");
     }
@@ -123,7 +123,7 @@ fn no_client_cuts_the_power_while_a_flash_runs_by_hand() {
     for action in ["off", "on"] {
         let output = power(action);
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-        let owner = format!("a flash owns `board.power` (process {}); wait for it to end", flash.id());
+        let owner = format!("the board is in use: `flash image`, process {} of user", flash.id());
         assert!(!output.status.success() && complaint.contains(&owner), "{complaint}");
     }
     assert!(Command::new("kill").arg(flash.id().to_string()).status().unwrap().success());
