@@ -144,10 +144,8 @@ impl Console {
     pub(crate) async fn settle(&mut self, quiet: Duration, longest: Duration) -> Result<(), Error> {
         let end = deadline(longest);
         while Instant::now() < end {
-            match timeout(quiet, self.fill()).await {
-                Err(_) => return Ok(()),
-                Ok(Ok(())) => {}
-                Ok(Err(source)) => return Err(self.stream_error(source, "the line to go quiet")),
+            if !self.hear_until(deadline(quiet).min(end)).await? {
+                return Ok(());
             }
         }
         Ok(())
@@ -155,11 +153,7 @@ impl Console {
 
     /// Reads once; whether something came before the deadline.
     pub(crate) async fn hear_until(&mut self, until: Instant) -> Result<bool, Error> {
-        match timeout_at(until, self.fill()).await {
-            Err(_) => Ok(false),
-            Ok(Ok(())) => Ok(true),
-            Ok(Err(source)) => Err(self.stream_error(source, "the line to go quiet")),
-        }
+        self.fill(until).await.map_err(|source| self.stream_error(source, "the line to go quiet"))
     }
 
     /// What is buffered and not consumed.
@@ -205,21 +199,23 @@ impl Console {
                 return Ok(Some(found));
             }
             scanned = self.state.received;
-            // A stream that always has something would keep the timer from being asked.
-            if Instant::now() >= until {
+            if !self.fill(until).await? {
                 return Ok(None);
-            }
-            match timeout_at(until, self.fill()).await {
-                Ok(filled) => filled?,
-                Err(_) => return Ok(None),
             }
         }
     }
 
-    /// Reads once. Nothing is lost when it is cancelled.
-    async fn fill(&mut self) -> io::Result<()> {
-        let length = self.stream.read(&mut self.state.chunk).await?;
-        self.accept(length)
+    /// Reads once; whether something came before the deadline. The only way to read while nothing is sent: nobody can
+    /// wait without saying how long. Nothing is lost when it is cancelled.
+    async fn fill(&mut self, until: Instant) -> io::Result<bool> {
+        // A stream that always has something would keep the timer from being asked.
+        if Instant::now() >= until {
+            return Ok(false);
+        }
+        match timeout_at(until, self.stream.read(&mut self.state.chunk)).await {
+            Err(_) => Ok(false),
+            Ok(length) => self.accept(length?).map(|()| true),
+        }
     }
 
     fn accept(&mut self, length: usize) -> io::Result<()> {

@@ -26,4 +26,6 @@ pub use transcript::Transcript;
 pub use uboot::{CatchOptions, Lease, UBoot, catch};
 
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod testing;

@@ -47,6 +47,9 @@ pub struct Output {
 impl Shell {
     /// Runs `command` (any shell text, of any length and any number of lines) and gives status and output.
     ///
+    /// Whatever the board sends, it ends at most 75 s and 0.2 s a byte of the command after `within`: typing it, more
+    /// slowly when it arrives garbled, and finding the shell again have limits of their own.
+    ///
     /// # Errors
     /// [`Error::Timeout`] when it takes longer than `within`: it is interrupted (`^C`) and the next command may
     /// follow. [`Error::Boot`] when the kernel panics, [`Error::Reset`] when the boot loader starts again,
@@ -101,18 +104,14 @@ impl Shell {
     /// Has a shell that was just proven stop echoing and prompting, and the kernel stop talking, as far as they do.
     ///
     /// Nothing depends on it: it makes the console faster and messages rarer.
-    async fn quiet(mut console: Console) -> Result<Self, (Console, Error)> {
+    async fn quiet(console: &mut Console) -> Result<(), Error> {
         let line = "stty -echo 2>/dev/null; unset HISTFILE PROMPT_COMMAND; PS1= PS2=; dmesg -n 1 2>/dev/null";
         for _ in 0..3 {
-            match ask(&mut console, line, ANSWER_WITHIN).await {
-                Ok(true) => return Ok(Self { console, idle: true }),
-                Ok(false) => {}
-                Err(error) => return Err((console, error)),
+            if ask(console, line, ANSWER_WITHIN).await? {
+                return Ok(());
             }
         }
-        let error =
-            console.timeout_error("answer from the shell when it was told to be quiet", ANSWER_WITHIN * 3);
-        Err((console, error))
+        Err(console.timeout_error("answer from the shell when it was told to be quiet", ANSWER_WITHIN * 3))
     }
 
     /// Interrupts what is running and waits until the shell answers.

@@ -8,11 +8,13 @@ mod wait;
 
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 pub use catch::{CatchOptions, catch};
 pub use net::Lease;
 
 use crate::console::{Console, deadline};
-use crate::error::Error;
+use crate::error::{Error, Tail};
 use crate::marker::Marker;
 use crate::transcript::Transcript;
 
@@ -21,6 +23,11 @@ use crate::transcript::Transcript;
 const LONGEST_LINE: usize = 511;
 /// How long U-Boot may take to show a prompt when it has nothing to do.
 const PROMPT_WITHIN: Duration = Duration::from_secs(5);
+/// How long typing a line may take: three tries, the last with pauses of 25 ms between up to 511 characters, and the
+/// prompt found again before each.
+const TYPED_WITHIN: Duration = Duration::from_secs(75);
+/// What a command may take beyond its own time: typing it, and finding the prompt when it has not ended.
+const SETTLED_WITHIN: Duration = Duration::from_secs(100);
 /// Commands that only touch the environment.
 const QUICK: Duration = Duration::from_secs(10);
 /// The variable that holds a boot command which is too long for a line.
@@ -53,6 +60,8 @@ impl UBoot {
     /// Runs `command` and gives what it printed, lines ended by `\n`, without line ends at the end.
     ///
     /// The command must be one line of printable characters, at most about 480 (511 less the marker that ends it).
+    /// Whatever the board sends, it ends at most 100 s after `within`: typing the line and finding the prompt again
+    /// have limits of their own.
     ///
     /// # Errors
     /// [`Error::Command`] when its status is not 0 or it prints one of U-Boot's error texts (without waiting for the
@@ -111,13 +120,18 @@ impl UBoot {
         let end = format!("; echo {}\"{}\"$?", marker.first, marker.second);
         line::check_printable("U-Boot command", command)?;
         self.check_length(command, LONGEST_LINE - end.len())?;
-        let until = deadline(within);
         let line = format!("{command}{end}");
-        self.start_line(&line).await?;
-        let ended = wait::for_end(self, &line, &marker, until, reading).await;
-        match ended? {
-            wait::Outcome::Ended(ended) => Ok(ended),
-            outcome => self.stop(command, within, outcome).await,
+        let longest = within.saturating_add(SETTLED_WITHIN);
+        let executed = timeout(longest, async {
+            self.start_line(&line).await?;
+            match wait::for_end(self, &line, &marker, deadline(within), reading).await? {
+                wait::Outcome::Ended(ended) => Ok(ended),
+                outcome => self.stop(command, within, outcome).await,
+            }
+        });
+        match executed.await {
+            Ok(executed) => executed,
+            Err(_) => Err(self.overdue(command, within, self.console.tail())),
         }
     }
 
@@ -137,8 +151,13 @@ impl UBoot {
         let _ = self.resync(PROMPT_WITHIN).await;
         match outcome {
             wait::Outcome::Failed(ended) | wait::Outcome::Ended(ended) => Ok(ended),
-            _ => Err(Error::Timeout { waited_for: format!("end of `{during}`"), within, tail }),
+            _ => Err(self.overdue(command, within, tail)),
         }
+    }
+
+    fn overdue(&self, command: &str, within: Duration, tail: Tail) -> Error {
+        let waited_for = format!("end of `{}`", self.transcript().masked(command));
+        Error::Timeout { waited_for, within, tail }
     }
 
     fn check_length(&self, command: &str, limit: usize) -> Result<(), Error> {

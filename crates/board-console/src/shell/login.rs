@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{Shell, prove};
 use crate::cause::{BANNER, Cause, kernel_fatal, uboot_fatal};
@@ -12,6 +12,8 @@ use crate::pattern::Pattern;
 
 /// After so much silence a line end is sent: a prompt may have been overwritten by kernel messages.
 const SILENCE: Duration = Duration::from_secs(5);
+/// A proof that began in time may be finished for so long, and the shell be made quiet.
+const OVERTIME: Duration = Duration::from_secs(15);
 /// A prompt is one when nothing follows it for this time.
 const REST: Duration = Duration::from_millis(300);
 /// An error text may be followed by the line that explains it.
@@ -75,12 +77,22 @@ impl std::fmt::Debug for LoginOptions {
 /// back, so `#1 SMP` in the kernel's banner is none.
 ///
 /// # Errors
-/// The console is given back with the error: [`Error::Boot`], [`Error::Login`], [`Error::Timeout`],
+/// It ends at most 15 s after `within`, whatever the board sends. The console is given back with the error:
+/// [`Error::Boot`], [`Error::Login`], [`Error::Timeout`],
 /// [`Error::Invalid`] for an empty prompt, and those of [`Console::expect`].
 pub async fn login(mut console: Console, options: &LoginOptions) -> Result<Shell, (Console, Error)> {
-    match reach_shell(&mut console, options).await {
-        Ok(()) => Shell::quiet(console).await,
-        Err(error) => Err((console, error)),
+    let longest = options.within.saturating_add(OVERTIME);
+    let reached = timeout(longest, async {
+        reach_shell(&mut console, options).await?;
+        Shell::quiet(&mut console).await
+    });
+    match reached.await {
+        Ok(Ok(())) => Ok(Shell { console, idle: true }),
+        Ok(Err(error)) => Err((console, error)),
+        Err(_) => {
+            let error = console.timeout_error("shell prompt that answers", options.within);
+            Err((console, error))
+        }
     }
 }
 

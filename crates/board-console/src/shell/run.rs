@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::quote::typed;
 use super::{ANSWER_WITHIN, Output, Shell};
@@ -38,7 +38,29 @@ const TRIES: u32 = 6;
 /// The pause between characters after that, and after it happens again.
 const PACES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(10)];
 
+/// What finding the shell again may take, and every try's beginning.
+const SETTLED_WITHIN: Duration = Duration::from_secs(75);
+/// What typing may take for each byte of a command: six tries at the slowest pace, up to four characters a byte.
+const TYPED_WITHIN: Duration = Duration::from_millis(200);
+
 pub(super) async fn run(
+    shell: &mut Shell,
+    command: &str,
+    within: Duration,
+    stall: Option<Duration>,
+) -> Result<Output, Error> {
+    let length = u32::try_from(command.len()).unwrap_or(u32::MAX);
+    let longest = within.saturating_add(SETTLED_WITHIN).saturating_add(TYPED_WITHIN.saturating_mul(length));
+    match timeout(longest, run_tries(shell, command, within, stall)).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            let command = shell.transcript().masked(command);
+            Err(shell.console.timeout_error(&format!("end of `{command}`"), within))
+        }
+    }
+}
+
+async fn run_tries(
     shell: &mut Shell,
     command: &str,
     within: Duration,

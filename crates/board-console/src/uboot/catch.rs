@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::UBoot;
 use crate::cause::BANNER;
@@ -18,6 +18,12 @@ const AFTER_BANNER: Duration = Duration::from_millis(100);
 const WHILE_SILENT: Duration = Duration::from_millis(300);
 /// A prompt gets this long to prove itself.
 const PROOF_WITHIN: Duration = Duration::from_secs(5);
+/// A proof that began in time may be finished for so long.
+const OVERTIME: Duration = Duration::from_secs(5);
+/// Between two keys while the board talks and is not known yet: it may do so at its prompt.
+const WHILE_TALKING: Duration = Duration::from_secs(3);
+/// Bytes that may come between two keys of a silent board: noise, not text.
+const NOISE: u64 = 4;
 /// Sent in turn with the interrupt while the board is silent: at a prompt it shows a new one and repeats no command,
 /// and it interrupts boot scripts.
 const CTRL_C: &[u8] = b"\x03";
@@ -59,18 +65,23 @@ const RESTARTS: usize = 4;
 /// Stops autoboot and brings U-Boot to a proven prompt.
 ///
 /// Recognises the banner, the countdown, an idle prompt, and a system that is already starting. Keys are pressed fast
-/// during the countdown, less so after the banner, gently while the board is silent, and not while it prints
+/// during the countdown, less so after the banner, gently while the board is silent, and hardly ever while it prints
 /// something else.
 ///
 /// # Errors
-/// The console is given back with the error: [`Error::AutobootNotInterruptible`], [`Error::Missed`],
-/// [`Error::Timeout`], [`Error::Invalid`] for an empty prompt, and those of [`Console::expect`].
+/// It ends at most 5 s after `within`, whatever the board sends. The console is given back with the error:
+/// [`Error::AutobootNotInterruptible`], [`Error::Missed`], [`Error::Timeout`], [`Error::Invalid`] for an empty prompt, and those of [`Console::expect`].
 pub async fn catch(console: Console, options: &CatchOptions) -> Result<UBoot, (Console, Error)> {
     let prompt = options.prompt.trim_matches(['\r', '\n']).to_owned();
     let mut uboot = UBoot::new(console, prompt);
-    match reach_prompt(&mut uboot, options).await {
-        Ok(()) => Ok(uboot),
-        Err(error) => Err((uboot.into_console(), error)),
+    let longest = options.within.saturating_add(OVERTIME);
+    match timeout(longest, reach_prompt(&mut uboot, options)).await {
+        Ok(Ok(())) => Ok(uboot),
+        Ok(Err(error)) => Err((uboot.into_console(), error)),
+        Err(_) => {
+            let error = uboot.console.timeout_error("U-Boot prompt that answers", options.within);
+            Err((uboot.into_console(), error))
+        }
     }
 }
 
@@ -128,6 +139,7 @@ impl<'o> Catching<'o> {
     async fn stop_autoboot(&mut self, console: &mut Console) -> Result<(), Error> {
         let mut heard = console.received();
         let mut next_key = deadline(self.pause());
+        let mut longest = deadline(WHILE_TALKING);
         loop {
             if Instant::now() >= self.until {
                 return Err(self.too_late(console));
@@ -141,8 +153,10 @@ impl<'o> Catching<'o> {
                 }
                 continue;
             }
-            if self.stage != Stage::Unknown || heard == console.received() {
+            let is_silent = console.received() <= heard + NOISE;
+            if self.stage != Stage::Unknown || is_silent || Instant::now() >= longest {
                 self.press_key(console).await?;
+                longest = deadline(WHILE_TALKING);
             }
             heard = console.received();
             next_key = deadline(self.pause());

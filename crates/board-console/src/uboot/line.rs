@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{PROMPT_WITHIN, UBoot};
+use tokio::time::{Instant, timeout};
+
+use super::{PROMPT_WITHIN, TYPED_WITHIN, UBoot};
 use crate::console::deadline;
 use crate::error::Error;
 use crate::marker::Marker;
@@ -14,6 +16,10 @@ const TRIES: u32 = 3;
 const PACES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(25)];
 /// An echo that makes no progress for so long is complete.
 const ECHO_QUIET: Duration = Duration::from_millis(400);
+/// An echo that is not complete by then is lost among other output. A full line takes 4.3 s at 1200 baud.
+const ECHO_WITHIN: Duration = Duration::from_secs(10);
+/// Most characters of a wrong echo that are kept for the error: its end.
+const ECHO_SHOWN: usize = 200;
 const CTRL_C: &[u8] = b"\x03";
 
 /// What came back for a line before it was completed.
@@ -40,6 +46,16 @@ impl UBoot {
             self.resync(PROMPT_WITHIN).await?;
         }
         self.at_prompt = false;
+        match timeout(TYPED_WITHIN, self.type_line(line)).await {
+            Ok(typed) => typed,
+            Err(_) => {
+                let shown = self.transcript().masked(line);
+                Err(self.console.timeout_error(&format!("echo of `{shown}`"), TYPED_WITHIN))
+            }
+        }
+    }
+
+    async fn type_line(&mut self, line: &str) -> Result<(), Error> {
         let mut received = String::new();
         for attempt in 0..TRIES {
             if attempt > 0 {
@@ -71,7 +87,7 @@ impl UBoot {
                 self.at_prompt = true;
                 return Ok(());
             }
-            if tokio::time::Instant::now() >= until {
+            if Instant::now() >= until {
                 return Err(self.console.timeout_error("answer from the U-Boot prompt", within));
             }
         }
@@ -97,11 +113,12 @@ impl UBoot {
         }
         let whole = [Pattern::text(line)];
         let mut quiet_since = self.console.received();
+        let until = deadline(ECHO_WITHIN);
         loop {
-            if let Some(found) = self.console.expect_until(&whole, deadline(ECHO_QUIET)).await? {
+            if let Some(found) = self.console.expect_until(&whole, deadline(ECHO_QUIET).min(until)).await? {
                 return Ok(self.judge(&found.before, line));
             }
-            if self.console.received() == quiet_since {
+            if self.console.received() == quiet_since || Instant::now() >= until {
                 return Ok(self.incomplete_echo());
             }
             quiet_since = self.console.received();
@@ -111,13 +128,16 @@ impl UBoot {
     /// A line that follows other characters on its line is not the line that was sent.
     fn judge(&self, before: &[u8], line: &str) -> Echo {
         let before = String::from_utf8_lossy(before);
-        let same_line = before.rsplit('\n').next().unwrap_or_default();
+        // A message that ends in a carriage return was not typed either.
+        let same_line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
         let typed = same_line.rsplit(self.prompt.as_str()).next().unwrap_or_default().trim();
         if typed.is_empty() { Echo::Same } else { Echo::Garbled(format!("{typed}{line}")) }
     }
 
     fn incomplete_echo(&self) -> Echo {
-        let echo = String::from_utf8_lossy(self.console.buffered()).trim().to_owned();
+        let buffered = self.console.buffered();
+        let shown = &buffered[buffered.len().saturating_sub(ECHO_SHOWN)..];
+        let echo = String::from_utf8_lossy(shown).trim().to_owned();
         if echo.is_empty() { Echo::Silent } else { Echo::Garbled(echo) }
     }
 

@@ -121,19 +121,20 @@ impl Wait<'_> {
     /// The time of a suspicion, or of the command, is over.
     async fn judge(&mut self, until: Instant) -> Result<Option<Outcome>, Error> {
         let buffered = self.uboot.console.buffered().to_vec();
+        let in_time = Instant::now() < until;
         let outcome = match self.suspicion.take() {
             Some((Suspicion::Reset, _)) => Outcome::Reset,
             Some((Suspicion::Error, _)) => {
                 self.keep(&buffered);
                 Outcome::Failed(self.over(None))
             }
-            Some((Suspicion::Prompt, _)) if buffered.trim_ascii().is_empty() => {
+            Some((Suspicion::Prompt, _)) if in_time && buffered.trim_ascii().is_empty() => {
                 return self.ask_prompt().await;
             }
             Some((Suspicion::Continuation, _)) if buffered.trim_ascii().is_empty() => {
                 Outcome::Failed(self.over(None))
             }
-            _ if Instant::now() < until => return Ok(None),
+            _ if in_time => return Ok(None),
             _ => Outcome::TimedOut,
         };
         Ok(Some(outcome))
