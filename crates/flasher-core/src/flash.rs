@@ -215,6 +215,9 @@ pub struct Plan {
     pub also: Vec<PlannedImage>,
     /// What is booted to write it.
     pub boots: Description,
+    /// Seconds after which an attempt is given up, of a job that has no deadline of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt_limit: Option<f64>,
     /// What deserves a second look.
     pub warnings: Vec<String>,
 }

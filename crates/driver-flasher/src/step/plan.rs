@@ -1,5 +1,7 @@
 //! Step 3: what would go wrong for certain is refused before power is touched.
 
+use std::time::Duration;
+
 use flasher_core::flash::PlannedImage;
 use flasher_core::{Class, Error, Plan, Result};
 
@@ -31,7 +33,12 @@ fn check_expectation(session: Session<'_>) -> Result<()> {
 ///
 /// # Errors
 /// When it has none, which would be a bug.
-pub(crate) fn describe(resolved: &Resolved, pieces: &[Piece], warnings: Vec<String>) -> Result<Plan> {
+pub(crate) fn describe(
+    resolved: &Resolved,
+    pieces: &[Piece],
+    bound: Option<Duration>,
+    warnings: Vec<String>,
+) -> Result<Plan> {
     let (Piece { image, partition, .. }, also) =
         pieces.split_first().ok_or_else(|| Error::new(Class::Internal, "the job has no image"))?;
     Ok(Plan {
@@ -46,6 +53,7 @@ pub(crate) fn describe(resolved: &Resolved, pieces: &[Piece], warnings: Vec<Stri
         partition: partition.clone(),
         also: also.iter().map(planned).collect(),
         boots: resolved.description.clone(),
+        attempt_limit: bound.map(|bound| bound.as_secs_f64()),
         warnings,
     })
 }

@@ -1,5 +1,6 @@
 //! A job from start to receipt: attempts, deadline, cancellation, and a board in a known state at the end.
 
+mod bound;
 mod caught;
 mod dump;
 mod receipt;
@@ -34,6 +35,14 @@ pub(crate) struct Session<'a> {
     pub(crate) run: &'a Run,
     /// What is dumped, when this is no flash.
     pub(crate) dump: Option<&'a DumpJob>,
+}
+
+impl Session<'_> {
+    /// The longest time an attempt may take, of a job that has no deadline of its own.
+    fn attempt_bound(&self, pieces: &[Piece]) -> Option<Duration> {
+        let lengths = pieces.iter().map(|piece| piece.image.decoded_length());
+        self.job.deadline.is_none().then(|| bound::longest(&self.flasher.config.timeouts, lengths))
+    }
 }
 
 /// Runs a job to its end. `free` is false when another job owns the board.
@@ -79,7 +88,8 @@ pub(crate) async fn plan(flasher: &BaseFlasher, job: FlashJob) -> Result<Plan> {
     let resolved = resolve::run(session).await?;
     let pieces = image::open(session).await?;
     plan::run(session, &resolved)?;
-    plan::describe(&resolved, &pieces, run.warnings())
+    let bound = session.attempt_bound(&pieces);
+    plan::describe(&resolved, &pieces, bound, run.warnings())
 }
 
 /// A failure to leave the board in order is a failure of the job, unless the job failed before.
@@ -103,7 +113,7 @@ async fn bounded(session: Session<'_>) -> Result<Vec<Proof>> {
         biased;
         () = session.job.stop.cancelled() => Err(interrupted(session)),
         outcome = tokio::time::timeout(deadline, attempts(session)) => {
-            outcome.unwrap_or_else(|_| Err(too_late(deadline, session.run.step_now())))
+            outcome.unwrap_or_else(|_| Err(bound::too_late(deadline, session.run.step_now())))
         }
     }
 }
@@ -115,13 +125,6 @@ fn interrupted(session: Session<'_>) -> Error {
     };
     Error::new(Class::Interrupted, format!("stopped by the user in step {}", session.run.step_now()))
         .help(help)
-}
-
-fn too_late(deadline: Duration, step: Step) -> Error {
-    let seconds = deadline.as_secs();
-    Error::infrastructure(format!("the deadline of {seconds} s passed in step {step}"))
-        .help("give more time with `--deadline`; the steps' times in the receipt show where it went")
-        .retryable(false)
 }
 
 async fn attempts(session: Session<'_>) -> Result<Vec<Proof>> {
@@ -167,9 +170,19 @@ async fn write(session: Session<'_>) -> Result<Vec<Proof>> {
     if let Some(first) = pieces.first_mut().filter(|_| !session.job.direct) {
         first.begin();
     }
+    let Some(longest) = session.attempt_bound(&pieces) else {
+        return carry_out(session, &resolved, pieces).await;
+    };
+    let carried_out = tokio::time::timeout(longest, carry_out(session, &resolved, pieces)).await;
+    carried_out.unwrap_or_else(|_| Err(bound::attempt_too_long(longest, run.step_now())))
+}
+
+/// From power on to the proofs.
+async fn carry_out(session: Session<'_>, resolved: &Resolved, mut pieces: Vec<Piece>) -> Result<Vec<Proof>> {
+    let run = session.run;
     let ready = async {
-        let mut guest = boot(session, &resolved).await?;
-        let targets = target::check(session, &resolved, &pieces, &mut guest);
+        let mut guest = boot(session, resolved).await?;
+        let targets = target::check(session, resolved, &pieces, &mut guest);
         Ok((run.step(Step::Target, targets).await?, guest))
     };
     let (targets, mut guest) = match ready.await {
@@ -182,10 +195,10 @@ async fn write(session: Session<'_>) -> Result<Vec<Proof>> {
     let mut proofs = Vec::new();
     for (index, (piece, target)) in pieces.iter_mut().zip(&targets).enumerate() {
         run.select(index);
-        let proof = put(session, &resolved, piece, target, &mut guest).await;
+        let proof = put(session, resolved, piece, target, &mut guest).await;
         proofs.push(proof.map_err(|error| about(piece, error))?);
     }
-    run.step(Step::Finish, finish::boot_check(session, &resolved, guest)).await?;
+    run.step(Step::Finish, finish::boot_check(session, resolved, guest)).await?;
     Ok(proofs)
 }
 

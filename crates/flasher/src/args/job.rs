@@ -19,7 +19,7 @@ pub(crate) struct JobArgs {
     /// How often a failed attempt is repeated when that can help
     #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Persistence")]
     pub(crate) retries: u32,
-    /// Bound on the whole job, for example `20m`
+    /// Bound on the whole job, for example `20m`; without it each attempt has a generous one, which `plan` shows
     #[arg(long, value_name = "D", value_parser = deadline, help_heading = "Persistence")]
     pub(crate) deadline: Option<Duration>,
     /// Power the board off after a proven end (the default)

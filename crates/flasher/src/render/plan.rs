@@ -5,7 +5,7 @@ use std::fmt::Write;
 use flasher_core::{BootFile, Description, Plan};
 
 use super::paint::Paint;
-use super::units::{bytes, tame};
+use super::units::{bytes, seconds, tame};
 
 /// What a flash would do. Ends with a newline.
 pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
@@ -25,6 +25,14 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
         fact(&mut text, paint, "then", &format!("{} to {place}: {}{length}", also.image, also.format));
     }
     text.push_str(&description(&plan.boots, "", paint));
+    if let Some(limit) = plan.attempt_limit {
+        fact(
+            &mut text,
+            paint,
+            "limit",
+            &format!("{} an attempt (`--deadline` sets another)", seconds(limit)),
+        );
+    }
     plan.warnings.iter().for_each(|warning| fact(&mut text, paint, "warning", warning));
     text
 }

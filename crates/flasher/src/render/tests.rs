@@ -183,6 +183,7 @@ fn a_plan_names_what_is_booted_and_where_it_writes() {
         partition: None,
         also: Vec::new(),
         boots: boots.clone(),
+        attempt_limit: Some(4308.0),
         warnings: vec!["the image is larger than usual".to_owned()],
     };
     insta::assert_snapshot!(plan::plan(&planned, Paint::plain()), @r#"
@@ -197,6 +198,7 @@ fn a_plan_names_what_is_booted_and_where_it_writes() {
       initramfs   data/initramfs at 0x82000000, 512 KiB
       boots with  booti 0x82000000
       bundle      sha256:6666666666666666666666666666666666666666666666666666666666666666
+      limit       1 h 11 min an attempt (`--deadline` sets another)
       warning     the image is larger than usual
     "#);
 }
