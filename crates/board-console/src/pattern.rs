@@ -42,6 +42,11 @@ impl Pattern {
         Ok(Self { shown: format!("/{expression}/"), matcher: Matcher::Regex(regex) })
     }
 
+    /// Whether it matches where nothing was printed at all: then it waits for nothing.
+    pub fn matches_nothing(&self) -> bool {
+        self.find(b"", 0).is_some()
+    }
+
     /// Matches any of `texts`; `name` stands for them in errors.
     pub(crate) fn any<'t>(name: &str, texts: impl IntoIterator<Item = &'t str>) -> Self {
         Self { shown: name.to_owned(), matcher: Matcher::Texts(texts.into_iter().map(finder).collect()) }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::config::FlasherConfig;
 use crate::staging::Staging;
+use crate::step::plan;
 use crate::{bundle, route, transaction, trouble};
 
 /// Flashes a board through its serial line, its power switch and its network.
@@ -122,6 +123,7 @@ impl Flasher for BaseFlasher {
         let variant = self.variant();
         let target = self.target(&bundle, None)?.0;
         blocking(move || {
+            plan::expected_by(bundle.manifest())?;
             let files = bundle.files(variant.as_deref()).map_err(|error| trouble::bundle(&error))?;
             let digest = bundle.digest().map_err(|error| trouble::bundle(&error))?;
             Ok(description(&bundle, &files, target, digest.to_string()))

@@ -96,7 +96,7 @@ impl Writer {
         for line in piece.split_inclusive(|byte| *byte == b'\n') {
             if self.fresh {
                 self.rotate()?;
-                self.put(format!("{} ", humantime::format_rfc3339_millis(time)).as_bytes())?;
+                self.put(format!("{} ", flasher_core::clock::milliseconds(time)).as_bytes())?;
             }
             self.put(&printable(line))?;
             self.fresh = line.ends_with(b"\n");

@@ -12,10 +12,12 @@
 //! * [`config`] and [`tree`]: the exporter YAML, and the device tree it describes
 //! * [`switch`]: a power driver out of a bare switch: calls in a row, off for long enough, and confirmed
 //! * [`owner`]: who owns a board, across the processes of this machine
+//! * [`clock`]: times as records show them
 //! * [`schema`]: JSON Schemas out of the types
 //! * `mocks` (feature of the same name): mockall mocks of every trait
 //! * `testing` (feature of the same name): what every driver promises, as suites to run against one
 
+pub mod clock;
 pub mod config;
 pub mod device;
 pub mod driver;

@@ -4,13 +4,12 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use board_console::Pattern;
 use flasher_core::flash::PowerState;
 use flasher_core::{Class, Error, Result, Step};
 
-use super::power;
 use super::resolve::Resolved;
 use super::shell::{Guest, path};
+use super::{plan, power};
 use crate::config::seconds;
 use crate::transaction::Session;
 use crate::trouble;
@@ -32,7 +31,7 @@ pub(crate) async fn boot_check(session: Session<'_>, resolved: &Resolved, guest:
     let Some(expected) = session.job.expect_boot.as_ref().or(manifest.expect_boot.as_ref()) else {
         return Ok(());
     };
-    let pattern = Pattern::regex(expected).map_err(|error| trouble::console(&error))?;
+    let pattern = plan::expectation("`expect_boot`", expected)?;
     let mut console = guest.shell.into_console();
     let transcript = console.transcript().clone();
     console.discard();

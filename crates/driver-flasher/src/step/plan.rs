@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use board_console::Pattern;
 use flasher_core::flash::PlannedImage;
 use flasher_core::{Class, Error, Plan, Result};
 
@@ -16,17 +17,37 @@ pub(crate) fn run(session: Session<'_>, resolved: &Resolved) -> Result<()> {
             .with("bundle", resolved.bundle.dir().display().to_string())
             .help("move one of the load addresses in the manifest"));
     }
-    check_expectation(session)?;
-    Ok(())
+    match &session.job.expect_boot {
+        Some(pattern) => expectation("`--expect-boot`", pattern).map(drop),
+        None => expected_by(resolved.bundle.manifest()),
+    }
 }
 
-/// A pattern that does not parse must not be found out after the board was written.
-fn check_expectation(session: Session<'_>) -> Result<()> {
-    let Some(pattern) = &session.job.expect_boot else { return Ok(()) };
-    board_console::Pattern::regex(pattern).map(drop).map_err(|error| {
-        Error::config(error.to_string())
-            .help("`--expect-boot` takes a regular expression, for example `login:`")
-    })
+/// A manifest's `expect_boot`, when it has one, is a pattern that can be waited for.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn expected_by(manifest: &bundle_store::Manifest) -> Result<()> {
+    let pattern = manifest.spec.expect_boot.as_deref();
+    pattern.map_or(Ok(()), |pattern| expectation("the manifest's `expect_boot`", pattern).map(drop))
+}
+
+/// The pattern that `whose` names. One that does not parse must not be found out after the board was written, and one that
+/// also matches no text at all would be seen whatever the board does.
+///
+/// # Errors
+/// When it is no regular expression, or matches the empty text.
+pub(crate) fn expectation(whose: &str, pattern: &str) -> Result<Pattern> {
+    const HELP: &str = "it takes a regular expression, for example `login:`";
+    let parsed =
+        Pattern::regex(pattern).map_err(|error| Error::config(format!("{whose}: {error}")).help(HELP))?;
+    match parsed.matches_nothing() {
+        false => Ok(parsed),
+        true => {
+            Err(Error::config(format!("{whose} is `{pattern}`, which also matches when nothing is printed"))
+                .help("name a text that only the new system prints, for example `login:`"))
+        }
+    }
 }
 
 /// What the job would do with its images.
@@ -64,5 +85,26 @@ fn planned(piece: &Piece) -> PlannedImage {
         format: piece.image.format().to_string(),
         decoded_length: piece.image.decoded_length(),
         partition: piece.partition.clone().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_be_seen_whatever_the_board_does_is_no_expectation() {
+        for pattern in ["login:", "login: $", "^booted", "a+", r"\S", "(?s)a.*"] {
+            expectation("`--expect-boot`", pattern).unwrap();
+        }
+        for pattern in ["", "()", ".*", "^", "$", r"\s*", "(login:)?", "login:|", r"\B", "(?m)^$", "a*b{0}"] {
+            let error = expectation("the manifest's `expect_boot`", pattern).unwrap_err();
+            let cause = format!(
+                "the manifest's `expect_boot` is `{pattern}`, which also matches when nothing is printed"
+            );
+            assert_eq!((error.class(), error.cause()), (Class::Config, cause));
+        }
+        let error = expectation("`--expect-boot`", "(").unwrap_err();
+        assert!(error.cause().starts_with("`--expect-boot`: "), "{error}");
     }
 }

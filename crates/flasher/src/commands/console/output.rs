@@ -58,7 +58,7 @@ impl<W: AsyncWrite + Unpin> Output<W> {
         let mut text = Vec::with_capacity(bytes.len() + 64);
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             if self.fresh {
-                let now = humantime::format_rfc3339_millis(SystemTime::now());
+                let now = flasher_core::clock::milliseconds(SystemTime::now());
                 text.extend_from_slice(format!("{now} ").as_bytes());
             }
             text.extend_from_slice(line);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use flasher_core::{Error, Result};
+use flasher_core::{Error, Result, clock};
 
 use crate::render::units::bytes;
 
@@ -19,7 +19,7 @@ pub(super) fn look() -> Vec<(String, Result<String>)> {
     if let Some(cache) = cache() {
         found.push((shown(&cache), room(existing(&cache), "bundles", "XDG_CACHE_HOME")));
     }
-    found.push(("clock".to_owned(), clock(SystemTime::now(), built())));
+    found.push(("clock".to_owned(), plausible(SystemTime::now(), built())));
     found
 }
 
@@ -59,10 +59,10 @@ fn built() -> Option<SystemTime> {
 }
 
 /// A clock that stands in the past makes every certificate invalid.
-fn clock(now: SystemTime, built: Option<SystemTime>) -> Result<String> {
-    let shown = humantime::format_rfc3339_seconds(now);
+fn plausible(now: SystemTime, built: Option<SystemTime>) -> Result<String> {
+    let shown = clock::seconds(now);
     match built {
-        Some(built) if now + SLACK < built => {
+        Some(built) if built.duration_since(now).is_ok_and(|behind| behind > SLACK) => {
             Err(Error::infrastructure(format!("it says {shown}, which is before this program was built"))
                 .help(
                     "set it: `timedatectl set-ntp true`; wrong clocks make https sources and registries fail",
@@ -83,11 +83,14 @@ mod tests {
     #[test]
     fn a_clock_that_stands_in_the_past_is_told() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let error = clock(at(86_400), Some(at(1_795_000_000))).unwrap_err();
+        let error = plausible(at(86_400), Some(at(1_795_000_000))).unwrap_err();
         assert_eq!(error.to_string(), "it says 1970-01-02T00:00:00Z, which is before this program was built");
         assert!(error.next_step().is_some_and(|help| help.contains("timedatectl")));
-        assert!(clock(at(1_795_000_000), Some(at(1_795_000_500))).is_ok());
-        assert!(clock(at(1_795_000_000), None).is_ok());
+        let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+        let error = plausible(before, Some(at(1_795_000_000))).unwrap_err();
+        assert_eq!(error.to_string(), "it says 1969-12-31T23:59:59Z, which is before this program was built");
+        assert!(plausible(at(1_795_000_000), Some(at(1_795_000_500))).is_ok());
+        assert!(plausible(at(1_795_000_000), None).is_ok());
     }
 
     #[test]
