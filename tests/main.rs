@@ -20,6 +20,7 @@ mod mocked_board;
 mod outside;
 mod partitions;
 mod qemu;
+mod receipts;
 mod registries;
 mod seed;
 mod sources;

@@ -21,6 +21,13 @@ pub fn milliseconds(at: SystemTime) -> String {
     format!("{date}T{time}.{:03}Z", at.millisecond())
 }
 
+/// As [`milliseconds`], for what [`parse`] gives.
+pub fn from_milliseconds(since_1970: i64) -> String {
+    let length = Duration::from_millis(since_1970.unsigned_abs());
+    let at = if since_1970 < 0 { UNIX_EPOCH.checked_sub(length) } else { UNIX_EPOCH.checked_add(length) };
+    milliseconds(at.unwrap_or(UNIX_EPOCH))
+}
+
 /// The time that an RFC 3339 `text` tells, in milliseconds since 1970, negative before; none when it tells none.
 pub fn parse(text: &str) -> Option<i64> {
     let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
@@ -62,6 +69,7 @@ mod tests {
             assert_eq!(seconds(at(milliseconds)), format!("{}Z", &expected[..19]));
             let beyond = [-62_167_219_200_001, 253_402_300_800_000].contains(&milliseconds);
             assert!(beyond || parse(&told) == Some(milliseconds), "{told}");
+            assert_eq!(from_milliseconds(milliseconds), told);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
-use crate::flash::Verify;
+use crate::flash::{Site, Verify};
 
 /// What to read, and where to.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ pub struct DumpJob {
     pub power_off: bool,
     /// Where everything the board printed is kept.
     pub transcript: Option<PathBuf>,
+    /// Who runs the job and on which bench, for the receipt.
+    pub site: Site,
     /// Cancelled to stop the job: services go down and the board is powered off.
     pub stop: CancellationToken,
     /// Cancelled by whoever cannot wait for a job that stops; as [`FlashJob::hurry`](crate::FlashJob::hurry).
@@ -50,6 +52,7 @@ impl DumpJob {
             deadline: None,
             power_off: true,
             transcript: None,
+            site: Site::default(),
             stop: CancellationToken::new(),
             hurry: CancellationToken::new(),
         }

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::source::SourceChoices;
 
 pub use crate::receipt::{
-    BoardFacts, Failure, FurtherImage, ImageFacts, JobKind, MediumFacts, PowerEvidence, PowerState,
-    RangeFacts, RangeKind, Receipt, TranscriptFacts, Verdict, Verify,
+    AttemptFacts, BoardFacts, Failure, FurtherImage, ImageFacts, JobKind, MediumFacts, PowerEvidence,
+    PowerState, RangeFacts, RangeKind, Receipt, SCHEMA, Site, TranscriptFacts, Verdict, Verify, WholeDigest,
+    audit, rounded,
 };
 
 /// What to flash, where to, and how hard to try.
@@ -60,6 +61,8 @@ pub struct FlashJob {
     pub direct: bool,
     /// Where everything the board printed is kept.
     pub transcript: Option<PathBuf>,
+    /// Who runs the job and on which bench, for the receipt.
+    pub site: Site,
     /// Cancelled to stop the job: services go down and the board is powered off.
     pub stop: CancellationToken,
     /// Cancelled by whoever cannot wait for a job that stops: what is only tidiness gets little time. The board is switched off all
@@ -100,6 +103,7 @@ impl FlashJob {
             wire: None,
             direct: false,
             transcript: None,
+            site: Site::default(),
             stop: CancellationToken::new(),
             hurry: CancellationToken::new(),
         }

@@ -1,12 +1,22 @@
 //! Evidence of how a job ended: the receipt and its facts.
 
+mod attempt;
+pub mod audit;
+mod seal;
+
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::attempt::{AttemptFacts, Site};
+use crate::clock;
 use crate::error::{Class, Error};
 use crate::event::Step;
+
+/// The schema of the receipts that this version writes.
+pub const SCHEMA: u32 = 2;
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -55,7 +65,7 @@ impl Failure {
 /// Evidence of how a job ended, kept as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Receipt {
-    /// Version of this schema: 1.
+    /// Version of this schema: 2. Receipts of schema 1 have no digest over the whole.
     pub schema: u32,
     /// Version of the tool.
     pub tool: String,
@@ -66,12 +76,24 @@ pub struct Receipt {
     pub verdict: Verdict,
     /// Why it failed, exactly when the verdict says so.
     pub failure: Option<Failure>,
-    /// Unix time of the start, seconds.
+    /// Who ran it, and on which bench.
+    #[serde(default)]
+    pub site: Site,
+    /// Unix time of the start, seconds; 0 for a clock before 1970.
     pub started: u64,
+    /// When it began: RFC 3339, UTC, by the clock of the machine that ran it.
+    #[serde(default)]
+    pub begun: String,
+    /// When it ended: `begun` and `seconds` later, so that a clock that is set meanwhile changes nothing.
+    #[serde(default)]
+    pub ended: String,
     /// Duration, seconds.
     pub seconds: f64,
     /// Attempts made.
     pub attempts: u32,
+    /// How each of them went, in order; receipts of schema 1 do not say.
+    #[serde(default)]
+    pub history: Vec<AttemptFacts>,
     /// The image.
     pub image: ImageFacts,
     /// The board and what was booted on it.
@@ -92,9 +114,45 @@ pub struct Receipt {
     pub transcript: Option<TranscriptFacts>,
     /// What deserved a second look.
     pub warnings: Vec<String>,
+    /// SHA-256 of the receipt as JSON without this key, keys in the order of their bytes at every level, no space between
+    /// and no line end: what `jq -cjS 'del(.sha256)' FILE | sha256sum` prints. It shows that nothing was changed by
+    /// accident or by hand; it is no signature, as whoever changes a receipt on purpose can make it anew.
+    #[serde(default)]
+    pub sha256: String,
 }
 
 impl Receipt {
+    /// A receipt of a job that began at `begun` and took `took`, of which nothing else is known: it failed, and names no
+    /// cause yet. `tool` is the name and version of the program.
+    pub fn blank(tool: &str, job: JobKind, site: Site, begun: SystemTime, took: Duration) -> Self {
+        let (begun_text, seconds) = (clock::milliseconds(begun), rounded(took));
+        let ended = clock::parse(&begun_text).map(|begun| begun + milliseconds(seconds));
+        Self {
+            schema: SCHEMA,
+            tool: tool.to_owned(),
+            job,
+            verdict: Verdict::Failed,
+            failure: None,
+            site,
+            started: begun.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            ended: ended.map_or_else(|| begun_text.clone(), clock::from_milliseconds),
+            begun: begun_text,
+            seconds,
+            attempts: 0,
+            history: Vec::new(),
+            image: ImageFacts::default(),
+            board: BoardFacts::default(),
+            medium: None,
+            further: Vec::new(),
+            steps: BTreeMap::new(),
+            power: PowerState::Untouched,
+            power_evidence: PowerEvidence::default(),
+            transcript: None,
+            warnings: Vec::new(),
+            sha256: String::new(),
+        }
+    }
+
     /// The class of the failure, or none when there is none.
     pub fn class(&self) -> Option<Class> {
         self.failure.as_ref().map(|failure| failure.class)
@@ -108,6 +166,16 @@ impl Receipt {
             (Verdict::Failed, None) => Class::Internal.exit_code(),
         }
     }
+}
+
+/// Seconds of a receipt: to the millisecond, which JSON's readers all understand as the same number.
+pub fn rounded(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// Milliseconds of seconds that are [`rounded`].
+fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
 }
 
 /// What a job does.
@@ -190,8 +258,12 @@ pub struct MediumFacts {
     /// `both`, each of some ranges.
     #[serde(default)]
     pub digests_by: Option<String>,
-    /// SHA-256 over the digests of all ranges as read back, in order, exactly when all of them were read.
+    /// SHA-256 of as many bytes of the medium as the image has, exactly when all of them were read back: what `sha256sum` says of the
+    /// decoded image. Receipts of schema 1 have a digest over the digests of all ranges here.
     pub read_back_sha256: Option<String>,
+    /// How that digest was made.
+    #[serde(default)]
+    pub read_back_by: Option<WholeDigest>,
     /// Bytes of data sent to the board.
     pub data_written: u64,
     /// Bytes of zeros the board made by itself.
@@ -207,6 +279,17 @@ pub struct MediumFacts {
     pub verify: Verify,
     /// Every range of the image, in order.
     pub ranges: Vec<RangeFacts>,
+}
+
+/// How the digest of all bytes of a medium was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WholeDigest {
+    /// Every byte that was read back went through it here, in order.
+    Bytes,
+    /// Each range was digested by itself, here or on the board, and all are equal to the image's: so the bytes are, and the
+    /// digest is the image's.
+    EqualRanges,
 }
 
 /// What is known of one range of the medium.

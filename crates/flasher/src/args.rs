@@ -4,6 +4,7 @@ mod dump;
 mod flash;
 mod job;
 mod source;
+mod verify;
 mod way;
 
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use crate::bundle_args::BundleAction;
 use crate::commands::completions;
 pub(crate) use dump::DumpArgs;
 pub(crate) use flash::FlashArgs;
+pub(crate) use verify::VerifyArgs;
 
 /// Flash an operating-system image onto an embedded board, and prove it
 #[derive(Parser)]
@@ -131,13 +133,9 @@ pub(crate) enum Command {
     },
     /// Check that a receipt proves what it says, by itself and against an image
     ///
-    /// Exit code 0 when it proves that the whole image is on the medium; that of its failure when it tells of one.
-    VerifyReceipt {
-        /// The receipt, as `--receipt` keeps it
-        receipt: PathBuf,
-        /// The image it should be of: a file, an http(s) URL or `-`
-        image: Option<String>,
-    },
+    /// Exit code 0 when it proves that the whole image is on the medium; that of its failure when it tells of one; 3 when it
+    /// proves nothing, because it was changed, is of another image, or does not bear out what it says.
+    VerifyReceipt(VerifyArgs),
     /// Print a JSON Schema
     Schema {
         /// Of what

@@ -1,8 +1,7 @@
 //! Step 11: the first block is written last and read back. Only here does a proof come into being.
 
 use bytes::Bytes;
-use disk_image::Digest;
-use flasher_core::flash::{Verify, Wire};
+use flasher_core::flash::Wire;
 use flasher_core::{Content, Result};
 
 use super::shell::Guest;
@@ -28,10 +27,7 @@ pub(crate) async fn first_block(
         write::frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await?;
         session.run.medium(|medium| medium.ranges[0].writes += 1);
         if verify::compare(session, target, &summary.ranges, &[0], guest).await?.is_empty() {
-            session.run.medium(|medium| {
-                let all = medium.verify == Verify::Full;
-                medium.read_back_sha256 = all.then(|| digest_of_digests(&medium.ranges));
-            });
+            session.run.medium(|medium| verify::note_whole(medium, &summary.decoded_sha256));
             return Ok(Proof { decoded: summary.decoded_sha256, length: summary.decoded_length });
         }
         session.run.warn("the first block read back differently");
@@ -44,10 +40,4 @@ fn stream(first: &Bytes) -> Vec<u8> {
     let mut all = frames.push(disk_image::Piece::Data { offset: 0, bytes: first.clone() });
     all.extend(frames.finish());
     all.concat()
-}
-
-/// Digest over the digests of all ranges that were read back, in order.
-pub(super) fn digest_of_digests(ranges: &[flasher_core::flash::RangeFacts]) -> String {
-    let all: String = ranges.iter().filter_map(|range| range.read_back.as_deref()).collect();
-    Digest::of(all.as_bytes()).to_string()
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use disk_image::{BLOCK, Digest, RANGE, Range, RangeKind};
-use flasher_core::flash::{RangeFacts, Verify};
+use flasher_core::flash::RangeFacts;
 use flasher_core::{Class, DumpJob, DumpSink, Error, Event, Progress, Result, Step};
 use sha2::{Digest as _, Sha256};
 
@@ -159,10 +159,7 @@ pub(crate) async fn again(
     if !differing.is_empty() {
         return Err(differs(target, ranges, &differing));
     }
-    session.run.medium(|medium| {
-        medium.read_back_sha256 =
-            (how == Verify::Full).then(|| super::commit::digest_of_digests(&medium.ranges));
-    });
+    session.run.medium(|medium| verify::note_whole(medium, &taken.sha256));
     Ok(Checked(()))
 }
 

@@ -1,6 +1,7 @@
 //! Step 10: every range is read back around the page cache and compared; what differs is written once more.
 
-use disk_image::{Image, Range};
+use disk_image::{Digest, Image, Range};
+use flasher_core::flash::{MediumFacts, WholeDigest};
 use flasher_core::{Class, Error, Result};
 
 use super::read_back::{self, Wanted};
@@ -55,6 +56,14 @@ pub(crate) async fn compare(
     Ok(wanted.iter().copied().filter(|index| read.get(index) != Some(&ranges[*index].sha256)).collect())
 }
 
+/// Notes the digest of all bytes of the image as the medium holds them: that of the image, once every range was read back and is
+/// equal. A range that does not matter was not read, so there is none then.
+pub(super) fn note_whole(medium: &mut MediumFacts, decoded: &Digest) {
+    let all = medium.ranges.iter().all(|range| range.read_back.as_ref() == Some(&range.sha256));
+    medium.read_back_sha256 = all.then(|| decoded.to_string());
+    medium.read_back_by = all.then_some(WholeDigest::EqualRanges);
+}
+
 /// The failure of a medium that does not hold what was written.
 pub(crate) fn differs(target: &Target, ranges: &[Range], still: &[usize]) -> Error {
     Error::new(
@@ -93,8 +102,6 @@ fn were(indices: &[usize]) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use disk_image::Digest;
-
     use super::*;
 
     fn range(offset: u64, length: u64) -> Range {

@@ -16,6 +16,7 @@ pub(super) fn settings(dump: &DumpJob) -> FlashJob {
         power_off: dump.power_off,
         verify: dump.verify,
         transcript: dump.transcript.clone(),
+        site: dump.site.clone(),
         stop: dump.stop.clone(),
         hurry: dump.hurry.clone(),
         ..FlashJob::new(dump.sink.label())

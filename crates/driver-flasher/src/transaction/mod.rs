@@ -134,6 +134,7 @@ async fn attempts(session: Session<'_>) -> Result<Vec<Proof>> {
             Ok(proof) => return Ok(proof),
             Err(error) => error,
         };
+        session.run.attempt_failed(&error);
         if !error.is_retryable() {
             return Err(error);
         }

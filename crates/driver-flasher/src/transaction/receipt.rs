@@ -1,14 +1,13 @@
 //! The receipt: the only place that says `proven`, and only with the evidence in hand.
 
 use std::path::Path;
+use std::time::Duration;
 
 use disk_image::Digest;
-use flasher_core::flash::{
-    FurtherImage, JobKind, MediumFacts, RangeFacts, RangeKind, TranscriptFacts, Verify,
-};
-use flasher_core::{Class, Error, Failure, Receipt, Result, Verdict};
+use flasher_core::flash::{FurtherImage, TranscriptFacts, Verify, audit};
+use flasher_core::{Class, Error, Failure, Receipt, Result, Step, Verdict};
 
-use super::run::{Run, State};
+use super::run::{Run, State, to_milliseconds};
 
 /// What a proven image has to show: every range read back equals the image. Made by the commit step alone, and by that
 /// of a dump.
@@ -23,28 +22,40 @@ impl Run {
     /// ours, and is reported as one.
     pub(crate) async fn receipt(&self, outcome: Result<Vec<Proof>>) -> Receipt {
         let transcript = self.transcript_facts().await;
-        let state = self.state();
+        let took = self.begun.elapsed();
+        let mut state = self.state();
         let outcome = outcome.and_then(|proofs| audit_all(&proofs, &state));
         let failure = outcome.err().map(|error| Failure::new(state.step, &error));
+        state.settle_attempt(took, failure.as_ref());
+        let receipt = self.facts(&state, failure, transcript, took);
+        borne_out(receipt, state.step).sealed()
+    }
+
+    /// What is known, with the verdict that it has come to.
+    fn facts(
+        &self,
+        state: &State,
+        failure: Option<Failure>,
+        transcript: Option<TranscriptFacts>,
+        took: Duration,
+    ) -> Receipt {
         let FurtherImage { image, medium } = state.images.first().cloned().unwrap_or_default();
+        let tool = format!("flasher {}", env!("CARGO_PKG_VERSION"));
         Receipt {
-            schema: 1,
-            tool: format!("flasher {}", env!("CARGO_PKG_VERSION")),
-            job: state.job,
-            verdict: verdict(failure.as_ref(), &state),
+            verdict: verdict(failure.as_ref(), state),
             failure,
-            started: self.started,
-            seconds: self.begun.elapsed().as_secs_f64(),
             attempts: state.attempts,
+            history: state.history.clone(),
             image,
             board: state.board.clone(),
             medium,
             further: state.images.iter().skip(1).cloned().collect(),
-            steps: state.steps.clone(),
+            steps: state.steps.iter().map(|(step, seconds)| (*step, to_milliseconds(*seconds))).collect(),
             power: state.power,
             power_evidence: state.power_evidence,
             transcript,
             warnings: state.warnings.clone(),
+            ..Receipt::blank(&tool, state.job, self.site.clone(), self.started, took)
         }
     }
 
@@ -66,6 +77,20 @@ fn unreadable(file: &Path, error: &std::io::Error) -> String {
     format!("cannot read the transcript `{}` for its digest: {error}", file.display())
 }
 
+/// The receipt itself, or one of a failure when its facts do not bear out its verdict: that is a bug of ours.
+fn borne_out(receipt: Receipt, step: Step) -> Receipt {
+    if receipt.verdict == Verdict::Failed {
+        return receipt;
+    }
+    let Err(flaw) = audit::audit(&receipt) else { return receipt };
+    let failure = Failure::new(step, &not_proven(&flaw.to_string()));
+    let mut history = receipt.history.clone();
+    if let Some(last) = history.last_mut() {
+        last.failure = Some(failure.clone());
+    }
+    Receipt { verdict: Verdict::Failed, failure: Some(failure), history, ..receipt }
+}
+
 /// Proven is what was read back in full; an audited flash that was asked to read less is written.
 fn verdict(failure: Option<&Failure>, state: &State) -> Verdict {
     let full = |image: &FurtherImage| image.medium.as_ref().is_some_and(|it| it.verify == Verify::Full);
@@ -76,47 +101,25 @@ fn verdict(failure: Option<&Failure>, state: &State) -> Verdict {
     }
 }
 
-/// Looks at the facts once more, independently of the steps that gathered them.
+/// Each proof is one of the image that the facts tell of.
 fn audit_all(proofs: &[Proof], state: &State) -> Result<()> {
     if proofs.len() != state.images.len() {
-        return bug("not each of its images has a proof");
+        return Err(not_proven("not each of its images has a proof"));
     }
-    proofs.iter().zip(&state.images).try_for_each(|(proof, image)| audit(proof, image, state.job))
+    proofs.iter().zip(&state.images).try_for_each(|(proof, image)| audit_one(proof, image))
 }
 
-fn bug(what: &str) -> Result<()> {
-    Err(Error::new(Class::Internal, format!("the flash ended as proven, but {what}"))
-        .help("the medium is not proven; please report this"))
-}
-
-fn audit(proof: &Proof, facts: &FurtherImage, job: JobKind) -> Result<()> {
-    let Some(medium) = &facts.medium else { return bug("no medium was recorded") };
-    if facts.image.decoded_sha256 != Some(proof.decoded.to_string()) {
-        return bug("the image's digest is another");
-    }
-    if !covers(medium, proof.length) {
-        return bug("the ranges do not cover the image");
-    }
-    if !medium.ranges.iter().all(|range| is_borne_out(range, medium.verify, job)) {
-        return bug("a range was not read back, or differs");
+fn audit_one(proof: &Proof, facts: &FurtherImage) -> Result<()> {
+    let digest = Some(proof.decoded.to_string());
+    if facts.image.decoded_sha256 != digest || facts.image.decoded_length != Some(proof.length) {
+        return Err(not_proven("the image's digest or length is another"));
     }
     Ok(())
 }
 
-/// Nothing is written where the image does not care, and nothing at all by a dump; what is to be read back equals the image, and so does the first
-/// block whatever else is read.
-fn is_borne_out(range: &RangeFacts, verify: Verify, job: JobKind) -> bool {
-    let read = range.read_back.as_ref() == Some(&range.sha256);
-    match range.kind {
-        RangeKind::DontCare => range.writes == 0,
-        kind if verify.reads(kind) || range.offset == 0 => read,
-        _ => (range.writes > 0 || job == JobKind::Dump) && (read || range.read_back.is_none()),
-    }
-}
-
-fn covers(medium: &MediumFacts, length: u64) -> bool {
-    let end = medium.ranges.iter().try_fold(0, |at, range| (range.offset == at).then_some(at + range.length));
-    end == Some(length)
+fn not_proven(what: &str) -> Error {
+    Error::new(Class::Internal, format!("the flash ended as proven, but {what}"))
+        .help("the medium is not proven; please report this")
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use board_console::Transcript;
 use flasher_core::flash::{
-    BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, PowerEvidence, PowerState,
+    AttemptFacts, BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, PowerEvidence, PowerState,
+    Site, rounded,
 };
-use flasher_core::{Event, FlashJob, Progress, Result, Step};
+use flasher_core::{Error, Event, Failure, FlashJob, Progress, Result, Step, clock};
 
 use crate::evidence::Evidence;
 use crate::staging::Staging;
@@ -20,7 +21,10 @@ pub(crate) struct Run {
     pub(super) progress: Arc<dyn Progress>,
     pub(super) state: Mutex<State>,
     pub(super) begun: Instant,
-    pub(super) started: u64,
+    /// The same by the clock of this machine. All times of the receipt are counted from here, so that a clock that is set
+    /// meanwhile changes none of them.
+    pub(super) started: SystemTime,
+    pub(super) site: Site,
     /// Makes the paths of this job unguessable, and its files its own.
     pub(crate) token: String,
     pub(crate) evidence: Evidence,
@@ -37,6 +41,10 @@ pub(super) struct State {
     pub(super) step: Step,
     pub(super) attempts: u32,
     pub(super) steps: BTreeMap<Step, f64>,
+    /// How each attempt went; the last one may be under way.
+    pub(super) history: Vec<AttemptFacts>,
+    /// When the last attempt began, since the start of the job.
+    attempt_begun: Duration,
     /// The images of the job and where they go; there is always one.
     pub(super) images: Vec<FurtherImage>,
     /// The image that steps tell of.
@@ -55,6 +63,17 @@ impl State {
     fn now(&mut self) -> &mut FurtherImage {
         &mut self.images[self.current]
     }
+
+    /// Notes what the last attempt has come to. Why it failed is noted once: what fails afterwards is a consequence.
+    pub(super) fn settle_attempt(&mut self, since_start: Duration, failure: Option<&Failure>) {
+        let steps = self.steps.iter().map(|(step, seconds)| (*step, to_milliseconds(*seconds))).collect();
+        let Some(last) = self.history.last_mut() else { return };
+        (last.power, last.power_evidence) = (self.power, self.power_evidence);
+        if last.failure.is_none() {
+            (last.seconds, last.steps) = (rounded(since_start.saturating_sub(self.attempt_begun)), steps);
+            last.failure = failure.cloned();
+        }
+    }
 }
 
 impl Run {
@@ -64,6 +83,8 @@ impl Run {
             step: Step::Resolve,
             attempts: 0,
             steps: BTreeMap::new(),
+            history: Vec::new(),
+            attempt_begun: Duration::ZERO,
             images: vec![FurtherImage::default(); 1 + job.also.len()],
             current: 0,
             board: BoardFacts::default(),
@@ -74,12 +95,12 @@ impl Run {
             transcript_file: job.transcript.clone(),
             staging: Staging::default(),
         };
-        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Self {
             progress,
             state: Mutex::new(state),
             begun: Instant::now(),
-            started,
+            started: SystemTime::now(),
+            site: job.site.clone(),
             token: token(),
             evidence: Evidence::default(),
             listener: Arc::new(Mutex::new(Box::new(|_| {}))),
@@ -118,12 +139,29 @@ impl Run {
     }
 
     pub(crate) fn begin(&self, attempt: u32) {
+        let since_start = self.begun.elapsed();
         let mut state = self.state();
+        state.settle_attempt(since_start, None);
         state.attempts = attempt;
+        state.attempt_begun = since_start;
+        let (begun, power, power_evidence) = (
+            clock::milliseconds(self.started.checked_add(since_start).unwrap_or(self.started)),
+            state.power,
+            state.power_evidence,
+        );
+        let (seconds, steps, failure) = (0.0, BTreeMap::new(), None);
+        state.history.push(AttemptFacts { begun, seconds, steps, failure, power, power_evidence });
         state.steps.clear();
         state.current = 0;
         state.images.iter_mut().for_each(|image| image.medium = None);
         state.staging = Staging::default();
+    }
+
+    /// Notes why the attempt failed. What power it left shows when the board is in a known state again.
+    pub(crate) fn attempt_failed(&self, error: &Error) {
+        let mut state = self.state();
+        let failure = Failure::new(state.step, error);
+        state.settle_attempt(self.begun.elapsed(), Some(&failure));
     }
 
     /// Leaves images open for the next attempt: a board that does not boot is no reason to fetch them again.
@@ -232,6 +270,11 @@ impl Run {
     pub(crate) fn staging(&self) -> Staging {
         self.state().staging.clone()
     }
+}
+
+/// Seconds to the millisecond, as receipts have them.
+pub(super) fn to_milliseconds(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
 }
 
 /// 128 random bits in hex. A machine without a random source gets the clock, which still tells jobs apart.

@@ -114,6 +114,12 @@ impl DeviceTree {
         self.pick(path, "flasher", pick)
     }
 
+    /// The dotted path of a flasher of this tree, the shortest when it has several names.
+    pub fn path_of(&self, flasher: &Arc<dyn Flasher>) -> Option<String> {
+        let is_it = |driver: &Arc<dyn Driver>| std::ptr::addr_eq(Arc::as_ptr(driver), Arc::as_ptr(flasher));
+        self.drivers().into_iter().find(|(_, driver)| is_it(driver)).map(|(path, _)| path)
+    }
+
     /// The one device that `pick` takes, or the one at `path`; `what` is its kind, for messages.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub(super) async fn run(
     }
     let file = Arc::new(DumpFile::prepare(&args.out)?);
     let job = job::dump_job(args, Arc::clone(&file) as _, CancellationToken::new());
-    let outcome = flash::execute(request(args, Work::Dump(job), signals), exporter, verbose, screen).await;
+    let outcome = flash::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, verbose, screen).await;
     // A thread of a stopped job may still hold it.
     file.discard();
     Ok(outcome?.1)
@@ -46,7 +46,7 @@ async fn to_pipe(
     }
     let job = job::dump_job(args, Arc::new(DumpPipe::default()), CancellationToken::new());
     let screen = screen.aside_only();
-    Ok(flash::execute(request(args, Work::Dump(job), signals), exporter, verbose, &screen).await?.1)
+    Ok(flash::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, verbose, &screen).await?.1)
 }
 
 fn request(args: &DumpArgs, job: Work, signals: Signals) -> Request {

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
-use flasher_core::flash::{BoardFacts, ImageFacts, JobKind, PowerEvidence, PowerState};
+use flasher_core::flash::{ImageFacts, JobKind, Site};
 use flasher_core::owner::{Board, Held};
 use flasher_core::tree::DeviceTree;
 use flasher_core::{
@@ -32,7 +32,7 @@ const PROBE: Duration = Duration::from_secs(60);
 /// What is to be done with the board.
 pub(super) enum Work {
     Flash(Box<FlashJob>),
-    Dump(DumpJob),
+    Dump(Box<DumpJob>),
 }
 
 impl Work {
@@ -51,6 +51,21 @@ impl Work {
         Brakes { stop: self.stop().clone(), hurry: hurry.clone() }
     }
 
+    fn site(&self) -> &Site {
+        match self {
+            Self::Flash(job) => &job.site,
+            Self::Dump(job) => &job.site,
+        }
+    }
+
+    /// Says who runs it and on which bench.
+    fn runs_at(&mut self, site: Site) {
+        match self {
+            Self::Flash(job) => job.site = site,
+            Self::Dump(job) => job.site = site,
+        }
+    }
+
     /// The image or the dump, without secrets, and what kind of job it is.
     fn label(&self) -> Label {
         match self {
@@ -62,7 +77,7 @@ impl Work {
     async fn run(self, flasher: Arc<dyn Flasher>, progress: Arc<dyn Progress>) -> Receipt {
         match self {
             Self::Flash(job) => flasher.flash(*job, progress).await,
-            Self::Dump(job) => flasher.dump(job, progress).await,
+            Self::Dump(job) => flasher.dump(*job, progress).await,
         }
     }
 }
@@ -120,6 +135,8 @@ pub(super) async fn execute(
             return Err(failure);
         }
     };
+    let mut job = job;
+    job.runs_at(site(&tree, device.as_deref()));
     let on = Place { tree: &tree, device: device.as_deref(), variant: variant.as_deref() };
     let receipt = transact(on, job, progress, begun).await;
     super::close(&tree, screen).await;
@@ -135,6 +152,12 @@ struct Place<'a> {
     variant: Option<&'a str>,
 }
 
+/// This user on this machine, and the bench and flasher that `device` means.
+fn site(tree: &DeviceTree, device: Option<&str>) -> Site {
+    let node = tree.flasher(device).ok().and_then(|flasher| tree.path_of(&flasher));
+    Site { exporter: tree.bench().map(str::to_owned), node, ..Site::here() }
+}
+
 /// Probes, flashes and always gives a receipt, also when the flasher was never reached.
 async fn transact(on: Place<'_>, job: Work, progress: Arc<dyn Progress>, begun: Begun) -> Receipt {
     let ready = tokio::select! {
@@ -145,7 +168,7 @@ async fn transact(on: Place<'_>, job: Work, progress: Arc<dyn Progress>, begun: 
     match ready {
         Ok((flasher, _owned)) => job.run(flasher, progress).await,
         Err(error) => {
-            let receipt = early(&error, job.label(), begun);
+            let receipt = early(&error, job.label(), job.site().clone(), begun);
             progress.report(Event::Finished { receipt: Box::new(receipt.clone()) });
             receipt
         }
@@ -219,14 +242,13 @@ fn tell(receipt: &Receipt, kept: Option<&str>, screen: &Screen) -> io::Result<()
 /// When a command began, by the wall and by the stopwatch.
 #[derive(Clone, Copy, Debug)]
 struct Begun {
-    unix: u64,
+    clock: SystemTime,
     instant: Instant,
 }
 
 impl Begun {
     fn now() -> Self {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Self { unix, instant: Instant::now() }
+        Self { clock: SystemTime::now(), instant: Instant::now() }
     }
 }
 
@@ -243,30 +265,18 @@ fn keep_early(
         Failure::Error(error) => Error::new(error.class(), error.cause()),
         Failure::Output(error) => Error::infrastructure(error.to_string()),
     };
-    let path = file.write(&early(&error, label, begun))?;
+    let path = file.write(&early(&error, label, Site::here(), begun))?;
     screen.aside(&format!("receipt: {}\n", path.display()));
     Ok(())
 }
 
 /// The receipt of a job that failed before the flasher took it.
-fn early(error: &Error, (source, job): Label, begun: Begun) -> Receipt {
-    Receipt {
-        schema: 1,
-        tool: format!("flasher {}", env!("CARGO_PKG_VERSION")),
-        job,
-        verdict: Verdict::Failed,
+fn early(error: &Error, (source, job): Label, site: Site, begun: Begun) -> Receipt {
+    let tool = format!("flasher {}", env!("CARGO_PKG_VERSION"));
+    let receipt = Receipt {
         failure: Some(Cause::new(Step::Resolve, error)),
-        started: begun.unix,
-        seconds: begun.instant.elapsed().as_secs_f64(),
-        attempts: 0,
         image: ImageFacts { source, ..ImageFacts::default() },
-        board: BoardFacts::default(),
-        medium: None,
-        further: Vec::new(),
-        steps: Default::default(),
-        power: PowerState::Untouched,
-        power_evidence: PowerEvidence::default(),
-        transcript: None,
-        warnings: Vec::new(),
-    }
+        ..Receipt::blank(&tool, job, site, begun.clock, begun.instant.elapsed())
+    };
+    receipt.sealed()
 }

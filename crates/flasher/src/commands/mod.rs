@@ -70,9 +70,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Files(files) => files::run(&files, screen).await,
         Command::Doctor => doctor::run(load()?, screen).await,
         Command::Sandbox { command } => sandbox::run(&command).await,
-        Command::VerifyReceipt { receipt, image } => {
-            verify_receipt::run(&receipt, image.as_deref(), screen).await
-        }
+        Command::VerifyReceipt(verify) => verify_receipt::run(&verify, screen).await,
         Command::Schema { of } => schema::run(of, screen),
         Command::Completions { shell } => completions::run(shell, screen),
     }

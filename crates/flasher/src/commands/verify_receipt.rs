@@ -4,44 +4,43 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use disk_image::{Digest, Image, SourceOptions, Summary};
-use flasher_core::flash::{ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind};
-use flasher_core::{Class, Error, Receipt, Result, Verdict};
+use disk_image::{BlockMapChoice, Image, SourceOptions, Summary};
+use flasher_core::flash::audit::{self, Flaw, ImageMap, ImageRange, Matched, Part};
+use flasher_core::flash::{RangeKind, Site};
+use flasher_core::{Class, Error, Receipt, Result};
 
+use crate::args::VerifyArgs;
 use crate::failure::Failure;
+use crate::render::message::{Message, ProvenImage};
+use crate::render::units::tame;
 use crate::screen::Screen;
 
 /// Largest receipt that is read, bytes: 64 MiB hold the ranges of an image of several TiB.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// Prints what the receipt proves and gives 0; anything else is an error, or the code of the failure it tells of.
-pub(super) async fn run(file: &Path, image: Option<&str>, screen: &Screen) -> Result<u8, Failure> {
-    let receipt = read(file)?;
+pub(super) async fn run(args: &VerifyArgs, screen: &Screen) -> Result<u8, Failure> {
+    let file = super::shown(&args.receipt);
+    let receipt = read(&args.receipt)?;
     if let Some(failure) = &receipt.failure {
-        screen.aside(&format!(
-            "{} tells of a failure in step {}: {}\n",
-            super::shown(file),
-            failure.step,
-            failure.cause
-        ));
+        let message = Message::FailedReceipt { file: file.clone(), failure: Box::new(failure.clone()) };
+        let (step, cause) = (failure.step, &failure.cause);
+        screen.show(&message, |_| {
+            format!("{} tells of a failure in step {step}: {}\n", tame(&file), tame(cause))
+        })?;
         return Ok(receipt.exit_code());
     }
-    let proven = sound(&receipt)?;
-    let of = match image {
-        Some(image) => Some(same(receipt.job, &proven, &decoded(image).await?)?),
+    let parts = sound(&receipt)?;
+    let matched = match &args.image {
+        Some(image) => Some(held_against(&receipt, image, args).await?),
         None => None,
     };
-    for Part { image, medium } in &proven {
-        let is_it = of == Some(medium.device.as_str());
-        let against = if is_it { ", and the image is the one it is of" } else { "" };
-        screen.text(&format!(
-            "{} proves {} bytes on {}, read back in {} ranges{against}\n",
-            super::shown(file),
-            image.decoded_length.unwrap_or_default(),
-            medium.device,
-            medium.ranges.len()
-        ))?;
-    }
+    let images: Vec<ProvenImage> = parts.iter().map(|part| proven(part, matched.as_ref())).collect();
+    let by = by(&receipt);
+    let message = Message::ProvingReceipt { file: file.clone(), images: images.clone() };
+    screen.show(&message, |_| {
+        images.iter().map(|image| format!("{} {}\n", tame(&file), told(image))).collect::<String>() + &by
+    })?;
     Ok(0)
 }
 
@@ -49,80 +48,71 @@ fn read(file: &Path) -> Result<Receipt> {
     let unreadable = |error: std::io::Error| {
         Error::config(format!("cannot read the receipt `{}`", super::shown(file))).because(error)
     };
-    let mut text = String::new();
-    let bounded = File::open(file).map(|file| file.take(LARGEST));
-    bounded.and_then(|mut file| file.read_to_string(&mut text)).map_err(unreadable)?;
-    let receipt: Receipt = serde_json::from_str(&text).map_err(|error| {
-        Error::config(format!("`{}` is no receipt", super::shown(file)))
-            .because(error)
-            .help("`flasher schema receipt` prints what one looks like")
-    })?;
-    match receipt.schema {
-        1 => Ok(receipt),
-        other => Err(Error::config(format!("the receipt has schema {other}, this build knows 1"))),
+    let mut bytes = Vec::new();
+    let bounded = File::open(file).map(|file| file.take(LARGEST + 1));
+    bounded.and_then(|mut file| file.read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Error::config(format!("`{}` is larger than any receipt", super::shown(file))));
     }
+    let text = String::from_utf8(bytes)
+        .map_err(|error| Error::config("it is no receipt").with("file", super::shown(file)).because(error))?;
+    Receipt::read(&text).map_err(|error| error.with("file", super::shown(file)))
 }
 
-/// One image of a receipt and where it is.
-#[derive(Clone, Copy)]
-struct Part<'a> {
-    image: &'a ImageFacts,
-    medium: &'a MediumFacts,
-}
-
-/// Whether the receipt bears out its own verdict for each of its images, whoever wrote it.
+/// The images of a receipt that bears out its own verdict.
+///
+/// # Errors
+/// When it does not, does not say `proven`, or could have been changed by anybody.
 fn sound(receipt: &Receipt) -> Result<Vec<Part<'_>>> {
-    let further = receipt.further.iter().map(|further| (&further.image, further.medium.as_ref()));
-    let all = std::iter::once((&receipt.image, receipt.medium.as_ref())).chain(further);
-    all.map(|(image, medium)| sound_part(receipt.verdict, image, medium)).collect()
+    if !receipt.is_sealed() {
+        return Err(nothing(
+            "a former version wrote it, without a digest over the whole, so nobody can tell whether it was changed",
+        )
+        .help(former(receipt)));
+    }
+    if receipt.verdict == flasher_core::Verdict::Written {
+        return Err(nothing("it says `written, not proven`"));
+    }
+    audit::audit(receipt).map_err(|flaw| nothing(&flaw.to_string()))
 }
 
-fn sound_part<'a>(
-    verdict: Verdict,
-    image: &'a ImageFacts,
-    medium: Option<&'a MediumFacts>,
-) -> Result<Part<'a>> {
-    let not = |what: &str| {
-        Err(Error::new(Class::Source, format!("the receipt proves nothing: {what}"))
-            .help("flash again, and keep the receipt as it is written"))
+/// What a receipt without a digest over the whole still says.
+fn former(receipt: &Receipt) -> String {
+    let length =
+        receipt.image.decoded_length.map_or_else(|| "an image".to_owned(), |it| format!("{it} bytes"));
+    let device = receipt.medium.as_ref().map_or("no medium", |medium| medium.device.as_str());
+    format!(
+        "it says `{}` of {length} on {device}; keep it as a note, and flash again where a proof is needed",
+        verdict(receipt)
+    )
+}
+
+fn verdict(receipt: &Receipt) -> &'static str {
+    match receipt.verdict {
+        flasher_core::Verdict::Proven => "proven",
+        flasher_core::Verdict::Written => "written, not proven",
+        flasher_core::Verdict::Failed => "failed",
+    }
+}
+
+fn nothing(what: &str) -> Error {
+    Error::new(Class::Source, format!("the receipt proves nothing: {what}"))
+        .help("flash again, and keep the receipt as it is written")
+}
+
+async fn held_against<'a>(receipt: &'a Receipt, image: &str, args: &VerifyArgs) -> Result<Matched<'a>> {
+    let further = receipt.further.iter().map(|further| &further.image);
+    let mapped = std::iter::once(&receipt.image).chain(further).any(|image| image.block_map.is_some());
+    let map = map(image, mapped, args).await?;
+    let other = |flaw: Flaw| {
+        Error::new(Class::Source, format!("the receipt is of another image: {flaw}"))
+            .help("give the image as it was flashed; `--bmap` names the block map that was used with it")
     };
-    match (verdict, medium) {
-        (Verdict::Failed, _) => not("it says `failed`"),
-        (Verdict::Written, _) => not("it says `written, not proven`"),
-        (Verdict::Proven, None) => not("it names no medium"),
-        (Verdict::Proven, Some(medium)) => match flaw(image, medium) {
-            Some(what) => not(what),
-            None => Ok(Part { image, medium }),
-        },
-    }
+    audit::against(receipt, &map).map_err(other)
 }
 
-fn flaw(image: &ImageFacts, medium: &MediumFacts) -> Option<&'static str> {
-    let end = medium.ranges.iter().try_fold(0, |at, range| (range.offset == at).then_some(at + range.length));
-    if image.decoded_sha256.is_none() {
-        Some("it has no digest of the image")
-    } else if end.is_none() || end != image.decoded_length {
-        Some("its ranges do not cover the image")
-    } else if !medium.ranges.iter().all(is_equal) {
-        Some("a range was not read back, or differs")
-    } else if medium.read_back_sha256.as_ref() != Some(&over_all(&medium.ranges)) {
-        Some("the digest over all ranges is another")
-    } else {
-        None
-    }
-}
-
-fn is_equal(range: &RangeFacts) -> bool {
-    range.kind == RangeKind::DontCare || range.read_back.as_ref() == Some(&range.sha256)
-}
-
-/// SHA-256 over the digests of all ranges that were read back, in order.
-fn over_all(ranges: &[RangeFacts]) -> String {
-    let digests: String = ranges.iter().filter_map(|range| range.read_back.as_deref()).collect();
-    Digest::of(digests.as_bytes()).to_string()
-}
-
-async fn decoded(image: &str) -> Result<Summary> {
+/// The image, decoded to its end; with the block map beside it where the receipt was `mapped`.
+async fn map(image: &str, mapped: bool, args: &VerifyArgs) -> Result<ImageMap> {
     let failed = |error: disk_image::Error| {
         let class = match error.fault() {
             disk_image::Fault::Network => Class::Infrastructure,
@@ -131,29 +121,81 @@ async fn decoded(image: &str) -> Result<Summary> {
         };
         Error::new(class, error.to_string())
     };
-    let image = Image::open(image, SourceOptions::default()).await.map_err(failed)?;
+    let block_map = match &args.bmap {
+        Some(place) => BlockMapChoice::At(place.clone()),
+        None if mapped && !args.no_bmap => BlockMapChoice::Beside,
+        None => BlockMapChoice::Off,
+    };
+    let options = SourceOptions { block_map, ..SourceOptions::default() };
+    let image = Image::open(image, options).await.map_err(failed)?;
+    let mapped = image.block_map().is_some();
     let mut decoding = image.decode();
     while decoding.next().await.map_err(failed)?.is_some() {}
-    let summary = decoding.summary().cloned();
-    summary.ok_or_else(|| Error::new(Class::Internal, "the image ended without a summary"))
+    let summary = decoding.summary();
+    summary
+        .map(|summary| of(summary, mapped))
+        .ok_or_else(|| Error::new(Class::Internal, "the image ended without a summary"))
 }
 
-/// The device the image is on. One of the receipt's images must have its digest, and, where it was cut by the same rules,
-/// every range of it the digest that the image has there.
-fn same<'a>(job: JobKind, parts: &[Part<'a>], summary: &Summary) -> Result<&'a str> {
-    let other = |what: String| Error::new(Class::Source, format!("the receipt is of another image: {what}"));
-    let ours = summary.decoded_sha256.to_string();
-    let theirs = |part: &Part<'_>| part.image.decoded_sha256.clone().unwrap_or_else(|| "none".to_owned());
-    let Some(Part { medium, .. }) = parts.iter().find(|part| theirs(part) == ours).copied() else {
-        let theirs = parts.iter().map(theirs).collect::<Vec<_>>().join(", ");
-        return Err(other(format!("its sha256 is {theirs}, that of the image {ours}")));
+/// An image in the words of receipts.
+fn of(summary: &Summary, mapped: bool) -> ImageMap {
+    let formats: Vec<String> = summary.formats.iter().rev().map(ToString::to_string).collect();
+    let raw = || disk_image::Format::Raw.to_string();
+    let kind = |kind| match kind {
+        disk_image::RangeKind::Data => RangeKind::Data,
+        disk_image::RangeKind::Zero => RangeKind::Zero,
+        disk_image::RangeKind::DontCare => RangeKind::DontCare,
     };
-    let ours = summary.ranges.iter().map(|range| (range.offset, range.length, range.sha256.to_string()));
-    let theirs = medium.ranges.iter().map(|range| (range.offset, range.length, range.sha256.clone()));
-    match job == JobKind::Dump || ours.eq(theirs) {
-        true => Ok(&medium.device),
-        false => Err(other("the digests of its ranges are others".to_owned())),
+    let ranges = summary.ranges.iter().map(|range| ImageRange {
+        offset: range.offset,
+        length: range.length,
+        kind: kind(range.kind),
+        sha256: range.sha256.to_string(),
+    });
+    ImageMap {
+        source_length: summary.source_length,
+        source_sha256: summary.source_sha256.to_string(),
+        decoded_length: summary.decoded_length,
+        decoded_sha256: summary.decoded_sha256.to_string(),
+        format: if formats.is_empty() { raw() } else { formats.join(" in ") },
+        mapped,
+        data_length: summary.data_length,
+        zero_length: summary.zero_length,
+        ranges: ranges.collect(),
     }
+}
+
+fn proven(part: &Part<'_>, matched: Option<&Matched<'_>>) -> ProvenImage {
+    let Part { image, medium } = part;
+    let given = matched.filter(|it| std::ptr::eq(it.part.medium, *medium));
+    ProvenImage {
+        source: image.source.clone(),
+        length: image.decoded_length.unwrap_or_default(),
+        sha256: image.decoded_sha256.clone().unwrap_or_default(),
+        device: medium.device.clone(),
+        ranges: medium.ranges.len(),
+        is_given_image: given.is_some(),
+        is_given_source: given.is_some_and(|it| it.same_source),
+    }
+}
+
+fn told(image: &ProvenImage) -> String {
+    let against = match (image.is_given_image, image.is_given_source) {
+        (false, _) => "",
+        (true, true) => ", and the image is the one it is of",
+        (true, false) => ", and the image is the one it is of, packed otherwise than the receipt says",
+    };
+    let (length, device, ranges) = (image.length, tame(&image.device), image.ranges);
+    format!("proves {length} bytes on {device}, read back in {ranges} ranges{against}")
+}
+
+/// Who flashed which board, and when. The receipt's own words, which no image can confirm.
+fn by(receipt: &Receipt) -> String {
+    let Site { exporter, node, host, user } = &receipt.site;
+    let facts =
+        [("board", &receipt.board.name), ("bench", exporter), ("node", node), ("host", host), ("user", user)];
+    let facts = facts.iter().filter_map(|(key, value)| Some(format!(", {key} {}", tame(value.as_ref()?))));
+    format!("  {}{}\n", tame(&receipt.begun), facts.collect::<String>())
 }
 
 #[cfg(test)]

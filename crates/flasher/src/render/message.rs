@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use flasher_core::config::Finding;
-use flasher_core::{Class, Description, Error, Event, Plan};
+use flasher_core::{Class, Description, Error, Event, Failure, Plan};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -159,11 +159,44 @@ pub(crate) enum Message {
         /// `HOST:PORT`, or the path of a unix socket.
         address: String,
     },
+    /// A receipt proves that its images are where it says.
+    ProvingReceipt {
+        /// The file.
+        file: String,
+        /// What it proves.
+        images: Vec<ProvenImage>,
+    },
+    /// A receipt is as it was written, and tells of a failure.
+    FailedReceipt {
+        /// The file.
+        file: String,
+        /// The failure.
+        failure: Box<Failure>,
+    },
     /// A receipt was kept.
     Receipt {
         /// The file.
         file: String,
     },
+}
+
+/// An image that a receipt proves.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct ProvenImage {
+    /// Where it came from, as the receipt says.
+    pub(crate) source: String,
+    /// Decoded length, bytes.
+    pub(crate) length: u64,
+    /// SHA-256 of the decoded image.
+    pub(crate) sha256: String,
+    /// The device on the board.
+    pub(crate) device: String,
+    /// How many ranges were read back.
+    pub(crate) ranges: usize,
+    /// Whether it is the image that was given beside the receipt.
+    pub(crate) is_given_image: bool,
+    /// Whether that image is also packed as the receipt says, byte for byte.
+    pub(crate) is_given_source: bool,
 }
 
 /// A child a driver needs or can use.

@@ -1,8 +1,10 @@
 //! How a proven and a failed flash look, pinned.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use flasher_core::flash::{
-    BoardFacts, BootFile, Description, ImageFacts, MediumFacts, PowerEvidence, PowerState, RangeFacts,
-    RangeKind, TranscriptFacts,
+    BoardFacts, BootFile, Description, ImageFacts, JobKind, MediumFacts, PowerEvidence, PowerState,
+    RangeFacts, RangeKind, Site, TranscriptFacts, WholeDigest,
 };
 use flasher_core::{Class, Error, Failure, Plan, Receipt, Step, Verdict};
 
@@ -22,14 +24,12 @@ fn range(offset: u64, writes: u32) -> RangeFacts {
 }
 
 fn receipt() -> Receipt {
+    let some = |text: &str| Some(text.to_owned());
+    let (exporter, node, host, user) = (some("bench 7"), some("storage"), some("lab-pi"), some("ann"));
+    let site = Site { exporter, node, host, user };
+    let begun = UNIX_EPOCH + Duration::from_millis(1_790_000_000_250);
     Receipt {
-        schema: 1,
-        tool: "flasher 0.1.0".to_owned(),
-        job: Default::default(),
         verdict: Verdict::Proven,
-        failure: None,
-        started: 1_790_000_000,
-        seconds: 83.2,
         attempts: 2,
         image: ImageFacts {
             source: "https://***@host/os.img.xz".to_owned(),
@@ -58,19 +58,19 @@ fn receipt() -> Receipt {
             read_back: Some("direct".to_owned()),
             digests_by: None,
             verify: Default::default(),
-            read_back_sha256: Some("44".repeat(32)),
+            read_back_sha256: Some("22".repeat(32)),
+            read_back_by: Some(WholeDigest::EqualRanges),
             data_written: 12 << 20,
             zeros_written: 36 << 20,
             zeros_by: Some("written".to_owned()),
             wire: Some("identity".to_owned()),
             ranges: vec![range(0, 1), range(16 << 20, 2), range(32 << 20, 1)],
         }),
-        further: Vec::new(),
-        steps: Default::default(),
         power: PowerState::Off,
         power_evidence: PowerEvidence::Reported,
         transcript: Some(TranscriptFacts { file: "console.log".to_owned(), sha256: "55".repeat(32) }),
         warnings: vec!["the image's last sector has no backup partition table".to_owned()],
+        ..Receipt::blank("flasher 0.1.0", JobKind::Flash, site, begun, Duration::from_millis(83_200))
     }
 }
 
@@ -95,11 +95,13 @@ fn a_proven_flash_names_its_evidence() {
       decoded     sha256:2222222222222222222222222222222222222222222222222222222222222222
       --sha256    equals the digest of the decoded image
       read back   3 ranges, all equal, read past the page cache
-      read back   sha256:4444444444444444444444444444444444444444444444444444444444444444 over all
+      read back   sha256:2222222222222222222222222222222222222222222222222222222222222222, as every range is equal
       written     12 MiB of data, 36 MiB of zeros, 1 range written again
       medium      /dev/mmcblk0, 64 MiB, model SD64G�[2J
       board       sim, variant sim, at 10.0.2.15
       bundle      sha256:3333333333333333333333333333333333333333333333333333333333333333
+      bench       bench 7, node storage, host lab-pi, user ann
+      when        2026-09-21T14:13:20.250Z to 2026-09-21T14:14:43.450Z
       power       off, as the switch reports
       warning     the image's last sector has no backup partition table
       transcript  console.log

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use flasher_core::flash::{
-    BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind,
+    BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind, Site, WholeDigest,
 };
 use flasher_core::{Receipt, Verdict};
 
@@ -29,6 +29,8 @@ pub(crate) fn good(receipt: &Receipt, kept: Option<&str>, paint: Paint) -> Strin
     }
     fact("board", whole(board));
     board.bundle_sha256.iter().for_each(|digest| fact("bundle", format!("sha256:{digest}")));
+    place(&receipt.site).into_iter().for_each(|place| fact("bench", place));
+    fact("when", format!("{} to {}", receipt.begun, receipt.ended));
     fact("power", power(receipt));
     receipt.warnings.iter().for_each(|warning| fact("warning", warning.clone()));
     receipt.transcript.iter().for_each(|transcript| fact("transcript", transcript.file.clone()));
@@ -77,6 +79,14 @@ fn whole(board: &BoardFacts) -> String {
     [board.name.clone(), variant, address].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
+/// The bench, and who used it from where.
+fn place(site: &Site) -> Option<String> {
+    let Site { exporter, node, host, user } = site;
+    let facts = [("", exporter), ("node ", node), ("host ", host), ("user ", user)];
+    let facts = facts.iter().filter_map(|(key, value)| Some(format!("{key}{}", value.as_ref()?)));
+    Some(facts.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
+}
+
 fn headline(receipt: &Receipt) -> String {
     let images = std::iter::once(&receipt.image).chain(receipt.further.iter().map(|further| &further.image));
     let length: Option<u64> = images.map(|image| image.decoded_length).sum();
@@ -117,7 +127,11 @@ fn read_back(medium: &MediumFacts) -> Vec<String> {
     });
     let how = how.unwrap_or_default();
     let compared = format!("{}, {equal}{how}", ranges(count));
-    let digest = medium.read_back_sha256.as_ref().map(|digest| format!("sha256:{digest} over all"));
+    let how = match medium.read_back_by {
+        Some(WholeDigest::Bytes) => "of all its bytes",
+        Some(WholeDigest::EqualRanges) | None => "as every range is equal",
+    };
+    let digest = medium.read_back_sha256.as_ref().map(|digest| format!("sha256:{digest}, {how}"));
     [Some(compared), digest].into_iter().flatten().collect()
 }
 

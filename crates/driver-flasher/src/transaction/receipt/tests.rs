@@ -2,70 +2,116 @@
 
 use std::sync::Arc;
 
-use flasher_core::flash::RangeFacts;
+use flasher_core::flash::{JobKind, MediumFacts, PowerState, RangeFacts, RangeKind, WholeDigest};
 use flasher_core::{FlashJob, Quiet};
 
 use super::*;
 
-fn range(offset: u64, length: u64, read_back: Option<&str>) -> RangeFacts {
-    RangeFacts {
-        offset,
-        length,
-        kind: RangeKind::Data,
-        sha256: "right".to_owned(),
-        read_back: read_back.map(str::to_owned),
-        writes: 1,
-    }
-}
+const LENGTHS: [u64; 2] = [65_536, 1000];
 
-fn dont_care(offset: u64, length: u64) -> RangeFacts {
-    RangeFacts { kind: RangeKind::DontCare, writes: 0, ..range(offset, length, None) }
-}
-
-async fn check(ranges: Vec<RangeFacts>, recorded: &str, expected: Option<&str>) {
+/// The facts of a job that went well, changed by `change` before the receipt is made.
+async fn receipt(change: impl FnOnce(&Run)) -> Receipt {
     let run = Run::new(JobKind::Flash, &FlashJob::new("image"), Arc::new(Quiet));
-    run.image(|image| image.decoded_sha256 = Some(recorded.to_owned()));
-    run.set_medium(MediumFacts { ranges, ..MediumFacts::default() });
-    let receipt = run.receipt(Ok(vec![Proof { decoded: Digest::of(b"image"), length: 100 }])).await;
-    match expected {
-        None => assert_eq!((receipt.verdict, receipt.exit_code()), (Verdict::Proven, 0)),
-        Some(what) => {
-            assert_eq!((receipt.verdict, receipt.exit_code()), (Verdict::Failed, 70));
-            assert_eq!(receipt.failure.unwrap().cause, format!("the flash ended as proven, but {what}"));
-        }
+    run.begin(1);
+    for step in Step::ALL {
+        run.step(step, async { Ok(()) }).await.unwrap();
     }
+    run.set_power(PowerState::Off);
+    let (digest, length) = (Digest::of(b"image").to_string(), LENGTHS.iter().sum());
+    run.board(|board| {
+        (board.name, board.bundle_sha256) = (Some("sim".to_owned()), Some(Digest::of(b"bundle").to_string()));
+    });
+    run.image(|image| {
+        image.format = Some("raw".to_owned());
+        (image.source_length, image.decoded_length) = (Some(length), Some(length));
+        (image.source_sha256, image.decoded_sha256) = (Some(digest.clone()), Some(digest.clone()));
+    });
+    let mut offset = 0;
+    let ranges = LENGTHS.map(|length| {
+        let sha256 = Digest::of(&length.to_le_bytes()).to_string();
+        let (read_back, kind) = (Some(sha256.clone()), RangeKind::Data);
+        let range = RangeFacts { offset, length, kind, sha256, read_back, writes: 1 };
+        offset += length;
+        range
+    });
+    let text = |text: &str| Some(text.to_owned());
+    run.set_medium(MediumFacts {
+        target: "emmc".to_owned(),
+        device: "/dev/mmcblk0".to_owned(),
+        size: length,
+        read_back: text("direct"),
+        digests_by: text("exporter"),
+        wire: text("identity"),
+        read_back_sha256: Some(digest),
+        read_back_by: Some(WholeDigest::Bytes),
+        data_written: LENGTHS[1],
+        ranges: ranges.into(),
+        ..MediumFacts::default()
+    });
+    change(&run);
+    run.receipt(Ok(vec![Proof { decoded: Digest::of(b"image"), length }])).await
+}
+
+#[tokio::test]
+async fn a_proof_that_the_facts_bear_out_is_proven_and_sealed() {
+    let receipt = receipt(|_| {}).await;
+    assert_eq!((receipt.verdict, receipt.exit_code()), (Verdict::Proven, 0), "{:?}", receipt.failure);
+    Receipt::read(&serde_json::to_string(&receipt).unwrap()).unwrap();
+    let [attempt] = receipt.history.as_slice() else { panic!("{:?}", receipt.history) };
+    assert_eq!((&attempt.failure, attempt.power), (&None, PowerState::Off));
 }
 
 #[tokio::test]
 async fn a_proof_without_evidence_is_a_bug_and_no_success() {
-    let digest = Digest::of(b"image").to_string();
-    let whole = || vec![range(0, 60, Some("right")), range(60, 40, Some("right"))];
-    let unread = Some("a range was not read back, or differs");
-    check(whole(), &digest, None).await;
-    check(vec![range(0, 60, Some("right")), dont_care(60, 40)], &digest, None).await;
+    let check = |change: fn(&Run), what: &'static str| async move {
+        let receipt = receipt(change).await;
+        assert_eq!((receipt.verdict, receipt.exit_code()), (Verdict::Failed, 70), "{what}");
+        assert_eq!(receipt.failure.unwrap().cause, format!("the flash ended as proven, but {what}"));
+        assert!(receipt.history.last().unwrap().failure.is_some(), "{what}");
+    };
+    let unread = "a range was not read back, or differs (`medium.ranges[1]`)";
+    let other = "the image's digest or length is another";
+    check(|run| run.medium(|it| it.ranges[1].read_back = None), unread).await;
+    check(|run| run.medium(|it| it.ranges[1].writes = 0), unread).await;
+    check(|run| run.image(|it| it.decoded_sha256 = Some(Digest::of(b"x").to_string())), other).await;
+    check(|run| run.image(|it| it.decoded_length = Some(7)), other).await;
     check(
-        vec![range(0, 60, Some("right")), RangeFacts { writes: 1, ..dont_care(60, 40) }],
-        &digest,
-        Some("a range was not read back, or differs"),
+        |run| run.medium(|it| drop(it.ranges.pop())),
+        "the ranges do not cover the image (`image.decoded_length`)",
     )
     .await;
-    check(vec![range(0, 60, Some("right")), range(60, 40, None)], &digest, unread).await;
-    check(whole(), "another", Some("the image's digest is another")).await;
-    check(vec![range(0, 60, Some("right"))], &digest, Some("the ranges do not cover the image")).await;
-    check(
-        vec![range(0, 60, Some("right")), range(70, 30, Some("right"))],
-        &digest,
-        Some("the ranges do not cover the image"),
-    )
+    check(|run| run.medium(|it| it.size = 7), "the image is larger than the medium (`medium.size`)").await;
+    check(|run| run.begin(2), "an attempt that did not fail was followed by another (`history`)").await;
+}
+
+#[tokio::test]
+async fn every_attempt_is_on_the_receipt_with_its_cause_and_power() {
+    let receipt = receipt(|run| {
+        // What went before the attempt that went well.
+        let well = std::mem::take(&mut run.state().history);
+        run.begin(1);
+        run.state().step = Step::Shell;
+        run.attempt_failed(&Error::new(Class::Board, "the power was cut"));
+        run.attempt_failed(&Error::new(Class::Internal, "a consequence"));
+        run.state().power = PowerState::Off;
+        let steps = well[0].steps.clone();
+        run.begin(2);
+        run.state().steps = steps;
+    })
     .await;
-    check(vec![range(0, 100, None)], &digest, Some("a range was not read back, or differs")).await;
-    check(vec![range(0, 100, Some("wrong"))], &digest, Some("a range was not read back, or differs")).await;
+    let failure = receipt.history[0].failure.as_ref().unwrap();
+    assert_eq!(
+        (failure.class, failure.step, failure.cause.as_str()),
+        (Class::Board, Step::Shell, "the power was cut")
+    );
+    assert_eq!((receipt.attempts, receipt.history.len()), (2, 2));
+    assert_eq!(receipt.history[0].power, PowerState::Off);
 }
 
 #[tokio::test]
 async fn a_failure_is_on_the_receipt_with_its_class_and_step() {
     let run = Run::new(JobKind::Flash, &FlashJob::new("image"), Arc::new(Quiet));
-    run.set_step(flasher_core::Step::Write);
+    run.set_step(Step::Write);
     let error = Error::new(Class::Medium, "writing failed").help("replace it");
     let receipt = run.receipt(Err(error)).await;
     let failure = receipt.failure.clone().unwrap();

@@ -74,12 +74,18 @@ impl Flasher for Fake {
         self.called("flashed");
         let failure = self.config.class.map(|class| Cause::new(Step::Write, &Error::new(class, "as told")));
         let verdict = if failure.is_some() { Verdict::Failed } else { Verdict::Proven };
-        let blank = early(&Error::config("not this one"), (job.image, JobKind::Flash), Begun::now());
-        Receipt { verdict, failure, attempts: 1, ..blank }
+        let blank =
+            early(&Error::config("not this one"), (job.image, JobKind::Flash), job.site, Begun::now());
+        Receipt { verdict, failure, attempts: 1, ..blank }.sealed()
     }
 
     async fn dump(&self, job: flasher_core::DumpJob, _progress: Arc<dyn Progress>) -> Receipt {
-        early(&Error::config("a fake dumps nothing"), (job.sink.label(), JobKind::Dump), Begun::now())
+        early(
+            &Error::config("a fake dumps nothing"),
+            (job.sink.label(), JobKind::Dump),
+            job.site,
+            Begun::now(),
+        )
     }
 }
 

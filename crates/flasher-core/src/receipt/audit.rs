@@ -1,0 +1,172 @@
+//! Whether a receipt bears out its own verdict: made before a receipt says `proven`, and whenever one is looked at again.
+//!
+//! Everything that a receipt tells twice must agree, and everything that must be so for its verdict must be there. What only
+//! the writer knew (the name of a board, the serial number of a card) cannot be found out here; the digest over the whole
+//! guards it.
+
+mod image;
+mod medium;
+mod zeros;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub use self::image::{ImageMap, ImageRange, Matched, against};
+use super::{
+    AttemptFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, PowerState, Receipt, SCHEMA, Verdict,
+    milliseconds,
+};
+use crate::clock;
+use crate::event::Step;
+
+/// Rounding of the times in a receipt, seconds each.
+const ROUNDING: f64 = 0.002;
+
+/// Why a receipt proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    place: String,
+    what: &'static str,
+}
+
+impl Flaw {
+    fn new(place: impl Into<String>, what: &'static str) -> Self {
+        Self { place: place.into(), what }
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (`{}`)", self.what, self.place)
+    }
+}
+
+type Audited = Result<(), Flaw>;
+
+/// `what` is wrong at `place` unless `right`.
+fn demand(right: bool, place: impl Into<String>, what: &'static str) -> Audited {
+    if right { Ok(()) } else { Err(Flaw::new(place, what)) }
+}
+
+/// One image of a receipt and where it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// The image.
+    pub image: &'a ImageFacts,
+    /// The medium it was put on, or read from.
+    pub medium: &'a MediumFacts,
+}
+
+/// The images of a receipt, each with its place in it; a flaw where one has no medium.
+fn parts(receipt: &Receipt) -> Result<Vec<(String, Part<'_>)>, Flaw> {
+    let first = (String::new(), &receipt.image, &receipt.medium);
+    let further = receipt.further.iter().enumerate();
+    let further =
+        further.map(|(index, FurtherImage { image, medium })| (format!("further[{index}]."), image, medium));
+    let all = std::iter::once(first).chain(further);
+    all.map(|(place, image, medium)| match medium {
+        Some(medium) => Ok((place, Part { image, medium })),
+        None => Err(Flaw::new(format!("{place}medium"), "it names no medium")),
+    })
+    .collect()
+}
+
+/// The images that a receipt of a good end tells of, and where they are.
+///
+/// # Errors
+/// The first thing that does not bear out `proven` or `written, not proven`.
+pub fn audit(receipt: &Receipt) -> Result<Vec<Part<'_>>, Flaw> {
+    demand(receipt.schema == SCHEMA, "schema", "a former version wrote it, without a digest over the whole")?;
+    demand(receipt.verdict != Verdict::Failed, "verdict", "it says `failed`")?;
+    demand(receipt.failure.is_none(), "failure", "it tells of a failure")?;
+    demand(receipt.tool.starts_with("flasher "), "tool", "it does not name what wrote it")?;
+    demand(receipt.power != PowerState::Untouched, "power", "the board was never switched on")?;
+    demand(receipt.board.name.is_some(), "board.name", "it names no board")?;
+    demand(is_digest(receipt.board.bundle_sha256.as_ref()), "board.bundle_sha256", "it is no digest")?;
+    let transcript = receipt.transcript.as_ref().map(|it| &it.sha256);
+    demand(transcript.is_none() || is_digest(transcript), "transcript.sha256", "it is no digest")?;
+    times(receipt)?;
+    history(receipt)?;
+    let parts = parts(receipt)?;
+    for (place, part) in &parts {
+        medium::audit(receipt, place, *part)?;
+    }
+    medium::together(receipt.job, &parts)?;
+    Ok(parts.into_iter().map(|(_, part)| part).collect())
+}
+
+/// The times agree with each other.
+fn times(receipt: &Receipt) -> Audited {
+    let begun = clock::parse(&receipt.begun).ok_or_else(|| Flaw::new("begun", "it is no time"))?;
+    let ended = clock::parse(&receipt.ended).ok_or_else(|| Flaw::new("ended", "it is no time"))?;
+    let started = u64::try_from(begun.div_euclid(1000)).unwrap_or(0);
+    demand(receipt.started == started, "started", "it is another time than `begun`")?;
+    let exact = receipt.seconds.is_finite() && receipt.seconds >= 0.0;
+    let fits = exact && ended - begun == milliseconds(receipt.seconds);
+    demand(fits, "ended", "it is not `seconds` after `begun`")
+}
+
+/// The attempts agree with the job, and only the last one went well.
+fn history(receipt: &Receipt) -> Audited {
+    let count = u32::try_from(receipt.history.len()).ok();
+    demand(count == Some(receipt.attempts), "attempts", "it is not how many attempts are listed")?;
+    let (last, before) =
+        receipt.history.split_last().ok_or_else(|| Flaw::new("history", "it tells of no attempt"))?;
+    let mut at = clock::parse(&receipt.begun).unwrap_or_default();
+    for (index, attempt) in receipt.history.iter().enumerate() {
+        let place = format!("history[{index}].begun");
+        let begun = clock::parse(&attempt.begun).ok_or_else(|| Flaw::new(&place, "it is no time"))?;
+        demand(begun + 1 >= at, place, "it is before the attempt or job before it")?;
+        at = begun + milliseconds(attempt.seconds);
+        steps(index, attempt)?;
+    }
+    let ended = clock::parse(&receipt.ended).unwrap_or_default();
+    demand(at <= ended + 2, "history", "its attempts took longer than the job")?;
+    let failed = before.iter().all(|attempt| attempt.failure.is_some());
+    demand(failed, "history", "an attempt that did not fail was followed by another")?;
+    demand(last.failure.is_none(), "history", "its last attempt failed")?;
+    demand(last.steps == receipt.steps, "steps", "they are not those of the last attempt")?;
+    let state = (last.power, last.power_evidence) == (receipt.power, receipt.power_evidence);
+    demand(state, "power", "it is not what the last attempt left")?;
+    let all: &[Step] = if receipt.job == JobKind::Dump { &DUMP } else { &Step::ALL };
+    let did = receipt.steps.keys().copied().collect::<Vec<_>>();
+    demand(all.iter().all(|step| did.contains(step)), "steps", "a step was left out")?;
+    demand(did.len() == all.len(), "steps", "it has a step that such a job has not")
+}
+
+/// The steps of a dump.
+const DUMP: [Step; 10] = [
+    Step::Resolve,
+    Step::Plan,
+    Step::Services,
+    Step::Power,
+    Step::Bootloader,
+    Step::Shell,
+    Step::Target,
+    Step::Read,
+    Step::Verify,
+    Step::Commit,
+];
+
+fn steps(index: usize, attempt: &AttemptFacts) -> Audited {
+    let AttemptFacts { steps, seconds, .. } = attempt;
+    let place = || format!("history[{index}].steps");
+    let possible = |seconds: f64| seconds.is_finite() && seconds >= 0.0;
+    demand(possible(*seconds) && steps.values().all(|it| possible(*it)), place(), "no time is negative")?;
+    let slack = ROUNDING * (steps.len() + 1) as f64;
+    demand(sum(steps) <= seconds + slack, place(), "they took longer than the attempt")
+}
+
+fn sum(steps: &BTreeMap<Step, f64>) -> f64 {
+    steps.values().sum()
+}
+
+/// Whether it is there, and a SHA-256 in hex.
+fn is_digest(text: Option<&String>) -> bool {
+    text.is_some_and(|text| {
+        text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,215 @@
+//! One image and its medium: ranges, digests, counts, and how they were read back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::zeros;
+use super::{Audited, Flaw, Part, demand, is_digest};
+use crate::receipt::{
+    ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind, Receipt, Verdict, Verify, WholeDigest,
+};
+
+/// The format of an image that is not packed.
+const RAW: &str = "raw";
+/// A format that says by itself what need not be written.
+const SPARSE: &str = "simg";
+/// How the board wrote the image that it fetched by itself.
+pub(super) const DIRECT: &str = "direct";
+
+/// One image bears out the receipt's verdict. `place` is what its places begin with.
+pub(super) fn audit(receipt: &Receipt, place: &str, part: Part<'_>) -> Audited {
+    let Part { image, medium } = part;
+    let at = |name: &str| format!("{place}{name}");
+    facts(receipt.job, place, image)?;
+    demand(!medium.target.is_empty(), at("medium.target"), "it names no target")?;
+    demand(medium.device.starts_with('/'), at("medium.device"), "it names no device")?;
+    let is_part = medium.partition.is_some();
+    demand(
+        is_part == medium.disk.is_some(),
+        at("medium.disk"),
+        "a partition is on a disk, and nothing else is",
+    )?;
+    demand(medium.disk.as_ref() != Some(&medium.device), at("medium.disk"), "it is the partition itself")?;
+    covers(image, medium, place)?;
+    demand(
+        image.decoded_length <= Some(medium.size),
+        at("medium.size"),
+        "the image is larger than the medium",
+    )?;
+    kinds(medium, place)?;
+    let full = medium.verify == Verify::Full;
+    let fits = full == (receipt.verdict == Verdict::Proven);
+    demand(fits, at("medium.verify"), "`proven` is what was read back in full, and nothing else is")?;
+    for (index, range) in medium.ranges.iter().enumerate() {
+        let borne_out = is_borne_out(range, medium.verify, receipt.job);
+        demand(borne_out, at(&format!("medium.ranges[{index}]")), "a range was not read back, or differs")?;
+    }
+    whole(image, medium, place)?;
+    ways(receipt.job, medium, place)?;
+    counts(receipt.job, medium, place)?;
+    let again = medium.ranges.iter().any(|range| range.writes > 1);
+    demand(
+        !again || !receipt.warnings.is_empty(),
+        "warnings",
+        "a range was written again without a warning",
+    )?;
+    let dont_care = medium.ranges.iter().any(|range| range.kind == RangeKind::DontCare);
+    let explained =
+        image.block_map.is_some() || image.format.as_ref().is_some_and(|it| it.starts_with(SPARSE));
+    demand(!dont_care || explained, at("image.block_map"), "nothing says that ranges do not matter")
+}
+
+/// What an image is.
+fn facts(job: JobKind, place: &str, image: &ImageFacts) -> Audited {
+    let at = |name: &str| format!("{place}image.{name}");
+    let ImageFacts { decoded_sha256, source_sha256, .. } = image;
+    demand(is_digest(decoded_sha256.as_ref()), at("decoded_sha256"), "it has no digest of the image")?;
+    let checked = image.checked.as_deref();
+    demand(
+        matches!(checked, None | Some("source" | "decoded")),
+        at("checked"),
+        "it is no digest that can be demanded",
+    )?;
+    if job == JobKind::Dump {
+        return Ok(());
+    }
+    demand(is_digest(source_sha256.as_ref()), at("source_sha256"), "it has no digest of the source")?;
+    demand(image.source_length.is_some(), at("source_length"), "it has no length of the source")?;
+    let format = image.format.as_deref();
+    demand(format.is_some(), at("format"), "it names no format")?;
+    let same = source_sha256 == decoded_sha256 && image.source_length == image.decoded_length;
+    demand(format != Some(RAW) || same, at("source_sha256"), "a raw image is what it is decoded to")
+}
+
+/// The ranges are the whole image, in order and without gaps.
+fn covers(image: &ImageFacts, medium: &MediumFacts, place: &str) -> Audited {
+    let mut end = 0_u64;
+    for (index, range) in medium.ranges.iter().enumerate() {
+        let at = format!("{place}medium.ranges[{index}]");
+        demand(range.offset == end && range.length > 0, &at, "the ranges do not cover the image")?;
+        demand(range.length <= zeros::LONGEST, &at, "it is longer than any range")?;
+        let next = end.checked_add(range.length);
+        end = next.ok_or_else(|| Flaw::new(at, "the ranges do not cover the image"))?;
+    }
+    demand(
+        image.decoded_length == Some(end),
+        format!("{place}image.decoded_length"),
+        "the ranges do not cover the image",
+    )
+}
+
+/// What is called zeros has the digest of zeros, and nothing else of what counts has.
+fn kinds(medium: &MediumFacts, place: &str) -> Audited {
+    let zeros: BTreeMap<u64, String> =
+        zeros::digests(medium.ranges.iter().filter(|it| cared(it)).map(|range| range.length));
+    for (index, range) in medium.ranges.iter().enumerate() {
+        let at = format!("{place}medium.ranges[{index}]");
+        demand(is_digest(Some(&range.sha256)), format!("{at}.sha256"), "it is no digest")?;
+        let is_zero = zeros.get(&range.length) == Some(&range.sha256);
+        let right = !cared(range) || is_zero == (range.kind == RangeKind::Zero);
+        demand(right, format!("{at}.kind"), "its digest is that of something else")?;
+    }
+    Ok(())
+}
+
+fn cared(range: &RangeFacts) -> bool {
+    range.kind != RangeKind::DontCare
+}
+
+/// Nothing is written where the image does not care, and nothing at all by a dump; what is to be read back equals the image,
+/// and so does the first block whatever else is read.
+fn is_borne_out(range: &RangeFacts, verify: Verify, job: JobKind) -> bool {
+    let read = range.read_back.as_ref() == Some(&range.sha256);
+    let written = (range.writes > 0) == (job == JobKind::Flash);
+    match range.kind {
+        RangeKind::DontCare => range.writes == 0 && range.read_back.is_none(),
+        kind if verify.reads(kind) || range.offset == 0 => written && read,
+        _ => written && (read || range.read_back.is_none()),
+    }
+}
+
+/// A digest over all bytes is there exactly when all were read back, and is that of the image.
+fn whole(image: &ImageFacts, medium: &MediumFacts, place: &str) -> Audited {
+    let at = format!("{place}medium.read_back_sha256");
+    let all = medium.ranges.iter().all(|range| range.read_back.is_some());
+    match (all, &medium.read_back_sha256) {
+        (true, digest) => {
+            demand(
+                digest.is_some() && digest == &image.decoded_sha256,
+                &at,
+                "the digest of what was read back is another",
+            )?;
+            demand(medium.read_back_by.is_some(), at, "nothing says how it was made")
+        }
+        (false, digest) => {
+            demand(digest.is_none(), &at, "not everything was read back, so there is no digest of it")?;
+            demand(
+                medium.read_back_by.is_none(),
+                at,
+                "not everything was read back, so there is no digest of it",
+            )
+        }
+    }
+}
+
+/// How bytes travelled, in words that there are.
+fn ways(job: JobKind, medium: &MediumFacts, place: &str) -> Audited {
+    let at = |name: &str| format!("{place}medium.{name}");
+    let how = medium.read_back.as_deref();
+    demand(
+        matches!(how, Some("direct" | "dropped")),
+        at("read_back"),
+        "nothing says how the page cache was left out",
+    )?;
+    let by = medium.digests_by.as_deref();
+    demand(
+        matches!(by, Some("exporter" | "board" | "both")),
+        at("digests_by"),
+        "nothing says who read it back",
+    )?;
+    let bytes = medium.read_back_by == Some(WholeDigest::Bytes);
+    demand(!bytes || by == Some("exporter"), at("read_back_by"), "not every byte came here")?;
+    let wire = medium.wire.as_deref();
+    let known = matches!(wire, Some("identity" | "gzip" | "zstd" | DIRECT));
+    demand(known == (job == JobKind::Flash), at("wire"), "nothing says how the image travelled")?;
+    let zeros = medium.zeros_by.as_deref();
+    demand(
+        matches!(zeros, None | Some("zeroout" | "discard" | "written")),
+        at("zeros_by"),
+        "there is no such way",
+    )
+}
+
+/// What was sent adds up to what counts, but for the first block, which goes last and is counted nowhere.
+fn counts(job: JobKind, medium: &MediumFacts, place: &str) -> Audited {
+    let at = format!("{place}medium.data_written");
+    let total = medium.data_written.checked_add(medium.zeros_written);
+    let first = medium.ranges.first().map_or(0, |range| range.length);
+    let counted = medium.ranges.iter().skip(1).filter(|range| cared(range));
+    let counted: u64 = counted.map(|range| range.length).sum();
+    let all: u64 = medium.ranges.iter().map(|range| range.length).sum();
+    let expected = match (job, medium.wire.as_deref()) {
+        (JobKind::Dump, _) => 0,
+        (JobKind::Flash, Some(DIRECT)) => all - first,
+        (JobKind::Flash, _) => counted,
+    };
+    demand(total == Some(expected), at, "data and zeros do not add up to the ranges")
+}
+
+/// The images of one job are on one target, each in a partition of its own; a whole device has one image.
+pub(super) fn together(job: JobKind, parts: &[(String, Part<'_>)]) -> Audited {
+    let [(_, first), rest @ ..] = parts else { return Err(Flaw::new("medium", "it names no medium")) };
+    if rest.is_empty() {
+        return Ok(());
+    }
+    demand(job == JobKind::Flash, "further", "a dump is of one medium")?;
+    let (mut devices, mut labels) = (BTreeSet::new(), BTreeSet::new());
+    for (place, Part { medium, .. }) in parts {
+        let at = format!("{place}medium.partition");
+        demand(medium.partition.is_some(), &at, "several images are on one device")?;
+        let same = medium.target == first.medium.target && medium.disk == first.medium.disk;
+        demand(same, format!("{place}medium.disk"), "its images are on several devices")?;
+        let new = devices.insert(&medium.device) && labels.insert(&medium.partition);
+        demand(new, at, "several images are on one device")?;
+    }
+    Ok(())
+}
