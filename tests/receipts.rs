@@ -45,7 +45,7 @@ const SAID_ONCE: [&str; 24] = [
 
 /// A flash of an image with data, zeros and gaps of its block map, whose first attempt failed.
 async fn mapped() -> (String, Vec<ImageMap>) {
-    let lab = Lab::new("dhcp_fail: 1");
+    let lab = Lab::new("power_stuck: 1");
     let mut content = vec![0; (4 << 20) + 65_536];
     content[..1 << 20].copy_from_slice(&noise(1 << 20, 7));
     content[510..512].copy_from_slice(&[0x55, 0xaa]);

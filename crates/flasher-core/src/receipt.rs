@@ -258,7 +258,7 @@ pub struct MediumFacts {
     /// `both`, each of some ranges.
     #[serde(default)]
     pub digests_by: Option<String>,
-    /// SHA-256 of as many bytes of the medium as the image has, exactly when all of them were read back: what `sha256sum` says of the
+    /// SHA-256 of as many bytes of the medium as the image has, exactly when `verify` is full and all of them were read back: what `sha256sum` says of the
     /// decoded image. Receipts of schema 1 have a digest over the digests of all ranges here.
     pub read_back_sha256: Option<String>,
     /// How that digest was made.

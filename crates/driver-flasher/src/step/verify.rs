@@ -1,7 +1,7 @@
 //! Step 10: every range is read back around the page cache and compared; what differs is written once more.
 
 use disk_image::{Digest, Image, Range};
-use flasher_core::flash::{MediumFacts, WholeDigest};
+use flasher_core::flash::{MediumFacts, RangeFacts, Verify, WholeDigest};
 use flasher_core::{Class, Error, Result};
 
 use super::read_back::{self, Wanted};
@@ -59,7 +59,8 @@ pub(crate) async fn compare(
 /// Notes the digest of all bytes of the image as the medium holds them: that of the image, once every range was read back and is
 /// equal. A range that does not matter was not read, so there is none then.
 pub(super) fn note_whole(medium: &mut MediumFacts, decoded: &Digest) {
-    let all = medium.ranges.iter().all(|range| range.read_back.as_ref() == Some(&range.sha256));
+    let is_equal = |range: &RangeFacts| range.read_back.as_ref() == Some(&range.sha256);
+    let all = medium.verify == Verify::Full && medium.ranges.iter().all(is_equal);
     medium.read_back_sha256 = all.then(|| decoded.to_string());
     medium.read_back_by = all.then_some(WholeDigest::EqualRanges);
 }

@@ -26,7 +26,8 @@ pub(super) async fn run(
     }
     let file = Arc::new(DumpFile::prepare(&args.out)?);
     let job = job::dump_job(args, Arc::clone(&file) as _, CancellationToken::new());
-    let outcome = flash::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, verbose, screen).await;
+    let outcome =
+        flash::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, verbose, screen).await;
     // A thread of a stopped job may still hold it.
     file.discard();
     Ok(outcome?.1)

@@ -124,7 +124,7 @@ pub(super) async fn execute(
     screen: &Screen,
 ) -> Result<(Receipt, u8), Failure> {
     let begun = Begun::now();
-    let Request { job, device, variant, receipt, signals } = request;
+    let Request { mut job, device, variant, receipt, signals } = request;
     let progress = render::progress(screen.is_json(), verbose);
     signals.watch(job.brakes(), Arc::clone(&progress));
     let receipt_file = receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
@@ -135,7 +135,6 @@ pub(super) async fn execute(
             return Err(failure);
         }
     };
-    let mut job = job;
     job.runs_at(site(&tree, device.as_deref()));
     let on = Place { tree: &tree, device: device.as_deref(), variant: variant.as_deref() };
     let receipt = transact(on, job, progress, begun).await;
