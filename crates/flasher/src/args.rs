@@ -2,6 +2,7 @@
 
 mod dump;
 mod flash;
+mod global;
 mod job;
 mod source;
 mod verify;
@@ -18,6 +19,7 @@ use crate::bundle_args::BundleAction;
 use crate::commands::completions;
 pub(crate) use dump::DumpArgs;
 pub(crate) use flash::FlashArgs;
+pub(crate) use global::{command, refuse_idle};
 pub(crate) use verify::VerifyArgs;
 
 /// Flash an operating-system image onto an embedded board, and prove it
@@ -46,7 +48,7 @@ pub(crate) struct Args {
 /// An exporter that does the work instead of this process.
 #[derive(ClapArgs)]
 pub(crate) struct RemoteArgs {
-    /// Exporter (`flasher serve`) that `flash`, `attach`, `cancel` and `console` go to, HOST:PORT
+    /// Exporter (`flasher serve`) that the command goes to, HOST:PORT
     #[arg(long, global = true, value_name = "HOST:PORT", help_heading = "Remote")]
     pub(crate) remote: Option<String>,
     /// File with the exporter's passphrase; never printed
@@ -96,7 +98,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         node: NodeArgs,
         /// Cut the power also of a board that is being flashed
-        #[arg(long)]
+        #[arg(long, global = true)]
         force: bool,
     },
     /// Talk to the board's serial line; Ctrl-] leaves
@@ -151,7 +153,7 @@ pub(crate) enum Command {
 #[derive(ClapArgs)]
 pub(crate) struct NodeArgs {
     /// Dotted path of the node, when the exporter YAML has more than one that fits
-    #[arg(long, value_name = "PATH.IN.TREE", add = ArgValueCandidates::new(completions::devices))]
+    #[arg(long, global = true, value_name = "PATH.IN.TREE", add = ArgValueCandidates::new(completions::devices))]
     pub(crate) device: Option<String>,
 }
 

@@ -30,7 +30,7 @@ mod signals;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::FromArgMatches;
 
 use crate::args::Args;
 use crate::failure::Failure;
@@ -40,12 +40,17 @@ use crate::screen::Screen;
 /// 3 source, 4 infrastructure, 5 board, 6 medium, 70 a bug of ours, 130 interrupted.
 pub fn main() -> ExitCode {
     // A shell that completes a line asks in the environment; then nothing else is done.
-    clap_complete::CompleteEnv::with_factory(Args::command).complete();
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(usage) => return refuse(&usage),
-    };
+    clap_complete::CompleteEnv::with_factory(args::command).complete();
+    let parsed = args::command().try_get_matches();
+    let (matches, args) =
+        match parsed.and_then(|matches| Args::from_arg_matches(&matches).map(|args| (matches, args))) {
+            Ok(parsed) => parsed,
+            Err(usage) => return refuse(&usage),
+        };
     let screen = Screen::new(args.json);
+    if let Err(idle) = args::refuse_idle(&matches) {
+        return ExitCode::from(screen.fail(&idle.into()));
+    }
     set_up_log(args.verbose);
     let outcome = tokio::runtime::Runtime::new().map_err(Failure::from).and_then(|runtime| {
         let outcome = runtime.block_on(commands::run(args, &screen));

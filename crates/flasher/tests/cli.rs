@@ -208,6 +208,52 @@ fn a_command_that_does_not_exist_is_a_usage_error() {
 }
 
 #[test]
+fn a_global_option_is_honoured_where_the_table_says_so() {
+    let exporter: &[&[&str]] = &[
+        &["flash", "a"],
+        &["dump", "a"],
+        &["plan", "a"],
+        &["check"],
+        &["bundle", "lock"],
+        &["power", "off"],
+        &["console"],
+        &["serve"],
+        &["doctor"],
+    ];
+    for command in exporter {
+        let ran = run(&[command, &["--exporter", "/nowhere.yaml"][..]].concat());
+        assert_eq!(ran.code, 2, "{command:?}: {}", ran.err);
+        assert!(ran.err.contains("/nowhere.yaml"), "{command:?}: {}", ran.err);
+    }
+    let lab = Lab::new();
+    std::fs::write(lab.path("image"), "x").unwrap();
+    let image = lab.path("image");
+    for command in [&["flash", image.to_str().unwrap()][..], &["console"], &["attach"], &["cancel"]] {
+        let remote = |more: &[&str]| run(&[command, &["--remote", "127.0.0.1:1"], more].concat());
+        let ran = remote(&[]);
+        assert!(ran.code == 4 && ran.err.contains("no exporter answers at 127.0.0.1:1"), "{}", ran.err);
+        for option in ["--remote-passphrase-file", "--remote-cacert"] {
+            let ran = remote(&[option, "/nowhere"]);
+            assert!(ran.code == 2 && ran.err.contains("/nowhere"), "{command:?} {option}: {}", ran.err);
+        }
+    }
+}
+
+#[test]
+fn a_board_elsewhere_is_never_taken_for_the_one_here() {
+    let lab = Lab::new();
+    for command in [&["power", "off"][..], &["power", "status"], &["dump", "a"], &["doctor"]] {
+        let mut flasher = flasher();
+        flasher.env("FLASHER_EXPORTER", lab.path("lab.yaml")).args(["--remote", "127.0.0.1:1"]).args(command);
+        let ran = Ran::from(flasher.output().unwrap());
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{command:?}: {}", ran.err);
+        assert!(ran.err.contains("`--remote` has no effect on `flasher "), "{}", ran.err);
+    }
+    let ran = lab.run(&["power", "status", "--device", "board.power"]);
+    assert_eq!(ran.code, 0, "an option of `power` may stand behind its action: {}", ran.err);
+}
+
+#[test]
 fn a_reader_who_leaves_early_is_no_failure() {
     let mut child = flasher().args(["schema", "exporter"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut first = String::new();

@@ -35,7 +35,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 
 /// Connects the terminal (or a pipe) with the board until Ctrl-], the end of the input, or a signal.
 pub(super) async fn run(args: &ConsoleArgs, tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
-    let ended = match spoken(screen).and_then(|()| local(args, &tree)) {
+    let ended = match local(args, &tree) {
         Ok(bench) => connect(args, bench, screen).await,
         Err(error) => Err(error.into()),
     };
@@ -49,7 +49,6 @@ pub(super) async fn run_remote(
     remote: &RemoteArgs,
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    spoken(screen)?;
     if args.watch {
         return Err(Error::config("`--watch` listens on the machine that has the line")
             .help("leave it out; `flasher --remote … attach` follows a flash")
@@ -59,13 +58,6 @@ pub(super) async fn run_remote(
     let serial = exporter.serial(args.node.device.as_deref())?;
     let power = args.power_cycle.then(|| exporter.power(None)).transpose()?;
     connect(args, Bench { serial, power }, screen).await.map(|()| 0)
-}
-
-fn spoken(screen: &Screen) -> Result<()> {
-    match screen.is_json() {
-        true => Err(Error::config("a console has no JSON form").help("leave `--json` out")),
-        false => Ok(()),
-    }
 }
 
 /// A board's line, and its switch when the power is to be cycled.

@@ -51,11 +51,6 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Serve(serve) => serve::run(serve, exporter.as_deref(), screen).await,
         Command::ShellEnv(shell) => shell_env::run(shell, screen).await,
         Command::Flash(flash) => flash::run(&flash, exporter.as_deref(), args.verbose > 0, screen).await,
-        Command::Dump(_) if args.remote.remote.is_some() => {
-            Err(Error::config("`dump` does not go through `--remote`")
-                .help("run it on the machine that has the board")
-                .into())
-        }
         Command::Dump(dump) => dump::run(&dump, exporter.as_deref(), args.verbose > 0, screen).await,
         Command::Plan(flash) => plan::run(&flash, load()?, screen).await,
         Command::Check { file } => check::run(file.or(exporter), screen).await,

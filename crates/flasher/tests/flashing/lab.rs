@@ -56,9 +56,9 @@ impl Lab {
     pub(crate) fn shell(&self, first: &str, args: &[&str]) -> Command {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{first}; exec \"$@\""), "sh"]).arg(cargo_bin("flasher"));
-        shell.args(["--exporter", "lab.yaml"]).args(args).current_dir(self.folder.path());
+        shell.args(args).current_dir(self.folder.path());
         shell
-            .env_remove("FLASHER_EXPORTER")
+            .env("FLASHER_EXPORTER", "lab.yaml")
             .env("FLASHER_CACHE_DIR", self.path("cache"))
             .stdin(Stdio::null());
         shell

@@ -1,0 +1,310 @@
+//! Global options: which command honours which. One that would have no effect is refused and is not in the command's help.
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, CommandFactory};
+use flasher_core::{Error, Result};
+
+use super::Args;
+
+/// An option that may be given before or after any command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Global {
+    Exporter,
+    Json,
+    Verbose,
+    Remote,
+    RemotePassphraseFile,
+    RemoteCacert,
+}
+
+use Global::{Exporter, Json, RemoteCacert, RemotePassphraseFile, Verbose};
+
+const ALL: [Global; 6] = [Exporter, Json, Verbose, Global::Remote, RemotePassphraseFile, RemoteCacert];
+/// Those that lead to another machine's exporter.
+const REMOTE: [Global; 3] = [Global::Remote, RemotePassphraseFile, RemoteCacert];
+
+/// Each command, and the options it honours besides `--verbose`, which sets the log of the whole process. `remote` stands for
+/// all of [`REMOTE`]. A command below another one has the row of both names, or else that of the first.
+const HONOURED: &[(&str, &[Global], Reach)] = &[
+    ("demo", &[Json], Reach::Here),
+    ("flash", &[Exporter, Json], Reach::Remote),
+    ("dump", &[Exporter, Json], Reach::Here),
+    ("plan", &[Exporter, Json], Reach::Here),
+    ("check", &[Exporter, Json], Reach::Here),
+    ("drivers", &[Json], Reach::Here),
+    ("boards", &[Json], Reach::Here),
+    ("bundle check", &[Json], Reach::Here),
+    ("bundle pull", &[Json], Reach::Here),
+    ("bundle push", &[Json], Reach::Here),
+    ("bundle lock", &[Exporter, Json], Reach::Here),
+    ("bundle gc", &[Json], Reach::Here),
+    ("power", &[Exporter, Json], Reach::Here),
+    ("console", &[Exporter], Reach::Remote),
+    ("serve", &[Exporter, Json], Reach::Here),
+    ("shell-env", &[], Reach::Here),
+    ("attach", &[Json], Reach::Remote),
+    ("cancel", &[Json], Reach::Remote),
+    ("files", &[Json], Reach::Here),
+    ("doctor", &[Exporter, Json], Reach::Here),
+    ("sandbox", &[], Reach::Here),
+    ("verify-receipt", &[Json], Reach::Here),
+    ("schema", &[], Reach::Here),
+    ("completions", &[], Reach::Here),
+];
+
+/// Whether a command can also go to another machine's exporter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Here,
+    Remote,
+}
+
+impl Global {
+    /// Its name in clap's definition.
+    fn id(self) -> &'static str {
+        match self {
+            Exporter => "exporter",
+            Json => "json",
+            Verbose => "verbose",
+            Self::Remote => "remote",
+            RemotePassphraseFile => "remote_passphrase_file",
+            RemoteCacert => "remote_cacert",
+        }
+    }
+
+    fn long(self) -> String {
+        format!("--{}", self.id().replace('_', "-"))
+    }
+
+    /// Whether it stands on the command line; one out of the environment holds for every command and is nobody's mistake.
+    fn is_typed(self, matches: &ArgMatches) -> bool {
+        matches.value_source(self.id()) == Some(ValueSource::CommandLine)
+    }
+
+    /// Whether the command at `path`, or one below it, honours it.
+    fn is_honoured_by(self, path: &str) -> bool {
+        self == Verbose || rows(path).any(|row| self.is_in(row))
+    }
+
+    fn is_in(self, row: &(&str, &[Self], Reach)) -> bool {
+        row.1.contains(&self) || (row.2 == Reach::Remote && REMOTE.contains(&self))
+    }
+
+    /// The commands that honour it, for a message.
+    fn commands(self) -> String {
+        let names: Vec<_> =
+            HONOURED.iter().filter(|row| self.is_in(row)).map(|row| format!("`{}`", row.0)).collect();
+        names.join(", ")
+    }
+}
+
+/// The rows of a command: its own, else those of the commands below it, else that of the command it is below.
+fn rows(path: &str) -> impl Iterator<Item = &'static (&'static str, &'static [Global], Reach)> {
+    let own = HONOURED.iter().any(|row| row.0 == path);
+    let (above, below) = (path.split(' ').next().unwrap_or_default().to_owned(), format!("{path} "));
+    let path = path.to_owned();
+    HONOURED.iter().filter(move |row| match own {
+        true => row.0 == path,
+        false => row.0 == above || row.0.starts_with(&below),
+    })
+}
+
+/// The whole command line, where the help of each command lists only the global options it honours.
+pub(crate) fn command() -> Command {
+    let whole = Args::command();
+    let globals: Vec<Arg> = whole.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    hide(whole, "", &globals)
+}
+
+fn hide(command: Command, above: &str, globals: &[Arg]) -> Command {
+    let names: Vec<_> = command.get_subcommands().map(|it| it.get_name().to_owned()).collect();
+    names.iter().fold(command, |command, name| {
+        let path = format!("{above} {name}").trim_start().to_owned();
+        command.mut_subcommand(name, |below| {
+            let refused = ALL.iter().filter(|option| !option.is_honoured_by(&path));
+            let refused = refused.filter_map(|option| globals.iter().find(|arg| arg.get_id() == option.id()));
+            let hidden: Vec<_> = refused.map(|arg| arg.clone().hide(true)).collect();
+            hide(below, &path, globals).args(hidden)
+        })
+    })
+}
+
+/// Refuses a global option on the command line that would have no effect.
+///
+/// # Errors
+/// Class config; names the option, the command and the commands that honour it.
+pub(crate) fn refuse_idle(matches: &ArgMatches) -> Result<()> {
+    let (path, last) = path(matches);
+    let typed: Vec<_> = ALL.into_iter().filter(|option| option.is_typed(matches)).collect();
+    if let Some(option) = typed.iter().find(|option| !option.is_honoured_by(&path)) {
+        let long = option.long();
+        return Err(Error::config(format!(
+            "`{long}` has no effect on `flasher {path}`, so nothing was done"
+        ))
+        .help(format!("leave it out; these commands honour it: {}", option.commands())));
+    }
+    let idle = |what: String, help: &str| Err(Error::config(what).help(help));
+    let is_remote = Global::Remote.is_typed(matches);
+    if is_remote && typed.contains(&Exporter) {
+        return idle(
+            "`--exporter` has no effect with `--remote`, so nothing was done".to_owned(),
+            "leave one of them out: the exporter at the other end has a YAML of its own",
+        );
+    }
+    if let Some(option) = typed.iter().find(|option| REMOTE.contains(option) && !is_remote) {
+        return idle(
+            format!("`{}` has no effect without `--remote`, so nothing was done", option.long()),
+            "give `--remote HOST:PORT` as well, or leave it out",
+        );
+    }
+    let names_file = last.try_get_raw("file").is_ok_and(|file| file.is_some());
+    if typed.contains(&Exporter) && names_file {
+        return idle(
+            format!("`--exporter` has no effect on `flasher {path} FILE`, so nothing was done"),
+            "name the exporter YAML once",
+        );
+    }
+    Ok(())
+}
+
+/// The names of the command that was given, and what was given to the last of them.
+fn path(matches: &ArgMatches) -> (String, &ArgMatches) {
+    let (mut names, mut matches) = (Vec::new(), matches);
+    while let Some((name, below)) = matches.subcommand() {
+        names.push(name);
+        matches = below;
+    }
+    (names.join(" "), matches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every command that has none below it, by its names.
+    fn leaves(command: &Command, above: &str) -> Vec<String> {
+        let below = command.get_subcommands().filter(|it| it.get_name() != "help");
+        let deeper = |it: &Command| leaves(it, format!("{above} {}", it.get_name()).trim_start());
+        let all: Vec<_> = below.flat_map(deeper).collect();
+        if all.is_empty() { vec![above.to_owned()] } else { all }
+    }
+
+    /// Help of a command.
+    fn help(path: &str) -> String {
+        let mut command = command();
+        command.build();
+        let mut at = &mut command;
+        for name in path.split(' ') {
+            at = at.find_subcommand_mut(name).unwrap();
+        }
+        at.render_long_help().to_string()
+    }
+
+    /// What a command needs to be parsed.
+    fn more(path: &str) -> &'static [&'static str] {
+        match path {
+            "flash" | "plan" | "dump" => &["os.img"],
+            "bundle check" | "bundle pull" | "files" | "shell-env" | "verify-receipt" => &["x"],
+            "bundle push" => &["x", "y"],
+            "sandbox" => &["true"],
+            "schema" => &["events"],
+            "completions" => &["bash"],
+            _ => &[],
+        }
+    }
+
+    fn value(option: Global) -> &'static [&'static str] {
+        match option {
+            Json | Verbose => &[],
+            Exporter | RemotePassphraseFile | RemoteCacert => &["file"],
+            Global::Remote => &["lab:1"],
+        }
+    }
+
+    fn parse(words: &[&str]) -> Result<()> {
+        refuse_idle(&command().try_get_matches_from(words).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    #[test]
+    fn the_table_has_every_command_and_every_global_option() {
+        let whole = Args::command();
+        let globals: Vec<_> = whole.get_arguments().filter(|arg| arg.is_global_set()).collect();
+        let ids: Vec<_> = globals.iter().map(|arg| arg.get_id().as_str()).collect();
+        assert_eq!(ids, ALL.map(Global::id));
+        for path in leaves(&whole, "") {
+            assert_eq!(rows(&path).count(), 1, "`{path}` has no row in HONOURED, or several");
+        }
+        for row in HONOURED {
+            let known = leaves(&whole, "")
+                .iter()
+                .any(|path| path == row.0 || path.starts_with(&format!("{} ", row.0)));
+            assert!(known, "`{}` is no command", row.0);
+        }
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_honours_a_global_option_or_refuses_it_and_hides_it() {
+        for path in leaves(&Args::command(), "") {
+            for option in ALL {
+                let long = option.long();
+                let words: Vec<_> = path.split(' ').collect();
+                let remote: &[&str] = match REMOTE.contains(&option) && option != Global::Remote {
+                    true if Global::Remote.is_honoured_by(&path) => &["--remote", "lab:1"],
+                    _ => &[],
+                };
+                let option_words = [&[long.as_str()], value(option)].concat();
+                let before = [&["flasher"], remote, &option_words, &words, more(&path)].concat();
+                let after = [&["flasher"], &words[..], remote, &option_words, more(&path)].concat();
+                let shown = help(&path);
+                let listed = [
+                    "
+", " <", "...",
+                ]
+                .iter()
+                .any(|end| shown.contains(&format!("{long}{end}")));
+                assert_eq!(listed, option.is_honoured_by(&path), "{path} {long}: {shown}");
+                for line in [before, after] {
+                    let refused =
+                        parse(&line).map_err(|error| (error.to_string(), error.class().exit_code()));
+                    let expected = match option.is_honoured_by(&path) {
+                        true => Ok(()),
+                        false => Err((
+                            format!("`{long}` has no effect on `flasher {path}`, so nothing was done"),
+                            2,
+                        )),
+                    };
+                    assert_eq!(refused, expected, "{line:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn options_that_make_each_other_idle_are_refused() {
+        let check = |line: &str, expected: Option<&str>| {
+            let words: Vec<_> = line.split(' ').collect();
+            let refused = parse(&words).err().map(|error| error.to_string());
+            assert_eq!(refused, expected.map(|text| format!("{text}, so nothing was done")), "{line}");
+        };
+        check("flasher --remote lab:1 flash os.img", None);
+        check("flasher --exporter a check", None);
+        check("flasher check a", None);
+        check(
+            "flasher --remote a:1 --exporter b flash os.img",
+            Some("`--exporter` has no effect with `--remote`"),
+        );
+        check(
+            "flasher --remote-cacert ca flash os.img",
+            Some("`--remote-cacert` has no effect without `--remote`"),
+        );
+        check("flasher check --exporter a b", Some("`--exporter` has no effect on `flasher check FILE`"));
+        check(
+            "flasher --exporter a bundle lock b",
+            Some("`--exporter` has no effect on `flasher bundle lock FILE`"),
+        );
+        let error = parse(&["flasher", "--remote", "lab:1", "power", "off"]).unwrap_err();
+        let help = "leave it out; these commands honour it: `flash`, `console`, `attach`, `cancel`";
+        assert_eq!(error.next_step(), Some(help));
+    }
+}
