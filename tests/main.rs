@@ -22,6 +22,7 @@ mod partitions;
 mod qemu;
 mod receipts;
 mod registries;
+mod retries;
 mod seed;
 mod sources;
 mod stopping;

@@ -24,7 +24,10 @@ pub(crate) fn console(error: &board_console::Error) -> Error {
     };
     let retryable = !matches!(
         error,
-        Console::AutobootNotInterruptible { .. } | Console::Login { .. } | Console::LineTooLong { .. }
+        Console::AutobootNotInterruptible { .. }
+            | Console::Login { .. }
+            | Console::LineTooLong { .. }
+            | Console::Transcript { .. }
     );
     let error = Error::new(class, head(&error.to_string())).help(help);
     if retryable { error } else { error.retryable(false) }

@@ -271,10 +271,11 @@ impl PortError {
 impl From<PortError> for Error {
     fn from(error: PortError) -> Self {
         let help = error.next_step();
-        // Waiting changes nothing about these; a busy or missing port may come back.
+        // Waiting changes nothing about these; a missing port may come back. A port that is just being closed was waited for.
         let hopeless = matches!(
             error,
             PortError::Denied { .. }
+                | PortError::Busy { .. }
                 | PortError::NotSerial { .. }
                 | PortError::Setting { .. }
                 | PortError::NotRfc2217 { .. }

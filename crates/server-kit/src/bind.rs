@@ -62,9 +62,9 @@ impl Error {
         Self::Root(path.into(), error)
     }
 
-    /// Whether trying again later may help.
+    /// Whether trying again soon may help: a name server may answer, a system may have room again. Whoever has a port keeps it.
     pub fn may_pass(&self) -> bool {
-        !matches!(self, Self::Privilege(..) | Self::NotLocal(..))
+        matches!(self, Self::Host(..) | Self::Bind(..))
     }
 
     /// What the user can do next.
@@ -185,7 +185,7 @@ mod tests {
     fn only_what_the_system_may_grant_later_may_pass() {
         let address = SocketAddr::from(([10, 0, 0, 1], 69));
         for (kind, may_pass, tells_more) in [
-            (io::ErrorKind::AddrInUse, true, false),
+            (io::ErrorKind::AddrInUse, false, false),
             (io::ErrorKind::PermissionDenied, false, false),
             (io::ErrorKind::AddrNotAvailable, false, false),
             (io::ErrorKind::OutOfMemory, true, true),

@@ -128,7 +128,8 @@ async fn by_address(guest: &mut Guest, address: &str, within: Duration) -> Resul
         several => Err(missing(
             format!("several block devices at the controller `{address}`: {}", several.join(", ")),
             &listing,
-        )),
+        )
+        .retryable(false)),
     }
 }
 

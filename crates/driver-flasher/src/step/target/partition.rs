@@ -23,12 +23,23 @@ pub(super) async fn find(guest: &mut Guest, disk: &str, label: &str, within: Dur
         found.iter().filter(|(_, its)| its == label).map(|(name, _)| name.as_str()).collect();
     match fitting.as_slice() {
         [only] => confirm(guest, disk, only, label, within).await.map(|()| format!("/dev/{only}")),
-        [] => Err(wrong(format!("no partition of `{disk}` is labelled `{label}`"), &found)),
+        [] => {
+            let error = wrong(format!("no partition of `{disk}` is labelled `{label}`"), &found);
+            Err(error.retryable(!is_sure(guest, disk, &listing, within).await?))
+        }
         several => {
             let names = several.join(", ");
-            Err(wrong(format!("several partitions of `{disk}` are labelled `{label}`: {names}"), &found))
+            let error =
+                wrong(format!("several partitions of `{disk}` are labelled `{label}`: {names}"), &found);
+            Err(error.retryable(!is_sure(guest, disk, &listing, within).await?))
         }
     }
+}
+
+/// Whether the board says the same again: then the console did not garble it, and another attempt finds nothing else.
+async fn is_sure(guest: &mut Guest, disk: &str, listing: &str, within: Duration) -> Result<bool> {
+    let again = run(guest, &list(LISTED, disk), within).await?;
+    Ok(partitions(&again) == partitions(listing))
 }
 
 /// Asks for that one partition again: a listing may be garbled on the console, and a wrong partition is another's data.
