@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flasher_core::leftovers::{self, InUse};
 use flasher_core::{PowerDriver, SerialDriver};
 use serde_json::json;
 use tempfile::TempDir;
@@ -42,7 +43,7 @@ pub struct QemuBoard {
 struct State {
     running: Option<Running>,
     network: Option<LocalNetwork>,
-    folder: Option<Arc<TempDir>>,
+    folder: Option<Arc<Folder>>,
 }
 
 /// What exists from power on to power off.
@@ -262,15 +263,35 @@ async fn end(process: &Process) -> Result<(), QemuError> {
     timeout(END, process.ended()).await.map(drop).map_err(|_| QemuError::Survivor(process.id()))
 }
 
+/// A temporary folder, removed when it is dropped, or by the next board when its process was killed.
+#[derive(Debug)]
+struct Folder {
+    made: TempDir,
+    _in_use: Option<InUse>,
+}
+
+impl Folder {
+    fn make() -> std::io::Result<Self> {
+        leftovers::sweep(&std::env::temp_dir(), PREFIX);
+        let made = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
+        let in_use = leftovers::hold(made.path())?;
+        Ok(Self { made, _in_use: in_use })
+    }
+
+    fn path(&self) -> &Path {
+        self.made.path()
+    }
+}
+
+/// How the names of the boards' temporary folders begin.
+const PREFIX: &str = "qemu-board-";
+
 /// The board's own folder, with nothing of the last power cycle in it, and the files the config names.
-fn prepare(config: &Config, kept: Option<Arc<TempDir>>) -> Result<Arc<TempDir>, QemuError> {
+fn prepare(config: &Config, kept: Option<Arc<Folder>>) -> Result<Arc<Folder>, QemuError> {
     host::prepare(config)?;
     let folder = match kept {
         Some(folder) => folder,
-        None => {
-            let made = tempfile::Builder::new().prefix("qemu-board-").tempdir();
-            Arc::new(made.map_err(QemuError::file("make a folder in", std::env::temp_dir()))?)
-        }
+        None => Arc::new(Folder::make().map_err(QemuError::file("make a folder in", std::env::temp_dir()))?),
     };
     if let Some(rules) = config.disk.as_ref().and_then(|disk| disk.blkdebug.as_ref()) {
         let path = folder.path().join(arguments::BLKDEBUG);

@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use flasher_core::leftovers::{self, InUse};
 use flasher_core::{PowerDriver, SerialDriver};
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
@@ -20,6 +21,9 @@ use crate::machine::Machine;
 use crate::outlet;
 use crate::wire::Wire;
 
+/// How names of the boards' temporary folders begin.
+const PREFIX: &str = "sim-board-";
+
 /// A simulated board. Dropping the last handle on it kills what runs on it and removes its temporary folder.
 #[derive(Debug)]
 pub struct SimBoard {
@@ -29,6 +33,8 @@ pub struct SimBoard {
     tally: Arc<Tally>,
     home: HomeSlot,
     running: tokio::sync::Mutex<Option<Running>>,
+    /// Its folder is in use.
+    in_use: Mutex<Option<InUse>>,
     /// Follows the outlet, once the line was opened.
     plug: Mutex<Option<JoinHandle<()>>>,
 }
@@ -51,7 +57,7 @@ impl SimBoard {
     /// A board that is off. Nothing is made or opened before the first power on or the first opening of its line.
     pub fn new(config: Config) -> Arc<Self> {
         let name =
-            format!("sim-board-{}-{:016x}", std::process::id(), RandomState::new().build_hasher().finish());
+            format!("{PREFIX}{}-{:016x}", std::process::id(), RandomState::new().build_hasher().finish());
         Arc::new(Self {
             config: Arc::new(config),
             folder: std::env::temp_dir().join(name),
@@ -59,6 +65,7 @@ impl SimBoard {
             tally: Arc::default(),
             home: Arc::default(),
             running: tokio::sync::Mutex::default(),
+            in_use: Mutex::default(),
             plug: Mutex::default(),
         })
     }
@@ -191,11 +198,15 @@ impl SimBoard {
 
     async fn prepare(&self) -> Result<Medium, SimError> {
         let (folder, medium, size) = (self.folder.clone(), self.medium(), self.config.size.0);
-        blocking(move || {
-            make_folder(&folder)?;
-            Medium::open(&medium, size, &folder)
+        let (medium, in_use) = blocking(move || {
+            let in_use = make_folder(&folder)?;
+            Ok((Medium::open(&medium, size, &folder)?, in_use))
         })
-        .await
+        .await?;
+        if let Some(in_use) = in_use {
+            *self.in_use.lock().unwrap_or_else(PoisonError::into_inner) = Some(in_use);
+        }
+        Ok(medium)
     }
 }
 
@@ -212,12 +223,17 @@ fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-fn make_folder(folder: &Path) -> Result<(), SimError> {
+/// Makes the folder when it is not there, after those that killed processes left.
+fn make_folder(folder: &Path) -> Result<Option<InUse>, SimError> {
     if folder.is_dir() {
-        return Ok(());
+        return Ok(None);
     }
-    fs::DirBuilder::new().mode(0o700).create(folder).map_err(SimError::file("make the folder", folder))?;
-    safety::give_to_guest(folder)
+    leftovers::sweep(&std::env::temp_dir(), PREFIX);
+    let failed = || SimError::file("make the folder", folder);
+    fs::DirBuilder::new().mode(0o700).create(folder).map_err(failed())?;
+    let in_use = leftovers::hold(folder).map_err(failed())?;
+    safety::give_to_guest(folder)?;
+    Ok(in_use)
 }
 
 /// Runs what blocks on a thread of its own.

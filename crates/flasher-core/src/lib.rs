@@ -25,6 +25,7 @@ pub mod dump;
 pub mod error;
 pub mod event;
 pub mod flash;
+pub mod leftovers;
 #[cfg(feature = "mocks")]
 pub mod mocks;
 pub mod owner;

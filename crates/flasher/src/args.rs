@@ -110,13 +110,19 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Print the environment in which Jumpstarter's clients find an exporter, or run a command in it
     ShellEnv(ShellEnvArgs),
-    /// Follow the flash that runs on the exporter of `--remote`, from its beginning
+    /// Follow a flash from its beginning: one started with `--detach`, or the one on the exporter of `--remote`
     Attach {
+        /// ID of the job on this machine; the one that runs when not given
+        #[arg(value_name = "ID")]
+        job: Option<String>,
         #[command(flatten)]
         node: NodeArgs,
     },
-    /// Stop the flash that runs on the exporter of `--remote`, in good order
+    /// Stop a flash in good order: one started with `--detach`, or the one on the exporter of `--remote`
     Cancel {
+        /// ID of the job on this machine; the one that runs when not given
+        #[arg(value_name = "ID")]
+        job: Option<String>,
         #[command(flatten)]
         node: NodeArgs,
     },

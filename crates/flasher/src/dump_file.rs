@@ -1,13 +1,16 @@
 //! A dump on disk: sparse, or packed with zstd; under a temporary name beside its own until it is proven. Or standard output.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use flasher_core::leftovers::InUse;
 use flasher_core::{DumpSink, Error, Result};
 use tempfile::NamedTempFile;
+
+use crate::temporary;
 
 /// Zeros are left out of a file in stretches of this, bytes: a multiple of what file systems allocate by.
 const HOLE: u64 = 64 * 1024;
@@ -22,6 +25,7 @@ pub(crate) struct DumpFile {
 struct Unfinished {
     file: NamedTempFile,
     form: Form,
+    _in_use: InUse,
 }
 
 enum Form {
@@ -42,7 +46,7 @@ impl DumpFile {
             }
             _ => {}
         }
-        temporary(path).map_err(|error| {
+        unfinished(path).map_err(|error| {
             Error::config(format!("no dump can be kept as `{}`", path.display()))
                 .help("name a file in a folder you may write")
                 .because(error)
@@ -72,12 +76,8 @@ impl DumpFile {
 }
 
 /// A file beside `path` that is removed unless it is kept.
-fn temporary(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::Builder::new()
-        .prefix(".flasher-dump-")
-        .permissions(Permissions::from_mode(0o666)) // the umask takes its share
-        .tempfile_in(folder)
+fn unfinished(path: &Path) -> io::Result<(NamedTempFile, InUse)> {
+    temporary::beside(path, temporary::DUMP)
 }
 
 impl DumpSink for DumpFile {
@@ -86,12 +86,12 @@ impl DumpSink for DumpFile {
     }
 
     fn begin(&self, length: u64) -> Result<()> {
-        let begun = temporary(&self.path).and_then(|file| {
+        let begun = unfinished(&self.path).and_then(|(file, in_use)| {
             let form = match self.is_packed() {
                 true => Form::Packed(packer(file.as_file().try_clone()?, length)?),
                 false => Form::Plain { length, at: 0 },
             };
-            Ok(Unfinished { file, form })
+            Ok(Unfinished { file, form, _in_use: in_use })
         });
         *self.now() = Some(begun.map_err(|error| self.unwritten(error))?);
         Ok(())
@@ -101,7 +101,9 @@ impl DumpSink for DumpFile {
         let mut unfinished = self.now();
         let taken = match unfinished.as_mut() {
             None => Err(io::Error::other("it was stopped")),
-            Some(Unfinished { file, form: Form::Plain { at, .. } }) => sparsely(file.as_file(), at, bytes),
+            Some(Unfinished { file, form: Form::Plain { at, .. }, .. }) => {
+                sparsely(file.as_file(), at, bytes)
+            }
             Some(Unfinished { form: Form::Packed(packer), .. }) => packer.write_all(bytes),
         };
         taken.map_err(|error| self.unwritten(error))

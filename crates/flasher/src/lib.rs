@@ -18,6 +18,7 @@
 mod args;
 mod bundle_args;
 mod commands;
+mod detached;
 mod dump_file;
 mod failure;
 mod host;
@@ -27,6 +28,7 @@ mod render;
 mod sandbox;
 mod screen;
 mod signals;
+mod temporary;
 
 use std::process::ExitCode;
 

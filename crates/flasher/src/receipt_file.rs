@@ -1,18 +1,21 @@
 //! The receipt on disk: whole or not there, and never one of an earlier run.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use flasher_core::leftovers::InUse;
 use flasher_core::{Error, Receipt, Result};
 use tempfile::NamedTempFile;
+
+use crate::temporary;
 
 /// A place for a receipt, proven to be writable before anything is touched.
 #[derive(Debug)]
 pub(crate) struct ReceiptFile {
     path: PathBuf,
     unfinished: NamedTempFile,
+    _in_use: InUse,
 }
 
 impl ReceiptFile {
@@ -22,14 +25,10 @@ impl ReceiptFile {
     /// # Errors
     /// When the folder cannot be written, or something else than a file has the name.
     pub(crate) fn prepare(path: &Path) -> Result<Self> {
-        let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let unfinished = tempfile::Builder::new()
-            .prefix(".flasher-receipt-")
-            .permissions(Permissions::from_mode(0o666)) // the umask takes its share
-            .tempfile_in(folder)
-            .map_err(|error| refused(path, error))?;
+        let (unfinished, in_use) =
+            temporary::beside(path, temporary::RECEIPT).map_err(|error| refused(path, error))?;
         forget(path)?;
-        Ok(Self { path: path.to_path_buf(), unfinished })
+        Ok(Self { path: path.to_path_buf(), unfinished, _in_use: in_use })
     }
 
     /// Writes the receipt and gives the file its name in one step.

@@ -47,6 +47,12 @@ pub(crate) struct FlashArgs {
     pub(crate) expect_boot: Option<String>,
     #[command(flatten)]
     pub(crate) job: JobArgs,
+    /// Run on without this terminal, also when it is closed; prints the job's ID for `attach` and `cancel`
+    #[arg(long, help_heading = "Persistence")]
+    pub(crate) detach: bool,
+    /// The folder of the job that this process runs without a terminal
+    #[arg(long, value_name = "FOLDER", hide = true, conflicts_with = "detach")]
+    pub(crate) in_job: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) source: SourceArgs,

@@ -53,5 +53,5 @@ async fn to_pipe(
 fn request(args: &DumpArgs, job: Work, signals: Signals) -> Request {
     let (device, variant, receipt) =
         (args.node.device.clone(), args.variant.clone(), args.job.receipt.clone());
-    Request { job, device, variant, receipt, signals }
+    Request { job, device, variant, receipt, signals, within: None }
 }

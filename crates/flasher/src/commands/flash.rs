@@ -13,6 +13,7 @@ use flasher_core::{
     Result, Step, Verdict,
 };
 
+use super::detached::InJob;
 use crate::args::FlashArgs;
 use crate::failure::Failure;
 use crate::job;
@@ -95,6 +96,8 @@ pub(super) struct Request {
     pub(super) receipt: Option<PathBuf>,
     /// Installed before anything that would be left half done.
     pub(super) signals: Signals,
+    /// The job without a terminal that this is.
+    pub(super) within: Option<InJob>,
 }
 
 /// Flashes; the exit code is the receipt's.
@@ -104,13 +107,18 @@ pub(super) async fn run(
     verbose: bool,
     screen: &Screen,
 ) -> Result<u8, Failure> {
+    if args.detach {
+        return super::detached::start(args, screen).await;
+    }
     let signals = Signals::install()?;
+    let within = args.in_job.as_deref().map(InJob::enter).transpose()?;
     let request = Request {
         job: Work::Flash(Box::new(job::flash_job(args, CancellationToken::new())?)),
         device: args.node.device.clone(),
         variant: args.variant.clone(),
-        receipt: args.job.receipt.clone(),
+        receipt: args.job.receipt.clone().or_else(|| within.as_ref().map(InJob::receipt)),
         signals,
+        within,
     };
     let (_, code) = execute(request, exporter, verbose, screen).await?;
     Ok(code)
@@ -124,8 +132,12 @@ pub(super) async fn execute(
     screen: &Screen,
 ) -> Result<(Receipt, u8), Failure> {
     let begun = Begun::now();
-    let Request { mut job, device, variant, receipt, signals } = request;
+    let Request { mut job, device, variant, receipt, signals, within } = request;
     let progress = render::progress(screen.is_json(), verbose);
+    let progress = match &within {
+        Some(within) => within.record(progress)?,
+        None => progress,
+    };
     signals.watch(job.brakes(), Arc::clone(&progress));
     let receipt_file = receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
     let tree = match super::load(exporter) {

@@ -6,6 +6,7 @@ mod check;
 pub(crate) mod completions;
 mod console;
 mod demo;
+mod detached;
 mod doctor;
 mod drivers;
 mod dump;
@@ -40,11 +41,22 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Flash(flash) if args.remote.remote.is_some() => {
             remote::flash(&flash, &args.remote, args.verbose > 0, screen).await
         }
-        Command::Attach { node } => {
+        Command::Attach { job, .. } if args.remote.remote.is_none() => {
+            detached::attach(job.as_deref(), args.verbose > 0, screen).await
+        }
+        Command::Cancel { job, .. } if args.remote.remote.is_none() => {
+            detached::cancel(job.as_deref(), args.verbose > 0, screen).await
+        }
+        Command::Attach { job: Some(_), .. } | Command::Cancel { job: Some(_), .. } => Err(Error::config(
+            "an ID names a job of this machine, and `--remote` an exporter with one job a board",
+        )
+        .help("leave one of them out")
+        .into()),
+        Command::Attach { node, .. } => {
             let device = node.device.as_deref();
             remote::join(remote::Follow::Attach, device, &args.remote, args.verbose > 0, screen).await
         }
-        Command::Cancel { node } => {
+        Command::Cancel { node, .. } => {
             let device = node.device.as_deref();
             remote::join(remote::Follow::Cancel, device, &args.remote, args.verbose > 0, screen).await
         }

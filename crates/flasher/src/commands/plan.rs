@@ -1,7 +1,7 @@
 //! `flasher plan`: what a flash would do, without touching anything.
 
 use flasher_core::tree::DeviceTree;
-use flasher_core::{CancellationToken, Plan, Result};
+use flasher_core::{CancellationToken, Error, Plan, Result};
 
 use crate::args::FlashArgs;
 use crate::failure::Failure;
@@ -12,6 +12,9 @@ use crate::screen::Screen;
 
 /// Prints the plan.
 pub(super) async fn run(args: &FlashArgs, tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
+    if args.detach {
+        return Err(Error::config("`--detach` has no effect on a plan").help("leave it out").into());
+    }
     let planned = make(args, &tree).await;
     super::close(&tree, screen).await;
     let message = Message::Plan(Box::new(planned?));

@@ -85,6 +85,15 @@ pub(crate) enum Message {
         /// Whether the switch reports it.
         confirmed: bool,
     },
+    /// A job runs on without a terminal.
+    Detached {
+        /// Its ID, for `attach` and `cancel`.
+        job: String,
+        /// Where its receipt will be.
+        receipt: String,
+        /// Where its messages go.
+        log: String,
+    },
     /// A reading of a power meter.
     Reading {
         /// Volts.

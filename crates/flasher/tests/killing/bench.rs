@@ -64,10 +64,15 @@ impl Kill {
         Self { after, holding, signals, group, dump }
     }
 
-    /// One signal while the image is written.
-    pub(crate) fn at_step_write(signal: Signal) -> Self {
+    /// One signal once this text was printed, to a flash or a dump.
+    pub(crate) fn once(told: &'static str, signal: Signal, dump: bool) -> Self {
         let signals = vec![(Duration::ZERO, signal)];
-        Self { after: u64::MAX, holding: Some(r#""step":"write""#), signals, group: false, dump: false }
+        Self { after: u64::MAX, holding: Some(told), signals, group: false, dump }
+    }
+
+    /// A job that is left alone.
+    pub(crate) fn never() -> Self {
+        Self { after: u64::MAX, holding: None, signals: Vec::new(), group: false, dump: false }
     }
 
     fn is_due(&self, line: &str, count: u64) -> bool {

@@ -65,8 +65,26 @@ fn check(bench: &Bench, kill: &Kill, ended: &Ended) {
 #[test]
 fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     let bench = Bench::new();
-    let kill = Kill::at_step_write(Signal::HUP);
+    let kill = Kill::once(r#"begun","step":"write""#, Signal::HUP, false);
     let ended = bench.run_below("trap '' HUP", &kill);
     assert_eq!((ended.code, ended.sent), (Some(0), 1), "{ended:#?}");
     assert_eq!(bench.outlet(), "off");
+}
+
+#[test]
+fn what_sigkill_leaves_is_gone_after_the_next_job() {
+    let bench = Bench::new();
+    for (told, dump) in [
+        (r#"begun","step":"services""#, false),
+        (r#"begun","step":"bootloader""#, false),
+        (r#"begun","step":"write""#, false),
+        (r#"advanced","step":"read""#, true),
+    ] {
+        let ended = bench.run(&Kill::once(told, Signal::KILL, dump));
+        assert_eq!(ended.code, None, "{told}: {}", ended.errors);
+        assert_ne!(bench.leftovers(), [""; 0], "{told}: nothing to clean");
+        let ended = bench.run(&Kill::never());
+        assert_eq!(ended.code, Some(0), "{told}: {}", ended.errors);
+        assert_eq!((bench.outlet().as_str(), bench.leftovers()), ("off", vec![]), "{told}");
+    }
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use bundle_store::Manifest;
+use flasher_core::leftovers::{self, InUse};
 use flasher_core::{Error, Result, registry};
 use tempfile::TempDir;
 
@@ -61,7 +62,11 @@ pub(super) struct Bench {
     /// The exporter YAML.
     pub(super) exporter: PathBuf,
     _folder: TempDir,
+    _in_use: Option<InUse>,
 }
+
+/// How the names of benches begin.
+const PREFIX: &str = "flasher-demo-";
 
 impl Bench {
     /// Makes everything for `board`; `image` is flashed instead of a made-up one.
@@ -72,8 +77,10 @@ impl Bench {
         let given = image.map(super::absolute).transpose()?;
         // Started by root, the simulation runs as another user, who must get through.
         let everyone = Permissions::from_mode(0o755);
-        let folder = tempfile::Builder::new().prefix("flasher-demo-").permissions(everyone).tempdir();
+        leftovers::sweep(&std::env::temp_dir(), PREFIX);
+        let folder = tempfile::Builder::new().prefix(PREFIX).permissions(everyone).tempdir();
         let folder = folder.map_err(unwritable)?;
+        let in_use = leftovers::hold(folder.path()).map_err(unwritable)?;
         if let Board::Sim = board {
             write_bundle(&folder.path().join("bundle"), sim_manifest()?)?;
         }
@@ -88,7 +95,7 @@ impl Bench {
             image::write(&made).map_err(unwritable)?;
         }
         let medium = folder.path().join("medium.img");
-        Ok(Self { image: given.unwrap_or(made), medium, exporter, _folder: folder })
+        Ok(Self { image: given.unwrap_or(made), medium, exporter, _folder: folder, _in_use: in_use })
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) async fn run(args: DemoArgs, verbose: bool, screen: &Screen) -> Resul
         variant: None,
         receipt: Some(args.receipt),
         signals,
+        within: None,
     };
     let (receipt, code) = flash::execute(request, Some(&bench.exporter), verbose, screen).await?;
     if code != 0 {

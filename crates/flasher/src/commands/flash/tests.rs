@@ -116,6 +116,7 @@ async fn flash(config: &str, variant: Option<&str>) -> (u8, Receipt, Vec<&'stati
         variant: variant.map(str::to_owned),
         receipt: Some(kept.clone()),
         signals: Signals::install().unwrap(),
+        within: None,
     };
     let (receipt, code) = execute(request, Some(&yaml), false, &Screen::new(false)).await.unwrap();
     let stored: Receipt = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();

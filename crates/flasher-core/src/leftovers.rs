@@ -1,0 +1,104 @@
+//! What a killed process left behind: whatever is temporary is locked by its owner, and what nobody holds goes at the next start.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+
+/// A temporary file or folder that is in use until this is dropped, or its process ends however it does.
+#[derive(Debug)]
+pub struct InUse {
+    _file: File,
+}
+
+/// Holds the file or folder at `path`, which the caller has just made. None when a [`sweep`] came between: make another one.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn hold(path: &Path) -> io::Result<Option<InUse>> {
+    let file = match open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    // Where a file system knows no locks, a sweep gets none either.
+    let _ = flock(&file, FlockOperation::LockShared);
+    Ok(is_at(&file, path).then_some(InUse { _file: file }))
+}
+
+/// Removes the files and folders in `folder` whose names begin with `prefix`, whose owner is this user, and which nobody holds.
+/// Gives those that are gone. May block for an instant.
+pub fn sweep(folder: &Path, prefix: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let named = entries.filter(|it| it.file_name().to_string_lossy().starts_with(prefix));
+    named.map(|it| it.path()).filter(|path| is_abandoned(path) && remove(path).is_ok()).collect()
+}
+
+fn is_abandoned(path: &Path) -> bool {
+    let user = rustix::process::geteuid();
+    let Ok(file) = open(path) else { return false };
+    let Ok(about) = file.metadata() else { return false };
+    // The superuser gives some of its folders to a user without rights.
+    let ours = user.is_root() || about.uid() == user.as_raw();
+    let plain = about.is_file() || about.is_dir();
+    // Removed while the lock is held, so that whoever has just made it notices.
+    ours && plain && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && is_at(&file, path)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
+
+/// Never through a link, and never waiting for a pipe's other end.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+/// Whether `path` still names this very file.
+fn is_at(file: &File, path: &Path) -> bool {
+    let same = |one: fs::Metadata, other: fs::Metadata| (one.dev(), one.ino()) == (other.dev(), other.ino());
+    file.metadata().is_ok_and(|one| fs::symlink_metadata(path).is_ok_and(|other| same(one, other)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_nobody_holds_goes_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        for file in ["tmp-dead", "tmp-alive", "image.tmp-", "target"] {
+            fs::write(path(file), "").unwrap();
+        }
+        for folder in ["tmp-dead-folder/deep", "tmp-alive-folder/deep"] {
+            fs::create_dir_all(path(folder)).unwrap();
+        }
+        std::os::unix::fs::symlink(path("target"), path("tmp-link")).unwrap();
+        let held = ["tmp-alive", "tmp-alive-folder"].map(|name| hold(&path(name)).unwrap().unwrap());
+        let mut gone = sweep(place.path(), "tmp-");
+        gone.sort();
+        assert_eq!(gone, [path("tmp-dead"), path("tmp-dead-folder")]);
+        let left = ["image.tmp-", "target", "tmp-alive", "tmp-alive-folder", "tmp-link"];
+        assert_eq!(names(place.path()), left);
+        drop(held);
+        sweep(place.path(), "tmp-");
+        assert_eq!(names(place.path()), ["image.tmp-", "target", "tmp-link"]);
+        assert!(sweep(&path("no/where"), "tmp-").is_empty());
+    }
+
+    #[test]
+    fn who_is_swept_before_the_lock_is_told_so() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(hold(&place.path().join("tmp-gone")).unwrap().is_none());
+    }
+}
