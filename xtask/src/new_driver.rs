@@ -1,6 +1,7 @@
 //! `cargo xtask new-driver NAME`: a working power driver to start from, linked into the build.
 
 use crate::edit::{check_name, insert_dependency, insert_sorted};
+use crate::schemas;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -9,6 +10,9 @@ use std::process::Command;
 
 const ROOT: &str = "Cargo.toml";
 const BUNDLES_MANIFEST: &str = "crates/flasher-bundles/Cargo.toml";
+const ARCHITECTURE: &str = "ARCHITECTURE.md";
+/// The paragraph of ARCHITECTURE.md before which the new driver has its own.
+const NEXT_PARAGRAPH: &str = "**driver-tftp**";
 const BUNDLES_LIBRARY: &str = "crates/flasher-bundles/src/lib.rs";
 
 /// Options of `cargo xtask new-driver`.
@@ -25,11 +29,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         println!("wrote {path}");
     }
     format(&root.join(format!("crates/driver-{}/src/lib.rs", args.name)))?;
+    schemas::write(&root)?;
     println!(
-        "next: say in crates/driver-{0}/src/lib.rs what it does, then `cargo test -p driver-{0}`,",
+        "next: say in crates/driver-{0}/src/lib.rs and in {ARCHITECTURE} what it does, then `cargo test -p driver-{0}`",
         args.name
     );
-    println!("      and give the crate its paragraph in ARCHITECTURE.md");
     Ok(())
 }
 
@@ -72,10 +76,18 @@ fn files(root: &Path, name: &str, folder: &str) -> Result<Vec<(String, String)>>
     Ok(vec![
         (format!("{folder}/Cargo.toml"), fill(include_str!("new_driver/Cargo.toml.template"), name)),
         (format!("{folder}/src/lib.rs"), fill(include_str!("new_driver/lib.rs.template"), name)),
+        (ARCHITECTURE.to_owned(), with_paragraph(&read(ARCHITECTURE)?, name)?),
         (ROOT.to_owned(), insert_sorted(&read(ROOT)?, &member, ours)),
         (BUNDLES_MANIFEST.to_owned(), insert_dependency(&read(BUNDLES_MANIFEST)?, &dependency)?),
         (BUNDLES_LIBRARY.to_owned(), insert_sorted(&library, &link, |it| it.starts_with("use driver_"))),
     ])
+}
+
+/// Every crate is mentioned in ARCHITECTURE.md: the driver gets its paragraph.
+fn with_paragraph(text: &str, name: &str) -> Result<String> {
+    let at = text.find(NEXT_PARAGRAPH).with_context(|| format!("{ARCHITECTURE} has no {NEXT_PARAGRAPH}"))?;
+    let paragraph = format!("**driver-{name}** switches power by writing a word to a file.\n");
+    Ok(format!("{}{paragraph}{}", &text[..at], &text[at..]))
 }
 
 /// Puts the name, and the type named after it, into a template.
@@ -101,6 +113,7 @@ mod tests {
         fs::write(tree.path().join(ROOT), root).unwrap();
         fs::write(tree.path().join(BUNDLES_MANIFEST), "[dependencies]\ndriver-http.workspace = true\n")
             .unwrap();
+        fs::write(tree.path().join(ARCHITECTURE), "**driver-http** serves.\n**driver-tftp** too.\n").unwrap();
         fs::write(tree.path().join(BUNDLES_LIBRARY), "//! A.\n\nuse driver_http as _;\n").unwrap();
         tree
     }
@@ -108,13 +121,16 @@ mod tests {
     #[test]
     fn a_new_driver_is_written_and_linked() {
         let tree = tree();
-        assert_eq!(write(tree.path(), "relay-foo").unwrap().len(), 5);
+        assert_eq!(write(tree.path(), "relay-foo").unwrap().len(), 6);
         let read = |path: &str| fs::read_to_string(tree.path().join(path)).unwrap();
         let member = "driver-relay-foo = { path = \"crates/driver-relay-foo\" }\ndriver-tftp";
         assert!(read(ROOT).contains(member), "{}", read(ROOT));
         assert!(read(BUNDLES_MANIFEST).ends_with("driver-relay-foo.workspace = true\n"));
         assert!(read(BUNDLES_LIBRARY).ends_with("use driver_http as _;\nuse driver_relay_foo as _;\n"));
         assert!(read("crates/driver-relay-foo/Cargo.toml").contains("name = \"driver-relay-foo\""));
+        let paragraph =
+            "serves.\n**driver-relay-foo** switches power by writing a word to a file.\n**driver-tftp**";
+        assert!(read(ARCHITECTURE).contains(paragraph), "{}", read(ARCHITECTURE));
         let library = read("crates/driver-relay-foo/src/lib.rs");
         assert!(library.contains("register_driver!(RelayFoo);") && !library.contains('@'), "{library}");
     }

@@ -11,23 +11,23 @@ use flasher_core::tree::DeviceTree;
 fn a_lost_link_shows() {
     let drivers: Vec<&str> = registry::drivers().iter().map(|driver| driver.name).collect();
     let boards: Vec<&str> = registry::boards().iter().map(|board| board.name).collect();
-    assert_eq!(
-        drivers,
-        [
-            "flasher",
-            "http",
-            "power-command",
-            "power-gpio",
-            "power-http",
-            "power-mock",
-            "power-snmp",
-            "qemu-board",
-            "serial",
-            "sim-board",
-            "tftp",
-            "uboot"
-        ]
-    );
+    // Files name these; a new driver needs no line here, as a lost link of its own is a compile error.
+    let promised = [
+        "flasher",
+        "http",
+        "power-command",
+        "power-gpio",
+        "power-http",
+        "power-mock",
+        "power-snmp",
+        "qemu-board",
+        "serial",
+        "sim-board",
+        "tftp",
+        "uboot",
+    ];
+    let lost: Vec<&str> = promised.into_iter().filter(|name| !drivers.contains(name)).collect();
+    assert_eq!(lost, [""; 0]);
     // One board a file: adding one is a file and a line, and no list in a test.
     assert_eq!(boards, manifests());
 }
