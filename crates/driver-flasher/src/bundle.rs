@@ -132,6 +132,28 @@ fn in_folder(name: &str, config: &FlasherConfig, folder: &Path) -> Result<Option
     Ok(Some(Place { dir, files: BTreeMap::new(), notes }))
 }
 
+/// Looks at the certificate and the key that `config` names. Blocks.
+///
+/// # Errors
+/// The first that is missing or is none.
+pub(crate) fn check_files(config: &FlasherConfig, folder: &Path) -> Result<()> {
+    if let Some(file) = &config.cacert {
+        let path = folder.join(file);
+        let wrong = |reason: String| {
+            Error::config(format!("`cacert` is no certificate: `{}`: {reason}", path.display()))
+                .with("key", "cacert")
+                .help(
+                    "give a PEM file with the CA of your image servers and registries, or leave `cacert` out",
+                )
+        };
+        let text = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
+        if !String::from_utf8_lossy(&text).contains("-----BEGIN CERTIFICATE-----") {
+            return Err(wrong("it has no line `-----BEGIN CERTIFICATE-----`".to_owned()));
+        }
+    }
+    key(config, folder).map(drop)
+}
+
 async fn pull(name: &str, config: &FlasherConfig, folder: &Path) -> Result<Cached> {
     let reference = parse(name, config, folder)?;
     let locked = lock_file(folder)?.pin(&reference);

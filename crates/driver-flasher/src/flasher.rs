@@ -109,6 +109,15 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 #[async_trait]
 impl Driver for BaseFlasher {
+    async fn probe(&self) -> Result<()> {
+        self.check_files().await
+    }
+
+    async fn check_files(&self) -> Result<()> {
+        let (config, folder) = (self.config.clone(), self.folder.clone());
+        blocking(move || bundle::check_files(&config, &folder)).await
+    }
+
     async fn close(&self) -> Result<()> {
         let tftp = self.tftp.stop().await;
         self.http.stop().await?;
@@ -151,6 +160,10 @@ impl Flasher for BaseFlasher {
 
     async fn manifest(&self) -> Result<String> {
         Ok(self.bundle().await?.manifest_text().to_owned())
+    }
+
+    async fn rehearse(&self) -> Result<()> {
+        transaction::rehearse(self).await
     }
 
     async fn route(&self) -> Result<Option<String>> {

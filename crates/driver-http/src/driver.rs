@@ -67,6 +67,19 @@ impl HttpServer {
 
 #[async_trait]
 impl Driver for HttpServer {
+    async fn probe(&self) -> Result<()> {
+        self.check_files().await
+    }
+
+    /// The certificate and its key are there and belong together.
+    async fn check_files(&self) -> Result<()> {
+        let Some(config) = self.tls.as_ref().filter(|it| it.certificate.is_some() || it.key.is_some()) else {
+            return Ok(());
+        };
+        Tls::load(config, std::net::Ipv4Addr::LOCALHOST.into()).await?;
+        Ok(())
+    }
+
     /// Stops serving and withdraws everything published.
     async fn close(&self) -> Result<()> {
         self.site.clear();

@@ -8,6 +8,7 @@ use reqwest::{Certificate, Client, RequestBuilder, Response, Url, redirect};
 
 use crate::config::{Auth, Method, Request};
 use crate::digest::{Asked, Challenge, hex};
+use crate::driver::beginning;
 use crate::error::Error;
 
 /// Most of an answer that is read, bytes.
@@ -104,7 +105,10 @@ impl Manner {
         let answer = tokio::time::timeout(self.timeout, self.exchange(ready)).await;
         let (status, body) = answer.map_err(|_| late())??;
         match status {
-            200..=299 => Ok(body),
+            200..=299 => match refusal(&body) {
+                Some((said, of_the_user)) => Err(Error::Refused { url: ready.shown(), said, of_the_user }),
+                None => Ok(body),
+            },
             401 | 403 => Err(Error::User { url: ready.shown(), status }),
             _ => Err(Error::Status { url: ready.shown(), status }),
         }
@@ -173,9 +177,20 @@ impl Manner {
             let pem = tokio::fs::read(file).await.map_err(|error| wrong(error.to_string()))?;
             let certificates =
                 Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+            if certificates.is_empty() {
+                return Err(wrong("it has no certificate".to_owned()));
+            }
             builder = builder.tls_certs_only(certificates);
         }
         builder.build().map_err(|error| Error::File { key: "cacert", reason: error.to_string() })
+    }
+
+    /// The files of the config are there and of use.
+    pub(crate) async fn check_files(&self) -> Result<(), Error> {
+        if self.cacert.is_some() {
+            self.client().await?;
+        }
+        self.password().await.map(drop)
     }
 
     async fn password(&self) -> Result<Option<String>, Error> {
@@ -183,6 +198,20 @@ impl Manner {
         let text = tokio::fs::read_to_string(file).await;
         let text = text.map_err(|error| Error::File { key: "password_file", reason: error.to_string() })?;
         Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
+    }
+}
+
+/// What a device says that takes no order and yet answers with a success, and whether it asks for a login: Tasmota's
+/// `{"Command":"Unknown"}` and `{"WARNING":"Need user=…"}`, Shelly's `{"code":-105,"message":"…"}`.
+fn refusal(body: &str) -> Option<(String, bool)> {
+    let answer: serde_json::Value = serde_json::from_str(body).ok()?;
+    let word = |key: &str| answer.get(key).and_then(serde_json::Value::as_str);
+    let refused = matches!(word("Command"), Some("Unknown" | "Error"))
+        || (answer.get("code").and_then(serde_json::Value::as_i64).is_some_and(|code| code < 0)
+            && word("message").is_some());
+    match word("WARNING") {
+        Some(warning) => Some((beginning(body), warning.contains("user"))),
+        None => refused.then(|| (beginning(body), false)),
     }
 }
 

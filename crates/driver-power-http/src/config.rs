@@ -47,7 +47,7 @@ pub struct Config {
     /// Where the amperes are.
     #[serde(default)]
     pub current: Option<String>,
-    /// User the device asks for; `admin` on a Shelly.
+    /// User the device asks for; `admin` when a password is given for the presets `tasmota` and `shelly-gen2`, which have no other.
     #[serde(default)]
     pub user: Option<String>,
     /// How the user is told; `digest` with the preset `shelly-gen2`, otherwise `basic` when not given.

@@ -19,6 +19,8 @@ pub struct PowerHttp {
     status: Option<Ready>,
     is_on: Regex,
     is_off: Regex,
+    /// What is asked and what is looked for in the answer come from a preset.
+    by_preset: bool,
     manner: Arc<Manner>,
 }
 
@@ -45,6 +47,10 @@ impl Plan {
     fn of(config: Config, wiring: &Wiring) -> Result<Self, Error> {
         let known = config.preset.map(|preset| preset.known()).unwrap_or_default();
         let (host, outlet) = (config.host.as_deref(), config.outlet.unwrap_or(known.first));
+        if host.is_some_and(|host| !is_host(host)) {
+            return Err(Error::NoHost);
+        }
+        let user = user(&config, known.user)?;
         let ready = |key, given: Option<Spelled>, known| {
             let request = given.map(|spelled| spelled.0).or(known);
             request.map(|request| Ready::new(key, request, host, outlet)).transpose()
@@ -55,14 +61,16 @@ impl Plan {
         };
         let pointer = |given: Option<String>, known: Option<&str>| given.or_else(|| known.map(str::to_owned));
         let manner = Arc::new(Manner {
-            user: config.user,
+            user,
             auth: config.auth.unwrap_or(known.auth),
             password_file: config.password_file.map(|file| wiring.file(file)),
             headers: headers(&config.headers)?,
             cacert: config.cacert.map(|file| wiring.file(file)),
             timeout: timeout(config.timeout_seconds)?,
         });
+        let own = config.status.is_some() || config.status_on.is_some() || config.status_off.is_some();
         let switch = PowerHttp {
+            by_preset: config.preset.is_some() && !own,
             on: ready("on", config.on, known.on)?.ok_or(Error::Lacking { key: "on" })?,
             off: ready("off", config.off, known.off)?.ok_or(Error::Lacking { key: "off" })?,
             status: ready("status", config.status, known.status)?,
@@ -75,6 +83,24 @@ impl Plan {
             (pointer(config.voltage, known.voltage), pointer(config.current, known.current));
         let meter = read.map(|read| Meter::new(read, voltage, current, manner)).transpose()?;
         Ok(Self { switch, meter })
+    }
+}
+
+/// Whether it is a name or an address, perhaps with a port, and nothing else of a URL.
+fn is_host(text: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(&format!("http://{text}")) else { return false };
+    let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    is_bare && url.fragment().is_none() && url.path() == "/" && !text.contains(['/', '@', '\\', ' '])
+}
+
+/// Who the device is told to be asked by: what is given to log in with and would not be used is a mistake.
+fn user(config: &Config, known: Option<&str>) -> Result<Option<String>, Error> {
+    let known = known.filter(|_| config.password_file.is_some()).map(str::to_owned);
+    let user = config.user.clone().or(known);
+    let idle = [("password_file", config.password_file.is_some()), ("auth", config.auth.is_some())];
+    match idle.into_iter().find(|(_, given)| *given && user.is_none()) {
+        Some((key, _)) => Err(Error::Idle { key }),
+        None => Ok(user),
     }
 }
 
@@ -98,8 +124,15 @@ impl Switch for PowerHttp {
         match (self.is_on.is_match(&said), self.is_off.is_match(&said)) {
             (true, false) => Ok(Some(true)),
             (false, true) => Ok(Some(false)),
-            _ => Err(Error::Unclear { url: status.shown(), said: beginning(&said) }.into()),
+            _ => {
+                let (url, said) = (status.shown(), beginning(&said));
+                Err(Error::Unclear { url, said, by_preset: self.by_preset }.into())
+            }
         }
+    }
+
+    async fn check_files(&self) -> Result<()> {
+        self.manner.check_files().await.map_err(Error::before_a_job)
     }
 
     async fn identities(&self) -> Vec<String> {
@@ -111,6 +144,7 @@ impl Switch for PowerHttp {
 
     /// The status is asked for, where there is one; otherwise whether its port takes a connection.
     async fn probe(&self) -> Result<()> {
+        self.check_files().await?;
         if self.status.is_some() {
             return self.get().await.map(drop);
         }
@@ -123,7 +157,7 @@ impl Switch for PowerHttp {
     }
 }
 
-fn beginning(said: &str) -> String {
+pub(crate) fn beginning(said: &str) -> String {
     said.chars().filter(|it| !it.is_control()).take(120).collect()
 }
 

@@ -15,6 +15,17 @@ pub enum Error {
     /// A preset, or a URL with `{host}`, without its host.
     #[error("`host` is missing, expected the name or address of the switch")]
     Host,
+    /// A URL, or something else that is no host.
+    #[error(
+        "`host` is no host, expected a name or an address, with a port when it is not 80, and nothing else"
+    )]
+    NoHost,
+    /// Something for a login without the user who is to log in.
+    #[error("`{key}` has no effect without `user`: no login would be sent")]
+    Idle {
+        /// The key.
+        key: &'static str,
+    },
     /// Not a URL this driver can ask.
     #[error("`{key}` is no http or https URL")]
     Url {
@@ -77,6 +88,16 @@ pub enum Error {
         /// The status.
         status: u16,
     },
+    /// It answered with a success, and said that it did nothing.
+    #[error("the power switch at `{url}` does not take the order: `{said}`")]
+    Refused {
+        /// The URL, shortened.
+        url: String,
+        /// The beginning of the answer.
+        said: String,
+        /// Whether it asks for a login.
+        of_the_user: bool,
+    },
     /// The state cannot be told from the answer.
     #[error("the power switch at `{url}` says neither on nor off, or both: `{said}`")]
     Unclear {
@@ -84,6 +105,8 @@ pub enum Error {
         url: String,
         /// The beginning of the answer.
         said: String,
+        /// Whether a preset knows what it should answer.
+        by_preset: bool,
     },
     /// The answer has no reading.
     #[error("the answer of `{url}` has no number at `{pointer}`")]
@@ -96,10 +119,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same, found out before anything is asked: a file that is missing then is a mistake in the config.
+    pub(crate) fn before_a_job(self) -> Core {
+        match &self {
+            Self::File { key, .. } => Core::config(self.to_string()).with("key", *key).help(self.next_step()),
+            _ => self.into(),
+        }
+    }
+
     fn key(&self) -> Option<&'static str> {
         match self {
             Self::Lacking { key } | Self::Url { key } | Self::Value { key, .. } => Some(key),
-            Self::Host => Some("host"),
+            Self::Host | Self::NoHost => Some("host"),
+            Self::Idle { key } => Some(key),
             _ => None,
         }
     }
@@ -108,6 +140,8 @@ impl Error {
         match self {
             Self::Lacking { .. } => "`flasher drivers power-http` shows an example",
             Self::Host => "for example `host: 192.168.1.20`",
+            Self::NoHost => "for example `host: 192.168.1.20`, without `http://` and path",
+            Self::Idle { .. } => "add `user:` with the name that the device's web page asks for",
             Self::Url { .. } => "for example `http://{host}/relay/{outlet}?turn=on`",
             Self::Value { .. } => "`flasher drivers power-http` explains each key",
             Self::File { .. } => "it must be a file that this user may read",
@@ -117,6 +151,12 @@ impl Error {
             Self::Login { .. } => "try `auth: basic`",
             Self::Status { status: 404, .. } => "is `preset` the right one, and does it have this outlet?",
             Self::Status { .. } => "look at its web page; some need a restart",
+            Self::Refused { of_the_user: true, .. } => {
+                "set `user` and `password_file` to what its web page takes"
+            }
+            Self::Refused { .. } | Self::Unclear { by_preset: true, .. } => {
+                "is `preset` the right one, and does it have this `outlet`?"
+            }
             Self::Unclear { .. } => "set `status_on` and `status_off` to what it answers",
             Self::Reading { .. } => "set `voltage` and `current` to JSON pointers into its answer",
         }

@@ -15,6 +15,8 @@ pub(crate) struct Known {
     pub(crate) current: Option<&'static str>,
     /// How the device is told its user.
     pub(crate) auth: Auth,
+    /// The only user that the device has.
+    pub(crate) user: Option<&'static str>,
     /// How the device calls its first outlet.
     pub(crate) first: u32,
 }
@@ -46,6 +48,7 @@ fn tasmota() -> Known {
         voltage: Some("/StatusSNS/ENERGY/Voltage"),
         current: Some("/StatusSNS/ENERGY/Current"),
         auth: Auth::Basic,
+        user: Some("admin"),
         first: 1,
     }
 }
@@ -74,6 +77,7 @@ fn shelly_gen2() -> Known {
         voltage: Some("/voltage"),
         current: Some("/current"),
         auth: Auth::Digest,
+        user: Some("admin"),
         first: 0,
     }
 }

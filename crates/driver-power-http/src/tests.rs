@@ -206,6 +206,47 @@ async fn a_switch_that_is_away_lies_or_mumbles_is_no_success() {
 }
 
 #[tokio::test]
+async fn an_answer_that_says_no_with_a_success_is_no_success() {
+    let socket = Socket::start().await;
+    for (answer, advice) in [
+        (r#"{"Command":"Unknown"}"#, "does it have this `outlet`?"),
+        (r#"{"Command":"Error"}"#, "does it have this `outlet`?"),
+        (r#"{"WARNING":"Need user=<username>&password=<password>"}"#, "set `user` and `password_file`"),
+        (r#"{"code":-105,"message":"Argument 'id', value 5 not found!"}"#, "does it have this `outlet`?"),
+    ] {
+        let said: String = percent(answer);
+        let error = refusal(&format!("on: 'http://{0}/say/{said}', off: 'http://{0}/'", socket.host())).await;
+        assert!(error.to_string().contains(" does not take the order: `"), "{answer}: {error}");
+        assert!(error.next_step().unwrap().contains(advice), "{answer}: {:?}", error.next_step());
+        assert!(!error.is_retryable(), "{answer}");
+    }
+    for answer in [r#"{"POWER":"ON"}"#, r#"{"code":0,"message":"ok"}"#, r#"{"Command":"Power"}"#, "on", "[1]"]
+    {
+        let config = format!("on: 'http://{0}/say/{1}', off: 'http://{0}/'", socket.host(), percent(answer));
+        switch(&config).on().await.unwrap();
+    }
+}
+
+/// As a URL takes it; the socket says it again as it was.
+fn percent(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn a_password_is_sent_for_the_only_user_a_device_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "hunter2\n").unwrap();
+    let socket = Socket::start().await;
+    let (host, file) = (socket.host(), file.display());
+    switch(&format!("preset: tasmota, host: '{host}', password_file: {file}")).on().await.unwrap();
+    // `admin:hunter2` (RFC 7617).
+    assert_eq!(socket.logins()[0], "Basic YWRtaW46aHVudGVyMg==");
+    socket.guard("admin", "hunter2");
+    switch(&format!("preset: shelly-gen2, host: '{host}', password_file: {file}")).on().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_flood_of_an_answer_is_cut_off() {
     let socket = Socket::start().await;
     let power = switch(&format!("on: 'http://{0}/flood', off: 'http://{0}/'", socket.host()));

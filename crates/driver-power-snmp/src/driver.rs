@@ -40,6 +40,9 @@ impl DriverType for PowerSnmp {
     fn build(config: Config, wiring: Wiring) -> Result<Device> {
         let care = Care::from_seconds(config.min_off_seconds, config.confirm_seconds)?;
         let outlet = Outlet::of(&config)?;
+        if config.host.is_empty() || config.host.contains(['/', '@', '?', '#', ' ']) {
+            return Err(Error::Host.into());
+        }
         let seconds = config.timeout_seconds;
         let span =
             Duration::try_from_secs_f64(seconds).ok().filter(|it| !it.is_zero() && it.as_secs() <= 600);
@@ -82,15 +85,15 @@ impl PowerSnmp {
         }
     }
 
+    async fn community(&self) -> Result<String, Error> {
+        let Some(file) = &self.community_file else { return Ok(self.community.clone()) };
+        let text = tokio::fs::read_to_string(file).await;
+        let text = text.map_err(|error| Error::File { reason: error.to_string() })?;
+        Ok(text.lines().next().unwrap_or_default().to_owned())
+    }
+
     async fn session(&self) -> Result<AsyncSession, Error> {
-        let community = match &self.community_file {
-            None => self.community.clone(),
-            Some(file) => {
-                let text = tokio::fs::read_to_string(file).await;
-                let text = text.map_err(|error| Error::File { reason: error.to_string() })?;
-                text.lines().next().unwrap_or_default().to_owned()
-            }
-        };
+        let community = self.community().await?;
         let (to, number) = ((self.host.as_str(), self.port), self.next.fetch_add(16, Ordering::Relaxed));
         let session = match self.version {
             Version::One => AsyncSession::new_v1(to, community.as_bytes(), number).await,
@@ -194,6 +197,10 @@ impl Switch for PowerSnmp {
         Ok(true)
     }
 
+    async fn check_files(&self) -> Result<()> {
+        self.community().await.map(drop).map_err(Error::before_a_job)
+    }
+
     async fn identities(&self) -> Vec<String> {
         let hosts = flasher_core::owner::hosts(&self.host, self.port).await;
         hosts.into_iter().map(|host| format!("snmp {host} {}", self.outlet.control)).collect()
@@ -201,6 +208,7 @@ impl Switch for PowerSnmp {
 
     /// The state is asked for.
     async fn probe(&self) -> Result<()> {
+        self.check_files().await?;
         self.get().await.map(drop)
     }
 }

@@ -15,6 +15,9 @@ pub enum Error {
     /// A preset without its outlet.
     #[error("`outlet` is missing, expected the number printed beside it, from 1")]
     Outlet,
+    /// A URL, or something else that is no host.
+    #[error("`host` is no host, expected the name or the address of the PDU and nothing else")]
+    Host,
     /// Not an object identifier.
     #[error("`{key}` is `{text}`, expected numbers with dots between")]
     Oid {
@@ -84,10 +87,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same, found out before anything is asked: a file that is missing then is a mistake in the config.
+    pub(crate) fn before_a_job(self) -> Core {
+        match &self {
+            Self::File { .. } => {
+                Core::config(self.to_string()).with("key", "community_file").help(self.next_step())
+            }
+            _ => self.into(),
+        }
+    }
+
     fn key(&self) -> Option<&'static str> {
         match self {
             Self::Lacking { key } | Self::Oid { key, .. } => Some(key),
             Self::Outlet => Some("outlet"),
+            Self::Host => Some("host"),
             Self::Timeout { .. } => Some("timeout_seconds"),
             _ => None,
         }
@@ -96,6 +110,7 @@ impl Error {
     fn next_step(&self) -> &'static str {
         match self {
             Self::Lacking { .. } => "`flasher drivers power-snmp` shows an example",
+            Self::Host => "for example `host: pdu.lab.example`; the port is `port:`",
             Self::Outlet => "for example `outlet: 3`",
             Self::Oid { .. } => "for example `1.3.6.1.4.1.318.1.1.12.3.3.1.1.4.3`",
             Self::Timeout { .. } => "leave it out for 6 s",

@@ -76,6 +76,14 @@ impl Address {
         }
     }
 
+    /// The files that the traffic is written to.
+    pub(crate) fn spies(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Spy { file, line } => std::iter::once(file.clone()).chain(line.spies()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The line itself, without what is wrapped around it.
     pub(crate) fn innermost(&self) -> &Self {
         match self {

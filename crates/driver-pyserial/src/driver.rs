@@ -19,7 +19,7 @@ use crate::config::{Config, Record};
 use crate::error::PortError;
 use crate::line::{Handles, Plan, blocking};
 use crate::pace::Pace;
-use crate::record::Recorder;
+use crate::record::{self, Recorder};
 use crate::reopen::{Lines, locked};
 use crate::share::{self, Shared};
 use crate::tap::{Tap, Tapped};
@@ -80,13 +80,14 @@ impl DriverType for PySerial {
 
 #[async_trait]
 impl Driver for PySerial {
-    /// With `check_present`: the device is there and may be opened, or the server takes a connection. A device is not
+    /// What is recorded can be written. With `check_present`: the device is there and may be opened, or the server takes a connection. A device is not
     /// opened, as that raises DTR, which resets some boards.
     async fn probe(&self) -> Result<()> {
-        if !self.check_present || locked(&self.open.kept).is_some() {
-            return Ok(());
-        }
-        Ok(self.plan.look().await?)
+        self.look(self.check_present).await
+    }
+
+    async fn examine(&self) -> Result<()> {
+        self.look(true).await
     }
 
     async fn identities(&self) -> Vec<String> {
@@ -166,6 +167,19 @@ impl Drop for PySerial {
 }
 
 impl PySerial {
+    async fn look(&self, at_the_line: bool) -> Result<()> {
+        if locked(&self.open.kept).is_some() {
+            return Ok(());
+        }
+        let recorded = self.record.as_ref().map(|record| record.file.clone());
+        let files: Vec<_> = recorded.into_iter().chain(self.plan.address.spies()).collect();
+        blocking(move || files.iter().try_for_each(|file| record::look(file))).await?;
+        if at_the_line {
+            self.plan.look().await?;
+        }
+        Ok(())
+    }
+
     async fn open_anew(&self) -> Result<Box<dyn ByteStream>> {
         let line = self.plan.open(&self.open.handles).await?;
         let tap = match &self.record {

@@ -19,6 +19,23 @@ fn names_in(folder: &Path, start: &str) -> Vec<String> {
     names
 }
 
+/// Whether a device of these numbers is a terminal, which every serial port is; none when the kernel does not say.
+pub(crate) fn is_terminal(major: u32, minor: u32) -> Option<bool> {
+    fs::read_to_string("/proc/tty/drivers").ok().map(|drivers| is_listed(&drivers, major, minor))
+}
+
+/// A line has the driver's name, a path, a major number, and a minor number or two with `-` between.
+fn is_listed(drivers: &str, major: u32, minor: u32) -> bool {
+    drivers.lines().any(|line| {
+        let mut words = line.split_whitespace().rev();
+        let (_kind, minors, of) = (words.next(), words.next().unwrap_or_default(), words.next());
+        let (first, last) = minors.split_once('-').unwrap_or((minors, minors));
+        let range = first.parse().ok().zip(last.parse().ok());
+        of.and_then(|it| it.parse().ok()) == Some(major)
+            && range.is_some_and(|(first, last): (u32, u32)| (first..=last).contains(&minor))
+    })
+}
+
 /// Who has `port` open, as far as `/proc` may be read: a program with its process id, or this program itself.
 pub(crate) fn of(port: &Path) -> Option<String> {
     holders(port).first().copied().map(described)
@@ -64,4 +81,29 @@ pub(crate) fn group(gid: u32) -> String {
         (id.parse() == Ok(gid)).then(|| name.to_owned())
     });
     named.unwrap_or_else(|| gid.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_what_the_kernel_lists_as_one() {
+        let drivers = "/dev/tty             /dev/tty        5       0 system:/dev/tty\n\
+                       usbserial            /dev/ttyUSB   188 0-511 serial\n\
+                       serial               /dev/ttyS       4 64-95 serial\n\
+                       pty_slave            /dev/pts      136 0-1048575 pty:slave\n";
+        for (major, minor, expected) in [
+            (188, 0, true),
+            (188, 511, true),
+            (188, 512, false),
+            (4, 63, false),
+            (4, 64, true),
+            (1, 3, false),
+            (5, 0, true),
+        ] {
+            assert_eq!(is_listed(drivers, major, minor), expected, "{major}:{minor}");
+        }
+        assert!(!is_listed("", 1, 3) && !is_listed("nonsense\n1 2\n", 1, 2));
+    }
 }

@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use rustix::fs::Access;
 
 use crate::error::PortError;
 
@@ -20,6 +21,26 @@ const WAITING: usize = 1024;
 const PARTS: u32 = 4;
 /// How long something may wait before it is in the file.
 const SOON: Duration = Duration::from_millis(200);
+
+/// Whether a file could be written, without making it. Blocks.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn look(file: &Path) -> Result<(), PortError> {
+    let wrong = |reason: String| PortError::File { file: file.display().to_string(), reason };
+    let system = |error: io::Error| wrong(error.to_string());
+    let folder = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (place, access) = match fs::metadata(file) {
+        Ok(about) if about.is_dir() => return Err(system(io::ErrorKind::IsADirectory.into())),
+        Ok(_) => (file, Access::WRITE_OK),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(system(error)),
+        Err(_) => match fs::metadata(folder).map_err(system)?.is_dir() {
+            true => (folder, Access::WRITE_OK | Access::EXEC_OK),
+            false => return Err(system(io::ErrorKind::NotADirectory.into())),
+        },
+    };
+    rustix::fs::access(place, access).map_err(|error| system(error.into()))
+}
 
 /// Takes what a line prints.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use flasher_core::ControlLines;
-use rustix::fs::{Access, FlockOperation, OFlags, access, flock};
+use rustix::fs::{Access, FlockOperation, OFlags, access, flock, major, minor};
 use rustix::io::Errno;
 use rustix::termios::{ControlModes, OptionalActions, tcgetattr, tcsetattr};
 use serialport::{DataBits, ErrorKind, FlowControl, SerialPort, SerialPortBuilder, StopBits, TTYPort};
@@ -51,7 +51,10 @@ pub(crate) struct Opened {
 /// Whether the device is there and may be opened, without opening it. Blocks.
 pub(crate) fn look(path: &Path) -> Result<(), PortError> {
     let metadata = fs::metadata(path).map_err(|error| unseen(path, &error))?;
-    if !metadata.file_type().is_char_device() {
+    let device = metadata.rdev();
+    if !metadata.file_type().is_char_device()
+        || holder::is_terminal(major(device), minor(device)) == Some(false)
+    {
         return Err(PortError::NotSerial { port: name(path) });
     }
     match access(path, Access::READ_OK | Access::WRITE_OK) {

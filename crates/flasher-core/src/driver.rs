@@ -34,6 +34,15 @@ pub trait Driver: Any + fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// Looks as closely as one can without touching the board: at all that a job would fail on, also where the config says not to look
+    /// before a job begins.
+    ///
+    /// # Errors
+    /// What a job would fail on, with the remedy.
+    async fn examine(&self) -> Result<()> {
+        self.probe().await
+    }
+
     /// Looks at the files that its config names, and at nothing else: `flasher check` may run on another machine than the
     /// board's. What is wrong with them is also a failure of [`Driver::probe`].
     ///
@@ -287,6 +296,15 @@ pub trait Flasher: Driver {
     /// # Errors
     /// When the bundle is missing or its manifest is wrong.
     async fn manifest(&self) -> Result<String>;
+
+    /// Does what a job does before it touches the board, as far as it does not need an image, and undoes it: files are looked up,
+    /// checked, and put where the board will fetch them.
+    ///
+    /// # Errors
+    /// What a job would fail on.
+    async fn rehearse(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// How this machine and the board reach each other, in words, as far as that can be told before the board is on;
     /// none when there is nothing to tell.

@@ -92,6 +92,20 @@ pub(crate) async fn plan(flasher: &BaseFlasher, job: FlashJob) -> Result<Plan> {
     plan::describe(&resolved, &pieces, bound, run.warnings())
 }
 
+/// What a job without an image does before it touches the board, and undone again.
+pub(crate) async fn rehearse(flasher: &BaseFlasher) -> Result<()> {
+    let job = FlashJob::new("");
+    let run = Run::new(JobKind::Flash, &job, Arc::new(Quiet));
+    let session = Session { flasher, job: &job, run: &run, dump: None };
+    let resolved = resolve::run(session).await?;
+    plan::run(session, &resolved)?;
+    let staging = run.staging();
+    let staged = staging.fill_for(&run.token, &resolved.files, flasher.tftp.root()).await;
+    let left = staging.clear().await;
+    staged?;
+    left.into_iter().next().map_or(Ok(()), |kept| Err(Error::infrastructure(kept).retryable(false)))
+}
+
 /// A failure to leave the board in order is a failure of the job, unless the job failed before.
 fn combine(outcome: Result<Vec<Proof>>, settled: Result<()>) -> Result<Vec<Proof>> {
     match (outcome, settled) {

@@ -13,6 +13,13 @@ fn a_config_that_makes_no_sense_is_refused_before_anything_is_asked() {
         ("preset: tasmota", "`host` is missing, expected the name or address of the switch"),
         ("on: 'ftp://a/', off: 'http://a/'", "`on` is no http or https URL"),
         ("on: relay, off: 'http://a/'", "`on` is no http or https URL"),
+        ("preset: shelly, host: 'http://a'", "`host` is no host, expected a name or an address"),
+        ("preset: shelly, host: 'a/relay'", "`host` is no host"),
+        ("preset: shelly, host: 'lab:secret@a'", "without `http://` and path"),
+        ("preset: shelly, host: ''", "`host` is no host"),
+        ("preset: shelly, host: 'a b'", "`host` is no host"),
+        ("preset: shelly, host: a, password_file: p", "`password_file` has no effect without `user`"),
+        ("preset: shelly, host: a, auth: digest", "`auth` has no effect without `user`"),
         ("on: 7, off: 'http://a/'", "a URL, or a request with `url`, `method` and `body`"),
         ("on: { url: 'http://a/', method: DELETE }, off: 'http://a/'", "DELETE"),
         ("preset: shelly, host: a, status_on: '('", "`status_on`: regex parse error"),
@@ -58,6 +65,8 @@ fn every_error_says_what_to_do_next() {
     let all = [
         Error::Lacking { key: "on" },
         Error::Host,
+        Error::NoHost,
+        Error::Idle { key: "auth" },
         Error::Url { key: "on" },
         Error::Value { key: "voltage", reason: String::new() },
         Error::File { key: "cacert", reason: String::new() },
@@ -67,7 +76,10 @@ fn every_error_says_what_to_do_next() {
         Error::Login { url: url() },
         Error::Status { url: url(), status: 404 },
         Error::Status { url: url(), status: 500 },
-        Error::Unclear { url: url(), said: String::new() },
+        Error::Refused { url: url(), said: String::new(), of_the_user: true },
+        Error::Refused { url: url(), said: String::new(), of_the_user: false },
+        Error::Unclear { url: url(), said: String::new(), by_preset: true },
+        Error::Unclear { url: url(), said: String::new(), by_preset: false },
         Error::Reading { url: url(), pointer: String::new() },
     ];
     let steps: Vec<String> =
@@ -77,6 +89,8 @@ fn every_error_says_what_to_do_next() {
         [
             "`flasher drivers power-http` shows an example",
             "for example `host: 192.168.1.20`",
+            "for example `host: 192.168.1.20`, without `http://` and path",
+            "add `user:` with the name that the device's web page asks for",
             "for example `http://{host}/relay/{outlet}?turn=on`",
             "`flasher drivers power-http` explains each key",
             "it must be a file that this user may read",
@@ -86,6 +100,9 @@ fn every_error_says_what_to_do_next() {
             "try `auth: basic`",
             "is `preset` the right one, and does it have this outlet?",
             "look at its web page; some need a restart",
+            "set `user` and `password_file` to what its web page takes",
+            "is `preset` the right one, and does it have this `outlet`?",
+            "is `preset` the right one, and does it have this `outlet`?",
             "set `status_on` and `status_off` to what it answers",
             "set `voltage` and `current` to JSON pointers into its answer",
         ]

@@ -154,6 +154,16 @@ fn field(head: &str, name: &str) -> String {
     line.unwrap_or_default()
 }
 
+/// `%xx` as the byte it stands for.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |said, part| {
+        let byte = u8::from_str_radix(&part[..2], 16).unwrap();
+        said + &char::from(byte).to_string() + &part[2..]
+    })
+}
+
 /// What each device answers, as its documentation shows it.
 fn answer(path: &str, on: &mut bool) -> (u16, String) {
     for (order, state) in [
@@ -181,7 +191,7 @@ fn answer(path: &str, on: &mut bool) -> (u16, String) {
         }
         _ if path.starts_with("/rpc/Switch.Set") => r#"{"was_on":true}"#.to_owned(),
         _ if path.starts_with("/status/") => return (path[8..11].parse().unwrap(), "on".to_owned()),
-        _ if path.starts_with("/say/") => path[5..].to_owned(),
+        _ if path.starts_with("/say/") => unescaped(&path[5..]),
         "/flood" => "x".repeat(10 << 20),
         _ => String::new(),
     };

@@ -49,6 +49,7 @@ fn every_error_says_what_to_do_next() {
     let pdu = || "a:161".to_owned();
     let all = [
         Error::Lacking { key: "on" },
+        Error::Host,
         Error::Outlet,
         Error::Oid { key: "oid", text: String::new() },
         Error::Timeout { seconds: 0.0 },
@@ -65,6 +66,7 @@ fn every_error_says_what_to_do_next() {
         steps,
         [
             "`flasher drivers power-snmp` shows an example",
+            "for example `host: pdu.lab.example`; the port is `port:`",
             "for example `outlet: 3`",
             "for example `1.3.6.1.4.1.318.1.1.12.3.3.1.1.4.3`",
             "leave it out for 6 s",

@@ -7,6 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use flasher_core::driver::TransferLog;
+use flasher_core::owner::Board;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Device, Error, FileServer, Result};
 
@@ -17,45 +18,50 @@ use crate::screen::Screen;
 /// Bound on looking at one thing.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// Prints a line for each thing; gives 0, or 4 when one of them would stop a flash.
+/// Prints a line for each thing; gives 0, or the exit code of the worst that would stop a flash, which is that of the flash.
 pub(super) async fn run(tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
     let told = look(&tree, screen).await;
     super::close(&tree, screen).await;
-    let healthy = told?;
-    Ok(if healthy { 0 } else { Class::Infrastructure.exit_code() })
+    Ok(told?.map_or(0, Class::exit_code))
 }
 
-async fn look(tree: &DeviceTree, screen: &Screen) -> Result<bool, Failure> {
+/// The worst that was found.
+async fn look(tree: &DeviceTree, screen: &Screen) -> Result<Option<Class>, Failure> {
     let paths: BTreeSet<String> = tree.drivers().into_iter().map(|(path, _)| path).collect();
     let nodes = tree.all().into_iter().filter(|(path, _)| paths.contains(path)).collect::<Vec<_>>();
     let machine = machine::look();
     let subjects = nodes.iter().map(|(path, _)| path).chain(machine.iter().map(|(subject, _)| subject));
     let width = subjects.map(|subject| subject.chars().count()).max().unwrap_or(0);
-    let mut healthy = true;
+    let mut worst = Vec::new();
     for (path, device) in &nodes {
-        let found = tokio::time::timeout(LOOK, node(device)).await.unwrap_or_else(|_| {
+        let found = tokio::time::timeout(LOOK, node(tree, device)).await.unwrap_or_else(|_| {
             Err(Error::infrastructure(format!("no answer within {} s", LOOK.as_secs()))
                 .help("look at it by hand: is it switched on and connected?"))
         });
-        healthy &= tell(path, found, width, screen)?;
+        worst.extend(tell(path, found, width, screen)?);
     }
     for (path, device) in &nodes {
         if let Some(found) = route(device).await {
-            healthy &= tell(path, found, width, screen)?;
+            worst.extend(tell(path, found, width, screen)?);
         }
     }
     for (subject, found) in machine {
-        healthy &= tell(&subject, found, width, screen)?;
+        worst.extend(tell(&subject, found, width, screen)?);
     }
-    Ok(healthy)
+    Ok(worst.into_iter().max_by_key(|class| class.exit_code()))
 }
 
-async fn node(device: &Device) -> Result<String> {
+async fn node(tree: &DeviceTree, device: &Device) -> Result<String> {
     let Some(driver) = device.driver() else { return Ok("group".to_owned()) };
-    driver.probe().await?;
+    driver.examine().await?;
     match device {
         Device::FileServer(server) => bind(server.as_ref()).await,
-        Device::Flasher(flasher) => flasher.describe().await.map(|boots| format!("{}, ready", boots.board)),
+        Device::Flasher(flasher) => {
+            Board::below(tree, flasher).refuse_if_held().await?;
+            let boots = flasher.describe().await?;
+            flasher.rehearse().await?;
+            Ok(format!("{}, ready", boots.board))
+        }
         Device::ContentServer(server) => bind(server.as_ref() as &dyn FileServer).await,
         Device::Power(switch, _) => switch.state().await.map(state),
         other => Ok(format!("{}, ready", other.kind())),
@@ -84,14 +90,16 @@ async fn bind(server: &dyn FileServer) -> Result<String> {
     Ok(format!("binds {address} and serves {}", super::shown(&server.root())))
 }
 
-fn tell(subject: &str, found: Result<String>, width: usize, screen: &Screen) -> io::Result<bool> {
-    let healthy = found.is_ok();
+/// Shows what was found; gives who is to blame when it would stop a flash.
+fn tell(subject: &str, found: Result<String>, width: usize, screen: &Screen) -> io::Result<Option<Class>> {
+    let class = found.as_ref().err().map(Error::class);
+    let healthy = class.is_none();
     let (finding, help) = match found {
         Ok(finding) => (finding, None),
         Err(error) => (error.cause(), error.next_step().map(str::to_owned)),
     };
     let text = (finding.clone(), help.clone());
-    let message = Message::Health { subject: subject.to_owned(), healthy, finding, help };
+    let message = Message::Health { subject: subject.to_owned(), healthy, class, finding, help };
     screen.show(&message, |paint| {
         let (finding, help) = text;
         let mark = if healthy { paint.good("✓") } else { paint.bad("✗") };
@@ -99,5 +107,5 @@ fn tell(subject: &str, found: Result<String>, width: usize, screen: &Screen) -> 
         let help = help.map(|help| format!("{indent}{}\n", paint.dim(&help))).unwrap_or_default();
         format!("{mark} {subject:width$}  {finding}\n{help}")
     })?;
-    Ok(healthy)
+    Ok(class)
 }

@@ -116,6 +116,8 @@ pub(crate) enum Message {
         subject: String,
         /// Whether it would stop a flash.
         healthy: bool,
+        /// Who is to blame when it would, as in the flash that fails.
+        class: Option<flasher_core::Class>,
         /// What was found.
         finding: String,
         /// What to do.
