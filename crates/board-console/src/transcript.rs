@@ -140,15 +140,16 @@ impl Transcript {
         self.state().secrets.mask(text)
     }
 
-    /// Records unfinished lines as they are and waits until everything is in the file.
+    /// Records unfinished lines as they are and waits until everything is in the file. Gives the SHA-256 of all that was written
+    /// to it, in hex; none without a file.
     ///
     /// # Errors
     /// [`Error::Transcript`] when the file could not be written, now or earlier.
-    pub async fn flush(&self) -> Result<(), Error> {
+    pub async fn flush(&self) -> Result<Option<String>, Error> {
         self.finish_lines();
         match &self.shared.file {
-            Some(file) => file.flush().await,
-            None => Ok(()),
+            Some(file) => file.flush().await.map(Some),
+            None => Ok(None),
         }
     }
 

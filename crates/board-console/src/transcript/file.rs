@@ -1,12 +1,14 @@
 //! The thread that writes a transcript to its file.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
+use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::error::Error;
@@ -16,7 +18,7 @@ const LONGEST_BACKLOG: usize = 16 * 1024 * 1024;
 
 enum Message {
     Line(String),
-    Flush(oneshot::Sender<io::Result<()>>),
+    Flush(oneshot::Sender<io::Result<String>>),
 }
 
 /// The sending end; the thread ends when it is dropped.
@@ -30,7 +32,7 @@ pub(super) struct FileWriter {
 impl FileWriter {
     pub(super) fn create(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Transcript { path: path.to_owned(), source };
-        let file = File::create(path).map_err(failed)?;
+        let file = create(path).map_err(failed)?;
         let (queue, messages) = channel();
         let backlog = Arc::new(AtomicUsize::new(0));
         let thread_backlog = Arc::clone(&backlog);
@@ -54,7 +56,8 @@ impl FileWriter {
         self.queue_line(line);
     }
 
-    pub(super) async fn flush(&self) -> Result<(), Error> {
+    /// Waits until everything is in the file; gives the SHA-256 of what was written, in hex.
+    pub(super) async fn flush(&self) -> Result<String, Error> {
         let (done, written) = oneshot::channel();
         let gone = || io::Error::other("the writing thread has ended");
         let sent = self.queue.send(Message::Flush(done)).map_err(|_| gone());
@@ -72,19 +75,39 @@ impl FileWriter {
     }
 }
 
+/// An empty regular file at `path`. A pipe would wait for its reader, and a device never end.
+fn create(path: &Path) -> io::Result<File> {
+    // On a pipe this fails in place of waiting; on a regular file it has no effect (open(2)).
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file =
+        OpenOptions::new().write(true).create(true).truncate(false).custom_flags(nonblocking).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    file.set_len(0)?;
+    Ok(file)
+}
+
 /// Writes until the queue is closed; after the first error only reports it.
 fn write_messages(mut file: BufWriter<File>, messages: &Receiver<Message>, backlog: &AtomicUsize) {
-    let mut failed: Option<io::Error> = None;
+    let (mut failed, mut hash): (Option<io::Error>, _) = (None, Sha256::new());
     while let Some(message) = next_message(messages, &mut file, &mut failed) {
         match message {
             Message::Line(line) => {
                 backlog.fetch_sub(line.len(), Ordering::Relaxed);
                 if failed.is_none() {
+                    hash.update(line.as_bytes());
                     failed = file.write_all(line.as_bytes()).err();
                 }
             }
             Message::Flush(done) => {
-                let result = failed.as_ref().map_or_else(|| file.flush(), |error| Err(copy_of(error)));
+                if failed.is_none() {
+                    failed = file.flush().err();
+                }
+                let result = match &failed {
+                    Some(error) => Err(copy_of(error)),
+                    None => Ok(hash.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+                };
                 // Nobody waits any more: the caller gave up.
                 let _ = done.send(result);
             }

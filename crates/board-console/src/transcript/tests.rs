@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use sha2::{Digest, Sha256};
+
 use super::*;
 
 #[test]
@@ -55,13 +57,33 @@ async fn the_file_has_everything_with_times_and_signs() {
     transcript.note("power on");
     transcript.received(b"U-Boot 2023.01\r\n=> ");
     transcript.sent(b"dhcp\n");
-    transcript.flush().await.expect("written");
+    let digest = transcript.flush().await.expect("written");
+    let again = transcript.flush().await.expect("still written");
+    let bytes = std::fs::read(&path).expect("bytes");
+    let expected: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((digest.as_ref(), &again), (Some(&expected), &digest));
     let text = std::fs::read_to_string(&path).expect("text");
     let lines: Vec<_> = text.lines().map(|line| &line[9..]).collect();
     assert_eq!(lines, ["# power on", "< U-Boot 2023.01", "> dhcp", "< => "]);
     assert!(text.lines().all(|line| line[..8].trim().parse::<u64>().is_ok()));
     let missing = Transcript::to_file(&folder.path().join("no/such")).expect_err("no folder");
     assert!(matches!(missing, Error::Transcript { .. }));
+}
+
+#[test]
+fn a_transcript_is_a_regular_file_and_nobody_waits_for_another() {
+    let folder = tempfile::tempdir().expect("folder");
+    let fifo = folder.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    for path in [fifo.as_path(), Path::new("/dev/full"), Path::new("/dev/null"), folder.path()] {
+        let error = Transcript::to_file(path).expect_err("no regular file");
+        assert!(matches!(error, Error::Transcript { .. }), "{error:?}");
+    }
+    // An older transcript is replaced, not written over.
+    let path = folder.path().join("console.log");
+    std::fs::write(&path, "older").expect("file");
+    Transcript::to_file(&path).expect("file");
+    assert_eq!(std::fs::read(&path).expect("bytes"), b"");
 }
 
 #[test]

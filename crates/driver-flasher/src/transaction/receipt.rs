@@ -1,6 +1,5 @@
 //! The receipt: the only place that says `proven`, and only with the evidence in hand.
 
-use std::path::Path;
 use std::time::Duration;
 
 use disk_image::Digest;
@@ -64,17 +63,10 @@ impl Run {
             let state = self.state();
             (state.transcript.clone()?, state.transcript_file.clone()?)
         };
-        if let Err(error) = transcript.flush().await {
-            self.warn(error.to_string());
-        }
-        let bytes =
-            tokio::fs::read(&file).await.map_err(|error| self.warn(unreadable(&file, &error))).ok()?;
-        Some(TranscriptFacts { file: file.display().to_string(), sha256: Digest::of(&bytes).to_string() })
+        // A transcript that is not whole is none; the warning says why.
+        let sha256 = transcript.flush().await.map_err(|error| self.warn(error.to_string())).ok()??;
+        Some(TranscriptFacts { file: file.display().to_string(), sha256 })
     }
-}
-
-fn unreadable(file: &Path, error: &std::io::Error) -> String {
-    format!("cannot read the transcript `{}` for its digest: {error}", file.display())
 }
 
 /// The receipt itself, or one of a failure when its facts do not bear out its verdict: that is a bug of ours.
