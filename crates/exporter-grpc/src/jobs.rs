@@ -4,8 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use flasher_core::flash::Site;
+use flasher_core::journal::Journal;
 use flasher_core::owner;
-use flasher_core::{CancellationToken, Event, FlashJob, Flasher};
+use flasher_core::{CancellationToken, Event, FlashJob, Flasher, Receipt};
 use futures_util::stream;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -29,11 +31,15 @@ const STOPPING: Duration = Duration::from_secs(120);
 pub(crate) struct Jobs {
     last: Mutex<HashMap<Uuid, Arc<Job>>>,
     running: TaskTracker,
+    /// Where receipts are kept, also when nobody follows the job.
+    journal: Option<Journal>,
 }
 
 /// What a job is for.
 pub(crate) struct Board<'a> {
     pub(crate) node: Uuid,
+    /// Who runs jobs here, for their receipts.
+    pub(crate) site: &'a Site,
     pub(crate) flasher: &'a Arc<dyn Flasher>,
     pub(crate) keys: &'a [Key],
     pub(crate) owner: &'a owner::Board,
@@ -57,6 +63,10 @@ struct History {
 }
 
 impl Jobs {
+    pub(crate) fn new(journal: Option<Journal>) -> Self {
+        Self { journal, ..Self::default() }
+    }
+
     /// Starts a job and follows it. Everything the flasher uses belongs to the job until it ends.
     pub(crate) fn start(&self, board: Board<'_>, order: JobOrder, call: &Call) -> Outcome<Results> {
         let claims = &call.session.claims;
@@ -64,11 +74,12 @@ impl Jobs {
         let stop = CancellationToken::new();
         let image = place(&order, board.http)?;
         let job = Arc::new(Job::new(stop.clone()));
-        let flash = order.job(image, stop)?;
+        let flash = FlashJob { site: board.site.clone(), ..order.job(image, stop)? };
         let remove = board.http.filter(|_| order.remove && !order.is_url()).map(Arc::clone);
         let (flasher, owner) = (Arc::clone(board.flasher), board.owner.clone());
         let label = label(&order.image);
-        let work = Work { job: Arc::clone(&job), flasher, flash, claim, owner, label };
+        let journal = self.journal.clone();
+        let work = Work { job: Arc::clone(&job), flasher, flash, claim, owner, label, journal };
         let name = order.image.clone();
         let variant = order.variant;
         self.running.spawn(async move {
@@ -152,6 +163,7 @@ struct Work {
     owner: owner::Board,
     /// What others are told of the job.
     label: String,
+    journal: Option<Journal>,
 }
 
 impl Work {
@@ -173,10 +185,23 @@ impl Work {
             }
         };
         let teller = Arc::clone(&job);
-        self.flasher.flash(self.flash, Arc::new(move |event: Event| teller.tell(&event))).await;
+        let told = Arc::new(move |event: Event| teller.tell(&event));
+        let receipt = self.flasher.flash(self.flash, told).await;
+        keep(self.journal, receipt).await;
         // The board is free before its end is told, so that whoever waits for the end can use it.
         drop((owned, self.claim));
         job.end(None);
+    }
+}
+
+/// Keeps the receipt, whether or not anybody follows the job.
+async fn keep(journal: Option<Journal>, receipt: Receipt) {
+    let Some(journal) = journal else { return };
+    let kept = tokio::task::spawn_blocking(move || journal.keep(&receipt)).await;
+    match kept {
+        Ok(Ok(path)) => tracing::info!(path = %path.display(), "the receipt is in the journal"),
+        Ok(Err(error)) => tracing::warn!(%error, "the receipt is not in the journal"),
+        Err(error) => tracing::error!(%error, "keeping the receipt ended unexpectedly"),
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use flasher_core::flash::Site;
 use flasher_core::owner::Board;
 use flasher_core::tree::{DeviceTree, Notes};
 use flasher_core::{Device, FileServer};
@@ -141,7 +142,9 @@ impl<'t> Builder<'t> {
                 };
                 let (tftp, http) = (storage("tftp"), storage("http"));
                 let owner = Board::below(self.tree, &flasher);
-                Arc::new(Flash::new(flasher, keys, owner, tftp, http))
+                let exporter = self.tree.bench().map(str::to_owned);
+                let site = Site { exporter, node: Some(path.to_owned()), ..Site::here() };
+                Arc::new(Flash::new(flasher, site, keys, owner, tftp, http))
             }
             Device::Group(_) => Arc::new(Group),
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use flasher_core::CancellationToken;
 use flasher_core::config::Findings;
+use flasher_core::journal::Journal;
 use flasher_core::tree::DeviceTree;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -55,6 +56,7 @@ pub type Load = Arc<dyn Fn() -> Result<DeviceTree, Findings> + Send + Sync>;
 pub struct Exporter {
     state: Mutex<State>,
     passphrase: Option<Passphrase>,
+    journal: Option<Journal>,
     clients: TaskTracker,
     slots: Arc<Semaphore>,
 }
@@ -66,10 +68,12 @@ struct State {
 }
 
 impl Exporter {
-    /// An exporter of this tree, not reachable yet. With a passphrase, clients must know it.
-    pub fn new(tree: DeviceTree, passphrase: Option<Passphrase>) -> Arc<Self> {
+    /// An exporter of this tree, not reachable yet. With a passphrase, clients must know it. With a journal, it keeps the receipt of
+    /// every flash there.
+    pub fn new(tree: DeviceTree, passphrase: Option<Passphrase>, journal: Option<Journal>) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::new(State { session: Session::new(tree), clients: 0 }),
+            state: Mutex::new(State { session: Session::new(tree, journal.clone()), clients: 0 }),
+            journal,
             passphrase,
             clients: TaskTracker::new(),
             slots: Arc::new(Semaphore::new(CONNECTIONS)),
@@ -101,7 +105,7 @@ impl Exporter {
 
     /// Takes another tree once no client is connected and no job runs.
     pub async fn reload(&self, tree: DeviceTree) {
-        let fresh = Session::new(tree);
+        let fresh = Session::new(tree, self.journal.clone());
         loop {
             let mut state = self.state.lock().await;
             if state.clients == 0 && !state.session.jobs.is_busy() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flasher_core::journal::Journal;
 use flasher_core::tree::DeviceTree;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
@@ -39,7 +40,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(tree: DeviceTree) -> Arc<Self> {
+    pub(crate) fn new(tree: DeviceTree, journal: Option<Journal>) -> Arc<Self> {
         Arc::new(Self {
             uuid: Uuid::new_v4(),
             bench: tree.bench().map(str::to_owned),
@@ -49,7 +50,7 @@ impl Session {
             log: Log::default(),
             claims: Arc::default(),
             resources: Table::default(),
-            jobs: Jobs::default(),
+            jobs: Jobs::new(journal),
             tree,
             workers: Arc::new(Semaphore::new(WORKERS)),
         })

@@ -13,8 +13,8 @@ use crate::source::SourceChoices;
 
 pub use crate::receipt::{
     AttemptFacts, BoardFacts, Failure, FurtherImage, ImageFacts, JobKind, MediumFacts, PowerEvidence,
-    PowerState, RangeFacts, RangeKind, Receipt, SCHEMA, Site, TranscriptFacts, Verdict, Verify, WholeDigest,
-    audit, rounded,
+    PowerState, RangeFacts, RangeKind, Receipt, SCHEMA, Site, TranscriptFacts, Verdict, Verify, audit,
+    rounded,
 };
 
 /// What to flash, where to, and how hard to try.

@@ -12,6 +12,8 @@
 //! * [`config`] and [`tree`]: the exporter YAML, and the device tree it describes
 //! * [`switch`]: a power driver out of a bare switch: calls in a row, off for long enough, and confirmed
 //! * [`owner`]: who owns a board, across the processes of this machine
+//! * [`journal`]: the receipts that are kept of every job
+//! * [`safe`]: text of others on a terminal
 //! * [`clock`]: times as records show them
 //! * [`schema`]: JSON Schemas out of the types
 //! * `mocks` (feature of the same name): mockall mocks of every trait
@@ -25,12 +27,14 @@ pub mod dump;
 pub mod error;
 pub mod event;
 pub mod flash;
+pub mod journal;
 pub mod leftovers;
 #[cfg(feature = "mocks")]
 pub mod mocks;
 pub mod owner;
 mod receipt;
 pub mod registry;
+pub mod safe;
 pub mod schema;
 pub mod source;
 pub mod suggest;

@@ -259,11 +259,8 @@ pub struct MediumFacts {
     #[serde(default)]
     pub digests_by: Option<String>,
     /// SHA-256 of as many bytes of the medium as the image has, exactly when `verify` is full and all of them were read back: what `sha256sum` says of the
-    /// decoded image. Receipts of schema 1 have a digest over the digests of all ranges here.
+    /// decoded image. Each range was digested by itself, here or on the board, and all are equal to the image's, so the whole is. Receipts of schema 1 have a digest over the digests of all ranges here.
     pub read_back_sha256: Option<String>,
-    /// How that digest was made.
-    #[serde(default)]
-    pub read_back_by: Option<WholeDigest>,
     /// Bytes of data sent to the board.
     pub data_written: u64,
     /// Bytes of zeros the board made by itself.
@@ -279,17 +276,6 @@ pub struct MediumFacts {
     pub verify: Verify,
     /// Every range of the image, in order.
     pub ranges: Vec<RangeFacts>,
-}
-
-/// How the digest of all bytes of a medium was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum WholeDigest {
-    /// Every byte that was read back went through it here, in order.
-    Bytes,
-    /// Each range was digested by itself, here or on the board, and all are equal to the image's: so the bytes are, and the
-    /// digest is the image's.
-    EqualRanges,
 }
 
 /// What is known of one range of the medium.

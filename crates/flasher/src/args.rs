@@ -117,6 +117,9 @@ pub(crate) enum Command {
         job: Option<String>,
         #[command(flatten)]
         node: NodeArgs,
+        /// Keep its receipt (JSON) here, once it is over
+        #[arg(long, value_name = "FILE")]
+        receipt: Option<PathBuf>,
     },
     /// Stop a flash in good order: one started with `--detach`, or the one on the exporter of `--remote`
     Cancel {

@@ -23,6 +23,7 @@ mod dump_file;
 mod failure;
 mod host;
 mod job;
+mod outputs;
 mod receipt_file;
 mod render;
 mod sandbox;

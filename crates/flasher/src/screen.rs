@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use flasher_core::safe;
+
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::render::paint::Paint;
@@ -9,7 +11,8 @@ use crate::render::trouble;
 
 /// Writes to standard error. Nobody may be reading there; a job goes on, for its board must not be left half written.
 pub(crate) fn aside(text: &str) {
-    io::stderr().lock().write_all(text.as_bytes()).ok();
+    let safe = safe::lines(text, Paint::of(&io::stderr()).allowed());
+    io::stderr().lock().write_all(safe.as_bytes()).ok();
 }
 
 /// The way results are wanted.
@@ -57,8 +60,9 @@ impl Screen {
             aside(text);
             return Ok(());
         }
+        let safe = safe::lines(text, self.paint().allowed());
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
+        out.write_all(safe.as_bytes())?;
         out.flush()
     }
 
@@ -67,7 +71,7 @@ impl Screen {
     /// # Errors
     /// When standard output gives way.
     pub(crate) fn message(&self, message: &Message) -> io::Result<()> {
-        self.text(&format!("{}\n", serde_json::to_string(message)?))
+        self.text(&format!("{}\n", safe::json(&serde_json::to_string(message)?)))
     }
 
     /// Something people should know that is no result.

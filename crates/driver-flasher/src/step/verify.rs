@@ -1,7 +1,7 @@
 //! Step 10: every range is read back around the page cache and compared; what differs is written once more.
 
 use disk_image::{Digest, Image, Range};
-use flasher_core::flash::{MediumFacts, RangeFacts, Verify, WholeDigest};
+use flasher_core::flash::{MediumFacts, RangeFacts, Verify};
 use flasher_core::{Class, Error, Result};
 
 use super::read_back::{self, Wanted};
@@ -62,7 +62,6 @@ pub(super) fn note_whole(medium: &mut MediumFacts, decoded: &Digest) {
     let is_equal = |range: &RangeFacts| range.read_back.as_ref() == Some(&range.sha256);
     let all = medium.verify == Verify::Full && medium.ranges.iter().all(is_equal);
     medium.read_back_sha256 = all.then(|| decoded.to_string());
-    medium.read_back_by = all.then_some(WholeDigest::EqualRanges);
 }
 
 /// The failure of a medium that does not hold what was written.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use flasher_core::flash::Site;
 use flasher_core::owner;
 use flasher_core::{Description, Flasher, async_trait};
 use prost_types::Value;
@@ -52,6 +53,8 @@ pub(super) const METHODS: &[Method] = &[
 #[derive(Debug)]
 pub(crate) struct Flash {
     flasher: Arc<dyn Flasher>,
+    /// Who runs jobs here.
+    site: Site,
     /// The flasher itself and everything it uses.
     keys: Vec<Key>,
     /// What it is to other processes.
@@ -65,12 +68,13 @@ pub(crate) struct Flash {
 impl Flash {
     pub(crate) fn new(
         flasher: Arc<dyn Flasher>,
+        site: Site,
         keys: Vec<Key>,
         owner: owner::Board,
         tftp: Option<Arc<Storage>>,
         http: Option<Arc<Storage>>,
     ) -> Self {
-        Self { flasher, keys, owner, tftp, http, described: Mutex::default() }
+        Self { flasher, site, keys, owner, tftp, http, described: Mutex::default() }
     }
 
     async fn describe(&self) -> Outcome<Description> {
@@ -186,6 +190,7 @@ impl Capability for Flash {
         }
         let board = Board {
             node: call.owner.node,
+            site: &self.site,
             flasher: &self.flasher,
             keys: &self.keys,
             owner: &self.owner,

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::suggest;
+use crate::{safe, suggest};
 
 /// One problem of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,13 +30,13 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "error: {}", self.message)?;
-        writeln!(f, "  --> {}:{}:{}", self.file, self.line, self.column)?;
+        writeln!(f, "error: {}", safe::one_line(&self.message))?;
+        writeln!(f, "  --> {}:{}:{}", safe::line(&self.file), self.line, self.column)?;
         self.snippet(f)?;
         if !self.at.is_empty() {
-            writeln!(f, "   = at:   {}", self.at)?;
+            writeln!(f, "   = at:   {}", safe::line(&self.at))?;
         }
-        self.help.iter().try_for_each(|help| writeln!(f, "   = help: {help}"))
+        self.help.iter().try_for_each(|help| writeln!(f, "   = help: {}", safe::one_line(help)))
     }
 }
 
@@ -55,8 +55,7 @@ impl Finding {
 
 /// A line of the file without what a terminal would obey, and without the secret of a line like `token: …`.
 fn presentable(line: &str) -> String {
-    let visible = |char: char| if char.is_control() && char != '\t' { '\u{fffd}' } else { char };
-    let line: String = line.chars().map(visible).collect();
+    let line = line.split('\t').map(safe::line).collect::<Vec<_>>().join("\t");
     match line.split_once(':') {
         Some((key, value)) if is_secret(key) && !value.trim().is_empty() => format!("{key}: ***"),
         _ => line,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use flasher_core::tree::DeviceTree;
-use flasher_core::{Class, Description, Device, Error, Result};
+use flasher_core::{Class, Description, Device, Error, Result, safe};
 
 use crate::failure::Failure;
 use crate::render::message::Message;
@@ -23,7 +23,7 @@ pub(super) async fn run(file: Option<PathBuf>, screen: &Screen) -> Result<u8, Fa
     let Outcome { code, is_whole } = outcome?;
     if code == 0 && !screen.is_json() {
         let but = if is_whole { "" } else { ", as far as it could be looked at from here" };
-        let path = super::shown(&path);
+        let path = safe::line(&super::shown(&path));
         screen.text(&format!("{path} is fine{but}; nothing was opened, no board was touched\n"))?;
     }
     Ok(code)
@@ -88,6 +88,6 @@ fn node(
         Message::Node { path: path.to_owned(), kind: kind.clone(), description: description.map(Box::new) };
     screen.show(&message, |paint| {
         let below = below.map(|boots| plan::description(&boots, "    ", paint)).unwrap_or_default();
-        format!("{} {path:width$}  {}\n{below}", paint.good("✓"), paint.dim(&kind))
+        format!("{} {:width$}  {}\n{below}", paint.good("✓"), safe::line(path), paint.dim(&kind))
     })
 }

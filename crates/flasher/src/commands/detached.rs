@@ -12,6 +12,7 @@ use flasher_core::{Class, Error, Event, Progress, Receipt, Result};
 use crate::args::FlashArgs;
 use crate::detached::{JobFolder, Record, Running, Tail};
 use crate::failure::Failure;
+use crate::receipt_file::ReceiptFile;
 use crate::render;
 use crate::render::message::Message;
 use crate::screen::{Screen, aside};
@@ -132,8 +133,15 @@ async fn begun(folder: &JobFolder, mut child: Child) -> Result<Option<ExitStatus
 }
 
 /// Shows a job from its beginning to its end; the exit code is its receipt's.
-pub(super) async fn attach(id: Option<&str>, verbose: bool, screen: &Screen) -> Result<u8, Failure> {
-    show(&JobFolder::find(id)?, verbose, screen).await
+pub(super) async fn attach(
+    id: Option<&str>,
+    receipt: Option<&Path>,
+    verbose: bool,
+    screen: &Screen,
+) -> Result<u8, Failure> {
+    let folder = JobFolder::find(id)?;
+    let receipt_file = receipt.map(ReceiptFile::prepare).transpose()?;
+    show(&folder, receipt_file, verbose, screen).await
 }
 
 /// Stops a job in good order and shows it to its end.
@@ -144,16 +152,21 @@ pub(super) async fn cancel(id: Option<&str>, verbose: bool, screen: &Screen) -> 
             .help(format!("`flasher attach {}` shows how it went", folder.id()))
             .into());
     }
-    show(&folder, verbose, screen).await
+    show(&folder, None, verbose, screen).await
 }
 
-async fn show(folder: &JobFolder, verbose: bool, screen: &Screen) -> Result<u8, Failure> {
+async fn show(
+    folder: &JobFolder,
+    receipt_file: Option<ReceiptFile>,
+    verbose: bool,
+    screen: &Screen,
+) -> Result<u8, Failure> {
     if !folder.is_running() {
         aside(&format!("the job {} is over; this is how it went\n", folder.id()));
     }
     let progress = render::progress(screen.is_json(), verbose);
     let receipt = follow(folder, &progress).await?;
-    super::flash::conclude(&receipt, None, screen)
+    super::flash::conclude(&receipt, receipt_file, None, screen)
 }
 
 /// Reports every event of the job until it is over, and gives the receipt of the last one.

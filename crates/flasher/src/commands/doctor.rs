@@ -9,7 +9,7 @@ use std::time::Duration;
 use flasher_core::driver::TransferLog;
 use flasher_core::owner::Board;
 use flasher_core::tree::DeviceTree;
-use flasher_core::{Class, Device, Error, FileServer, Result};
+use flasher_core::{Class, Device, Error, FileServer, Result, safe};
 
 use crate::failure::Failure;
 use crate::render::message::Message;
@@ -95,8 +95,8 @@ fn tell(subject: &str, found: Result<String>, width: usize, screen: &Screen) -> 
     let class = found.as_ref().err().map(Error::class);
     let healthy = class.is_none();
     let (finding, help) = match found {
-        Ok(finding) => (finding, None),
-        Err(error) => (error.cause(), error.next_step().map(str::to_owned)),
+        Ok(finding) => (safe::one_line(&finding), None),
+        Err(error) => (safe::one_line(&error.cause()), error.next_step().map(safe::one_line)),
     };
     let text = (finding.clone(), help.clone());
     let message = Message::Health { subject: subject.to_owned(), healthy, class, finding, help };
@@ -105,6 +105,7 @@ fn tell(subject: &str, found: Result<String>, width: usize, screen: &Screen) -> 
         let mark = if healthy { paint.good("✓") } else { paint.bad("✗") };
         let indent = " ".repeat(width + 4);
         let help = help.map(|help| format!("{indent}{}\n", paint.dim(&help))).unwrap_or_default();
+        let subject = safe::line(subject);
         format!("{mark} {subject:width$}  {finding}\n{help}")
     })?;
     Ok(class)

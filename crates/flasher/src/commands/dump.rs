@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use flasher_core::journal::Journal;
 use flasher_core::{CancellationToken, Error, Result};
 
 use super::flash::{self, Request, Work};
@@ -53,5 +54,5 @@ async fn to_pipe(
 fn request(args: &DumpArgs, job: Work, signals: Signals) -> Request {
     let (device, variant, receipt) =
         (args.node.device.clone(), args.variant.clone(), args.job.receipt.clone());
-    Request { job, device, variant, receipt, signals, within: None }
+    Request { job, device, variant, receipt, journal: Journal::of_user(), signals, within: None }
 }

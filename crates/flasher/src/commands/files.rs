@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flasher_core::config::Document;
 use flasher_core::tree::DeviceTree;
-use flasher_core::{CancellationToken, Device, Error, Event, FileServer, Result, Transfer, TransferLog};
+use flasher_core::{
+    CancellationToken, Device, Error, Event, FileServer, Result, Transfer, TransferLog, safe,
+};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -64,7 +66,7 @@ async fn serve(
 
 fn show(transfer: &Transfer, screen: &Screen) -> std::io::Result<()> {
     if screen.is_json() {
-        screen.text(&format!("{}\n", serde_json::to_string(&Event::Transfer(transfer.clone()))?))
+        screen.text(&format!("{}\n", safe::json(&serde_json::to_string(&Event::Transfer(transfer.clone()))?)))
     } else {
         screen.text(&format!("{}\n", transfers::line(transfer)))
     }

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use flasher_core::flash::{ImageFacts, JobKind, Site};
+use flasher_core::journal::Journal;
 use flasher_core::owner::{Board, Held};
 use flasher_core::tree::DeviceTree;
 use flasher_core::{
     CancellationToken, Class, DumpJob, Error, Event, Failure as Cause, FlashJob, Flasher, Progress, Receipt,
-    Result, Step, Verdict,
+    Result, Step, Verdict, safe,
 };
 
 use super::detached::InJob;
 use crate::args::FlashArgs;
 use crate::failure::Failure;
 use crate::job;
+use crate::outputs;
 use crate::receipt_file::ReceiptFile;
 use crate::render::message::Message;
 use crate::render::paint::Paint;
@@ -59,6 +61,17 @@ impl Work {
         }
     }
 
+    /// Refuses files that would be written over something the job needs.
+    fn check_outputs(&self, receipt: Option<&Path>, exporter: Option<&Path>) -> Result<()> {
+        match self {
+            Self::Flash(job) => outputs::check_flash(job, receipt, exporter),
+            Self::Dump(job) => {
+                let out = Some(job.sink.label()).filter(|label| label != "-").map(PathBuf::from);
+                outputs::check_dump(job, out.as_deref(), receipt, exporter)
+            }
+        }
+    }
+
     /// Says who runs it and on which bench.
     fn runs_at(&mut self, site: Site) {
         match self {
@@ -94,6 +107,8 @@ pub(super) struct Request {
     pub(super) variant: Option<String>,
     /// Where the receipt is kept.
     pub(super) receipt: Option<PathBuf>,
+    /// Where it is kept as well, without being asked for.
+    pub(super) journal: Option<Journal>,
     /// Installed before anything that would be left half done.
     pub(super) signals: Signals,
     /// The job without a terminal that this is.
@@ -117,6 +132,7 @@ pub(super) async fn run(
         device: args.node.device.clone(),
         variant: args.variant.clone(),
         receipt: args.job.receipt.clone().or_else(|| within.as_ref().map(InJob::receipt)),
+        journal: Journal::of_user(),
         signals,
         within,
     };
@@ -132,7 +148,8 @@ pub(super) async fn execute(
     screen: &Screen,
 ) -> Result<(Receipt, u8), Failure> {
     let begun = Begun::now();
-    let Request { mut job, device, variant, receipt, signals, within } = request;
+    let Request { mut job, device, variant, receipt, journal, signals, within } = request;
+    job.check_outputs(receipt.as_deref(), exporter)?;
     let progress = render::progress(screen.is_json(), verbose);
     let progress = match &within {
         Some(within) => within.record(progress)?,
@@ -151,7 +168,7 @@ pub(super) async fn execute(
     let on = Place { tree: &tree, device: device.as_deref(), variant: variant.as_deref() };
     let receipt = transact(on, job, progress, begun).await;
     super::close(&tree, screen).await;
-    let code = conclude(&receipt, receipt_file, screen)?;
+    let code = conclude(&receipt, receipt_file, journal.as_ref(), screen)?;
     Ok((receipt, code))
 }
 
@@ -217,11 +234,14 @@ async fn probe(tree: &DeviceTree) -> Result<()> {
 pub(super) fn conclude(
     receipt: &Receipt,
     receipt_file: Option<ReceiptFile>,
+    journal: Option<&Journal>,
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let kept = receipt_file.map(|file| file.write(receipt)).transpose();
     let path = kept.as_ref().ok().and_then(Option::as_ref).map(|path| super::shown(path));
-    let told = tell(receipt, path.as_deref(), screen);
+    let journaled =
+        journal.and_then(|journal| note(journal, receipt, screen)).map(|path| super::shown(&path));
+    let told = tell(receipt, path.as_deref(), journaled.as_deref(), screen);
     let code = receipt.exit_code();
     match (kept, told) {
         (Err(error), _) if code == 0 => Err(error.into()),
@@ -234,11 +254,27 @@ pub(super) fn conclude(
     }
 }
 
-fn tell(receipt: &Receipt, kept: Option<&str>, screen: &Screen) -> io::Result<()> {
+/// Keeps a receipt in the journal. That it cannot be kept there changes nothing about the job.
+fn note(journal: &Journal, receipt: &Receipt, screen: &Screen) -> Option<PathBuf> {
+    journal
+        .keep(receipt)
+        .map_err(|error| {
+            let folder = super::shown(journal.folder());
+            screen.aside(&format!(
+                "warning: the receipt is not in the journal `{}`: {error}\n",
+                safe::line(&folder)
+            ));
+        })
+        .ok()
+}
+
+/// Prints the verdict, and where the receipt is: the file that was asked for, else the journal's.
+fn tell(receipt: &Receipt, kept: Option<&str>, journaled: Option<&str>, screen: &Screen) -> io::Result<()> {
     let (out, err) = (screen.paint(), Paint::of(&io::stderr()));
     if let Some(file) = kept.filter(|_| screen.is_json()) {
         screen.message(&Message::Receipt { file: file.to_owned() })?;
     }
+    let kept = kept.or(journaled);
     match &receipt.failure {
         Some(failure) => screen.aside(&trouble::failed(receipt, failure, kept, err)),
         None if receipt.verdict != Verdict::Failed && !screen.is_json() => {
@@ -277,7 +313,7 @@ fn keep_early(
         Failure::Output(error) => Error::infrastructure(error.to_string()),
     };
     let path = file.write(&early(&error, label, Site::here(), begun))?;
-    screen.aside(&format!("receipt: {}\n", path.display()));
+    screen.aside(&format!("receipt: {}\n", safe::line(&super::shown(&path))));
     Ok(())
 }
 

@@ -24,9 +24,8 @@ mod verify_receipt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flasher_core::suggest;
 use flasher_core::tree::DeviceTree;
-use flasher_core::{Error, Result};
+use flasher_core::{Error, Result, safe, suggest};
 
 use crate::args::{Args, Command};
 use crate::failure::Failure;
@@ -41,8 +40,8 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Flash(flash) if args.remote.remote.is_some() => {
             remote::flash(&flash, &args.remote, args.verbose > 0, screen).await
         }
-        Command::Attach { job, .. } if args.remote.remote.is_none() => {
-            detached::attach(job.as_deref(), args.verbose > 0, screen).await
+        Command::Attach { job, receipt, .. } if args.remote.remote.is_none() => {
+            detached::attach(job.as_deref(), receipt.as_deref(), args.verbose > 0, screen).await
         }
         Command::Cancel { job, .. } if args.remote.remote.is_none() => {
             detached::cancel(job.as_deref(), args.verbose > 0, screen).await
@@ -52,13 +51,21 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         )
         .help("leave one of them out")
         .into()),
-        Command::Attach { node, .. } => {
+        Command::Attach { node, receipt, .. } => {
             let device = node.device.as_deref();
-            remote::join(remote::Follow::Attach, device, &args.remote, args.verbose > 0, screen).await
+            remote::join(
+                remote::Follow::Attach,
+                device,
+                receipt.as_deref(),
+                &args.remote,
+                args.verbose > 0,
+                screen,
+            )
+            .await
         }
         Command::Cancel { node, .. } => {
             let device = node.device.as_deref();
-            remote::join(remote::Follow::Cancel, device, &args.remote, args.verbose > 0, screen).await
+            remote::join(remote::Follow::Cancel, device, None, &args.remote, args.verbose > 0, screen).await
         }
         Command::Serve(serve) => serve::run(serve, exporter.as_deref(), screen).await,
         Command::ShellEnv(shell) => shell_env::run(shell, screen).await,
@@ -116,18 +123,20 @@ async fn close(tree: &DeviceTree, screen: &Screen) {
         Err(Error::infrastructure(format!("the nodes were not let go within {} s", CLOSE.as_secs())))
     });
     if let Err(error) = closed {
-        screen.aside(&format!("warning: {}\n", error.cause()));
+        screen.aside(&format!("warning: {}\n", safe::one_line(&error.cause())));
     }
 }
 
 /// Two columns, the first as wide as its widest text.
 fn columns(rows: &[(String, String)]) -> String {
     let width = rows.iter().map(|(first, _)| first.chars().count()).max().unwrap_or(0);
-    rows.iter().map(|(first, second)| format!("{first:width$}  {second}\n")).collect()
+    rows.iter()
+        .map(|(first, second)| format!("{:width$}  {}\n", safe::line(first), safe::line(second)))
+        .collect()
 }
 
 /// A path as text, for JSON and messages.
-fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 

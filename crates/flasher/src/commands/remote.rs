@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use exporter_grpc::remote::Board;
 use exporter_grpc::{JobOrder, Passphrase, Remote};
+use flasher_core::journal::Journal;
 use flasher_core::{Class, Error, Event, FlashJob, Progress, Receipt, Result, Step};
 use futures_util::{Stream, StreamExt};
 
@@ -35,6 +36,7 @@ pub(super) async fn flash(
     goes_through(args)?;
     let stop = flasher_core::CancellationToken::new();
     let job = job::flash_job(args, stop.clone())?;
+    crate::outputs::check_flash(&job, args.job.receipt.as_deref(), None)?;
     let receipt_file = args.job.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
     let (mut client, board) = connect(remote, args.node.device.as_deref()).await?;
     let progress = render::progress(screen.is_json(), verbose);
@@ -55,7 +57,7 @@ pub(super) async fn flash(
             }
         }
     };
-    super::flash::conclude(&receipt, receipt_file, screen)
+    super::flash::conclude(&receipt, receipt_file, Journal::of_user().as_ref(), screen)
 }
 
 /// Refuses what an order does not hold: nothing that was asked for is left out without a word.
@@ -88,17 +90,19 @@ fn goes_through(args: &FlashArgs) -> Result<()> {
 pub(super) async fn join(
     what: Follow,
     device: Option<&str>,
+    receipt: Option<&Path>,
     remote: &RemoteArgs,
     verbose: bool,
     screen: &Screen,
 ) -> Result<u8, Failure> {
+    let receipt_file = receipt.map(ReceiptFile::prepare).transpose()?;
     let (mut client, board) = connect(remote, device).await?;
     let progress = render::progress(screen.is_json(), verbose);
     let receipt = match what {
         Follow::Attach => follow(client.attach(&board).await?, &progress).await?,
         Follow::Cancel => follow(client.cancel(&board).await?, &progress).await?,
     };
-    super::flash::conclude(&receipt, None, screen)
+    super::flash::conclude(&receipt, receipt_file, None, screen)
 }
 
 async fn connect(remote: &RemoteArgs, device: Option<&str>) -> Result<(Remote, Board)> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exporter_grpc::{Address, Certificate, Exporter, Listener, Passphrase};
+use flasher_core::journal::Journal;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{CancellationToken, Class, Error, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -30,7 +31,7 @@ pub(super) async fn run(args: ServeArgs, exporter: Option<&Path>, screen: &Scree
     announce(&listeners, &args, screen)?;
     let client = listeners.first().map(|listener| client(listener, &args));
     let stop = CancellationToken::new();
-    let serving = Exporter::new(tree, passphrase);
+    let serving = Exporter::new(tree, passphrase, Journal::of_user());
     let work = tokio::spawn({
         let (serving, stop, grace) = (Arc::clone(&serving), stop.clone(), args.grace);
         async move { serving.serve(listeners, stop, grace).await }

@@ -28,7 +28,27 @@ struct State {
     step: Option<Step>,
     /// What is worth keeping of the running step.
     remarks: Vec<String>,
-    moved: Option<u64>,
+    moved: Option<Moved>,
+}
+
+/// How much a step has moved. One that moves in portions (*verify* tries two ways to read) begins anew with each.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moved {
+    /// Bytes of the portions that are done.
+    before: u64,
+    /// Bytes of this one.
+    now: u64,
+}
+
+impl Moved {
+    fn to(self, done: u64) -> Self {
+        let before = if done < self.now { self.before + self.now } else { self.before };
+        Self { before, now: done }
+    }
+
+    fn all(self) -> u64 {
+        self.before + self.now
+    }
 }
 
 impl Bars {
@@ -76,7 +96,7 @@ impl State {
 
     fn done(&mut self, step: Step, took: f64, paint: Paint) {
         self.bar.finish_and_clear();
-        if let Some(count) = self.moved.filter(|count| *count >= MUCH && took >= 0.1) {
+        if let Some(count) = self.moved.map(|it| it.all()).filter(|count| *count >= MUCH && took >= 0.1) {
             let rate = bytes((count as f64 / took) as u64);
             self.remarks.push(format!("{} at {rate}/s", bytes(count)));
         }
@@ -98,7 +118,7 @@ impl State {
             _ => self.bar.set_message(bytes(done)),
         }
         self.bar.set_position(done);
-        self.moved = Some(done);
+        self.moved = Some(self.moved.unwrap_or_default().to(done));
     }
 
     /// Whether the console is worth watching: later it is a protocol for machines.
@@ -127,4 +147,16 @@ impl State {
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     style.tick_chars(TICKS).progress_chars("━╸━")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_in_portions_counts_as_a_whole() {
+        let moved = [10, 32, 32, 5, 100].into_iter().fold(Moved::default(), Moved::to);
+        assert_eq!(moved.all(), 132);
+        assert_eq!([7, 9].into_iter().fold(Moved::default(), Moved::to).all(), 9);
+    }
 }

@@ -17,7 +17,7 @@ mod tests;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
-use flasher_core::{Event, Progress};
+use flasher_core::{Event, Progress, safe};
 
 /// Shows a running job: JSON lines on standard output, bars on a terminal, else plain lines on standard error.
 pub(crate) fn progress(json: bool, verbose: bool) -> Arc<dyn Progress> {
@@ -32,7 +32,7 @@ pub(crate) fn progress(json: bool, verbose: bool) -> Arc<dyn Progress> {
 
 /// A job goes on when nobody reads its events: its board must not be left half written.
 fn json_line(event: Event) {
-    let Ok(mut line) = serde_json::to_string(&event) else {
+    let Ok(mut line) = serde_json::to_string(&event).map(|line| safe::json(&line)) else {
         tracing::error!("an event cannot be written as JSON");
         return;
     };

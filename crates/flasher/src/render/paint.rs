@@ -2,6 +2,10 @@
 
 use std::io::IsTerminal;
 
+/// Every sequence that [`Paint`] makes: nothing else may reach a terminal.
+pub(crate) const SEQUENCES: [&str; 6] =
+    ["\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[1;31m", "\x1b[33m", "\x1b[0m"];
+
 /// Paints text, or leaves it as it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint {
@@ -13,6 +17,11 @@ impl Paint {
     pub(crate) fn of(stream: &impl IsTerminal) -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self { on: stream.is_terminal() && !refused && !is_dumb() }
+    }
+
+    /// What text that is painted like this may have of sequences.
+    pub(crate) fn allowed(self) -> &'static [&'static str] {
+        if self.on { &SEQUENCES } else { &[] }
     }
 
     /// Never paints.

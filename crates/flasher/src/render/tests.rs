@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use flasher_core::flash::{
     BoardFacts, BootFile, Description, ImageFacts, JobKind, MediumFacts, PowerEvidence, PowerState,
-    RangeFacts, RangeKind, Site, TranscriptFacts, WholeDigest,
+    RangeFacts, RangeKind, Site, TranscriptFacts,
 };
 use flasher_core::{Class, Error, Failure, Plan, Receipt, Step, Verdict};
 
@@ -59,7 +59,6 @@ fn receipt() -> Receipt {
             digests_by: None,
             verify: Default::default(),
             read_back_sha256: Some("22".repeat(32)),
-            read_back_by: Some(WholeDigest::EqualRanges),
             data_written: 12 << 20,
             zeros_written: 36 << 20,
             zeros_by: Some("written".to_owned()),

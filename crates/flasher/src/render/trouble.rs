@@ -66,7 +66,8 @@ struct Report {
 
 impl Report {
     fn new(cause: &str, paint: Paint) -> Self {
-        let cause = paint.bold(&lines(cause));
+        // A text of others that has several lines begins none that looks like ours.
+        let cause = paint.bold(&lines(cause).replace('\n', "\n       "));
         Self { text: format!("{} {cause}\n", paint.bad("error:")), paint }
     }
 

@@ -1,5 +1,7 @@
 //! Bytes, durations and text of others, for people.
 
+pub(crate) use flasher_core::safe::line as tame;
+
 /// `512 bytes`, `1.5 KiB`, `48 MiB`.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -23,15 +25,6 @@ pub(crate) fn seconds(seconds: f64) -> String {
         60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
         _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
     }
-}
-
-/// Text that came from a board or a network, on one line and without anything a terminal would obey.
-pub(crate) fn tame(text: &str) -> String {
-    let is_bad = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|letter| if is_bad(letter) { '\u{fffd}' } else { letter }).collect()
 }
 
 #[cfg(test)]
@@ -67,10 +60,5 @@ mod tests {
         for (duration, expected) in cases {
             assert_eq!(seconds(duration), expected, "{duration}");
         }
-    }
-
-    #[test]
-    fn text_of_others_cannot_steer_the_terminal() {
-        assert_eq!(tame("a\x1b[2Jb\r\u{202e}c\u{9b}d ü"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c\u{fffd}d ü");
     }
 }

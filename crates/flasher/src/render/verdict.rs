@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use flasher_core::flash::{
-    BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind, Site, WholeDigest,
+    BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind, Site,
 };
 use flasher_core::{Receipt, Verdict};
 
@@ -127,11 +127,8 @@ fn read_back(medium: &MediumFacts) -> Vec<String> {
     });
     let how = how.unwrap_or_default();
     let compared = format!("{}, {equal}{how}", ranges(count));
-    let how = match medium.read_back_by {
-        Some(WholeDigest::Bytes) => "of all its bytes",
-        Some(WholeDigest::EqualRanges) | None => "as every range is equal",
-    };
-    let digest = medium.read_back_sha256.as_ref().map(|digest| format!("sha256:{digest}, {how}"));
+    let digest =
+        medium.read_back_sha256.as_ref().map(|digest| format!("sha256:{digest}, as every range is equal"));
     [Some(compared), digest].into_iter().flatten().collect()
 }
 

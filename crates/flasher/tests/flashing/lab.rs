@@ -60,6 +60,7 @@ impl Lab {
         shell
             .env("FLASHER_EXPORTER", "lab.yaml")
             .env("FLASHER_CACHE_DIR", self.path("cache"))
+            .env("XDG_STATE_HOME", self.path("state"))
             .stdin(Stdio::null());
         shell
     }

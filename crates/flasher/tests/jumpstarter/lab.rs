@@ -65,7 +65,7 @@ impl Lab {
             command.env("PATH", format!("{}:{path}", bin.display()));
         }
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("LAB", self.folder.path()).env("COLUMNS", "200");
-        command.env("PYTHONPATH", scripts());
+        command.env("PYTHONPATH", scripts()).env("XDG_STATE_HOME", self.path("state"));
     }
 
     /// Runs a client command under `flasher serve`, and gives what it printed when it ended with 0.

@@ -59,10 +59,19 @@ fn a_flash_survives_its_client_and_another_one_follows_it() {
     let complaint = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(4), "{complaint}");
     assert!(complaint.contains("in use by a flash job"), "{complaint}");
-    let text = said(&["attach"], &lab.flasher(&remote).arg("attach").output().unwrap());
+    let mut attach = lab.flasher(&remote);
+    let text = said(&["attach"], &attach.args(["attach", "--receipt", "attached.json"]).output().unwrap());
+    // The receipt is with whoever asks for it, and in the exporter's journal although its client is gone.
+    let kept = std::fs::read_to_string(lab.path("attached.json")).unwrap();
+    let journal = std::fs::read_dir(lab.path("state/flasher/receipts")).unwrap();
+    let journal: Vec<_> = journal.map(|it| std::fs::read_to_string(it.unwrap().path()).unwrap()).collect();
+    assert_eq!(journal, std::slice::from_ref(&kept));
+    let receipt: Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!((&receipt["site"]["exporter"], &receipt["site"]["node"]), (&"lab".into(), &"storage".into()));
     let events = events(&text);
     assert!(events.iter().any(|event| event["event"] == "step-begun" && event["step"] == "power"), "{text}");
-    assert_eq!(events.last().unwrap()["receipt"]["verdict"], "proven");
+    let [.., finished, kept] = events.as_slice() else { panic!("{text}") };
+    assert_eq!((&finished["receipt"]["verdict"], &kept["file"]), (&"proven".into(), &"attached.json".into()));
     assert_flashed(&lab, &image);
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flasher_core::flash::{JobKind, MediumFacts, PowerState, RangeFacts, RangeKind, WholeDigest};
+use flasher_core::flash::{JobKind, MediumFacts, PowerState, RangeFacts, RangeKind};
 use flasher_core::{FlashJob, Quiet};
 
 use super::*;
@@ -43,7 +43,6 @@ async fn receipt(change: impl FnOnce(&Run)) -> Receipt {
         digests_by: text("exporter"),
         wire: text("identity"),
         read_back_sha256: Some(digest),
-        read_back_by: Some(WholeDigest::Bytes),
         data_written: LENGTHS[1],
         ranges: ranges.into(),
         ..MediumFacts::default()

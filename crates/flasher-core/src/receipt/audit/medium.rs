@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::zeros;
 use super::{Audited, Flaw, Part, demand, is_digest};
-use crate::receipt::{
-    ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind, Receipt, Verdict, Verify, WholeDigest,
-};
+use crate::receipt::{ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind, Receipt, Verdict, Verify};
 
 /// The format of an image that is not packed.
 const RAW: &str = "raw";
@@ -131,24 +129,9 @@ fn is_borne_out(range: &RangeFacts, verify: Verify, job: JobKind) -> bool {
 fn whole(image: &ImageFacts, medium: &MediumFacts, place: &str) -> Audited {
     let at = format!("{place}medium.read_back_sha256");
     let all = medium.verify == Verify::Full && medium.ranges.iter().all(|range| range.read_back.is_some());
-    match (all, &medium.read_back_sha256) {
-        (true, digest) => {
-            demand(
-                digest.is_some() && digest == &image.decoded_sha256,
-                &at,
-                "the digest of what was read back is another",
-            )?;
-            demand(medium.read_back_by.is_some(), at, "nothing says how it was made")
-        }
-        (false, digest) => {
-            demand(digest.is_none(), &at, "not everything was read back, so there is no digest of it")?;
-            demand(
-                medium.read_back_by.is_none(),
-                at,
-                "not everything was read back, so there is no digest of it",
-            )
-        }
-    }
+    let digest = &medium.read_back_sha256;
+    demand(all || digest.is_none(), &at, "not everything was read back, so there is no digest of it")?;
+    demand(!all || digest == &image.decoded_sha256, at, "the digest of what was read back is another")
 }
 
 /// How bytes travelled, in words that there are.
@@ -166,8 +149,6 @@ fn ways(job: JobKind, medium: &MediumFacts, place: &str) -> Audited {
         at("digests_by"),
         "nothing says who read it back",
     )?;
-    let bytes = medium.read_back_by == Some(WholeDigest::Bytes);
-    demand(!bytes || by == Some("exporter"), at("read_back_by"), "not every byte came here")?;
     let wire = medium.wire.as_deref();
     let known = matches!(wire, Some("identity" | "gzip" | "zstd" | DIRECT));
     demand(known == (job == JobKind::Flash), at("wire"), "nothing says how the image travelled")?;

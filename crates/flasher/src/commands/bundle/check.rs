@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bundle_store::{Cached, Finding, Severity, Wanted};
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, safe};
 
 use super::{access, failed, reference, store, text_of_board};
 use crate::bundle_args::AccessArgs;
@@ -27,7 +27,7 @@ pub(super) async fn run(
         return Ok(Class::Config.exit_code());
     }
     if !screen.is_json() {
-        screen.text(&format!("{bundle} is fine\n"))?;
+        screen.text(&format!("{} is fine\n", safe::line(bundle)))?;
     }
     Ok(0)
 }
@@ -50,7 +50,7 @@ pub(super) fn show(findings: &[Finding], screen: &Screen) -> Result<(), Failure>
             place: finding.place.clone(),
             message: finding.message.clone(),
         };
-        screen.show(&message, |_| format!("{severity}: {finding}\n"))?;
+        screen.show(&message, |_| format!("{severity}: {}\n", safe::one_line(&finding.to_string())))?;
     }
     Ok(())
 }
@@ -69,6 +69,9 @@ async fn folder(
     })?;
     let wanted = Wanted { reference: &reference, locked: None, key: None };
     let cached = store(&args.cache, access(args)).get(&wanted).await.map_err(failed)?;
-    cached.warnings.iter().for_each(|warning| screen.aside(&format!("warning: {warning}\n")));
+    cached
+        .warnings
+        .iter()
+        .for_each(|warning| screen.aside(&format!("warning: {}\n", safe::one_line(&warning.to_string()))));
     Ok((cached.dir.clone(), Some(cached)))
 }

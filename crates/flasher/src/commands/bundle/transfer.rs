@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bundle_store::{PublicKey, Severity, Wanted};
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, safe};
 
 use super::{access, check, failed, reference, store};
 use crate::bundle_args::AccessArgs;
@@ -24,7 +24,10 @@ pub(super) async fn pull(
     let store = store(&args.cache, access(args));
     let wanted = Wanted { reference: &reference, locked: None, key: key.as_ref() };
     let cached = store.get(&wanted).await.map_err(failed)?;
-    cached.warnings.iter().for_each(|warning| screen.aside(&format!("warning: {warning}\n")));
+    cached
+        .warnings
+        .iter()
+        .for_each(|warning| screen.aside(&format!("warning: {}\n", safe::one_line(&warning.to_string()))));
     let place = dir.unwrap_or(&cached.dir).to_owned();
     let message = Message::Bundle {
         reference: reference.to_string(),
@@ -53,7 +56,9 @@ pub(super) async fn push(
     let reference = reference(name)?;
     let findings =
         if unchecked { Vec::new() } else { check::findings(dir.into(), "manifest.yaml".into()).await? };
-    findings.iter().for_each(|finding| screen.aside(&format!("{}: {finding}\n", finding.severity)));
+    findings.iter().for_each(|finding| {
+        screen.aside(&format!("{}: {}\n", finding.severity, safe::one_line(&finding.to_string())))
+    });
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         let error =
             Error::config(format!("`{}` would not work on a board, so it is not pushed", dir.display()));

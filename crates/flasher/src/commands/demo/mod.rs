@@ -38,6 +38,7 @@ pub(super) async fn run(args: DemoArgs, verbose: bool, screen: &Screen) -> Resul
         device: None,
         variant: None,
         receipt: Some(args.receipt),
+        journal: None,
         signals,
         within: None,
     };
