@@ -94,7 +94,7 @@ async fn a_broken_image_never_becomes_bootable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_that_does_not_fit_is_stopped_when_its_length_shows() {
     let lab = Lab::new("");
-    let image = lab.image(&vec![7; MEDIUM + 70_000], Some("gzip"));
+    let image = lab.image(&[noise(512, 1), vec![7; MEDIUM + 70_000]].concat(), Some("gzip"));
     let (receipt, _) = lab.flash(lab.job(&image)).await;
     assert_failed(
         "packed",

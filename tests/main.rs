@@ -9,6 +9,7 @@
 )]
 
 mod boards;
+mod content;
 mod contributing;
 mod dump;
 mod failures;

@@ -53,7 +53,7 @@ async fn power_is_cycled_exactly_once_off_before_on_and_left_off() {
     }
     let manifest = flasher_core::registry::board("sim").unwrap().manifest;
     std::fs::write(folder.path().join("bundle/manifest.yaml"), manifest).unwrap();
-    std::fs::write(folder.path().join("image"), [1; 100]).unwrap();
+    std::fs::write(folder.path().join("image"), [0; 512]).unwrap();
 
     let mut order = Sequence::new();
     let mut power = MockPower::new();

@@ -79,7 +79,7 @@ async fn what_prepares_a_whole_device_is_not_done_to_its_partitions() {
     let told = receipt.warnings.iter().any(|warning| warning.contains("preflash commands"));
     assert!(told, "{:?}", receipt.warnings);
     // For the whole device they are run.
-    let (receipt, _) = lab.flash(lab.job(&lab.image(&noise(100, 9), None))).await;
+    let (receipt, _) = lab.flash(lab.job(&lab.image(&noise(1000, 9), None))).await;
     assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
     assert!(lab.medium()[100..34 * 512].iter().all(|byte| *byte == 0));
 }

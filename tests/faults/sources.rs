@@ -42,7 +42,7 @@ fn broken_images() -> Vec<Case> {
             options: demands,
             ..Case::new("image with wrong magic, its digest demanded")
         }
-        .breaks(Class::Source, Step::Write, "digest")
+        .fails(Class::Source, Step::Image, "does not look like")
         .not_retried(),
     );
     cases

@@ -24,6 +24,8 @@ pub struct Config {
     pub outlet: Option<PathBuf>,
     /// Size of the medium: bytes, or text like `64MiB`. A larger existing file keeps its size.
     pub size: Size,
+    /// Bytes of the medium's sectors (logical blocks), as Linux tells them: 512 or 4096.
+    pub sector_size: u32,
     /// Device paths that all mean the medium.
     pub targets: Vec<String>,
     /// Controller address, as it stands in the links of `/sys/class/block`, to kernel name of the block device.
@@ -66,6 +68,7 @@ impl Default for Config {
             medium: None,
             outlet: None,
             size: Size(64 * MIB),
+            sector_size: 512,
             targets: text(&["/dev/mmcblk0", "/dev/mmcblk1", "/dev/sda", "/dev/vda", "/dev/nvme0n1"]),
             block_addresses: addresses.map(|(address, name)| (address.to_owned(), name.to_owned())).into(),
             partitions: Vec::new(),
@@ -103,6 +106,9 @@ impl Config {
                 && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_:.@".contains(letter))
                 && !name.contains("..")
         };
+        if !matches!(self.sector_size, 512 | 4096) {
+            return Some(format!("`sector_size` is {}, expected 512 or 4096", self.sector_size));
+        }
         if let Some(target) = self.targets.iter().find(|path| !path.strip_prefix("/dev/").is_some_and(plain))
         {
             return Some(format!(

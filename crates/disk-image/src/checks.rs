@@ -1,6 +1,5 @@
 //! What must hold of a decoded image before anybody is told that it is whole.
 
-use crate::format::foreign;
 use crate::image::Inner;
 use crate::{Checked, Digest, Error, Format, Summary};
 
@@ -10,14 +9,6 @@ pub(crate) fn accept(image: &Inner, summary: &mut Summary) -> Result<(), Error> 
     check_same(image, summary.source_sha256)?;
     summary.checked = check_digest(image, summary.source_sha256, summary.decoded_sha256)?;
     Ok(())
-}
-
-/// What is compressed may also be something that must not be written as it is.
-pub(crate) fn refuse_foreign(image: &Inner, offset: u64, chunk: &[u8]) -> Result<(), Error> {
-    match foreign(chunk) {
-        Some(found) if offset == 0 => Err(Error::Unsupported { label: image.label.clone(), found }),
-        _ => Ok(()),
-    }
 }
 
 /// The length must be the one that was told.

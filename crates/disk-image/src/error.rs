@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Digest, Format};
+use crate::{Digest, Format, PartitionTable};
 
 /// Who is to blame, and so whether trying again helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,20 @@ pub enum Error {
     #[error(
         "image `{label}` is {found}, expected a raw or Android sparse image, also compressed (gzip, xz, zstd, bzip2, lz4) or alone in a zip or tar archive"
     )]
-    Unsupported { label: String, found: &'static str },
+    Unsupported { label: String, found: &'static str, help: &'static str },
+    /// Too short to be an image.
+    #[error("image `{label}` has only {length} bytes, less than one sector (512 bytes)")]
+    Tiny { label: String, length: u64 },
+    /// Nothing that is known to be on whole devices.
+    #[error(
+        "image `{label}` does not look like something a whole device can hold: no partition table, file system or boot loader is at its beginning (it begins with {begins})"
+    )]
+    Unknown { label: String, begins: String },
+    /// A partition table that says more than there is.
+    #[error(
+        "image `{label}` is shorter than its own partition table says: it has {length} bytes, {table} ends at byte {}", .table.end
+    )]
+    BeyondEnd { label: String, table: PartitionTable, length: u64 },
     /// Recognised, but of a kind that holds no one image.
     #[error("{format} data of image `{label}` cannot be used: {reason}; expected exactly one image in it")]
     Unusable { label: String, format: Format, reason: String },

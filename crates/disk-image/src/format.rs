@@ -1,4 +1,4 @@
-//! Formats by their magic bytes: those that are decoded, and those that would be written as garbage.
+//! Formats that are decoded, by their magic bytes.
 
 use std::fmt;
 
@@ -64,19 +64,6 @@ const MAGICS: [(Format, &[Option<u8>]); 8] = [
     (Format::Simg, &[Some(0x3a), Some(0xff), Some(0x26), Some(0xed)]),
 ];
 
-/// Known formats that are not decoded here. Written as they are, they would make a medium that never boots.
-const FOREIGN: [(&[u8], &str); 9] = [
-    (b"PK\x05\x06", "an empty zip archive"),
-    (b"PK\x07\x08PK", "a zip archive in several parts"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"\x02\x21\x4c\x18", "lz4 data of the legacy format, whose end cannot be proven"),
-    (b"LZIP\x01", "lzip data"),
-    (b"\x89LZO\0\r\n\x1a\n", "lzop data"),
-    (b"QFI\xfb", "a qcow2 disk"),
-    (b"KDMV", "a VMDK disk"),
-    (b"vhdxfile", "a VHDX disk"),
-];
-
 /// What is told by its first bytes alone.
 const WRAPPED: [Format; 7] =
     [Format::Gzip, Format::Xz, Format::Zstd, Format::Bzip2, Format::Lz4, Format::Zip, Format::Simg];
@@ -117,9 +104,6 @@ fn free_byte_fits(format: Format, magic: &[Option<u8>], bytes: &[u8]) -> bool {
 
 /// The format of a source by its first bytes: [`HEAD`] of them, or all there are.
 pub(crate) fn recognise(label: &str, head: &[u8]) -> Result<Format, Error> {
-    if let Some(found) = foreign(head) {
-        return Err(Error::Unsupported { label: label.into(), found });
-    }
     if is_tar(head) {
         return Ok(Format::Tar);
     }
@@ -140,17 +124,6 @@ fn bzip2_block(head: &[u8]) -> bool {
     let marks: [&[u8]; 2] = [b"\x31\x41\x59\x26\x53\x59", b"\x17\x72\x45\x38\x50\x90"];
     let block = head.get(4..).unwrap_or_default();
     marks.iter().any(|mark| mark.iter().zip(block).all(|(want, have)| want == have))
-}
-
-/// What the bytes are, if they are something known that is no disk image.
-pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
-    let text = head.trim_ascii_start();
-    let html =
-        |tag: &str| text.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag.as_bytes()));
-    if html("<!doctype html") || html("<html") {
-        return Some("a web page");
-    }
-    FOREIGN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name)
 }
 
 #[cfg(test)]
@@ -181,24 +154,6 @@ mod tests {
         ] {
             let found = recognise("x", head).map(|format| format.to_string()).map_err(|e| e.to_string());
             assert_eq!(found, format.map(String::from).map_err(String::from), "{head:02x?}");
-        }
-    }
-
-    #[test]
-    fn what_must_not_be_written_as_it_is_is_refused() {
-        for (head, name) in [
-            (&b"PK\x05\x06\0\0"[..], "an empty zip archive"),
-            (b"\x02\x21\x4c\x18\0\0", "lz4 data of the legacy format, whose end cannot be proven"),
-            (b"QFI\xfb\0\0\0\x03", "a qcow2 disk"),
-            (b"\r\n <!DOCTYPE html><html>", "a web page"),
-            (b"<HTML><body>log in", "a web page"),
-        ] {
-            assert_eq!(
-                recognise("x", head).unwrap_err().to_string(),
-                format!(
-                    "image `x` is {name}, expected a raw or Android sparse image, also compressed (gzip, xz, zstd, bzip2, lz4) or alone in a zip or tar archive"
-                )
-            );
         }
     }
 }

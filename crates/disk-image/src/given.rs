@@ -59,16 +59,19 @@ impl Given {
         Error::Given { label: self.label.clone(), reason: error.message, fault: error.fault }
     }
 
-    /// Up to `wanted` bytes from the beginning.
-    pub(crate) async fn head(&self, wanted: usize) -> Result<Vec<u8>, Error> {
+    /// At least the first `needed` bytes, and as many of `wanted` as come without an error; and whether they are all there are.
+    pub(crate) async fn head(&self, needed: usize, wanted: usize) -> Result<(Vec<u8>, bool), Error> {
         let mut stream = (self.open)().await.map_err(|e| self.failed(e))?;
         let mut head = Vec::new();
         while head.len() < wanted {
-            let Some(chunk) = stream.next().await else { break };
-            let chunk = chunk.map_err(|e| self.failed(e))?;
-            head.extend_from_slice(&chunk[..chunk.len().min(wanted - head.len())]);
+            match stream.next().await {
+                Some(Ok(chunk)) => head.extend_from_slice(&chunk),
+                Some(Err(error)) if head.len() < needed => return Err(self.failed(error)),
+                Some(Err(_)) => return Ok((head, false)), // told when it is read
+                None => return Ok((head, true)),
+            }
         }
-        Ok(head)
+        Ok((head, false))
     }
 
     /// All of it, for a thread to read. The handle stops the transfer.

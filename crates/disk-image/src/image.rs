@@ -13,7 +13,7 @@ use crate::cache::{Hit, Keep};
 use crate::http::{Body, Http, Validator};
 use crate::open::{Opened, open, open_given};
 use crate::source::{FileSource, Source};
-use crate::{Decoding, Digest, Error, Format, Given, SourceOptions, label, worker};
+use crate::{Content, Decoding, Digest, Error, Expected, Format, Given, SourceOptions, label, worker};
 
 /// An image source that was there and readable when it was opened. Clones share it.
 #[derive(Clone)]
@@ -27,6 +27,8 @@ pub(crate) struct Inner {
     source_length: Option<u64>,
     pub(crate) decoded_length: Option<u64>,
     origin: Origin,
+    pub(crate) expected: Expected,
+    content: Option<Content>,
     pub(crate) block_map: Option<BlockMap>,
     pub(crate) sha256: Option<Digest>,
     /// Digest of the source as decoded first.
@@ -68,7 +70,7 @@ impl Image {
     pub async fn open(source: &str, options: SourceOptions) -> Result<Image, Error> {
         let label = label::redact(source);
         let opened = open(&label, source, &options).await?;
-        Ok(Image::new(label, opened))
+        Ok(Image::new(label, options.expected, opened))
     }
 
     /// Opens a source whose bytes the caller brings. Of `options`, those for a server are not used.
@@ -79,11 +81,12 @@ impl Image {
     pub async fn open_given(given: Given, options: SourceOptions) -> Result<Image, Error> {
         let label = given.label.clone();
         let opened = open_given(given, &options).await?;
-        Ok(Image::new(label, opened))
+        Ok(Image::new(label, options.expected, opened))
     }
 
-    fn new(label: String, opened: Opened) -> Image {
-        let Opened { format, source_length, decoded_length, origin, block_map, sha256, keep, hit } = opened;
+    fn new(label: String, expected: Expected, opened: Opened) -> Image {
+        let Opened { format, source_length, decoded_length, origin, content, block_map, sha256, keep, hit } =
+            opened;
         let (source_sha256, runtime) = (OnceLock::new(), Handle::current());
         let inner = Inner {
             label,
@@ -91,6 +94,8 @@ impl Image {
             source_length,
             decoded_length,
             origin,
+            expected,
+            content,
             block_map,
             sha256,
             source_sha256,
@@ -109,6 +114,11 @@ impl Image {
     /// How the image is stored.
     pub fn format(&self) -> Format {
         self.inner.format
+    }
+
+    /// What the decoded image is by its first bytes, if enough of them could be looked at before it is decoded.
+    pub fn content(&self) -> Option<Content> {
+        self.inner.content
     }
 
     /// Length of the source as stored, in bytes, if its server tells it.

@@ -11,9 +11,13 @@ use crate::http::Http;
 use crate::image::Origin;
 use crate::layer::peel;
 use crate::locate::{Place, locate};
-use crate::options::BlockMapChoice;
+use crate::options::{BlockMapChoice, Expected};
+use crate::recognise::{WEB_PAGE_BY_SERVER, judge_file, judge_layer, judge_stored};
 use crate::source::{Bottom, FileSource, Source};
-use crate::{Digest, Error, Format, Given, SourceOptions, checksums, lengths, s3, simg, spool};
+use crate::{Content, Digest, Error, Format, Given, SourceOptions, checksums, lengths, s3, simg, spool};
+
+/// Stored bytes of a source far away that are looked into, if it has as many: more than the largest block of bzip2.
+const AHEAD: usize = 1 << 20;
 
 /// What opening told.
 pub(crate) struct Opened {
@@ -21,6 +25,7 @@ pub(crate) struct Opened {
     pub(crate) source_length: Option<u64>,
     pub(crate) decoded_length: Option<u64>,
     pub(crate) origin: Origin,
+    pub(crate) content: Option<Content>,
     pub(crate) block_map: Option<BlockMap>,
     pub(crate) sha256: Option<Digest>,
     pub(crate) keep: Option<Keep>,
@@ -34,8 +39,8 @@ impl Opened {
         source_length: Option<u64>,
         decoded_length: Option<u64>,
     ) -> Opened {
-        let (block_map, sha256, keep, hit) = (None, None, None, None);
-        Opened { format, source_length, decoded_length, origin, block_map, sha256, keep, hit }
+        let (content, block_map, sha256, keep, hit) = (None, None, None, None, None);
+        Opened { format, source_length, decoded_length, origin, content, block_map, sha256, keep, hit }
     }
 
     /// A copy in the cache.
@@ -45,6 +50,20 @@ impl Opened {
         let origin = Origin::Spool(hit.file.clone());
         let (source_length, decoded_length) = (Some(meta.source_length), Some(meta.decoded_length));
         Opened { hit: Some(hit), ..Opened::new(format, origin, source_length, decoded_length) }
+    }
+
+    /// Looks at a copy, which another job may have made for another place.
+    async fn judged(self, label: &str, expected: Expected) -> Result<Opened, Error> {
+        match self.hit.clone() {
+            Some(Hit { file, meta, .. }) => {
+                blocking(label, move |label| {
+                    let content = judge_file(label, expected, &file, meta.decoded_length)?;
+                    Ok(Opened { content, ..self })
+                })
+                .await
+            }
+            None => Ok(self),
+        }
     }
 }
 
@@ -62,8 +81,10 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
         block_map: block_map.as_ref().map(|found| found.sha256),
     };
     let opened = match place {
-        Place::Path(path) => open_file(label, path, shelf).await?,
-        Place::Stdin => open_spool(label, spool::stdin(options.spool.as_deref()).await?).await?,
+        Place::Path(path) => open_file(label, path, options.expected, shelf).await?,
+        Place::Stdin => {
+            open_spool(label, spool::stdin(options.spool.as_deref()).await?, options.expected).await?
+        }
         Place::Http => open_http(Object { label, name: source, url: source }, options, shelf).await?,
         Place::S3 => {
             let url = &s3::url(source, label).await?;
@@ -73,6 +94,7 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
     if let (Some(found), Some(length)) = (&block_map, opened.decoded_length) {
         found.check_length(label, length)?;
     }
+    let opened = opened.judged(label, options.expected).await?;
     Ok(Opened { block_map, sha256, ..opened })
 }
 
@@ -92,12 +114,14 @@ pub(crate) async fn open_given(given: Given, options: &SourceOptions) -> Result<
         Some(hit) => Opened { origin: Origin::Given(given), ..Opened::copy(hit) },
         None => {
             let (_, keep) = shelf.by_key(Some(Key::of_bytes(given.sha256, map)));
-            let head = given.head(HEAD).await?;
+            let (head, whole) = given.head(HEAD, AHEAD).await?;
             let source_length = Some(given.length);
             let (format, length) = recognised(&label, &head, source_length)?;
-            Opened { keep, ..Opened::new(format, Origin::Given(given), source_length, length) }
+            let content = look(&label, options.expected, head, whole, length).await?;
+            Opened { content, keep, ..Opened::new(format, Origin::Given(given), source_length, length) }
         }
     };
+    let opened = opened.judged(&label, options.expected).await?;
     Ok(Opened { block_map, sha256, ..opened })
 }
 
@@ -106,7 +130,7 @@ fn recognised(label: &str, head: &[u8], length: Option<u64>) -> Result<(Format, 
     if head.is_empty() {
         return Err(Error::Empty { label: label.into() });
     }
-    let format = recognise(label, head)?;
+    let format = recognise(label, &head[..head.len().min(HEAD)])?;
     Ok((format, if format == Format::Raw { length } else { simg::image_length(format, head) }))
 }
 
@@ -148,14 +172,14 @@ impl Shelf {
     }
 }
 
-async fn open_file(label: &str, path: PathBuf, shelf: Shelf) -> Result<Opened, Error> {
+async fn open_file(label: &str, path: PathBuf, expected: Expected, shelf: Shelf) -> Result<Opened, Error> {
     blocking(label, move |label| {
         let file = FileSource::open(label, &path, None)?;
         let (hit, keep) = shelf.by_key(Key::of_file(&path, shelf.block_map));
         if let Some(hit) = hit.or_else(|| shelf.by_digest()) {
             return Ok(Opened::copy(hit));
         }
-        let opened = probe(label, file, |_| Origin::File(path))?;
+        let opened = probe(label, file, expected, |_| Origin::File(path))?;
         // A copy of a raw file would be no better than the file.
         let keep = keep.filter(|_| opened.format != Format::Raw);
         Ok(Opened { keep, ..opened })
@@ -163,32 +187,52 @@ async fn open_file(label: &str, path: PathBuf, shelf: Shelf) -> Result<Opened, E
     .await
 }
 
-async fn open_spool(label: &str, file: Arc<File>) -> Result<Opened, Error> {
-    blocking(label, move |label| probe(label, FileSource::of(label, file)?, Origin::Spool)).await
+async fn open_spool(label: &str, file: Arc<File>, expected: Expected) -> Result<Opened, Error> {
+    blocking(label, move |label| probe(label, FileSource::of(label, file)?, expected, Origin::Spool)).await
 }
 
-async fn blocking(
+async fn blocking<T: Send + 'static>(
     label: &str,
-    work: impl FnOnce(&str) -> Result<Opened, Error> + Send + 'static,
-) -> Result<Opened, Error> {
+    work: impl FnOnce(&str) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     let told = label.to_owned();
     let task = tokio::task::spawn_blocking(move || work(&told));
     task.await.map_err(|e| Error::Machine { label: label.into(), reason: e.to_string() })?
 }
 
-/// Looks through all wrappings of a file.
-fn probe(label: &str, file: FileSource, origin: impl FnOnce(Arc<File>) -> Origin) -> Result<Opened, Error> {
+/// Looks into the first stored bytes of a source that is far away.
+async fn look(
+    label: &str,
+    expected: Expected,
+    head: Vec<u8>,
+    whole: bool,
+    length: Option<u64>,
+) -> Result<Option<Content>, Error> {
+    blocking(label, move |label| judge_stored(label, expected, head, whole, length)).await
+}
+
+/// Looks through all wrappings of a file, and at what is in them.
+fn probe(
+    label: &str,
+    file: FileSource,
+    expected: Expected,
+    origin: impl FnOnce(Arc<File>) -> Origin,
+) -> Result<Opened, Error> {
     let (length, handle) = (file.length(), file.handle());
     if length == 0 {
         return Err(Error::Empty { label: label.into() });
     }
-    let peeled = peel(label, Box::new(Bottom::new(Source::File(file))))?;
+    let mut peeled = peel(label, Box::new(Bottom::new(Source::File(file))))?;
     let format = peeled.formats.first().copied().unwrap_or(Format::Raw);
     let decoded_length = match peeled.formats.len() {
         0 | 1 => lengths::decoded(format, &handle, length),
         _ => peeled.length,
     };
-    Ok(Opened::new(format, origin(handle), Some(length), decoded_length))
+    let content = match format {
+        Format::Raw => judge_file(label, expected, &handle, length)?,
+        _ => judge_layer(label, expected, peeled.top.as_mut(), decoded_length)?,
+    };
+    Ok(Opened { content, ..Opened::new(format, origin(handle), Some(length), decoded_length) })
 }
 
 /// An object of a server.
@@ -206,9 +250,11 @@ async fn open_http(object: Object<'_>, options: &SourceOptions, shelf: Shelf) ->
     }
     let http = Http::new(label, url, options).await?;
     let mut answer = http.get().await?;
-    let head = answer.head(HEAD).await?;
+    if answer.is_page && options.expected != Expected::Anything {
+        return Err(WEB_PAGE_BY_SERVER.error(label));
+    }
     let source_length = answer.length;
-    let (format, decoded_length) = recognised(label, &head, source_length)?;
+    let (format, decoded_length) = recognised(label, answer.head(HEAD).await?, source_length)?;
     if format == Format::Raw && !answer.framed && shelf.sha256.is_none() {
         return Err(Error::Unframed { label: label.into() });
     }
@@ -216,8 +262,10 @@ async fn open_http(object: Object<'_>, options: &SourceOptions, shelf: Shelf) ->
     if let Some(hit) = hit {
         return Ok(Opened::copy(hit));
     }
-    let origin = Origin::Http(Arc::new(http), answer.validator);
-    Ok(Opened { keep, ..Opened::new(format, origin, source_length, decoded_length) })
+    let origin = Origin::Http(Arc::new(http), answer.validator.clone());
+    let (head, whole) = answer.look(AHEAD).await;
+    let content = look(label, options.expected, head, whole, decoded_length).await?;
+    Ok(Opened { content, keep, ..Opened::new(format, origin, source_length, decoded_length) })
 }
 
 /// Where the folder for files without a name is, if the caller does not say.

@@ -53,6 +53,18 @@ pub enum BlockMapChoice {
     At(String),
 }
 
+/// What an image must be, by where it is to be written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Expected {
+    /// Something that a whole device can hold: a partition table, a file system, a boot loader, or zeros.
+    Device,
+    /// Anything but another format and a document: a partition may hold what is known to its own system alone.
+    Partition,
+    /// Anything: nothing is refused for what it is. For whoever only reads.
+    #[default]
+    Anything,
+}
+
 /// How to open a source.
 #[derive(Clone, Default)]
 pub struct SourceOptions {
@@ -72,6 +84,8 @@ pub struct SourceOptions {
     pub sha256: Option<Digest>,
     /// Path or URL of a file of SHA-256 checksums that lists the image; used in place of `sha256`.
     pub checksums: Option<String>,
+    /// What the decoded image must be.
+    pub expected: Expected,
     /// Which block map is used.
     pub block_map: BlockMapChoice,
     /// Keyring (as `gpg --export` writes it) of the keys one of which must have signed the block map in use.
@@ -110,6 +124,7 @@ impl fmt::Debug for SourceOptions {
             .field("insecure", &self.insecure)
             .field("stall", &self.stall)
             .field("sha256", &self.sha256)
+            .field("expected", &self.expected)
             .field("block_map", &self.block_map)
             .field("map_keyring", &self.map_keyring)
             .finish()

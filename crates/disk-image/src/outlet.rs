@@ -7,9 +7,9 @@ use bytes::Bytes;
 use crate::backlog::{Closed, Producer};
 use crate::bmap::Checker;
 use crate::cache::Keeper;
-use crate::checks::refuse_foreign;
 use crate::chunk_hash::{ChunkHash, Lane};
 use crate::image::Inner;
+use crate::judge::Judge;
 use crate::layer::Layer;
 use crate::map::{Chunk, Joiner, Mapper, chunk_length};
 use crate::{BLOCK, Cached, Error, Summary};
@@ -62,14 +62,14 @@ impl<'w> Outlet<'w> {
         top: &mut dyn Layer,
         dont_care: impl Fn(u64) -> u16,
     ) -> Result<(), Halt> {
-        let mut length = 0;
+        let (mut length, mut judge) = (0, Judge::new(self.image));
         while let Some(mut chunk) = next_chunk(top, length)? {
             chunk.dont_care |= dont_care(length);
-            refuse_foreign(self.image, length, &chunk.bytes)?;
+            judge.push(&chunk.bytes)?;
             length += chunk.bytes.len() as u64;
             self.push(&chunk)?;
         }
-        Ok(())
+        Ok(judge.end()?)
     }
 
     fn push(&mut self, chunk: &Chunk) -> Result<(), Halt> {

@@ -4,6 +4,7 @@ mod bmap;
 mod cache;
 mod errors;
 mod files;
+mod foreign;
 mod formats;
 mod given;
 mod hostile;

@@ -88,6 +88,14 @@ fn next_step(error: &disk_image::Error) -> Option<&'static str> {
         Of::Short { .. } | Of::Truncated { .. } | Of::Corrupt { .. } => {
             "fetch or build the image again, and compare its digest"
         }
+        Of::Unsupported { help, .. } => help,
+        Of::Tiny { .. } => "give the image itself; `--format raw` writes even this",
+        Of::Unknown { .. } => {
+            "give the image of the whole device, write it into a partition with `-t LABEL:IMAGE`, or say `--format raw` when it is right as it is"
+        }
+        Of::BeyondEnd { .. } => {
+            "it was cut short, or is not for a whole device; fetch or build it again, or say `--format raw` when it is right as it is"
+        }
         _ => return None,
     })
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use flasher_core::flash::Wire;
+use flasher_core::flash::{FormatChoice, Wire};
 use flasher_core::{CancellationToken, FlashJob};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,9 @@ pub struct JobOrder {
     /// Decode the whole image before power on.
     #[serde(default)]
     pub check_first: bool,
+    /// What the image may be; only what can be on a medium when not given.
+    #[serde(default)]
+    pub format: FormatChoice,
     /// How the image travels to the board; the flasher's config says when not given.
     #[serde(default)]
     pub wire: Option<Wire>,
@@ -79,6 +82,7 @@ impl JobOrder {
             power_off: None,
             expect_boot: None,
             check_first: false,
+            format: FormatChoice::Auto,
             wire: None,
         }
     }
@@ -128,6 +132,7 @@ impl JobOrder {
             power_off: self.power_off.unwrap_or(defaults.power_off),
             expect_boot: self.expect_boot.clone(),
             check_first: self.check_first,
+            format: self.format,
             wire: self.wire,
             stop,
             ..defaults

@@ -42,6 +42,8 @@ pub struct FlashJob {
     pub sha256: Option<String>,
     /// How the image is read.
     pub source: SourceChoices,
+    /// What the image may be.
+    pub format: FormatChoice,
     /// How often a failed attempt is repeated when that can help.
     pub retries: u32,
     /// Bound on the whole job.
@@ -94,6 +96,7 @@ impl FlashJob {
             insecure: false,
             sha256: None,
             source: SourceChoices::default(),
+            format: FormatChoice::Auto,
             retries: 3,
             deadline: None,
             power_off: true,
@@ -117,6 +120,17 @@ impl fmt::Debug for FlashJob {
             .field("retries", &self.retries)
             .finish_non_exhaustive()
     }
+}
+
+/// What the unpacked image may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FormatChoice {
+    /// What can be on a medium: other formats and documents are refused, and for a whole device everything that is unknown.
+    #[default]
+    Auto,
+    /// Anything: what the packing holds is written, whatever it looks like.
+    Raw,
 }
 
 /// How the image travels from the exporter to the board.
@@ -201,6 +215,10 @@ pub struct Plan {
     pub image: String,
     /// Its format, by its magic bytes.
     pub format: String,
+    /// What the unpacked image begins with, when that could be seen.
+    pub content: Option<String>,
+    /// What it may be.
+    pub format_choice: FormatChoice,
     /// Source length, bytes, when known.
     pub source_length: Option<u64>,
     /// Decoded length, bytes, when it can be known without decoding.

@@ -14,6 +14,7 @@ pub use self::attempt::{AttemptFacts, Site};
 use crate::clock;
 use crate::error::{Class, Error};
 use crate::event::Step;
+use crate::flash::FormatChoice;
 
 /// The schema of the receipts that this version writes.
 pub const SCHEMA: u32 = 2;
@@ -205,6 +206,12 @@ pub struct ImageFacts {
     pub source: String,
     /// Its format, by its magic bytes.
     pub format: Option<String>,
+    /// What the unpacked image begins with, by its bytes; none when that was not seen before it was written.
+    #[serde(default)]
+    pub content: Option<String>,
+    /// What it was allowed to be: `raw` when anything was, as `--format raw` says. Receipts of former versions allow anything.
+    #[serde(default)]
+    pub format_choice: FormatChoice,
     /// Source length, bytes.
     pub source_length: Option<u64>,
     /// SHA-256 of the source.

@@ -37,6 +37,7 @@ pub(crate) fn flash_job(args: &FlashArgs, stop: CancellationToken) -> Result<Fla
         insecure: args.insecure,
         sha256: args.sha256.clone(),
         source: args.source.choices(),
+        format: args.source.format.into(),
         retries: args.job.retries,
         deadline: args.job.deadline,
         power_off: !args.job.no_power_off,

@@ -557,7 +557,7 @@ fn a_flash_that_is_interrupted_says_so_and_keeps_its_receipt() {
          http: {{ type: http, config: {{ port: 0, root_dir: http }} }}\n"
     );
     std::fs::write(lab.path("lab.yaml"), yaml).unwrap();
-    std::fs::write(lab.path("os.img"), vec![0x5a; 1 << 20]).unwrap();
+    std::fs::write(lab.path("os.img"), vec![0; 1 << 20]).unwrap();
     let text = |name: &str| lab.path(name).to_str().unwrap().to_owned();
     let mut child = flasher()
         .args([

@@ -34,7 +34,9 @@ fn each_own_board_is_flashed_and_the_second_is_switched_on_twice() {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("boards").join(format!("{board}.yaml"));
         fs::copy(manifest, place.join("bundle/manifest.yaml")).unwrap();
         fs::write(place.join("medium"), vec![0xa5; MEDIUM]).unwrap();
-        let image: Vec<u8> = (0..300_000u32).map(|number| (number / 7) as u8).collect();
+        let mut image: Vec<u8> = (0..300_000u32).map(|number| (number / 7) as u8).collect();
+        image[446..510].fill(0); // an empty partition table: anything unknown is refused
+        image[510..512].copy_from_slice(&[0x55, 0xaa]);
         fs::write(place.join("image"), &image).unwrap();
         fs::write(place.join("exporter.yaml"), exporter(board)).unwrap();
 

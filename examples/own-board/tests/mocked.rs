@@ -16,7 +16,7 @@ async fn the_supply_is_switched_on_twice_and_left_off_when_the_board_stays_dark(
     fs::create_dir_all(folder.path().join("bundle/data")).unwrap();
     fs::write(folder.path().join("bundle/data/flasher.itb"), [1; 100]).unwrap();
     fs::write(folder.path().join("bundle/manifest.yaml"), include_str!("../boards/own-one.yaml")).unwrap();
-    fs::write(folder.path().join("image"), [1; 100]).unwrap();
+    fs::write(folder.path().join("image"), [0; 512]).unwrap();
 
     let mut order = Sequence::new();
     let mut power = MockPower::new();

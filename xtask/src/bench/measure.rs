@@ -119,8 +119,17 @@ pub(crate) fn image(path: &Path, length: u64, data: u64) -> Result<()> {
                 word.copy_from_slice(&state.to_le_bytes());
             }
         }
+        if block == 0 {
+            make_disk(&mut bytes);
+        }
         file.write_all(&bytes)?;
     }
     file.flush()?;
     Ok(())
+}
+
+/// Gives an image the partition table, with no partition in it, without which it is refused for a whole device.
+pub(crate) fn make_disk(image: &mut [u8]) {
+    image[446..510].fill(0);
+    image[510..512].copy_from_slice(&[0x55, 0xaa]);
 }

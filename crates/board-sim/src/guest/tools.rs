@@ -67,6 +67,7 @@ impl<'c> Scripts<'c> {
             ("@DATE@", tool("date")?),
             ("@ROOT@", root.display().to_string()),
             ("@MEDIUM@", medium.display().to_string()),
+            ("@SECTOR@", config.sector_size.to_string()),
             ("@FULL_AT@", number(faults.full_at)),
             ("@WRITE_ERROR@", number(faults.write_error)),
             ("@READ_ERROR@", number(faults.read_error_at)),

@@ -12,9 +12,12 @@ const BLOCK: usize = 512;
 /// Longest extended header that is read, in bytes.
 const EXTENDED: u64 = 1 << 20;
 
-/// Whether these bytes begin a tar archive: the mark of a header, and its checksum.
+/// Type of the label that GNU tar writes with `-V`; it has no size.
+const VOLUME: u8 = b'V';
+
+/// Whether these bytes begin a tar archive: a name, and the header's checksum. Archives of the old format (v7) have no mark.
 pub(crate) fn is_header(head: &[u8]) -> bool {
-    head.get(257..262) == Some(b"ustar") && head.get(..BLOCK).is_some_and(has_checksum)
+    head.get(..BLOCK).is_some_and(|block| block[0] != 0 && has_checksum(block))
 }
 
 /// The sum of all bytes, those of the checksum itself as blanks.
@@ -53,6 +56,9 @@ impl Tar {
             return Err(self.named.corrupt(begin, "the checksum of a header differs"));
         }
         let header = Header::from_byte_slice(&block);
+        if header.entry_type().as_byte() == VOLUME {
+            return self.leave_out(0);
+        }
         let length = header.entry_size().map_err(|e| self.named.corrupt(begin, e.to_string()))?;
         match header.entry_type() {
             EntryType::Regular | EntryType::Continuous => self.start_file(&header.path_bytes(), length),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_RANGE, TRANSFER_ENCODING};
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
 use reqwest::{Response, Version};
 
 use super::Validator;
@@ -22,6 +22,8 @@ pub(crate) struct Answer {
     waited: Duration,
     dripped: u64,
     received: u64,
+    /// What [`Answer::head`] has read.
+    ahead: Vec<u8>,
     /// Where the body begins.
     pub(crate) offset: u64,
     /// Bytes of the whole source, if announced.
@@ -30,6 +32,8 @@ pub(crate) struct Answer {
     pub(crate) framed: bool,
     /// Which version of the source it is.
     pub(crate) validator: Validator,
+    /// Whether the server calls it a web page.
+    pub(crate) is_page: bool,
 }
 
 impl Answer {
@@ -39,8 +43,21 @@ impl Answer {
         let http1 = matches!(response.version(), Version::HTTP_09 | Version::HTTP_10 | Version::HTTP_11);
         let framed = length.is_some() || !http1 || response.headers().contains_key(TRANSFER_ENCODING);
         let validator = Validator::of(response.headers());
-        let (waited, dripped) = (Duration::ZERO, 0);
-        Answer { label, response, stall, waited, dripped, received: 0, offset: 0, length, framed, validator }
+        let is_page = is_page(response.headers());
+        Answer {
+            label,
+            response,
+            stall,
+            waited: Duration::ZERO,
+            dripped: 0,
+            received: 0,
+            ahead: Vec::new(),
+            offset: 0,
+            length,
+            framed,
+            validator,
+            is_page,
+        }
     }
 
     /// An answer with status 206, which must say where it begins and how long the whole is.
@@ -77,14 +94,21 @@ impl Answer {
         }
     }
 
-    /// The first `wanted` bytes of the body, fewer only if it has no more.
-    pub(crate) async fn head(&mut self, wanted: usize) -> Result<Vec<u8>, Error> {
-        let mut head = Vec::new();
-        while head.len() < wanted {
+    /// The first `wanted` bytes of the body or some more, fewer only if it has no more.
+    pub(crate) async fn head(&mut self, wanted: usize) -> Result<&[u8], Error> {
+        while self.ahead.len() < wanted {
             let Some(chunk) = self.next().await? else { break };
-            head.extend_from_slice(&chunk[..chunk.len().min(wanted - head.len())]);
+            self.ahead.extend_from_slice(&chunk);
         }
-        Ok(head)
+        Ok(&self.ahead)
+    }
+
+    /// As many of the first `wanted` bytes as come, and whether they are the whole body. A transfer that breaks off is told
+    /// when the source is read.
+    pub(crate) async fn look(mut self, wanted: usize) -> (Vec<u8>, bool) {
+        let sound = self.head(wanted).await.is_ok();
+        let whole = sound && self.ahead.len() < wanted;
+        (self.ahead, whole)
     }
 
     /// Only waiting for the server counts, not that the board is slow.
@@ -107,6 +131,13 @@ impl Answer {
     fn cut(&self, reason: String) -> Error {
         Error::Cut { label: self.label.clone(), received: self.received, expected: self.length, reason }
     }
+}
+
+/// Whether `content-type` names HTML (RFC 9110 section 8.3).
+fn is_page(headers: &HeaderMap) -> bool {
+    let named = headers.get(CONTENT_TYPE).and_then(|named| named.to_str().ok()).unwrap_or_default();
+    let media_type = named.split(';').next().unwrap_or_default().trim();
+    ["text/html", "application/xhtml+xml"].iter().any(|page| media_type.eq_ignore_ascii_case(page))
 }
 
 /// Beginning and length of the whole in `bytes FIRST-LAST/LENGTH`, if it goes to the end (RFC 9110 section 14.4).

@@ -63,7 +63,7 @@ fn every_error_says_what_is_wrong_with_which_image() {
             "image `os.img` needs more than 256 MiB of memory to decode its xz data; compress it with a smaller window or dictionary",
         ),
         (
-            Error::Unsupported { label: label(), found: "a 7z archive" },
+            Error::Unsupported { label: label(), found: "a 7z archive", help: "" },
             Source,
             "image `os.img` is a 7z archive, expected a raw or Android sparse image, also compressed (gzip, xz, zstd, bzip2, lz4) or alone in a zip or tar archive",
         ),

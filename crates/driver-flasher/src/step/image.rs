@@ -2,7 +2,8 @@
 
 mod registry;
 
-use disk_image::{Cache, Cached, Checked, Decoding, Image, Secret, SourceOptions, Summary};
+use disk_image::{Cache, Cached, Checked, Decoding, Expected, Image, Secret, SourceOptions, Summary};
+use flasher_core::flash::FormatChoice;
 use flasher_core::source::{BlockMapChoice, CacheChoice};
 use flasher_core::{Class, Error, Event, FlashJob, Result, Step};
 
@@ -56,7 +57,8 @@ pub(crate) async fn open(session: Session<'_>) -> Result<Vec<Piece>> {
     let mut pieces = Vec::new();
     for (index, (partition, source)) in std::iter::once(first).chain(also).enumerate() {
         session.run.select(index);
-        pieces.push(Piece { image: open_one(session, source).await?, partition, begun: None });
+        let image = open_one(session, source, expected(session.job, partition.as_deref())).await?;
+        pieces.push(Piece { image, partition, begun: None });
     }
     session.run.select(0);
     Ok(pieces)
@@ -87,9 +89,21 @@ fn check_job(job: &FlashJob) -> Result<()> {
     Ok(())
 }
 
-async fn open_one(session: Session<'_>, source: &str) -> Result<Image> {
-    session.run.image(|facts| facts.source = disk_image::redact(source));
-    let options = options(session)?;
+/// What an image must be, by where it goes.
+fn expected(job: &FlashJob, partition: Option<&str>) -> Expected {
+    match (job.format, partition) {
+        (FormatChoice::Raw, _) => Expected::Anything,
+        (FormatChoice::Auto, Some(_)) => Expected::Partition,
+        (FormatChoice::Auto, None) => Expected::Device,
+    }
+}
+
+async fn open_one(session: Session<'_>, source: &str, expected: Expected) -> Result<Image> {
+    session.run.image(|facts| {
+        facts.source = disk_image::redact(source);
+        facts.format_choice = session.job.format;
+    });
+    let options = SourceOptions { expected, ..options(session)? };
     let image = match source.starts_with(registry::SCHEME) {
         true => Image::open_given(registry::find(session, source).await?, options).await,
         false => Image::open(source, options).await,
@@ -98,6 +112,7 @@ async fn open_one(session: Session<'_>, source: &str) -> Result<Image> {
     session.run.image(|facts| {
         facts.source = image.label().to_owned();
         facts.format = Some(image.format().to_string());
+        facts.content = image.content().map(|content| content.to_string());
         facts.source_length = image.source_length();
         facts.decoded_length = image.decoded_length();
         facts.block_map = image.block_map();

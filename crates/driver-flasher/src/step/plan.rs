@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use board_console::Pattern;
-use flasher_core::flash::PlannedImage;
+use flasher_core::flash::{FormatChoice, PlannedImage};
 use flasher_core::{Class, Error, Plan, Result};
 
 use super::image::Piece;
@@ -58,6 +58,7 @@ pub(crate) fn describe(
     resolved: &Resolved,
     pieces: &[Piece],
     bound: Option<Duration>,
+    format_choice: FormatChoice,
     warnings: Vec<String>,
 ) -> Result<Plan> {
     let (Piece { image, partition, .. }, also) =
@@ -65,6 +66,8 @@ pub(crate) fn describe(
     Ok(Plan {
         image: image.label().to_owned(),
         format: image.format().to_string(),
+        content: image.content().map(|content| content.to_string()),
+        format_choice,
         source_length: image.source_length(),
         decoded_length: image.decoded_length(),
         block_map: image.block_map(),

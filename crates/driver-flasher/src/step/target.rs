@@ -1,6 +1,7 @@
 //! Step 8: the target is one block device, known by its controller, or a partition on it: large enough and not in use.
 
 mod partition;
+mod sector;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub(crate) async fn check(
         if let Some(length) = piece.image.decoded_length() {
             must_fit(length, target.size, &target.device)?;
         }
+        sector::must_match(session, piece, &target.device, guest).await?;
         targets.push(target);
     }
     session.run.select(0);

@@ -89,7 +89,7 @@ pub(crate) async fn plan(flasher: &BaseFlasher, job: FlashJob) -> Result<Plan> {
     let pieces = image::open(session).await?;
     plan::run(session, &resolved)?;
     let bound = session.attempt_bound(&pieces);
-    plan::describe(&resolved, &pieces, bound, run.warnings())
+    plan::describe(&resolved, &pieces, bound, job.format, run.warnings())
 }
 
 /// What a job without an image does before it touches the board, and undone again.

@@ -2,14 +2,36 @@
 
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
+use flasher_core::flash::FormatChoice;
 use flasher_core::source::{BlockMapChoice, CacheChoice, SourceChoices};
 
 /// Most bytes of disk for decoded images, when not given.
 const CACHE_SIZE: &str = "20GiB";
 
+/// What the unpacked image may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatArg {
+    /// What can be on a medium; other formats, documents and unknown content are refused
+    Auto,
+    /// Anything: what the packing holds is written, whatever it looks like
+    Raw,
+}
+
+impl From<FormatArg> for FormatChoice {
+    fn from(choice: FormatArg) -> Self {
+        match choice {
+            FormatArg::Auto => Self::Auto,
+            FormatArg::Raw => Self::Raw,
+        }
+    }
+}
+
 #[derive(ClapArgs)]
 pub(crate) struct SourceArgs {
+    /// What the unpacked image may be
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "auto", help_heading = "Image")]
+    pub(crate) format: FormatArg,
     /// Block map (bmap) of the image: what it leaves out is not written; without this, the one beside the image
     #[arg(long, value_name = "FILE|URL", help_heading = "Image")]
     pub(crate) bmap: Option<String>,

@@ -143,6 +143,7 @@ async fn order(
         power_off: Some(job.power_off),
         expect_boot: job.expect_boot,
         check_first: job.check_first,
+        format: job.format,
         wire: job.wire,
         ..JobOrder::new(job.image)
     };

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use flasher_core::flash::FormatChoice;
 use flasher_core::{BootFile, Description, Plan};
 
 use super::paint::Paint;
@@ -15,6 +16,9 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
         [plan.source_length.map(bytes), plan.decoded_length.map(|it| format!("{} decoded", bytes(it)))];
     let lengths = lengths.into_iter().flatten().map(|it| format!(", {it}")).collect::<String>();
     fact(&mut text, paint, "image", &format!("{}{lengths}", plan.format));
+    if let Some(content) = content(plan.content.as_deref(), plan.format_choice) {
+        fact(&mut text, paint, "content", &content);
+    }
     plan.block_map.iter().for_each(|map| fact(&mut text, paint, "block map", map));
     if plan.cached {
         fact(&mut text, paint, "cache", "has it, decoded");
@@ -35,6 +39,16 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
     }
     plan.warnings.iter().for_each(|warning| fact(&mut text, paint, "warning", warning));
     text
+}
+
+/// What the unpacked image is, and whether that mattered.
+pub(super) fn content(content: Option<&str>, choice: FormatChoice) -> Option<String> {
+    let raw = "written whatever it is, as `--format raw` says";
+    match (content, choice) {
+        (content, FormatChoice::Auto) => content.map(str::to_owned),
+        (Some(content), FormatChoice::Raw) => Some(format!("{content}, {raw}")),
+        (None, FormatChoice::Raw) => Some(raw.to_owned()),
+    }
 }
 
 /// `emmc (/dev/mmcblk0)`, or a partition there.

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use flasher_core::flash::{
-    BoardFacts, BootFile, Description, ImageFacts, JobKind, MediumFacts, PowerEvidence, PowerState,
+    BoardFacts, BootFile, Description, FormatChoice, ImageFacts, JobKind, MediumFacts, PowerEvidence, PowerState,
     RangeFacts, RangeKind, Site, TranscriptFacts,
 };
 use flasher_core::{Class, Error, Failure, Plan, Receipt, Step, Verdict};
@@ -34,6 +34,8 @@ fn receipt() -> Receipt {
         image: ImageFacts {
             source: "https://***@host/os.img.xz".to_owned(),
             format: Some("xz".to_owned()),
+            content: None,
+            format_choice: FormatChoice::Auto,
             source_length: Some(5 << 20),
             source_sha256: Some("11".repeat(32)),
             decoded_length: Some(48 << 20),
@@ -175,6 +177,8 @@ fn a_plan_names_what_is_booted_and_where_it_writes() {
     let planned = Plan {
         image: "os.img.xz".to_owned(),
         format: "xz".to_owned(),
+        content: Some("an ext file system".to_owned()),
+        format_choice: FormatChoice::Raw,
         source_length: Some(5 << 20),
         decoded_length: Some(48 << 20),
         block_map: Some("os.bmap (version 2.0, 9 of 9 ranges with a checksum)".to_owned()),
@@ -190,6 +194,7 @@ fn a_plan_names_what_is_booted_and_where_it_writes() {
     insta::assert_snapshot!(plan::plan(&planned, Paint::plain()), @r#"
     os.img.xz to emmc (/dev/mmcblk0)
       image       xz, 5 MiB, 48 MiB decoded
+      content     an ext file system, written whatever it is, as `--format raw` says
       block map   os.bmap (version 2.0, 9 of 9 ranges with a checksum)
       cache       has it, decoded
       board       sim

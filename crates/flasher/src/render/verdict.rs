@@ -8,6 +8,7 @@ use flasher_core::flash::{
 use flasher_core::{Receipt, Verdict};
 
 use super::paint::Paint;
+use super::plan::content;
 use super::trouble::power;
 use super::units::{bytes, seconds, tame};
 
@@ -54,6 +55,9 @@ fn about(
             .collect::<Vec<_>>()
             .join(", "),
     );
+    if let Some(content) = content(image.content.as_deref(), image.format_choice) {
+        fact("content", content);
+    }
     image.source_sha256.iter().for_each(|digest| fact("source", format!("sha256:{digest}")));
     image.decoded_sha256.iter().for_each(|digest| fact("decoded", format!("sha256:{digest}")));
     image.block_map.iter().for_each(|map| fact("block map", map.clone()));

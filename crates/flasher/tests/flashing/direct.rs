@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use flasher_core::Verdict;
 
-use crate::lab::{Lab, MEDIUM, Site, sha256, text};
+use crate::lab::{Lab, MEDIUM, Site, make_disk, sha256, text};
 
 /// What the medium holds where nothing was written.
 const OLD: u8 = 0xa5;
@@ -13,6 +13,7 @@ const OLD: u8 = 0xa5;
 /// Bytes with a run of zeros, of any length.
 fn image(length: usize) -> Vec<u8> {
     let mut image: Vec<u8> = (0..length).map(|at| (at * 31 % 239) as u8).collect();
+    make_disk(&mut image);
     let middle = length / 2;
     image[middle..middle + length / 4].fill(0);
     image

@@ -12,6 +12,12 @@ use sha2::{Digest as _, Sha256};
 /// Length of the simulated medium, bytes.
 pub(crate) const MEDIUM: usize = 3 << 20;
 
+/// Gives an image the partition table, with no partition in it, without which it is refused for a whole device.
+pub(crate) fn make_disk(image: &mut [u8]) {
+    image[446..510].fill(0);
+    image[510..512].copy_from_slice(&[0x55, 0xaa]);
+}
+
 /// A simulated board with something on its medium.
 pub(crate) struct Lab {
     folder: tempfile::TempDir,

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use flasher_core::Verdict;
 use flasher_core::flash::RangeKind;
 
-use crate::lab::{Lab, MEDIUM, Site, sha256, text};
+use crate::lab::{Lab, MEDIUM, Site, make_disk, sha256, text};
 
 /// Where the image has a hole that a block map leaves out.
 const HOLE: std::ops::Range<usize> = 1 << 20..2 << 20;
@@ -15,6 +15,7 @@ const HOLE: std::ops::Range<usize> = 1 << 20..2 << 20;
 fn image() -> Vec<u8> {
     let mut image: Vec<u8> = (0..(2 << 20) + 777).map(|at| (at * 13 % 241) as u8).collect();
     image[HOLE].fill(0);
+    make_disk(&mut image);
     image
 }
 

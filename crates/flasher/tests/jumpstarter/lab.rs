@@ -222,7 +222,7 @@ pub(crate) fn free_port() -> u16 {
     std::net::UdpSocket::bind(("0.0.0.0", 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// `length` bytes that look random and are the same every time.
+/// `length` bytes that look random, are the same every time, and begin as a disk does.
 pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
@@ -231,5 +231,15 @@ pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
         state ^= state << 17;
         state.to_le_bytes()
     };
-    std::iter::repeat_with(&mut next).flatten().take(length).collect()
+    let mut bytes: Vec<u8> = std::iter::repeat_with(&mut next).flatten().take(length).collect();
+    make_disk(&mut bytes);
+    bytes
+}
+
+/// Gives an image the partition table, with no partition in it, without which it is refused for a whole device.
+pub(crate) fn make_disk(image: &mut [u8]) {
+    if let Some(table) = image.get_mut(446..512) {
+        table.fill(0);
+        table[64..].copy_from_slice(&[0x55, 0xaa]);
+    }
 }

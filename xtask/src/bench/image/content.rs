@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::bench::measure;
+
 const MIB: usize = 1 << 20;
 /// Data in percent.
 const DATA: usize = 40;
@@ -20,6 +22,9 @@ pub(super) fn image(path: &Path, mib: u64) -> Result<()> {
         match (index / 8 * 37) % 100 < DATA {
             true => {
                 content.fill(&mut data)?;
+                if index == 0 {
+                    measure::make_disk(&mut data);
+                }
                 out.write_all(&data)?;
             }
             false => out.write_all(&zeros)?,

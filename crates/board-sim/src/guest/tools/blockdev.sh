@@ -16,7 +16,7 @@ fi
 case $1 in
 --getsize64) echo $((bytes)) ;;
 --getsz | --getsize) echo $((bytes / 512)) ;;
---getss | --getpbsz | --getbsz) echo 512 ;;
+--getss | --getpbsz | --getbsz) echo @SECTOR@ ;;
 --getro) echo 0 ;;
 --flushbufs | --rereadpt | --setrw) exec @ROOT@/bin/sync ;;
 *) usage "$@" ;;

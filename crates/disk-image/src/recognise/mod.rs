@@ -1,0 +1,171 @@
+//! What an image is by its bytes: something that can be on a medium, another format, or a document.
+
+mod content;
+mod foreign;
+mod signatures;
+mod table;
+mod text;
+
+use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use crate::layer::{Layer, peel};
+use crate::memory::Memory;
+use crate::{Error, Expected};
+
+pub(crate) use foreign::WEB_PAGE_BY_SERVER;
+pub use table::PartitionTable;
+
+/// Bytes from the beginning of an image that are looked at: the furthest mark is that of btrfs and of boot loaders at 128 KiB.
+pub(crate) const LOOK: usize = 192 * 1024;
+
+/// Bytes at the end of an image that are looked at: the footers of VHD and dmg.
+pub(crate) const TAIL: usize = 512;
+
+/// Shortest image, in bytes: one sector.
+const SECTOR: u64 = 512;
+
+/// What an image begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// A partition table.
+    Table(PartitionTable),
+    /// A file system, volume or boot container, by its name.
+    Known(&'static str),
+    /// Nothing but zeros.
+    Zeros,
+    /// Bytes that are none of these.
+    Unknown,
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Content::Table(table) => table.fmt(f),
+            Content::Known(name) => f.write_str(name),
+            Content::Zeros => f.write_str("zeros"),
+            Content::Unknown => f.write_str("unknown content"),
+        }
+    }
+}
+
+/// What is seen of an image.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen<'s> {
+    /// Its beginning.
+    pub(crate) head: &'s [u8],
+    /// Whether that is [`LOOK`] bytes, or all there are.
+    pub(crate) complete: bool,
+    /// Its last [`TAIL`] bytes, once they are known.
+    pub(crate) tail: Option<&'s [u8]>,
+    /// Its length in bytes, if it is known.
+    pub(crate) length: Option<u64>,
+}
+
+/// What the image is, if that may be where it is to be written. `None` when too little of it was seen.
+///
+/// # Errors
+///
+/// It is another format or a document, too short, or nothing that a whole device can hold.
+pub(crate) fn judge(label: &str, expected: Expected, seen: Seen<'_>) -> Result<Option<Content>, Error> {
+    let content = content::of(seen.head);
+    if expected == Expected::Anything {
+        return Ok(seen.complete.then_some(content));
+    }
+    if let Some(found) = foreign::of(seen, content, expected) {
+        return Err(found.error(label));
+    }
+    if !seen.complete {
+        return Ok(None);
+    }
+    if let Some(length) = seen.length.or_else(|| short(seen)).filter(|length| *length < SECTOR) {
+        return Err(Error::Tiny { label: label.into(), length });
+    }
+    match content {
+        Content::Unknown if expected == Expected::Device => {
+            Err(Error::Unknown { label: label.into(), begins: hex(seen.head) })
+        }
+        Content::Table(table) if expected == Expected::Device => {
+            fits(label, table, seen.length).map(|()| Some(content))
+        }
+        _ => Ok(Some(content)),
+    }
+}
+
+/// The length of an image that is seen as a whole.
+fn short(seen: Seen<'_>) -> Option<u64> {
+    (seen.complete && seen.head.len() < LOOK).then_some(seen.head.len() as u64)
+}
+
+/// What is in the partitions must be in the image.
+fn fits(label: &str, table: PartitionTable, length: Option<u64>) -> Result<(), Error> {
+    match length.filter(|length| *length < table.end) {
+        Some(length) => Err(Error::BeyondEnd { label: label.into(), table, length }),
+        None => Ok(()),
+    }
+}
+
+/// The first bytes as a person may compare them.
+fn hex(head: &[u8]) -> String {
+    head.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+/// Looks at an image that is a file, decoded already.
+pub(crate) fn judge_file(
+    label: &str,
+    expected: Expected,
+    file: &File,
+    length: u64,
+) -> Result<Option<Content>, Error> {
+    let read = |offset: u64, wanted: u64| {
+        let mut bytes = vec![0; wanted as usize];
+        let failed = |source| Error::Read { label: label.into(), offset, source };
+        file.read_exact_at(&mut bytes, offset).map_err(failed).map(|()| bytes)
+    };
+    let head = read(0, length.min(LOOK as u64))?;
+    let last = length.min(TAIL as u64);
+    let tail = read(length - last, last)?;
+    judge(label, expected, Seen { head: &head, complete: true, tail: Some(&tail), length: Some(length) })
+}
+
+/// Looks at the beginning of what a layer gives, which is a whole image of `length` bytes, if that is known. What cannot
+/// be read is told when the image is decoded.
+pub(crate) fn judge_layer(
+    label: &str,
+    expected: Expected,
+    top: &mut dyn Layer,
+    length: Option<u64>,
+) -> Result<Option<Content>, Error> {
+    let (mut head, mut filled) = (vec![0; LOOK], 0);
+    let mut complete = true;
+    while filled < LOOK {
+        match top.read(&mut head[filled..]) {
+            Ok(got) if got.count == 0 => break,
+            Ok(got) => filled += got.count,
+            Err(_) => {
+                complete = false;
+                break;
+            }
+        }
+    }
+    judge(label, expected, Seen { head: &head[..filled], complete, tail: None, length })
+}
+
+/// Looks at an image of which only the first stored bytes are here; `whole` when they are all of it.
+pub(crate) fn judge_stored(
+    label: &str,
+    expected: Expected,
+    stored: Vec<u8>,
+    whole: bool,
+    length: Option<u64>,
+) -> Result<Option<Content>, Error> {
+    match peel(label, Box::new(Memory::new(stored, whole))) {
+        Ok(mut peeled) => judge_layer(label, expected, peeled.top.as_mut(), peeled.length.or(length)),
+        Err(Error::Ended { .. }) => Ok(None), // more than is here would have to be seen
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! Partition tables: MBR, and GPT (UEFI Specification 2.10, chapter 5) of sectors of 512 and of 4096 bytes.
+
+use std::fmt;
+
+use flate2::Crc;
+
+/// A partition table at the beginning of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionTable {
+    /// Whether it is a GUID partition table, else it is an MBR.
+    pub is_gpt: bool,
+    /// Bytes of a sector that it counts in; none for an MBR, which does not tell, and where there is a table for each size.
+    pub sector: Option<u64>,
+    /// Where the last partition ends, and with GPT the copy of the table behind it; bytes.
+    pub end: u64,
+}
+
+impl fmt::Display for PartitionTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.is_gpt, self.sector) {
+            (true, Some(sector)) => write!(f, "a GUID partition table of sectors of {sector} bytes"),
+            (true, None) => f.write_str("a GUID partition table"),
+            (false, _) => f.write_str("an MBR partition table"),
+        }
+    }
+}
+
+/// Longest partition list that is looked at, entries.
+const ENTRIES: u32 = 1024;
+/// Type of the entry that only keeps old tools away.
+const PROTECTIVE: u8 = 0xee;
+
+/// The table that `head` begins with.
+pub(super) fn of(head: &[u8]) -> Option<PartitionTable> {
+    match (gpt(head, 512), gpt(head, 4096)) {
+        (Some(small), Some(large)) => {
+            Some(PartitionTable { is_gpt: true, sector: None, end: small.min(large) })
+        }
+        (Some(end), None) => Some(PartitionTable { is_gpt: true, sector: Some(512), end }),
+        (None, Some(end)) => Some(PartitionTable { is_gpt: true, sector: Some(4096), end }),
+        (None, None) => mbr(head).map(|end| PartitionTable { is_gpt: false, sector: None, end }),
+    }
+}
+
+/// Where an MBR's last partition ends. It is one when each of its four entries says clearly whether it is active.
+fn mbr(head: &[u8]) -> Option<u64> {
+    if head.get(510..512)? != [0x55, 0xaa] {
+        return None;
+    }
+    let mut end = 512;
+    for entry in head.get(446..510)?.chunks_exact(16) {
+        let (active, kind) = (entry[0], entry[4]);
+        let (start, size) = (u64::from(word(entry, 8)?), u64::from(word(entry, 12)?));
+        if active & 0x7f != 0 || (kind != 0 && size == 0) {
+            return None;
+        }
+        if kind != 0 && kind != PROTECTIVE {
+            end = end.max((start + size) * 512);
+        }
+    }
+    Some(end)
+}
+
+/// Where the disk ends that a GPT of this sector size describes.
+fn gpt(head: &[u8], sector: usize) -> Option<u64> {
+    let header = head.get(sector..)?;
+    let size = word(header, 12)? as usize;
+    if !header.starts_with(b"EFI PART") || !(92..=sector).contains(&size) {
+        return None;
+    }
+    let mut sum = Crc::new();
+    sum.update(header.get(..16)?);
+    sum.update(&[0; 4]);
+    sum.update(header.get(20..size)?);
+    if sum.sum() != word(header, 16)? {
+        return None;
+    }
+    let copy = long(header, 32)?;
+    let last = copy.max(last_partition(head, header, sector).unwrap_or(0));
+    Some(last.saturating_add(1).saturating_mul(sector as u64))
+}
+
+/// Last sector of the partition that ends last.
+fn last_partition(head: &[u8], header: &[u8], sector: usize) -> Option<u64> {
+    let (list, entry) = (long(header, 72)?, word(header, 84)?);
+    let begin = usize::try_from(list).ok()?.checked_mul(sector)?;
+    let entries = head.get(begin..)?.chunks_exact(entry.max(128) as usize);
+    let entries = entries.take(word(header, 80)?.min(ENTRIES) as usize);
+    entries.filter(|entry| entry[..16] != [0; 16]).filter_map(|entry| long(entry, 40)).max()
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}

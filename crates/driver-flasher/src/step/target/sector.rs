@@ -1,0 +1,71 @@
+//! A GUID partition table counts in sectors: it is of use only on a medium with sectors of the same size.
+
+use disk_image::{Content, PartitionTable};
+use flasher_core::flash::FormatChoice;
+use flasher_core::{Class, Error, Result};
+
+use super::run;
+use crate::config::seconds;
+use crate::step::image::Piece;
+use crate::step::shell::Guest;
+use crate::transaction::Session;
+
+/// Refuses a table for sectors of another size than the device has. A board that does not tell the size is believed to fit.
+pub(super) async fn must_match(
+    session: Session<'_>,
+    piece: &Piece,
+    device: &str,
+    guest: &mut Guest,
+) -> Result<()> {
+    let Some(Content::Table(PartitionTable { sector: Some(wanted), .. })) = piece.image.content() else {
+        return Ok(());
+    };
+    if piece.partition.is_some() || session.job.format == FormatChoice::Raw {
+        return Ok(());
+    }
+    match size(session, device, guest).await? {
+        Some(found) => check(wanted, found, device),
+        None => Ok(()),
+    }
+}
+
+/// Bytes of the device's sectors, as the board tells them.
+async fn size(session: Session<'_>, device: &str, guest: &mut Guest) -> Result<Option<u64>> {
+    let within = seconds(session.flasher.config.timeouts.command);
+    let name = device.rsplit('/').next().unwrap_or(device);
+    let (device, name) = (board_console::quote(device), board_console::quote(name));
+    let command = format!(
+        "blockdev --getss {device} 2>/dev/null || cat /sys/class/block/{name}/queue/logical_block_size 2>/dev/null || true"
+    );
+    let text = run(guest, &command, within).await?;
+    Ok(text.lines().rev().find_map(|line| line.trim().parse().ok()))
+}
+
+fn check(wanted: u64, found: u64, device: &str) -> Result<()> {
+    if wanted == found {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Source,
+        format!("the image's partition table counts in sectors of {wanted} bytes, `{device}` has sectors of {found}"),
+    )
+    .help(format!("build the image for sectors of {found} bytes (`sfdisk --sector-size {found}`), or take another medium")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_other_sectors_is_refused_both_ways() {
+        for (wanted, found, refused) in
+            [(512, 512, false), (4096, 4096, false), (512, 4096, true), (4096, 512, true)]
+        {
+            let outcome = check(wanted, found, "/dev/sda").map_err(|error| error.to_string());
+            let told = format!(
+                "the image's partition table counts in sectors of {wanted} bytes, `/dev/sda` has sectors of {found}"
+            );
+            assert_eq!(outcome, if refused { Err(told) } else { Ok(()) });
+        }
+    }
+}
