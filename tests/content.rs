@@ -1,6 +1,6 @@
 //! What is written to a medium is something that can be there: everything else is refused, unless it is said to be right.
 
-use flasher_core::flash::{FormatChoice, PowerState};
+use flasher_core::flash::{FormatChoice, OldTable, PowerState};
 use flasher_core::{Class, FlashJob, Step, Verdict};
 
 use crate::lab::{Lab, MEDIUM, has, noise, sample};
@@ -107,4 +107,34 @@ async fn a_table_for_other_sectors_is_refused_before_anything_is_written() {
         );
         assert!(lab.medium().iter().all(|byte| *byte == 0xa5), "the medium was touched");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_table_at_the_end_of_the_medium_is_told_and_removed_when_asked_for() {
+    for (packed, wipe) in [(false, false), (false, true), (true, true)] {
+        let lab = Lab::new("");
+        let mut medium = lab.medium();
+        medium[MEDIUM - 512..MEDIUM - 504].copy_from_slice(b"EFI PART");
+        std::fs::write(lab.path("medium"), &medium).unwrap();
+        let content = sample();
+        let image = lab.image(&content, packed.then_some("gzip"));
+        let (receipt, _) = lab.flash(FlashJob { wipe_old_table: wipe, ..lab.job(&image) }).await;
+        assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
+        let (old, told) = if wipe { (OldTable::Wiped, 0) } else { (OldTable::Left, 1) };
+        assert_eq!(receipt.medium.unwrap().old_table, Some(old));
+        assert_eq!(receipt.warnings.len(), told, "{:?}", receipt.warnings);
+        if wipe {
+            medium[MEDIUM - 4096..].fill(0);
+        }
+        medium[..content.len()].copy_from_slice(&content);
+        assert!(lab.medium() == medium, "nothing else behind the image was touched");
+    }
+    // An image that reaches the end brings what is there.
+    let lab = Lab::new("");
+    let content = gpt(512);
+    let job = FlashJob { wipe_old_table: true, ..lab.job(&lab.image(&content, None)) };
+    let (receipt, _) = lab.flash(job).await;
+    assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
+    assert_eq!(receipt.medium.unwrap().old_table, None);
+    assert!(lab.medium() == content);
 }

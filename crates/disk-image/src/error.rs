@@ -76,7 +76,7 @@ pub enum Error {
     )]
     BeyondEnd { label: String, table: PartitionTable, length: u64 },
     /// Recognised, but of a kind that holds no one image.
-    #[error("{format} data of image `{label}` cannot be used: {reason}; expected exactly one image in it")]
+    #[error("{format} data of image `{label}` cannot be used: {reason}")]
     Unusable { label: String, format: Format, reason: String },
     /// Neither digest is the demanded one.
     #[error(

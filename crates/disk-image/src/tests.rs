@@ -21,7 +21,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::{Decoding, Digest, Error, Format, Image, Piece, SourceOptions, Summary};
+use crate::{Decoding, Digest, Error, Expected, Format, Image, Piece, SourceOptions, Summary};
 
 /// Longest wait for anything that must happen soon.
 const SOON: Duration = Duration::from_secs(30);

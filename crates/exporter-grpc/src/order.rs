@@ -54,6 +54,9 @@ pub struct JobOrder {
     /// What the image may be; only what can be on a medium when not given.
     #[serde(default)]
     pub format: FormatChoice,
+    /// Remove the copy of an older partition table at the end of the target.
+    #[serde(default)]
+    pub wipe_old_table: bool,
     /// How the image travels to the board; the flasher's config says when not given.
     #[serde(default)]
     pub wire: Option<Wire>,
@@ -83,6 +86,7 @@ impl JobOrder {
             expect_boot: None,
             check_first: false,
             format: FormatChoice::Auto,
+            wipe_old_table: false,
             wire: None,
         }
     }
@@ -133,6 +137,7 @@ impl JobOrder {
             expect_boot: self.expect_boot.clone(),
             check_first: self.check_first,
             format: self.format,
+            wipe_old_table: self.wipe_old_table,
             wire: self.wire,
             stop,
             ..defaults

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::source::SourceChoices;
 
 pub use crate::receipt::{
-    AttemptFacts, BoardFacts, Failure, FurtherImage, ImageFacts, JobKind, MediumFacts, PowerEvidence,
-    PowerState, RangeFacts, RangeKind, Receipt, SCHEMA, Site, TranscriptFacts, Verdict, Verify, audit,
-    rounded,
+    AttemptFacts, BoardFacts, Failure, FurtherImage, ImageFacts, JobKind, MediumFacts, OldTable,
+    PowerEvidence, PowerState, RangeFacts, RangeKind, Receipt, SCHEMA, Site, TranscriptFacts, Verdict,
+    Verify, audit, rounded,
 };
 
 /// What to flash, where to, and how hard to try.
@@ -44,6 +44,8 @@ pub struct FlashJob {
     pub source: SourceChoices,
     /// What the image may be.
     pub format: FormatChoice,
+    /// The copy of an older partition table at the end of the target is removed.
+    pub wipe_old_table: bool,
     /// How often a failed attempt is repeated when that can help.
     pub retries: u32,
     /// Bound on the whole job.
@@ -97,6 +99,7 @@ impl FlashJob {
             sha256: None,
             source: SourceChoices::default(),
             format: FormatChoice::Auto,
+            wipe_old_table: false,
             retries: 3,
             deadline: None,
             power_off: true,

@@ -242,6 +242,16 @@ pub struct BoardFacts {
     pub address: Option<String>,
 }
 
+/// What became of the copy of an older partition table (GPT) at a medium's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OldTable {
+    /// It is as it was, unless the image reaches it.
+    Left,
+    /// It was removed before the image was written, as asked for.
+    Wiped,
+}
+
 /// What is known of the medium and what was done to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MediumFacts {
@@ -259,6 +269,9 @@ pub struct MediumFacts {
     pub size: u64,
     /// What else identifies it: model, serial, controller, as far as the board tells.
     pub identity: BTreeMap<String, String>,
+    /// What became of the copy of an older partition table at its end, when there was one that the image does not surely reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_table: Option<OldTable>,
     /// How the read-back went around the page cache: `direct` or `dropped`.
     pub read_back: Option<String>,
     /// Who made the digests of what was read back: the `exporter`, to which the board sent the bytes, the `board`, or

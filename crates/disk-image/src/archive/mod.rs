@@ -1,10 +1,33 @@
-//! Archives that hold exactly one file, which is the image.
+//! Archives that hold one image, and perhaps what accompanies it.
 
 mod tar;
 mod zip;
 
+use crate::recognise::is_document;
+
 pub(crate) use tar::{Tar, is_header as is_tar};
 pub(crate) use zip::Zip;
+
+/// Decoded bytes of a file that tell whether it is an image.
+const LOOK: usize = 4096;
+
+/// Whether a file that begins with `head` only accompanies an image: a text, a document, a signature, a block map, or what
+/// macOS puts beside every file. `whole` when there is no more of it.
+fn is_companion(head: &[u8], whole: bool) -> bool {
+    let apple = [&b"\0\x05\x16\x07"[..], b"\0\0\0\x01Bud1"];
+    (whole && head.len() < 512) || apple.iter().any(|mark| head.starts_with(mark)) || is_document(head)
+}
+
+/// Says that there are only files that accompany an image.
+fn no_image(companions: &[String]) -> String {
+    match companions.split_first() {
+        None => "it holds no file".to_owned(),
+        Some((first, rest)) => {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            format!("it holds no image, only `{first}`{more}")
+        }
+    }
+}
 
 /// The name of a file in an archive as a message may show it: hostile text made tame, and short.
 fn shown(name: &[u8]) -> String {
@@ -14,5 +37,8 @@ fn shown(name: &[u8]) -> String {
 
 /// Says which two files are one too many.
 fn two_files(first: &str, second: &[u8]) -> String {
-    format!("it holds more than one file: `{first}` and `{}`", shown(second))
+    format!(
+        "it holds more than one image: `{first}` and `{}`; unpack it and flash the one that is meant",
+        shown(second)
+    )
 }

@@ -1,8 +1,8 @@
-//! The one file in a tar archive (POSIX.1-2017 pax; GNU tar's long names and sizes).
+//! The one image in a tar archive (POSIX.1-2017 pax; GNU tar's long names and sizes).
 
 use tar::{EntryType, Header, PaxExtensions};
 
-use super::{shown, two_files};
+use super::{LOOK, is_companion, no_image, shown, two_files};
 use crate::Error;
 use crate::input::Input;
 use crate::layer::{Got, Layer, Named, Stored};
@@ -27,11 +27,12 @@ fn has_checksum(block: &[u8]) -> bool {
     Header::from_byte_slice(block).cksum().is_ok_and(|told| told == sum - own + 8 * u32::from(b' '))
 }
 
-/// The bytes of the one file.
+/// The bytes of the one image.
 pub(crate) struct Tar {
     named: Named,
     input: Input,
     file: Option<String>,
+    companions: Vec<String>,
     left: u64,
     padding: u64,
     /// Size of the next file, if an extended header tells it.
@@ -42,7 +43,16 @@ pub(crate) struct Tar {
 impl Tar {
     /// Reads `input`, which begins with a header.
     pub(crate) fn new(named: Named, input: Input) -> Tar {
-        Tar { named, input, file: None, left: 0, padding: 0, size: None, ended: false }
+        Tar {
+            named,
+            input,
+            file: None,
+            companions: Vec::new(),
+            left: 0,
+            padding: 0,
+            size: None,
+            ended: false,
+        }
     }
 
     fn next_member(&mut self) -> Result<(), Error> {
@@ -75,11 +85,18 @@ impl Tar {
     }
 
     fn start_file(&mut self, name: &[u8], length: u64) -> Result<(), Error> {
+        let length = self.size.take().unwrap_or(length);
+        let wanted = LOOK.min(usize::try_from(length).unwrap_or(LOOK));
+        let ahead = self.input.peek(wanted)?;
+        if is_companion(&ahead[..ahead.len().min(wanted)], length <= LOOK as u64) {
+            self.companions.push(shown(name));
+            return self.leave_out(length);
+        }
         if let Some(first) = &self.file {
             return Err(self.named.unusable(two_files(first, name)));
         }
         self.file = Some(shown(name));
-        self.left = self.size.take().unwrap_or(length);
+        self.left = length;
         self.padding = padding(self.left);
         Ok(())
     }
@@ -133,7 +150,7 @@ impl Tar {
             }
         }
         self.ended = true;
-        if self.file.is_none() { Err(self.named.unusable("it holds no file")) } else { Ok(()) }
+        if self.file.is_none() { Err(self.named.unusable(no_image(&self.companions))) } else { Ok(()) }
     }
 }
 

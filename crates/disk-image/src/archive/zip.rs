@@ -1,8 +1,11 @@
-//! The one file in a zip archive (PKWARE APPNOTE 6.3.9), read from front to back, so that it can come over a network.
+//! The one image in a zip archive (PKWARE APPNOTE 6.3.9), read from front to back, so that it can come over a network.
+
+mod fields;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::{shown, two_files};
+use self::fields::{half, long, method_name, sizes, word};
+use super::{LOOK, is_companion, no_image, shown, two_files};
 use crate::Error;
 use crate::input::Input;
 use crate::layer::{Got, Layer, Named, Stored};
@@ -14,16 +17,24 @@ const END_64: [u8; 4] = *b"PK\x06\x06";
 const LOCATOR_64: [u8; 4] = *b"PK\x06\x07";
 const DESCRIPTOR: [u8; 4] = *b"PK\x07\x08";
 
+/// Bytes of a file that only accompanies the image, decoded at once.
+const SCRATCH: usize = 64 * 1024;
+
 /// Flag: the sizes and the checksum follow the data.
 const FOLLOWS: u16 = 8;
-/// Extra field with the sizes that need more than 32 bits.
-const ZIP64: u16 = 1;
 
-/// The bytes of the one file.
+/// The bytes of the one image.
 pub(crate) struct Zip {
     named: Named,
     input: Input,
+    /// The file that is being read, or the last one.
     file: Option<File>,
+    fate: Fate,
+    /// The image's name, and at its end its checksum.
+    image: Option<(String, u32)>,
+    companions: Vec<String>,
+    /// Decoded bytes of the file that nobody has taken yet.
+    ahead: Vec<u8>,
     /// Local headers seen, folders included.
     members: u64,
     state: State,
@@ -36,6 +47,17 @@ enum State {
     Stored,
     Deflated(Decompress),
     Ended,
+}
+
+/// What becomes of the bytes of a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// They are kept until they show what it is.
+    Open,
+    /// They are the image.
+    Image,
+    /// They are only checked.
+    Companion,
 }
 
 /// What is told and found of the file. Sizes are bytes.
@@ -51,23 +73,21 @@ struct File {
     given: u64,
 }
 
-/// Numbers of a header, the lowest byte first.
-fn half(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..at + 2).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]))
-}
-
-fn word(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-}
-
-fn long(bytes: &[u8], at: usize) -> u64 {
-    u64::from(word(bytes, at)) | u64::from(word(bytes, at + 4)) << 32
-}
-
 impl Zip {
     /// Reads `input`, which begins with a local header.
     pub(crate) fn new(named: Named, input: Input) -> Zip {
-        Zip { named, input, file: None, members: 0, state: State::Header }
+        let (file, image, companions, ahead) = (None, None, Vec::new(), Vec::new());
+        Zip {
+            named,
+            input,
+            file,
+            fate: Fate::Open,
+            image,
+            companions,
+            ahead,
+            members: 0,
+            state: State::Header,
+        }
     }
 
     fn next_record(&mut self) -> Result<(), Error> {
@@ -89,9 +109,7 @@ impl Zip {
         if name.ends_with(b"/") && size == 0 {
             return self.input.skip(stored, &self.named);
         }
-        if let Some(first) = &self.file {
-            return Err(self.named.unusable(two_files(&first.name, &name)));
-        }
+        self.fate = Fate::Open;
         let follows = flags & FOLLOWS != 0;
         let (name, crc, found) = (shown(&name), word(&head, 10), Crc::new());
         if flags & 1 != 0 {
@@ -105,7 +123,10 @@ impl Zip {
             0 => State::Stored,
             8 => State::Deflated(Decompress::new(false)),
             other => {
-                let reason = format!("`{name}` in it is compressed by method {other}, expected deflate");
+                let reason = format!(
+                    "`{name}` in it is compressed by method {other}{}, expected deflate; pack it anew with `zip`, or unpack it and flash the image in it",
+                    method_name(other)
+                );
                 return Err(self.named.unusable(reason));
             }
         };
@@ -206,8 +227,9 @@ impl Zip {
 
     /// The directory at the end: it must list what was there, and be complete.
     fn directory(&mut self, mut signature: [u8; 4]) -> Result<(), Error> {
-        let Some(file) = &self.file else { return Err(self.named.unusable("it holds no file")) };
-        let crc = file.crc;
+        let Some((_, crc)) = self.image.clone() else {
+            return Err(self.named.unusable(no_image(&self.companions)));
+        };
         let (mut listed, mut found) = (0, false);
         while signature == CENTRAL {
             let head: [u8; 42] = self.input.array(&self.named)?;
@@ -248,45 +270,76 @@ impl Zip {
     }
 }
 
-/// Stored size, size, and whether they have 64 bits.
-fn sizes(head: &[u8], extra: &[u8]) -> (u64, u64, bool) {
-    let (mut stored, mut size) = (u64::from(word(head, 14)), u64::from(word(head, 18)));
-    let mut rest = extra;
-    while rest.len() >= 4 {
-        let (kind, length) = (half(rest, 0), usize::from(half(rest, 2)));
-        let field = rest.get(4..4 + length).unwrap_or_default();
-        if kind == ZIP64 {
-            let mut at = 0;
-            for value in [&mut size, &mut stored] {
-                if *value == u64::from(u32::MAX) {
-                    *value = long(field, at);
-                    at += 8;
-                }
+impl Zip {
+    /// Reads on; gives the bytes of the image that came into `output`.
+    fn step(&mut self, output: &mut [u8]) -> Result<usize, Error> {
+        match self.fate {
+            Fate::Image => self.decoded(output),
+            Fate::Companion => self.decoded(&mut vec![0; SCRATCH]).map(|_| 0),
+            Fate::Open => {
+                let mut scratch = vec![0; LOOK - self.ahead.len()];
+                let count = self.decoded(&mut scratch)?;
+                self.ahead.extend_from_slice(&scratch[..count]);
+                self.decide()
             }
-            return (stored, size, true);
         }
-        rest = rest.get(4 + length..).unwrap_or_default();
     }
-    (stored, size, false)
+
+    /// Whether a file is the image shows in its first bytes.
+    fn decide(&mut self) -> Result<usize, Error> {
+        let whole = matches!(self.state, State::Header);
+        let Some(file) = self.file.as_ref().filter(|_| whole || self.ahead.len() == LOOK) else {
+            return Ok(0);
+        };
+        if is_companion(&self.ahead, whole) {
+            self.companions.push(file.name.clone());
+            self.fate = Fate::Companion;
+            self.ahead.clear();
+            return Ok(0);
+        }
+        if let Some((first, _)) = &self.image {
+            return Err(self.named.unusable(two_files(first, file.name.as_bytes())));
+        }
+        self.image = Some((file.name.clone(), file.crc));
+        self.fate = Fate::Image;
+        Ok(0)
+    }
+
+    /// Decodes some bytes of the file; afterwards it may be over.
+    fn decoded(&mut self, output: &mut [u8]) -> Result<usize, Error> {
+        let count = match std::mem::replace(&mut self.state, State::Header) {
+            State::Stored => self.stored_bytes(output)?,
+            State::Deflated(inflate) => self.inflated_bytes(inflate, output)?,
+            other => {
+                self.state = other;
+                0
+            }
+        };
+        if let (Fate::Image, State::Header, Some(file), Some(image)) =
+            (self.fate, &self.state, &self.file, &mut self.image)
+        {
+            image.1 = file.crc;
+        }
+        Ok(count)
+    }
 }
 
 impl Layer for Zip {
     fn read(&mut self, output: &mut [u8]) -> Result<Got, Error> {
         loop {
-            let count = match std::mem::replace(&mut self.state, State::Header) {
-                State::Ended => {
-                    self.state = State::Ended;
-                    return Ok(Got::bytes(0));
-                }
-                State::Header => {
-                    self.next_record()?;
-                    0
-                }
-                State::Stored => self.stored_bytes(output)?,
-                State::Deflated(inflate) => self.inflated_bytes(inflate, output)?,
-            };
-            if count > 0 {
+            if self.fate == Fate::Image && !self.ahead.is_empty() {
+                let count = self.ahead.len().min(output.len());
+                output[..count].copy_from_slice(&self.ahead[..count]);
+                self.ahead.drain(..count);
                 return Ok(Got::bytes(count));
+            }
+            match self.state {
+                State::Ended => return Ok(Got::bytes(0)),
+                State::Header => self.next_record()?,
+                State::Stored | State::Deflated(_) => match self.step(output)? {
+                    0 => {}
+                    count => return Ok(Got::bytes(count)),
+                },
             }
         }
     }

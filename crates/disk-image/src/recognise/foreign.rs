@@ -214,6 +214,12 @@ pub(super) fn of(seen: Seen<'_>, content: Content, expected: Expected) -> Option
     marked.or_else(by_end).or_else(by_rule)
 }
 
+/// Whether these are the first bytes of a document for people.
+pub(super) fn is_document(head: &[u8]) -> bool {
+    let documents = MARKS.iter().filter(|mark| mark.foreign.help == DOCUMENT);
+    documents.into_iter().any(|mark| head.get(mark.at..).is_some_and(|it| it.starts_with(mark.bytes)))
+}
+
 /// An update for SWUpdate is a cpio archive that begins with its description.
 fn swupdate(head: &[u8]) -> Option<Foreign> {
     let is_cpio = head.starts_with(b"07070");

@@ -111,6 +111,11 @@ fn hex(head: &[u8]) -> String {
     head.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
+/// Whether the beginning of a file shows a text or a document.
+pub(crate) fn is_document(head: &[u8]) -> bool {
+    text::of(head).is_some() || foreign::is_document(head)
+}
+
 /// Looks at an image that is a file, decoded already.
 pub(crate) fn judge_file(
     label: &str,

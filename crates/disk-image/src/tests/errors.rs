@@ -70,7 +70,7 @@ fn every_error_says_what_is_wrong_with_which_image() {
         (
             Error::Unusable { label: label(), format: Format::Zip, reason: "it holds no file".into() },
             Source,
-            "zip data of image `os.img` cannot be used: it holds no file; expected exactly one image in it",
+            "zip data of image `os.img` cannot be used: it holds no file",
         ),
         (
             Error::DigestDiffers { label: label(), expected: a, source_sha256: b, decoded_sha256: c },

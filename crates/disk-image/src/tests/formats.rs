@@ -200,8 +200,9 @@ fn xz_with_dictionary(bytes: u32) -> Vec<u8> {
 #[tokio::test]
 async fn what_must_not_be_written_is_refused_within_a_wrapping_too() {
     for format in COMPRESSED {
-        let error =
-            decode_bytes(&encode(format, b"QFI\xfb\0\0\0\x03 and more")).await.expect_err("a qcow2 disk");
+        let file = file_of(&encode(format, b"QFI\xfb\0\0\0\x03 and more"));
+        let options = SourceOptions { expected: Expected::Partition, ..SourceOptions::default() };
+        let error = Image::open(path_of(file.path()), options).await.expect_err("a qcow2 disk");
         assert!(matches!(error, Error::Unsupported { found: "a qcow2 disk", .. }), "{error}");
     }
 }

@@ -101,10 +101,29 @@ async fn an_answer_that_is_no_image_is_told_apart() {
 
 #[tokio::test]
 async fn a_web_page_instead_of_an_image_is_refused() {
-    let error = fetch(|| Reply::ok(b"<!DOCTYPE html><title>Log in</title>"), SourceOptions::default())
-        .await
-        .unwrap_err();
-    assert!(matches!(error, Error::Unsupported { found: "a web page", .. }), "{error}");
+    let page = b"<!DOCTYPE html><title>Log in</title>";
+    fn called(kind: &str) -> Reply {
+        Reply::new(&format!("HTTP/1.1 200 OK\r\nContent-Length: 3000\r\nContent-Type: {kind}"), &noise(3000))
+    }
+    let by_server = "a web page, as its server says (`content-type: text/html`)";
+    for (reply, found) in [
+        (Reply::ok(page), "a web page"),
+        (called("text/html"), by_server),
+        (called("Text/HTML; charset=utf-8"), by_server),
+        (called("application/xhtml+xml"), by_server),
+    ] {
+        let options = SourceOptions { expected: Expected::Partition, ..SourceOptions::default() };
+        let error = fetch(move || reply.clone(), options).await.unwrap_err();
+        assert!(matches!(error, Error::Unsupported { found: it, .. } if it == found), "{error}");
+    }
+    for kind in ["application/octet-stream", "text/plain", "application/x-xz"] {
+        let options = SourceOptions { expected: Expected::Partition, ..SourceOptions::default() };
+        assert!(fetch(move || called(kind), options).await.is_ok(), "{kind}");
+    }
+    assert!(
+        fetch(|| called("text/html"), SourceOptions::default()).await.is_ok(),
+        "when it is said to be right"
+    );
 }
 
 #[tokio::test]

@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn every_reason_for_not_sending_has_its_class_and_words() {
-        let target = Target { device: "/dev/mmcblk0".to_owned(), size: 1, direct: true };
+        let target = Target { device: "/dev/mmcblk0".to_owned(), size: 1, direct: true, old_table: false };
         let tell = |what, why| format!("{:?}", failure(what, why, &target));
         assert_eq!(
             tell("read", "dd: Input/output error"),

@@ -1,5 +1,6 @@
 //! Step 8: the target is one block device, known by its controller, or a partition on it: large enough and not in use.
 
+pub(crate) mod backup;
 mod partition;
 mod sector;
 
@@ -29,6 +30,8 @@ pub(crate) struct Target {
     pub(crate) size: u64,
     /// Whether the board reads and writes it around its page cache.
     pub(crate) direct: bool,
+    /// Whether its end has the copy of an older partition table.
+    pub(crate) old_table: bool,
 }
 
 /// Where each image goes: all of them are found before the first is written.
@@ -43,11 +46,12 @@ pub(crate) async fn check(
     let mut targets = Vec::new();
     for (index, piece) in pieces.iter().enumerate() {
         session.run.select(index);
-        let target = look(session, resolved, &disk, piece.partition.as_deref(), guest).await?;
+        let mut target = look(session, resolved, &disk, piece.partition.as_deref(), guest).await?;
         if let Some(length) = piece.image.decoded_length() {
             must_fit(length, target.size, &target.device)?;
         }
         sector::must_match(session, piece, &target.device, guest).await?;
+        target.old_table = backup::look(session, piece, &target, guest).await?;
         targets.push(target);
     }
     session.run.select(0);
@@ -117,7 +121,7 @@ async fn look(
         ..MediumFacts::default()
     });
     let direct = is_direct(guest, &device, within).await?;
-    Ok(Target { device, size, direct })
+    Ok(Target { device, size, direct, old_table: false })
 }
 
 /// The whole disk behind a controller address; boot and RPMB areas of an eMMC are not meant.

@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn a_bad_medium_is_named_with_the_bytes_that_differ() {
-        let target = Target { device: "/dev/mmcblk0".to_owned(), size: 1 << 30, direct: true };
+        let target =
+            Target { device: "/dev/mmcblk0".to_owned(), size: 1 << 30, direct: true, old_table: false };
         let ranges = [range(0, 65536), range(65536, 100)];
         let error = differs(&target, &ranges, &[1]);
         assert_eq!(

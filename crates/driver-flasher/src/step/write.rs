@@ -25,7 +25,7 @@ use patience::Patience;
 use super::image;
 use super::resolve::Resolved;
 use super::shell::{Guest, path};
-use super::target::{Target, must_fit};
+use super::target::{Target, backup, must_fit};
 use crate::config::seconds;
 use crate::frames::{self, Frames};
 use crate::guest::Answer;
@@ -57,6 +57,7 @@ pub(crate) async fn all(
     guest: &mut Guest,
 ) -> Result<Written> {
     let wipe = !resolved.bundle.manifest().spec.medium_holds_bootloader;
+    backup::wipe(session, target, guest).await?;
     let made = match session.job.direct {
         true => direct::all(session, &piece.image, target, wipe, guest).await?,
         false => {

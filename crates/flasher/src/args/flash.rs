@@ -33,6 +33,10 @@ pub(crate) struct FlashArgs {
     #[arg(long, value_name = "CMD")]
     pub(crate) preflash: Vec<String>,
 
+    /// Remove the copy of an older partition table (GPT) that an image shorter than the medium leaves at its end
+    #[arg(long, conflicts_with = "partitions")]
+    pub(crate) wipe_old_table: bool,
+
     /// SHA-256 that the source or the decoded image must have
     #[arg(long, value_name = "HEX", value_parser = sha256, help_heading = "Proof")]
     pub(crate) sha256: Option<String>,

@@ -144,6 +144,7 @@ async fn order(
         expect_boot: job.expect_boot,
         check_first: job.check_first,
         format: job.format,
+        wipe_old_table: job.wipe_old_table,
         wire: job.wire,
         ..JobOrder::new(job.image)
     };

@@ -3,8 +3,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use flasher_core::flash::{
-    BoardFacts, BootFile, Description, FormatChoice, ImageFacts, JobKind, MediumFacts, PowerEvidence, PowerState,
-    RangeFacts, RangeKind, Site, TranscriptFacts,
+    BoardFacts, BootFile, Description, FormatChoice, ImageFacts, JobKind, MediumFacts, PowerEvidence,
+    PowerState, RangeFacts, RangeKind, Site, TranscriptFacts,
 };
 use flasher_core::{Class, Error, Failure, Plan, Receipt, Step, Verdict};
 
@@ -57,6 +57,7 @@ fn receipt() -> Receipt {
             disk: None,
             size: 64 << 20,
             identity: [("model".to_owned(), "SD64G\x1b[2J".to_owned())].into(),
+            old_table: None,
             read_back: Some("direct".to_owned()),
             digests_by: None,
             verify: Default::default(),

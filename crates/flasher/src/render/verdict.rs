@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use flasher_core::flash::{
-    BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind, Site,
+    BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, OldTable, RangeFacts, RangeKind, Site,
 };
 use flasher_core::{Receipt, Verdict};
 
@@ -72,6 +72,9 @@ fn about(
         read_back(medium).into_iter().for_each(|value| fact(key, value));
         if job == JobKind::Flash {
             fact("written", written(medium));
+        }
+        if medium.old_table == Some(OldTable::Wiped) {
+            fact("old table", "removed at the medium's end".to_owned());
         }
         fact("medium", identity(medium));
     }
