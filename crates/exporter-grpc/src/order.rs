@@ -151,7 +151,13 @@ mod tests {
 
     #[test]
     fn an_order_comes_back_as_it_was_sent() {
-        let order = JobOrder { target: Some("emmc".into()), retries: Some(0), ..JobOrder::new("image.xz") };
+        let order = JobOrder {
+            target: Some("emmc".into()),
+            retries: Some(0),
+            format: FormatChoice::Raw,
+            wipe_old_table: true,
+            ..JobOrder::new("image.xz")
+        };
         let job = JobOrder::parse(&order.json())
             .unwrap()
             .job("/srv/image.xz".into(), CancellationToken::new())
@@ -160,7 +166,8 @@ mod tests {
             (job.image.as_str(), job.target.as_deref(), job.retries),
             ("/srv/image.xz", Some("emmc"), 0)
         );
-        assert!(job.power_off);
+        assert!(job.power_off && job.wipe_old_table);
+        assert_eq!(job.format, FormatChoice::Raw);
     }
 
     #[test]

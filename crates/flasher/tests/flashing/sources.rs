@@ -145,3 +145,22 @@ fn what_a_remote_exporter_is_not_told_is_refused_and_not_left_out() {
         assert!(text(&ran.stderr).contains(&expected), "{option:?}: {}", text(&ran.stderr));
     }
 }
+
+#[test]
+fn what_is_no_image_is_refused_and_written_only_when_told_to() {
+    let lab = Lab::new();
+    std::fs::write(lab.path("os.img"), vec![0x91; 100_000]).unwrap();
+    for command in ["plan", "flash"] {
+        let refused = lab.run("true", &[command, "os.img"]);
+        let told = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(3), "{told}");
+        assert!(told.contains("does not look like something a whole device can hold"), "{told}");
+        assert!(told.contains("`--format raw`"), "what to do is told: {told}");
+    }
+    let plan = lab.run("true", &["plan", "os.img", "--format", "raw"]);
+    let told = text(&plan.stdout);
+    assert!(told.contains("unknown content, written whatever it is, as `--format raw` says"), "{told}");
+    let written = lab.run("true", &["flash", "os.img", "--format", "raw"]);
+    assert!(written.status.success(), "{}", text(&written.stderr));
+    assert!(lab.medium()[..100_000].iter().all(|byte| *byte == 0x91));
+}
