@@ -16,7 +16,7 @@ const COUNT: usize = 5_000;
 
 /// What only the writer knew and nothing else in a receipt or an image tells: the digest over the whole guards it, and whoever
 /// makes that digest anew can say what he likes here. `*` stands for everything below.
-const SAID_ONCE: [&str; 24] = [
+const SAID_ONCE: [&str; 28] = [
     "/tool",
     "/site/*",
     "/attempts",
@@ -24,10 +24,14 @@ const SAID_ONCE: [&str; 24] = [
     "/history/1/begun",
     "/history/1/seconds",
     "/image/source",
+    "/image/content",
+    "/image/format_choice",
     "/image/cached",
     "/image/checked",
     "/image/block_map",
     "/further/0/image/source",
+    "/further/0/image/content",
+    "/further/0/image/format_choice",
     "/further/0/image/cached",
     "/further/0/image/checked",
     "/board/*",
