@@ -124,7 +124,7 @@ async fn a_bad_medium_is_named_with_its_bytes() {
 
     let lab = Lab::new("flip_bit: { offset: 100, mask: 4 }");
     let (receipt, _) = lab.flash(lab.job(&lab.image(&sample(), None))).await;
-    let expected = Expected { class: Class::Medium, step: Step::Commit, says: "bytes 0-65535 differ, twice" };
+    let expected = Expected { class: Class::Medium, step: Step::Verify, says: "bytes 0-65535 differ, twice" };
     assert_failed("flipped bit in the first block", &receipt, &expected);
 }
 

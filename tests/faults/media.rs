@@ -66,7 +66,7 @@ fn refusing() -> Vec<Case> {
             boots: Boots::New,
             ..faulty("read-back error in the first block", "read_error_at: 100").breaks(
                 Class::Medium,
-                Step::Commit,
+                Step::Verify,
                 "cannot be read back",
             )
         }
@@ -102,7 +102,7 @@ fn forgetting() -> Vec<Case> {
             boots: Boots::Old,
             ..faulty("bit flip in the first block", "flip_bit: { offset: 100, mask: 4 }").breaks(
                 Class::Medium,
-                Step::Commit,
+                Step::Verify,
                 "bytes 0-65535 differ, twice",
             )
         }

@@ -32,10 +32,10 @@ pub enum Step {
     Write,
     /// The medium is read into a file: a dump's place of `write`.
     Read,
-    /// What was written is read back and compared; what was dumped is read once more.
-    Verify,
-    /// The first block is written and read back; a dump's file gets its name.
+    /// The first block is written; a dump's file gets its name, after `verify`.
     Commit,
+    /// Everything that was written is read back, after the last write, and compared; what was dumped is read once more.
+    Verify,
     /// The board is left in its final state.
     Finish,
 }
@@ -52,8 +52,8 @@ impl Step {
         Self::Shell,
         Self::Target,
         Self::Write,
-        Self::Verify,
         Self::Commit,
+        Self::Verify,
         Self::Finish,
     ];
 

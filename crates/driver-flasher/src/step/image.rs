@@ -34,6 +34,14 @@ impl Piece {
         self.begun.as_mut().is_some_and(|decoding| decoding.failure().is_none())
     }
 
+    /// Says of a failure which image of the job it is about.
+    pub(crate) fn about(&self, error: Error) -> Error {
+        match &self.partition {
+            Some(label) => error.with("image", self.image.label()).with("partition", label.clone()),
+            None => error,
+        }
+    }
+
     /// The decoding, from its beginning.
     pub(crate) fn decoding(&mut self) -> Decoding {
         self.begun.take().unwrap_or_else(|| self.image.decode())

@@ -13,11 +13,13 @@ use super::services::Services;
 use crate::config::seconds;
 use crate::guest::{self, Answer, SCRIPT};
 use crate::network;
-use crate::transaction::Session;
+use crate::transaction::{Session, Writes};
 use crate::trouble;
 
 /// The script's name on the board.
 const NAME: &str = "guest.sh";
+/// The script's commands that write nothing to the medium.
+const READERS: [&str; 4] = ["send", "verify", "pace", "trial"];
 
 /// A board with a working shell, network and our script.
 pub(crate) struct Guest {
@@ -30,6 +32,8 @@ pub(crate) struct Guest {
     pub(crate) sends: bool,
     /// How the image travels to it.
     pub(crate) wire: Wire,
+    /// Counts what it is told to write.
+    writes: Writes,
 }
 
 pub(crate) async fn enter(
@@ -48,7 +52,8 @@ pub(crate) async fn enter(
     let folder =
         text.lines().find_map(|line| line.trim().strip_prefix("folder ")).unwrap_or_default().to_owned();
     let url = format!("http://{}/{}", network.http, path(session, ""));
-    let mut guest = Guest { shell, folder, url, sends: true, wire: Wire::Identity };
+    let writes = session.run.writes.clone();
+    let mut guest = Guest { shell, folder, url, sends: true, wire: Wire::Identity, writes };
     session.flasher.http.publish(&path(session, NAME), Content::bytes(SCRIPT))?;
     guest.connect(session, network, within).await?;
     guest.check_script(within).await?;
@@ -77,13 +82,16 @@ async fn log_in(session: Session<'_>, resolved: &Resolved, console: Console) -> 
 }
 
 impl Guest {
-    /// Runs one of the script's commands and gives its answers.
+    /// Runs one of the script's commands and gives its answers. Whatever is not known to leave the medium alone counts as a write.
     pub(crate) async fn script(
         &mut self,
         arguments: &[&str],
         within: Duration,
         stall: Option<Duration>,
     ) -> Result<Vec<Answer>> {
+        if !arguments.first().is_some_and(|command| READERS.contains(command)) {
+            self.writes.add();
+        }
         let words: Vec<String> = arguments.iter().map(|word| quote(word)).collect();
         let command = format!("sh {}/{NAME} {}", quote(&self.folder), words.join(" "));
         let output =

@@ -1,42 +1,144 @@
-//! Step 10: every range is read back around the page cache and compared; what differs is written once more.
+//! Step 11: everything that counts is read back around the page cache, after the last write to the medium, and compared.
+//! What differs is written once more, and then everything is read again. Only here does the proof of a flash come into being.
 
-use disk_image::{Digest, Image, Range};
+use disk_image::{Digest, Range};
 use flasher_core::flash::{MediumFacts, RangeFacts, Verify};
 use flasher_core::{Class, Error, Result};
 
+use super::commit;
+use super::image::Piece;
 use super::read_back::{self, Wanted};
 use super::shell::Guest;
 use super::target::Target;
 use super::write::{self, Written};
-use crate::transaction::Session;
+use crate::transaction::{Holds, Proof, Session};
 
-/// All ranges but the first are on the medium. Made by [`all`] alone.
-pub(crate) struct Checked(());
+/// An image that was put on the medium, whole.
+pub(crate) struct Put<'p> {
+    pub(crate) piece: &'p Piece,
+    pub(crate) target: &'p Target,
+    pub(crate) written: Written,
+}
 
-pub(crate) async fn all(
-    session: Session<'_>,
-    image: &Image,
-    target: &Target,
-    written: &Written,
-    guest: &mut Guest,
-) -> Result<Checked> {
-    let ranges = &written.summary.ranges;
-    let how = session.job.verify;
-    let all: Vec<usize> = (1..ranges.len()).filter(|index| how.reads(write::kind(&ranges[*index]))).collect();
-    let differing = compare(session, target, ranges, &all, guest).await?;
-    if differing.is_empty() {
-        return Ok(Checked(()));
+impl Put<'_> {
+    fn ranges(&self) -> &[Range] {
+        &self.written.summary.ranges
     }
-    session.run.warn(format!(
-        "{} read back differently and {} written again",
-        count(&differing),
-        were(&differing)
-    ));
-    let again = differing.iter().map(|index| ranges[*index].clone()).collect();
-    write::again(session, image, target, written, again, guest).await?;
-    session.run.medium(|medium| differing.iter().for_each(|index| medium.ranges[*index].writes += 1));
-    let still = compare(session, target, ranges, &differing, guest).await?;
-    if still.is_empty() { Ok(Checked(())) } else { Err(differs(target, ranges, &still)) }
+}
+
+/// Which ranges of each image differ.
+type Differing = Vec<Vec<usize>>;
+
+/// Proves all images of the job. When the medium does not hold one of them, its first block is made zeros again, so that
+/// nothing half right boots.
+pub(crate) async fn all(session: Session<'_>, puts: &[Put<'_>], guest: &mut Guest) -> Result<Vec<Proof>> {
+    let mut equal = vec![false; puts.len()];
+    match prove(session, puts, &mut equal, guest).await {
+        Err(error) if error.class() == Class::Medium => {
+            let wrong = puts.iter().enumerate().filter(|(index, _)| !equal[*index]).collect();
+            Err(spoil(session, wrong, error, guest).await)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Notes in `equal` which images were seen to be on the medium.
+async fn prove(
+    session: Session<'_>,
+    puts: &[Put<'_>],
+    equal: &mut [bool],
+    guest: &mut Guest,
+) -> Result<Vec<Proof>> {
+    let differing = look(session, puts, equal, guest).await?;
+    if differing.iter().any(|of| !of.is_empty()) {
+        mend(session, puts, &differing, guest).await?;
+        let still = look(session, puts, equal, guest).await?;
+        if let Some((put, still)) = puts.iter().zip(&still).find(|(_, still)| !still.is_empty()) {
+            return Err(put.piece.about(differs(put.target, put.ranges(), still)));
+        }
+    }
+    Ok(puts.iter().enumerate().map(|(index, put)| proof(session, index, put)).collect())
+}
+
+fn proof(session: Session<'_>, index: usize, put: &Put<'_>) -> Proof {
+    session.run.select(index);
+    let summary = &put.written.summary;
+    session.run.medium(|medium| note_whole(medium, &summary.decoded_sha256));
+    Proof { decoded: summary.decoded_sha256, length: summary.decoded_length }
+}
+
+/// Reads everything that counts, of all images; gives what differs.
+async fn look(
+    session: Session<'_>,
+    puts: &[Put<'_>],
+    equal: &mut [bool],
+    guest: &mut Guest,
+) -> Result<Differing> {
+    equal.fill(false);
+    let mut differing = Vec::new();
+    for (index, put) in puts.iter().enumerate() {
+        session.run.select(index);
+        let (ranges, how) = (put.ranges(), session.job.verify);
+        let counts = |index: &usize| *index == 0 || how.reads(write::kind(&ranges[*index]));
+        let wanted: Vec<usize> = (0..ranges.len()).filter(counts).collect();
+        let found = compare(session, put.target, ranges, &wanted, guest).await;
+        let found = found.map_err(|error| put.piece.about(error))?;
+        equal[index] = found.is_empty();
+        differing.push(found);
+    }
+    Ok(differing)
+}
+
+/// Writes what differs once more, in the order of a flash: first block away, everything else, first block.
+async fn mend(
+    session: Session<'_>,
+    puts: &[Put<'_>],
+    differing: &Differing,
+    guest: &mut Guest,
+) -> Result<()> {
+    session.run.set_holds(Holds::Part);
+    for (index, (put, differing)) in puts.iter().zip(differing).enumerate() {
+        session.run.select(index);
+        if !differing.is_empty() {
+            mend_one(session, put, differing, guest).await.map_err(|error| put.piece.about(error))?;
+        }
+    }
+    session.run.set_holds(Holds::Unproven);
+    Ok(())
+}
+
+async fn mend_one(session: Session<'_>, put: &Put<'_>, differing: &[usize], guest: &mut Guest) -> Result<()> {
+    let (target, written, ranges) = (put.target, &put.written, put.ranges());
+    let text = format!("{} read back differently and {} written again", count(differing), were(differing));
+    session.run.warn(text);
+    write::spoil(session, target, written, guest).await?;
+    let rest: Vec<usize> = differing.iter().copied().filter(|index| *index != 0).collect();
+    if !rest.is_empty() {
+        let again = rest.iter().map(|index| ranges[*index].clone()).collect();
+        write::again(session, &put.piece.image, target, written, again, guest).await?;
+        session.run.medium(|medium| rest.iter().for_each(|index| medium.ranges[*index].writes += 1));
+    }
+    commit::first_block(session, target, written, guest).await
+}
+
+/// Makes the first block of these images zeros again; gives the error with what the medium holds then.
+async fn spoil(session: Session<'_>, puts: Vec<(usize, &Put<'_>)>, error: Error, guest: &mut Guest) -> Error {
+    let mut kept = puts.iter().any(|(_, put)| !put.written.spoils);
+    for (index, put) in puts {
+        session.run.select(index);
+        if let Err(refused) = write::spoil(session, put.target, &put.written, guest).await {
+            session.run.warn(format!("the first block could not be made zeros again: {}", refused.cause()));
+            kept = true;
+        }
+    }
+    session.run.set_holds(Holds::Part);
+    error.with(
+        "medium",
+        match kept {
+            true => "the image with wrong bytes; it may boot, and is not to be trusted",
+            false => "the image with wrong bytes; its first block is zeros, so nothing boots from it",
+        },
+    )
 }
 
 /// Reads ranges back; gives those that differ. An unreadable range is an error at once.
@@ -47,12 +149,10 @@ pub(crate) async fn compare(
     wanted: &[usize],
     guest: &mut Guest,
 ) -> Result<Vec<usize>> {
+    // What is written while it is read would be newer than what was read.
+    let writes = session.run.writes.so_far();
     let read = read_back::digests(session, target, Wanted { ranges, indices: wanted }, guest).await?;
-    session.run.medium(|medium| {
-        for (index, digest) in &read {
-            medium.ranges[*index].read_back = Some(digest.to_string());
-        }
-    });
+    session.run.read_back(writes, &read);
     Ok(wanted.iter().copied().filter(|index| read.get(index) != Some(&ranges[*index].sha256)).collect())
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Written {
     pub(crate) summary: Summary,
     /// The withheld beginning of the image.
     pub(crate) first: Bytes,
+    /// Whether the first block is zeros while the rest is not proven; not where the boot loader lives in it.
+    pub(crate) spoils: bool,
 }
 
 /// Writes everything but the first block; the old one is wiped first, unless the boot loader lives in it.
@@ -77,7 +79,28 @@ pub(crate) async fn all(
         medium.zeros_written = made.zeros;
         medium.ranges = made.summary.ranges.iter().map(facts).collect();
     });
-    Ok(Written { summary: made.summary, first: made.first })
+    Ok(Written { summary: made.summary, first: made.first, spoils: wipe })
+}
+
+/// Makes the first block durable zeros, unless the boot loader lives in it: then nothing boots what is not the image.
+pub(crate) async fn spoil(
+    session: Session<'_>,
+    target: &Target,
+    written: &Written,
+    guest: &mut Guest,
+) -> Result<()> {
+    if !written.spoils {
+        return Ok(());
+    }
+    let content = Content::bytes(spoiling(written.first.len() as u64));
+    frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await
+}
+
+/// The frames that make the first block zeros, whole.
+fn spoiling(length: u64) -> Vec<u8> {
+    let mut all = wipe(length);
+    all.extend(Frames::default().finish());
+    all.concat()
 }
 
 /// Writes some ranges again, from the source decoded again; it must still be the same image.

@@ -3,6 +3,7 @@
 mod bound;
 mod caught;
 mod dump;
+mod ledger;
 mod receipt;
 mod run;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use flasher_core::flash::JobKind;
 use flasher_core::{Class, DumpJob, Error, Event, FlashJob, Plan, Progress, Quiet, Receipt, Result, Step};
 
+pub(crate) use ledger::{Holds, Writes};
 pub(crate) use receipt::Proof;
 pub(crate) use run::Run;
 
@@ -20,6 +22,7 @@ use crate::step::image::Piece;
 use crate::step::resolve::Resolved;
 use crate::step::shell::Guest;
 use crate::step::target::Target;
+use crate::step::verify::Put;
 use crate::step::{
     bootloader, commit, finish, image, plan, power, read, resolve, services, shell, target, verify, write,
 };
@@ -134,7 +137,7 @@ async fn bounded(session: Session<'_>) -> Result<Vec<Proof>> {
 
 fn interrupted(session: Session<'_>) -> Error {
     let help = match session.dump {
-        None => "the medium may be half written; flash again before booting from it",
+        None => session.run.holds().next_step(),
         Some(_) => "the medium is as it was, and no dump was kept; dump again",
     };
     Error::new(Class::Interrupted, format!("stopped by the user in step {}", session.run.step_now()))
@@ -207,14 +210,25 @@ async fn carry_out(session: Session<'_>, resolved: &Resolved, mut pieces: Vec<Pi
             return Err(error);
         }
     };
-    let mut proofs = Vec::new();
+    run.set_holds(Holds::Part);
+    let mut puts = Vec::new();
     for (index, (piece, target)) in pieces.iter_mut().zip(&targets).enumerate() {
         run.select(index);
-        let proof = put(session, resolved, piece, target, &mut guest).await;
-        proofs.push(proof.map_err(|error| about(piece, error))?);
+        puts.push(put(session, resolved, piece, target, &mut guest).await?);
     }
+    run.set_holds(Holds::Unproven);
+    let proofs = run.step(Step::Verify, verify::all(session, &puts, &mut guest)).await;
+    let proofs = proofs.map_err(|error| not_proven(session, error))?;
     run.step(Step::Finish, finish::boot_check(session, resolved, guest)).await?;
     Ok(proofs)
+}
+
+/// Says what the medium holds after a failure that is not the medium's.
+fn not_proven(session: Session<'_>, error: Error) -> Error {
+    match error.class() {
+        Class::Medium => error,
+        _ => error.with("medium", session.run.holds().text()),
+    }
 }
 
 /// From nothing to a board that waits for commands.
@@ -227,27 +241,21 @@ async fn boot(session: Session<'_>, resolved: &Resolved) -> Result<Guest> {
     run.step(Step::Shell, shell::enter(session, resolved, &services, &network, console)).await
 }
 
-/// Puts one image where it belongs, and proves it.
-async fn put(
+/// Puts one image where it belongs, whole.
+async fn put<'p>(
     session: Session<'_>,
     resolved: &Resolved,
-    piece: &mut Piece,
-    target: &Target,
+    piece: &'p mut Piece,
+    target: &'p Target,
     guest: &mut Guest,
-) -> Result<Proof> {
+) -> Result<Put<'p>> {
     let run = session.run;
     if let Some(label) = &piece.partition {
         run.note(format!("{} goes to the partition `{label}`, {}", piece.image.label(), target.device));
     }
-    let written = run.step(Step::Write, write::all(session, resolved, piece, target, guest)).await?;
-    let checked = run.step(Step::Verify, verify::all(session, &piece.image, target, &written, guest)).await?;
-    run.step(Step::Commit, commit::first_block(session, target, written, checked, guest)).await
-}
-
-/// Says which image failed.
-fn about(piece: &Piece, error: Error) -> Error {
-    match &piece.partition {
-        Some(label) => error.with("image", piece.image.label()).with("partition", label.clone()),
-        None => error,
-    }
+    let write = write::all(session, resolved, piece, target, guest);
+    let written = run.step(Step::Write, write).await.map_err(|error| piece.about(error))?;
+    let commit = commit::first_block(session, target, &written, guest);
+    run.step(Step::Commit, commit).await.map_err(|error| piece.about(error))?;
+    Ok(Put { piece, target, written })
 }

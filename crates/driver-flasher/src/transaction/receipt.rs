@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use disk_image::Digest;
-use flasher_core::flash::{FurtherImage, TranscriptFacts, Verify, audit};
+use flasher_core::flash::{FurtherImage, RangeFacts, RangeKind, TranscriptFacts, Verify, audit};
 use flasher_core::{Class, Error, Failure, Receipt, Result, Step, Verdict};
 
+use super::ledger::ReadAt;
 use super::run::{Run, State, to_milliseconds};
 
-/// What a proven image has to show: every range read back equals the image. Made by the commit step alone, and by that
-/// of a dump.
+/// What a proven image has to show: every range equals the image, as read back after the last write. Made by the verify
+/// step alone, and at the end of a dump.
 #[derive(Debug)]
 pub(crate) struct Proof {
     pub(crate) decoded: Digest,
@@ -23,7 +24,7 @@ impl Run {
         let transcript = self.transcript_facts().await;
         let took = self.begun.elapsed();
         let mut state = self.state();
-        let outcome = outcome.and_then(|proofs| audit_all(&proofs, &state));
+        let outcome = outcome.and_then(|proofs| audit_all(&proofs, &state, self.writes.so_far()));
         let failure = outcome.err().map(|error| Failure::new(state.step, &error));
         state.settle_attempt(took, failure.as_ref());
         let receipt = self.facts(&state, failure, transcript, took);
@@ -93,12 +94,16 @@ fn verdict(failure: Option<&Failure>, state: &State) -> Verdict {
     }
 }
 
-/// Each proof is one of the image that the facts tell of.
-fn audit_all(proofs: &[Proof], state: &State) -> Result<()> {
+/// Each proof is one of the image that the facts tell of, and nothing was written after what it rests on was read.
+fn audit_all(proofs: &[Proof], state: &State, writes: u64) -> Result<()> {
     if proofs.len() != state.images.len() {
         return Err(not_proven("not each of its images has a proof"));
     }
-    proofs.iter().zip(&state.images).try_for_each(|(proof, image)| audit_one(proof, image))
+    proofs.iter().zip(&state.images).try_for_each(|(proof, image)| audit_one(proof, image))?;
+    match state.images.iter().zip(&state.read_at).all(|(image, read_at)| is_fresh(image, read_at, writes)) {
+        true => Ok(()),
+        false => Err(not_proven("something was written after a range was read back")),
+    }
 }
 
 fn audit_one(proof: &Proof, facts: &FurtherImage) -> Result<()> {
@@ -107,6 +112,17 @@ fn audit_one(proof: &Proof, facts: &FurtherImage) -> Result<()> {
         return Err(not_proven("the image's digest or length is another"));
     }
     Ok(())
+}
+
+/// Whether every range that counts was read back after all of so many writes: the first block always counts, unless the
+/// image does not care about it.
+fn is_fresh(image: &FurtherImage, read_at: &ReadAt, writes: u64) -> bool {
+    image.medium.iter().all(|medium| {
+        let first = |range: &RangeFacts| range.offset == 0 && range.kind != RangeKind::DontCare;
+        let counts = |range: &RangeFacts| medium.verify.reads(range.kind) || first(range);
+        let mut ranges = medium.ranges.iter().enumerate();
+        ranges.all(|(index, range)| !counts(range) || read_at.is_after_all(index, writes))
+    })
 }
 
 fn not_proven(what: &str) -> Error {

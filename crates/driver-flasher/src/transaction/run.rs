@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use board_console::Transcript;
+use disk_image::Digest;
 use flasher_core::flash::{
     AttemptFacts, BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, PowerEvidence, PowerState,
     Site, rounded,
 };
 use flasher_core::{Error, Event, Failure, FlashJob, Progress, Result, Step, clock};
 
+use super::ledger::{Holds, ReadAt, Writes};
 use crate::evidence::Evidence;
 use crate::staging::Staging;
 use crate::step::image::Piece;
@@ -28,6 +30,8 @@ pub(crate) struct Run {
     /// Makes the paths of this job unguessable, and its files its own.
     pub(crate) token: String,
     pub(crate) evidence: Evidence,
+    /// How often the board was told to write.
+    pub(crate) writes: Writes,
     listener: Arc<Mutex<Listener>>,
     opened: Mutex<Option<Vec<Piece>>>,
 }
@@ -49,6 +53,9 @@ pub(super) struct State {
     pub(super) images: Vec<FurtherImage>,
     /// The image that steps tell of.
     current: usize,
+    /// When the ranges of each image were read back.
+    pub(super) read_at: Vec<ReadAt>,
+    pub(super) holds: Holds,
     pub(super) board: BoardFacts,
     pub(super) power: PowerState,
     pub(super) power_evidence: PowerEvidence,
@@ -87,6 +94,8 @@ impl Run {
             attempt_begun: Duration::ZERO,
             images: vec![FurtherImage::default(); 1 + job.also.len()],
             current: 0,
+            read_at: vec![ReadAt::default(); 1 + job.also.len()],
+            holds: Holds::default(),
             board: BoardFacts::default(),
             power: PowerState::Untouched,
             power_evidence: PowerEvidence::default(),
@@ -103,6 +112,7 @@ impl Run {
             site: job.site.clone(),
             token: token(),
             evidence: Evidence::default(),
+            writes: Writes::default(),
             listener: Arc::new(Mutex::new(Box::new(|_| {}))),
             opened: Mutex::default(),
         }
@@ -154,6 +164,7 @@ impl Run {
         state.steps.clear();
         state.current = 0;
         state.images.iter_mut().for_each(|image| image.medium = None);
+        state.read_at.fill(ReadAt::default());
         state.staging = Staging::default();
     }
 
@@ -224,6 +235,33 @@ impl Run {
         if let Some(medium) = &mut self.state().now().medium {
             fill(medium);
         }
+    }
+
+    /// Notes what ranges of the image at hand hold, as read when there had been so many writes.
+    pub(crate) fn read_back<'d>(
+        &self,
+        writes: u64,
+        digests: impl IntoIterator<Item = (&'d usize, &'d Digest)>,
+    ) {
+        let mut state = self.state();
+        let current = state.current;
+        for (index, digest) in digests {
+            let Some(medium) = &mut state.now().medium else { return };
+            if let Some(range) = medium.ranges.get_mut(*index) {
+                range.read_back = Some(digest.to_string());
+                state.read_at[current].note(*index, writes);
+            }
+        }
+    }
+
+    /// Notes what the medium holds from now on.
+    pub(crate) fn set_holds(&self, holds: Holds) {
+        self.state().holds = holds;
+    }
+
+    /// What the medium holds.
+    pub(crate) fn holds(&self) -> Holds {
+        self.state().holds
     }
 
     pub(crate) fn set_power(&self, power: PowerState) {

@@ -12,9 +12,8 @@ use flasher_core::source::BlockMapChoice;
 use flasher_core::{Class, Content, Error, Event, FlashJob, Result, Step};
 
 use super::patience::SLOWEST;
-use super::{Made, Producer, frames_to_board, wipe, withhold};
+use super::{Made, Producer, frames_to_board, spoiling, withhold};
 use crate::config::seconds;
-use crate::frames::Frames;
 use crate::guest::{self, Answer};
 use crate::step::shell::Guest;
 use crate::step::target::{Target, must_fit};
@@ -73,7 +72,7 @@ pub(super) async fn all(
 ) -> Result<Made> {
     let unpack = unpacking(image.format())?;
     if wiped {
-        let content = Content::bytes(wiping(first_length(image).await?));
+        let content = Content::bytes(spoiling(first_length(image).await?));
         frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await?;
     }
     session.run.medium(|medium| medium.wire = Some(NAME.to_owned()));
@@ -85,13 +84,6 @@ pub(super) async fn all(
     };
     let (made, ()) = tokio::try_join!(digested, write(session, image, unpack, target, guest))?;
     Ok(made)
-}
-
-/// The frames that wipe the first block, whole.
-fn wiping(length: u64) -> Vec<u8> {
-    let mut all = wipe(length);
-    all.extend(Frames::default().finish());
-    all.concat()
 }
 
 /// Length of the first block, which is the whole image when that is shorter.

@@ -9,10 +9,17 @@ use super::*;
 
 const LENGTHS: [u64; 2] = [65_536, 1000];
 
+/// Notes that all ranges were read back, now.
+fn read_all(run: &Run) {
+    let writes = run.writes.so_far();
+    (0..LENGTHS.len()).for_each(|index| run.state().read_at[0].note(index, writes));
+}
+
 /// The facts of a job that went well, changed by `change` before the receipt is made.
 async fn receipt(change: impl FnOnce(&Run)) -> Receipt {
     let run = Run::new(JobKind::Flash, &FlashJob::new("image"), Arc::new(Quiet));
     run.begin(1);
+    read_all(&run);
     for step in Step::ALL {
         run.step(step, async { Ok(()) }).await.unwrap();
     }
@@ -119,4 +126,27 @@ async fn a_failure_is_on_the_receipt_with_its_class_and_step() {
         (Class::Medium, "write", "writing failed")
     );
     assert_eq!(receipt.exit_code(), 6);
+}
+
+#[tokio::test]
+async fn whatever_was_written_after_a_reading_takes_its_proof_away() {
+    // `w` is a write to whatever medium, a digit reads that range back.
+    for (course, expected) in [
+        ("w01", Verdict::Proven),
+        ("01w10", Verdict::Proven),
+        ("w0w1", Verdict::Failed),
+        ("w01w", Verdict::Failed),
+        ("w01w1", Verdict::Failed),
+        ("w01w0", Verdict::Failed),
+    ] {
+        let play = |run: &Run| {
+            for what in course.chars() {
+                match what.to_digit(10) {
+                    None => run.writes.add(),
+                    Some(range) => run.state().read_at[0].note(range as usize, run.writes.so_far()),
+                }
+            }
+        };
+        assert_eq!(receipt(play).await.verdict, expected, "{course}");
+    }
 }
