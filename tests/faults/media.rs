@@ -61,16 +61,9 @@ fn refusing() -> Vec<Case> {
         faulty("read-back error, always", "read_error_at: 1MiB")
             .breaks(Class::Medium, Step::Verify, "cannot be read back")
             .in_vain(),
-        Case {
-            medium: Medium::Anything,
-            boots: Boots::New,
-            ..faulty("read-back error in the first block", "read_error_at: 100").breaks(
-                Class::Medium,
-                Step::Verify,
-                "cannot be read back",
-            )
-        }
-        .in_vain(),
+        faulty("read-back error in the first block", "read_error_at: 100")
+            .breaks(Class::Medium, Step::Verify, "cannot be read back")
+            .in_vain(),
         Case {
             flasher: "read_back: board",
             ..faulty("read-back error, hashed by the board", "read_error_at: 1MiB").breaks(
@@ -99,7 +92,6 @@ fn forgetting() -> Vec<Case> {
         },
         Case {
             medium: Medium::Anything,
-            boots: Boots::Old,
             ..faulty("bit flip in the first block", "flip_bit: { offset: 100, mask: 4 }").breaks(
                 Class::Medium,
                 Step::Verify,
