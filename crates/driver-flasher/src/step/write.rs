@@ -3,6 +3,7 @@
 mod ahead;
 pub(crate) mod direct;
 mod patience;
+mod spoil;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,13 +22,15 @@ use tokio::time::Instant;
 
 use ahead::{Ahead, Inlet};
 use patience::Patience;
+pub(crate) use spoil::spoil;
+use spoil::{spoiling, wipe};
 
 use super::image;
 use super::resolve::Resolved;
 use super::shell::{Guest, path};
 use super::target::{Target, backup, must_fit};
 use crate::config::seconds;
-use crate::frames::{self, Frames};
+use crate::frames::Frames;
 use crate::guest::Answer;
 use crate::transaction::Session;
 use crate::{trouble, wire};
@@ -80,27 +83,6 @@ pub(crate) async fn all(
         medium.ranges = made.summary.ranges.iter().map(facts).collect();
     });
     Ok(Written { summary: made.summary, first: made.first, spoils: wipe })
-}
-
-/// Makes the first block durable zeros, unless the boot loader lives in it: then nothing boots what is not the image.
-pub(crate) async fn spoil(
-    session: Session<'_>,
-    target: &Target,
-    written: &Written,
-    guest: &mut Guest,
-) -> Result<()> {
-    if !written.spoils {
-        return Ok(());
-    }
-    let content = Content::bytes(spoiling(written.first.len() as u64));
-    frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await
-}
-
-/// The frames that make the first block zeros, whole.
-fn spoiling(length: u64) -> Vec<u8> {
-    let mut all = wipe(length);
-    all.extend(Frames::default().finish());
-    all.concat()
 }
 
 /// Writes some ranges again, from the source decoded again; it must still be the same image.
@@ -333,14 +315,6 @@ async fn frame(plan: &mut Plan, outlet: &Outlet) -> Result<Made> {
     let summary = summary.ok_or_else(|| Error::new(Class::Internal, "the image ended without a summary"))?;
     emit(plan, outlet, frames.finish()).await?;
     Ok(Made { summary, first: first.freeze(), data: frames.data, zeros: frames.zeros })
-}
-
-/// Zeros where the first block will be, durable before anything else is written. Nothing behind the image is touched.
-fn wipe(length: u64) -> Vec<Bytes> {
-    let mut wipe = Frames::filling();
-    let mut frames = wipe.push(Piece::Zero { offset: 0, length });
-    frames.push(frames::flush());
-    frames
 }
 
 /// Keeps what belongs to the first block back; gives the rest.

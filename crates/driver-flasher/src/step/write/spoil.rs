@@ -1,0 +1,41 @@
+//! The first block as zeros: nothing boots while the rest of the medium is not proven.
+
+use bytes::Bytes;
+use disk_image::Piece;
+use flasher_core::flash::Wire;
+use flasher_core::{Content, Result};
+
+use super::{Written, frames_to_board};
+use crate::frames::{self, Frames};
+use crate::step::shell::Guest;
+use crate::step::target::Target;
+use crate::transaction::Session;
+
+/// Makes the first block durable zeros, unless the boot loader lives in it: then nothing boots what is not the image.
+pub(crate) async fn spoil(
+    session: Session<'_>,
+    target: &Target,
+    written: &Written,
+    guest: &mut Guest,
+) -> Result<()> {
+    if !written.spoils {
+        return Ok(());
+    }
+    let content = Content::bytes(spoiling(written.first.len() as u64));
+    frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await
+}
+
+/// The frames that make the first block zeros, whole.
+pub(super) fn spoiling(length: u64) -> Vec<u8> {
+    let mut all = wipe(length);
+    all.extend(Frames::default().finish());
+    all.concat()
+}
+
+/// Zeros where the first block will be, durable before anything else is written. Nothing behind the image is touched.
+pub(super) fn wipe(length: u64) -> Vec<Bytes> {
+    let mut wipe = Frames::filling();
+    let mut frames = wipe.push(Piece::Zero { offset: 0, length });
+    frames.push(frames::flush());
+    frames
+}
