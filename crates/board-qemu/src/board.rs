@@ -267,14 +267,14 @@ async fn end(process: &Process) -> Result<(), QemuError> {
 #[derive(Debug)]
 struct Folder {
     made: TempDir,
-    _in_use: Option<InUse>,
+    _in_use: InUse,
 }
 
 impl Folder {
     fn make() -> std::io::Result<Self> {
         leftovers::sweep(&std::env::temp_dir(), PREFIX);
-        let made = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
-        let in_use = leftovers::hold(made.path())?;
+        let make = || tempfile::Builder::new().prefix(PREFIX).tempdir();
+        let (made, in_use) = leftovers::made(make, |folder| folder.path().to_owned())?;
         Ok(Self { made, _in_use: in_use })
     }
 

@@ -229,11 +229,11 @@ fn make_folder(folder: &Path) -> Result<Option<InUse>, SimError> {
         return Ok(None);
     }
     leftovers::sweep(&std::env::temp_dir(), PREFIX);
-    let failed = || SimError::file("make the folder", folder);
-    fs::DirBuilder::new().mode(0o700).create(folder).map_err(failed())?;
-    let in_use = leftovers::hold(folder).map_err(failed())?;
+    let make = || fs::DirBuilder::new().mode(0o700).create(folder);
+    let made = leftovers::made(make, |()| folder.to_owned());
+    let ((), in_use) = made.map_err(SimError::file("make the folder", folder))?;
     safety::give_to_guest(folder)?;
-    Ok(in_use)
+    Ok(Some(in_use))
 }
 
 /// Runs what blocks on a thread of its own.

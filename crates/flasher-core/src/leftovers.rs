@@ -13,11 +13,25 @@ pub struct InUse {
     _file: File,
 }
 
-/// Holds the file or folder at `path`, which the caller has just made. None when a [`sweep`] came between: make another one.
+/// How often something temporary is made anew that a [`sweep`] took before it was held.
+const TRIES: u32 = 10;
+
+/// Makes something temporary with `make`, whose place `path` tells, and holds it. Made again when a [`sweep`] came between.
 ///
 /// # Errors
-/// When it cannot be opened.
-pub fn hold(path: &Path) -> io::Result<Option<InUse>> {
+/// When it cannot be made or opened, or vanishes each time.
+pub fn made<T>(make: impl Fn() -> io::Result<T>, path: impl Fn(&T) -> PathBuf) -> io::Result<(T, InUse)> {
+    for _ in 0..TRIES {
+        let new = make()?;
+        if let Some(in_use) = hold(&path(&new))? {
+            return Ok((new, in_use));
+        }
+    }
+    Err(io::Error::other("what is temporary vanishes as soon as it is made"))
+}
+
+/// Holds what the caller has just made at `path`; none when a [`sweep`] came between.
+fn hold(path: &Path) -> io::Result<Option<InUse>> {
     let file = match open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
@@ -65,6 +79,23 @@ fn is_at(file: &File, path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_sweep_takes_before_it_is_held_is_made_again() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("tmp-a");
+        let tries = std::cell::Cell::new(0);
+        let make = || {
+            fs::create_dir(&path)?;
+            if tries.replace(tries.get() + 1) < 2 {
+                sweep(place.path(), "tmp-");
+            }
+            Ok(path.clone())
+        };
+        let (kept, _in_use) = made(make, PathBuf::clone).unwrap();
+        assert!(kept.is_dir() && tries.get() == 3);
+        assert!(sweep(place.path(), "tmp-").is_empty() && kept.is_dir());
+    }
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> =

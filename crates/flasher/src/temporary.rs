@@ -22,14 +22,11 @@ pub(crate) fn beside(path: &Path, prefix: &str) -> io::Result<(NamedTempFile, In
     for left in [RECEIPT, DUMP].iter().flat_map(|prefix| leftovers::sweep(folder, prefix)) {
         tracing::info!(file = %left.display(), "removed what a killed process left");
     }
-    for _ in 0..3 {
-        let file = tempfile::Builder::new()
+    let make = || {
+        tempfile::Builder::new()
             .prefix(prefix)
             .permissions(Permissions::from_mode(0o666)) // the umask takes its share
-            .tempfile_in(folder)?;
-        if let Some(in_use) = leftovers::hold(file.path())? {
-            return Ok((file, in_use));
-        }
-    }
-    Err(io::Error::other("temporary files vanish as soon as they are made"))
+            .tempfile_in(folder)
+    };
+    leftovers::made(make, |file| file.path().to_owned())
 }

@@ -62,7 +62,7 @@ pub(super) struct Bench {
     /// The exporter YAML.
     pub(super) exporter: PathBuf,
     _folder: TempDir,
-    _in_use: Option<InUse>,
+    _in_use: InUse,
 }
 
 /// How the names of benches begin.
@@ -78,9 +78,9 @@ impl Bench {
         // Started by root, the simulation runs as another user, who must get through.
         let everyone = Permissions::from_mode(0o755);
         leftovers::sweep(&std::env::temp_dir(), PREFIX);
-        let folder = tempfile::Builder::new().prefix(PREFIX).permissions(everyone).tempdir();
-        let folder = folder.map_err(unwritable)?;
-        let in_use = leftovers::hold(folder.path()).map_err(unwritable)?;
+        let make = || tempfile::Builder::new().prefix(PREFIX).permissions(everyone.clone()).tempdir();
+        let (folder, in_use) =
+            leftovers::made(make, |folder| folder.path().to_owned()).map_err(unwritable)?;
         if let Board::Sim = board {
             write_bundle(&folder.path().join("bundle"), sim_manifest()?)?;
         }
