@@ -231,7 +231,7 @@ async fn a_port_is_held_by_one_and_free_again_when_dropped() {
     let first = open(&config).await.unwrap();
     let error = refusal(&config).await;
     assert_eq!(error.to_string(), format!("port is in use: `{path}` by this program itself"));
-    assert_eq!((error.class(), error.is_retryable()), (Class::Infrastructure, true));
+    assert_eq!((error.class(), error.is_retryable()), (Class::Infrastructure, false));
     drop(first);
     assert!(open(&config).await.is_ok());
 }

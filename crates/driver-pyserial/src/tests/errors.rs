@@ -93,12 +93,12 @@ fn port_errors_say_what_to_do_next() {
         ),
         (
             PortError::Busy { port: port(), holder: Some("`picocom` (process 4711)".to_owned()) },
-            true,
+            false,
             "port is in use: `/dev/ttyUSB0` by `picocom` (process 4711); end it, or use another port; `flasher console --watch` shows what another flasher hears".to_owned(),
         ),
         (
             PortError::Busy { port: port(), holder: None },
-            true,
+            false,
             "port is in use: `/dev/ttyUSB0`; `sudo fuser -v PORT` shows who has it".to_owned(),
         ),
         (

@@ -13,9 +13,9 @@ const OLD: u8 = 0xa5;
 /// Bytes with a run of zeros, of any length.
 fn image(length: usize) -> Vec<u8> {
     let mut image: Vec<u8> = (0..length).map(|at| (at * 31 % 239) as u8).collect();
-    make_disk(&mut image);
     let middle = length / 2;
     image[middle..middle + length / 4].fill(0);
+    make_disk(&mut image);
     image
 }
 
