@@ -288,6 +288,10 @@ pub(crate) struct ServeArgs {
     /// File with a passphrase that clients must know; never printed
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// Listen off this machine although clients need no passphrase, or send it unencrypted: whoever reaches the port, or hears
+    /// what goes there, has the boards
+    #[arg(long, requires = "listen")]
+    pub(crate) insecure: bool,
     /// How long clients may end what they do once the exporter is told to stop
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub(crate) grace: Duration,

@@ -62,7 +62,9 @@ async fn listeners(args: &ServeArgs) -> Result<(Vec<Listener>, Option<tempfile::
     };
     let mut listeners = Vec::new();
     if let Some(address) = &args.listen {
-        listeners.push(Listener::tcp(resolve(address).await?, certificate.as_ref()).await?);
+        let place = resolve(address).await?;
+        refuse_exposed(address, place.ip().is_loopback(), args)?;
+        listeners.push(Listener::tcp(place, certificate.as_ref()).await?);
     }
     if let Some(path) = &args.unix {
         listeners.push(Listener::unix(path)?);
@@ -77,6 +79,24 @@ async fn listeners(args: &ServeArgs) -> Result<(Vec<Listener>, Option<tempfile::
             Ok((vec![Listener::unix(&folder.path().join("socket"))?], Some(folder)))
         }
     }
+}
+
+/// Refuses to give boards to everybody who reaches this machine, or hears what goes there, unless that is asked for.
+fn refuse_exposed(address: &str, is_loopback: bool, args: &ServeArgs) -> Result<()> {
+    let (what, help) = match (args.passphrase_file.is_some(), args.cert.is_some()) {
+        _ if is_loopback || args.insecure => return Ok(()),
+        (true, true) => return Ok(()),
+        (false, _) => (
+            "without a passphrase gives the boards to whoever reaches it",
+            "give `--passphrase-file FILE` with `--cert FILE --key FILE`",
+        ),
+        (true, false) => (
+            "without TLS tells the passphrase to whoever listens on the way",
+            "give `--cert FILE --key FILE`",
+        ),
+    };
+    Err(Error::config(format!("listening on `{address}` {what}"))
+        .help(format!("{help}, listen on 127.0.0.1 behind an ssh tunnel, or accept it with `--insecure`")))
 }
 
 /// The address to bind: `HOST:PORT`, or `:PORT` for every address of this machine.
@@ -100,11 +120,9 @@ fn announce(listeners: &[Listener], args: &ServeArgs, screen: &Screen) -> Result
         screen.show(&Message::Listening { address: address.clone() }, |_| {
             format!("listening on {address}\n")
         })?;
-        if let (Address::Tcp(bound), None) = (listener.address(), &args.passphrase_file)
-            && !bound.ip().is_loopback()
-        {
+        if matches!(listener.address(), Address::Tcp(bound) if !bound.ip().is_loopback()) && args.insecure {
             screen.aside(&format!(
-                "warning: whoever reaches {address} has the boards; `--passphrase-file` and `--cert` keep others out\n"
+                "warning: whoever reaches {address} may have the boards; `--passphrase-file` with `--cert` keeps others out\n"
             ));
         }
     }
