@@ -7,7 +7,7 @@ use std::time::Duration;
 use flasher_core::flash::Site;
 use flasher_core::journal::Journal;
 use flasher_core::owner;
-use flasher_core::{CancellationToken, Event, FlashJob, Flasher, Receipt};
+use flasher_core::{CancellationToken, Class, Error, Event, FlashJob, Flasher, Receipt};
 use futures_util::stream;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -18,13 +18,17 @@ use crate::capability::{Call, Results};
 use crate::claims::{Claim, Key};
 use crate::failure::{Failure, Outcome};
 use crate::order::JobOrder;
-use crate::storage::Storage;
+use crate::resource::Source;
+use crate::uploads::{Upload, Uploads};
 use crate::value;
 
 /// Events kept for those who come later; older ones are forgotten.
 const KEPT: usize = 20_000;
 /// How long jobs may take to stop in good order.
 const STOPPING: Duration = Duration::from_secs(120);
+
+/// Asks the client that has ordered a flash for its image: the board is reserved for it. As JSON, for [`crate::remote`].
+pub(crate) const SEND: &str = r#"{"event":"send-image"}"#;
 
 /// The last job of every board.
 #[derive(Debug, Default)]
@@ -33,6 +37,14 @@ pub(crate) struct Jobs {
     running: TaskTracker,
     /// Where receipts are kept, also when nobody follows the job.
     journal: Option<Journal>,
+    uploads: Uploads,
+}
+
+/// The image that a client sends with its order.
+pub(crate) struct Sent {
+    pub(crate) source: Source,
+    /// Its bytes, without the digest behind them.
+    pub(crate) length: u64,
 }
 
 /// What a job is for.
@@ -43,7 +55,6 @@ pub(crate) struct Board<'a> {
     pub(crate) flasher: &'a Arc<dyn Flasher>,
     pub(crate) keys: &'a [Key],
     pub(crate) owner: &'a owner::Board,
-    pub(crate) http: Option<&'a Arc<Storage>>,
 }
 
 #[derive(Debug)]
@@ -67,30 +78,32 @@ impl Jobs {
         Self { journal, ..Self::default() }
     }
 
-    /// Starts a job and follows it. Everything the flasher uses belongs to the job until it ends.
-    pub(crate) fn start(&self, board: Board<'_>, order: JobOrder, call: &Call) -> Outcome<Results> {
+    /// Starts a job and follows it. Everything the flasher uses belongs to the job until it ends, and before its image comes:
+    /// who comes second is refused before it has sent anything.
+    pub(crate) fn start(
+        &self,
+        board: Board<'_>,
+        order: JobOrder,
+        sent: Option<Sent>,
+        call: &Call,
+    ) -> Outcome<Results> {
         let claims = &call.session.claims;
         let claim = claims.try_take(board.keys, "a flash job", &call.connection.peer, None)?;
         let stop = CancellationToken::new();
-        let image = place(&order, board.http)?;
         let job = Arc::new(Job::new(stop.clone()));
-        let flash = FlashJob { site: board.site.clone(), ..order.job(image, stop)? };
-        let remove = board.http.filter(|_| order.remove && !order.is_url()).map(Arc::clone);
-        let (flasher, owner) = (Arc::clone(board.flasher), board.owner.clone());
-        let label = label(&order.image);
-        let journal = self.journal.clone();
-        let work = Work { job: Arc::clone(&job), flasher, flash, claim, owner, label, journal };
-        let name = order.image.clone();
-        let variant = order.variant;
-        self.running.spawn(async move {
-            work.run(variant).await;
-            if let Some(storage) = remove {
-                let removed = tokio::task::spawn_blocking(move || storage.root.delete(&name)).await;
-                if let Ok(Err(error)) = removed {
-                    tracing::warn!(%error, "an uploaded image could not be removed");
-                }
-            }
-        });
+        let flash = FlashJob { site: board.site.clone(), ..order.job(order.image.clone(), stop)? };
+        let work = Work {
+            job: Arc::clone(&job),
+            flasher: Arc::clone(board.flasher),
+            flash,
+            variant: order.variant,
+            sent,
+            uploads: self.uploads.clone(),
+            claim,
+            owner: board.owner.clone(),
+            journal: self.journal.clone(),
+        };
+        self.running.spawn(work.run());
         self.last().insert(board.node, Arc::clone(&job));
         call.session.log.system("flash job started".to_owned());
         Ok(follow(job))
@@ -104,6 +117,10 @@ impl Jobs {
     /// Stops the running job in good order, and follows it to its end.
     pub(crate) fn cancel(&self, node: Uuid) -> Outcome<Results> {
         let job = self.find(node)?;
+        if job.history().over {
+            let text = "no flash job is running, so none was stopped; `attach` tells how the last one ended";
+            return Err(Failure::new(Code::Unknown, text));
+        }
         job.stop.cancel();
         Ok(follow(job))
     }
@@ -144,53 +161,61 @@ fn label(image: &str) -> String {
     format!("flash {}", path.rsplit('/').next().unwrap_or_default())
 }
 
-/// Where the image is: a URL as it is, a file only out of the storage clients may write.
-fn place(order: &JobOrder, http: Option<&Arc<Storage>>) -> Outcome<String> {
-    if order.is_url() {
-        return Ok(order.image.clone());
-    }
-    let storage = http.ok_or_else(|| Failure::argument("this flasher has no storage; give a URL"))?;
-    let failed = |error| Failure::io("use the image", &crate::storage::files::short(&order.image), &error);
-    let file = storage.root.locate(&order.image).map_err(failed)?;
-    file.into_os_string().into_string().map_err(|_| Failure::argument("the image's name is not text"))
-}
-
 struct Work {
     job: Arc<Job>,
     flasher: Arc<dyn Flasher>,
     flash: FlashJob,
+    variant: Option<String>,
+    sent: Option<Sent>,
+    uploads: Uploads,
     claim: Claim,
     owner: owner::Board,
-    /// What others are told of the job.
-    label: String,
     journal: Option<Journal>,
 }
 
 impl Work {
-    async fn run(self, variant: Option<String>) {
-        let job = Arc::clone(&self.job);
-        if let Some(variant) = variant
-            && let Err(error) = self.flasher.use_variant(&variant).await
-        {
-            job.end(Some(Failure::from(error).text));
-            return;
-        }
-        // Also against every other program of this machine.
-        let owned = match self.owner.hold(&self.label).await {
-            Ok(owned) => owned,
-            Err(error) => {
-                drop(self.claim);
-                job.end(Some(Failure::from(error).text));
-                return;
+    async fn run(mut self) {
+        let refused = match self.prepare().await {
+            Ok((owned, upload)) => {
+                let teller = Arc::clone(&self.job);
+                let told = Arc::new(move |event: Event| teller.tell(&event));
+                let receipt = self.flasher.flash(self.flash, told).await;
+                keep(self.journal, receipt).await;
+                drop((owned, upload));
+                None
             }
+            Err(error) => Some(error),
         };
-        let teller = Arc::clone(&job);
-        let told = Arc::new(move |event: Event| teller.tell(&event));
-        let receipt = self.flasher.flash(self.flash, told).await;
-        keep(self.journal, receipt).await;
         // The board is free before its end is told, so that whoever waits for the end can use it.
-        drop((owned, self.claim));
-        job.end(None);
+        drop((self.claim, self.sent));
+        self.job.end(refused);
+    }
+
+    /// Makes the board this job's, against every other program of this machine as well, and then takes the image.
+    async fn prepare(&mut self) -> Result<(owner::Held, Option<Upload>), Error> {
+        if let Some(variant) = &self.variant {
+            self.flasher.use_variant(variant).await?;
+        }
+        let owned = self.owner.hold(&label(&self.flash.image)).await?;
+        let upload = match self.sent.take() {
+            Some(sent) => Some(self.take(sent).await?),
+            None => None,
+        };
+        Ok((owned, upload))
+    }
+
+    /// Takes the image. Each attempt reads it anew, and must find the digest that it came with.
+    async fn take(&mut self, sent: Sent) -> Result<Upload, Error> {
+        let (uploads, name, length) = (self.uploads.clone(), self.flash.image.clone(), sent.length);
+        let begun = tokio::task::spawn_blocking(move || uploads.begin(&name, length)).await;
+        let upload = begun.unwrap_or_else(|error| {
+            Err(Error::new(Class::Internal, "a worker thread ended unexpectedly").because(error))
+        })?;
+        self.job.put(SEND.into(), false);
+        let digest = upload.receive(sent.source, length, &self.flash.stop).await?;
+        self.flash.image = upload.path()?;
+        self.flash.sha256.get_or_insert(digest);
+        Ok(upload)
     }
 }
 
@@ -218,9 +243,12 @@ impl Job {
     }
 
     /// Ends the job; `refused` says why it never began.
-    fn end(&self, refused: Option<String>) {
-        let text =
-            refused.map(|reason| serde_json::json!({ "event": "refused", "reason": reason }).to_string());
+    fn end(&self, refused: Option<Error>) {
+        let text = refused.map(|error| {
+            let class = error.class();
+            let reason = Failure::from(error).text;
+            serde_json::json!({ "event": "refused", "class": class, "reason": reason }).to_string()
+        });
         match text {
             Some(text) => self.put(text.into(), true),
             None => {
@@ -298,10 +326,10 @@ mod tests {
     async fn a_long_job_forgets_its_beginning_and_never_its_end() {
         let job = Arc::new(Job::new(CancellationToken::new()));
         (0..KEPT + 5).for_each(|number| job.put(number.to_string().into(), false));
-        job.end(Some("no such variant".to_owned()));
+        job.end(Some(Error::config("no such variant")));
         let heard = all(follow(job)).await;
         assert_eq!(heard.len(), KEPT);
         assert_eq!(heard[0], "6");
-        assert_eq!(heard[KEPT - 1], r#"{"event":"refused","reason":"no such variant"}"#);
+        assert_eq!(heard[KEPT - 1], r#"{"class":"config","event":"refused","reason":"no such variant"}"#);
     }
 }

@@ -8,7 +8,7 @@
 //! * `storage`: files below a confined folder, as clients read and write them
 //! * `resource`: bulk data beside a call: streams with the client, compression, HTTP requests on the client's behalf
 //! * `session`: what one loaded tree has: nodes, status, log, claims on what only one may use
-//! * `jobs`: flashes that outlive the client that began them
+//! * `jobs`, `uploads`: flashes that outlive the client that began them, and the images sent for them
 //! * `service`, `router`: the two gRPC services
 //! * [`serve`], `listen`, `connection`, `authority`: sockets, and what hangs on a connection
 //! * [`remote`]: the other end, for our own command line
@@ -28,6 +28,7 @@ mod listen;
 mod log;
 mod node;
 pub mod order;
+mod pace;
 mod passphrase;
 mod proto;
 pub mod remote;
@@ -38,6 +39,7 @@ mod service;
 mod session;
 mod storage;
 mod tls;
+mod uploads;
 mod value;
 
 pub use authority::Scrubber;

@@ -140,11 +140,11 @@ impl<'t> Builder<'t> {
                     let (_, child) = children.iter().find(|(name, _)| name == role)?;
                     Some(self.storage(Key::of(child)?, file_server(child)?.as_ref()))
                 };
-                let (tftp, http) = (storage("tftp"), storage("http"));
+                let tftp = storage("tftp");
                 let owner = Board::below(self.tree, &flasher);
                 let exporter = self.tree.bench().map(str::to_owned);
                 let site = Site { exporter, node: Some(path.to_owned()), ..Site::here() };
-                Arc::new(Flash::new(flasher, site, keys, owner, tftp, http))
+                Arc::new(Flash::new(flasher, site, keys, owner, tftp))
             }
             Device::Group(_) => Arc::new(Group),
         }

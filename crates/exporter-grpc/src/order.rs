@@ -13,11 +13,11 @@ use crate::failure::{Failure, Outcome};
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobOrder {
-    /// An http(s) URL, or the name of a file that was put into the storage of the flasher's HTTP server.
+    /// An http(s) URL; or the name of a file that is sent with the order.
     pub image: String,
-    /// Remove that file once the job is over.
+    /// Length of that file, bytes. It comes in the stream given with the order, its SHA-256 (32 bytes) behind it.
     #[serde(default)]
-    pub remove: bool,
+    pub length: Option<u64>,
     /// A target name of the manifest; none takes its default.
     #[serde(default)]
     pub target: Option<String>,
@@ -73,7 +73,7 @@ impl JobOrder {
     pub fn new(image: impl Into<String>) -> Self {
         Self {
             image: image.into(),
-            remove: false,
+            length: None,
             target: None,
             variant: None,
             sha256: None,
@@ -110,8 +110,19 @@ impl JobOrder {
         serde_json::from_str(text).map_err(wrong)
     }
 
-    /// Whether the image is fetched by the exporter itself.
-    pub(crate) fn is_url(&self) -> bool {
+    /// Length of the image that is sent with the order; none when the exporter fetches it by itself.
+    pub(crate) fn sent(&self) -> Outcome<Option<u64>> {
+        match (self.is_url(), self.length) {
+            (true, None) => Ok(None),
+            (false, Some(length)) => Ok(Some(length)),
+            (true, Some(_)) => Err(Failure::argument("an order has a URL or a `length`, not both")),
+            (false, None) => {
+                Err(Failure::argument("an order without a URL has the `length` of what is sent"))
+            }
+        }
+    }
+
+    fn is_url(&self) -> bool {
         ["http://", "https://"].iter().any(|scheme| self.image.starts_with(scheme))
     }
 
@@ -183,6 +194,15 @@ mod tests {
         let unknown = r#"{"image": "a", "tarqet": "usd", "bearer": "s3cret s3cret s3cret s3cret s3cret"}"#;
         let text = JobOrder::parse(unknown).unwrap_err().text;
         assert_eq!(text, "the order of the flash is malformed at column 23");
+        for (image, length, expected) in [
+            ("http://h/a", None, Ok(None)),
+            ("a", Some(7), Ok(Some(7))),
+            ("a", None, Err("an order without a URL has the `length` of what is sent")),
+            ("http://h/a", Some(7), Err("an order has a URL or a `length`, not both")),
+        ] {
+            let order = JobOrder { length, ..JobOrder::new(image) };
+            assert_eq!(order.sent().map_err(|failure| failure.text), expected.map_err(str::to_owned));
+        }
         for (key, wrong, expected) in [
             ("deadline", "-1", "`deadline` is a positive number of seconds"),
             ("deadline", "1e300", "`deadline` is a positive number of seconds"),

@@ -1,17 +1,16 @@
 //! The other end: our own command line as a client of an exporter.
 
 mod channel;
+mod image;
 mod line;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
 use flasher_core::{Class, Error, PowerDriver, Result, SerialDriver};
 use futures_util::{Stream, StreamExt};
 use prost_types::Value;
-use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -19,19 +18,18 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 
+use self::image::Outgoing;
+pub use self::image::Sending;
 use self::line::{Line, Switch};
 use crate::order::JobOrder;
 use crate::passphrase::{HEADER, Passphrase};
 use crate::proto::exporter_service_client::ExporterServiceClient;
 use crate::proto::router_service_client::RouterServiceClient;
 use crate::proto::{
-    DriverCallRequest, DriverInstanceReport, FrameType, StreamRequest, StreamResponse,
-    StreamingDriverCallRequest,
+    DriverCallRequest, DriverInstanceReport, StreamRequest, StreamResponse, StreamingDriverCallRequest,
 };
 use crate::value;
 
-/// Bytes of one frame of an upload.
-const PIECE: usize = 64 * 1024;
 const FLASHER: &str = "jumpstarter_driver_flashers.client.BaseFlasherClient";
 const SERIAL: &str = "jumpstarter_driver_pyserial.client.PySerialClient";
 const POWER: &str = "jumpstarter_driver_power.client.PowerClient";
@@ -63,11 +61,10 @@ impl Interceptor for Secret {
     }
 }
 
-/// A flasher on the exporter, and the storage its images go to.
+/// A flasher on the exporter.
 #[derive(Clone, Debug)]
 pub struct Board {
     flasher: String,
-    storage: Option<String>,
 }
 
 impl Remote {
@@ -90,7 +87,7 @@ impl Remote {
     /// # Errors
     /// When there is none, or several and no path.
     pub fn board(&self, path: Option<&str>) -> Result<Board> {
-        self.choose(FLASHER, "flasher", path).map(|report| self.board_of(report))
+        self.choose(FLASHER, "flasher", path).map(|report| Board { flasher: report.uuid.clone() })
     }
 
     /// The one serial line of the exporter, or the one at the dotted `path`. It is opened like one of this machine.
@@ -132,15 +129,6 @@ impl Remote {
         }
     }
 
-    fn board_of(&self, flasher: &DriverInstanceReport) -> Board {
-        let child = |parent: &str, name: &str| {
-            let mut children = self.reports.iter().filter(|it| it.parent_uuid.as_deref() == Some(parent));
-            children.find(|it| label(it, "name") == name).map(|it| it.uuid.clone())
-        };
-        let storage = child(&flasher.uuid, "http").and_then(|http| child(&http, "storage"));
-        Board { flasher: flasher.uuid.clone(), storage }
-    }
-
     fn path(&self, report: &DriverInstanceReport) -> String {
         let parent = report.parent_uuid.as_ref();
         let parent = parent.and_then(|uuid| self.reports.iter().find(|it| it.uuid == *uuid));
@@ -148,44 +136,6 @@ impl Remote {
             Some(above) if !above.is_empty() => format!("{above}.{}", label(report, "name")),
             _ => label(report, "name").to_owned(),
         }
-    }
-
-    /// Puts a file into the board's storage under `name`. `sent` hears how many bytes have gone.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or the exporter does not take it.
-    pub async fn upload(
-        &mut self,
-        board: &Board,
-        file: &Path,
-        name: &str,
-        sent: impl Fn(u64) + Send + 'static,
-    ) -> Result<()> {
-        let storage = board.storage.clone().ok_or_else(|| {
-            Error::config("the exporter's flasher has no storage to put an image into")
-                .help("give the image as a URL")
-        })?;
-        let unreadable = |error| {
-            Error::new(Class::Source, format!("cannot read the image `{}`", file.display())).because(error)
-        };
-        let opened = tokio::fs::File::open(file).await.map_err(unreadable)?;
-        let fd = self.call(&storage, "open", vec![value::text(name), value::text("wb")]).await?;
-        let (frames, outward) = mpsc::channel(8);
-        let wish = serde_json::json!({ "kind": "resource", "uuid": storage, "x_jmp_content_encoding": null });
-        let handle = self.open_stream(&wish.to_string(), outward).await?;
-        let feeding = tokio::spawn(feed(opened, frames, sent));
-        let written = self.call(&storage, "file_write", vec![fd.clone(), handle]).await;
-        match written {
-            Ok(_) => feeding
-                .await
-                .map_err(|error| Error::new(Class::Internal, "an upload ended oddly").because(error))?
-                .map_err(unreadable)?,
-            Err(error) => {
-                feeding.abort();
-                return Err(error);
-            }
-        }
-        self.call(&storage, "file_close", vec![fd]).await.map(drop)
     }
 
     /// A stream for the data of a call, and its handle.
@@ -220,7 +170,7 @@ impl Remote {
         Ok(response.into_inner().result.unwrap_or_else(value::null))
     }
 
-    /// Starts a flash and follows it. It goes on when this client goes away.
+    /// Starts a flash of what the exporter fetches by itself and follows it. It goes on when this client goes away.
     ///
     /// # Errors
     /// When the order is refused, or the board is in use.
@@ -229,7 +179,29 @@ impl Remote {
         board: &Board,
         order: &JobOrder,
     ) -> Result<impl Stream<Item = Result<String>> + use<>> {
-        self.job(board, "start", Some(order.json())).await
+        self.job(board, "start", vec![value::text(order.json())]).await
+    }
+
+    /// Starts a flash of a file and follows it. The file is sent once the exporter has reserved the board; from then on the flash
+    /// goes on when this client goes away. `sent` hears how many bytes have gone.
+    ///
+    /// # Errors
+    /// When the file cannot be read, the order is refused, or the board is in use.
+    pub async fn start_with_file(
+        &mut self,
+        board: &Board,
+        mut order: JobOrder,
+        file: &Path,
+        sent: impl Fn(u64) + Send + 'static,
+    ) -> Result<Sending> {
+        let outgoing = Outgoing::open(file).await?;
+        order.length = Some(outgoing.length());
+        let (frames, outward) = mpsc::channel(8);
+        let wish =
+            serde_json::json!({ "kind": "resource", "uuid": board.flasher, "x_jmp_content_encoding": null });
+        let handle = self.open_stream(&wish.to_string(), outward).await?;
+        let events = self.job(board, "start", vec![value::text(order.json()), handle]).await?;
+        Ok(outgoing.send_when_asked(events, frames, sent))
     }
 
     /// Follows the running flash from its beginning, or hears again how the last one went.
@@ -237,7 +209,7 @@ impl Remote {
     /// # Errors
     /// When none has run.
     pub async fn attach(&mut self, board: &Board) -> Result<impl Stream<Item = Result<String>> + use<>> {
-        self.job(board, "attach", None).await
+        self.job(board, "attach", Vec::new()).await
     }
 
     /// Stops the running flash in good order, and follows it to its end.
@@ -245,16 +217,16 @@ impl Remote {
     /// # Errors
     /// When none has run.
     pub async fn cancel(&mut self, board: &Board) -> Result<impl Stream<Item = Result<String>> + use<>> {
-        self.job(board, "cancel", None).await
+        self.job(board, "cancel", Vec::new()).await
     }
 
     async fn job(
         &mut self,
         board: &Board,
         action: &str,
-        order: Option<String>,
+        more: Vec<Value>,
     ) -> Result<impl Stream<Item = Result<String>> + use<>> {
-        let args = vec![value::text(action), value::text_or_null(order)];
+        let args = [vec![value::text(action)], more].concat();
         let request =
             StreamingDriverCallRequest { uuid: board.flasher.clone(), method: "flash_job".to_owned(), args };
         let answer = self.exporter.streaming_driver_call(request).await;
@@ -265,29 +237,6 @@ impl Remote {
             text.ok_or_else(|| Error::infrastructure("the exporter sent an event that is no text"))
         }))
     }
-}
-
-async fn feed(
-    mut file: tokio::fs::File,
-    frames: mpsc::Sender<StreamRequest>,
-    sent: impl Fn(u64),
-) -> std::io::Result<()> {
-    let frame = |payload: Bytes, kind: FrameType| StreamRequest { payload, frame_type: kind.into() };
-    let (mut buffer, mut total) = (BytesMut::with_capacity(PIECE), 0);
-    loop {
-        buffer.reserve(PIECE);
-        let count = file.read_buf(&mut buffer).await?;
-        if count == 0 {
-            break;
-        }
-        total += count as u64;
-        if frames.send(frame(buffer.split().freeze(), FrameType::Data)).await.is_err() {
-            return Ok(()); // the call says why
-        }
-        sent(total);
-    }
-    frames.send(frame(Bytes::new(), FrameType::Goaway)).await.ok(); // the same
-    Ok(())
 }
 
 fn label<'a>(report: &'a DriverInstanceReport, name: &str) -> &'a str {

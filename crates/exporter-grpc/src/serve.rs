@@ -29,6 +29,7 @@ use crate::proto::exporter_service_server::ExporterServiceServer;
 use crate::proto::router_service_server::RouterServiceServer;
 use crate::service::Service;
 use crate::session::Session;
+use crate::uploads::Uploads;
 
 /// Connections at a time; further ones wait to be accepted.
 const CONNECTIONS: usize = 256;
@@ -82,6 +83,7 @@ impl Exporter {
 
     /// Serves clients until `stop`; then those who are connected may end what they do within `grace`.
     pub async fn serve(self: &Arc<Self>, listeners: Vec<Listener>, stop: CancellationToken, grace: Duration) {
+        crate::uploads::sweep(Uploads::default()).await;
         let cut = CancellationToken::new();
         let accepting: Vec<_> = listeners
             .into_iter()

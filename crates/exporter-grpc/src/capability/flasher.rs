@@ -11,8 +11,9 @@ use tonic::Code;
 use super::{Args, Call, Capability, Method, Param, Results, Shape, unanswered};
 use crate::claims::Key;
 use crate::failure::{Failure, Outcome};
-use crate::jobs::Board;
+use crate::jobs::{Board, Sent};
 use crate::order::JobOrder;
+use crate::resource::Handle;
 use crate::storage::Storage;
 use crate::storage::files::short;
 use crate::value;
@@ -44,8 +45,9 @@ pub(super) const METHODS: &[Method] = &[
         &[
             Param::needed("action", Shape::OneOf(&["start", "attach", "cancel"])),
             Param::optional("order", Shape::Text),
+            Param::optional("image", Shape::Handle),
         ],
-        "events as JSON texts, the last one with the receipt; `order` is JSON for `start`",
+        "events as JSON texts, the last one with the receipt; `order` is JSON for `start`, `image` the stream of its file",
     ),
 ];
 
@@ -60,7 +62,6 @@ pub(crate) struct Flash {
     /// What it is to other processes.
     owner: owner::Board,
     tftp: Option<Arc<Storage>>,
-    http: Option<Arc<Storage>>,
     /// Describing hashes the bundle, and a client asks for one field at a time.
     described: Mutex<Option<Description>>,
 }
@@ -72,9 +73,8 @@ impl Flash {
         keys: Vec<Key>,
         owner: owner::Board,
         tftp: Option<Arc<Storage>>,
-        http: Option<Arc<Storage>>,
     ) -> Self {
-        Self { flasher, site, keys, owner, tftp, http, described: Mutex::default() }
+        Self { flasher, site, keys, owner, tftp, described: Mutex::default() }
     }
 
     async fn describe(&self) -> Outcome<Description> {
@@ -133,6 +133,20 @@ impl Flash {
     }
 }
 
+/// The image that comes with an order, when one does.
+fn sent(order: &JobOrder, args: &mut Args, call: &Call) -> Outcome<Option<Sent>> {
+    let Some(length) = order.sent()? else { return Ok(None) };
+    let handle = args.handle(2)?;
+    if !matches!(handle, Handle::Stream(_)) {
+        return Err(Failure::argument("the image of an order comes in a stream of the same client"));
+    }
+    let source = handle.source(&call.session.resources, call.owner, &call.connection.closed)?;
+    match source.is_plain() {
+        true => Ok(Some(Sent { source, length })),
+        false => Err(Failure::argument("the image of an order comes as it is, not compressed")),
+    }
+}
+
 /// The boot command with the sizes of the files in it, hexadecimal: our flasher sets them in U-Boot, clients do not.
 fn bootcmd(described: &Description) -> String {
     let files = [
@@ -184,7 +198,7 @@ impl Capability for Flash {
         })
     }
 
-    async fn results(&self, method: &str, args: Args, call: &Call) -> Outcome<Results> {
+    async fn results(&self, method: &str, mut args: Args, call: &Call) -> Outcome<Results> {
         if method != "flash_job" {
             return Err(unanswered(method));
         }
@@ -194,14 +208,14 @@ impl Capability for Flash {
             flasher: &self.flasher,
             keys: &self.keys,
             owner: &self.owner,
-            http: self.http.as_ref(),
         };
         let jobs = &call.session.jobs;
         match args.text(0)? {
             "start" => {
                 let order = JobOrder::parse(args.optional_text(1).unwrap_or_default())?;
+                let image = sent(&order, &mut args, call)?;
                 *self.described() = None;
-                jobs.start(board, order, call)
+                jobs.start(board, order, image, call)
             }
             "cancel" => jobs.cancel(call.owner.node),
             _ => jobs.attach(call.owner.node),

@@ -72,6 +72,16 @@ impl Source {
         (sender, Self { pieces, encoding: None, _answer: None })
     }
 
+    /// Whether the data comes as it is, not compressed.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.encoding.is_none()
+    }
+
+    /// What comes next, as it was sent.
+    pub(crate) async fn next(&mut self) -> Piece {
+        self.pieces.recv().await.unwrap_or_else(|| Piece::Broken(Failure::gone()))
+    }
+
     /// Copies all of it, decompressed. Blocks; ends with an error when the sender goes away before the end.
     pub(crate) fn copy_to(self, to: &mut impl Write) -> Outcome<u64> {
         if self.encoding.is_none() {

@@ -35,15 +35,6 @@ impl Root {
         Self(path)
     }
 
-    /// Where a file is on this machine, for those that read it by themselves.
-    ///
-    /// # Errors
-    /// When it is no regular file below the root.
-    pub(crate) fn locate(&self, path: &str) -> io::Result<PathBuf> {
-        self.open(path)?;
-        Ok(self.0.join(clean(path)?))
-    }
-
     /// Opens a regular file to read.
     pub(crate) fn open(&self, path: &str) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;

@@ -1,12 +1,13 @@
 //! `flasher --remote`: a flash that runs on an exporter, survives this process, and can be followed by others.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use exporter_grpc::remote::Board;
 use exporter_grpc::{JobOrder, Passphrase, Remote};
 use flasher_core::journal::Journal;
-use flasher_core::{Class, Error, Event, FlashJob, Progress, Receipt, Result, Step};
+use flasher_core::{Class, Error, Event, FlashJob, Progress, Receipt, Result, Step, Verdict};
+use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
 use crate::args::{FlashArgs, RemoteArgs, VerifyChoice};
@@ -40,23 +41,22 @@ pub(super) async fn flash(
     let receipt_file = args.job.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
     let (mut client, board) = connect(remote, args.node.device.as_deref()).await?;
     let progress = render::progress(screen.is_json(), verbose);
-    let order = order(&mut client, &board, job, args, &progress).await?;
-    let events = client.start(&board, &order).await?;
+    let (events, sent) = start(&mut client, &board, order(job, args), &progress).await?;
     crate::signals::watch(stop.clone(), Arc::clone(&progress))?;
-    let canceller = async {
-        stop.cancelled().await;
-        client.cancel(&board).await.map(drop)
-    };
     let receipt = {
         let mut following = std::pin::pin!(follow(events, &progress));
         tokio::select! {
             receipt = following.as_mut() => receipt?,
-            cancelled = canceller => {
-                cancelled?;
+            () = stop.cancelled() => {
+                if let Err(error) = client.cancel(&board).await {
+                    // It may have ended meanwhile, as its receipt then tells.
+                    tracing::warn!(error = %error.cause(), "the exporter was told to stop the flash");
+                }
                 following.await?
             }
         }
     };
+    compare(&receipt, sent.and_then(|sent| sent.get().cloned()).as_deref())?;
     super::flash::conclude(&receipt, receipt_file, Journal::of_user().as_ref(), screen)
 }
 
@@ -123,15 +123,9 @@ pub(super) async fn exporter(remote: &RemoteArgs) -> Result<Remote> {
     Remote::connect(address, passphrase.as_ref(), remote.remote_cacert.as_deref()).await
 }
 
-/// The job as an order; an image that is a file is put into the exporter's storage first.
-async fn order(
-    client: &mut Remote,
-    board: &Board,
-    job: FlashJob,
-    args: &FlashArgs,
-    progress: &Arc<dyn Progress>,
-) -> Result<JobOrder> {
-    let mut order = JobOrder {
+/// The job as an order.
+fn order(job: FlashJob, args: &FlashArgs) -> JobOrder {
+    JobOrder {
         target: job.target,
         variant: args.variant.clone(),
         sha256: job.sha256,
@@ -147,38 +141,48 @@ async fn order(
         wipe_old_table: job.wipe_old_table,
         wire: job.wire,
         ..JobOrder::new(job.image)
-    };
-    if !order.image.starts_with("http://") && !order.image.starts_with("https://") {
-        let file = std::mem::take(&mut order.image);
-        order.image = upload(client, board, Path::new(&file), progress).await?;
-        order.remove = true;
     }
-    Ok(order)
 }
 
-async fn upload(
+/// The digest of what was sent, once it is known.
+type Digest = Arc<OnceLock<String>>;
+
+/// Starts the flash; an image that is a file is sent to the exporter, once that has reserved the board.
+async fn start(
     client: &mut Remote,
     board: &Board,
-    file: &Path,
+    mut order: JobOrder,
     progress: &Arc<dyn Progress>,
-) -> Result<String> {
-    let unreadable = |error| {
-        Error::new(Class::Source, format!("cannot read the image `{}`", file.display())).because(error)
-    };
-    let total = tokio::fs::metadata(file).await.map_err(unreadable)?.len();
-    // Under a name of its own, so that two uploads never meet.
-    let name = format!("flash-{}-{}", std::process::id(), started());
+) -> Result<(BoxStream<'static, Result<String>>, Option<Digest>)> {
+    if order.image.starts_with("http://") || order.image.starts_with("https://") {
+        return Ok((client.start(board, &order).await?.boxed(), None));
+    }
+    let file = PathBuf::from(std::mem::take(&mut order.image));
+    order.image = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let told = Arc::clone(progress);
-    let sent = move |done| told.report(Event::Advanced { step: Step::Image, done, total: Some(total) });
+    let total = tokio::fs::metadata(&file).await.map(|facts| facts.len()).ok();
+    let sent = move |done| told.report(Event::Advanced { step: Step::Image, done, total });
+    let sending = client.start_with_file(board, order, &file, sent).await?;
     progress.report(Event::Note { message: format!("sending `{}` to the exporter", file.display()) });
-    client.upload(board, file, &name, sent).await?;
-    Ok(name)
+    Ok((sending.events, Some(sending.sha256)))
 }
 
-/// Nanoseconds that no other start of this process has.
-fn started() -> u128 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |since| since.as_nanos())
+/// Whether what the exporter proved is what was sent to it; a receipt of anything else proves nothing here.
+fn compare(receipt: &Receipt, sent: Option<&str>) -> Result<()> {
+    let read = receipt.image.source_sha256.as_deref();
+    match sent {
+        Some(sent) if receipt.verdict != Verdict::Failed && read != Some(sent) => {
+            let read = read.unwrap_or("unknown");
+            Err(Error::new(
+                Class::Source,
+                format!(
+                    "the exporter flashed another image: its SHA-256 is {read}, that of what was sent {sent}"
+                ),
+            )
+            .help("the board holds what the exporter had; flash again, and update the exporter"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Shows every event, and gives the receipt of the last one.
@@ -208,8 +212,45 @@ fn unknown(text: &str, error: &serde_json::Error) -> Result<()> {
     let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     if value["event"] == "refused" {
         let reason = value["reason"].as_str().unwrap_or("it gave no reason");
-        return Err(Error::config(format!("the exporter refused the flash: {reason}")));
+        let class = serde_json::from_value(value["class"].clone()).unwrap_or(Class::Config);
+        return Err(Error::new(class, format!("the exporter refused the flash: {reason}")));
     }
     tracing::warn!(%error, "the exporter sent an event this version does not know");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use flasher_core::flash::{JobKind, Site};
+
+    use super::*;
+
+    #[test]
+    fn a_receipt_of_another_image_is_no_success() {
+        let check = |verdict, read: Option<&str>, sent, is_good| {
+            let begun = std::time::SystemTime::now();
+            let site = Site::default();
+            let mut receipt =
+                Receipt::blank("flasher", JobKind::Flash, site, begun, std::time::Duration::ZERO);
+            receipt.verdict = verdict;
+            receipt.image.source_sha256 = read.map(str::to_owned);
+            assert_eq!(compare(&receipt, sent).is_ok(), is_good, "{verdict:?} {read:?} {sent:?}");
+        };
+        check(Verdict::Proven, Some("aa"), Some("aa"), true);
+        check(Verdict::Proven, Some("bb"), Some("aa"), false);
+        check(Verdict::Written, Some("bb"), Some("aa"), false);
+        check(Verdict::Proven, None, Some("aa"), false);
+        check(Verdict::Failed, None, Some("aa"), true);
+        check(Verdict::Proven, Some("bb"), None, true);
+        let error = unknown(r#"{"event":"refused","class":"interrupted","reason":"stopped"}"#, &json_error())
+            .unwrap_err();
+        assert_eq!(
+            (error.class(), error.to_string().as_str()),
+            (Class::Interrupted, "the exporter refused the flash: stopped")
+        );
+    }
+
+    fn json_error() -> serde_json::Error {
+        serde_json::from_str::<Event>("{}").unwrap_err()
+    }
 }

@@ -55,6 +55,7 @@ impl Lab {
     pub(crate) fn flasher(&self, args: &[&str]) -> Command {
         let mut command = Command::new(cargo_bin("flasher"));
         command.args(args).current_dir(self.folder.path()).env("FLASHER_EXPORTER", self.path("lab.yaml"));
+        command.env("TMPDIR", self.folder.path());
         self.equip(&mut command);
         command
     }
@@ -85,6 +86,14 @@ impl Lab {
     /// Runs a script of `tests/python` under `flasher serve`.
     pub(crate) fn script(&self, name: &str) -> String {
         self.serve(&["python", scripts().join(name).to_str().unwrap()])
+    }
+
+    /// Images that clients have sent and that are still there.
+    pub(crate) fn uploads(&self) -> usize {
+        let folders = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let folders = folders.filter(|path| path.to_string_lossy().contains("flasher-uploads-"));
+        let entries = folders.flat_map(|path| fs::read_dir(path).unwrap()).map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.is_dir()).count()
     }
 
     /// Starts an exporter that listens, and waits until it does.

@@ -11,7 +11,7 @@ use crate::lab::{BENCH, Exporter, Lab, said, scripts, test_board};
 pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{what} did not come true");
+        assert!(begun.elapsed() < Duration::from_secs(300), "{what} did not come true");
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::lab::{Exporter, Lab, MEDIUM, free_port, furnish, noise, said, sim_board};
+use crate::lifetime::eventually;
 
 fn board(more: &str) -> (Lab, Exporter, Vec<u8>) {
     let lab = Lab::new(&sim_board(free_port(), more));
@@ -39,7 +40,7 @@ fn a_flash_on_the_exporter_ends_proven_here() {
     assert_flashed(&lab, &image);
     let receipt: Value = serde_json::from_slice(&fs::read(lab.path("receipt.json")).unwrap()).unwrap();
     assert_eq!(receipt["verdict"], "proven");
-    assert_eq!(fs::read_dir(lab.path("http")).unwrap().count(), 0, "the uploaded image is gone");
+    assert_eq!(lab.uploads(), 0, "the uploaded image is gone");
     // How it went can be heard again.
     let again = said(&["attach"], &lab.flasher(&remote).arg("attach").output().unwrap());
     assert_eq!(events(&again).last().unwrap()["receipt"]["verdict"], "proven");
@@ -84,6 +85,9 @@ fn a_flash_is_cancelled_from_anywhere_and_the_board_is_off_then() {
     assert!(lines.any(|line| line.unwrap().contains("write")));
     let cancel = lab.flasher(&remote).arg("cancel").output().unwrap();
     assert_eq!(cancel.status.code(), Some(130));
+    let idle = lab.flasher(&remote).arg("cancel").output().unwrap();
+    let complaint = String::from_utf8_lossy(&idle.stderr).into_owned();
+    assert!(idle.status.code() == Some(4) && complaint.contains("no flash job is running"), "{complaint}");
     let rest: Vec<String> = lines.map(Result::unwrap).collect();
     assert_eq!(first.wait().unwrap().code(), Some(130));
     let last: Value = serde_json::from_str(rest.last().unwrap()).unwrap();
@@ -91,6 +95,73 @@ fn a_flash_is_cancelled_from_anywhere_and_the_board_is_off_then() {
         (&last["receipt"]["failure"]["class"], &last["receipt"]["power"]),
         (&"interrupted".into(), &"off".into())
     );
+}
+
+#[test]
+fn of_fifty_flashes_at_once_one_sends_its_image_and_the_others_are_refused_before() {
+    let (lab, exporter, _) = board(", faults: { dd_stuck: true }");
+    let remote = ["--remote", &exporter.address, "--json"];
+    let start = |_| {
+        let mut command = lab.flasher(&remote);
+        command.args(["flash", "image"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let running: Vec<_> = (0..50).map(start).collect();
+    let is_over = |child: &std::process::Child| {
+        fs::read_to_string(format!("/proc/{}/stat", child.id())).is_ok_and(|stat| stat.contains(") Z "))
+    };
+    eventually("all but one are refused", || running.iter().filter(|it| is_over(it)).count() == 49);
+    let (refused, mut running): (Vec<_>, Vec<_>) = running.into_iter().partition(is_over);
+    for client in refused {
+        let output = client.wait_with_output().unwrap();
+        let (said, complaint) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(4), "{complaint}");
+        assert!(complaint.contains("in use by a flash job"), "{complaint}");
+        assert!(!said.contains("advanced"), "it has sent nothing: {said}");
+    }
+    assert_eq!(lab.uploads(), 1, "the one that flashes");
+    assert_eq!(lab.flasher(&remote).arg("cancel").output().unwrap().status.code(), Some(130));
+    let winner = running.remove(0).wait_with_output().unwrap();
+    assert_eq!(winner.status.code(), Some(130));
+    assert_eq!(lab.uploads(), 0);
+}
+
+#[test]
+fn what_a_killed_exporter_has_of_an_image_goes_at_the_next_start() {
+    let (lab, mut exporter, _) = board(", faults: { dd_stuck: true }");
+    let remote = ["--remote", &exporter.address, "--json"];
+    let mut flash = lab.flasher(&remote).args(["flash", "image"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(flash.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("step-begun")), "the image has come");
+    assert_eq!(lab.uploads(), 1);
+    exporter.child.kill().unwrap();
+    exporter.child.wait().unwrap();
+    lines.for_each(drop);
+    assert_eq!(flash.wait().unwrap().code(), Some(4));
+    assert_eq!(lab.uploads(), 1, "nobody was left to remove it");
+    let _next = lab.listen(&["--listen", "127.0.0.1:0"]);
+    eventually("the upload is removed", || lab.uploads() == 0);
+}
+
+#[test]
+fn boards_are_given_to_everybody_only_when_that_is_asked_for() {
+    let lab = Lab::new(crate::lab::BENCH);
+    fs::write(lab.path("secret"), "open sesame").unwrap();
+    let passphrase = ["--passphrase-file", "secret"];
+    for (more, expected) in [
+        (&[][..], "without a passphrase gives the boards to whoever reaches it"),
+        (&passphrase, "without TLS tells the passphrase to whoever listens on the way"),
+    ] {
+        for address in ["0.0.0.0:0", ":0", "[::]:0"] {
+            let mut command = lab.flasher(&["serve", "--listen", address]);
+            let output = command.args(more).output().unwrap();
+            let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(2), "{address} {more:?}: {complaint}");
+            assert!(complaint.contains(expected) && complaint.contains("`--insecure`"), "{complaint}");
+        }
+        let insecure = [&["--listen", "0.0.0.0:0", "--insecure"], more].concat();
+        assert!(lab.listen(&insecure).address.starts_with("0.0.0.0:"));
+    }
 }
 
 #[test]

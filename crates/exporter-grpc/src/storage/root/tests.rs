@@ -71,7 +71,7 @@ fn an_upload_appears_when_it_is_whole_and_leaves_nothing_when_it_is_dropped() {
     upload.file.write_all(b"whole").unwrap();
     assert_eq!(root.list("new", true).unwrap(), ["new/", "new/place/"]);
     upload.keep().unwrap();
-    assert_eq!(std::fs::read(root.locate("new/place/image").unwrap()).unwrap(), b"whole");
+    assert_eq!(std::fs::read(root.0.join("new/place/image")).unwrap(), b"whole");
     let mut broken = root.create("new/place/image").unwrap();
     broken.file.write_all(b"half").unwrap();
     drop(broken);
