@@ -8,7 +8,22 @@ pub(crate) fn accept(image: &Inner, summary: &mut Summary) -> Result<(), Error> 
     check_name(image, summary.source_sha256)?;
     check_same(image, summary.source_sha256)?;
     summary.checked = check_digest(image, summary.source_sha256, summary.decoded_sha256)?;
-    Ok(())
+    image.demanded_length.map_or(Ok(()), |expected| {
+        check_demanded_length(&image.label, expected, summary.source_length, summary.decoded_length)
+    })
+}
+
+/// The length that the user demands is that of the source or that of the image.
+pub(crate) fn check_demanded_length(
+    label: &str,
+    expected: u64,
+    source_length: u64,
+    decoded_length: u64,
+) -> Result<(), Error> {
+    match expected == source_length || expected == decoded_length {
+        true => Ok(()),
+        false => Err(Error::LengthDiffers { label: label.into(), expected, source_length, decoded_length }),
+    }
 }
 
 /// The length must be the one that was told.

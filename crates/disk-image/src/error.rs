@@ -83,6 +83,11 @@ pub enum Error {
         "image `{label}` has another digest: expected sha256 {expected}, the source has {source_sha256}, the decoded image {decoded_sha256}"
     )]
     DigestDiffers { label: String, expected: Digest, source_sha256: Digest, decoded_sha256: Digest },
+    /// Neither length is the demanded one.
+    #[error(
+        "image `{label}` has another length: expected {expected} bytes, the source has {source_length}, the decoded image {decoded_length}"
+    )]
+    LengthDiffers { label: String, expected: u64, source_length: u64, decoded_length: u64 },
     /// A block map that is none, or of an unknown version.
     #[error("block map `{map}` cannot be used: {reason}; give the one that was made for the image, or none")]
     Map { map: String, reason: String },
@@ -96,6 +101,11 @@ pub enum Error {
         "block map `{map}` is not the one of image `{label}`: the checksum of bytes {start} to {end} differs; give the one that was made for the image, or none"
     )]
     MapDiffers { label: String, map: String, start: u64, end: u64 },
+    /// A signed block map was demanded, and there is none to look at.
+    #[error(
+        "image `{label}` has no block map in use, and one that is signed by a key in `{}` is demanded; name it with --bmap, or leave the keys out", .keyring.display()
+    )]
+    MapAbsent { label: String, keyring: PathBuf },
     /// A block map that somebody should have signed.
     #[error(
         "block map `{map}` has no signature beside it (`.asc` or `.sig`); sign it with `gpg --detach-sign`, or use no block map"
@@ -127,8 +137,19 @@ pub enum Error {
     #[error("image `{label}` cannot be fetched: {reason}")]
     Redirect { label: String, reason: String },
     /// The server gives another status than 200.
-    #[error("image `{label}` cannot be fetched: its server answered with status {status}, expected 200")]
-    Status { label: String, status: u16 },
+    #[error("image `{label}` cannot be fetched: its server answered with status {status}{}, expected 200", words(.said))]
+    Status { label: String, status: u16, said: Option<String> },
+    /// The server's certificate, or the caller's trust.
+    #[error("server of image `{label}` is not trusted: {reason}")]
+    Untrusted { label: String, reason: String },
+    /// A server that does not speak TLS, or none that we speak.
+    #[error("server of image `{label}` does not speak TLS as https demands: {reason}")]
+    NoTls { label: String, reason: String },
+    /// A proxy of the environment that we cannot speak to.
+    #[error(
+        "image `{label}` cannot be fetched by way of the proxy `{proxy}` of the environment; expected one with http:// or https://, or the image's server in `no_proxy`"
+    )]
+    Proxy { label: String, proxy: String },
     /// No connection to the server.
     #[error("server of image `{label}` cannot be reached: {reason}")]
     Connect { label: String, reason: String },
@@ -145,14 +166,19 @@ pub enum Error {
     Drips { label: String, received: u64, bytes: u64, waited: Duration },
     /// The server says 401 or 403.
     #[error(
-        "server of image `{label}` refuses access (status {status}); pass a bearer token or a header it accepts"
+        "server of image `{label}` refuses access (status {status}{}); pass a bearer token or a header it accepts", words(.said)
     )]
-    Unauthorized { label: String, status: u16 },
+    Unauthorized { label: String, status: u16, said: Option<String> },
     /// The end of the transfer proves nothing.
     #[error(
-        "image `{label}` is raw and its server tells neither a length nor the end of the transfer, so a cut would go unnoticed; pass its --sha256"
+        "image `{label}` is raw and its server tells neither a length nor the end of the transfer, so a cut would go unnoticed; pass its --sha256 or --length"
     )]
     Unframed { label: String },
+    /// Standard input that may have been cut short.
+    #[error(
+        "image `{label}` (standard input) is raw and has no partition table that tells where it ends, so a cut would go unnoticed; pass its --sha256 or --length"
+    )]
+    Unproven { label: String },
     /// A folder, pipe or the like.
     #[error("image `{label}` is {kind}, expected a file, a block device or a URL")]
     NotAFile { label: String, kind: &'static str },
@@ -194,9 +220,13 @@ impl Error {
             | Error::Copy { .. } => Fault::Network,
             Error::Unauthorized { .. }
             | Error::Unframed { .. }
+            | Error::Unproven { .. }
             | Error::NotAFile { .. }
             | Error::Url { .. }
             | Error::Header { .. }
+            | Error::Proxy { .. }
+            | Error::Untrusted { .. }
+            | Error::NoTls { .. }
             | Error::Spool { .. }
             | Error::Certificates { .. } => Fault::Usage,
             _ => Fault::Source,
@@ -217,6 +247,11 @@ pub(crate) fn chain(error: reqwest::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// A server's own words.
+fn words(said: &Option<String>) -> String {
+    said.as_ref().map_or(String::new(), |words| format!(", it says: `{words}`"))
 }
 
 fn of_length(expected: &Option<u64>) -> String {

@@ -31,6 +31,9 @@ pub(crate) struct Inner {
     content: Option<Content>,
     pub(crate) block_map: Option<BlockMap>,
     pub(crate) sha256: Option<Digest>,
+    /// Length that the source or the decoded image must have.
+    pub(crate) demanded_length: Option<u64>,
+    has_open_question: bool,
     /// Digest of the source as decoded first.
     pub(crate) source_sha256: OnceLock<Digest>,
     /// Where it is to be kept.
@@ -85,9 +88,9 @@ impl Image {
     }
 
     fn new(label: String, expected: Expected, opened: Opened) -> Image {
-        let Opened { format, source_length, decoded_length, origin, content, block_map, sha256, keep, hit } =
-            opened;
-        let (source_sha256, runtime) = (OnceLock::new(), Handle::current());
+        let Opened { format, source_length, decoded_length, origin, .. } = opened;
+        let Opened { content, block_map, sha256, keep, hit, .. } = opened;
+        let runtime = Handle::current();
         let inner = Inner {
             label,
             format,
@@ -98,7 +101,9 @@ impl Image {
             content,
             block_map,
             sha256,
-            source_sha256,
+            demanded_length: opened.length,
+            has_open_question: opened.has_open_question,
+            source_sha256: opened.source_sha256.map_or_else(OnceLock::new, OnceLock::from),
             keep,
             hit: hit.map_or_else(OnceLock::new, OnceLock::from),
             runtime,
@@ -136,6 +141,12 @@ impl Image {
     /// Whether it comes out of the cache, so that nothing is fetched or decoded.
     pub fn is_cached(&self) -> bool {
         self.inner.hit.get().is_some()
+    }
+
+    /// Whether only a decoding tells if it has the demanded digest, although its source is here: it costs nothing but time to
+    /// know that before anything is touched.
+    pub fn has_open_question(&self) -> bool {
+        self.inner.has_open_question
     }
 
     /// Whether a decoding may begin long before its pieces are taken: the source is here, or goes into the cache meanwhile. A

@@ -25,6 +25,7 @@ mod judge;
 mod label;
 mod layer;
 mod lengths;
+mod local;
 mod locate;
 mod lz4;
 mod map;
@@ -40,6 +41,7 @@ mod simg;
 mod small;
 mod source;
 mod spool;
+mod table;
 mod worker;
 
 #[cfg(test)]

@@ -2,19 +2,19 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::bmap::{self, BlockMap};
-use crate::cache::{Cache, Hit, Keep, Key};
+use crate::cache::{Cache, Hit, Keep, Key, Meta};
 use crate::format::{HEAD, recognise};
 use crate::http::Http;
 use crate::image::Origin;
-use crate::layer::peel;
+use crate::local::Local;
 use crate::locate::{Place, locate};
 use crate::options::{BlockMapChoice, Expected};
-use crate::recognise::{WEB_PAGE_BY_SERVER, judge_file, judge_layer, judge_stored};
-use crate::source::{Bottom, FileSource, Source};
-use crate::{Content, Digest, Error, Format, Given, SourceOptions, checksums, lengths, s3, simg, spool};
+use crate::recognise::{WEB_PAGE_BY_SERVER, judge_file, judge_stored};
+use crate::source::FileSource;
+use crate::{Content, Digest, Error, Format, Given, SourceOptions, checks, checksums, s3, simg, spool};
 
 /// Stored bytes of a source far away that are looked into, if it has as many: more than the largest block of bzip2.
 const AHEAD: usize = 1 << 20;
@@ -28,23 +28,40 @@ pub(crate) struct Opened {
     pub(crate) content: Option<Content>,
     pub(crate) block_map: Option<BlockMap>,
     pub(crate) sha256: Option<Digest>,
+    pub(crate) length: Option<u64>,
+    /// Digest of the stored bytes, if they were read already.
+    pub(crate) source_sha256: Option<Digest>,
+    /// Whether only a decoding tells if the image has the demanded digest, although the source is here.
+    pub(crate) has_open_question: bool,
     pub(crate) keep: Option<Keep>,
     pub(crate) hit: Option<Hit>,
 }
 
 impl Opened {
-    fn new(
+    pub(crate) fn new(
         format: Format,
         origin: Origin,
         source_length: Option<u64>,
         decoded_length: Option<u64>,
     ) -> Opened {
-        let (content, block_map, sha256, keep, hit) = (None, None, None, None, None);
-        Opened { format, source_length, decoded_length, origin, content, block_map, sha256, keep, hit }
+        Opened {
+            format,
+            source_length,
+            decoded_length,
+            origin,
+            content: None,
+            block_map: None,
+            sha256: None,
+            length: None,
+            source_sha256: None,
+            has_open_question: false,
+            keep: None,
+            hit: None,
+        }
     }
 
     /// A copy in the cache.
-    fn copy(hit: Hit) -> Opened {
+    pub(crate) fn copy(hit: Hit) -> Opened {
         let meta = hit.meta.clone();
         let format = meta.formats.first().copied().unwrap_or(Format::Raw);
         let origin = Origin::Spool(hit.file.clone());
@@ -56,7 +73,7 @@ impl Opened {
     async fn judged(self, label: &str, expected: Expected) -> Result<Opened, Error> {
         match self.hit.clone() {
             Some(Hit { file, meta, .. }) => {
-                blocking(label, move |label| {
+                blocking(label, move |label, _| {
                     let content = judge_file(label, expected, &file, meta.decoded_length)?;
                     Ok(Opened { content, ..self })
                 })
@@ -75,15 +92,18 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
         None => options.sha256,
     };
     let block_map = block_map(source, &place, options).await?;
+    demand_map(label, block_map.as_ref(), options)?;
     let shelf = Shelf {
         cache: options.cache.clone(),
         sha256,
+        length: options.length,
         block_map: block_map.as_ref().map(|found| found.sha256),
     };
     let opened = match place {
         Place::Path(path) => open_file(label, path, options.expected, shelf).await?,
         Place::Stdin => {
-            open_spool(label, spool::stdin(options.spool.as_deref()).await?, options.expected).await?
+            let file = spool::stdin(options.spool.as_deref()).await?;
+            open_spool(label, file, options.expected, shelf).await?
         }
         Place::Http => open_http(Object { label, name: source, url: source }, options, shelf).await?,
         Place::S3 => {
@@ -95,7 +115,26 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
         found.check_length(label, length)?;
     }
     let opened = opened.judged(label, options.expected).await?;
-    Ok(Opened { block_map, sha256, ..opened })
+    finish(label, Opened { block_map, sha256, ..opened }, options)
+}
+
+/// A signature that is demanded and cannot be looked at is a failure.
+fn demand_map(label: &str, found: Option<&BlockMap>, options: &SourceOptions) -> Result<(), Error> {
+    match (&options.map_keyring, found) {
+        (Some(keyring), None) => Err(Error::MapAbsent { label: label.into(), keyring: keyring.clone() }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a length that is known and not the demanded one.
+fn finish(label: &str, opened: Opened, options: &SourceOptions) -> Result<Opened, Error> {
+    let opened = Opened { length: options.length, ..opened };
+    if let (Some(expected), Some(stored), Some(decoded)) =
+        (opened.length, opened.source_length, opened.decoded_length)
+    {
+        checks::check_demanded_length(label, expected, stored, decoded)?;
+    }
+    Ok(opened)
 }
 
 /// Opens a source that the caller brings.
@@ -107,13 +146,15 @@ pub(crate) async fn open_given(given: Given, options: &SourceOptions) -> Result<
     };
     // Its name is no URL that something could be beside.
     let block_map = block_map(&label, &Place::Stdin, options).await?;
+    demand_map(&label, block_map.as_ref(), options)?;
     let map = block_map.as_ref().map(|found| found.sha256);
-    let shelf = Shelf { cache: options.cache.clone(), sha256: Some(given.sha256), block_map: map };
-    let opened = match shelf.by_digest() {
+    let shelf =
+        Shelf { cache: options.cache.clone(), sha256: Some(given.sha256), length: None, block_map: map };
+    let opened = match shelf.by_source(given.sha256) {
         // The promise of the name is kept beside the copy.
         Some(hit) => Opened { origin: Origin::Given(given), ..Opened::copy(hit) },
         None => {
-            let (_, keep) = shelf.by_key(Some(Key::of_bytes(given.sha256, map)));
+            let (_, keep) = shelf.by_key(Some(Key::of_bytes(given.sha256, map)), None);
             let (head, whole) = given.head(HEAD, AHEAD).await?;
             let source_length = Some(given.length);
             let (format, length) = recognised(&label, &head, source_length)?;
@@ -122,7 +163,7 @@ pub(crate) async fn open_given(given: Given, options: &SourceOptions) -> Result<
         }
     };
     let opened = opened.judged(&label, options.expected).await?;
-    Ok(Opened { block_map, sha256, ..opened })
+    finish(&label, Opened { block_map, sha256, ..opened }, options)
 }
 
 /// The format by the head of a source, and the length of the image if they tell it.
@@ -150,54 +191,90 @@ async fn block_map(source: &str, place: &Place, options: &SourceOptions) -> Resu
 }
 
 /// The cache, and what is looked for there.
-struct Shelf {
+pub(crate) struct Shelf {
     cache: Option<Cache>,
-    sha256: Option<Digest>,
+    pub(crate) sha256: Option<Digest>,
+    length: Option<u64>,
     block_map: Option<Digest>,
 }
 
 impl Shelf {
-    /// A copy of what has the demanded digest.
+    /// A copy of what has the demanded digest, stored or decoded.
     fn by_digest(&self) -> Option<Hit> {
-        self.cache.as_ref()?.find_digest(self.sha256?, self.block_map)
+        let sha256 = self.sha256?;
+        let fits = |meta: &Meta| meta.source_sha256 == sha256 || meta.decoded_sha256 == sha256;
+        self.cache.as_ref()?.find_where(self.block_map, fits)
     }
 
-    /// A copy of the source, or else where it is to be kept.
-    fn by_key(&self, key: Option<Key>) -> (Option<Hit>, Option<Keep>) {
-        let Some((cache, key)) = self.cache.clone().zip(key) else { return (None, None) };
-        match cache.find(&key) {
+    /// A copy of a source whose stored bytes have this digest.
+    fn by_source(&self, sha256: Digest) -> Option<Hit> {
+        self.cache.as_ref()?.find_where(self.block_map, |meta| meta.source_sha256 == sha256)
+    }
+
+    /// A copy of the source in the state of `key`, or else where it is to be kept. Where the stored bytes were read and have
+    /// the digest `found`, a copy must be one of theirs, from whatever place.
+    pub(crate) fn by_key(&self, key: Option<Key>, found: Option<Digest>) -> (Option<Hit>, Option<Keep>) {
+        let cache = self.cache.clone();
+        let named = cache.as_ref().zip(key.as_ref()).and_then(|(cache, key)| cache.find(key));
+        let hit = match found {
+            Some(found) => {
+                named.filter(|hit| hit.meta.source_sha256 == found).or_else(|| self.by_source(found))
+            }
+            None => named,
+        };
+        match hit {
             Some(hit) => (Some(hit), None),
-            None => (None, Some(Keep { cache, key })),
+            None => (None, cache.zip(key).map(|(cache, key)| Keep { cache, key })),
         }
+    }
+
+    /// Whether nothing is demanded that an image cut short would not have.
+    pub(crate) fn is_open_ended(&self) -> bool {
+        self.sha256.is_none() && self.length.is_none()
     }
 }
 
 async fn open_file(label: &str, path: PathBuf, expected: Expected, shelf: Shelf) -> Result<Opened, Error> {
-    blocking(label, move |label| {
+    blocking(label, move |label, alive| {
         let file = FileSource::open(label, &path, None)?;
-        let (hit, keep) = shelf.by_key(Key::of_file(&path, shelf.block_map));
-        if let Some(hit) = hit.or_else(|| shelf.by_digest()) {
-            return Ok(Opened::copy(hit));
-        }
-        let opened = probe(label, file, expected, |_| Origin::File(path))?;
-        // A copy of a raw file would be no better than the file.
-        let keep = keep.filter(|_| opened.format != Format::Raw);
-        Ok(Opened { keep, ..opened })
+        let key = Key::of_file(&path, shelf.block_map);
+        let local = Local { label, file, key, shelf, expected, may_be_cut: false };
+        local.open(|_| Origin::File(path), alive)
     })
     .await
 }
 
-async fn open_spool(label: &str, file: Arc<File>, expected: Expected) -> Result<Opened, Error> {
-    blocking(label, move |label| probe(label, FileSource::of(label, file)?, expected, Origin::Spool)).await
+async fn open_spool(label: &str, file: Arc<File>, expected: Expected, shelf: Shelf) -> Result<Opened, Error> {
+    blocking(label, move |label, alive| {
+        let file = FileSource::of(label, file)?;
+        let local = Local { label, file, key: None, shelf, expected, may_be_cut: true };
+        local.open(Origin::Spool, alive)
+    })
+    .await
 }
 
+/// Opens what standard input held, without companions.
+#[cfg(test)]
+pub(crate) async fn open_standard_input(
+    label: &str,
+    file: Arc<File>,
+    options: &SourceOptions,
+) -> Result<Opened, Error> {
+    let shelf = Shelf { cache: None, sha256: options.sha256, length: options.length, block_map: None };
+    finish(label, open_spool(label, file, options.expected, shelf).await?, options)
+}
+
+/// Works in a thread, which can see when nobody waits for it any more.
 async fn blocking<T: Send + 'static>(
     label: &str,
-    work: impl FnOnce(&str) -> Result<T, Error> + Send + 'static,
+    work: impl FnOnce(&str, &Weak<()>) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let told = label.to_owned();
-    let task = tokio::task::spawn_blocking(move || work(&told));
-    task.await.map_err(|e| Error::Machine { label: label.into(), reason: e.to_string() })?
+    let (told, waiting) = (label.to_owned(), Arc::new(()));
+    let alive = Arc::downgrade(&waiting);
+    let task = tokio::task::spawn_blocking(move || work(&told, &alive));
+    let done = task.await.map_err(|e| Error::Machine { label: label.into(), reason: e.to_string() })?;
+    drop(waiting);
+    done
 }
 
 /// Looks into the first stored bytes of a source that is far away.
@@ -208,31 +285,7 @@ async fn look(
     whole: bool,
     length: Option<u64>,
 ) -> Result<Option<Content>, Error> {
-    blocking(label, move |label| judge_stored(label, expected, head, whole, length)).await
-}
-
-/// Looks through all wrappings of a file, and at what is in them.
-fn probe(
-    label: &str,
-    file: FileSource,
-    expected: Expected,
-    origin: impl FnOnce(Arc<File>) -> Origin,
-) -> Result<Opened, Error> {
-    let (length, handle) = (file.length(), file.handle());
-    if length == 0 {
-        return Err(Error::Empty { label: label.into() });
-    }
-    let mut peeled = peel(label, Box::new(Bottom::new(Source::File(file))))?;
-    let format = peeled.formats.first().copied().unwrap_or(Format::Raw);
-    let decoded_length = match peeled.formats.len() {
-        0 | 1 => lengths::decoded(format, &handle, length),
-        _ => peeled.length,
-    };
-    let content = match format {
-        Format::Raw => judge_file(label, expected, &handle, length)?,
-        _ => judge_layer(label, expected, peeled.top.as_mut(), decoded_length)?,
-    };
-    Ok(Opened { content, ..Opened::new(format, origin(handle), Some(length), decoded_length) })
+    blocking(label, move |label, _| judge_stored(label, expected, head, whole, length)).await
 }
 
 /// An object of a server.
@@ -255,10 +308,13 @@ async fn open_http(object: Object<'_>, options: &SourceOptions, shelf: Shelf) ->
     }
     let source_length = answer.length;
     let (format, decoded_length) = recognised(label, answer.head(HEAD).await?, source_length)?;
-    if format == Format::Raw && !answer.framed && shelf.sha256.is_none() {
+    if format == Format::Raw && !answer.framed && shelf.is_open_ended() {
         return Err(Error::Unframed { label: label.into() });
     }
-    let (hit, keep) = shelf.by_key(Key::of_object(name, source_length, &answer.validator, shelf.block_map));
+    let demanded = shelf.sha256.filter(|_| answer.may_be_kept);
+    let key = Key::of_object(name, &http, &answer, shelf.block_map)
+        .or_else(|| demanded.map(|sha256| Key::of_demanded(sha256, shelf.block_map)));
+    let (hit, keep) = shelf.by_key(key, None);
     if let Some(hit) = hit {
         return Ok(Opened::copy(hit));
     }

@@ -82,6 +82,8 @@ pub struct SourceOptions {
     pub retries: Option<u32>,
     /// Digest that the source or the decoded image must have.
     pub sha256: Option<Digest>,
+    /// Length in bytes that the source or the decoded image must have.
+    pub length: Option<u64>,
     /// Path or URL of a file of SHA-256 checksums that lists the image; used in place of `sha256`.
     pub checksums: Option<String>,
     /// What the decoded image must be.
@@ -125,6 +127,7 @@ impl fmt::Debug for SourceOptions {
             .field("stall", &self.stall)
             .field("sha256", &self.sha256)
             .field("expected", &self.expected)
+            .field("length", &self.length)
             .field("block_map", &self.block_map)
             .field("map_keyring", &self.map_keyring)
             .finish()

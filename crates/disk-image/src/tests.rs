@@ -12,6 +12,7 @@ mod http;
 mod pieces;
 mod resume;
 mod server;
+mod shared;
 mod simg;
 mod tls;
 mod wrapped;

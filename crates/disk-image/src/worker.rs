@@ -64,7 +64,7 @@ fn original(image: &Inner, source: Source, events: &Producer) -> Result<Summary,
 fn copy(image: &Inner, file: FileSource, hit: &Hit, events: &Producer) -> Result<Summary, Halt> {
     let mut outlet = Outlet::new(image, events, false)?;
     let mut bottom = Bottom::new(Source::File(file));
-    outlet.take_all(&mut bottom, |offset| hit.meta.dont_care.dont_care(offset))?;
+    outlet.take_all(&mut bottom, |offset| dont_care(image, &hit.meta, offset))?;
     let (made, _) = outlet.finish()?;
     if made.decoded_sha256 != hit.meta.decoded_sha256 {
         return Err(damaged(image, hit, made.decoded_sha256).into());
@@ -73,6 +73,13 @@ fn copy(image: &Inner, file: FileSource, hit: &Hit, events: &Producer) -> Result
     let mut summary = Summary { formats, source_sha256, source_length, cached: Cached::Hit, ..made };
     accept(image, &mut summary)?;
     Ok(summary)
+}
+
+/// What need not be written: the block map is there to say it; only sparse images say it themselves, when they are decoded.
+fn dont_care(image: &Inner, meta: &Meta, offset: u64) -> u16 {
+    let mapped = image.block_map.as_ref().map_or(0, |found| found.map.dont_care(offset));
+    let is_sparse = meta.formats.last() == Some(&Format::Simg);
+    mapped | if is_sparse { meta.dont_care.dont_care(offset) } else { 0 }
 }
 
 /// A damaged copy must not be found again.

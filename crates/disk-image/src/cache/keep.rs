@@ -113,7 +113,7 @@ fn publish(keep: &Keep, file: NamedTempFile, summary: &Summary) -> io::Result<()
     let _locked = lock(folder)?;
     evict::make_room(folder, keep.cache.limit, evict::disk_use(&file.as_file().metadata()?))?;
     file.persist(keep.cache.image_path(summary.decoded_sha256)).map_err(|e| e.error)?;
-    let meta = serde_json::to_vec(&Meta::of(summary, keep.key.block_map()))?;
+    let meta = Meta::of(summary, keep.key.block_map()).sealed(keep.key.digest())?;
     let mut description = tempfile::Builder::new().prefix(evict::TEMPORARY).tempfile_in(folder)?;
     description.write_all(&meta)?;
     description.persist(keep.cache.meta_path(&keep.key)).map_err(|e| e.error)?;

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::Digest;
-use crate::http::Validator;
+use crate::http::{Answer, Http};
 
 /// How long a file must have been left alone: its times have the resolution of the kernel's tick, up to 10 ms.
 const SETTLED: Duration = Duration::from_millis(100);
+/// The same where times have whole seconds (inodes of 128 bytes) or every second one of them (FAT).
+const SETTLED_COARSE: Duration = Duration::from_secs(2);
 /// Changes when copies of older versions must not be used any more.
-const GENERATION: &str = "flasher image cache 1";
+const GENERATION: &str = "flasher image cache 2";
 
 /// A source in one state, together with the block map it is read with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +28,8 @@ impl Key {
     pub(crate) fn of_file(path: &Path, block_map: Option<Digest>) -> Option<Key> {
         let place = path.canonicalize().ok()?;
         let data = place.metadata().ok()?;
-        let changed = SystemTime::UNIX_EPOCH
-            + Duration::new(data.ctime().try_into().ok()?, data.ctime_nsec().try_into().ok()?);
-        if !data.is_file() || changed.elapsed().is_ok_and(|age| age < SETTLED) {
+        let changed = Duration::new(data.ctime().try_into().ok()?, data.ctime_nsec().try_into().ok()?);
+        if !data.is_file() || !is_settled(changed, SystemTime::now()) {
             return None;
         }
         let text = format!(
@@ -44,21 +45,29 @@ impl Key {
         Some(Key { file: Some(path.to_owned()), ..Key::of(&text, block_map) })
     }
 
-    /// The object at `url`; none if its server does not tell versions apart.
+    /// The object `name` as its server answered with it; none if the server does not tell versions apart, or does not want
+    /// the answer to be kept. What was asked with (credentials, other headers, which certificates were accepted) is part of
+    /// it: another asker may get other bytes under the same tag.
     pub(crate) fn of_object(
-        url: &str,
-        length: Option<u64>,
-        validator: &Validator,
+        name: &str,
+        http: &Http,
+        answer: &Answer,
         block_map: Option<Digest>,
     ) -> Option<Key> {
-        let version = validator.if_range()?;
-        let text = format!("object\n{url}\n{version:?}\n{length:?}");
+        let tag = answer.validator.tag().filter(|_| answer.may_be_kept)?;
+        let (asked, from, length) = (http.asker(), &answer.place, answer.length);
+        let text = format!("object\n{name}\n{asked}\n{from}\n{tag:?}\n{length:?}");
         Some(Key::of(&text, block_map))
     }
 
     /// Bytes with this digest, wherever they are.
     pub(crate) fn of_bytes(sha256: Digest, block_map: Option<Digest>) -> Key {
         Key::of(&format!("bytes\n{sha256}"), block_map)
+    }
+
+    /// Bytes that have this digest as they are stored or decoded, wherever they are.
+    pub(crate) fn of_demanded(sha256: Digest, block_map: Option<Digest>) -> Key {
+        Key::of(&format!("demanded\n{sha256}"), block_map)
     }
 
     fn of(text: &str, block_map: Option<Digest>) -> Key {
@@ -79,5 +88,34 @@ impl Key {
     /// Whether the source is still in that state, as far as it can be looked at.
     pub(crate) fn still_holds(&self) -> bool {
         self.file.as_ref().is_none_or(|path| Key::of_file(path, self.block_map).as_ref() == Some(self))
+    }
+}
+
+/// Whether a file that changed at `changed` (since 1970) cannot be changed any more without getting another time. A time in
+/// the future tells nothing.
+fn is_settled(changed: Duration, now: SystemTime) -> bool {
+    let pause = if changed.subsec_nanos() == 0 { SETTLED_COARSE } else { SETTLED };
+    now.duration_since(SystemTime::UNIX_EPOCH + changed).is_ok_and(|age| age >= pause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_tells_a_state_once_the_next_change_must_get_another_one() {
+        let now = SystemTime::UNIX_EPOCH + Duration::new(1000, 500_000_000);
+        for (seconds, nanos, settled) in [
+            (1000, 450_000_000, false),
+            (1000, 400_000_000, true),
+            (1000, 500_000_001, false), // in the future
+            (1000, 0, false),           // whole seconds
+            (999, 0, false),
+            (998, 0, true),
+            (1001, 0, false),
+            (0, 0, true),
+        ] {
+            assert_eq!(is_settled(Duration::new(seconds, nanos), now), settled, "{seconds}.{nanos:09}");
+        }
     }
 }

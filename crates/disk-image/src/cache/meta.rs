@@ -1,5 +1,6 @@
 //! What is known of a copy: its digests, what it came from, and what need not be written.
 
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -35,13 +36,34 @@ impl Meta {
         }
     }
 
-    /// Reads one; none if it is not there or not whole.
+    /// Reads the one at `path`; none if it is not there, not whole, changed since it was written, or of another key.
     pub(crate) fn load(path: &Path) -> Option<Meta> {
         if path.metadata().ok()?.len() > LONGEST {
             return None;
         }
-        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+        let key = path.file_stem()?.to_str()?.parse().ok()?;
+        let sealed: Sealed = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        (seal(&sealed.copy, key)? == sealed.sha256).then_some(sealed.copy)
     }
+
+    /// What is written for `key`: the description and a checksum over it.
+    pub(crate) fn sealed(self, key: Digest) -> io::Result<Vec<u8>> {
+        let sha256 = seal(&self, key).ok_or_else(|| io::Error::other("its description cannot be written"))?;
+        serde_json::to_vec(&Sealed { sha256, copy: self }).map_err(io::Error::from)
+    }
+}
+
+/// A description as it is stored. The digest is that of the key and the description.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    sha256: Digest,
+    copy: Meta,
+}
+
+/// The checksum of `meta` when it stands for `key`.
+fn seal(meta: &Meta, key: Digest) -> Option<Digest> {
+    let text = serde_json::to_string(meta).ok()?;
+    Some(Digest::of(format!("{key}\n{text}").as_bytes()))
 }
 
 /// What need not be written: beginnings and ends, in order.

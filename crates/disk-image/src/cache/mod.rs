@@ -2,7 +2,8 @@
 //!
 //! A folder holds `DIGEST.img`, the decoded bytes with holes where they are zero, and `KEY.json` for each origin they came
 //! from: a file in one state, an object of a server in one version. Names appear by renaming what is complete and proven.
-//! What is read is hashed again, so a damaged copy is an error and never an image. Several processes may share a folder.
+//! What is read is hashed again, so a damaged copy is an error and never an image; a description carries a checksum over itself
+//! and its key, and one that was changed is no description. Several processes may share a folder.
 
 mod evict;
 mod keep;
@@ -59,13 +60,11 @@ impl Cache {
         self.hit(Meta::load(&self.meta_path(key))?)
     }
 
-    /// A copy whose source or decoded digest is `sha256`, made with the same block map.
-    pub(crate) fn find_digest(&self, sha256: Digest, block_map: Option<Digest>) -> Option<Hit> {
+    /// A copy whose description `fits`, made with the same block map.
+    pub(crate) fn find_where(&self, block_map: Option<Digest>, fits: impl Fn(&Meta) -> bool) -> Option<Hit> {
         let entries = std::fs::read_dir(&self.folder).ok()?.filter_map(Result::ok).map(|entry| entry.path());
         let metas = entries.filter(|path| path.extension().is_some_and(|end| end == "json"));
-        let fits = |meta: &Meta| {
-            meta.block_map == block_map && (meta.source_sha256 == sha256 || meta.decoded_sha256 == sha256)
-        };
+        let fits = |meta: &Meta| meta.block_map == block_map && fits(meta);
         metas.filter_map(|path| Meta::load(&path)).filter(fits).find_map(|meta| self.hit(meta))
     }
 

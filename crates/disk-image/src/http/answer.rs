@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
-use reqwest::{Response, Version};
+use reqwest::header::{
+    CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, TRANSFER_ENCODING, VARY,
+};
+use reqwest::{Response, Url, Version};
 
 use super::Validator;
 use crate::Error;
@@ -34,6 +36,10 @@ pub(crate) struct Answer {
     pub(crate) validator: Validator,
     /// Whether the server calls it a web page.
     pub(crate) is_page: bool,
+    /// Whether its server lets it be kept and given again for the same question (RFC 9111 sections 4.1 and 5.2.2).
+    pub(crate) may_be_kept: bool,
+    /// Where it came from in the end, without user information, query and fragment: those of signed URLs change.
+    pub(crate) place: String,
 }
 
 impl Answer {
@@ -44,6 +50,7 @@ impl Answer {
         let framed = length.is_some() || !http1 || response.headers().contains_key(TRANSFER_ENCODING);
         let validator = Validator::of(response.headers());
         let is_page = is_page(response.headers());
+        let (may_be_kept, place) = (may_be_kept(response.headers()), place(response.url()));
         Answer {
             label,
             response,
@@ -57,6 +64,8 @@ impl Answer {
             framed,
             validator,
             is_page,
+            may_be_kept,
+            place,
         }
     }
 
@@ -68,7 +77,7 @@ impl Answer {
                 let whole = Answer::whole(label, response, stall);
                 Ok(Answer { received: offset, offset, length: Some(length), framed: true, ..whole })
             }
-            None => Err(Error::Status { label, status: response.status().as_u16() }),
+            None => Err(Error::Status { label, status: response.status().as_u16(), said: None }),
         }
     }
 
@@ -140,6 +149,23 @@ fn is_page(headers: &HeaderMap) -> bool {
     ["text/html", "application/xhtml+xml"].iter().any(|page| media_type.eq_ignore_ascii_case(page))
 }
 
+/// Not what is meant for one reader or for none again, and not what depends on more than the request says.
+fn may_be_kept(headers: &HeaderMap) -> bool {
+    let named = |name: HeaderName, words: &[&str]| {
+        let lines = headers.get_all(name).into_iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
+        let is_word = |part: &str| {
+            let word = part.split('=').next().unwrap_or_default().trim();
+            words.iter().any(|wanted| word.eq_ignore_ascii_case(wanted))
+        };
+        lines.into_iter().any(|line| line.split(',').any(is_word))
+    };
+    !named(CACHE_CONTROL, &["no-store", "private"]) && !named(VARY, &["*"])
+}
+
+fn place(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
 /// Beginning and length of the whole in `bytes FIRST-LAST/LENGTH`, if it goes to the end (RFC 9110 section 14.4).
 fn content_range(text: &str) -> Option<(u64, u64)> {
     let (range, length) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
@@ -152,6 +178,23 @@ fn content_range(text: &str) -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_may_be_kept_unless_its_server_says_otherwise() {
+        for (name, value, kept) in [
+            (CACHE_CONTROL, "max-age=60, public", true),
+            (CACHE_CONTROL, "no-cache", true), // it is asked for every time
+            (CACHE_CONTROL, "No-Store", false),
+            (CACHE_CONTROL, "max-age=0, private, must-revalidate", false),
+            (CACHE_CONTROL, "private=\"set-cookie\"", false),
+            (VARY, "Accept-Encoding, X-Board", true), // both are part of the question
+            (VARY, "Accept, *", false),
+        ] {
+            let headers = HeaderMap::from_iter([(name, value.parse().unwrap())]);
+            assert_eq!(may_be_kept(&headers), kept, "{value}");
+        }
+        assert!(may_be_kept(&HeaderMap::new()));
+    }
 
     #[test]
     fn a_part_says_where_it_begins_and_goes_to_the_end() {

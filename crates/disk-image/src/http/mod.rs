@@ -3,7 +3,10 @@
 mod answer;
 mod body;
 mod credentials;
+mod proxy;
 mod retry;
+mod said;
+mod trust;
 mod validator;
 
 use std::time::Duration;
@@ -12,11 +15,12 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, IF_RANGE, LOCATIO
 use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 
 use crate::error::chain;
-use crate::{Error, SourceOptions};
+use crate::{Digest, Error, SourceOptions};
 
 pub(crate) use answer::Answer;
 pub(crate) use body::Body;
 use retry::Patience;
+use trust::Trust;
 pub(crate) use validator::Validator;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,6 +47,19 @@ impl Http {
         Ok(Http { label: label.into(), url, headers, certificates, insecure, stall, retries })
     }
 
+    /// Who asks, as a digest: the user information and headers that are sent, and whose certificates are accepted.
+    pub(crate) fn asker(&self) -> Digest {
+        let mut text =
+            format!("{}\n{:?}\n{}", self.url.username(), self.url.password(), self.insecure).into_bytes();
+        for (name, value) in &self.headers {
+            text.extend([b"\n", name.as_str().as_bytes(), b":", value.as_bytes()].concat());
+        }
+        // Which object of a signed URL is told by its place; by whom it is signed, by its name.
+        let key = self.url.query_pairs().find(|(name, _)| name == "X-Amz-Credential");
+        text.extend(key.iter().flat_map(|(_, id)| id.split('/').next().unwrap_or_default().bytes()));
+        Digest::of(&text)
+    }
+
     /// The whole source. Asks again when trying again may help.
     pub(crate) async fn get(&self) -> Result<Answer, Error> {
         let mut patience = Patience::new(self.retries);
@@ -56,7 +73,7 @@ impl Http {
 
     /// The source from byte `offset` on if the server proves that it is still the one of `validator`, else the whole of it.
     async fn get_from(&self, offset: u64, validator: &Validator) -> Result<Answer, Error> {
-        let wanted = validator.if_range().map(|proof| (offset, proof));
+        let wanted = validator.tag().map(|proof| (offset, proof));
         let answer = self.ask(wanted).await?;
         match answer.offset {
             0 => Ok(answer),
@@ -78,7 +95,7 @@ impl Http {
             }
             let response = self.request(&url, all).await?;
             if !response.status().is_redirection() {
-                return self.answer(response, part.is_some());
+                return self.answer(response, part.is_some()).await;
             }
             let next = self.redirected(&url, &response)?;
             if next.origin() != url.origin() {
@@ -90,15 +107,20 @@ impl Http {
     }
 
     async fn request(&self, url: &Url, headers: HeaderMap) -> Result<Response, Error> {
+        if let Some(proxy) = proxy::of(url).filter(|proxy| !proxy::is_known(proxy)) {
+            return Err(Error::Proxy { label: self.label.clone(), proxy });
+        }
         let request = self.client(url)?.get(url.clone()).header(ACCEPT_ENCODING, "identity").headers(headers);
         let sent = tokio::time::timeout(CONNECT_TIMEOUT.min(self.stall) + self.stall, request.send()).await;
         let waited = self.stall;
         sent.map_err(|_| Error::Stalled { label: self.label.clone(), received: 0, waited })?.map_err(
             |error| {
-                let label = self.label.clone();
-                match error.is_connect() {
-                    true => Error::Connect { label, reason: chain(error) },
-                    false => Error::Cut { label, received: 0, expected: None, reason: chain(error) },
+                let (label, trust) = (self.label.clone(), trust::of(&error));
+                match (trust, error.is_connect()) {
+                    (Some(Trust::Certificate(reason)), _) => Error::Untrusted { label, reason },
+                    (Some(Trust::Protocol(reason)), _) => Error::NoTls { label, reason },
+                    (None, true) => Error::Connect { label, reason: self.by_way_of(url, chain(error)) },
+                    (None, false) => Error::Cut { label, received: 0, expected: None, reason: chain(error) },
                 }
             },
         )
@@ -146,14 +168,24 @@ impl Http {
         Error::Machine { label: self.label.clone(), reason }
     }
 
-    fn answer(&self, response: Response, part: bool) -> Result<Answer, Error> {
+    async fn answer(&self, response: Response, part: bool) -> Result<Answer, Error> {
         let (label, status) = (self.label.clone(), response.status().as_u16());
         match response.status() {
             StatusCode::OK => Ok(Answer::whole(label, response, self.stall)),
             StatusCode::PARTIAL_CONTENT if part => Answer::part(label, response, self.stall),
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::NotFound { label, status }),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Error::Unauthorized { label, status }),
-            _ => Err(Error::Status { label, status }),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(Error::Unauthorized { label, status, said: said::of(response).await })
+            }
+            _ => Err(Error::Status { label, status, said: said::of(response).await }),
+        }
+    }
+
+    /// `reason`, and the proxy that stands between, if there is one: then nothing is known of the server itself.
+    fn by_way_of(&self, url: &Url, reason: String) -> String {
+        match proxy::of(url) {
+            Some(proxy) => format!("{reason}; by way of the proxy `{proxy}` of the environment"),
+            None => reason,
         }
     }
 }

@@ -337,3 +337,19 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn a_demanded_signature_needs_a_block_map_to_be_of() {
+    let file = file_of(b"image");
+    let server = Server::start(|_, _| Reply::ok(b"image")).await;
+    for (source, block_map) in [
+        (path_of(file.path()).to_owned(), BlockMapChoice::Beside),
+        (path_of(file.path()).to_owned(), BlockMapChoice::Off),
+        (server.url("/os.img"), BlockMapChoice::Beside),
+    ] {
+        let keyring = Some("/not/there.gpg".into());
+        let options = SourceOptions { map_keyring: keyring, block_map, ..SourceOptions::default() };
+        let error = Image::open(&source, options).await.expect_err("nothing to check");
+        assert!(matches!(error, Error::MapAbsent { .. }), "{error}");
+    }
+}

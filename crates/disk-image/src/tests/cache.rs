@@ -11,27 +11,27 @@ use crate::{Cache, Cached, Fault, RangeKind};
 /// Longer than what counts as only just written.
 const SETTLED: Duration = Duration::from_millis(150);
 
-struct Place {
+pub(super) struct Place {
     folder: tempfile::TempDir,
     limit: u64,
 }
 
 impl Place {
-    fn new() -> Place {
+    pub(super) fn new() -> Place {
         Place { folder: tempfile::tempdir().unwrap(), limit: 1 << 30 }
     }
 
-    fn cache(&self) -> PathBuf {
+    pub(super) fn cache(&self) -> PathBuf {
         self.folder.path().join("cache")
     }
 
-    fn options(&self) -> SourceOptions {
+    pub(super) fn options(&self) -> SourceOptions {
         let cache = Cache { folder: self.cache(), limit: self.limit };
         SourceOptions { cache: Some(cache), ..SourceOptions::default() }
     }
 
     /// Writes a file that is old enough to be told from a later one.
-    async fn file(&self, name: &str, bytes: &[u8]) -> String {
+    pub(super) async fn file(&self, name: &str, bytes: &[u8]) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         tokio::time::sleep(SETTLED).await;

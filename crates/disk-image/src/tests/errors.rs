@@ -143,14 +143,14 @@ fn every_error_says_what_is_wrong_with_which_image() {
             "image `os.img` cannot be fetched: more than 10 redirects",
         ),
         (
-            Error::Status { label: label(), status: 418 },
+            Error::Status { label: label(), status: 418, said: None },
             Source,
             "image `os.img` cannot be fetched: its server answered with status 418, expected 200",
         ),
         (
-            Error::Status { label: label(), status: 500 },
+            Error::Status { label: label(), status: 500, said: Some("no disk".into()) },
             Network,
-            "image `os.img` cannot be fetched: its server answered with status 500, expected 200",
+            "image `os.img` cannot be fetched: its server answered with status 500, it says: `no disk`, expected 200",
         ),
         (
             Error::Connect { label: label(), reason: reason() },
@@ -178,14 +178,44 @@ fn every_error_says_what_is_wrong_with_which_image() {
             "transfer of image `os.img` drips: 3 bytes in 30 s of waiting, at byte 7",
         ),
         (
-            Error::Unauthorized { label: label(), status: 401 },
+            Error::Unauthorized { label: label(), status: 401, said: Some("token expired".into()) },
             Usage,
-            "server of image `os.img` refuses access (status 401); pass a bearer token or a header it accepts",
+            "server of image `os.img` refuses access (status 401, it says: `token expired`); pass a bearer token or a header it accepts",
         ),
         (
             Error::Unframed { label: label() },
             Usage,
-            "image `os.img` is raw and its server tells neither a length nor the end of the transfer, so a cut would go unnoticed; pass its --sha256",
+            "image `os.img` is raw and its server tells neither a length nor the end of the transfer, so a cut would go unnoticed; pass its --sha256 or --length",
+        ),
+        (
+            Error::MapAbsent { label: label(), keyring: "keys.gpg".into() },
+            Source,
+            "image `os.img` has no block map in use, and one that is signed by a key in `keys.gpg` is demanded; name it with --bmap, or leave the keys out",
+        ),
+        (
+            Error::Unproven { label: "-".into() },
+            Usage,
+            "image `-` (standard input) is raw and has no partition table that tells where it ends, so a cut would go unnoticed; pass its --sha256 or --length",
+        ),
+        (
+            Error::LengthDiffers { label: label(), expected: 9, source_length: 7, decoded_length: 8 },
+            Source,
+            "image `os.img` has another length: expected 9 bytes, the source has 7, the decoded image 8",
+        ),
+        (
+            Error::Untrusted { label: label(), reason: "it expired".into() },
+            Usage,
+            "server of image `os.img` is not trusted: it expired",
+        ),
+        (
+            Error::NoTls { label: label(), reason: "no greeting".into() },
+            Usage,
+            "server of image `os.img` does not speak TLS as https demands: no greeting",
+        ),
+        (
+            Error::Proxy { label: label(), proxy: "socks5://h:1".into() },
+            Usage,
+            "image `os.img` cannot be fetched by way of the proxy `socks5://h:1` of the environment; expected one with http:// or https://, or the image's server in `no_proxy`",
         ),
         (
             Error::NotAFile { label: label(), kind: "a directory" },

@@ -21,8 +21,26 @@ async fn a_certificate_is_trusted_when_the_caller_says_so() {
     let insecure = SourceOptions { insecure: true, ..SourceOptions::default() };
     assert_eq!(decode(&url, insecure).await.unwrap().bytes(), b"image");
     let error = decode(&url, SourceOptions::default()).await.unwrap_err();
-    assert!(matches!(error, Error::Connect { .. }), "{error}");
-    assert_eq!(error.fault(), Fault::Network);
+    assert!(matches!(error, Error::Untrusted { .. }), "{error}");
+    assert!(error.to_string().contains("UnknownIssuer"), "{error}");
+    assert_eq!(error.fault(), Fault::Usage, "asking again gives the same certificate");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_told_apart_from_none() {
+    let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = plain.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = plain.accept().await {
+            let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await; // the client may be gone
+        }
+    });
+    let url = format!("https://{address}/os.img");
+    let error = decode(&url, SourceOptions::default()).await.unwrap_err();
+    assert!(matches!(error, Error::NoTls { .. }), "{error}");
+    assert!(error.to_string().contains("is its URL `http://`?"), "{error}");
+    assert_eq!(error.fault(), Fault::Usage);
 }
 
 #[tokio::test]
