@@ -116,6 +116,32 @@ async fn the_second_board_gets_the_image_out_of_the_cache() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_digest_of_a_file_shows_before_power() {
+    let (lab, image) = (Lab::new(""), sample());
+    let raw = lab.image(&image, None);
+    let packed = lab.path("image.gz");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, &image).unwrap();
+    std::fs::write(&packed, encoder.finish().unwrap()).unwrap();
+    for file in [raw, packed] {
+        let sha256 = Some(Digest::of(b"another").to_string());
+        let (receipt, _) = lab.flash(FlashJob { sha256, ..lab.job(&file) }).await;
+        assert_eq!(
+            (receipt.verdict, receipt.power),
+            (Verdict::Failed, PowerState::Untouched),
+            "{}",
+            file.display()
+        );
+        let failure = receipt.failure.unwrap();
+        assert!(failure.cause.contains("has another digest"), "{failure:#?}");
+        assert_eq!(receipt.attempts, 1, "trying again cannot help");
+        let sha256 = Some(Digest::of(&image).to_string());
+        let (receipt, _) = lab.flash(FlashJob { sha256, ..lab.job(&file) }).await;
+        assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
+    }
+}
+
 /// Serves `image`, and counts who asks for it.
 fn origin(image: Vec<u8>) -> (String, Arc<AtomicUsize>) {
     use std::io::{Read, Write};

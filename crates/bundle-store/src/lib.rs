@@ -10,6 +10,7 @@
 //! What is not `async` here reads files: call it from a blocking thread in asynchronous code.
 
 mod address;
+mod architecture;
 mod bundle;
 mod check;
 mod confine;
@@ -30,6 +31,7 @@ mod suggest;
 mod yaml;
 
 pub use address::{Address, AddressError};
+pub use architecture::Architecture;
 pub use bundle::{Bundle, File, Files};
 pub use check::{Finding, Severity, check};
 pub use digest::{Digest, DigestError};

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    Address, Error, Problems, Secret, Warning,
+    Address, Architecture, Error, Problems, Secret, Warning,
     inherit::{self, Base, Lookup},
     read::{Findings, Read},
 };
@@ -47,7 +47,7 @@ pub struct Metadata {
 
 /// The board: how it boots and what can be written.
 ///
-/// `medium_holds_bootloader`, `expect_boot`, `bundle` and `inherits` are ours and optional.
+/// `medium_holds_bootloader`, `expect_boot`, `bundle`, `architecture` and `inherits` are ours and optional.
 /// `link` and (with one target) `default_target` may be left out here; Jumpstarter's own tools require both.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -87,6 +87,10 @@ pub struct Spec {
     pub expect_boot: Option<String>,
     /// OCI reference of the bundle that is used for this board when none is named.
     pub bundle: Option<String>,
+    /// Architecture of the board as registries name it: `arm64`, `arm/v7`. Of an image or bundle that a registry has for
+    /// several platforms, the one for this architecture is taken.
+    #[schemars(with = "Option<String>")]
+    pub architecture: Option<Architecture>,
     /// Name of a board whose manifest this one is laid over (RFC 7396: mappings merge, the rest replaces, `null` removes).
     pub inherits: Option<String>,
 }

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_yaml::{Mapping, Value};
 
 use crate::{
-    Address, Problem, Secret, Warning,
+    Address, Architecture, Problem, Secret, Warning,
     suggest::{closest, listed, quoted},
 };
 
@@ -143,6 +143,13 @@ impl Read for bool {
             found.wrong_type(path, "`true` or `false`", value);
             None
         })
+    }
+}
+
+impl Read for Architecture {
+    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Architecture> {
+        let text = String::read(value, path, found)?;
+        text.parse().map_err(|fault: String| found.problem(path, fault)).ok()
     }
 }
 

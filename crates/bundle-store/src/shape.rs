@@ -54,6 +54,7 @@ impl Read for Spec {
         let medium_holds_bootloader = keys.or("medium_holds_bootloader", false);
         let expect_boot = keys.optional("expect_boot");
         let bundle = keys.optional("bundle");
+        let architecture = keys.optional("architecture");
         let inherits = keys.optional("inherits");
         if let Some(targets) = &targets {
             check_default_target(&mut keys, targets, default_target.as_deref());
@@ -74,6 +75,7 @@ impl Read for Spec {
             medium_holds_bootloader,
             expect_boot,
             bundle,
+            architecture,
             inherits,
         })
     }

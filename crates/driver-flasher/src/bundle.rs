@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bundle_store::{Access, Bundle, Cached, Digest, LockFile, Manifest, PublicKey, Reference, Store, Wanted};
+use bundle_store::{
+    Access, Architecture, Bundle, Cached, Digest, LockFile, Manifest, PublicKey, Reference, Store, Wanted,
+};
 use flasher_core::{Error, Pinned, Result, registry};
 
 use crate::config::FlasherConfig;
+use crate::flasher::blocking;
 use crate::trouble;
 
 /// The bundle that is taken when neither the config nor a board names one, as in Jumpstarter.
@@ -41,6 +44,18 @@ impl Shelf {
         };
         *known = Some(Arc::clone(&cached));
         Ok(Place { dir: cached.dir.clone(), files: cached.files().clone(), notes: cached.warnings.clone() })
+    }
+
+    /// Has the bundle that came out of a registry looked at anew, file by file, when it is needed next. Gives whether there
+    /// is one: a folder of the user's is never fetched again.
+    ///
+    /// # Errors
+    /// When the cache cannot be written.
+    pub(crate) async fn distrust(&self, config: &FlasherConfig, folder: &Path) -> Result<bool> {
+        let Some(cached) = self.0.lock().await.take() else { return Ok(false) };
+        let (store, digest) = (store(config, folder), cached.digest);
+        blocking(move || store.distrust(digest).map_err(|error| trouble::registry(&error))).await?;
+        Ok(true)
     }
 
     /// Pins the bundle's name to what its registry has now, and pulls that.
@@ -173,10 +188,15 @@ async fn take(
 }
 
 fn parse(name: &str, config: &FlasherConfig, folder: &Path) -> Result<Reference> {
+    if !Reference::has_registry(name) && !name.contains('@') {
+        return Err(Error::config(format!("the folder of the flash bundle is not there: `{}`", folder.join(name).display()))
+            .help("give the folder of a bundle in `flasher_bundle`, or a reference such as `quay.io/acme/bundle:v1`"));
+    }
     name.parse().map_err(|error: bundle_store::OciError| {
+        let name = disk_image::redact(name);
         let cached = folder.join(&config.cache_dir).join(name.replace([':', '/'], "_"));
         Error::config(format!("the flash bundle `{name}` is neither a folder nor in a registry"))
-            .with("looked for", format!("{}, {}", folder.join(name).display(), cached.display()))
+            .with("looked for", format!("{}, {}", folder.join(&name).display(), cached.display()))
             .help("give the folder of a bundle in `flasher_bundle`, or a reference such as `quay.io/acme/bundle:v1`")
             .because(error)
     })
@@ -186,8 +206,15 @@ fn store(config: &FlasherConfig, folder: &Path) -> Store {
     let access = Access {
         plain_http: config.insecure_registries.clone(),
         cacert: config.cacert.as_ref().map(|path| folder.join(path)),
+        architecture: architecture(config),
     };
     Store::new(folder.join(&config.cache_dir), access)
+}
+
+/// What the config says that the board is, or else what this build knows of it.
+fn architecture(config: &FlasherConfig) -> Option<Architecture> {
+    let of_board = || board(config.board.as_deref()?).ok()?.spec.architecture;
+    config.architecture.clone().or_else(of_board)
 }
 
 fn lock_file(folder: &Path) -> Result<LockFile> {

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bundle_store::Architecture;
 use flasher_core::flash::Wire;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,6 +32,10 @@ pub struct FlasherConfig {
 
     /// A board of this build; gives the bundle reference when `flasher_bundle` does not.
     pub board: Option<String>,
+    /// Architecture of the board as registries name it (`arm64`, `arm/v7`), in place of what the bundle's manifest says:
+    /// decides which image is taken where a registry has several.
+    #[schemars(with = "Option<String>")]
+    pub architecture: Option<Architecture>,
     /// Registries (`host` or `host:port`) that speak plain HTTP. Those at loopback addresses always may.
     pub insecure_registries: Vec<String>,
     /// Take only bundles that `signature_key` has signed (cosign's layout).
@@ -65,6 +70,7 @@ impl Default for FlasherConfig {
             http_dir: "/var/www/html".into(),
             cacert: None,
             board: None,
+            architecture: None,
             insecure_registries: Vec::new(),
             require_signature: false,
             signature_key: None,

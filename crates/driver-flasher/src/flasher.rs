@@ -43,12 +43,30 @@ impl BaseFlasher {
     /// # Errors
     /// When it is missing, its registry does not give it, or its manifest is wrong.
     pub async fn bundle(&self) -> Result<Bundle> {
-        let (config, shelf) = match locked(&self.forced).clone() {
-            Some((name, shelf)) => (self.config_with(name), shelf),
-            None => (self.config.clone(), Arc::clone(&self.shelf)),
-        };
+        let (config, shelf) = self.source();
         let place = shelf.find(&config, &self.folder).await?;
         blocking(move || bundle::open(place, &config)).await
+    }
+
+    /// Where the bundle comes from.
+    fn source(&self) -> (FlasherConfig, Arc<bundle::Shelf>) {
+        match locked(&self.forced).clone() {
+            Some((name, shelf)) => (self.config_with(name), shelf),
+            None => (self.config.clone(), Arc::clone(&self.shelf)),
+        }
+    }
+
+    async fn described(&self) -> Result<Description> {
+        let bundle = self.bundle().await?;
+        let variant = self.variant();
+        let target = self.target(&bundle, None)?.0;
+        blocking(move || {
+            plan::expected_by(bundle.manifest())?;
+            let files = bundle.files(variant.as_deref()).map_err(|error| trouble::bundle(&error))?;
+            let digest = bundle.digest().map_err(|error| trouble::bundle(&error))?;
+            Ok(description(&bundle, &files, target, digest.to_string()))
+        })
+        .await
     }
 
     /// Copies kernel, initramfs and device tree of the variant in use into the TFTP folder, under their base names.
@@ -128,16 +146,16 @@ impl Driver for BaseFlasher {
 #[async_trait]
 impl Flasher for BaseFlasher {
     async fn describe(&self) -> Result<Description> {
-        let bundle = self.bundle().await?;
-        let variant = self.variant();
-        let target = self.target(&bundle, None)?.0;
-        blocking(move || {
-            plan::expected_by(bundle.manifest())?;
-            let files = bundle.files(variant.as_deref()).map_err(|error| trouble::bundle(&error))?;
-            let digest = bundle.digest().map_err(|error| trouble::bundle(&error))?;
-            Ok(description(&bundle, &files, target, digest.to_string()))
-        })
-        .await
+        let failed = match self.described().await {
+            Ok(description) => return Ok(description),
+            Err(error) => error,
+        };
+        // Where a file in the cache was damaged without a trace, looking closer removes it and brings it again.
+        let (config, shelf) = self.source();
+        match shelf.distrust(&config, &self.folder).await? {
+            true => self.described().await,
+            false => Err(failed),
+        }
     }
 
     async fn use_variant(&self, variant: &str) -> Result<()> {

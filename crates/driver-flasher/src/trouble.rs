@@ -63,6 +63,10 @@ pub(crate) fn image(error: disk_image::Error) -> Error {
     let (class, retryable) = match error.fault() {
         // The image cannot be had: that nobody touched the board does not make it a mistake in a file.
         _ if matches!(error, disk_image::Error::Unauthorized { .. }) => (Class::Source, false),
+        // The same server gives the same certificate again.
+        _ if matches!(error, disk_image::Error::Untrusted { .. } | disk_image::Error::NoTls { .. }) => {
+            (Class::Infrastructure, false)
+        }
         disk_image::Fault::Source => (Class::Source, false),
         disk_image::Fault::Network => (Class::Infrastructure, true),
         disk_image::Fault::Usage => (Class::Config, false),
@@ -81,6 +85,10 @@ fn next_step(error: &disk_image::Error) -> Option<&'static str> {
         Of::Missing { .. } | Of::NotFound { .. } => {
             "check the name; a file is looked for on the machine that runs the flash"
         }
+        Of::Untrusted { .. } => {
+            "give the certificate of the authority that signed the server's with `--cacert` (one that may sign others cannot be the server's own), or accept any with `--insecure`"
+        }
+        Of::NoTls { .. } => "give the URL with `http://`, or the port that speaks https",
         Of::Connect { .. } => "check the address, and whether this machine reaches it (`curl -I URL`)",
         Of::Cut { .. } | Of::Stalled { .. } | Of::Drips { .. } => {
             "check the network to the image's server; a copy on this machine needs none"

@@ -158,7 +158,9 @@ impl Jobs {
 /// The job for others on this machine, who may not know the secrets of its URL: the last part of its path.
 fn label(image: &str) -> String {
     let path = image.split(['?', '#']).next().unwrap_or_default();
-    format!("flash {}", path.rsplit('/').next().unwrap_or_default())
+    let last = path.rsplit('/').next().unwrap_or_default();
+    // A URL without a path ends in its host, and a password may stand before that.
+    format!("flash {}", last.rsplit('@').next().unwrap_or_default())
 }
 
 struct Work {

@@ -216,6 +216,9 @@ pub struct Pinned {
 pub struct Plan {
     /// The image, without secrets.
     pub image: String,
+    /// For which platform it is, and the digest of the manifest that names it, where its registry has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
     /// Its format, by its magic bytes.
     pub format: String,
     /// What the unpacked image begins with, when that could be seen.
@@ -252,6 +255,9 @@ pub struct Plan {
 pub struct PlannedImage {
     /// The image, without secrets.
     pub image: String,
+    /// For which platform it is, and the digest of the manifest that names it, where its registry has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
     /// Its format, by its magic bytes.
     pub format: String,
     /// Decoded length, bytes, when it can be known without decoding.

@@ -204,6 +204,9 @@ pub struct FurtherImage {
 pub struct ImageFacts {
     /// Where it came from, without secrets.
     pub source: String,
+    /// For which platform it is, and the digest of the manifest that names it, where its registry has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
     /// Its format, by its magic bytes.
     pub format: Option<String>,
     /// What the unpacked image begins with, by its bytes; none when that was not seen before it was written.

@@ -9,6 +9,8 @@ pub struct SourceChoices {
     pub block_map: BlockMapChoice,
     /// Keyring of the keys one of which must have signed the block map in use.
     pub map_keyring: Option<PathBuf>,
+    /// Length in bytes that the source or the decoded image must have.
+    pub length: Option<u64>,
     /// Path or URL of a file of SHA-256 checksums that lists the image.
     pub checksums: Option<String>,
     /// Where decoded images are kept.

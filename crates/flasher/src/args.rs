@@ -1,6 +1,7 @@
 //! What may be typed: commands, options and their help.
 
 mod dump;
+pub(crate) mod effect;
 mod flash;
 mod global;
 mod job;
@@ -41,6 +42,9 @@ pub(crate) struct Args {
     pub(crate) verbose: u8,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
+    /// Options of the command that stand on the command line.
+    #[arg(skip)]
+    pub(crate) given: Vec<effect::Given>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

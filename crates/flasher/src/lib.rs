@@ -50,6 +50,7 @@ pub fn main() -> ExitCode {
             Ok(parsed) => parsed,
             Err(usage) => return refuse(&usage),
         };
+    let args = Args { given: args::effect::given(&args::command(), &matches), ..args };
     let screen = Screen::new(args.json);
     if let Err(idle) = args::refuse_idle(&matches) {
         return ExitCode::from(screen.fail(&idle.into()));

@@ -381,7 +381,7 @@ fn secrets_are_not_shown_also_when_they_are_malformed() {
         ["--bearer-file", token.to_str().unwrap()],
     ] {
         for command in ["flash", "plan"] {
-            let ran = lab.run(&["-vvv", "--json", command, "os.img", wrong[0], wrong[1]]);
+            let ran = lab.run(&["-vvv", "--json", command, "http://127.0.0.1:1/os.img", wrong[0], wrong[1]]);
             assert_eq!(ran.code, 2, "{wrong:?}");
             assert!(!format!("{}{}", ran.out, ran.err).contains("s3cr"), "{wrong:?}: {}{}", ran.out, ran.err);
             assert_eq!(events(&ran)[0]["class"], "config");

@@ -18,7 +18,7 @@ impl Bundle {
     }
 
     /// Completes a manifest by what only `board` says: that the medium holds the boot loader, how its system announces
-    /// that it has booted, and which of the variants it is. What the manifest itself says stays.
+    /// that it has booted, its architecture, and which of the variants it is. What the manifest itself says stays.
     pub fn complete(&mut self, board: &Manifest) {
         let spec = &mut self.manifest.spec;
         let own = yaml::load(&self.text, "").ok();
@@ -28,6 +28,9 @@ impl Bundle {
         }
         if spec.expect_boot.is_none() {
             spec.expect_boot.clone_from(&board.spec.expect_boot);
+        }
+        if spec.architecture.is_none() {
+            spec.architecture.clone_from(&board.spec.architecture);
         }
         if let (Some(dtb), Some(of_board)) = (&mut spec.dtb, &board.spec.dtb)
             && dtb.variants.contains_key(&of_board.default)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Reference;
+use crate::Architecture;
 
 /// How registries are reached. The default is https with the system's certificates, and plain HTTP to this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub struct Access {
     pub plain_http: Vec<String>,
     /// PEM file with further authorities whose certificates are trusted.
     pub cacert: Option<PathBuf>,
+    /// What the board is: of an index for several platforms its manifest is taken. Never what this machine is.
+    pub architecture: Option<Architecture>,
 }
 
 impl Access {

@@ -35,6 +35,8 @@ pub struct Blob {
     pub media_type: String,
     /// Digest of the manifest that names it.
     pub manifest: Digest,
+    /// What the manifest is for (`linux/arm64`), if it was taken from an index that says so.
+    pub platform: Option<String>,
     /// The content. Broken transfers are taken up again. **Only a stream that ends without an error was the file**:
     /// length and digest are told at its end. An error is the last thing it gives.
     pub stream: ByteStream,
@@ -60,7 +62,15 @@ pub async fn open_blob(reference: &Reference, pick: &Pick, access: &Access) -> R
     let layer = find(&manifest, pick, reference)?.clone();
     let stream = verified(&registry, &layer);
     let Layer { digest, size: length, title, media_type, .. } = layer;
-    Ok(Blob { digest, length, title, media_type, manifest: manifest.digest, stream })
+    Ok(Blob {
+        digest,
+        length,
+        title,
+        media_type,
+        manifest: manifest.digest,
+        platform: manifest.platform,
+        stream,
+    })
 }
 
 fn find<'m>(manifest: &'m Manifest, pick: &Pick, reference: &Reference) -> Result<&'m Layer, OciError> {

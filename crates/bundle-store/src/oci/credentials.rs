@@ -36,12 +36,27 @@ fn of_environment(reference: &Reference, environment: Environment<'_>) -> Result
     if let (Some(user), Some(password)) = (text("OCI_USERNAME"), text("OCI_PASSWORD")) {
         return Ok(basic(user, password, "OCI_USERNAME"));
     }
+    let mut unasked = String::new();
     for place in places(environment) {
-        if let Some(found) = in_file(&place, reference)? {
-            return Ok(found);
+        match in_file(&place, reference)? {
+            Some(Found::Pair(user, password)) => {
+                return Ok(basic(user, password, &place.display().to_string()));
+            }
+            Some(Found::Helper(helper)) => {
+                unasked = format!(" (the helper `{helper}` of {} is not asked)", place.display());
+            }
+            None => {}
         }
     }
-    Ok(Credentials { auth: RegistryAuth::Anonymous, who: "anonymous users".into() })
+    Ok(Credentials { auth: RegistryAuth::Anonymous, who: format!("anonymous users{unasked}") })
+}
+
+/// What a file has for a registry.
+enum Found {
+    /// User and password.
+    Pair(String, String),
+    /// The name of a program that would know them.
+    Helper(String),
 }
 
 fn basic(user: String, password: String, origin: &str) -> Credentials {
@@ -81,7 +96,7 @@ struct Entry {
 
 const LARGEST: u64 = 1 << 20; // bytes
 
-fn in_file(place: &Path, reference: &Reference) -> Result<Option<Credentials>, OciError> {
+fn in_file(place: &Path, reference: &Reference) -> Result<Option<Found>, OciError> {
     let refuse = |reason: String| OciError::Credentials { place: place.into(), reason };
     let text = match read(place) {
         Err(fault) if matches!(fault.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -96,7 +111,7 @@ fn in_file(place: &Path, reference: &Reference) -> Result<Option<Credentials>, O
         if let Some(entry) = file.auths.iter().find(|(name, _)| host(name) == key).map(|(_, entry)| entry)
             && let Some((user, password)) = entry.pair().map_err(refuse)?
         {
-            return Ok(Some(basic(user, password, &place.display().to_string())));
+            return Ok(Some(Found::Pair(user, password)));
         }
     }
     let helper = file.helpers.get(reference.registry()).or(file.store.as_ref());
@@ -104,7 +119,8 @@ fn in_file(place: &Path, reference: &Reference) -> Result<Option<Credentials>, O
         let reason = format!("they are kept by the helper `{helper}`, which is not asked");
         return Err(refuse(reason));
     }
-    Ok(None)
+    // Without an entry of its own what is public may still be had.
+    Ok(file.helpers.get(reference.registry()).cloned().map(Found::Helper))
 }
 
 fn read(place: &Path) -> io::Result<String> {
@@ -189,6 +205,13 @@ mod tests {
                 Ok((RegistryAuth::Anonymous, "anonymous users".into())),
             ),
             ("{}".to_owned(), Ok((RegistryAuth::Anonymous, "anonymous users".into()))),
+            (
+                r#"{"credHelpers":{"quay.io":"pass"}}"#.to_owned(),
+                Ok((
+                    RegistryAuth::Anonymous,
+                    "anonymous users (the helper `pass` of ~/.docker/config.json is not asked)".into(),
+                )),
+            ),
         ];
         for (file, expected) in cases {
             assert_eq!(found(&file, "quay.io/acme/bundle:v1"), expected, "{file}");

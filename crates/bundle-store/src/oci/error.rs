@@ -38,6 +38,9 @@ pub enum OciError {
     /// Nobody answers.
     #[error("the registry {} cannot be reached: {}; check its name, the network, and whether it speaks https", quoted(.registry), printable(.reason))]
     Unreachable { registry: String, reason: String },
+    /// Its certificate, or what it speaks.
+    #[error("the registry {} cannot be used over https: {}; give the certificate of its authority as `cacert`, or list it in `insecure_registries` if it speaks http", quoted(.registry), printable(.reason))]
+    Untrusted { registry: String, reason: String },
     /// Nothing came for too long.
     #[error("the registry {} did not answer within {seconds} s", quoted(.registry))]
     Late { registry: String, seconds: u64 },
@@ -49,7 +52,7 @@ pub enum OciError {
     NotFound { reference: String, what: String },
     /// Any other answer that is no success.
     #[error("the registry does not give {}: {}", quoted(.reference), printable(.reason))]
-    Refused { reference: String, reason: String },
+    Refused { reference: String, reason: String, lasting: bool },
     /// The manifest in the registry is not one of a bundle.
     #[error("the OCI manifest of {} cannot be used: {}", quoted(.reference), printable(.reason))]
     Manifest { reference: String, reason: String },
@@ -116,11 +119,12 @@ impl OciError {
     /// Who is to blame.
     pub fn blame(&self) -> Blame {
         match self {
+            Self::Refused { lasting: true, .. } => Blame::Content,
             Self::Unreachable { .. } | Self::Late { .. } | Self::Refused { .. } | Self::Cut { .. } => {
                 Blame::Network
             }
             Self::Unpinned { source, .. } => source.blame(),
-            Self::Denied { .. } => Blame::Access,
+            Self::Denied { .. } | Self::Untrusted { .. } => Blame::Access,
             Self::Setup { .. } | Self::Storage { .. } | Self::Space { .. } | Self::Busy { .. } => {
                 Blame::Machine
             }
@@ -132,7 +136,11 @@ impl OciError {
     pub fn is_offline(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Late { .. } | Self::Refused { .. } | Self::Setup { .. }
+            Self::Unreachable { .. }
+                | Self::Untrusted { .. }
+                | Self::Late { .. }
+                | Self::Refused { .. }
+                | Self::Setup { .. }
         )
     }
 
@@ -159,9 +167,10 @@ impl Asked {
     pub(super) fn failed(&self, fault: Fault) -> OciError {
         match fault {
             Fault::RequestError(fault) if fault.is_timeout() => self.unreachable("it did not answer in time"),
-            Fault::RequestError(fault) => match fault.status() {
-                Some(status) => self.status(status.as_u16()),
-                None => self.unreachable(&chain(&fault.without_url())),
+            Fault::RequestError(fault) => match (fault.status(), untrusted(&fault)) {
+                (Some(status), _) => self.status(status.as_u16()),
+                (None, Some(reason)) => OciError::Untrusted { registry: self.registry.clone(), reason },
+                (None, None) => self.unreachable(&chain(&fault.without_url())),
             },
             Fault::UnauthorizedError { .. } => self.denied(),
             // The library says so of a token server that refuses, and puts that server's page into the text.
@@ -173,7 +182,7 @@ impl Asked {
                 let reason = format!("the registry's digest does not fit: {fault}");
                 OciError::Manifest { reference: self.reference.clone(), reason }
             }
-            fault => self.refused(fault.to_string()),
+            fault => self.refused(fault.to_string(), false),
         }
     }
 
@@ -182,7 +191,9 @@ impl Asked {
         match code {
             401 | 403 => self.denied(),
             404 => self.not_found(),
-            code => self.refused(format!("it answers with status {code}")),
+            // Those two mean "later" (RFC 9110 section 15.5.9, RFC 6585 section 4).
+            408 | 429 => self.refused(format!("it answers with status {code}"), false),
+            code => self.refused(format!("it answers with status {code}"), code < 500),
         }
     }
 
@@ -197,8 +208,11 @@ impl Asked {
                 | Code::BlobUnknown
                 | Code::NameInvalid,
             ) => self.not_found(),
-            _ => {
-                self.refused(errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(", "))
+            code => {
+                let words = errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(", ");
+                let lasting =
+                    [Code::DigestInvalid, Code::ManifestInvalid, Code::TagInvalid, Code::Unsupported];
+                self.refused(words, code.is_some_and(|code| lasting.contains(code)))
             }
         }
     }
@@ -215,9 +229,27 @@ impl Asked {
         OciError::NotFound { reference: self.reference.clone(), what: self.what.clone() }
     }
 
-    fn refused(&self, reason: String) -> OciError {
-        OciError::Refused { reference: self.reference.clone(), reason }
+    /// An answer that is no success; `lasting` when asking again gives the same.
+    fn refused(&self, reason: String, lasting: bool) -> OciError {
+        OciError::Refused { reference: self.reference.clone(), reason, lasting }
     }
+}
+
+/// What is wrong with a registry's certificate, or with what it speaks, if that is why a request failed.
+fn untrusted(fault: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut cause = Some(fault);
+    while let Some(fault) = cause {
+        let mut inner = fault;
+        // An error of the system may hold one of TLS, and does not give it as its source.
+        while let Some(held) = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            inner = held;
+        }
+        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+            return Some(tls.to_string());
+        }
+        cause = fault.source();
+    }
+    None
 }
 
 /// The innermost reason of a failed transfer.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{ARTIFACT_TYPE, OciError};
-use crate::{Digest, confine, suggest::quoted};
+use crate::{Architecture, Digest, confine, suggest::quoted};
 
 /// The annotation that holds a file's path (OCI image-spec, "Pre-Defined Annotation Keys").
 pub(super) const TITLE: &str = "org.opencontainers.image.title";
@@ -26,6 +26,8 @@ pub struct Manifest {
     pub artifact_type: Option<String>,
     /// Its files.
     pub layers: Vec<Layer>,
+    /// What it is for (`linux/arm64`), if it was taken from an index that says so.
+    pub platform: Option<String>,
 }
 
 /// A file in a registry.
@@ -49,8 +51,16 @@ pub struct Layer {
 #[derive(Debug)]
 pub(super) enum Document {
     Manifest(Manifest),
-    /// The digest of the manifest to take.
-    Index(Digest),
+    /// The manifest to take.
+    Index(Chosen),
+}
+
+/// What was taken of an index.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Chosen {
+    pub(super) digest: Digest,
+    /// What it is for, if the index says so.
+    pub(super) platform: Option<String>,
 }
 
 impl Manifest {
@@ -59,7 +69,7 @@ impl Manifest {
     /// # Errors
     /// [`OciError::Manifest`]: an index, or no manifest at all. `reference` names it in messages.
     pub fn parse(text: &[u8], reference: &str) -> Result<Manifest, OciError> {
-        match Document::parse(text, reference)? {
+        match Document::parse(text, None, reference)? {
             Document::Manifest(manifest) => Ok(manifest),
             Document::Index(_) => Err(refuse(reference, "an index within an index")),
         }
@@ -161,10 +171,16 @@ struct Platform {
     architecture: String,
     #[serde(default)]
     os: String,
+    variant: Option<String>,
 }
 
 impl Document {
-    pub(super) fn parse(text: &[u8], reference: &str) -> Result<Document, OciError> {
+    /// Reads the text of either; `board` decides between the manifests of an index.
+    pub(super) fn parse(
+        text: &[u8],
+        board: Option<&Architecture>,
+        reference: &str,
+    ) -> Result<Document, OciError> {
         if text.len() > LARGEST_TEXT {
             return Err(refuse(reference, "it is longer than 4 MiB"));
         }
@@ -174,7 +190,7 @@ impl Document {
             return Err(refuse(reference, "its schema version is not 2"));
         }
         match read.manifests {
-            Some(entries) => choose(&entries, reference).map(Document::Index),
+            Some(entries) => choose(&entries, board, reference).map(Document::Index),
             None => {
                 let layers = read.layers.unwrap_or_default();
                 let config = read.config.map(|config| config.media_type);
@@ -206,11 +222,12 @@ fn manifest(
         let (media_type, title) = (layer.media_type, annotations.get(TITLE).cloned());
         Ok(Layer { number: index + 1, digest, size: layer.size, media_type, title, annotations })
     });
-    Ok(Manifest { digest, artifact_type, layers: layers.collect::<Result<_, OciError>>()? })
+    let layers = layers.collect::<Result<_, OciError>>()?;
+    Ok(Manifest { digest, artifact_type, layers, platform: None })
 }
 
-/// The manifest of an index: the only bundle, else the only manifest, else the one for this machine.
-fn choose(entries: &[Descriptor], reference: &str) -> Result<Digest, OciError> {
+/// The manifest of an index: the only bundle, else the one for `board`, else the only one there is.
+fn choose(entries: &[Descriptor], board: Option<&Architecture>, reference: &str) -> Result<Chosen, OciError> {
     // Attestations travel in the index beside what they attest.
     let real: Vec<_> =
         entries.iter().filter(|it| it.platform.as_ref().is_none_or(|it| it.os != "unknown")).collect();
@@ -219,32 +236,54 @@ fn choose(entries: &[Descriptor], reference: &str) -> Result<Digest, OciError> {
         .filter(|it| fits(it))
         .collect::<Vec<_>>()[..]
     {
-        [one] => Some(one.digest.clone()),
+        [one] => Some(*one),
         _ => None,
     };
-    let here = |it: &Platform| it.os == "linux" && it.architecture == host_architecture();
+    let is_other = |it: &Descriptor| it.platform.as_ref().is_some_and(|it| it.is_other_than(board));
     let chosen = only(&|it| it.artifact_type.as_deref() == Some(ARTIFACT_TYPE))
-        .or_else(|| only(&|_| true))
-        .or_else(|| only(&|it| it.platform.as_ref().is_some_and(here)));
-    let digest = chosen.ok_or_else(|| {
-        let named = real.iter().take(10).map(|it| it.digest.as_str()).collect::<Vec<_>>().join(", ");
-        refuse(
-            reference,
-            &format!(
-                "an index of {} manifests, none of them the only bundle; name one by its digest: {named}",
-                real.len()
-            ),
-        )
-    })?;
-    digest.parse().map_err(|_| refuse(reference, &format!("the digest {} is not of sha256", quoted(&digest))))
+        .or_else(|| only(&|_| true).filter(|it| !is_other(it)))
+        .or_else(|| only(&|it| it.platform.as_ref().is_some_and(|it| it.is_for(board))));
+    let chosen = chosen.ok_or_else(|| refuse(reference, &no_choice(&real, board)))?;
+    let digest = chosen.digest.parse();
+    let digest = digest
+        .map_err(|_| refuse(reference, &format!("the digest {} is not of sha256", quoted(&chosen.digest))))?;
+    Ok(Chosen { digest, platform: chosen.platform.as_ref().map(Platform::to_string) })
 }
 
-/// This machine's architecture in Go's words, which OCI uses.
-fn host_architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
+/// Why none is taken, what there is, and how to say which is meant.
+fn no_choice(entries: &[&Descriptor], board: Option<&Architecture>) -> String {
+    let named = entries.iter().take(10).map(|it| match &it.platform {
+        Some(platform) => format!("{platform} {}", it.digest),
+        None => it.digest.clone(),
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    let why = match board {
+        Some(board) => format!("it is an index without the one manifest for linux/{board}"),
+        None => "it is an index, and the board's `architecture` is not known".to_owned(),
+    };
+    let what = if named.is_empty() { "nothing".to_owned() } else { named };
+    format!(
+        "{why}; it has: {what}; set `architecture` in the flasher's config or the bundle's manifest, or name one by its digest (`NAME@sha256:…`)"
+    )
+}
+
+impl Platform {
+    /// Whether it is Linux on such a board.
+    fn is_for(&self, board: Option<&Architecture>) -> bool {
+        self.os == "linux" && board.is_some_and(|it| it.takes(&self.architecture, self.variant.as_deref()))
+    }
+
+    /// Whether it is surely not for such a board. Some artifacts name no architecture, or none in earnest.
+    fn is_other_than(&self, board: Option<&Architecture>) -> bool {
+        let tells = !matches!(self.architecture.as_str(), "" | "unknown");
+        tells && board.is_some_and(|it| !it.takes(&self.architecture, self.variant.as_deref()))
+    }
+}
+
+impl std::fmt::Display for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        self.variant.as_ref().map_or(Ok(()), |variant| write!(f, "/{variant}"))
     }
 }
 

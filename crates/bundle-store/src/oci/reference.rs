@@ -51,6 +51,12 @@ impl Reference {
         Reference { inner: Inner::with_tag(registry, repository, tag.into()), digest: None }
     }
 
+    /// Whether `text` begins as the name of a registry does, and not as a folder.
+    pub fn has_registry(text: &str) -> bool {
+        let name = text.strip_prefix("oci://").unwrap_or(text);
+        name.split_once('/').is_some_and(|(registry, _)| is_registry(registry))
+    }
+
     /// Whether the registry is this machine: plain HTTP is always fine there.
     pub fn is_loopback(&self) -> bool {
         let host = self.registry().rsplit_once(':').map_or(self.registry(), |(host, _)| host);
@@ -69,6 +75,10 @@ impl FromStr for Reference {
     /// Reads a reference, with or without `oci://` in front.
     fn from_str(text: &str) -> Result<Reference, OciError> {
         let refuse = |reason: &str| OciError::Reference { text: text.into(), reason: reason.into() };
+        if let Some(shown) = without_user(text) {
+            let reason = "a user or password stands in it, which belongs into OCI_USERNAME and OCI_PASSWORD, or `docker login`";
+            return Err(OciError::Reference { text: shown, reason: reason.into() });
+        }
         let name = text.strip_prefix("oci://").unwrap_or(text);
         let (registry, rest) = name.split_once('/').ok_or_else(|| refuse("it names no registry"))?;
         if !is_registry(registry) {
@@ -104,6 +114,14 @@ impl FromStr for Reference {
         };
         Ok(Reference { inner, digest })
     }
+}
+
+/// The text as it may be shown when it has something before an `@` that is no digest's: that may be a password.
+fn without_user(text: &str) -> Option<String> {
+    let name = text.split_once("@sha256:").map_or(text, |(name, _)| name);
+    let (user, _) = name.rsplit_once('@')?;
+    let scheme = if user.starts_with("oci:") { "oci://" } else { "" };
+    Some(format!("{scheme}***{}", text.get(user.len()..)?))
 }
 
 // The grammar is that of the OCI distribution-spec, "Pulling manifests". The library's own reader compiles a dozen
@@ -182,6 +200,25 @@ mod tests {
         for (text, expected) in cases {
             let read = text.parse::<Reference>().ok().map(|reference| reference.to_string());
             assert_eq!(read.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_reference_is_refused_and_not_shown() {
+        let pinned = format!("oci://me:hunter2@quay.io/a@sha256:{HEX}");
+        for (text, shown) in [
+            ("oci://me:hunter2@quay.io/a:v1", "oci://***@quay.io/a:v1"),
+            ("me:hunter2@quay.io/a:v1", "***@quay.io/a:v1"),
+            ("oci:/me:hunter2@quay.io/a", "oci://***@quay.io/a"),
+            ("oci://me:hun/ter2@quay.io/a", "oci://***@quay.io/a"),
+            (&pinned, &format!("oci://***@quay.io/a@sha256:{HEX}")),
+        ] {
+            let error = text.parse::<Reference>().unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("`{shown}` is not a reference: a user or password")),
+                "{error}"
+            );
+            assert!(!error.contains("ter2"), "{error}");
         }
     }
 

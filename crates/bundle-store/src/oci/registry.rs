@@ -16,7 +16,7 @@ use super::{
     error::{Asked, io_reason},
     manifest::{Document, Manifest},
 };
-use crate::Digest;
+use crate::{Architecture, Digest};
 
 /// Bytes that come piece by piece. An error is the last thing it gives.
 pub(crate) type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, OciError>> + Send>>;
@@ -45,6 +45,7 @@ pub struct Registry {
     auth: RegistryAuth,
     who: String,
     reference: Reference,
+    board: Option<Architecture>,
 }
 
 impl Registry {
@@ -72,7 +73,13 @@ impl Registry {
             reason: fault.to_string(),
         };
         let client = Client::try_from(config).map_err(setup)?;
-        Ok(Registry { client, auth: found.auth, who: found.who, reference: reference.clone() })
+        Ok(Registry {
+            client,
+            auth: found.auth,
+            who: found.who,
+            reference: reference.clone(),
+            board: access.architecture.clone(),
+        })
     }
 
     /// What is asked for.
@@ -121,9 +128,12 @@ impl Registry {
     /// As [`Registry::text`]; [`OciError::Manifest`].
     pub async fn manifest(&self) -> Result<Manifest, OciError> {
         let name = self.reference.to_string();
-        match Document::parse(&self.text().await?, &name)? {
+        match Document::parse(&self.text().await?, self.board.as_ref(), &name)? {
             Document::Manifest(manifest) => Ok(manifest),
-            Document::Index(digest) => Manifest::parse(&self.at(digest).text().await?, &name),
+            Document::Index(chosen) => {
+                let manifest = Manifest::parse(&self.at(chosen.digest).text().await?, &name)?;
+                Ok(Manifest { platform: chosen.platform, ..manifest })
+            }
         }
     }
 

@@ -55,6 +55,36 @@ async fn a_file_is_found_by_title_by_type_or_as_the_only_one() {
 }
 
 #[tokio::test]
+async fn the_board_decides_which_platform_is_taken() {
+    let registry = Faulty::start();
+    let mut entries = Vec::new();
+    for platform in ["amd64", "arm64"] {
+        let layer = registry.layer("os.img", platform.as_bytes());
+        let manifest = manifest_of(&[layer]);
+        let digest = registry.manifest(&manifest).prefixed();
+        entries.push(json!({
+            "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest,
+            "size": manifest.to_string().len(), "platform": { "os": "linux", "architecture": platform },
+        }));
+    }
+    registry.manifest(&json!({ "schemaVersion": 2, "manifests": entries }));
+    let reference: Reference = registry.name().parse().unwrap();
+    for board in ["arm64", "amd64"] {
+        let access = Access { architecture: Some(board.parse().unwrap()), ..Access::default() };
+        let mut blob = open_blob(&reference, &Pick::Only, &access).await.unwrap();
+        assert_eq!(blob.platform, Some(format!("linux/{board}")));
+        assert_eq!(blob.stream.next().await.unwrap().unwrap(), board);
+    }
+    let unknown = read(&registry.name(), &Pick::Only).await.unwrap_err();
+    assert!(
+        unknown.contains("the board's `architecture` is not known; it has: linux/amd64 sha256:"),
+        "{unknown}"
+    );
+    let named = registry.name().replace(":v1", &format!("@{}", entries[1]["digest"].as_str().unwrap()));
+    assert_eq!(read(&named, &Pick::Only).await.unwrap(), b"arm64");
+}
+
+#[tokio::test]
 async fn a_transfer_that_breaks_goes_on_where_it_was_and_ends_when_it_breaks_for_ever() {
     let body: Vec<u8> = (0..1_000_000u32).map(|number| number as u8).collect();
     // Breaks, and whether the registry knows ranges.

@@ -171,6 +171,36 @@ async fn what_is_damaged_on_disk_is_noticed_and_fetched_again() {
     assert_eq!(files(&get(&store, &name, None).await.unwrap().dir), files(source.path()), "a damaged record");
 }
 
+#[tokio::test]
+async fn what_rots_on_disk_without_a_trace_is_found_and_fetched_again_when_it_is_distrusted() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let (name, source, home) = (registry.name("acme/bundle:v1"), bundle("k"), tempfile::tempdir().unwrap());
+    push_to(&name, source.path()).await;
+    let store = store(home.path());
+    let Cached { dir, digest, .. } = get(&store, &name, None).await.unwrap();
+    let kernel = dir.join("data/kernel");
+    let stamp = fs::metadata(&kernel).unwrap().modified().unwrap();
+    let mut bytes = fs::read(&kernel).unwrap();
+    bytes[5000] ^= 1;
+    write_over(&kernel, &bytes);
+    fs::File::open(&kernel).unwrap().set_modified(stamp).unwrap();
+    let cached = get(&store, &name, None).await.unwrap();
+    assert_eq!(
+        (cached.warnings.len(), fs::read(&kernel).unwrap() == bytes),
+        (0, true),
+        "its stamp says nothing"
+    );
+    let error =
+        Bundle::open(&cached.dir, "manifest.yaml").unwrap().expecting(cached.files().clone()).digest();
+    assert!(error.unwrap_err().to_string().contains("damaged on disk"));
+    drop(cached);
+    store.distrust(digest).unwrap();
+    let cached = get(&store, &name, None).await.unwrap();
+    assert_eq!(files(&cached.dir), files(source.path()));
+    assert!(cached.warnings[0].contains("was damaged on disk (`data/kernel`)"), "{:?}", cached.warnings);
+    store.distrust(Digest::of("never seen")).unwrap();
+}
+
 /// Writes into the file as it is, whatever its mode, as a failing disk would.
 fn write_over(path: &Path, bytes: &[u8]) {
     use std::os::unix::fs::PermissionsExt;

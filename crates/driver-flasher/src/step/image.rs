@@ -16,6 +16,8 @@ pub(crate) struct Piece {
     pub(crate) image: Image,
     /// Label of a partition; none means the whole device.
     pub(crate) partition: Option<String>,
+    /// For which platform it is, where its registry has several.
+    pub(crate) platform: Option<String>,
     /// Its decoding, when that has begun.
     begun: Option<Decoding>,
 }
@@ -65,8 +67,9 @@ pub(crate) async fn open(session: Session<'_>) -> Result<Vec<Piece>> {
     let mut pieces = Vec::new();
     for (index, (partition, source)) in std::iter::once(first).chain(also).enumerate() {
         session.run.select(index);
-        let image = open_one(session, source, expected(session.job, partition.as_deref())).await?;
-        pieces.push(Piece { image, partition, begun: None });
+        let expected = expected(session.job, partition.as_deref());
+        let (image, platform) = open_one(session, source, expected).await?;
+        pieces.push(Piece { image, partition, platform, begun: None });
     }
     session.run.select(0);
     Ok(pieces)
@@ -90,9 +93,12 @@ fn check_job(job: &FlashJob) -> Result<()> {
     if let Some([Some(label), _]) = labels.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(Error::config(format!("two images are for the partition `{label}`")).help("give it once"));
     }
-    if job.sha256.is_some() || matches!(job.source.block_map, BlockMapChoice::At(_)) {
-        return Err(Error::config("a digest or a block map is given, and several images it could be of")
-            .help("flash them one by one, or use a checksum file (`--checksum-url`) that lists them all"));
+    let is_of_one = job.sha256.is_some() || job.source.length.is_some();
+    if is_of_one || matches!(job.source.block_map, BlockMapChoice::At(_)) {
+        return Err(Error::config(
+            "a digest, a length or a block map is given, and several images it could be of",
+        )
+        .help("flash them one by one, or use a checksum file (`--checksum-url`) that lists them all"));
     }
     Ok(())
 }
@@ -106,19 +112,27 @@ fn expected(job: &FlashJob, partition: Option<&str>) -> Expected {
     }
 }
 
-async fn open_one(session: Session<'_>, source: &str, expected: Expected) -> Result<Image> {
+async fn open_one(
+    session: Session<'_>,
+    source: &str,
+    expected: Expected,
+) -> Result<(Image, Option<String>)> {
     session.run.image(|facts| {
         facts.source = disk_image::redact(source);
         facts.format_choice = session.job.format;
     });
     let options = SourceOptions { expected, ..options(session)? };
-    let image = match source.starts_with(registry::SCHEME) {
-        true => Image::open_given(registry::find(session, source).await?, options).await,
-        false => Image::open(source, options).await,
-    }
-    .map_err(trouble::image)?;
+    let (image, platform) = match source.starts_with(registry::SCHEME) {
+        true => {
+            let (given, platform) = registry::find(session, source).await?;
+            (Image::open_given(given, options).await, platform)
+        }
+        false => (Image::open(source, options).await, None),
+    };
+    let image = image.map_err(trouble::image)?;
     session.run.image(|facts| {
         facts.source = image.label().to_owned();
+        facts.platform.clone_from(&platform);
         facts.format = Some(image.format().to_string());
         facts.content = image.content().map(|content| content.to_string());
         facts.source_length = image.source_length();
@@ -129,10 +143,10 @@ async fn open_one(session: Session<'_>, source: &str, expected: Expected) -> Res
     if session.job.direct {
         direct::unpacking(image.format())?;
     }
-    if session.job.check_first {
+    if session.job.check_first || image.has_open_question() {
         check(session, &image).await?;
     }
-    Ok(image)
+    Ok((image, platform))
 }
 
 /// Decodes everything once, so that a broken image is found before the board is touched.
@@ -192,6 +206,7 @@ fn options(session: Session<'_>) -> Result<SourceOptions> {
         cacert: job.cacert.clone().or_else(|| session.flasher.config.cacert.clone()),
         insecure: job.insecure,
         sha256,
+        length: job.source.length,
         checksums: job.source.checksums.clone(),
         block_map: match job.source.block_map.clone() {
             BlockMapChoice::Beside if !job.direct => disk_image::BlockMapChoice::Beside,

@@ -61,10 +61,11 @@ pub(crate) fn describe(
     format_choice: FormatChoice,
     warnings: Vec<String>,
 ) -> Result<Plan> {
-    let (Piece { image, partition, .. }, also) =
+    let (Piece { image, partition, platform, .. }, also) =
         pieces.split_first().ok_or_else(|| Error::new(Class::Internal, "the job has no image"))?;
     Ok(Plan {
         image: image.label().to_owned(),
+        platform: platform.clone(),
         format: image.format().to_string(),
         content: image.content().map(|content| content.to_string()),
         format_choice,
@@ -85,6 +86,7 @@ pub(crate) fn describe(
 fn planned(piece: &Piece) -> PlannedImage {
     PlannedImage {
         image: piece.image.label().to_owned(),
+        platform: piece.platform.clone(),
         format: piece.image.format().to_string(),
         decoded_length: piece.image.decoded_length(),
         partition: piece.partition.clone().unwrap_or_default(),

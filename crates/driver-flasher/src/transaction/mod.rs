@@ -145,7 +145,7 @@ fn interrupted(session: Session<'_>) -> Error {
 }
 
 async fn attempts(session: Session<'_>) -> Result<Vec<Proof>> {
-    let attempts = session.job.retries + 1;
+    let attempts = session.job.retries.saturating_add(1);
     for attempt in 1..attempts {
         let error = match one(session, attempt, attempts).await {
             Ok(proof) => return Ok(proof),

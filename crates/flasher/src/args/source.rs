@@ -44,6 +44,10 @@ pub(crate) struct SourceArgs {
     /// File of SHA-256 checksums that lists the image (`.sha256`, `SHA256SUMS`)
     #[arg(long, value_name = "FILE|URL", conflicts_with = "sha256", help_heading = "Proof")]
     pub(crate) checksum_url: Option<String>,
+    /// Length that the source or the decoded image must have, in bytes or with a unit; proves that standard input or a
+    /// transfer of no known length was not cut short
+    #[arg(long, value_name = "SIZE", value_parser = length, help_heading = "Proof")]
+    pub(crate) length: Option<u64>,
     /// Folder in which decoded images are kept for the next board [default: flasher/images in the user's cache folder]
     #[arg(long, value_name = "DIR", env = "FLASHER_CACHE_DIR", help_heading = "Image")]
     pub(crate) cache_dir: Option<PathBuf>,
@@ -66,7 +70,8 @@ impl SourceArgs {
         let folder = if self.no_cache { None } else { self.cache_dir.clone().or_else(users_folder) };
         let cache = folder.map(|folder| CacheChoice { folder, limit: self.cache_size });
         let map_keyring = self.bmap_keyring.clone();
-        SourceChoices { block_map, map_keyring, checksums: self.checksum_url.clone(), cache }
+        let (length, checksums) = (self.length, self.checksum_url.clone());
+        SourceChoices { block_map, map_keyring, length, checksums, cache }
     }
 }
 
@@ -75,6 +80,13 @@ fn users_folder() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
     Some(caches.join("flasher/images"))
+}
+
+/// A number of bytes, with or without a unit.
+fn length(text: &str) -> Result<u64, String> {
+    text.parse()
+        .or_else(|_| size(text))
+        .map_err(|_| "expected a number of bytes, or a size with its unit such as `512MiB`".to_owned())
 }
 
 /// A number of bytes with a unit: `500MB`, `20GiB`.
@@ -131,6 +143,13 @@ mod tests {
         let told = Some(CacheChoice { folder: "/c".into(), limit: 500_000_000 });
         assert_eq!(cache("flasher flash os.img --cache-dir /c --cache-size 500MB"), told);
         assert_eq!(cache("flasher flash os.img --no-cache"), None);
+    }
+
+    #[test]
+    fn a_length_is_a_number_of_bytes() {
+        for (text, bytes) in [("4096", Some(4096)), ("2MiB", Some(2 << 20)), ("", None), ("x", None)] {
+            assert_eq!(length(text).ok(), bytes, "{text}");
+        }
     }
 
     #[test]

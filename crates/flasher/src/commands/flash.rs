@@ -83,7 +83,7 @@ impl Work {
     /// The image or the dump, without secrets, and what kind of job it is.
     fn label(&self) -> Label {
         match self {
-            Self::Flash(job) => (job::label(&job.image), JobKind::Flash),
+            Self::Flash(job) => (disk_image::redact(&job.image), JobKind::Flash),
             Self::Dump(job) => (job.sink.label(), JobKind::Dump),
         }
     }

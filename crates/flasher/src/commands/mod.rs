@@ -33,6 +33,7 @@ use crate::screen::Screen;
 
 /// Runs the command and gives its exit code.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
+    crate::args::effect::check(&args)?;
     let exporter = args.exporter;
     let load = || load(exporter.as_deref());
     match args.command {

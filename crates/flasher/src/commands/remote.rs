@@ -10,7 +10,7 @@ use flasher_core::{Class, Error, Event, FlashJob, Progress, Receipt, Result, Ste
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
-use crate::args::{FlashArgs, RemoteArgs, VerifyChoice};
+use crate::args::{FlashArgs, RemoteArgs};
 use crate::failure::Failure;
 use crate::job;
 use crate::receipt_file::ReceiptFile;
@@ -34,7 +34,6 @@ pub(super) async fn flash(
     verbose: bool,
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    goes_through(args)?;
     let stop = flasher_core::CancellationToken::new();
     let job = job::flash_job(args, stop.clone())?;
     crate::outputs::check_flash(&job, args.job.receipt.as_deref(), None)?;
@@ -58,32 +57,6 @@ pub(super) async fn flash(
     };
     compare(&receipt, sent.and_then(|sent| sent.get().cloned()).as_deref())?;
     super::flash::conclude(&receipt, receipt_file, Journal::of_user().as_ref(), screen)
-}
-
-/// Refuses what an order does not hold: nothing that was asked for is left out without a word.
-fn goes_through(args: &FlashArgs) -> Result<()> {
-    if args.job.transcript.is_some() || args.cacert.is_some() {
-        return Err(Error::config(
-            "`--transcript` and `--cacert` name files, which the exporter does not see",
-        )
-        .help("leave them out; `cacert` of the flasher's config is on the exporter's side"));
-    }
-    let source = &args.source;
-    let asked = [
-        ("-t", !args.partitions.is_empty()),
-        ("--preflash", !args.preflash.is_empty()),
-        ("--direct", args.way.direct),
-        ("--verify", !matches!(args.verify, VerifyChoice::Full)),
-        ("--bmap", source.bmap.is_some()),
-        ("--no-bmap", source.no_bmap),
-        ("--bmap-keyring", source.bmap_keyring.is_some()),
-        ("--checksum-url", source.checksum_url.is_some()),
-    ];
-    match asked.iter().find(|(_, asked)| *asked) {
-        Some((option, _)) => Err(Error::config(format!("`{option}` does not go through `--remote`"))
-            .help("run `flasher flash` on the machine that has the board")),
-        None => Ok(()),
-    }
 }
 
 /// Follows or stops the job of the exporter; the exit code is its receipt's.

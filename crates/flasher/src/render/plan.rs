@@ -19,6 +19,7 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
     if let Some(content) = content(plan.content.as_deref(), plan.format_choice) {
         fact(&mut text, paint, "content", &content);
     }
+    plan.platform.iter().for_each(|platform| fact(&mut text, paint, "platform", platform));
     plan.block_map.iter().for_each(|map| fact(&mut text, paint, "block map", map));
     if plan.cached {
         fact(&mut text, paint, "cache", "has it, decoded");

@@ -43,6 +43,7 @@ fn receipt() -> Receipt {
             checked: Some("decoded".to_owned()),
             block_map: None,
             cached: false,
+            platform: None,
         },
         board: BoardFacts {
             name: Some("sim".to_owned()),
@@ -184,6 +185,7 @@ fn a_plan_names_what_is_booted_and_where_it_writes() {
         decoded_length: Some(48 << 20),
         block_map: Some("os.bmap (version 2.0, 9 of 9 ranges with a checksum)".to_owned()),
         cached: true,
+        platform: None,
         target: "emmc".to_owned(),
         device: "/dev/mmcblk0".to_owned(),
         partition: None,

@@ -65,21 +65,57 @@ fn an_index_is_resolved_to_the_bundle_in_it() {
     let bundle = r#","artifactType":"application/vnd.oci.bundle.v1""#;
     let unknown = r#","platform":{"os":"unknown","architecture":"unknown"}"#;
     let linux = |arch: &str| format!(r#","platform":{{"os":"linux","architecture":"{arch}"}}"#);
+    let v6 = r#","platform":{"os":"linux","architecture":"arm","variant":"v6"}"#;
+    let v7 = r#","platform":{"os":"linux","architecture":"arm","variant":"v7"}"#;
+    let windows = r#","platform":{"os":"windows","architecture":"arm64"}"#;
     let cases = [
-        (vec![entry(A, "")], Some(A)),
-        (vec![entry(&b, ""), entry(A, bundle)], Some(A)),
-        (vec![entry(A, ""), entry(&b, unknown)], Some(A)),
-        (vec![entry(&b, &linux("s390x")), entry(A, &linux(host_architecture()))], Some(A)),
-        (vec![entry(A, ""), entry(&b, "")], None),
-        (vec![], None),
+        (vec![entry(A, "")], None, Some(A)),
+        (vec![entry(A, "")], Some("arm64"), Some(A)),
+        (vec![entry(&b, ""), entry(A, bundle)], None, Some(A)),
+        (vec![entry(A, ""), entry(&b, unknown)], None, Some(A)),
+        // The board decides, and never the machine that asks.
+        (vec![entry(&b, &linux("amd64")), entry(A, &linux("arm64"))], Some("arm64"), Some(A)),
+        (vec![entry(A, &linux("amd64")), entry(&b, &linux("arm64"))], Some("amd64"), Some(A)),
+        (vec![entry(&b, &linux("amd64")), entry(A, &linux("arm64"))], None, None),
+        (vec![entry(&b, &linux("amd64")), entry(A, &linux("arm64"))], Some("riscv64"), None),
+        (vec![entry(&b, windows), entry(A, &linux("arm64"))], Some("arm64"), Some(A)),
+        (vec![entry(&b, v6), entry(A, v7)], Some("arm/v7"), Some(A)),
+        (vec![entry(&b, v6), entry(A, v7)], Some("arm"), None),
+        (vec![entry(A, &linux("amd64"))], Some("arm64"), None),
+        (vec![entry(A, &linux("amd64"))], None, Some(A)),
+        (vec![entry(A, ""), entry(&b, "")], Some("arm64"), None),
+        (vec![], None, None),
     ];
-    for (entries, expected) in cases {
+    for (entries, board, expected) in cases {
         let text = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(","));
-        let chosen = match Document::parse(text.as_bytes(), "r/b:v1") {
-            Ok(Document::Index(digest)) => Some(digest.prefixed()),
+        let board = board.map(|board| board.parse().unwrap());
+        let chosen = match Document::parse(text.as_bytes(), board.as_ref(), "r/b:v1") {
+            Ok(Document::Index(chosen)) => Some(chosen.digest.prefixed()),
             Ok(Document::Manifest(_)) => panic!("not a manifest"),
             Err(_) => None,
         };
         assert_eq!(chosen.as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn an_index_that_cannot_be_resolved_says_what_it_has_and_how_to_choose() {
+    let entry = |digest: &str, arch: &str| {
+        format!(r#"{{"digest":"{digest}","size":4,"platform":{{"os":"linux","architecture":"{arch}"}}}}"#)
+    };
+    let b = A.replace("9f", "aa");
+    let text = format!(r#"{{"schemaVersion":2,"manifests":[{},{}]}}"#, entry(A, "amd64"), entry(&b, "arm64"));
+    let rest = format!(
+        "; it has: linux/amd64 {A}, linux/arm64 {b}; set `architecture` in the flasher's config or the bundle's manifest, or name one by its digest (`NAME@sha256:…`)"
+    );
+    for (board, why) in [
+        (None, "it is an index, and the board's `architecture` is not known"),
+        (Some("riscv64"), "it is an index without the one manifest for linux/riscv64"),
+    ] {
+        let board = board.map(|board| board.parse().unwrap());
+        match Document::parse(text.as_bytes(), board.as_ref(), "r/b:v1") {
+            Err(OciError::Manifest { reason, .. }) => assert_eq!(reason, format!("{why}{rest}")),
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -13,20 +13,21 @@ use crate::trouble;
 /// What stands before the name of an artifact.
 pub(super) const SCHEME: &str = "oci://";
 
-/// The file that `source` names. What a tag stands for is looked up once, so that it stays the same.
-pub(super) async fn find(session: Session<'_>, source: &str) -> Result<Given> {
+/// The file that `source` names, and for which platform it is where the registry has several. What a tag stands for is looked up once, so that it stays the same.
+pub(super) async fn find(session: Session<'_>, source: &str) -> Result<(Given, Option<String>)> {
     let (name, pick) = parts(source);
     let reference: Reference = name.parse().map_err(|error| trouble::registry(&error))?;
-    let access = access(session);
+    let access = access(session).await?;
     let blob = open_blob(&reference, &pick, &access).await.map_err(|error| trouble::registry(&error))?;
     let (length, sha256) = (blob.length, (*blob.digest.as_bytes()).into());
     let pinned = reference.at(blob.manifest);
+    let platform = blob.platform.map(|platform| format!("{platform} ({})", blob.manifest.prefixed()));
     let open = move || {
         let (pinned, pick, access) = (pinned.clone(), pick.clone(), access.clone());
         Box::pin(async move { open_blob(&pinned, &pick, &access).await.map(stream).map_err(failed) })
             as disk_image::GivenFuture
     };
-    Ok(Given { label: source.to_owned(), length, sha256, open: Arc::new(open) })
+    Ok((Given { label: source.to_owned(), length, sha256, open: Arc::new(open) }, platform))
 }
 
 /// The artifact, and which of its files.
@@ -40,10 +41,14 @@ fn parts(source: &str) -> (&str, Pick) {
     }
 }
 
-fn access(session: Session<'_>) -> Access {
+async fn access(session: Session<'_>) -> Result<Access> {
     let config = &session.flasher.config;
     let cacert = session.job.cacert.clone().or_else(|| config.cacert.clone());
-    Access { plain_http: config.insecure_registries.clone(), cacert }
+    let architecture = match &config.architecture {
+        Some(told) => Some(told.clone()),
+        None => session.flasher.bundle().await?.manifest().spec.architecture.clone(),
+    };
+    Ok(Access { plain_http: config.insecure_registries.clone(), cacert, architecture })
 }
 
 fn stream(blob: Blob) -> GivenStream {

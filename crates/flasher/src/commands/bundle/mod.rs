@@ -53,7 +53,7 @@ fn tell(freed: bundle_store::Freed, dry: bool, screen: &Screen) -> Result<u8, Fa
 }
 
 fn access(args: &AccessArgs) -> Access {
-    Access { plain_http: args.plain_http.clone(), cacert: args.cacert.clone() }
+    Access { plain_http: args.plain_http.clone(), cacert: args.cacert.clone(), architecture: None }
 }
 
 fn store(args: &CacheArgs, access: Access) -> Store {

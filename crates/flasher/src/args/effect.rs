@@ -1,0 +1,161 @@
+//! Which option has an effect in which job. One without any is refused: whoever gave it expects something of it.
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command as Clap};
+use flasher_core::{Error, Result};
+
+use super::{Args, Command, FlashArgs};
+
+#[cfg(test)]
+mod tests;
+
+/// An option that was given on the command line, and not by the environment or by default.
+pub(crate) struct Given {
+    id: String,
+    /// As it is typed.
+    option: String,
+}
+
+/// When an option has an effect in a job on this machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    Always,
+    /// An image comes over http(s).
+    Http,
+    /// The image, its block map or its checksums come over http(s) or out of a bucket.
+    Fetched,
+    /// The same, or the image comes out of a registry.
+    Trusted,
+    /// Decoded images are kept.
+    Cached,
+}
+
+/// Whether an option goes along to an exporter with `--remote`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Remote {
+    Goes,
+    Stays,
+}
+
+/// An option by its name in clap, when it has an effect, and whether it goes along.
+type Row = (&'static str, When, Remote);
+
+/// Options of `flash` and `plan`.
+const FLASH: &[Row] = &[
+    ("image", When::Always, Remote::Goes),
+    ("partitions", When::Always, Remote::Stays),
+    ("target", When::Always, Remote::Goes),
+    ("variant", When::Always, Remote::Goes),
+    ("preflash", When::Always, Remote::Stays),
+    ("sha256", When::Always, Remote::Goes),
+    ("verify", When::Always, Remote::Stays),
+    ("check_first", When::Always, Remote::Goes),
+    ("expect_boot", When::Always, Remote::Goes),
+    ("receipt", When::Always, Remote::Goes),
+    ("transcript", When::Always, Remote::Stays),
+    ("retries", When::Always, Remote::Goes),
+    ("deadline", When::Always, Remote::Goes),
+    // A flash on an exporter outlives its client by itself.
+    ("detach", When::Always, Remote::Stays),
+    ("in_job", When::Always, Remote::Stays),
+    ("power_off", When::Always, Remote::Goes),
+    ("no_power_off", When::Always, Remote::Goes),
+    ("bmap", When::Always, Remote::Stays),
+    ("no_bmap", When::Always, Remote::Stays),
+    // Without a block map in use the image is refused when it is opened.
+    ("bmap_keyring", When::Always, Remote::Stays),
+    ("checksum_url", When::Always, Remote::Stays),
+    ("length", When::Always, Remote::Stays),
+    ("cache_dir", When::Cached, Remote::Stays),
+    ("cache_size", When::Cached, Remote::Stays),
+    ("no_cache", When::Always, Remote::Stays),
+    ("wire", When::Always, Remote::Goes),
+    ("direct", When::Always, Remote::Stays),
+    ("headers", When::Http, Remote::Goes),
+    ("bearer_file", When::Http, Remote::Goes),
+    ("cacert", When::Trusted, Remote::Stays),
+    ("insecure", When::Fetched, Remote::Goes),
+];
+
+/// Options of `dump`, which does not go to an exporter.
+const DUMP: &[Row] = &[
+    ("out", When::Always, Remote::Stays),
+    ("target", When::Always, Remote::Stays),
+    ("partition", When::Always, Remote::Stays),
+    ("variant", When::Always, Remote::Stays),
+    ("preflash", When::Always, Remote::Stays),
+    ("verify", When::Always, Remote::Stays),
+    ("receipt", When::Always, Remote::Stays),
+    ("transcript", When::Always, Remote::Stays),
+    ("retries", When::Always, Remote::Stays),
+    ("deadline", When::Always, Remote::Stays),
+    ("power_off", When::Always, Remote::Stays),
+    ("no_power_off", When::Always, Remote::Stays),
+];
+
+/// What was given of the options of the command in `matches`; `clap` is what they were matched with.
+pub(crate) fn given(clap: &Clap, matches: &ArgMatches) -> Vec<Given> {
+    let Some((name, matches)) = matches.subcommand() else { return Vec::new() };
+    let Some(command) = clap.find_subcommand(name) else { return Vec::new() };
+    let mut all = Vec::new();
+    for arg in command.get_arguments().filter(|arg| !arg.is_global_set()) {
+        let id = arg.get_id().as_str();
+        let source = matches.try_contains_id(id).is_ok().then(|| matches.value_source(id)).flatten();
+        if source == Some(ValueSource::CommandLine) {
+            let option = arg.get_long().map_or(id.to_uppercase(), |long| format!("--{long}"));
+            all.push(Given { id: id.to_owned(), option });
+        }
+    }
+    all
+}
+
+/// Refuses options that were given and have no effect.
+///
+/// # Errors
+/// The first of them, and why.
+pub(crate) fn check(args: &Args) -> Result<()> {
+    let is_remote = args.remote.remote.is_some();
+    match &args.command {
+        Command::Flash(flash) => {
+            args.given.iter().try_for_each(|given| one(given, FLASH, Some(flash), is_remote))
+        }
+        // What `flash` with the same options would do on this machine.
+        Command::Plan(flash) => args.given.iter().try_for_each(|given| one(given, FLASH, Some(flash), false)),
+        Command::Dump(_) => args.given.iter().try_for_each(|given| one(given, DUMP, None, false)),
+        _ => Ok(()),
+    }
+}
+
+fn one(given: &Given, table: &[Row], flash: Option<&FlashArgs>, is_remote: bool) -> Result<()> {
+    let option = &given.option;
+    let Some((_, when, remote)) = table.iter().find(|(id, ..)| *id == given.id) else { return Ok(()) };
+    if is_remote && *remote == Remote::Stays {
+        return Err(Error::config(format!("`{option}` does not go through `--remote`"))
+            .help("leave it out, or run `flasher flash` on the machine that has the board"));
+    }
+    let why = flash.and_then(|flash| in_vain(*when, flash));
+    why.map_or(Ok(()), |why| {
+        Err(Error::config(format!("`{option}` has no effect: {why}")).help("leave it out"))
+    })
+}
+
+/// Why such an option has no effect in this job.
+fn in_vain(when: When, flash: &FlashArgs) -> Option<&'static str> {
+    let also = flash.partitions.iter().map(|also| also.image.as_str());
+    let images: Vec<&str> = flash.image.as_deref().into_iter().chain(also).collect();
+    let companions = [&flash.source.bmap, &flash.source.checksum_url].into_iter().flatten();
+    let any = |schemes: &[&str]| images.iter().any(|image| comes_by(image, schemes));
+    let is_fetched = any(&["http", "https", "s3"])
+        || companions.into_iter().any(|place| comes_by(place, &["http", "https", "s3"]));
+    match when {
+        When::Http if !any(&["http", "https"]) => Some("no image comes over http or https"),
+        When::Fetched if !is_fetched => Some("nothing is fetched over https"),
+        When::Trusted if !is_fetched && !any(&["oci"]) => Some("nothing is fetched over https"),
+        When::Cached if flash.source.no_cache => Some("`--no-cache` keeps nothing"),
+        _ => None,
+    }
+}
+
+fn comes_by(place: &str, schemes: &[&str]) -> bool {
+    place.split_once("://").is_some_and(|(own, _)| schemes.iter().any(|it| own.eq_ignore_ascii_case(it)))
+}

@@ -1,0 +1,75 @@
+//! Every option of a job is in the table, and one without effect is refused.
+
+use clap::{CommandFactory, FromArgMatches};
+
+use super::*;
+
+#[test]
+fn no_option_of_a_job_is_forgotten() {
+    let clap = Args::command();
+    for (command, table) in [("flash", FLASH), ("plan", FLASH), ("dump", DUMP)] {
+        let of = clap.find_subcommand(command).unwrap();
+        let mut known: Vec<&str> = of
+            .get_arguments()
+            .filter(|arg| !arg.is_global_set() && arg.get_id() != "help")
+            .map(|arg| arg.get_id().as_str())
+            .collect();
+        let mut listed: Vec<&str> = table.iter().map(|(id, ..)| *id).collect();
+        known.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(known, listed, "{command}");
+    }
+}
+
+/// What is said to a command line, `flasher` left out.
+fn check_line(line: &str) -> Result<(), String> {
+    let clap = Args::command();
+    let words = std::iter::once("flasher").chain(line.split(' '));
+    let matches = clap.clone().try_get_matches_from(words).map_err(|error| error.to_string())?;
+    let mut args = Args::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+    args.given = given(&clap, &matches);
+    check(&args).map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_option_without_effect_is_refused() {
+    for (line, problem) in [
+        ("flash os.img", None),
+        ("flash os.img --header a:b", Some("`--header` has no effect: no image comes over http or https")),
+        (
+            "flash os.img --bearer-file f",
+            Some("`--bearer-file` has no effect: no image comes over http or https"),
+        ),
+        (
+            "flash oci://h/os --header a:b",
+            Some("`--header` has no effect: no image comes over http or https"),
+        ),
+        ("flash HTTP://h/os --header a:b --cacert c -k", None),
+        ("flash -t a:b -t c:http://h/os --header a:b", None),
+        ("flash os.img --cacert c", Some("`--cacert` has no effect: nothing is fetched over https")),
+        ("flash oci://h/os --cacert c", None),
+        ("flash oci://h/os -k", Some("`--insecure` has no effect: nothing is fetched over https")),
+        ("flash os.img -k --bmap https://h/x", None),
+        ("flash os.img -k --checksum-url s3://b/x", None),
+        ("flash - -k", Some("`--insecure` has no effect: nothing is fetched over https")),
+        (
+            "flash os.img --no-cache --cache-dir d",
+            Some("`--cache-dir` has no effect: `--no-cache` keeps nothing"),
+        ),
+        (
+            "flash os.img --no-cache --cache-size 1GB",
+            Some("`--cache-size` has no effect: `--no-cache` keeps nothing"),
+        ),
+        ("flash os.img --no-cache", None), // its default size was not asked for
+        ("plan os.img --cacert c", Some("`--cacert` has no effect: nothing is fetched over https")),
+        ("plan os.img --receipt r", None),
+        ("dump out --verify off --receipt r", None),
+        ("--remote h:1 flash os.img --no-cache", Some("`--no-cache` does not go through `--remote`")),
+        ("--remote h:1 flash os.img --length 5", Some("`--length` does not go through `--remote`")),
+        ("--remote h:1 flash os.img --verify full", Some("`--verify` does not go through `--remote`")),
+        ("--remote h:1 flash -t a:b", Some("`--partition` does not go through `--remote`")),
+        ("--remote h:1 flash http://h/os --header a:b -k --check-first", None),
+    ] {
+        assert_eq!(check_line(line), problem.map_or(Ok(()), |it| Err(it.to_owned())), "{line}");
+    }
+}
