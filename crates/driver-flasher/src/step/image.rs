@@ -112,11 +112,7 @@ fn expected(job: &FlashJob, partition: Option<&str>) -> Expected {
     }
 }
 
-async fn open_one(
-    session: Session<'_>,
-    source: &str,
-    expected: Expected,
-) -> Result<(Image, Option<String>)> {
+async fn open_one(session: Session<'_>, source: &str, expected: Expected) -> Result<(Image, Option<String>)> {
     session.run.image(|facts| {
         facts.source = disk_image::redact(source);
         facts.format_choice = session.job.format;
