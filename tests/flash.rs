@@ -184,6 +184,7 @@ async fn a_bit_that_flips_once_is_mended_and_told() {
         .filter(|range| range.writes == 2)
         .map(|range| range.offset)
         .collect();
-    assert_eq!(rewritten, [65_536]);
+    // The first block is taken away before anything is written again, and comes last once more.
+    assert_eq!(rewritten, [0, 65_536]);
     assert_eq!(receipt.warnings, ["1 range read back differently and is written again"]);
 }

@@ -11,6 +11,7 @@
 mod boards;
 mod content;
 mod contributing;
+mod counterfeit;
 mod dump;
 mod failures;
 mod faults;

@@ -128,6 +128,12 @@ impl Config {
         if self.prompt.trim().is_empty() || self.shell_prompt.trim().is_empty() {
             return Some("a prompt must not be empty".to_owned());
         }
+        let real = self.faults.real_size.map(|real| real.bytes.0);
+        if real.is_some_and(|real| real == 0 || !real.is_multiple_of(512) || real >= self.size.0) {
+            return Some(
+                "the real size must be whole sectors of 512 bytes, and less than the size".to_owned(),
+            );
+        }
         (self.size.0 == 0).then(|| "the size of the medium must not be 0".to_owned())
     }
 }
@@ -235,6 +241,26 @@ pub struct FlipBit {
     pub times: Option<u32>,
 }
 
+/// What a medium holds that tells more.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RealSize {
+    /// So much it holds, in whole sectors of 512 bytes.
+    pub bytes: Size,
+    /// What becomes of what is written behind that.
+    pub beyond: Beyond,
+}
+
+/// What becomes of what is written behind the real end of a medium. No error is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Beyond {
+    /// It begins again at its beginning: each place answers to several addresses.
+    Wrap,
+    /// It is lost, and zeros are read there.
+    Drop,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,6 +299,10 @@ mod tests {
             (
                 r#"{"partitions": [{"label": "root", "start": 512, "size": "1MiB"}]}"#,
                 "the partition `root` must be on a block device and lie inside the medium in whole MiB",
+            ),
+            (
+                r#"{"faults": {"real_size": {"bytes": "64MiB", "beyond": "wrap"}}}"#,
+                "the real size must be whole sectors of 512 bytes, and less than the size",
             ),
             (r#"{"size": 0}"#, "the size of the medium must not be 0"),
         ];

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::{FlipBit, Size};
+use crate::config::{FlipBit, RealSize, Size};
 
 /// Fault knobs. None is on by default.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -31,6 +31,8 @@ pub struct Faults {
     pub no_network: bool,
     /// A byte of the medium that does not keep what is written.
     pub flip_bit: Option<FlipBit>,
+    /// The medium holds less than it tells, and says nothing of it: a counterfeit card.
+    pub real_size: Option<RealSize>,
     /// The medium is full after so many bytes, whatever size it claims.
     pub full_at: Option<Size>,
     /// Writing at this place of the medium (bytes) is an I/O error.

@@ -26,7 +26,7 @@ mod uboot;
 mod wire;
 
 pub use board::SimBoard;
-pub use config::{Config, FlipBit, Partition, Size};
+pub use config::{Beyond, Config, FlipBit, Partition, RealSize, Size};
 pub use counters::Counters;
 pub use error::SimError;
 pub use faults::{Faults, Times};

@@ -40,6 +40,9 @@ pub enum Error {
     /// The source decodes to no bytes.
     #[error("image `{label}` is {format} data that decodes to nothing (0 bytes)")]
     EmptyImage { label: String, format: Format },
+    /// A sparse image or a block map that leaves everything out.
+    #[error("image `{label}` has no data: all of it is left out, so nothing would be written")]
+    NoData { label: String },
     /// The source ends before its length.
     #[error("image `{label}` is truncated: it ends at byte {offset}, its length was {expected} bytes")]
     Short { label: String, offset: u64, expected: u64 },

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use crate::{BLOCK, CHUNK, RangeKind};
 
-/// A part of the decoded image. Pieces come in order and without gaps; the first is data, whatever it holds.
+/// A part of the decoded image. Pieces come in order and without gaps; the first is data, whatever it holds, unless the image
+/// does not care about its first block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
     /// Bytes to write: at most 1 MiB, never across a multiple of 1 MiB, so never across the end of a range.
@@ -14,14 +15,15 @@ pub enum Piece {
         /// The bytes.
         bytes: Bytes,
     },
-    /// Zeros: at least 1 MiB, a multiple of [`BLOCK`].
+    /// Zeros: a multiple of [`BLOCK`], at most 64 MiB. A run of them is at least 1 MiB.
     Zero {
         /// Where they begin, in bytes from the beginning.
         offset: u64,
         /// How many bytes.
         length: u64,
     },
-    /// Need not be written, as the image's block map or its sparse format says: at least 1 MiB, a multiple of [`BLOCK`].
+    /// Need not be written, as the image's block map or its sparse format says: a multiple of [`BLOCK`], at most 64 MiB. A run of
+    /// it is at least 1 MiB, but for the first block of the image.
     DontCare {
         /// Where it begins, in bytes from the beginning.
         offset: u64,
@@ -86,7 +88,7 @@ const GAPS: u64 = 512;
 /// What is held of zeros takes no memory of its own.
 static ZEROS: [u8; CHUNK as usize] = [0; CHUNK as usize];
 
-/// Turns chunks into parts. The first chunk is a data part of its own: it is the one to be withheld.
+/// Turns chunks into parts. The first chunk is a part of its own, as it is the one to be withheld: don't-care or data, never zeros.
 pub(crate) struct Mapper {
     started: bool,
     run: Option<Run>,
@@ -113,8 +115,10 @@ struct Run {
 impl Mapper {
     /// Takes the next chunk, of [`chunk_length`] unless the image ends with it.
     pub(crate) fn push(&mut self, chunk: &Chunk) {
-        let kinds = if self.started { kinds(chunk) } else { vec![RangeKind::Data] };
-        self.started = true;
+        if !std::mem::replace(&mut self.started, true) {
+            return self.part(first_kind(chunk), chunk.bytes.clone());
+        }
+        let kinds = kinds(chunk);
         let (length, (lead, lead_kind)) = (chunk.bytes.len(), run_length(kinds.iter()));
         if lead == kinds.len() && lead_kind != RangeKind::Data {
             return self.extend(lead_kind, chunk.bytes.clone());
@@ -194,6 +198,14 @@ fn kinds(chunk: &Chunk) -> Vec<RangeKind> {
     chunk.bytes.chunks(BLOCK as usize).enumerate().map(kind).collect()
 }
 
+/// The kind of the first block, which is written last when it is data.
+fn first_kind(chunk: &Chunk) -> RangeKind {
+    match chunk.dont_care & 1 == 1 && is_zero(&chunk.bytes) {
+        true => RangeKind::DontCare,
+        false => RangeKind::Data,
+    }
+}
+
 /// How many kinds are like the first, and which that is.
 fn run_length<'k>(mut kinds: impl Iterator<Item = &'k RangeKind>) -> (usize, RangeKind) {
     let Some(first) = kinds.next() else { return (0, RangeKind::Data) };
@@ -205,7 +217,10 @@ fn bytes_of(blocks: usize, kind: RangeKind) -> usize {
     if kind == RangeKind::Data { 0 } else { blocks * BLOCK as usize }
 }
 
-/// Turns parts into pieces: what holds no data is told once, however long it is.
+/// Longest gap that is told at once, bytes: whoever writes it shows at least so often that the work goes on.
+const LONGEST_GAP: u64 = 64 << 20;
+
+/// Turns parts into pieces: what holds no data is told in long pieces.
 #[derive(Default)]
 pub(crate) struct Joiner {
     offset: u64,
@@ -226,7 +241,8 @@ impl Joiner {
             RangeKind::Data => self.data_length += length,
             _ => self.gap = Some((kind, self.gap.map_or(0, |(_, before)| before) + length)),
         }
-        ended.into_iter().chain(data).collect()
+        let full = self.gap.is_some_and(|(_, length)| length >= LONGEST_GAP).then(|| self.end()).flatten();
+        ended.into_iter().chain(data).chain(full).collect()
     }
 
     /// The piece that was not complete yet.
@@ -243,162 +259,4 @@ impl Joiner {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const B: usize = BLOCK as usize;
-
-    #[test]
-    fn only_a_gap_worth_a_command_is_a_piece_of_its_own() {
-        for (image, pieces) in [
-            ("d", "d1"),
-            ("z", "d1"), // the first block is withheld whatever it holds
-            ("x", "d1"),
-            ("dd", "d1 d1"),
-            ("zzzzzzzzzzzzzzzz", "d1 d15"),
-            ("zzzzzzzzzzzzzzzzz", "d1 z16"),
-            ("xxxxxxxxxxxxxxxxx", "d1 x16"),
-            ("dzzzzzzzzzzzzzzzzd", "d1 z16 d1"),
-            ("dxxxxxxxxxxxxxxxxd", "d1 x16 d1"),
-            ("dzzzzzzzzzzzzzzzd", "d1 d15 d1"),
-            ("dxxxxxxxxxxxxxxxd", "d1 d15 d1"),
-            ("ddzdd", "d1 d4"),
-            ("ddxdd", "d1 d4"),
-            ("dzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzd", "d1 z40 d1"),
-            ("dxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxd", "d1 x40 d1"),
-            ("ddddddddzzzzzzzzzzzzzzzzdddddddd", "d1 d7 z16 d8"),
-            ("ddddddddxxxxxxxxxxxxxxxxdddddddd", "d1 d7 x16 d8"),
-            ("ddddddddzzzzzzzzzzzzzzzddddddddd", "d1 d7 d8 d16"),
-            ("dzzzzzzzzzzzzzzzzxxxxxxxxxxxxxxxxd", "d1 z16 x16 d1"),
-            ("ddddddddzzzzzzzzzzzzzzzzxxxxxxxxxxxxxxxx", "d1 d7 z16 x16"),
-            ("ddddddddzzzzzzzzxxxxxxxxzzzzzzzz", "d1 d7 d8 d8 d8"), // three short runs of different kinds
-            ("dddddddddddddddddddddzzzzzzxxxxx", "d1 d15 d11 d5"),
-            ("dnnnnnnnnnnnnnnnn", "d1 d15 d1"), // need not be written, but holds something
-            ("dxxxxxxxxxxxxxxxxnxxxxxxxxxxxxxxxx", "d1 x16 d1 x16"),
-        ] {
-            assert_eq!(shape(image), pieces, "{image}");
-        }
-    }
-
-    /// The pieces of an image whose blocks are `d`ata, `z`eros, don't care (`x`, or `n` if not zero), with their lengths in blocks.
-    fn shape(image: &str) -> String {
-        let name = |piece: &Piece| match piece {
-            Piece::Data { bytes, .. } => format!("d{}", bytes.len() / B),
-            Piece::Zero { length, .. } => format!("z{}", *length as usize / B),
-            Piece::DontCare { length, .. } => format!("x{}", *length as usize / B),
-        };
-        pieces(image, GAPS).iter().map(name).collect::<Vec<_>>().join(" ")
-    }
-
-    fn pieces(image: &str, allowed: u64) -> Vec<Piece> {
-        let (mut mapper, mut joiner) = (Mapper { allowed, ..Mapper::default() }, Joiner::default());
-        let mut rest = image;
-        while !rest.is_empty() {
-            let length = chunk_length(((image.len() - rest.len()) * B) as u64) / B;
-            let (blocks, behind) = rest.split_at(length.min(rest.len()));
-            mapper.push(&chunk(blocks));
-            rest = behind;
-        }
-        mapper.finish();
-        let mut pieces: Vec<Piece> = mapper.take().into_iter().flat_map(|part| joiner.push(part)).collect();
-        pieces.extend(joiner.end());
-        pieces
-    }
-
-    #[test]
-    fn once_short_gaps_are_used_up_only_longer_ones_are_told() {
-        for (image, expected) in [
-            ("dz16d", "d1 z16 d1"),
-            ("dz16dz16dz16d", "d1 z16 d15 z16 d1 d15 d1 d1"),
-            ("dz16dz16dz32dz31dz32", "d1 z16 d15 z16 d1 z32 d15 d15 d2 z32"),
-            ("dx16dx16dx40d", "d1 x16 d15 x16 d1 x40 d1"),
-        ] {
-            let blocks = spelt(image);
-            let shape: Vec<(u64, bool)> =
-                pieces(&blocks, 2).iter().map(|piece| (piece.length() / BLOCK, is_gap(piece))).collect();
-            let gaps = |text: &str| {
-                let gaps = text.split(' ').filter(|piece| !piece.starts_with('d'));
-                gaps.map(|piece| piece[1..].parse().unwrap()).collect::<Vec<u64>>()
-            };
-            let found: Vec<u64> = shape.iter().filter(|(_, gap)| *gap).map(|(length, _)| *length).collect();
-            assert_eq!(found, gaps(expected), "{image}");
-            assert_eq!(shape.iter().map(|(length, _)| length).sum::<u64>(), blocks.len() as u64, "{image}");
-        }
-    }
-
-    #[test]
-    fn eight_fragmented_gibibytes_have_a_bounded_number_of_gaps() {
-        const LENGTH: u64 = 8 << 30;
-        // A block of data, then just enough zeros for a gap, over and over.
-        let chunks: Vec<Bytes> = (0..17)
-            .map(|phase| {
-                let data = |block: usize| u8::from((block + phase).is_multiple_of(17));
-                Bytes::from((0..16).flat_map(|block| [data(block); B]).collect::<Vec<u8>>())
-            })
-            .collect();
-        let (mut mapper, mut joiner, mut gaps) = (Mapper::default(), Joiner::default(), 0);
-        let mut offset = 0;
-        while offset < LENGTH {
-            let bytes = chunks[(offset / BLOCK % 17) as usize].slice(..chunk_length(offset));
-            offset += bytes.len() as u64;
-            mapper.push(&Chunk { bytes, dont_care: 0 });
-            let pieces = mapper.take().into_iter().flat_map(|part| joiner.push(part));
-            gaps += pieces.filter(is_gap).count() as u64;
-        }
-        assert_eq!(gaps, GAPS);
-    }
-
-    fn is_gap(piece: &Piece) -> bool {
-        !matches!(piece, Piece::Data { .. })
-    }
-
-    /// `dz3` for `dzzz`.
-    fn spelt(text: &str) -> String {
-        let mut spelt = String::new();
-        let mut letters = text.chars().peekable();
-        while let Some(letter) = letters.next() {
-            let mut count = String::new();
-            while let Some(digit) = letters.next_if(char::is_ascii_digit) {
-                count.push(digit);
-            }
-            spelt.extend(std::iter::repeat_n(letter, count.parse().unwrap_or(1)));
-        }
-        spelt
-    }
-
-    proptest::proptest! {
-        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(96))]
-
-        #[test]
-        fn however_data_and_gaps_take_turns_every_block_comes_once_and_gaps_grow(
-            image in "[dzx]([dzx][1-9]?[0-9]?){1,40}"
-        ) {
-            let blocks = spelt(&image);
-            let (mut at, mut gaps) = (0, 0);
-            for piece in pieces(&blocks, 2) {
-                assert_eq!(piece.offset(), at);
-                let stretch = &blocks[(at / BLOCK) as usize..][..(piece.length() / BLOCK) as usize];
-                match &piece {
-                    Piece::Data { bytes, .. } => {
-                        let is_data = |(block, kind)| u8::from(kind == b'd') == bytes[block * B];
-                        assert!(stretch.bytes().enumerate().all(is_data));
-                    }
-                    Piece::Zero { .. } => assert!(stretch.bytes().all(|kind| kind == b'z')),
-                    Piece::DontCare { .. } => assert!(stretch.bytes().all(|kind| kind == b'x')),
-                }
-                if is_gap(&piece) {
-                    assert!(piece.length() >= CHUNK << (gaps / 2), "gap {gaps} of {image}");
-                    gaps += 1;
-                }
-                at += piece.length();
-            }
-            assert_eq!(at, blocks.len() as u64 * BLOCK);
-        }
-    }
-
-    fn chunk(blocks: &str) -> Chunk {
-        let bytes: Vec<u8> = blocks.bytes().flat_map(|kind| [u8::from(b"dn".contains(&kind)); B]).collect();
-        let bit = |(index, kind)| u16::from(b"xn".contains(&kind)) << index;
-        Chunk { bytes: bytes.into(), dont_care: blocks.bytes().enumerate().map(bit).sum() }
-    }
-}
+mod tests;

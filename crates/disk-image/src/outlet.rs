@@ -112,6 +112,9 @@ impl<'w> Outlet<'w> {
         }
         let (decoded_sha256, ranges) = self.hash.finish().ok_or_else(|| digest_died(self.image))?;
         let Joiner { data_length, zero_length, dont_care_length, .. } = self.joiner;
+        if dont_care_length > 0 && data_length + zero_length == 0 {
+            return Err(Error::NoData { label: self.image.label.clone() }.into());
+        }
         let summary = Summary {
             formats: Vec::new(),
             source_sha256: decoded_sha256,

@@ -155,8 +155,14 @@ write_frames() {
         [ "$kind" = flush ] || [ "$kind" = end ] || [ "$block" -ge 4096 ] || flag=
         case $kind in
         data) dd of="$1" bs="$block" seek="$seek" count="$count" iflag=fullblock conv=notrunc $flag 2>"$errors" || broken ;;
-        zero) zeros=yes && zeroed "$1" $place || fill "$1" "$block" "$seek" "$count" ;;
-        fill) fill "$1" "$block" "$seek" "$count" ;;
+        zero)
+            zeros=yes && zeroed "$1" $place || fill "$1" "$block" "$seek" "$count"
+            made_zeros
+            ;;
+        fill)
+            fill "$1" "$block" "$seek" "$count"
+            made_zeros
+            ;;
         flush) flush "$1" ;;
         end)
             flush "$1"
@@ -169,6 +175,9 @@ write_frames() {
     done
     die "cut the stream ended early"
 }
+
+# A long stretch of zeros moves no bytes of the stream: it is told, so that it does not look like a standstill.
+made_zeros() { [ $((block * count)) -lt 16777216 ] || say "at $(((seek + count) * block))"; }
 
 # DEVICE BLOCK SEEK COUNT: zeros that are written.
 fill() { dd if=/dev/zero of="$1" bs="$2" seek="$3" count="$4" conv=notrunc $flag 2>"$errors" || die "write $(complaint)"; }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::hosttools;
-use crate::config::Config;
+use crate::config::{Beyond, Config};
 use crate::counters::Counters;
 use crate::error::SimError;
 
@@ -61,6 +61,7 @@ impl<'c> Scripts<'c> {
         let shell = hosttools::shell(root).ok_or(SimError::Tools(vec!["sh"]))?;
         let number =
             |size: Option<crate::config::Size>| size.map(|size| size.0.to_string()).unwrap_or_default();
+        let wraps = faults.real_size.is_some_and(|real| real.beyond == Beyond::Wrap);
         let places = vec![
             ("@SH@", shell.display().to_string()),
             ("@DD@", tool("dd")?),
@@ -76,6 +77,9 @@ impl<'c> Scripts<'c> {
             ("@STUCK@", if faults.dd_stuck { "yes" } else { "" }.to_owned()),
             ("@ZEROOUT@", if config.zeroout { "yes" } else { "" }.to_owned()),
             ("@NETWORK@", if faults.no_network { "" } else { "yes" }.to_owned()),
+            ("@REAL@", number(faults.real_size.map(|real| real.bytes))),
+            ("@SIZE@", number(Some(config.size))),
+            ("@WRAPS@", if wraps { "yes" } else { "" }.to_owned()),
             ("@ESC@", "\x1b".to_owned()),
         ];
         Ok(Self { config, places, flips: so_far.flips })

@@ -33,6 +33,11 @@ fn every_error_says_what_is_wrong_with_which_image() {
         ),
         (Error::Empty { label: label() }, Source, "image `os.img` is empty (0 bytes)"),
         (
+            Error::NoData { label: label() },
+            Source,
+            "image `os.img` has no data: all of it is left out, so nothing would be written",
+        ),
+        (
             Error::EmptyImage { label: label(), format },
             Source,
             "image `os.img` is xz data that decodes to nothing (0 bytes)",

@@ -77,6 +77,23 @@ async fn what_a_sparse_image_does_not_care_about_is_told() {
 }
 
 #[tokio::test]
+async fn a_sparse_image_without_data_is_refused_and_one_without_a_beginning_is_not() {
+    let units = 100 * (1 << 20) / UNIT as u32;
+    for stored in [simg(&[DontCare(1)]), simg(&[DontCare(units)]), simg(&[DontCare(9), DontCare(units)])] {
+        let error = decode_bytes(&stored).await.expect_err("nothing to write");
+        assert!(matches!(error, Error::NoData { .. }), "{error}");
+    }
+    // The second part of a split image: its first block belongs to the first part.
+    let decoded = decode_bytes(&simg(&[DontCare(units), Raw(&noise(UNIT))])).await.unwrap();
+    let first = &decoded.summary.ranges[0];
+    assert_eq!((first.offset, first.length, first.kind), (0, BLOCK, RangeKind::DontCare));
+    assert_eq!(decoded.pieces[0], Piece::DontCare { offset: 0, length: 64 << 20 });
+    // Zeros that are told are something to write.
+    let zeros = decode_bytes(&simg(&[Fill([0; 4], units)])).await.unwrap();
+    assert_eq!(zeros.summary.dont_care_length, 0);
+}
+
+#[tokio::test]
 async fn the_length_of_a_sparse_image_is_told_before_it_is_decoded() {
     let file = file_of(&simg(&[DontCare(1000), Raw(&[1; UNIT])]));
     let image = Image::open(path_of(file.path()), SourceOptions::default()).await.unwrap();

@@ -11,13 +11,16 @@ use super::write::{self, Written};
 use crate::frames::Frames;
 use crate::transaction::Session;
 
-/// Writes the first block, durably.
+/// Writes the first block, durably, unless the image does not care about it.
 pub(crate) async fn first_block(
     session: Session<'_>,
     target: &Target,
     written: &Written,
     guest: &mut Guest,
 ) -> Result<()> {
+    if written.kept.is_some() {
+        return Ok(());
+    }
     let content = Content::bytes(stream(&written.first));
     write::frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await?;
     session.run.medium(|medium| medium.ranges[0].writes += 1);

@@ -2,7 +2,7 @@
 
 mod registry;
 
-use disk_image::{Cache, Cached, Checked, Decoding, Expected, Image, Secret, SourceOptions, Summary};
+use disk_image::{Cache, Cached, Checked, Decoding, Digest, Expected, Image, Secret, SourceOptions, Summary};
 use flasher_core::flash::FormatChoice;
 use flasher_core::source::{BlockMapChoice, CacheChoice};
 use flasher_core::{Class, Error, Event, FlashJob, Result, Step};
@@ -154,13 +154,18 @@ async fn check(session: Session<'_>, image: &Image) -> Result<()> {
         session.run.report(Event::Advanced { step: Step::Image, done, total: image.decoded_length() });
     }
     if let Some(summary) = decoding.summary() {
-        record(session, summary);
+        record(session, summary)?;
     }
     Ok(())
 }
 
 /// Notes what is known of an image that was decoded to its end.
-pub(crate) fn record(session: Session<'_>, summary: &Summary) {
+///
+/// # Errors
+/// When it was another image the last time this job decoded it to its end.
+pub(crate) fn record(session: Session<'_>, summary: &Summary) -> Result<()> {
+    let before = session.run.decoded_before(summary.decoded_sha256);
+    must_be_same(before, summary.decoded_sha256)?;
     session.run.image(|facts| {
         facts.format = Some(format(summary));
         facts.source_length = Some(summary.source_length);
@@ -173,6 +178,19 @@ pub(crate) fn record(session: Session<'_>, summary: &Summary) {
     if let Cached::Failed(reason) = &summary.cached {
         session.run.warn(format!("the decoded image is not kept for the next board: {reason}"));
     }
+    Ok(())
+}
+
+/// One job writes one image, however often it reads it.
+pub(crate) fn must_be_same(first: Digest, second: Digest) -> Result<()> {
+    if first == second {
+        return Ok(());
+    }
+    Err(Error::new(Class::Source, "the image changed between two readings")
+        .with("first", first.to_string())
+        .with("second", second.to_string())
+        .help("flash again from a source that stays the same")
+        .retryable(false))
 }
 
 /// How the image is wrapped, the innermost first: `simg in xz`.

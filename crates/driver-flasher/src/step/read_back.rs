@@ -5,9 +5,10 @@ pub(super) mod intake;
 pub(super) mod network;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use disk_image::{Digest, Range};
-use flasher_core::Result;
+use flasher_core::{Progress, Quiet, Result};
 
 use super::shell::Guest;
 use super::target::Target;
@@ -31,9 +32,21 @@ const PACE: u32 = 8;
 pub(crate) struct Wanted<'a> {
     pub(crate) ranges: &'a [Range],
     pub(crate) indices: &'a [usize],
+    /// Whether nobody is told how far it is: what is read is small, and no part of a proof.
+    pub(crate) quiet: bool,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// A small reading beside the proof.
+    pub(crate) fn quietly(ranges: &'a [Range], indices: &'a [usize]) -> Self {
+        Self { ranges, indices, quiet: true }
+    }
+
+    /// Who is told how far it is.
+    fn progress(&self, session: Session<'_>) -> Arc<dyn Progress> {
+        if self.quiet { Arc::new(Quiet) } else { session.run.progress() }
+    }
+
     fn length(&self) -> u64 {
         self.indices.iter().map(|index| self.ranges[*index].length).sum()
     }
@@ -171,8 +184,8 @@ mod tests {
         for (lengths, expected) in cases {
             let ranges: Vec<Range> = lengths.iter().map(|length| range(0, *length)).collect();
             let indices: Vec<usize> = (0..ranges.len()).collect();
-            assert_eq!(Wanted { ranges: &ranges, indices: &indices }.trial(), expected, "{lengths:?}");
+            assert_eq!(Wanted::quietly(&ranges, &indices).trial(), expected, "{lengths:?}");
         }
-        assert_eq!(Wanted { ranges: &[], indices: &[] }.trial(), 0);
+        assert_eq!(Wanted::quietly(&[], &[]).trial(), 0);
     }
 }

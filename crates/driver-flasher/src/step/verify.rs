@@ -79,14 +79,31 @@ async fn look(
     for (index, put) in puts.iter().enumerate() {
         session.run.select(index);
         let (ranges, how) = (put.ranges(), session.job.verify);
-        let counts = |index: &usize| *index == 0 || how.reads(write::kind(&ranges[*index]));
+        let first = |index: usize| index == 0 && put.written.kept.is_none();
+        let counts = |index: &usize| first(*index) || how.reads(write::kind(&ranges[*index]));
         let wanted: Vec<usize> = (0..ranges.len()).filter(counts).collect();
         let found = compare(session, put.target, ranges, &wanted, guest).await;
         let found = found.map_err(|error| put.piece.about(error))?;
+        must_be_kept(session, put, guest).await.map_err(|error| put.piece.about(error))?;
         equal[index] = found.is_empty();
         differing.push(found);
     }
     Ok(differing)
+}
+
+/// What the image does not care about in the first block is as it was.
+async fn must_be_kept(session: Session<'_>, put: &Put<'_>, guest: &mut Guest) -> Result<()> {
+    let Some(kept) = &put.written.kept else { return Ok(()) };
+    let wanted = Wanted::quietly(std::slice::from_ref(kept), &[0]);
+    let read = read_back::digests(session, put.target, wanted, guest).await?;
+    if read.get(&0) == Some(&kept.sha256) {
+        return Ok(());
+    }
+    let device = &put.target.device;
+    let text = format!("the first block of `{device}` changed, and the image leaves it alone");
+    Err(Error::new(Class::Medium, text)
+        .with("device", device.clone())
+        .help("the medium seems to hold less than it tells; replace it, and write its first block again"))
 }
 
 /// Writes what differs once more, in the order of a flash: first block away, everything else, first block.
@@ -151,7 +168,8 @@ pub(crate) async fn compare(
 ) -> Result<Vec<usize>> {
     // What is written while it is read would be newer than what was read.
     let writes = session.run.writes.so_far();
-    let read = read_back::digests(session, target, Wanted { ranges, indices: wanted }, guest).await?;
+    let read =
+        read_back::digests(session, target, Wanted { ranges, indices: wanted, quiet: false }, guest).await?;
     session.run.read_back(writes, &read);
     Ok(wanted.iter().copied().filter(|index| read.get(index) != Some(&ranges[*index].sha256)).collect())
 }

@@ -1,9 +1,12 @@
 //! Step 9: the image goes to the board as one framed stream, decoded here, its first block withheld.
 
+mod again;
 mod ahead;
+mod capacity;
 pub(crate) mod direct;
 mod patience;
 mod spoil;
+mod watch;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,25 +14,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use disk_image::{BLOCK, Decoding, Image, Piece, Range, RangeKind, Summary};
+use disk_image::{BLOCK, Decoding, Digest, Piece, Range, RangeKind, Summary};
 use flasher_core::driver::ContentStream;
 use flasher_core::flash::{self, RangeFacts, Wire};
 use flasher_core::{Class, Content, Error, Event, Result, Step};
 use futures_util::stream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
+pub(crate) use again::again;
 use ahead::{Ahead, Inlet};
-use patience::Patience;
 pub(crate) use spoil::spoil;
 use spoil::{spoiling, wipe};
+use watch::{listen, watch};
 
 use super::image;
+use super::read_back::{self, Wanted};
 use super::resolve::Resolved;
 use super::shell::{Guest, path};
 use super::target::{Target, backup, must_fit};
-use crate::config::seconds;
 use crate::frames::Frames;
 use crate::guest::Answer;
 use crate::transaction::Session;
@@ -39,16 +42,14 @@ use crate::{trouble, wire};
 const WAITING: usize = 16;
 /// Largest piece handed to the network at once, bytes.
 const HANDED: usize = 256 * 1024;
-/// How often progress is looked at.
-const GLANCE: Duration = Duration::from_millis(250);
-/// How long a board whose download broke may take to say so.
-const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// What is on the medium, but for the first block.
 pub(crate) struct Written {
     pub(crate) summary: Summary,
     /// The withheld beginning of the image.
     pub(crate) first: Bytes,
+    /// The first block as it was, when the image does not care about it: it is left alone.
+    pub(crate) kept: Option<Range>,
     /// Whether the first block is zeros while the rest is not proven; not where the boot loader lives in it.
     pub(crate) spoils: bool,
 }
@@ -63,6 +64,7 @@ pub(crate) async fn all(
 ) -> Result<Written> {
     let wipe = !resolved.bundle.manifest().spec.medium_holds_bootloader;
     backup::wipe(session, target, guest).await?;
+    let mut kept = None;
     let made = match session.job.direct {
         true => direct::all(session, &piece.image, target, wipe, guest).await?,
         false => {
@@ -73,38 +75,39 @@ pub(crate) async fn all(
             if let Some(error) = decoding.failure() {
                 return Err(trouble::image(error));
             }
-            send(session, plan(decoding, total, target, wipe), target, guest).await?
+            let head = decoding.next().await.map_err(trouble::image)?;
+            kept = kept_block(session, target, head.as_ref(), guest).await?;
+            if wipe && kept.is_none() {
+                let first = head.as_ref().map_or(0, Piece::length).min(BLOCK);
+                capacity::check(session, &piece.image, target, first, guest).await?;
+            }
+            send(session, Plan { head, ..plan(decoding, total, target, wipe) }, target, guest).await?
         }
     };
-    image::record(session, &made.summary);
+    image::record(session, &made.summary)?;
     session.run.medium(|medium| {
         medium.data_written = made.data;
         medium.zeros_written = made.zeros;
         medium.ranges = made.summary.ranges.iter().map(facts).collect();
     });
-    Ok(Written { summary: made.summary, first: made.first, spoils: wipe })
+    let spoils = wipe && kept.is_none();
+    Ok(Written { summary: made.summary, first: made.first, kept, spoils })
 }
 
-/// Writes some ranges again, from the source decoded again; it must still be the same image.
-pub(crate) async fn again(
+/// What is in the first block, when the image does not care about it: nothing may change it.
+async fn kept_block(
     session: Session<'_>,
-    image: &Image,
     target: &Target,
-    written: &Written,
-    ranges: Vec<Range>,
+    head: Option<&Piece>,
     guest: &mut Guest,
-) -> Result<()> {
-    // What differs may differ because the device broke its promise.
-    let all = plan(image.decode(), image.decoded_length(), target, false);
-    let plan = Plan { fill: true, only: Some(ranges), ..all };
-    let made = send(session, plan, target, guest).await?;
-    if made.summary.decoded_sha256 == written.summary.decoded_sha256 {
-        return Ok(());
-    }
-    Err(Error::new(Class::Source, "the image changed between two readings")
-        .with("first", written.summary.decoded_sha256.to_string())
-        .with("second", made.summary.decoded_sha256.to_string())
-        .help("flash again from a source that stays the same"))
+) -> Result<Option<Range>> {
+    let Some(Piece::DontCare { offset: 0, length }) = head else { return Ok(None) };
+    let kind = RangeKind::DontCare;
+    let range = Range { offset: 0, length: BLOCK.min(*length), sha256: Digest::of(b""), kind };
+    let wanted = Wanted::quietly(std::slice::from_ref(&range), &[0]);
+    let read = read_back::digests(session, target, wanted, guest).await?;
+    session.run.note("the image leaves the first block alone, so it stays as it is from the beginning on");
+    Ok(read.get(&0).map(|sha256| Range { sha256: *sha256, ..range }))
 }
 
 /// What the image has in a range, in the words of the receipt.
@@ -125,6 +128,8 @@ fn facts(range: &Range) -> RangeFacts {
 
 /// What goes into a stream.
 struct Plan {
+    /// The first piece, when it was taken already.
+    head: Option<Piece>,
     decoding: Decoding,
     /// Length of the image, if it is known.
     total: Option<u64>,
@@ -138,9 +143,19 @@ struct Plan {
     ahead: Arc<Ahead>,
 }
 
+impl Plan {
+    async fn next(&mut self) -> Result<Option<Piece>> {
+        match self.head.take() {
+            None => self.decoding.next().await.map_err(trouble::image),
+            head => Ok(head),
+        }
+    }
+}
+
 fn plan(decoding: Decoding, total: Option<u64>, target: &Target, wipe: bool) -> Plan {
     let (device, size) = (target.device.clone(), target.size);
-    Plan { decoding, total, device, size, wipe, only: None, fill: false, ahead: Arc::default() }
+    let ahead = Arc::default();
+    Plan { head: None, decoding, total, device, size, wipe, only: None, fill: false, ahead }
 }
 
 /// What went into a stream.
@@ -215,10 +230,13 @@ pub(crate) async fn frames_to_board(
     let url = format!("{}frames", guest.url);
     let promise = promise(&target.device);
     let arguments = ["write", target.device.as_str(), &promise, wire::name(wire), url.as_str()];
+    let told = listen(session);
     let answers = tokio::select! {
-        answers = guest.script(&arguments, Duration::from_secs(24 * 3600), None) => answers?,
-        error = watch(session, &content, target, report) => return Err(error),
+        answers = guest.script(&arguments, Duration::from_secs(24 * 3600), None) => answers,
+        error = watch(session, &content, target, (report, &told)) => Err(error),
     };
+    session.run.listen(|_| {});
+    let answers = answers?;
     report(session, content.delivered());
     if let Some(error) = Guest::complaint(&answers, &target.device) {
         return Err(error);
@@ -241,38 +259,6 @@ fn note_zeros(session: Session<'_>, answers: &[Answer]) {
     for answer in answers {
         if let Answer::Zeros(how) = answer {
             session.run.medium(|medium| medium.zeros_by = Some(how.clone()));
-        }
-    }
-}
-
-/// Reports progress; returns when nothing moves any more. Slow is not the same as standing still.
-async fn watch(session: Session<'_>, content: &Content, target: &Target, report: Report<'_>) -> Error {
-    let stall = seconds(session.flasher.config.timeouts.stall);
-    let mut patience = Patience::new(stall, target.direct);
-    let (mut last, mut moved) = (0, Instant::now());
-    let frames = path(session, "frames");
-    loop {
-        tokio::time::sleep(GLANCE).await;
-        let done = content.delivered();
-        if session.run.evidence.broke("http", &frames) {
-            tokio::time::sleep(LAST_WORDS).await;
-            return Error::infrastructure(format!(
-                "the board's download broke off after {done} bytes and the board is silent"
-            ))
-            .with("http server", session.run.evidence.about("http", &frames))
-            .help("did the board lose power or crash? the last console lines may tell");
-        }
-        if done != last {
-            (last, moved) = (done, Instant::now());
-        }
-        patience.note(done, report(session, done));
-        let bound = patience.bound(session.run.evidence.whole("http", &frames));
-        if moved.elapsed() > bound {
-            return Error::infrastructure(format!(
-                "the transfer to the board stands still after {done} bytes, for {} s",
-                bound.as_secs()
-            ))
-            .help("the board's network or its medium hangs; the console may say which");
         }
     }
 }
@@ -300,9 +286,10 @@ async fn produce(mut plan: Plan, outlet: Outlet) -> Result<Made> {
 async fn frame(plan: &mut Plan, outlet: &Outlet) -> Result<Made> {
     let mut frames = if plan.fill { Frames::filling() } else { Frames::default() };
     let mut first = BytesMut::new();
-    while let Some(piece) = plan.decoding.next().await.map_err(trouble::image)? {
+    while let Some(piece) = plan.next().await? {
         must_fit(piece.offset() + piece.length(), plan.size, &plan.device)?;
-        if plan.wipe && piece.offset() == 0 {
+        let is_kept = matches!(piece, Piece::DontCare { .. });
+        if plan.wipe && piece.offset() == 0 && !is_kept {
             emit(plan, outlet, wipe(piece.length().min(BLOCK))).await?;
         }
         let end = piece.offset() + piece.length();
@@ -332,7 +319,7 @@ fn withhold(piece: Piece, first: &mut BytesMut) -> Option<Piece> {
             first.resize(first.len() + keep as usize, 0);
             (length > keep).then_some(Piece::Zero { offset: offset + keep, length: length - keep })
         }
-        Piece::DontCare { .. } => Some(piece), // never: the first piece of an image is data
+        Piece::DontCare { .. } => Some(piece),
     }
 }
 

@@ -56,6 +56,8 @@ pub(super) struct State {
     /// When the ranges of each image were read back.
     pub(super) read_at: Vec<ReadAt>,
     pub(super) holds: Holds,
+    /// The digest of each image, once it was decoded to its end, in whatever attempt.
+    pub(super) decoded: Vec<Option<Digest>>,
     pub(super) board: BoardFacts,
     pub(super) power: PowerState,
     pub(super) power_evidence: PowerEvidence,
@@ -96,6 +98,7 @@ impl Run {
             current: 0,
             read_at: vec![ReadAt::default(); 1 + job.also.len()],
             holds: Holds::default(),
+            decoded: vec![None; 1 + job.also.len()],
             board: BoardFacts::default(),
             power: PowerState::Untouched,
             power_evidence: PowerEvidence::default(),
@@ -252,6 +255,13 @@ impl Run {
                 state.read_at[current].note(*index, writes);
             }
         }
+    }
+
+    /// The digest of the image at hand the first time this job decoded it to its end, which may be now.
+    pub(crate) fn decoded_before(&self, now: Digest) -> Digest {
+        let mut state = self.state();
+        let current = state.current;
+        *state.decoded[current].get_or_insert(now)
     }
 
     /// Notes what the medium holds from now on.

@@ -20,6 +20,29 @@ bytes() {
     esac
 }
 
+# START END: what a medium that holds less than it tells makes of what was just written there.
+counterfeit() {
+    from=$1 to=$2
+    if [ -z "@WRAPS@" ]; then
+        [ "$from" -gt "@REAL@" ] || from=@REAL@
+        [ "$to" -le "$from" ] || @DD@ if=/dev/zero of=@MEDIUM@ bs=64k count=$((to - from)) seek="$from" iflag=count_bytes oflag=seek_bytes conv=notrunc 2>/dev/null
+        return
+    fi
+    # What was written last to a place is what is read there, at each of its addresses.
+    [ $((to - from)) -le "@REAL@" ] || from=$((to - @REAL@))
+    while [ "$from" -lt "$to" ]; do
+        place=$((from % @REAL@)) length=$((to - from))
+        [ $((place + length)) -le "@REAL@" ] || length=$((@REAL@ - place))
+        while [ "$place" -lt "@SIZE@" ]; do
+            part=$length
+            [ $((place + part)) -le "@SIZE@" ] || part=$((@SIZE@ - place))
+            [ "$place" -eq "$from" ] || @DD@ if=@MEDIUM@ of=@MEDIUM@ bs=64k skip="$from" seek="$place" count="$part" iflag=skip_bytes,count_bytes oflag=seek_bytes conv=notrunc 2>/dev/null
+            place=$((place + @REAL@))
+        done
+        from=$((from + length))
+    done
+}
+
 input= output= ibs=512 obs=512 seek=0 skip=0 count= status= byte_seek= byte_skip= byte_count=
 for word; do
     shift
@@ -151,6 +174,7 @@ if [ -n "${mask:-}" ] && [ "$left" -ne 0 ] && [ "$start" -le "$flip_at" ] && [ "
     [ "$left" -lt 0 ] || echo "$flip_at $mask $((left - 1))" >@ROOT@/flips
     echo flip >@ROOT@/control
 fi
+[ -z "@REAL@" ] || counterfeit "$start" "$end"
 if [ -n "@SLOW@" ]; then
     thousandths=$((written * 1000 / @SLOW@))
     @ROOT@/bin/sleep "$((thousandths / 1000)).$(printf %03d $((thousandths % 1000)))"

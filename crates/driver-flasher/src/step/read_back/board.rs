@@ -84,7 +84,7 @@ impl<'a> Watching<'a> {
         let lengths: BTreeMap<usize, u64> =
             wanted.indices.iter().map(|index| (*index, wanted.ranges[*index].length)).collect();
         let total = Some(lengths.values().sum());
-        let progress = session.run.progress();
+        let progress = wanted.progress(session);
         let mut done = 0;
         session.run.listen(move |line| {
             if let Some(Answer::Range(index, _)) = crate::guest::answer(line) {

@@ -55,7 +55,7 @@ pub(super) async fn digests(
     guest: &mut Guest,
 ) -> Result<Sent<Hashed>> {
     let lengths = wanted.indices.iter().map(|index| (*index, wanted.ranges[*index].length)).collect();
-    let progress = session.run.progress();
+    let progress = wanted.progress(session);
     let hash = move |incoming| hash(incoming, lengths, progress.as_ref()).map_err(Broken::Bytes);
     send(session, target, list(wanted), wanted.length(), guest, hash).await
 }
@@ -208,7 +208,7 @@ mod tests {
         let range = |offset, length| Range { offset, length, sha256: Digest::of(b""), kind: RangeKind::Data };
         let mib = 1 << 20;
         let ranges = [range(0, 65536), range(65536, mib - 65536), range(mib, mib), range(2 * mib, 7)];
-        let wanted = |indices| list(Wanted { ranges: &ranges, indices });
+        let wanted = |indices| list(Wanted::quietly(&ranges, indices));
         assert_eq!(wanted(&[1, 2, 3]), "0 65536 1 31 1 2097152 7\n");
         assert_eq!(wanted(&[0, 2]), "0 65536 0 1\n1 65536 16 16\n");
     }

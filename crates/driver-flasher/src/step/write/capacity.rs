@@ -1,0 +1,184 @@
+//! A cheap look at whether the medium holds what it tells, before the bulk of the image is written.
+//!
+//! It names a counterfeit card early. It proves nothing: a medium may lie in ways that are not looked for here, and *verify*,
+//! which reads everything after the last write, is what a false success cannot pass.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use disk_image::{BLOCK, Digest, Format, Image, Piece, Range, RangeKind};
+use flasher_core::flash::Wire;
+use flasher_core::{Class, Content, Error, Result};
+
+use super::frames_to_board;
+use super::spoil::{spoiling, wipe};
+use crate::frames::{self, Frames};
+use crate::step::read_back::{self, Wanted};
+use crate::step::shell::Guest;
+use crate::step::target::Target;
+use crate::transaction::Session;
+
+/// Length of a mark, bytes: a page, which every device takes around the page cache.
+const MARK: u64 = 4096;
+/// Nothing smaller than this is looked at, bytes.
+const SMALLEST: u64 = 4 << 20;
+/// Distances from the first block at which its mark is looked for, at most.
+const DISTANCES: usize = 16;
+/// So many parts of the image have a mark at their end.
+const PARTS: u64 = 4;
+
+/// Fails when the medium does not hold as much as the image needs. The first block, `first` bytes of it, is durable zeros before any
+/// mark is written.
+///
+/// Marks, random and each another, are written where the image will be written anyway; those of the image's inside only where all of it
+/// is known to count. What shows a mark that was written elsewhere has two addresses; marks at the end that are gone were dropped.
+pub(super) async fn check(
+    session: Session<'_>,
+    image: &Image,
+    target: &Target,
+    first: u64,
+    guest: &mut Guest,
+) -> Result<()> {
+    let length = image.decoded_length();
+    if target.size < SMALLEST || length.is_some_and(|length| length < MARK) {
+        return Ok(());
+    }
+    let all_counts = image.format() == Format::Raw && image.block_map().is_none();
+    let marked = marked(length.filter(|_| all_counts));
+    let marks: BTreeMap<u64, Bytes> = marked.iter().map(|place| (*place, mark(session, *place))).collect();
+    let content = Content::bytes([wipe(first).concat(), stream(&marks)].concat());
+    let marking = frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await;
+    if let Err(error) = marking {
+        if error.class() == Class::Medium {
+            unmark(session, target, first, guest).await?;
+        }
+        return Err(error);
+    }
+    let Some(read) = read(session, target, &marks, guest).await? else { return Ok(()) };
+    let written = marks.iter().map(|(place, mark)| (*place, Digest::of(mark))).collect();
+    match held(&written, &read) {
+        Some(held) if length.is_some_and(|length| length > held) => {
+            unmark(session, target, first, guest).await?;
+            Err(counterfeit(target, held))
+        }
+        Some(held) => {
+            session.run.warn(format!("{}; the image is compared in full", lie(target, held)));
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Takes the mark of the first block away: its `first` bytes become zeros.
+async fn unmark(session: Session<'_>, target: &Target, first: u64, guest: &mut Guest) -> Result<()> {
+    let content = Content::bytes(spoiling(first));
+    frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await
+}
+
+/// Where marks are written: at the beginning, and inside an image of which everything counts.
+fn marked(length: Option<u64>) -> Vec<u64> {
+    let end = length.unwrap_or(0) / MARK * MARK;
+    let powers = (20..63).map(|power| 1 << power);
+    let parts = (1..=PARTS).map(|part| (end / PARTS * part / MARK * MARK).saturating_sub(MARK));
+    let mut places: Vec<u64> =
+        powers.chain(parts).filter(|place| *place >= BLOCK && place + MARK <= end).collect();
+    places.push(0);
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+/// Where the mark of the first block is looked for beside the places of marks: at powers of two and halfway between.
+fn distances(size: u64) -> Vec<u64> {
+    let powers = (1..62).rev().map(|power| 1_u64 << power);
+    let all = powers.flat_map(|power| [power + power / 2, power]);
+    all.filter(|place| *place >= SMALLEST && place + MARK <= size).take(DISTANCES).collect()
+}
+
+/// Bytes that were never on any medium before.
+fn mark(session: Session<'_>, place: u64) -> Bytes {
+    let (token, nonce) = (&session.run.token, session.run.writes.so_far());
+    let part = |part: u64| *Digest::of(format!("{token} {nonce} {place} {part}").as_bytes()).as_bytes();
+    (0..MARK / 32).flat_map(part).collect::<Vec<u8>>().into()
+}
+
+/// The marks as frames, the first block's first, then from the end to the beginning: what shows another one's mark shows that of the
+/// nearest place.
+fn stream(marks: &BTreeMap<u64, Bytes>) -> Vec<u8> {
+    let mut frames = Frames::default();
+    let mut all = Vec::new();
+    let (first, others): (Vec<_>, Vec<_>) = marks.iter().rev().partition(|(place, _)| **place == 0);
+    for (offset, bytes) in first.into_iter().chain(others) {
+        all.extend(frames.push(Piece::Data { offset: *offset, bytes: bytes.clone() }));
+    }
+    let mut end = frames.finish();
+    let last = end.pop();
+    all.extend(end);
+    all.push(frames::flush());
+    all.extend(last);
+    all.concat()
+}
+
+/// What is read at the places of the marks and at all distances. Nothing when something cannot be read: that shows in *verify*.
+async fn read(
+    session: Session<'_>,
+    target: &Target,
+    marks: &BTreeMap<u64, Bytes>,
+    guest: &mut Guest,
+) -> Result<Option<BTreeMap<u64, Digest>>> {
+    let mut places: Vec<u64> = marks.keys().copied().chain(distances(target.size)).collect();
+    places.sort_unstable();
+    places.dedup();
+    let range = |offset: &u64| Range {
+        offset: *offset,
+        length: MARK,
+        sha256: Digest::of(b""),
+        kind: RangeKind::Data,
+    };
+    let ranges: Vec<Range> = places.iter().map(range).collect();
+    let indices: Vec<usize> = (0..ranges.len()).collect();
+    let sends = guest.sends;
+    let read = read_back::digests(session, target, Wanted::quietly(&ranges, &indices), guest).await;
+    // The proof has readers of its own.
+    guest.sends = sends;
+    session.run.medium(|medium| (medium.digests_by, medium.read_back) = (None, None));
+    match read {
+        Err(error) if error.class() == Class::Medium => Ok(None),
+        Err(error) => Err(error),
+        Ok(read) => Ok(Some(read.into_iter().map(|(index, digest)| (places[index], digest)).collect())),
+    }
+}
+
+/// How much the medium holds, bytes, when that is less than it tells: the shortest distance between two addresses of one place, or
+/// where the marks that are gone begin.
+fn held(marks: &BTreeMap<u64, Digest>, read: &BTreeMap<u64, Digest>) -> Option<u64> {
+    let found = |digest: &Digest| marks.iter().find(|(_, mark)| *mark == digest).map(|(place, _)| *place);
+    let twice = read.iter().filter_map(|(place, digest)| found(digest).map(|of| place.abs_diff(of)));
+    if let Some(distance) = twice.filter(|distance| *distance > 0).min() {
+        return Some(distance);
+    }
+    let is_gone = |place: &&u64| read.get(place) != marks.get(place);
+    let gone: Vec<u64> = marks.keys().rev().take_while(is_gone).copied().collect();
+    // One mark alone may be a bad block, and all of them a broken medium: *verify* tells.
+    gone.last().copied().filter(|_| gone.len() > 1 && gone.len() < marks.len())
+}
+
+fn lie(target: &Target, held: u64) -> String {
+    let (device, tells, mib) = (&target.device, target.size >> 20, held >> 20);
+    format!("`{device}` tells {tells} MiB and seems to hold {mib} MiB: it is counterfeit or broken")
+}
+
+/// The failure of a medium that holds less than it tells.
+fn counterfeit(target: &Target, held: u64) -> Error {
+    Error::new(Class::Medium, lie(target, held))
+        .with("device", target.device.clone())
+        .with(
+            "medium",
+            "marks of the check in a few places; its first block is zeros, so nothing boots from it",
+        )
+        .help("replace the medium; the image needs more than it holds")
+        .retryable(false)
+}
+
+#[cfg(test)]
+mod tests;
