@@ -89,6 +89,12 @@ async fn outcome(seen: &Mutex<Vec<Transfer>>) -> String {
                 let trip = round_trip.unwrap_or_default() * 1e3;
                 return format!("{seconds:.2} s, {resends} packets sent again, round trip {trip:.2} ms");
             }
+            // U-Boot sends its last acknowledgement once, and that may be lost.
+            TransferState::Unconfirmed { seconds, resends, .. } => {
+                return format!(
+                    "{seconds:.2} s, {resends} packets sent again, the last acknowledgement lost"
+                );
+            }
             TransferState::Begun { .. } => tokio::time::sleep(LOOK).await,
             state => panic!("{state:?}"),
         }

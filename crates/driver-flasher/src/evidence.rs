@@ -86,6 +86,12 @@ fn sentence(transfer: &Transfer) -> String {
         TransferState::Done { bytes, resends, .. } => {
             format!("the request from {peer} was served whole: {bytes} bytes, {resends} packets sent again")
         }
+        TransferState::Unconfirmed { bytes, .. } => format!(
+            "the request from {peer} was served to its end; {bytes} bytes are acknowledged, the last block is not"
+        ),
+        TransferState::SizeAsked { length } => {
+            format!("{peer} asked for the length only and was told {length} bytes")
+        }
         TransferState::Failed { bytes, reason } => {
             format!("the request from {peer} arrived and ended after {bytes} bytes: {reason}")
         }
@@ -140,6 +146,19 @@ mod tests {
             "the request from 192.0.2.9 was served whole: 5 bytes, 1 packets sent again"
         );
         assert!(evidence.whole("tftp", "kernel"));
+        for (state, expected) in [
+            (
+                TransferState::Unconfirmed { bytes: 5, resends: 4, seconds: 12.0 },
+                "the request from 192.0.2.9 was served to its end; 5 bytes are acknowledged, the last block is not",
+            ),
+            (
+                TransferState::SizeAsked { length: 5 },
+                "192.0.2.9 asked for the length only and was told 5 bytes",
+            ),
+        ] {
+            log.record(transfer("kernel", state));
+            assert_eq!(evidence.about("tftp", "kernel"), expected);
+        }
         assert!(evidence.any("tftp") && !evidence.any("http") && !evidence.broke("tftp", "kernel"));
     }
 

@@ -1,4 +1,4 @@
-//! When to send again.
+//! When to send again, and when to give up.
 
 use std::time::Duration;
 
@@ -8,6 +8,21 @@ const SHORTEST: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_secs(5);
 /// Shortest wait after a sign that the first block of a window was lost.
 const HASTE: Duration = Duration::from_millis(2);
+/// A client that has never answered is given up after this time. U-Boot's own timer strikes after 5 s, and then it asks again.
+pub(crate) const UNHEARD: Duration = Duration::from_secs(12);
+/// A client that has answered before is given up when nothing at all comes from it for so long.
+pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+/// A client that talks and takes nothing new is given up after this time.
+pub(crate) const STANDSTILL: Duration = Duration::from_secs(120);
+
+/// How patient a transfer is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Wait until a round trip was measured.
+    pub(crate) first_wait: Duration,
+    /// Repetitions without any progress that end it.
+    pub(crate) retries: u32,
+}
 
 /// The re-send timer: smoothed round trip and its variation, as in RFC 6298, doubled for each wait in vain.
 #[derive(Clone, Copy, Debug)]

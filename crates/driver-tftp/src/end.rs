@@ -1,6 +1,7 @@
 //! How a transfer ends before its time.
 
 use std::io;
+use std::time::Duration;
 
 use crate::packet::{Code, Refusal};
 use crate::transfer::Tally;
@@ -9,11 +10,18 @@ use crate::transfer::Tally;
 #[derive(Debug)]
 pub(crate) enum End {
     /// The client sent an ERROR.
-    Client(String),
+    Client { code: u16, text: String },
     /// The client's host says that nobody listens there any more.
     PortClosed,
-    /// Nothing was heard after so many repetitions.
-    Silence(u32),
+    /// Nothing was heard for so long, after so many repetitions.
+    Silence { times: u32, silent: Duration },
+    /// The client talks, and has had nothing new for so long.
+    Standstill(Duration),
+    /// Everything was sent, and the last acknowledgement never came. A client that has the last block sends it once and goes
+    /// away (U-Boot), so it may be that one that was lost.
+    Unconfirmed,
+    /// A newer request of the same address took its place.
+    Replaced,
     /// The file could not be read.
     File(io::Error),
     /// The server stops.
@@ -26,9 +34,18 @@ impl End {
     /// Why, and how far it came, for the report.
     pub(crate) fn reason(&self, tally: Tally) -> String {
         let why = match self {
-            Self::Client(text) => format!("the client ended it: {text}"),
+            Self::Client { code, text } => format!("the client ended it: error {code} {text:?}"),
             Self::PortClosed => "the client closed its port".into(),
-            Self::Silence(times) => format!("no answer after sending {times} times"),
+            Self::Silence { times, silent } => {
+                format!("no answer in {:.1} s after sending {times} times", silent.as_secs_f64())
+            }
+            Self::Standstill(time) => {
+                format!("the client repeats itself and took nothing new for {:.0} s", time.as_secs_f64())
+            }
+            Self::Unconfirmed => "the last acknowledgement did not come".into(),
+            Self::Replaced => {
+                "a newer request of this address took its place: too many wait unanswered at once".into()
+            }
             Self::File(error) => error.to_string(),
             Self::Stopped => "the server stopped".into(),
             Self::AskedAnew => "the client asked anew".into(),
@@ -45,8 +62,9 @@ impl End {
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         let text = match self {
             // The client has begun anew on the same port: an ERROR would hit its new transfer.
-            Self::Client(_) | Self::PortClosed | Self::AskedAnew => return None,
-            Self::Silence(_) => "no acknowledgement, giving up",
+            Self::Client { .. } | Self::PortClosed | Self::AskedAnew | Self::Unconfirmed => return None,
+            Self::Silence { .. } | Self::Standstill(_) => "no acknowledgement, giving up",
+            Self::Replaced => "server busy",
             Self::File(_) => "cannot read the file",
             Self::Stopped => "the server stopped",
         };
@@ -65,7 +83,7 @@ mod tests {
             || io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent");
         let cases = [
             (
-                End::Client("error 3 \"full\"".into()),
+                End::Client { code: 3, text: "full".into() },
                 tally(Some(7), 0),
                 "the client ended it: error 3 \"full\"; the last block acknowledged was 7",
                 None,
@@ -77,10 +95,22 @@ mod tests {
                 None,
             ),
             (
-                End::Silence(4),
+                End::Silence { times: 4, silent: Duration::from_millis(12_340) },
                 tally(None, 3),
-                "no answer after sending 4 times; no block was acknowledged, 3 sent again",
+                "no answer in 12.3 s after sending 4 times; no block was acknowledged, 3 sent again",
                 Some("no acknowledgement, giving up"),
+            ),
+            (
+                End::Standstill(Duration::from_secs(120)),
+                tally(Some(9), 50),
+                "the client repeats itself and took nothing new for 120 s; the last block acknowledged was 9, 50 sent again",
+                Some("no acknowledgement, giving up"),
+            ),
+            (
+                End::Replaced,
+                tally(None, 0),
+                "a newer request of this address took its place: too many wait unanswered at once; no block was acknowledged",
+                Some("server busy"),
             ),
             (
                 End::File(shrunk()),

@@ -11,6 +11,7 @@ use flasher_core::CancellationToken;
 use tokio::net::UdpSocket;
 
 use crate::address::{self, Arrival};
+use crate::clock::Patience;
 use crate::end::End;
 use crate::options::{self, BLKSIZES, Limits};
 use crate::outlet::Outlet;
@@ -18,7 +19,7 @@ use crate::packet::{Code, Mode, Refusal, Request};
 use crate::report::Report;
 use crate::server::{Settings, Shared};
 use crate::source::Source;
-use crate::transfer::{Patience, Transfer};
+use crate::transfer::Transfer;
 
 /// One read request.
 pub(crate) struct Job {
@@ -28,18 +29,19 @@ pub(crate) struct Job {
     pub(crate) report: Report,
     pub(crate) answered: Arc<AtomicBool>,
     pub(crate) superseded: CancellationToken,
+    pub(crate) replaced: CancellationToken,
 }
 
 impl Job {
     /// Serves it to the end, and reports how that was.
     pub(crate) async fn run(self) {
         match self.prepare().await {
-            Ok(transfer) => self.transfer(transfer).await,
+            Ok((transfer, told)) => self.transfer(transfer, told).await,
             Err(refusal) => refuse(&self.arrival, &self.report, &refusal).await,
         }
     }
 
-    async fn prepare(&self) -> Result<Transfer, Refusal> {
+    async fn prepare(&self) -> Result<(Transfer<Outlet>, Option<u64>), Refusal> {
         let Some(mode) = self.request.mode else {
             return Err(Refusal::new(Code::IllegalOperation, "unsupported mode, expected octet or netascii"));
         };
@@ -56,7 +58,8 @@ impl Job {
         let Settings { first_wait, retries, .. } = self.shared.settings;
         let patience = Patience { first_wait, retries };
         let flags = (Arc::clone(&self.answered), Arc::clone(&self.shared.active));
-        Ok(Transfer::new(Outlet::new(socket, fits), source, &agreed, burst, patience, flags))
+        let transfer = Transfer::new(Outlet::new(socket, fits), source, &agreed, burst, patience, flags);
+        Ok((transfer, agreed.tells_size().then_some(length)))
     }
 
     fn limits(&self, socket: &UdpSocket) -> Limits {
@@ -77,15 +80,23 @@ impl Job {
         opening.await.map_err(io::Error::other).and_then(|opened| opened).map_err(|error| refusal_of(&error))
     }
 
-    async fn transfer(&self, mut transfer: Transfer) {
+    /// `told` is the file's length when the client asked for it.
+    async fn transfer(&self, mut transfer: Transfer<Outlet>, told: Option<u64>) {
         let ended = tokio::select! {
             ended = transfer.run() => ended,
             () = self.shared.stopping.cancelled() => Err(End::Stopped),
             () = self.superseded.cancelled() => Err(End::AskedAnew),
+            () = self.replaced.cancelled() => Err(End::Replaced),
         };
         self.shared.bursts.keep(self.arrival.peer.ip(), transfer.burst());
         let Err(end) = ended else { return self.report.done(transfer.tally()) };
-        self.report.failed(transfer.tally().bytes, end.reason(transfer.tally()));
+        match (&end, told) {
+            (End::Unconfirmed, _) => self.report.unconfirmed(transfer.tally()),
+            (End::Client { code: 0 | 8, .. }, Some(length)) if transfer.tally().bytes == 0 => {
+                self.report.size_asked(length);
+            }
+            _ => self.report.failed(transfer.tally().bytes, end.reason(transfer.tally())),
+        }
         if let Some(refusal) = end.refusal() {
             transfer.tell(&refusal).await;
         }

@@ -42,6 +42,8 @@ mod outlet;
 mod packet;
 mod report;
 mod server;
+#[cfg(test)]
+mod simulation;
 mod source;
 mod transfer;
 mod window;

@@ -27,6 +27,11 @@ pub(crate) struct Agreed {
 }
 
 impl Agreed {
+    /// Whether the client was told how long the file is.
+    pub(crate) fn tells_size(&self) -> bool {
+        self.accepted.iter().any(|(name, _)| name == "tsize")
+    }
+
     /// The OACK, when any option was accepted.
     pub(crate) fn option_ack(&self) -> Option<Vec<u8>> {
         let options = self.accepted.iter().map(|(name, value)| (name.as_str(), value.as_str()));

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
 
 use bytes::Bytes;
-use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, recv, sendmsg};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -15,10 +15,24 @@ const SEGMENTS: usize = 64;
 /// Most bytes of them: what fits into one IPv4 datagram.
 const SEGMENTED: usize = 65_507;
 
+/// A way to one client: a socket, or a simulated network.
+pub(crate) trait Line {
+    /// Sends DATA packets of these payloads, numbered from `first`. All but the last are `block` bytes long.
+    async fn send_blocks(&mut self, first: u64, payloads: &[Bytes], block: usize) -> io::Result<()>;
+    /// Sends a packet as it is.
+    async fn send(&self, packet: &[u8]) -> io::Result<()>;
+    /// Waits for a packet of the client; gives its length.
+    async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    /// A packet that is there, else `WouldBlock`.
+    fn try_receive(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    /// Looks for a packet without the runtime, so quickly that it may be done in a loop; else `EAGAIN`.
+    fn glance(&self, buffer: &mut [u8]) -> nix::Result<usize>;
+}
+
 /// The way to one client.
 #[derive(Debug)]
 pub(crate) struct Outlet {
-    pub(crate) socket: UdpSocket,
+    socket: UdpSocket,
     /// Whether the kernel cuts. It cannot when a block does not fit into one packet of the network.
     cuts: bool,
 }
@@ -29,11 +43,9 @@ impl Outlet {
         Self { socket, cuts: fits }
     }
 
-    /// Sends DATA packets of these payloads, numbered from `first`. All but the last are `block` bytes long.
-    ///
     /// # Errors
     /// Those of the network; what was not sent is as good as lost.
-    pub(crate) async fn send(&mut self, first: u64, payloads: &[Bytes], block: usize) -> io::Result<()> {
+    async fn send_cut(&mut self, first: u64, payloads: &[Bytes], block: usize) -> io::Result<()> {
         let most = if self.cuts { (SEGMENTED / (HEADER + block)).clamp(1, SEGMENTS) } else { 1 };
         for (at, payloads) in payloads.chunks(most).enumerate() {
             let number = first + (at * most) as u64;
@@ -77,6 +89,28 @@ impl Outlet {
     }
 }
 
+impl Line for Outlet {
+    async fn send_blocks(&mut self, first: u64, payloads: &[Bytes], block: usize) -> io::Result<()> {
+        self.send_cut(first, payloads, block).await
+    }
+
+    async fn send(&self, packet: &[u8]) -> io::Result<()> {
+        self.socket.send(packet).await.map(drop)
+    }
+
+    async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.recv(buffer).await
+    }
+
+    fn try_receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.try_recv(buffer)
+    }
+
+    fn glance(&self, buffer: &mut [u8]) -> nix::Result<usize> {
+        recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)
+    }
+}
+
 /// What a kernel, a device or a path says that cannot have packets cut for it.
 fn is_refusal_to_cut(error: &io::Error) -> bool {
     use nix::libc::{EINVAL, EIO, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP};
@@ -94,7 +128,7 @@ mod tests {
         let mut outlet = Outlet::new(socket, fits);
         let mut payloads: Vec<Bytes> = (0..count).map(|at| vec![at as u8; block].into()).collect();
         payloads.push(Bytes::from_static(b"end"));
-        outlet.send(65_530, &payloads, block).await.unwrap();
+        outlet.send_blocks(65_530, &payloads, block).await.unwrap();
         let mut buffer = vec![0; 70_000];
         for (number, payload) in (65_530_u64..).zip(payloads) {
             let length = client.recv(&mut buffer).await.unwrap();

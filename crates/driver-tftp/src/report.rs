@@ -35,6 +35,17 @@ impl Report {
         self.record(TransferState::Done { bytes, resends, seconds, round_trip });
     }
 
+    /// Everything was sent, and the last acknowledgement never came.
+    pub(crate) fn unconfirmed(&self, tally: Tally) {
+        let Tally { bytes, resends, .. } = tally;
+        self.record(TransferState::Unconfirmed { bytes, resends, seconds: self.at.elapsed().as_secs_f64() });
+    }
+
+    /// The client wanted the length only.
+    pub(crate) fn size_asked(&self, length: u64) {
+        self.record(TransferState::SizeAsked { length });
+    }
+
     pub(crate) fn failed(&self, bytes: u64, reason: impl Into<String>) {
         self.record(TransferState::Failed { bytes, reason: reason.into() });
     }

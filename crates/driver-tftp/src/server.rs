@@ -20,8 +20,8 @@ use crate::report::Report;
 
 /// Transfers under way at a time.
 const TRANSFERS: usize = 512;
-/// Transfers under way at a time to one address.
-const TRANSFERS_PER_PEER: usize = 64;
+/// Transfers under way at a time to one address. A further request takes the place of the oldest that was never answered.
+const TRANSFERS_PER_PEER: usize = 256;
 /// Longest request read, bytes. RFC 2347 allows 512; a longer one with a long path does no harm.
 const REQUEST: usize = 2048;
 /// What `stop` gives transfers to tell their clients.
@@ -134,6 +134,7 @@ struct Active {
     request: Vec<u8>,
     answered: Arc<AtomicBool>,
     superseded: CancellationToken,
+    replaced: CancellationToken,
 }
 
 /// Takes requests, and knows who is being served.
@@ -205,7 +206,7 @@ impl Desk {
             active.superseded.cancel();
         }
         let report = Report::new(self.shared.log.clone(), peer, &request.file);
-        if self.is_busy(peer) {
+        if !self.make_room(peer) {
             return refuse(&arrival, &report, &Refusal::new(Code::NotDefined, "server busy")).await;
         }
         self.served += 1;
@@ -214,6 +215,7 @@ impl Desk {
             request: datagram.to_vec(),
             answered: Arc::default(),
             superseded: CancellationToken::new(),
+            replaced: CancellationToken::new(),
         };
         let job = Job {
             shared: Arc::clone(&self.shared),
@@ -222,6 +224,7 @@ impl Desk {
             report,
             answered: Arc::clone(&active.answered),
             superseded: active.superseded.clone(),
+            replaced: active.replaced.clone(),
         };
         let serial = self.served;
         self.active.insert(peer, active);
@@ -232,8 +235,23 @@ impl Desk {
         self.shared.active.store(self.tasks.len(), Ordering::Relaxed);
     }
 
-    fn is_busy(&self, peer: SocketAddr) -> bool {
+    /// Whether there is room for one more to `peer`; where there is none, the oldest transfer that nobody ever answered ends.
+    fn make_room(&mut self, peer: SocketAddr) -> bool {
         let of_peer = self.active.keys().filter(|active| active.ip() == peer.ip()).count();
-        self.tasks.len() >= TRANSFERS || of_peer >= TRANSFERS_PER_PEER
+        if of_peer >= TRANSFERS_PER_PEER {
+            return self.replace(|active| active.ip() == peer.ip());
+        }
+        self.active.len() < TRANSFERS || self.replace(|_| true)
+    }
+
+    fn replace(&mut self, may_go: impl Fn(&SocketAddr) -> bool) -> bool {
+        let unanswered = self
+            .active
+            .iter()
+            .filter(|(peer, active)| may_go(peer) && !active.answered.load(Ordering::Relaxed));
+        let oldest = unanswered.min_by_key(|(_, active)| active.serial).map(|(peer, _)| *peer);
+        let Some(replaced) = oldest.and_then(|peer| self.active.remove(&peer)) else { return false };
+        replaced.replaced.cancel();
+        true
     }
 }

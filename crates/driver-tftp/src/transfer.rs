@@ -2,21 +2,18 @@
 
 use std::io;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv};
-use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
 use crate::burst::Burst;
-use crate::clock::Clock;
+use crate::clock::{Clock, Patience, SILENCE, STANDSTILL, UNHEARD};
 use crate::end::End;
 use crate::options::Agreed;
-use crate::outlet::Outlet;
+use crate::outlet::Line;
 use crate::packet::{self, Packet, Refusal};
 use crate::source::Source;
 use crate::window::{Heard, Window};
@@ -27,15 +24,6 @@ enum Haste {
     No,
     Armed,
     Used,
-}
-
-/// How patient a transfer is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// Wait until a round trip was measured.
-    pub(crate) first_wait: Duration,
-    /// Repetitions without any progress that end it.
-    pub(crate) retries: u32,
 }
 
 /// What a transfer has come to.
@@ -53,8 +41,8 @@ pub(crate) struct Tally {
 
 /// A transfer under way. Its socket is connected to the client, so no other port is heard (RFC 1350 section 4).
 #[derive(Debug)]
-pub(crate) struct Transfer {
-    outlet: Outlet,
+pub(crate) struct Transfer<L> {
+    line: L,
     source: Source,
     blksize: usize,
     windowsize: u16,
@@ -63,6 +51,11 @@ pub(crate) struct Transfer {
     burst: Burst,
     retries: u32,
     in_vain: u32,
+    /// Waits in which nothing at all was heard.
+    unheard: u32,
+    /// When the client was last heard, whatever it said, and when it last had more than before.
+    heard: Instant,
+    progressed: Instant,
     haste: Haste,
     /// When blocks went out again that the client may already have, and complain about.
     mended: Option<Instant>,
@@ -79,19 +72,20 @@ pub(crate) struct Transfer {
 /// Round trips shorter than this are those of this machine's own network.
 const GLANCE: Duration = Duration::from_micros(50);
 
-impl Transfer {
+impl<L: Line> Transfer<L> {
     /// `answered` is set when the client answers at all, `active` counts the server's transfers; `burst` is what the
     /// client's network took before.
     pub(crate) fn new(
-        outlet: Outlet,
+        line: L,
         source: Source,
         agreed: &Agreed,
         burst: Burst,
         patience: Patience,
         (answered, active): (Arc<AtomicBool>, Arc<AtomicUsize>),
     ) -> Self {
+        let now = Instant::now();
         Self {
-            outlet,
+            line,
             source,
             blksize: agreed.blksize.into(),
             windowsize: agreed.windowsize,
@@ -100,9 +94,12 @@ impl Transfer {
             burst,
             retries: patience.retries,
             in_vain: 0,
+            unheard: 0,
+            heard: now,
+            progressed: now,
             haste: Haste::No,
             mended: None,
-            deadline: Instant::now() + patience.first_wait,
+            deadline: now + patience.first_wait,
             timed: None,
             answered,
             active,
@@ -128,7 +125,7 @@ impl Transfer {
 
     /// Tells the client why it ends. A packet that cannot be sent is as good as lost.
     pub(crate) async fn tell(&self, refusal: &Refusal) {
-        let _ = self.socket().send(&refusal.packet()).await;
+        let _ = self.line.send(&refusal.packet()).await;
     }
 
     /// Sends until every block is acknowledged.
@@ -139,10 +136,6 @@ impl Transfer {
             self.listen(until).await?;
         }
         Ok(())
-    }
-
-    fn socket(&self) -> &UdpSocket {
-        &self.outlet.socket
     }
 
     async fn send_burst(&mut self) -> Result<(), End> {
@@ -160,8 +153,8 @@ impl Transfer {
     async fn send(&mut self, numbers: Range<u64>) -> Result<(), End> {
         let payloads = self.window.made(numbers.clone());
         let sent = match &payloads[..] {
-            [option_ack] if numbers.start == 0 => self.socket().send(option_ack).await.map(drop),
-            payloads => self.outlet.send(numbers.start, payloads, self.blksize).await,
+            [option_ack] if numbers.start == 0 => self.line.send(option_ack).await,
+            payloads => self.line.send_blocks(numbers.start, payloads, self.blksize).await,
         };
         // Any other failure to send is a loss like others: the timer sees to it.
         if sent.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
@@ -216,7 +209,7 @@ impl Transfer {
             if Instant::now() >= until {
                 return self.time_is_up().await;
             }
-            let Ok(received) = timeout_at(until, self.socket().recv(&mut buffer)).await else {
+            let Ok(received) = timeout_at(until, self.line.receive(&mut buffer)).await else {
                 return self.time_is_up().await;
             };
             let changed = self.hear(received, &buffer).await?;
@@ -236,7 +229,7 @@ impl Transfer {
         }
         let begun = Instant::now();
         while begun.elapsed() < trip * 2 {
-            match recv(self.socket().as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
+            match self.line.glance(buffer) {
                 Err(Errno::EAGAIN) => std::hint::spin_loop(),
                 received => return Some(received.map_err(io::Error::from)),
             }
@@ -247,7 +240,7 @@ impl Transfer {
     /// What arrived meanwhile may make sending again needless.
     async fn drain(&mut self, buffer: &mut [u8]) -> Result<(), End> {
         for _ in 0..64 {
-            match self.socket().try_recv(buffer) {
+            match self.line.try_receive(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 received => self.hear(received, buffer).await?,
             };
@@ -268,13 +261,14 @@ impl Transfer {
         };
         match packet::parse(&buffer[..length]) {
             Ok(Packet::Ack(number)) => Ok(self.take(number)),
-            Ok(Packet::Error { code, text }) => Err(End::Client(format!("error {code} {text:?}"))),
+            Ok(Packet::Error { code, text }) => Err(End::Client { code, text }),
             Ok(_) | Err(_) => Ok(false),
         }
     }
 
     fn take(&mut self, number: u16) -> bool {
         self.answered.store(true, Ordering::Relaxed);
+        (self.heard, self.unheard) = (Instant::now(), 0);
         let heard = self.window.take(number);
         match heard {
             Heard::All { bytes } => {
@@ -304,6 +298,7 @@ impl Transfer {
         self.timed = None;
         self.clock.progressed();
         self.in_vain = 0;
+        self.progressed = Instant::now();
         self.haste = Haste::No;
     }
 
@@ -348,11 +343,12 @@ impl Transfer {
             return Ok(());
         }
         self.in_vain += 1;
+        self.unheard += 1;
         self.haste = Haste::No;
         self.clock.waited_in_vain();
         self.burst.nothing_heard(self.in_vain);
-        if self.in_vain > self.retries {
-            return Err(End::Silence(self.in_vain));
+        if let Some(end) = self.given_up() {
+            return Err(end);
         }
         let middle = first.end..all.end.saturating_sub(2);
         match self.in_vain {
@@ -363,6 +359,23 @@ impl Transfer {
             1 if self.mended.is_none() => self.probe(all.end - 1..all.end).await,
             _ => self.ask(all).await,
         }
+    }
+
+    /// Whether waiting longer is of no use. A client that still talks is waited for longer than one that is silent, and one
+    /// that has never answered the shortest: it has gone, or asks again.
+    fn given_up(&self) -> Option<End> {
+        let (silent, times) = (self.heard.elapsed(), self.unheard);
+        if self.progressed.elapsed() >= STANDSTILL {
+            return Some(End::Standstill(self.progressed.elapsed()));
+        }
+        let was_heard = self.answered.load(Ordering::Relaxed);
+        let is_last = self.window.ends_the_file() && self.window.acknowledged().is_some();
+        if was_heard && is_last && silent >= UNHEARD {
+            return Some(End::Unconfirmed);
+        }
+        let enough = if was_heard { SILENCE } else { UNHEARD };
+        let is_over = silent >= enough || self.unheard > self.retries;
+        is_over.then_some(End::Silence { times, silent })
     }
 
     /// The first and the last of these blocks once more.

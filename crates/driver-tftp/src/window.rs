@@ -109,6 +109,11 @@ impl Window {
         self.base..self.next
     }
 
+    /// Whether the last block of the file is among those under way.
+    pub(crate) fn ends_the_file(&self) -> bool {
+        self.last.is_some_and(|last| self.under_way().contains(&last))
+    }
+
     /// Whether every block of the file was acknowledged.
     pub(crate) fn is_finished(&self) -> bool {
         self.last.is_some_and(|last| self.base > last)

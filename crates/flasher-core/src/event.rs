@@ -184,6 +184,22 @@ pub enum TransferState {
         #[serde(default)]
         round_trip: Option<f64>,
     },
+    /// Every byte was sent, and the last acknowledgement did not come: a client that has the whole file may send it once
+    /// only, and it may have been lost (TFTP).
+    Unconfirmed {
+        /// Bytes acknowledged before.
+        bytes: u64,
+        /// Packets sent again.
+        resends: u64,
+        /// Duration, seconds.
+        seconds: f64,
+    },
+    /// The client asked for the length of the file only, and got it (TFTP).
+    #[serde(rename = "size_asked")]
+    SizeAsked {
+        /// Length of the file, bytes.
+        length: u64,
+    },
     /// It ended early, or was refused.
     Failed {
         /// Bytes acknowledged or handed over before.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use driver_tftp::Settings;
 
-use crate::peer::{Client, LONG, Stage, ack, pattern, request};
+use crate::peer::{Client, LONG, Stage, ack, fetch, pattern, request};
 
 /// A name, and the content or error code it gets.
 type Asked = (&'static [u8], Result<&'static [u8], u8>);
@@ -96,10 +96,96 @@ async fn a_vanished_client_is_given_up_and_told() {
         packets.push(client.hear(LONG).await.expect("another packet"));
     }
     assert_eq!(packets.len(), 5, "the block, three repetitions, the error");
-    assert_eq!(
-        stage.outcomes(1).await,
-        [Err("no answer after sending 4 times; no block was acknowledged, 3 sent again".to_owned())]
+    let reason = stage.outcomes(1).await.remove(0).unwrap_err();
+    assert!(reason.starts_with("no answer in "), "{reason}");
+    assert!(
+        reason.ends_with(" s after sending 4 times; no block was acknowledged, 3 sent again"),
+        "{reason}"
     );
+}
+
+#[tokio::test]
+async fn requests_that_nobody_acknowledges_lock_nobody_out() {
+    let stage = Stage::new().await;
+    stage.write("file", pattern(5000));
+    let asking = request(1, b"file", "octet", &[]);
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        let mut client = Client::ask(stage.server.address(), &asking).await;
+        // Each is admitted before the next one asks.
+        client.hear(LONG).await.expect("the first block");
+        silent.push(client);
+    }
+    let outcomes = stage.outcomes(44).await;
+    let replaced = outcomes.iter().filter(|outcome| {
+        outcome
+            .as_ref()
+            .is_err_and(|reason| reason.starts_with("a newer request of this address took its place"))
+    });
+    assert_eq!(replaced.count(), 44, "{outcomes:?}");
+    let fetched = fetch(stage.server.address(), "file", "octet", &[], LONG).await.unwrap();
+    assert!(fetched.bytes == pattern(5000));
+    let oldest = silent.first_mut().unwrap();
+    let told = loop {
+        let packet = oldest.hear(LONG).await.expect("an error");
+        if packet[1] == 5 {
+            break packet;
+        }
+    };
+    assert_eq!(&told[4..told.len() - 1], b"server busy");
+}
+
+#[tokio::test]
+async fn transfers_that_are_acknowledged_keep_their_place() {
+    let stage = Stage::new().await;
+    stage.write("file", pattern(500_000));
+    let mut alive = Vec::new();
+    for _ in 0..256 {
+        let mut client = Client::ask(stage.server.address(), &request(1, b"file", "octet", &[])).await;
+        client.hear(LONG).await.expect("the first block");
+        client.send(&ack(1)).await;
+        // The second block shows that the acknowledgement was taken.
+        while client.hear(LONG).await.expect("the second block")[3] != 2 {}
+        alive.push(client);
+    }
+    let mut late = Client::ask(stage.server.address(), &request(1, b"file", "octet", &[])).await;
+    let refusal = late.hear(LONG).await.expect("a refusal");
+    assert_eq!((refusal[1], &refusal[4..refusal.len() - 1]), (5, &b"server busy"[..]));
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_the_length_only_has_not_failed() {
+    let tsize: &[(&str, &str)] = &[("tsize", "0"), ("blksize", "1468")];
+    let cases = [
+        (tsize, 8, false, "size asked: 5000"),
+        (tsize, 0, false, "size asked: 5000"),
+        (tsize, 3, false, "the client ended it: error 3 \"enough\"; no block was acknowledged"),
+        (
+            &[("blksize", "1468")],
+            8,
+            false,
+            "the client ended it: error 8 \"enough\"; no block was acknowledged",
+        ),
+        (tsize, 0, true, "the client ended it: error 0 \"enough\"; the last block acknowledged was 1"),
+    ];
+    for (options, code, reads, expected) in cases {
+        let stage = Stage::new().await;
+        stage.write("file", pattern(5000));
+        let mut client = Client::ask(stage.server.address(), &request(1, b"file", "octet", options)).await;
+        client.hear(LONG).await.expect("the options");
+        if reads {
+            for number in [0, 1] {
+                client.send(&ack(number)).await;
+                while client.hear(LONG).await.expect("a block")[3] != number as u8 + 1 {}
+            }
+        }
+        client.send(&[&[0, 5, 0, code][..], b"enough\0"].concat()).await;
+        let outcomes = stage.outcomes(1).await;
+        assert!(
+            matches!(&outcomes[0], Err(found) if found.starts_with(expected)),
+            "{code} {reads}: {outcomes:?}"
+        );
+    }
 }
 
 #[tokio::test]

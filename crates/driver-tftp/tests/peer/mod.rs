@@ -60,6 +60,8 @@ fn outcome(transfer: &Transfer) -> Option<Result<(u64, u64), String>> {
     match &transfer.state {
         TransferState::Begun { .. } => None,
         TransferState::Done { bytes, resends, .. } => Some(Ok((*bytes, *resends))),
+        TransferState::Unconfirmed { .. } => Some(Err("unconfirmed".to_owned())),
+        TransferState::SizeAsked { length } => Some(Err(format!("size asked: {length}"))),
         TransferState::Failed { reason, .. } => Some(Err(reason.clone())),
     }
 }

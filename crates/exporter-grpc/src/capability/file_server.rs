@@ -60,6 +60,10 @@ impl Server {
             let what = match transfer.state {
                 TransferState::Begun { .. } => "begun".to_owned(),
                 TransferState::Done { bytes, .. } => format!("done, {bytes} bytes"),
+                TransferState::Unconfirmed { bytes, .. } => {
+                    format!("all sent, {bytes} bytes acknowledged, the last block not")
+                }
+                TransferState::SizeAsked { length } => format!("asked for the length only, {length} bytes"),
                 TransferState::Failed { bytes, reason } => format!("failed after {bytes} bytes: {reason}"),
             };
             log.driver(format!("{} {} `{}` {what}", transfer.protocol, transfer.peer, transfer.file));

@@ -100,6 +100,13 @@ fn transferred(transfer: &Transfer) -> Option<String> {
             let again = if *resends > 0 { format!(", {resends} packets sent again") } else { String::new() };
             format!("{what}: {} in {}{again}", bytes(*count), seconds(*time))
         }
+        TransferState::Unconfirmed { resends, seconds: time, .. } => format!(
+            "{what}: all sent in {}, {resends} packets again; the last acknowledgement did not come",
+            seconds(*time)
+        ),
+        TransferState::SizeAsked { length } => {
+            format!("{what}: asked for the length only, {}", bytes(*length))
+        }
         TransferState::Failed { bytes: count, reason } => {
             format!("{what}: failed after {}: {}", bytes(*count), tame(reason))
         }

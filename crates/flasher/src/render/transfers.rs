@@ -28,6 +28,11 @@ fn outcome(state: &TransferState) -> String {
                 round_trip.map_or_else(String::new, |trip| format!(", round trip {:.2} ms", trip * 1e3));
             format!("{} in {}{rate}{again}{trip}", bytes(*count), seconds(*time))
         }
+        TransferState::Unconfirmed { resends, seconds: time, .. } => format!(
+            "all sent in {}, {resends} packets again; the last acknowledgement did not come",
+            seconds(*time)
+        ),
+        TransferState::SizeAsked { length } => format!("asked for the length only, {}", bytes(*length)),
         TransferState::Failed { bytes: count, reason } => {
             format!("failed after {}: {}", bytes(*count), tame(reason))
         }
@@ -53,6 +58,11 @@ mod tests {
             |resends, round_trip| TransferState::Done { bytes: 3 << 20, resends, seconds: 1.5, round_trip };
         check(done(0, None), "3 MiB in 1.5 s (2 MiB/s)");
         check(done(2, Some(0.000_314)), "3 MiB in 1.5 s (2 MiB/s), 2 packets sent again, round trip 0.31 ms");
+        check(
+            TransferState::Unconfirmed { bytes: 3 << 20, resends: 9, seconds: 12.5 },
+            "all sent in 12.5 s, 9 packets again; the last acknowledgement did not come",
+        );
+        check(TransferState::SizeAsked { length: 3 << 20 }, "asked for the length only, 3 MiB");
         let failed = TransferState::Failed { bytes: 512, reason: "no answer".to_owned() };
         check(failed, "failed after 512 bytes: no answer");
     }
