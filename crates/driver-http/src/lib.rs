@@ -28,6 +28,7 @@
 
 mod area;
 mod body;
+mod clients;
 mod conditions;
 mod config;
 mod driver;

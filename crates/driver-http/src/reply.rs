@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use flasher_core::{CancellationToken, Content, TransferLog};
@@ -17,6 +18,7 @@ use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
 use crate::body::{self, Body};
+use crate::clients::Activity;
 use crate::conditions::{Answer, Version};
 use crate::report::Report;
 use crate::site::{Published, Site, What};
@@ -29,6 +31,8 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     pub(crate) site: Site,
     pub(crate) log: TransferLog,
+    /// What the connection does, for those that wait for its place.
+    pub(crate) activity: Arc<Activity>,
     /// Cancelled to reset this connection at once; also by a body that broke off.
     pub(crate) cut: CancellationToken,
     /// Cancelled when the server stops without waiting any longer.
@@ -74,7 +78,7 @@ const NOT_ALLOWED: StatusCode = StatusCode::METHOD_NOT_ALLOWED;
 impl Connection {
     /// Answers one request.
     pub(crate) async fn answer(&self, request: Request, body: Incoming) -> Response {
-        let report = Report::new(self.log.clone(), self.peer, &request.path);
+        let report = self.report(&request);
         match self.find(&request, body, &report).await {
             Ok(response) => response,
             Err(no) => {
@@ -85,6 +89,16 @@ impl Connection {
                 response
             }
         }
+    }
+
+    /// Answers a request that does not say for which host it is.
+    pub(crate) fn without_host(&self, request: &Request) -> Response {
+        let report = self.report(request);
+        refuse(request.is_head(), &report, StatusCode::BAD_REQUEST)
+    }
+
+    fn report(&self, request: &Request) -> Report {
+        Report::new(self.log.clone(), self.peer, &request.path, self.activity.request())
     }
 
     async fn find(&self, request: &Request, body: Incoming, report: &Report) -> Result<Response, No> {

@@ -1,23 +1,29 @@
 //! What is told about a transfer.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use flasher_core::{Transfer, TransferLog, TransferState};
+
+use crate::clients::Answering;
 
 /// Who asked for what, and where the outcome is reported.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     log: TransferLog,
     blank: Transfer,
+    /// The connection has a request as long as any part of its answer is under way.
+    _answering: Arc<Answering>,
 }
 
 impl Report {
     /// `file` is taken as it arrived; control characters are removed and it is cut to 256 characters.
-    pub(crate) fn new(log: TransferLog, peer: SocketAddr, file: &str) -> Self {
+    pub(crate) fn new(log: TransferLog, peer: SocketAddr, file: &str, answering: Answering) -> Self {
         let file = file.chars().filter(|letter| !letter.is_control()).take(256).collect();
         let state = TransferState::Begun { length: None, options: String::new() };
-        Self { log, blank: Transfer { protocol: "http".into(), peer, file, state } }
+        let blank = Transfer { protocol: "http".into(), peer, file, state };
+        Self { log, blank, _answering: Arc::new(answering) }
     }
 
     pub(crate) fn begun(&self, length: Option<u64>, options: String) {

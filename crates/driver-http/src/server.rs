@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flasher_core::{CancellationToken, TransferLog};
+use hyper::Version;
+use hyper::body::Incoming;
+use hyper::header::{HOST, HeaderValue};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -13,10 +16,10 @@ use server_kit::{Service, canonical};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use warp::Filter;
 
+use crate::clients::{Clients, Guest, Watched};
 use crate::error::Error;
 use crate::reply::{Connection, Request};
 use crate::site::Site;
@@ -24,8 +27,6 @@ use crate::tls::Tls;
 use crate::upload;
 use crate::wire::{Spans, Wire};
 
-/// Connections served at a time; further ones wait to be accepted.
-const CONNECTIONS: usize = 256;
 /// How long a connection may take over a request's header, and be idle between requests.
 const HEADER_WAIT: Duration = Duration::from_secs(15);
 /// What `stop` gives transfers under way.
@@ -65,8 +66,9 @@ impl Server {
         prepare(&site).await?;
         let (listener, address) = listen(address).await?;
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let clients = Clients::default();
         let mut shared =
-            Shared { site, log, tls: None, stopping: stopping.clone(), stopped: stopped.clone() };
+            Shared { site, log, tls: None, clients, stopping: stopping.clone(), stopped: stopped.clone() };
         let mut accepting = JoinSet::new();
         let mut https = None;
         accepting.spawn(shared.clone().accept_all(listener));
@@ -125,20 +127,25 @@ struct Shared {
     site: Site,
     log: TransferLog,
     tls: Option<Tls>,
+    clients: Clients,
     stopping: CancellationToken,
     stopped: CancellationToken,
 }
 
 impl Shared {
     async fn accept_all(self, listener: TcpListener) {
-        let slots = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
-        while let Some((stream, peer)) = self.accept(&listener, &slots).await {
+        while let Some((stream, peer)) = self.accept(&listener).await {
             while connections.try_join_next().is_some() {}
-            let (shared, slots) = (self.clone(), Arc::clone(&slots));
+            let cut = self.stopped.child_token();
+            let Some(guest) = self.clients.enter(peer.ip(), cut.clone()) else { continue };
+            let shared = self.clone();
             connections.spawn(async move {
-                let _slot = slots.acquire_owned().await;
-                shared.serve(stream, peer).await;
+                if asks(&stream, &cut).await
+                    && let Some(_place) = guest.place().await
+                {
+                    shared.serve(stream, peer, guest, cut).await;
+                }
             });
         }
         drop(listener);
@@ -152,12 +159,10 @@ impl Shared {
         connections.shutdown().await;
     }
 
-    /// The next connection, when there is room for it; none when the server stops.
-    async fn accept(&self, listener: &TcpListener, slots: &Semaphore) -> Option<(TcpStream, SocketAddr)> {
+    /// The next connection; none when the server stops.
+    async fn accept(&self, listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
         let next = async {
             loop {
-                // The slot itself is taken by the connection's task; here it is only waited for.
-                drop(slots.acquire().await);
                 match listener.accept().await {
                     Ok((stream, peer)) => break (stream, canonical(peer)),
                     Err(error) => rest(&error).await,
@@ -170,16 +175,16 @@ impl Shared {
         }
     }
 
-    async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+    async fn serve(&self, stream: TcpStream, peer: SocketAddr, guest: Guest, cut: CancellationToken) {
         watch_for_silence(&stream);
         // A connection that could not be reset might make a broken body look whole, so it is not served.
         let Ok(socket) = SockRef::from(&stream).try_clone() else { return };
-        let cut = self.stopped.child_token();
         let spans = self.tls.is_none().then(Spans::default);
         let connection = Connection {
             peer,
             site: self.site.clone(),
             log: self.log.clone(),
+            activity: Arc::clone(&guest.activity),
             cut: cut.clone(),
             stopped: self.stopped.clone(),
             spans: spans.clone(),
@@ -187,13 +192,13 @@ impl Shared {
         match &self.tls {
             None => {
                 let wire = Wire::new(stream, spans.unwrap_or_default());
-                self.converse(wire, connection, &cut).await;
+                self.converse(wire, connection, &guest, &cut).await;
             }
             Some(tls) => {
                 let shaken = tokio::time::timeout(HEADER_WAIT, tls.acceptor.accept(stream)).await;
                 // One who does not speak TLS, or does not trust us, is gone.
                 let Ok(Ok(stream)) = shaken else { return };
-                self.converse(stream, connection, &cut).await;
+                self.converse(stream, connection, &guest, &cut).await;
             }
         }
         if cut.is_cancelled() {
@@ -207,9 +212,13 @@ impl Shared {
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin,
         connection: Connection,
+        guest: &Guest,
         cut: &CancellationToken,
     ) {
+        let activity = &guest.activity;
         let service = TowerToHyperService::new(warp::service(route(Arc::new(connection))));
+        let service = Checked(service);
+        let stream = Watched::new(stream, Arc::clone(activity));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADER_WAIT).half_close(false);
         let mut running = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
@@ -217,6 +226,7 @@ impl Shared {
         tokio::select! {
             _ = &mut running => return,
             () = cut.cancelled() => return,
+            () = activity.too_slow() => return cut.cancel(),
             () = self.stopping.cancelled() => running.as_mut().graceful_shutdown(),
         }
         tokio::select! {
@@ -230,11 +240,62 @@ fn route(
     connection: Arc<Connection>,
 ) -> impl Filter<Extract = (warp::reply::Response,), Error = warp::Rejection> + Clone {
     let request = warp::method().and(warp::path::full()).and(warp::header::headers_cloned());
-    request.and(warp::body::stream()).then(move |method, path: warp::path::FullPath, headers, body| {
+    let request = request.and(warp::ext::optional()).and(warp::body::stream());
+    request.then(move |method, path: warp::path::FullPath, headers, host: Option<NoHost>, body| {
         let connection = Arc::clone(&connection);
         let (path, body) = (path.as_str().to_owned(), upload::incoming(body));
-        async move { connection.answer(Request { method, path, headers }, body).await }
+        let request = Request { method, path, headers };
+        async move {
+            match host {
+                Some(NoHost) => connection.without_host(&request),
+                None => connection.answer(request, body).await,
+            }
+        }
     })
+}
+
+/// The mark of a request that names no host, or several: it is answered with 400 (RFC 9112 section 3.2).
+#[derive(Clone, Copy, Debug)]
+struct NoHost;
+
+/// Looks at what the routes do not see.
+struct Checked<S>(S);
+
+impl<S> hyper::service::Service<hyper::Request<Incoming>> for Checked<S>
+where
+    S: hyper::service::Service<hyper::Request<Incoming>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        if lacks_host(&request) {
+            request.extensions_mut().insert(NoHost);
+        }
+        self.0.call(request)
+    }
+}
+
+/// HTTP/1.0 knows no `Host`, and boot loaders and small wgets speak it.
+fn lacks_host<B>(request: &hyper::Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let is_one = hosts.next().is_some_and(is_host) && hosts.next().is_none();
+    request.version() > Version::HTTP_10 && !is_one
+}
+
+/// A host and perhaps a port; it may be empty (RFC 9110 section 7.2).
+fn is_host(value: &HeaderValue) -> bool {
+    value.to_str().is_ok_and(|host| !host.contains([' ', '\t', '/', '@', ',', '?', '#']))
+}
+
+/// Waits for the first bytes of a request: a connection without them needs no place.
+async fn asks(stream: &TcpStream, cut: &CancellationToken) -> bool {
+    let mut first = [0];
+    tokio::select! {
+        peeked = tokio::time::timeout(HEADER_WAIT, stream.peek(&mut first)) => matches!(peeked, Ok(Ok(1..))),
+        () = cut.cancelled() => false,
+    }
 }
 
 /// A connection that was gone before it was accepted is no reason to wait; a lack of file descriptors is.

@@ -130,6 +130,34 @@ async fn one_connection_carries_many_requests() {
 }
 
 #[tokio::test]
+async fn a_request_says_for_which_host_it_is_unless_it_is_of_http_1_0() {
+    let stage = Stage::new().await;
+    stage.write("file", "x");
+    for (request, status) in [
+        ("GET /file HTTP/1.1\r\n", "400"),
+        ("HEAD /file HTTP/1.1\r\n", "400"),
+        ("GET /missing HTTP/1.1\r\n", "400"),
+        ("GET /file HTTP/1.1\r\nhost: a\r\nhost: a\r\n", "400"),
+        ("GET /file HTTP/1.1\r\nhost: a/b\r\n", "400"),
+        ("GET /file HTTP/1.1\r\nhost: a b\r\n", "400"),
+        ("GET /file HTTP/1.1\r\nhost: u@a\r\n", "400"),
+        ("GET http://a/file HTTP/1.1\r\n", "400"),
+        ("GET /file HTTP/1.1\r\nhost: a\r\n", "200"),
+        ("GET /file HTTP/1.1\r\nHost: [::1]:8080\r\n", "200"),
+        ("GET /file HTTP/1.1\r\nhost:\r\n", "200"),
+        ("GET http://a/file HTTP/1.1\r\nhost: a\r\n", "200"),
+        ("GET /file HTTP/1.0\r\n", "200"),
+    ] {
+        let mut client = TcpStream::connect(stage.server.address()).await.unwrap();
+        client.write_all(format!("{request}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        timeout(LONG, client.read_to_end(&mut answer)).await.expect("the connection ends").unwrap();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{request:?}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn hostile_bytes_get_an_error_and_the_server_lives() {
     let stage = Stage::new().await;
     stage.write("file", "x");

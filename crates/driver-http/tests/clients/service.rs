@@ -7,7 +7,7 @@ use driver_http::{Config, HttpServer, Server};
 use flasher_core::{
     Class, Content, ContentServer as _, Driver as _, DriverType as _, FileServer as _, TransferLog, Wiring,
 };
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -56,6 +56,57 @@ async fn a_slow_reader_holds_nobody_up() {
     for _ in 0..20 {
         assert_eq!(stage.ask("GET", "/small", "").await.1, pattern(1000));
     }
+}
+
+/// A connection from another address of this machine.
+async fn from(source: &str, server: SocketAddr) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
+    socket.connect(server).await.unwrap()
+}
+
+/// What a client at that address gets, before idle connections would be closed in any case.
+async fn fetch_from(source: &str, server: SocketAddr) -> Vec<u8> {
+    let fetched = async {
+        let mut client = from(source, server).await;
+        client.write_all(b"GET /small HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        answer
+    };
+    timeout(std::time::Duration::from_secs(12), fetched)
+        .await
+        .unwrap_or_else(|_| panic!("no answer for {source}"))
+}
+
+#[tokio::test]
+async fn connections_without_a_request_keep_nobody_waiting() {
+    let stage = Stage::new().await;
+    stage.write("small", pattern(1000));
+    let address = stage.server.address();
+    let mut idle = Vec::new();
+    for _ in 0..300 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    // Another address, and the same: a connection that does nothing gives up its place.
+    for source in ["127.0.0.2", "127.0.0.1"] {
+        assert!(fetch_from(source, address).await.ends_with(&pattern(1000)), "{source}");
+    }
+}
+
+#[tokio::test]
+async fn many_slow_readers_of_one_address_lock_no_other_out() {
+    let stage = Stage::new().await;
+    stage.write("big", pattern(16 << 20));
+    stage.write("small", pattern(1000));
+    let address = stage.server.address();
+    let mut slow = Vec::new();
+    for _ in 0..300 {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET /big HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        slow.push(client);
+    }
+    assert!(fetch_from("127.0.0.2", address).await.ends_with(&pattern(1000)));
 }
 
 #[tokio::test]

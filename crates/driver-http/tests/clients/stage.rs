@@ -77,6 +77,7 @@ pub(crate) fn outcome(transfer: &Transfer) -> Option<Result<u64, String>> {
         TransferState::Begun { .. } => None,
         TransferState::Done { bytes, .. } => Some(Ok(*bytes)),
         TransferState::Failed { reason, .. } => Some(Err(reason.clone())),
+        state => panic!("{state:?} is not one of HTTP"),
     }
 }
 
