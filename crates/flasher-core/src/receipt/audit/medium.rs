@@ -10,6 +10,8 @@ use crate::receipt::{ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind, Re
 const RAW: &str = "raw";
 /// A format that says by itself what need not be written.
 const SPARSE: &str = "simg";
+/// Every format an image can be wrapped in.
+const PACKED: [&str; 8] = ["gz", "xz", "zst", "bz2", "lz4", "zip", "tar", SPARSE];
 /// How the board wrote the image that it fetched by itself.
 pub(super) const DIRECT: &str = "direct";
 
@@ -73,9 +75,15 @@ fn facts(job: JobKind, place: &str, image: &ImageFacts) -> Audited {
     demand(is_digest(source_sha256.as_ref()), at("source_sha256"), "it has no digest of the source")?;
     demand(image.source_length.is_some(), at("source_length"), "it has no length of the source")?;
     let format = image.format.as_deref();
-    demand(format.is_some(), at("format"), "it names no format")?;
+    let Some(format) = format else { return Err(Flaw::new(at("format"), "it names no format")) };
+    let known = format == RAW || format.split(" in ").all(|word| PACKED.contains(&word));
+    demand(known, at("format"), "there is no such format")?;
     let same = source_sha256 == decoded_sha256 && image.source_length == image.decoded_length;
-    demand(format != Some(RAW) || same, at("source_sha256"), "a raw image is what it is decoded to")
+    demand(
+        (format == RAW) == same,
+        at("source_sha256"),
+        "a raw image is what it is decoded to, and no other is",
+    )
 }
 
 /// The ranges are the whole image, in order and without gaps.
