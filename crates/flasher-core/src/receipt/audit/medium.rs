@@ -103,15 +103,15 @@ fn covers(image: &ImageFacts, medium: &MediumFacts, place: &str) -> Audited {
     )
 }
 
-/// What is called zeros has the digest of zeros, and nothing else of what counts has.
+/// Zeros have the digest of zeros, and so has what does not matter: images are decoded to zeros there, and a block map is believed
+/// only where they are. Data has another.
 fn kinds(medium: &MediumFacts, place: &str) -> Audited {
-    let zeros: BTreeMap<u64, String> =
-        zeros::digests(medium.ranges.iter().filter(|it| cared(it)).map(|range| range.length));
+    let zeros: BTreeMap<u64, String> = zeros::digests(medium.ranges.iter().map(|range| range.length));
     for (index, range) in medium.ranges.iter().enumerate() {
         let at = format!("{place}medium.ranges[{index}]");
         demand(is_digest(Some(&range.sha256)), format!("{at}.sha256"), "it is no digest")?;
         let is_zero = zeros.get(&range.length) == Some(&range.sha256);
-        let right = !cared(range) || is_zero == (range.kind == RangeKind::Zero);
+        let right = is_zero == (range.kind != RangeKind::Data);
         demand(right, format!("{at}.kind"), "its digest is that of something else")?;
     }
     Ok(())
