@@ -72,6 +72,15 @@ pub(crate) struct Chunk {
     pub(crate) dont_care: u16,
 }
 
+impl Chunk {
+    /// Whether any of it is to be written: a block that is not left out, or that holds something all the same.
+    pub(crate) fn matters(&self) -> bool {
+        let left_out =
+            (0..self.bytes.len().div_ceil(BLOCK as usize)).all(|block| self.dont_care >> block & 1 == 1);
+        !left_out || !is_zero(&self.bytes)
+    }
+}
+
 /// Bytes of one kind, in order and without gaps; never across a multiple of 1 MiB.
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
@@ -217,7 +226,8 @@ fn bytes_of(blocks: usize, kind: RangeKind) -> usize {
     if kind == RangeKind::Data { 0 } else { blocks * BLOCK as usize }
 }
 
-/// Longest gap that is told at once, bytes: whoever writes it shows at least so often that the work goes on.
+/// A gap is told once it is this long, bytes, and at most one chunk longer: whoever writes it shows at least so often that the
+/// work goes on.
 const LONGEST_GAP: u64 = 64 << 20;
 
 /// Turns parts into pieces: what holds no data is told in long pieces.

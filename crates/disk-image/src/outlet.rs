@@ -42,6 +42,8 @@ pub(crate) struct Outlet<'w> {
     keeper: Option<Keeper>,
     mapper: Mapper,
     joiner: Joiner,
+    /// Whether any byte so far is one that the image cares about.
+    matters: bool,
 }
 
 impl<'w> Outlet<'w> {
@@ -53,7 +55,7 @@ impl<'w> Outlet<'w> {
         let keeper = image.keep.as_ref().filter(|_| original);
         let keeper = keeper.map(|keep| Keeper::start(keep, events.copy_progress()));
         let (mapper, joiner) = (Mapper::default(), Joiner::default());
-        Ok(Outlet { image, events, hash, sums, keeper, mapper, joiner })
+        Ok(Outlet { image, events, hash, sums, keeper, mapper, joiner, matters: false })
     }
 
     /// Takes the whole image; `dont_care` has a bit for each block from an offset on that need not be written.
@@ -66,6 +68,7 @@ impl<'w> Outlet<'w> {
         while let Some(mut chunk) = next_chunk(top, length)? {
             chunk.dont_care |= dont_care(length);
             judge.push(&chunk.bytes)?;
+            self.matters = self.matters || chunk.matters();
             length += chunk.bytes.len() as u64;
             self.push(&chunk)?;
         }
@@ -112,7 +115,7 @@ impl<'w> Outlet<'w> {
         }
         let (decoded_sha256, ranges) = self.hash.finish().ok_or_else(|| digest_died(self.image))?;
         let Joiner { data_length, zero_length, dont_care_length, .. } = self.joiner;
-        if dont_care_length > 0 && data_length + zero_length == 0 {
+        if dont_care_length > 0 && !self.matters {
             return Err(Error::NoData { label: self.image.label.clone() }.into());
         }
         let summary = Summary {

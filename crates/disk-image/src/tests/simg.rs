@@ -87,7 +87,8 @@ async fn a_sparse_image_without_data_is_refused_and_one_without_a_beginning_is_n
     let decoded = decode_bytes(&simg(&[DontCare(units), Raw(&noise(UNIT))])).await.unwrap();
     let first = &decoded.summary.ranges[0];
     assert_eq!((first.offset, first.length, first.kind), (0, BLOCK, RangeKind::DontCare));
-    assert_eq!(decoded.pieces[0], Piece::DontCare { offset: 0, length: 64 << 20 });
+    let Piece::DontCare { offset: 0, length } = decoded.pieces[0] else { panic!("{:?}", decoded.pieces[0]) };
+    assert!(length >= 64 << 20, "{length}");
     // Zeros that are told are something to write.
     let zeros = decode_bytes(&simg(&[Fill([0; 4], units)])).await.unwrap();
     assert_eq!(zeros.summary.dont_care_length, 0);

@@ -47,6 +47,8 @@ const FLASH: &[Row] = &[
     ("target", When::Always, Remote::Goes),
     ("variant", When::Always, Remote::Goes),
     ("preflash", When::Always, Remote::Stays),
+    ("wipe_old_table", When::Always, Remote::Goes),
+    ("format", When::Always, Remote::Goes),
     ("sha256", When::Always, Remote::Goes),
     ("verify", When::Always, Remote::Stays),
     ("check_first", When::Always, Remote::Goes),

@@ -7,7 +7,7 @@ pub(crate) const BUNDLES: &[Case] = &[
     refused(
         "no such bundle",
         &[("flasher", "flasher_bundle: ./nowhere")],
-        "`./nowhere` is neither a folder nor in a registry",
+        "the folder of the flash bundle is not there: `./nowhere`",
     ),
     prepared("rm bundle/manifest.yaml", refused("a bundle without a manifest", &[], "manifest.yaml")),
     prepared(
