@@ -109,7 +109,7 @@ async fn a_digest_that_differs_never_becomes_bootable() {
     let lab = Lab::new("");
     let job = FlashJob { sha256: Some("00".repeat(32)), ..lab.job(&lab.image(&sample(), None)) };
     let (receipt, _) = lab.flash(job).await;
-    assert_failed("digest", &receipt, &Expected { class: Class::Source, step: Step::Write, says: "digest" });
+    assert_failed("digest", &receipt, &Expected { class: Class::Source, step: Step::Image, says: "digest" });
     assert!(is_safe(&lab));
 }
 

@@ -47,6 +47,14 @@ struct Running {
     _medium: Medium,
 }
 
+impl Running {
+    /// Ends the machine. Aborted on purpose: how it ended says nothing.
+    async fn end(&mut self) {
+        self.machine.abort();
+        (&mut self.machine).await.ok();
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.machine.abort();
@@ -139,9 +147,7 @@ impl SimBoard {
         let Some(mut running) = self.running.lock().await.take() else { return Ok(()) };
         self.tally.count(|counters| counters.power_off += 1);
         self.wire.detach();
-        running.machine.abort();
-        // Aborted on purpose: how it ended says nothing.
-        (&mut running.machine).await.ok();
+        running.end().await;
         let home = take(&self.home);
         blocking(move || home.map_or(Ok(()), Home::destroy)).await
     }
@@ -154,7 +160,10 @@ impl SimBoard {
             // Aborted on purpose: how it ended says nothing.
             plug.await.ok();
         }
-        drop(self.running.lock().await.take());
+        // Until it has ended it may still make files.
+        if let Some(mut running) = self.running.lock().await.take() {
+            running.end().await;
+        }
         let (home, folder) = (take(&self.home), self.folder.clone());
         blocking(move || {
             home.map_or(Ok(()), Home::destroy)?;
