@@ -70,7 +70,7 @@ fn sizes_and_digests() -> Vec<Case> {
         .not_retried(),
         Case { image: image(Content::Full, None), ..Case::new("image exactly as large as the device") },
         Case { options: demand(Demand::Another), ..Case::new("image with another digest than demanded") }
-            .breaks(Class::Source, Step::Write, "another digest")
+            .fails(Class::Source, Step::Image, "another digest")
             .not_retried(),
         Case { options: demand(Demand::NoDigest), ..Case::new("a demanded digest that is none") }
             .fails(Class::Config, Step::Image, "`--sha256` is not one")
