@@ -151,7 +151,7 @@ async fn images_that_cannot_be_meant_together_are_refused_before_power_on() {
     let cases = [
         (FlashJob { partition: None, ..two() }, "one image is for the whole device"),
         (FlashJob { partition: Some("root".into()), ..two() }, "two images are for the partition `root`"),
-        (FlashJob { sha256: Some("00".repeat(32)), ..two() }, "a digest or a block map is given"),
+        (FlashJob { sha256: Some("00".repeat(32)), ..two() }, "a digest, a length or a block map is given"),
         (FlashJob { partition: Some(String::new()), ..two() }, "a partition label is empty"),
     ];
     for (job, says) in cases {
