@@ -31,8 +31,9 @@ async fn a_device_that_breaks_its_promise_of_zeros_gets_them_written() {
     lab.board.push_str("\n      zeroout: true");
     let (receipt, _) = lab.flash(lab.job(&lab.image(&content, None))).await;
     check_proven(&lab, &content, &receipt);
+    // The first block is taken away before anything is written again, and comes last once more.
     let rewritten = receipt.medium.unwrap().ranges.into_iter().filter(|range| range.writes == 2).count();
-    assert_eq!(rewritten, 1);
+    assert_eq!(rewritten, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

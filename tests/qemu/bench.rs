@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use board_qemu::{Cache, Config, Disk, Network, QemuBoard};
@@ -250,14 +250,14 @@ impl Bench {
         };
         let (fault, board, http, tftp) =
             (case.fault, Arc::clone(&self.board), Arc::clone(&self.http), self.tftp.clone());
-        let struck = AtomicBool::new(false);
+        let moments = AtomicU32::new(0);
         let travelled = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&travelled);
         let progress = move |event: Event| {
             if let Event::Transfer(transfer) = &event {
                 count.fetch_add(framed(transfer), Ordering::Relaxed);
             }
-            if strikes(fault, &event) && !struck.swap(true, Ordering::Relaxed) {
+            if strikes(fault, &event) && moments.fetch_add(1, Ordering::Relaxed) == passed(fault) {
                 strike(fault, &board, &http, &event, &tftp);
             }
         };
@@ -287,13 +287,24 @@ fn strikes(fault: Fault, event: &Event) -> bool {
     }
 }
 
+/// How many moments pass unharmed: the first frames are the marks of the look at how much the medium holds.
+fn passed(fault: Fault) -> u32 {
+    u32::from(fault == Fault::HttpCut)
+}
+
+/// The boot file of the job that runs; it lies in a folder of its own.
+fn staged(tftp: &Path, name: &str) -> PathBuf {
+    let folders = fs::read_dir(tftp).unwrap().map(|entry| entry.unwrap().path());
+    folders.map(|folder| folder.join(name)).find(|file| file.is_file()).unwrap()
+}
+
 fn strike(fault: Fault, board: &Arc<QemuBoard>, http: &Arc<dyn ContentServer>, event: &Event, tftp: &Path) {
     let board = Arc::clone(board);
     match fault {
         Fault::PowerCut => drop(tokio::spawn(async move { board.cut().await.unwrap() })),
         Fault::HttpCut => cut_soon(Arc::clone(http), event),
         Fault::LinkDown => drop(tokio::spawn(async move { board.link(false).await.unwrap() })),
-        Fault::TftpMissing => fs::rename(tftp.join("initramfs.cpio.gz"), tftp.join("elsewhere")).unwrap(),
+        Fault::TftpMissing => fs::remove_file(staged(tftp, "initramfs.cpio.gz")).unwrap(),
         Fault::Loss(percent) => lose(percent),
         _ => {}
     }
