@@ -11,6 +11,7 @@ use flasher_core::leftovers::{self, InUse};
 use flasher_core::{PowerDriver, SerialDriver};
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::counters::{Counters, Tally};
@@ -32,6 +33,8 @@ pub struct SimBoard {
     wire: Arc<Wire>,
     tally: Arc<Tally>,
     home: HomeSlot,
+    /// What makes and removes files in the folder. It goes on when the task that waits for it is aborted.
+    file_work: TaskTracker,
     running: tokio::sync::Mutex<Option<Running>>,
     /// Its folder is in use.
     in_use: Mutex<Option<InUse>>,
@@ -66,12 +69,16 @@ impl SimBoard {
     pub fn new(config: Config) -> Arc<Self> {
         let name =
             format!("{PREFIX}{}-{:016x}", std::process::id(), RandomState::new().build_hasher().finish());
+        let file_work = TaskTracker::new();
+        // Closed from the start: it can be waited for at any time, and still takes work.
+        file_work.close();
         Arc::new(Self {
             config: Arc::new(config),
             folder: std::env::temp_dir().join(name),
             wire: Arc::default(),
             tally: Arc::default(),
             home: Arc::default(),
+            file_work,
             running: tokio::sync::Mutex::default(),
             in_use: Mutex::default(),
             plug: Mutex::default(),
@@ -137,6 +144,7 @@ impl SimBoard {
             self.folder.clone(),
             medium.path().to_owned(),
             Arc::clone(&self.home),
+            self.file_work.clone(),
         );
         *running = Some(Running { machine: tokio::spawn(machine.run()), _medium: medium });
         Ok(())
@@ -144,10 +152,12 @@ impl SimBoard {
 
     pub(crate) async fn switch_off(&self) -> Result<(), SimError> {
         self.obey()?;
-        let Some(mut running) = self.running.lock().await.take() else { return Ok(()) };
+        let mut running = self.running.lock().await;
+        let Some(mut ended) = running.take() else { return Ok(()) };
         self.tally.count(|counters| counters.power_off += 1);
         self.wire.detach();
-        running.end().await;
+        ended.end().await;
+        self.file_work.wait().await;
         let home = take(&self.home);
         blocking(move || home.map_or(Ok(()), Home::destroy)).await
     }
@@ -160,10 +170,10 @@ impl SimBoard {
             // Aborted on purpose: how it ended says nothing.
             plug.await.ok();
         }
-        // Until it has ended it may still make files.
         if let Some(mut running) = self.running.lock().await.take() {
             running.end().await;
         }
+        self.file_work.wait().await;
         let (home, folder) = (take(&self.home), self.folder.clone());
         blocking(move || {
             home.map_or(Ok(()), Home::destroy)?;
@@ -207,11 +217,11 @@ impl SimBoard {
 
     async fn prepare(&self) -> Result<Medium, SimError> {
         let (folder, medium, size) = (self.folder.clone(), self.medium(), self.config.size.0);
-        let (medium, in_use) = blocking(move || {
+        let work = self.file_work.spawn_blocking(move || {
             let in_use = make_folder(&folder)?;
             Ok((Medium::open(&medium, size, &folder)?, in_use))
-        })
-        .await?;
+        });
+        let (medium, in_use) = work.await.map_err(|_| SimError::Worker)??;
         if let Some(in_use) = in_use {
             *self.in_use.lock().unwrap_or_else(PoisonError::into_inner) = Some(in_use);
         }

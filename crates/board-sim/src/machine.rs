@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+
 use crate::config::Config;
 use crate::console::{Keys, Screen};
 use crate::counters::Tally;
@@ -24,6 +26,8 @@ pub(crate) struct Machine {
     pub(crate) folder: PathBuf,
     pub(crate) medium: PathBuf,
     pub(crate) home: HomeSlot,
+    /// What makes and removes files in the folder.
+    pub(crate) file_work: TaskTracker,
     wire: Arc<Wire>,
 }
 
@@ -35,10 +39,11 @@ impl Machine {
         folder: PathBuf,
         medium: PathBuf,
         home: HomeSlot,
+        file_work: TaskTracker,
     ) -> Self {
         let screen = Screen::new(Arc::clone(&wire), Arc::clone(&tally), &config.faults);
         let keys = Keys::new(wire.attach(), Arc::clone(&tally), &config.faults);
-        Self { config, screen, keys, tally, folder, medium, home, wire }
+        Self { config, screen, keys, tally, folder, medium, home, file_work, wire }
     }
 
     /// Runs until the task is aborted: that is what switching the power off does.

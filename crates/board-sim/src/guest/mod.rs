@@ -19,7 +19,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) use self::home::Home;
 pub(crate) use self::medium::Medium;
 use self::session::Session;
-use crate::board::blocking;
 use crate::error::SimError;
 use crate::machine::Machine;
 
@@ -50,18 +49,21 @@ pub(crate) async fn run(machine: &mut Machine) -> End {
 async fn start(machine: &mut Machine) -> Result<Session, SimError> {
     let (config, folder, medium) =
         (Arc::clone(&machine.config), machine.folder.clone(), machine.medium.clone());
-    let so_far = machine.tally.read();
-    let home = blocking(move || Home::make(&config, &folder, &medium, &so_far)).await?;
-    let session = Session::new(&home, machine.config.block_names())?;
-    *machine.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(home);
-    Ok(session)
+    let (so_far, slot) = (machine.tally.read(), Arc::clone(&machine.home));
+    let made = machine.file_work.spawn_blocking(move || {
+        let home = Home::make(&config, &folder, &medium, &so_far)?;
+        let session = Session::new(&home, config.block_names())?;
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(home);
+        Ok(session)
+    });
+    made.await.map_err(|_| SimError::Worker)?
 }
 
 /// Kills what the guest left behind.
 async fn finish(machine: &Machine) {
     let home = machine.home.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let destroyed = blocking(move || home.map_or(Ok(()), Home::destroy)).await;
-    if let Err(error) = destroyed {
+    let destroyed = machine.file_work.spawn_blocking(move || home.map_or(Ok(()), Home::destroy));
+    if let Err(error) = destroyed.await.unwrap_or(Err(SimError::Worker)) {
         panic_screen(machine, &error);
     }
 }

@@ -57,6 +57,20 @@ async fn dropping_the_board_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn closing_at_any_moment_of_the_start_removes_the_folder() {
+    for milliseconds in 0..40 {
+        let mut person = Person::at(json!({"size": "1MiB"})).await;
+        let folder = person.board.medium().parent().unwrap().to_owned();
+        person.reach_uboot().await;
+        person.send("booti ${fdtcontroladdr}\n").await;
+        person.expect("Starting kernel").await;
+        tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
+        person.power.close().await.unwrap();
+        assert!(!folder.exists(), "closed after {milliseconds} ms");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_guest_has_none_of_the_dangerous_tools() {
     let mut person = Person::at(json!({"size": "1MiB"})).await;
     person.reach_shell().await;
