@@ -4,6 +4,7 @@
 //! and that one plays the case whose name it is told. Needs root, QEMU, U-Boot and the bundles of `cargo xtask qemu-bundle`.
 
 mod bench;
+mod card;
 mod cases;
 
 use std::env;

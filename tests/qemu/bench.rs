@@ -17,6 +17,7 @@ use flasher_core::{
     Transfer, TransferState, Verdict, Wiring,
 };
 
+use super::card::{self, Card};
 use super::cases::{Case, Ends, Fault, What};
 use crate::lab::{has, noise, pack};
 
@@ -202,6 +203,7 @@ fn content(case: &Case) -> Vec<u8> {
         return (1..=51).flat_map(part).chain(noise(MIB, 99)).collect();
     }
     match case.fault {
+        Fault::Counterfeit { .. } if matches!(case.ends, Ends::Failed(..)) => noise(48 * MIB, 2),
         Fault::TooLarge => noise(DISK + MIB, 1),
         // Long enough to be cut in the middle.
         Fault::PowerCut | Fault::HttpCut => noise(48 * MIB, 2),
@@ -214,11 +216,16 @@ struct Bench {
     http: Arc<dyn ContentServer>,
     flasher: Arc<dyn Flasher>,
     tftp: PathBuf,
+    _card: Option<Card>,
 }
 
 impl Bench {
     async fn new(case: &Case, folder: &Path) -> Self {
         fs::write(folder.join("disk"), vec![0xa5; if case.large { LARGE } else { DISK }]).unwrap();
+        let card = match case.fault {
+            Fault::Counterfeit { beyond, holds } => Some(Card::new(folder, DISK, beyond, holds).await),
+            _ => None,
+        };
         let bundle = bundle(case, folder);
         let board = QemuBoard::new(board(case, folder));
         let children = BTreeMap::from([
@@ -235,7 +242,7 @@ impl Bench {
         let Device::Flasher(flasher) = BaseFlasher::build(config(case, &bundle), wiring).unwrap() else {
             panic!("no flasher")
         };
-        Self { board, http, flasher, tftp: folder.join("tftp") }
+        Self { board, http, flasher, tftp: folder.join("tftp"), _card: card }
     }
 
     /// Flashes; gives the receipt, and how many bytes the board fetched as frames.
@@ -357,9 +364,14 @@ fn board(case: &Case, folder: &Path) -> Config {
         uninterruptible(&environment);
     }
     let keeps = matches!(case.fault, Fault::GarbageEnvironment | Fault::NotInterruptible);
+    let (disk, arguments) = match case.fault {
+        Fault::Counterfeit { .. } => (None, card::arguments(folder)),
+        _ => (Some(disk), Vec::new()),
+    };
     let network = Network { dhcp: case.fault != Fault::StaticAddress, ..Network::default() };
     Config {
-        disk: Some(disk),
+        disk,
+        arguments,
         environment: keeps.then_some(environment),
         network: Some(network),
         ..Config::default()

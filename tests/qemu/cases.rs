@@ -57,6 +57,11 @@ pub(crate) enum Fault {
     KernelNoise,
     BootFails,
     Overlap,
+    /// The card tells 64 MiB and holds this many bytes; what lies beyond wraps round or is dropped.
+    Counterfeit {
+        beyond: &'static str,
+        holds: usize,
+    },
 }
 
 /// How the flash must end.
@@ -68,6 +73,7 @@ pub(crate) enum Ends {
     Failed(Class, Step, &'static str),
 }
 
+const MIB: usize = 1024 * 1024;
 const PLAIN: Case = Case {
     name: "raw image, virtio, raw kernel and initramfs, busybox, DHCP",
     bundle: "qemu-virt",
@@ -195,6 +201,23 @@ pub(crate) const FAULTS: &[Case] = &[
         name: "initramfs overlapping the kernel",
         fault: Fault::Overlap,
         ends: Ends::Failed(Class::Config, Step::Plan, "overlap"),
+        ..PLAIN
+    },
+    Case {
+        name: "counterfeit card that wraps round at half of what it tells",
+        fault: Fault::Counterfeit { beyond: "wrap", holds: 32 * MIB },
+        ends: Ends::Failed(Class::Medium, Step::Write, "tells 64 MiB and seems to hold 32 MiB"),
+        ..PLAIN
+    },
+    Case {
+        name: "counterfeit card that wraps round at no round distance",
+        fault: Fault::Counterfeit { beyond: "wrap", holds: 33 * MIB + 3 * 4096 },
+        ends: Ends::Failed(Class::Medium, Step::Verify, "differ, twice"),
+        ..PLAIN
+    },
+    Case {
+        name: "counterfeit card, and the image is smaller than what it holds",
+        fault: Fault::Counterfeit { beyond: "wrap", holds: 32 * MIB },
         ..PLAIN
     },
 ];

@@ -104,6 +104,12 @@ const GROUPS: &[Group] = &[
             program("fdisk", "sfdisk"),
             program("dnsmasq-base", "dnsmasq"),
             program("nftables", "nft"),
+            program("nbdkit", "nbdkit"),
+            Package {
+                name: "nbdkit-plugin-python",
+                proof: Proof::File("/usr/lib/x86_64-linux-gnu/nbdkit/plugins/nbdkit-python-plugin.so"),
+                suite_of: None,
+            },
         ],
     },
 ];
