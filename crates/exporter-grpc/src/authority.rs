@@ -1,7 +1,7 @@
 //! Makes the `:authority` of unix-socket clients readable for h2.
 //!
 //! gRPC's C core sends the percent-encoded path of the socket as `:authority` (`tmp%2Fx%2Fsocket`), which h2 refuses as
-//! malformed (specification, section 0). [`Scrubber`] looks at the client's bytes on their way in and replaces what is not
+//! malformed (docs/wire.md). [`Scrubber`] looks at the client's bytes on their way in and replaces what is not
 //! allowed there by `-`, byte by byte and in place: no length changes, so frames, HPACK's dynamic table (RFC 7541 section
 //! 4.1 counts lengths) and flow control stay as the client made them. It follows HTTP/2 frames (RFC 9113) and the
 //! representations of RFC 7541 section 6, and needs no table: C core sends the name literally or by its static index, and

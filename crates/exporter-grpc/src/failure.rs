@@ -1,6 +1,6 @@
 //! How errors look on the wire: a status code, which decides the Python exception, and a text.
 //!
-//! The codes follow the specification, section 2.4. NOT_FOUND and UNIMPLEMENTED mean a missing method to a client, and
+//! The codes are those of docs/wire.md, Calls. NOT_FOUND and UNIMPLEMENTED mean a missing method to a client, and
 //! FAILED_PRECONDITION an exporter that is not ready, so nothing else may use them.
 
 use std::io;

@@ -12,7 +12,7 @@ use crate::proto::{ExporterStatus, GetStatusResponse};
 pub(crate) struct Gate(Mutex<GetStatusResponse>);
 
 impl Default for Gate {
-    /// Ready: what stands alone has no lease to wait for (specification, section 2.5).
+    /// Ready: what stands alone has no lease to wait for (docs/wire.md, Status).
     fn default() -> Self {
         let ready = GetStatusResponse {
             status: ExporterStatus::Available.into(),

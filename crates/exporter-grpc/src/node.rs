@@ -1,6 +1,6 @@
 //! The device tree as clients see it: reports, parents before children, and what answers under each UUID.
 //!
-//! A node that is reached by several paths is reported once for each, under the same UUID (specification, section 0). What
+//! A node that is reached by several paths is reported once for each, under the same UUID (docs/wire.md). What
 //! clients expect below a node and the tree does not have is added: the files of a server, the partners of a console.
 
 use std::collections::{BTreeMap, HashMap};

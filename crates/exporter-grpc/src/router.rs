@@ -182,7 +182,7 @@ pub(crate) async fn next(inward: &mut Streaming<StreamRequest>) -> Next {
             {
                 return Next::Data(frame.payload);
             }
-            // Pings, resets and what is unknown mean nothing here (specification, section 3.2).
+            // Pings, resets and what is unknown mean nothing here (docs/wire.md, Streams).
             Ok(Some(_)) => {}
             Ok(None) => return Next::End,
             Err(_) => return Next::Broken,

@@ -1,7 +1,7 @@
 //! Bulk data beside a call: a stream with the client, or an HTTP request the client asks us to make.
 //!
 //! A client opens a stream, gets a handle for it, and gives the handle as an argument of a call; data may arrive before the
-//! call does (specification, section 3.3).
+//! call does (docs/wire.md).
 
 mod encoding;
 mod pipe;

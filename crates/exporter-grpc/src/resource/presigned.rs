@@ -1,6 +1,6 @@
 //! HTTP requests on a client's behalf: the client has a signed URL, the exporter moves the data.
 //!
-//! Redirects are followed by hand, so that what proves who we are never reaches another origin (specification, section 3.4).
+//! Redirects are followed by hand, so that what proves who we are never reaches another origin (docs/wire.md).
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! `flasher shell-env`: the environment in which Jumpstarter's own clients find an exporter.
 //!
-//! The variables are those of `jmp shell` (specification, section 2.7).
+//! The variables are those of `jmp shell` (docs/wire.md, Environment of a client).
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
