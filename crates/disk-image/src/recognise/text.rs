@@ -3,7 +3,7 @@
 use super::foreign::Foreign;
 
 pub(super) const FETCH: &str =
-    "fetch the URL with `curl -L` to see what its server sends; a login may be missing";
+    "look at it: a server may have sent a page in place of the image, for example when a login is missing";
 const BESIDE: &str = "give the image itself, which this belongs to";
 
 /// Bytes of the beginning that must be text.
