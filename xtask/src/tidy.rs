@@ -1,8 +1,9 @@
-//! `cargo xtask tidy`: the house rules, executed. Reports every finding of the tree in one go.
+//! `cargo xtask tidy`: the project's rules, executed. Reports every finding of the tree in one go.
 
 mod bundles;
 mod edges;
 mod manifests;
+mod references;
 mod sources;
 
 use crate::workspace::Workspace;
@@ -55,11 +56,12 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     findings.extend(bundles::check(workspace, &sources)?);
     findings.extend(manifests::check(workspace)?);
     findings.extend(documents(workspace)?);
+    findings.extend(references::check(workspace, &sources)?);
     findings.sort();
     Ok(findings)
 }
 
-/// The three documents exist, and the map of the house names every room.
+/// The three documents exist, and the list of crates names every one.
 fn documents(workspace: &Workspace) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
