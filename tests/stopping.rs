@@ -3,11 +3,11 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use flasher_core::flash::PowerState;
+use flasher_core::flash::{MediumState, PowerState};
 use flasher_core::tree::DeviceTree;
 use flasher_core::{CancellationToken, Class, Device, Event, Step, Verdict};
 
-use crate::lab::{Lab, sample};
+use crate::lab::{Lab, noise, sample};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_can_be_stopped_in_every_step() {
@@ -33,10 +33,61 @@ async fn a_job_can_be_stopped_in_every_step() {
             receipt.power
         );
         assert_eq!(receipt.power == PowerState::Untouched, step < Step::Power, "{step}");
+        let medium = receipt.failure.as_ref().and_then(|failure| failure.medium).unwrap();
+        assert_eq!(medium, holds(step), "{step}");
+        assert_there(medium, &lab.medium(), step);
         assert_services_down(&tree, step);
         let staged = std::fs::read_dir(lab.path("tftp")).map(|entries| entries.count()).unwrap_or(0);
         assert_eq!(staged, 0, "{step}: staged files are left behind");
         tree.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_stopped_while_it_writes_says_how_far_it_came() {
+    let image = noise(12 << 20, 5);
+    let lab = Lab::new("");
+    let stop = CancellationToken::new();
+    let mut job = lab.job(&lab.image(&image, None));
+    job.stop = stop.clone();
+    let tree = DeviceTree::load(&lab.exporter()).unwrap();
+    let progress = move |event| {
+        if matches!(event, Event::Advanced { step: Step::Write, .. }) {
+            stop.cancel();
+        }
+    };
+    let receipt = tree.flasher(None).unwrap().flash(job, Arc::new(progress)).await;
+    tree.close().await.unwrap();
+    let failure = receipt.failure.unwrap();
+    let Some(MediumState::PartlyWritten { to }) = failure.medium else { panic!("{failure:#?}") };
+    assert!(to > FIRST as u64 && to <= 12 << 20, "{to}");
+    assert_eq!(failure.help.as_deref(), Some("the medium is not whole; flash again before booting from it"));
+    let medium = lab.medium();
+    assert!(medium[..FIRST].iter().all(|byte| *byte == 0), "something boots");
+    assert!(medium[FIRST..to as usize] == image[FIRST..to as usize], "{to} bytes are not there");
+}
+
+/// Length of the block that is erased first and written last, bytes.
+const FIRST: usize = 64 * 1024;
+
+fn assert_there(state: MediumState, medium: &[u8], step: Step) {
+    let (image, erased) = (sample(), medium[..FIRST].iter().all(|byte| *byte == 0));
+    let is_true = match state {
+        MediumState::PartlyWritten { to } => erased && medium[FIRST..to as usize] == image[FIRST..to as usize],
+        MediumState::NotProven | MediumState::Proven => medium.starts_with(&image),
+        _ => medium.iter().all(|byte| *byte == 0xa5),
+    };
+    assert!(is_true, "{step}: the medium is not {state:?}");
+}
+
+/// What must be on the medium of a job that was stopped when this step began.
+fn holds(step: Step) -> MediumState {
+    let length = sample().len() as u64;
+    match step {
+        Step::Commit => MediumState::PartlyWritten { to: length },
+        Step::Verify => MediumState::NotProven,
+        Step::Finish => MediumState::Proven,
+        _ => MediumState::Untouched,
     }
 }
 

@@ -4,12 +4,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use disk_image::Digest;
+use flasher_core::flash::MediumState;
 use flasher_core::{FlashJob, Receipt, Verdict};
 
 use super::boot;
 use super::case::{Boots, Case, Content, Damage, Demand, Ends, Medium, Source};
 use super::server::Origin;
 use crate::lab::{Lab, MEDIUM, noise, pack};
+
+/// Length of the block that is erased first and written last, bytes.
+const FIRST: usize = 64 * 1024;
+/// Length of a mark of the capacity check, bytes, and most of them.
+const PAGE: usize = 4096;
+const MARKS: usize = 50;
 
 /// How a case went.
 pub(super) struct Played {
@@ -33,6 +40,7 @@ pub(super) async fn play(case: &Case) -> Played {
     let medium = lab.medium();
     let seen = Seen { old: &old, content: &content, other: &other, medium: &medium };
     problems.extend(seen.problem(case.medium));
+    problems.extend(seen.told_wrongly(&receipt, case.medium == Medium::Anything));
     match boot::boots(&lab.path("medium"), &content).await {
         Ok(boots) if seen.allows(case.boots, boots) => {}
         Ok(boots) => problems.push(format!("the board boots {boots:?}, not {:?}", case.boots)),
@@ -168,6 +176,42 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
+    /// A failure says what is on the medium, and it is there. What a medium itself does wrong is not the job's to know.
+    fn told_wrongly(&self, receipt: &Receipt, is_broken: bool) -> Option<String> {
+        let told = receipt.failure.as_ref()?.medium;
+        let behind = |length: usize| self.medium[length.min(MEDIUM)..] == self.old[length.min(MEDIUM)..];
+        let is_true = match told {
+            None | Some(MediumState::Unknown) => false,
+            Some(MediumState::Untouched | MediumState::Prepared) => self.medium == self.old,
+            Some(MediumState::FirstBlockErased) => self.differing_pages() <= MARKS,
+            Some(MediumState::PartlyWritten { to }) => {
+                is_broken || behind(self.content.len()) && self.is_written(to as usize)
+            }
+            Some(MediumState::NotProven) => is_broken || behind(self.content.len()) && self.medium != self.old,
+            Some(MediumState::Differs { first_block_erased }) => {
+                let erased = self.medium[..FIRST].iter().all(|byte| *byte == 0);
+                !self.holds(self.content) && erased == first_block_erased
+            }
+            Some(MediumState::Proven) => self.holds(self.content) || self.holds(self.other),
+        };
+        (!is_true).then(|| format!("the failure says that the medium is {told:?}, and it is not"))
+    }
+
+    /// Whether one of the images is there up to here, but for its first block.
+    fn is_written(&self, to: usize) -> bool {
+        let is_there = |image: &[u8]| {
+            let to = to.min(image.len());
+            to <= FIRST || self.medium[FIRST..to] == image[FIRST..to]
+        };
+        is_there(self.content) || is_there(self.other)
+    }
+
+    /// How many pages behind the first block are not as they were.
+    fn differing_pages(&self) -> usize {
+        let (new, old) = (self.medium[FIRST..].chunks(PAGE), self.old[FIRST..].chunks(PAGE));
+        new.zip(old).filter(|(new, old)| new != old).count()
+    }
+
     /// Whether the medium holds this image whole, and behind it what was there before.
     fn holds(&self, image: &[u8]) -> bool {
         !image.is_empty()

@@ -147,7 +147,7 @@ zeroed() {
 # Each frame is a line "kind block seek count", that of zeros with their offset and length in bytes behind it; data
 # frames are followed by block x count bytes.
 write_frames() {
-    direct= zeros= zeroing=zeroout
+    direct= zeros= zeroing=zeroout told=
     ! can_direct "$1" || direct=oflag=direct
     [ "$(cat "$2" 2>/dev/null)" != 1 ] || zeroing=discard
     while read -r kind block seek count place; do
@@ -155,14 +155,8 @@ write_frames() {
         [ "$kind" = flush ] || [ "$kind" = end ] || [ "$block" -ge 4096 ] || flag=
         case $kind in
         data) dd of="$1" bs="$block" seek="$seek" count="$count" iflag=fullblock conv=notrunc $flag 2>"$errors" || broken ;;
-        zero)
-            zeros=yes && zeroed "$1" $place || fill "$1" "$block" "$seek" "$count"
-            made_zeros
-            ;;
-        fill)
-            fill "$1" "$block" "$seek" "$count"
-            made_zeros
-            ;;
+        zero) zeros=yes && zeroed "$1" $place || fill "$1" "$block" "$seek" "$count" ;;
+        fill) fill "$1" "$block" "$seek" "$count" ;;
         flush) flush "$1" ;;
         end)
             flush "$1"
@@ -172,12 +166,18 @@ write_frames() {
             ;;
         *) die "protocol unknown frame $kind" ;;
         esac
+        [ "$count" = 0 ] || progress $(((seek + count) * block))
     done
     die "cut the stream ended early"
 }
 
-# A long stretch of zeros moves no bytes of the stream: it is told, so that it does not look like a standstill.
-made_zeros() { [ $((block * count)) -lt 16777216 ] || say "at $(((seek + count) * block))"; }
+# END: says how far the medium is written, once a second at most: a console is slow. Without a clock, each time.
+progress() {
+    { read -r now idle </proc/uptime || now=$1; } 2>/dev/null
+    [ "${now%.*}" != "$told" ] || return 0
+    told=${now%.*}
+    say "at $1"
+}
 
 # DEVICE BLOCK SEEK COUNT: zeros that are written.
 fill() { dd if=/dev/zero of="$1" bs="$2" seek="$3" count="$4" conv=notrunc $flag 2>"$errors" || die "write $(complaint)"; }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::source::SourceChoices;
 
 pub use crate::receipt::{
-    AttemptFacts, BoardFacts, Failure, FurtherImage, ImageFacts, JobKind, MediumFacts, OldTable,
+    AttemptFacts, BoardFacts, Failure, FurtherImage, ImageFacts, JobKind, MediumFacts, MediumState, OldTable,
     PowerEvidence, PowerState, RangeFacts, RangeKind, Receipt, SCHEMA, Site, TranscriptFacts, Verdict,
     Verify, audit, rounded,
 };

@@ -2,6 +2,7 @@
 
 mod attempt;
 pub mod audit;
+mod on_medium;
 mod seal;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::attempt::{AttemptFacts, Site};
+pub use self::on_medium::MediumState;
 use crate::clock;
 use crate::error::{Class, Error};
 use crate::event::Step;
@@ -47,6 +49,9 @@ pub struct Failure {
     pub help: Option<String>,
     /// The last console lines before it.
     pub console: Vec<String>,
+    /// What is on the medium now; receipts of former versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<MediumState>,
 }
 
 impl Failure {
@@ -59,7 +64,14 @@ impl Failure {
             context: error.context().iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
             help: error.next_step().map(str::to_owned),
             console: error.console_lines().to_vec(),
+            medium: None,
         }
+    }
+
+    /// The same, with what is on the medium now.
+    #[must_use]
+    pub fn leaves(self, medium: MediumState) -> Self {
+        Self { medium: Some(medium), ..self }
     }
 }
 

@@ -2,12 +2,11 @@
 //! *verify* to say.
 
 use bytes::Bytes;
-use flasher_core::flash::Wire;
 use flasher_core::{Content, Result};
 
 use super::shell::Guest;
 use super::target::Target;
-use super::write::{self, Written};
+use super::write::{self, Sending, Written};
 use crate::frames::Frames;
 use crate::transaction::Session;
 
@@ -22,7 +21,7 @@ pub(crate) async fn first_block(
         return Ok(());
     }
     let content = Content::bytes(stream(&written.first));
-    write::frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await?;
+    write::frames_to_board(session, content, &Sending::small(), target, guest).await?;
     session.run.medium(|medium| medium.ranges[0].writes += 1);
     Ok(())
 }

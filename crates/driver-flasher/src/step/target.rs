@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use board_console::quote;
-use flasher_core::flash::MediumFacts;
+use flasher_core::flash::{MediumFacts, MediumState};
 use flasher_core::{Class, Error, Result};
 
 use super::image::Piece;
@@ -66,7 +66,7 @@ pub(crate) async fn check(
             "the manifest's preflash commands prepare a whole device and were not run for its partitions",
         ),
         true => {}
-        false => preflash(guest, prepare, within).await?,
+        false => preflash(session, guest, prepare, within).await?,
     }
     Ok(targets)
 }
@@ -85,7 +85,7 @@ pub(crate) async fn source(
 /// The device the job is about; its own commands are run before it is looked for.
 async fn disk(session: Session<'_>, resolved: &Resolved, guest: &mut Guest) -> Result<String> {
     let within = seconds(session.flasher.config.timeouts.command);
-    preflash(guest, &session.job.preflash, within).await?;
+    preflash(session, guest, &session.job.preflash, within).await?;
     let device = match resolved.device.strip_prefix(BY_ADDRESS) {
         Some(address) => by_address(guest, address, within).await?,
         None => resolved.device.clone(),
@@ -237,8 +237,14 @@ pub(crate) fn must_fit(length: u64, size: u64, device: &str) -> Result<()> {
 }
 
 /// Runs commands one after the other; the first that does not end with status 0 is named.
-async fn preflash(guest: &mut Guest, commands: &[String], within: Duration) -> Result<()> {
+async fn preflash(
+    session: Session<'_>,
+    guest: &mut Guest,
+    commands: &[String],
+    within: Duration,
+) -> Result<()> {
     for command in commands {
+        session.run.on_medium.leaves(MediumState::Prepared);
         guest
             .shell
             .check(command, within)

@@ -2,7 +2,7 @@
 //! What differs is written once more, and then everything is read again. Only here does the proof of a flash come into being.
 
 use disk_image::{Digest, Range};
-use flasher_core::flash::{MediumFacts, RangeFacts, Verify};
+use flasher_core::flash::{MediumFacts, MediumState, RangeFacts, Verify};
 use flasher_core::{Class, Error, Result};
 
 use super::commit;
@@ -11,7 +11,7 @@ use super::read_back::{self, Wanted};
 use super::shell::Guest;
 use super::target::Target;
 use super::write::{self, Written};
-use crate::transaction::{Holds, Proof, Session};
+use crate::transaction::{Proof, Session};
 
 /// An image that was put on the medium, whole.
 pub(crate) struct Put<'p> {
@@ -113,14 +113,14 @@ async fn mend(
     differing: &Differing,
     guest: &mut Guest,
 ) -> Result<()> {
-    session.run.set_holds(Holds::Part);
+    session.run.on_medium.leaves(MediumState::PartlyWritten { to: 0 });
     for (index, (put, differing)) in puts.iter().zip(differing).enumerate() {
         session.run.select(index);
         if !differing.is_empty() {
             mend_one(session, put, differing, guest).await.map_err(|error| put.piece.about(error))?;
         }
     }
-    session.run.set_holds(Holds::Unproven);
+    session.run.on_medium.leaves(MediumState::NotProven);
     Ok(())
 }
 
@@ -138,24 +138,19 @@ async fn mend_one(session: Session<'_>, put: &Put<'_>, differing: &[usize], gues
     commit::first_block(session, target, written, guest).await
 }
 
-/// Makes the first block of these images zeros again; gives the error with what the medium holds then.
+/// Makes the first block of these images zeros again; gives the error.
 async fn spoil(session: Session<'_>, puts: Vec<(usize, &Put<'_>)>, error: Error, guest: &mut Guest) -> Error {
-    let mut kept = puts.iter().any(|(_, put)| !put.written.spoils);
+    let mut first_block_erased = puts.iter().all(|(_, put)| put.written.spoils);
+    session.run.on_medium.leaves(MediumState::Differs { first_block_erased: false });
     for (index, put) in puts {
         session.run.select(index);
         if let Err(refused) = write::spoil(session, put.target, &put.written, guest).await {
             session.run.warn(format!("the first block could not be made zeros again: {}", refused.cause()));
-            kept = true;
+            first_block_erased = false;
         }
     }
-    session.run.set_holds(Holds::Part);
-    error.with(
-        "medium",
-        match kept {
-            true => "the image with wrong bytes; it may boot, and is not to be trusted",
-            false => "the image with wrong bytes; its first block is zeros, so nothing boots from it",
-        },
-    )
+    session.run.on_medium.leaves(MediumState::Differs { first_block_erased });
+    error
 }
 
 /// Reads ranges back; gives those that differ. An unreadable range is an error at once.

@@ -9,15 +9,15 @@ mod spoil;
 mod watch;
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use disk_image::{BLOCK, Decoding, Digest, Piece, Range, RangeKind, Summary};
 use flasher_core::driver::ContentStream;
-use flasher_core::flash::{self, RangeFacts, Wire};
-use flasher_core::{Class, Content, Error, Event, Result, Step};
+use flasher_core::flash::{self, MediumState, RangeFacts, Wire};
+use flasher_core::{Class, Content, Error, Result};
 use futures_util::stream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -26,7 +26,8 @@ pub(crate) use again::again;
 use ahead::{Ahead, Inlet};
 pub(crate) use spoil::spoil;
 use spoil::{spoiling, wipe};
-use watch::{listen, watch};
+pub(crate) use watch::Sending;
+use watch::{Telling, listen, watch};
 
 use super::image;
 use super::read_back::{self, Wanted};
@@ -35,7 +36,7 @@ use super::shell::{Guest, path};
 use super::target::{Target, backup, must_fit};
 use crate::frames::Frames;
 use crate::guest::Answer;
-use crate::transaction::Session;
+use crate::transaction::{OnMedium, Session};
 use crate::{trouble, wire};
 
 /// Pieces of the stream waiting for the network, at most.
@@ -84,6 +85,7 @@ pub(crate) async fn all(
             send(session, Plan { head, ..plan(decoding, total, target, wipe) }, target, guest).await?
         }
     };
+    session.run.on_medium.reached(made.summary.decoded_length);
     image::record(session, &made.summary)?;
     session.run.medium(|medium| {
         medium.data_written = made.data;
@@ -150,6 +152,11 @@ impl Plan {
             head => Ok(head),
         }
     }
+
+    /// How progress is told.
+    fn telling(&self) -> Telling {
+        Telling { total: self.total, is_first: self.only.is_none() }
+    }
 }
 
 fn plan(decoding: Decoding, total: Option<u64>, target: &Target, wipe: bool) -> Plan {
@@ -180,18 +187,11 @@ type Outlet = mpsc::Sender<io::Result<Bytes>>;
 async fn send(session: Session<'_>, plan: Plan, target: &Target, guest: &mut Guest) -> Result<Made> {
     let (outlet, inlet) = mpsc::channel(WAITING);
     let inlet = plan.ahead.pack(guest.wire, inlet);
-    let (total, ahead) = (plan.total, Arc::clone(&plan.ahead));
-    let told = AtomicU64::new(0);
-    let report = move |session: Session<'_>, delivered| {
-        let done = ahead.done(delivered);
-        if told.swap(done, Ordering::Relaxed) != done {
-            session.run.report(Event::Advanced { step: Step::Write, done, total });
-        }
-        done
-    };
+    let (ahead, telling) = (Arc::clone(&plan.ahead), plan.telling());
     let mut producer = Producer(tokio::spawn(produce(plan, outlet)));
-    let content = stream_once(inlet);
-    let sent = frames_to_board(session, content, guest.wire, &report, target, guest).await;
+    let content = stream_once(inlet, session.run.on_medium.clone());
+    let sending = Sending { wire: guest.wire, left: &|delivered| ahead.done(delivered), telling: Some(telling) };
+    let sent = frames_to_board(session, content, &sending, target, guest).await;
     session.flasher.http.withdraw(&path(session, "frames"));
     let made = if producer.0.is_finished() || sent.is_ok() {
         (&mut producer.0).await.unwrap_or_else(|error| {
@@ -214,38 +214,36 @@ fn is_consequence(error: &Error) -> bool {
     error.class() == Class::Infrastructure && error.context().iter().any(|(key, _)| *key == "stream")
 }
 
-/// Takes the bytes of the stream that were delivered, now and then; gives the bytes of the image that have left with them.
-pub(crate) type Report<'r> = &'r (dyn Fn(Session<'_>, u64) -> u64 + Send + Sync);
-
 /// Publishes a stream and has the board write it.
 pub(crate) async fn frames_to_board(
     session: Session<'_>,
     content: Content,
-    wire: Wire,
-    report: Report<'_>,
+    sending: &Sending<'_>,
     target: &Target,
     guest: &mut Guest,
 ) -> Result<()> {
     session.flasher.http.publish(&path(session, "frames"), content.clone())?;
     let url = format!("{}frames", guest.url);
     let promise = promise(&target.device);
-    let arguments = ["write", target.device.as_str(), &promise, wire::name(wire), url.as_str()];
-    let told = listen(session);
+    let arguments = ["write", target.device.as_str(), &promise, wire::name(sending.wire), url.as_str()];
+    let told = listen(session, sending.telling);
     let answers = tokio::select! {
         answers = guest.script(&arguments, Duration::from_secs(24 * 3600), None) => answers,
-        error = watch(session, &content, target, (report, &told)) => Err(error),
+        error = watch(session, &content, target, (sending, &told)) => Err(error),
     };
     session.run.listen(|_| {});
     let answers = answers?;
-    report(session, content.delivered());
     if let Some(error) = Guest::complaint(&answers, &target.device) {
         return Err(error);
     }
     note_zeros(session, &answers);
-    if answers.contains(&Answer::Written) {
-        return Ok(());
+    if !answers.contains(&Answer::Written) {
+        return Err(Error::new(Class::Board, "the board ended writing without saying that all was written"));
     }
-    Err(Error::new(Class::Board, "the board ended writing without saying that all was written"))
+    if let Some(telling) = sending.telling {
+        telling.tell(session, (sending.left)(content.delivered()));
+    }
+    Ok(())
 }
 
 /// Where kernels before 4.13 say that a device reads as zeros once discarded. Later ones always say that it does not.
@@ -263,12 +261,21 @@ fn note_zeros(session: Session<'_>, answers: &[Answer]) {
     }
 }
 
-/// A body that can be had once: a decoding stream cannot start in the middle.
-fn stream_once(inlet: Inlet) -> Content {
+/// A body that can be had once: a decoding stream cannot start in the middle. Whatever leaves may be on the medium soon.
+fn stream_once(inlet: Inlet, on_medium: OnMedium) -> Content {
     let inlet = Arc::new(Mutex::new(Some(inlet)));
     Content::stream(None, move || {
         let mut taken = inlet.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let body: ContentStream = Box::pin(stream::poll_fn(move |context| taken.poll_recv(context)));
+        let on_medium = on_medium.clone();
+        let mut begun = false;
+        let body: ContentStream = Box::pin(stream::poll_fn(move |context| {
+            let piece = taken.poll_recv(context);
+            if !begun && matches!(piece, Poll::Ready(Some(Ok(_)))) {
+                begun = true;
+                on_medium.leaves(MediumState::PartlyWritten { to: 0 });
+            }
+            piece
+        }));
         Some(body)
     })
 }

@@ -4,8 +4,10 @@
 //! read at the other.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flasher_core::flash::MediumState;
 
 /// Counts the commands of a job that write, to whatever medium. Clones count together.
 #[derive(Clone, Debug, Default)]
@@ -39,36 +41,45 @@ impl ReadAt {
     }
 }
 
-/// What the medium holds, as far as the job knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Holds {
-    /// What it held before the job.
-    #[default]
-    Old,
-    /// A part of the image, without its first block.
-    Part,
-    /// The image, as far as the board says; it is not proven.
-    Unproven,
-}
+/// What is on the medium of a job, over all its images and attempts. Clones tell of the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OnMedium(Arc<Mutex<MediumState>>);
 
-impl Holds {
-    /// In words, for a job that ended without a proof.
-    pub(crate) fn text(self) -> &'static str {
-        match self {
-            Self::Old => "what it held before",
-            Self::Part => "a part of the image",
-            Self::Unproven => "the whole image, not proven",
+impl OnMedium {
+    /// Notes what is on the medium from now on: before it may be so, never after.
+    pub(crate) fn leaves(&self, next: MediumState) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = state.then(next);
+    }
+
+    /// Notes that the board has written the image up to `to`, while it is written for the first time.
+    pub(crate) fn reached(&self, to: u64) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let MediumState::PartlyWritten { to: before } = &mut *state {
+            *before = to.max(*before);
         }
     }
 
-    /// What to do after a job that was stopped.
-    pub(crate) fn next_step(self) -> &'static str {
-        match self {
-            Self::Old => "nothing was written to the medium; flash again when you are ready",
-            Self::Part => "the medium may be half written; flash again before booting from it",
-            Self::Unproven => {
-                "the medium holds the whole image, not proven; flash again before you rely on it"
-            }
-        }
+    /// What is there now.
+    pub(crate) fn now(&self) -> MediumState {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_the_board_has_written_counts_only_while_it_writes() {
+        let medium = OnMedium::default();
+        medium.reached(5);
+        assert_eq!(medium.now(), MediumState::Untouched);
+        medium.leaves(MediumState::PartlyWritten { to: 0 });
+        [3, 9, 7].into_iter().for_each(|to| medium.clone().reached(to));
+        assert_eq!(medium.now(), MediumState::PartlyWritten { to: 9 });
+        medium.leaves(MediumState::NotProven);
+        medium.reached(12);
+        assert_eq!(medium.now(), MediumState::NotProven);
     }
 }

@@ -10,10 +10,10 @@ mod run;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flasher_core::flash::JobKind;
+use flasher_core::flash::{JobKind, MediumState, Verify};
 use flasher_core::{Class, DumpJob, Error, Event, FlashJob, Plan, Progress, Quiet, Receipt, Result, Step};
 
-pub(crate) use ledger::{Holds, Writes};
+pub(crate) use ledger::{OnMedium, Writes};
 pub(crate) use receipt::Proof;
 pub(crate) use run::Run;
 
@@ -137,7 +137,7 @@ async fn bounded(session: Session<'_>) -> Result<Vec<Proof>> {
 
 fn interrupted(session: Session<'_>) -> Error {
     let help = match session.dump {
-        None => session.run.holds().next_step(),
+        None => session.run.on_medium.now().next_step(),
         Some(_) => "the medium is as it was, and no dump was kept; dump again",
     };
     Error::new(Class::Interrupted, format!("stopped by the user in step {}", session.run.step_now()))
@@ -210,25 +210,18 @@ async fn carry_out(session: Session<'_>, resolved: &Resolved, mut pieces: Vec<Pi
             return Err(error);
         }
     };
-    run.set_holds(Holds::Part);
     let mut puts = Vec::new();
     for (index, (piece, target)) in pieces.iter_mut().zip(&targets).enumerate() {
         run.select(index);
         puts.push(put(session, resolved, piece, target, &mut guest).await?);
     }
-    run.set_holds(Holds::Unproven);
-    let proofs = run.step(Step::Verify, verify::all(session, &puts, &mut guest)).await;
-    let proofs = proofs.map_err(|error| not_proven(session, error))?;
+    run.on_medium.leaves(MediumState::NotProven);
+    let proofs = run.step(Step::Verify, verify::all(session, &puts, &mut guest)).await?;
+    if session.job.verify == Verify::Full {
+        run.on_medium.leaves(MediumState::Proven);
+    }
     run.step(Step::Finish, finish::boot_check(session, resolved, guest)).await?;
     Ok(proofs)
-}
-
-/// Says what the medium holds after a failure that is not the medium's.
-fn not_proven(session: Session<'_>, error: Error) -> Error {
-    match error.class() {
-        Class::Medium => error,
-        _ => error.with("medium", session.run.holds().text()),
-    }
 }
 
 /// From nothing to a board that waits for commands.
@@ -257,5 +250,7 @@ async fn put<'p>(
     let written = run.step(Step::Write, write).await.map_err(|error| piece.about(error))?;
     let commit = commit::first_block(session, target, &written, guest);
     run.step(Step::Commit, commit).await.map_err(|error| piece.about(error))?;
+    // Of several images only some are there: no single place says how far.
+    run.on_medium.leaves(MediumState::PartlyWritten { to: 0 });
     Ok(Put { piece, target, written })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use disk_image::Digest;
-use flasher_core::flash::{FurtherImage, RangeFacts, RangeKind, TranscriptFacts, Verify, audit};
+use flasher_core::flash::{FurtherImage, MediumState, RangeFacts, RangeKind, TranscriptFacts, Verify, audit};
 use flasher_core::{Class, Error, Failure, Receipt, Result, Step, Verdict};
 
 use super::ledger::ReadAt;
@@ -25,7 +25,7 @@ impl Run {
         let took = self.begun.elapsed();
         let mut state = self.state();
         let outcome = outcome.and_then(|proofs| audit_all(&proofs, &state, self.writes.so_far()));
-        let failure = outcome.err().map(|error| Failure::new(state.step, &error));
+        let failure = outcome.err().map(|error| Failure::new(state.step, &error).leaves(self.on_medium.now()));
         state.settle_attempt(took, failure.as_ref());
         let receipt = self.facts(&state, failure, transcript, took);
         borne_out(receipt, state.step).sealed()
@@ -76,7 +76,7 @@ fn borne_out(receipt: Receipt, step: Step) -> Receipt {
         return receipt;
     }
     let Err(flaw) = audit::audit(&receipt) else { return receipt };
-    let failure = Failure::new(step, &not_proven(&flaw.to_string()));
+    let failure = Failure::new(step, &not_proven(&flaw.to_string())).leaves(MediumState::NotProven);
     let mut history = receipt.history.clone();
     if let Some(last) = history.last_mut() {
         last.failure = Some(failure.clone());

@@ -13,7 +13,7 @@ use flasher_core::flash::{
 };
 use flasher_core::{Error, Event, Failure, FlashJob, Progress, Result, Step, clock};
 
-use super::ledger::{Holds, ReadAt, Writes};
+use super::ledger::{OnMedium, ReadAt, Writes};
 use crate::evidence::Evidence;
 use crate::staging::Staging;
 use crate::step::image::Piece;
@@ -32,6 +32,8 @@ pub(crate) struct Run {
     pub(crate) evidence: Evidence,
     /// How often the board was told to write.
     pub(crate) writes: Writes,
+    /// What is on the medium, as far as the job knows.
+    pub(crate) on_medium: OnMedium,
     listener: Arc<Mutex<Listener>>,
     opened: Mutex<Option<Vec<Piece>>>,
 }
@@ -55,7 +57,6 @@ pub(super) struct State {
     current: usize,
     /// When the ranges of each image were read back.
     pub(super) read_at: Vec<ReadAt>,
-    pub(super) holds: Holds,
     /// The digest of each image, once it was decoded to its end, in whatever attempt.
     pub(super) decoded: Vec<Option<Digest>>,
     pub(super) board: BoardFacts,
@@ -97,7 +98,6 @@ impl Run {
             images: vec![FurtherImage::default(); 1 + job.also.len()],
             current: 0,
             read_at: vec![ReadAt::default(); 1 + job.also.len()],
-            holds: Holds::default(),
             decoded: vec![None; 1 + job.also.len()],
             board: BoardFacts::default(),
             power: PowerState::Untouched,
@@ -116,6 +116,7 @@ impl Run {
             token: token(),
             evidence: Evidence::default(),
             writes: Writes::default(),
+            on_medium: OnMedium::default(),
             listener: Arc::new(Mutex::new(Box::new(|_| {}))),
             opened: Mutex::default(),
         }
@@ -174,7 +175,7 @@ impl Run {
     /// Notes why the attempt failed. What power it left shows when the board is in a known state again.
     pub(crate) fn attempt_failed(&self, error: &Error) {
         let mut state = self.state();
-        let failure = Failure::new(state.step, error);
+        let failure = Failure::new(state.step, error).leaves(self.on_medium.now());
         state.settle_attempt(self.begun.elapsed(), Some(&failure));
     }
 
@@ -262,16 +263,6 @@ impl Run {
         let mut state = self.state();
         let current = state.current;
         *state.decoded[current].get_or_insert(now)
-    }
-
-    /// Notes what the medium holds from now on.
-    pub(crate) fn set_holds(&self, holds: Holds) {
-        self.state().holds = holds;
-    }
-
-    /// What the medium holds.
-    pub(crate) fn holds(&self) -> Holds {
-        self.state().holds
     }
 
     pub(crate) fn set_power(&self, power: PowerState) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use flasher_core::flash::{ImageFacts, JobKind, Site};
+use flasher_core::flash::{ImageFacts, JobKind, MediumState, Site};
 use flasher_core::journal::Journal;
 use flasher_core::owner::{Board, Held};
 use flasher_core::tree::DeviceTree;
@@ -321,7 +321,7 @@ fn keep_early(
 fn early(error: &Error, (source, job): Label, site: Site, begun: Begun) -> Receipt {
     let tool = format!("flasher {}", env!("CARGO_PKG_VERSION"));
     let receipt = Receipt {
-        failure: Some(Cause::new(Step::Resolve, error)),
+        failure: Some(Cause::new(Step::Resolve, error).leaves(MediumState::Untouched)),
         image: ImageFacts { source, ..ImageFacts::default() },
         ..Receipt::blank(&tool, job, site, begun.clock, begun.instant.elapsed())
     };

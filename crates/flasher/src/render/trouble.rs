@@ -28,6 +28,7 @@ pub(crate) fn failed(receipt: &Receipt, failure: &Failure, kept: Option<&str>, p
         if receipt.attempts > 1 { format!(", attempt {}", receipt.attempts) } else { String::new() };
     report.fact("step", &format!("{}{attempts}", failure.step));
     failure.context.iter().for_each(|(key, value)| report.fact(key, value));
+    failure.medium.iter().for_each(|state| report.fact("medium", &state.to_string()));
     report.fact("power", &power(receipt));
     receipt.warnings.iter().for_each(|warning| report.fact("warning", warning));
     if let Some(transcript) = &receipt.transcript {

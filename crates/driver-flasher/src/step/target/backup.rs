@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use board_console::quote;
-use flasher_core::flash::OldTable;
+use flasher_core::flash::{MediumState, OldTable};
 use flasher_core::{Class, Error, Result};
 
 use super::Target;
@@ -53,6 +53,7 @@ pub(crate) async fn wipe(session: Session<'_>, target: &Target, guest: &mut Gues
         quote(&target.device),
         place("seek", target.size)
     );
+    session.run.on_medium.leaves(MediumState::Prepared);
     guest.shell.check(&command, within(session)).await.map_err(|error| trouble::console(&error))?;
     if is_there(session, target, guest).await? {
         return Err(Error::new(

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use disk_image::{BLOCK, Digest, Format, Image, Piece, Range, RangeKind};
-use flasher_core::flash::Wire;
+use flasher_core::flash::MediumState;
 use flasher_core::{Class, Content, Error, Result};
 
 use super::frames_to_board;
 use super::spoil::{spoiling, wipe};
+use super::watch::Sending;
 use crate::frames::{self, Frames};
 use crate::step::read_back::{self, Wanted};
 use crate::step::shell::Guest;
@@ -47,7 +48,8 @@ pub(super) async fn check(
     let marked = marked(length.filter(|_| all_counts));
     let marks: BTreeMap<u64, Bytes> = marked.iter().map(|place| (*place, mark(session, *place))).collect();
     let content = Content::bytes([wipe(first).concat(), stream(&marks)].concat());
-    let marking = frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await;
+    session.run.on_medium.leaves(MediumState::FirstBlockErased);
+    let marking = frames_to_board(session, content, &Sending::small(), target, guest).await;
     if let Err(error) = marking {
         if error.class() == Class::Medium {
             unmark(session, target, first, guest).await?;
@@ -72,7 +74,7 @@ pub(super) async fn check(
 /// Takes the mark of the first block away: its `first` bytes become zeros.
 async fn unmark(session: Session<'_>, target: &Target, first: u64, guest: &mut Guest) -> Result<()> {
     let content = Content::bytes(spoiling(first));
-    frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await
+    frames_to_board(session, content, &Sending::small(), target, guest).await
 }
 
 /// Where marks are written: at the beginning, and inside an image of which everything counts.
@@ -172,10 +174,6 @@ fn lie(target: &Target, held: u64) -> String {
 fn counterfeit(target: &Target, held: u64) -> Error {
     Error::new(Class::Medium, lie(target, held))
         .with("device", target.device.clone())
-        .with(
-            "medium",
-            "marks of the check in a few places; its first block is zeros, so nothing boots from it",
-        )
         .help("replace the medium; the image needs more than it holds")
         .retryable(false)
 }

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use disk_image::{BLOCK, Format, Image};
-use flasher_core::flash::Wire;
+use flasher_core::flash::MediumState;
 use flasher_core::source::BlockMapChoice;
-use flasher_core::{Class, Content, Error, Event, FlashJob, Result, Step};
+use flasher_core::{Class, Content, Error, FlashJob, Result};
 
 use super::patience::SLOWEST;
+use super::watch::{Sending, Telling, listen};
 use super::{Made, Producer, frames_to_board, spoiling, withhold};
 use crate::config::seconds;
-use crate::guest::{self, Answer};
+use crate::guest::Answer;
 use crate::step::shell::Guest;
 use crate::step::target::{Target, must_fit};
 use crate::transaction::Session;
@@ -72,8 +73,9 @@ pub(super) async fn all(
 ) -> Result<Made> {
     let unpack = unpacking(image.format())?;
     if wiped {
+        session.run.on_medium.leaves(MediumState::FirstBlockErased);
         let content = Content::bytes(spoiling(first_length(image).await?));
-        frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await?;
+        frames_to_board(session, content, &Sending::small(), target, guest).await?;
     }
     session.run.medium(|medium| medium.wire = Some(NAME.to_owned()));
     let mut digesting = Producer(tokio::spawn(digest(image.clone(), target.clone())));
@@ -120,12 +122,8 @@ async fn write(
     target: &Target,
     guest: &mut Guest,
 ) -> Result<()> {
-    let (progress, total) = (session.run.progress(), image.decoded_length());
-    session.run.listen(move |line| {
-        if let Some(Answer::At(done)) = guest::answer(line) {
-            progress.report(Event::Advanced { step: Step::Write, done, total });
-        }
-    });
+    session.run.on_medium.leaves(MediumState::PartlyWritten { to: 0 });
+    listen(session, Some(Telling { total: image.decoded_length(), is_first: true }));
     let stall = seconds(session.flasher.config.timeouts.stall) + Duration::from_secs(PACE / SLOWEST);
     let arguments = ["direct", target.device.as_str(), unpack, session.job.image.as_str()];
     let answers = guest.script(&arguments, Duration::from_secs(24 * 3600), Some(stall)).await;

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use disk_image::Piece;
-use flasher_core::flash::Wire;
 use flasher_core::{Content, Result};
 
+use super::watch::Sending;
 use super::{Written, frames_to_board};
 use crate::frames::{self, Frames};
 use crate::step::shell::Guest;
@@ -22,7 +22,7 @@ pub(crate) async fn spoil(
         return Ok(());
     }
     let content = Content::bytes(spoiling(written.first.len() as u64));
-    frames_to_board(session, content, Wire::Identity, &|_, done| done, target, guest).await
+    frames_to_board(session, content, &Sending::small(), target, guest).await
 }
 
 /// The frames that make the first block zeros, whole.

@@ -1,6 +1,7 @@
 //! Withholding the first block, and clipping pieces to the ranges that are written again.
 
 use disk_image::{Digest, RangeKind};
+use futures_util::StreamExt;
 
 use super::*;
 
@@ -57,8 +58,12 @@ fn a_piece_is_cut_to_the_range_that_is_written_again() {
 #[tokio::test]
 async fn a_stream_can_be_had_once() {
     let (outlet, inlet) = mpsc::channel(1);
-    let content = stream_once(inlet);
-    assert!(content.open().is_some());
+    let on_medium = OnMedium::default();
+    let content = stream_once(inlet, on_medium.clone());
+    let mut body = content.open().unwrap();
     assert!(content.open().is_none(), "a second reader would get the middle of the image");
-    drop(outlet);
+    assert_eq!(on_medium.now(), MediumState::Untouched);
+    outlet.send(Ok(Bytes::from_static(b"data"))).await.unwrap();
+    assert_eq!(body.next().await.unwrap().unwrap(), "data");
+    assert_eq!(on_medium.now(), MediumState::PartlyWritten { to: 0 }, "what left may be on the medium");
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use flasher_core::{Content, Error};
+use flasher_core::flash::Wire;
+use flasher_core::{Content, Error, Event, Step};
 use tokio::time::Instant;
 
-use super::Report;
 use super::patience::Patience;
 use crate::config::seconds;
 use crate::guest::{self, Answer};
@@ -20,24 +20,66 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// How long a board whose download broke may take to say so.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
-/// Counts what the board says of its progress while no bytes move.
-pub(super) fn listen(session: Session<'_>) -> Arc<AtomicU64> {
+/// How a stream goes to the board.
+pub(crate) struct Sending<'s> {
+    pub(super) wire: Wire,
+    /// Takes the bytes of the stream that were delivered; gives the bytes of the image that have left with them.
+    pub(super) left: &'s (dyn Fn(u64) -> u64 + Send + Sync),
+    /// How progress is told; not at all of what is small.
+    pub(super) telling: Option<Telling>,
+}
+
+impl Sending<'_> {
+    /// Something small, told to nobody.
+    pub(crate) fn small() -> Self {
+        Self { wire: Wire::Identity, left: &|delivered| delivered, telling: None }
+    }
+}
+
+/// How the progress of writing an image is told: by what the board says that it has written.
+#[derive(Clone, Copy)]
+pub(super) struct Telling {
+    /// Length of the image, if it is known.
+    pub(super) total: Option<u64>,
+    /// Whether all of it is written, for the first time: then what the board says is on the medium.
+    pub(super) is_first: bool,
+}
+
+impl Telling {
+    /// Tells that so much is written.
+    pub(super) fn tell(self, session: Session<'_>, done: u64) {
+        session.run.report(self.event(done));
+    }
+
+    fn event(self, done: u64) -> Event {
+        let done = self.total.map_or(done, |total| done.min(total));
+        Event::Advanced { step: Step::Write, done, total: self.total }
+    }
+}
+
+/// Counts what the board says of its progress, and tells it.
+pub(super) fn listen(session: Session<'_>, telling: Option<Telling>) -> Arc<AtomicU64> {
     let told = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&told);
+    let (counter, progress, on_medium) =
+        (Arc::clone(&told), session.run.progress(), session.run.on_medium.clone());
     session.run.listen(move |line| {
-        if let Some(Answer::At(_)) = guest::answer(line) {
-            counter.fetch_add(1, Ordering::Relaxed);
+        let Some(Answer::At(done)) = guest::answer(line) else { return };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let Some(telling) = telling else { return };
+        if telling.is_first {
+            on_medium.reached(telling.total.map_or(done, |total| done.min(total)));
         }
+        progress.report(telling.event(done));
     });
     told
 }
 
-/// Reports progress; returns when nothing moves any more. Slow is not the same as standing still.
+/// Returns when nothing moves any more. Slow is not the same as standing still.
 pub(super) async fn watch(
     session: Session<'_>,
     content: &Content,
     target: &Target,
-    (report, told): (Report<'_>, &AtomicU64),
+    (sending, told): (&Sending<'_>, &AtomicU64),
 ) -> Error {
     let stall = seconds(session.flasher.config.timeouts.stall);
     let mut patience = Patience::new(stall, target.direct);
@@ -54,7 +96,7 @@ pub(super) async fn watch(
             .with("http server", session.run.evidence.about("http", &frames))
             .help("did the board lose power or crash? the last console lines may tell");
         }
-        let image = report(session, done);
+        let image = (sending.left)(done);
         // Zeros and what is left out hardly move the stream: decoding them, and writing them, is work as well.
         let now = (done, image, told.load(Ordering::Relaxed));
         if now != last {
