@@ -40,6 +40,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     received: LineAssembler,
+    /// Bytes received so far.
+    heard: u64,
     sent: LineAssembler,
     secrets: Secrets,
     kept: VecDeque<Entry>,
@@ -130,6 +132,11 @@ impl Transcript {
         self.state().listeners.push(Arc::new(f));
     }
 
+    /// How many bytes came from the board so far, whether or not they were lines.
+    pub fn heard(&self) -> u64 {
+        self.state().heard
+    }
+
     /// Everything kept in memory, in the format of the file.
     pub fn render(&self) -> String {
         self.state().kept.iter().map(Entry::to_string).collect()
@@ -157,6 +164,7 @@ impl Transcript {
     pub(crate) fn received(&self, bytes: &[u8]) {
         let mut guard = self.state();
         let state = &mut *guard;
+        state.heard = state.heard.saturating_add(bytes.len() as u64);
         let complete = state.received.feed(bytes, self.milliseconds(), &state.secrets);
         if complete.is_empty() {
             return;

@@ -60,6 +60,10 @@ impl PowerDriver for MockPower {
         self.remember(Action::Off);
         Ok(())
     }
+
+    fn is_by_hand(&self) -> bool {
+        true
+    }
 }
 
 #[async_trait]

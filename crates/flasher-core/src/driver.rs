@@ -96,6 +96,11 @@ pub trait PowerDriver: Driver {
         false
     }
 
+    /// Whether a person does the switching, who has to be told.
+    fn is_by_hand(&self) -> bool {
+        false
+    }
+
     /// Power off, wait, power on; a switch that does this by itself may know better.
     ///
     /// # Errors

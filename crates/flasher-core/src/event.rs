@@ -115,6 +115,17 @@ pub enum Event {
         /// Bytes in all, when known.
         total: Option<u64>,
     },
+    /// Something is waited for; told every second until it is there.
+    Waiting {
+        /// The step.
+        step: Step,
+        /// What is waited for.
+        what: String,
+        /// Bytes the board has said meanwhile.
+        heard: u64,
+        /// Seconds until it is given up.
+        left: f64,
+    },
     /// One line the board printed, control characters removed, secrets masked.
     Console {
         /// The line without its end.

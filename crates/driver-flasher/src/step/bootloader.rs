@@ -8,6 +8,7 @@ use flasher_core::{Class, Error, Result};
 
 use super::resolve::Resolved;
 use super::services::Services;
+use super::waiting::waiting;
 use crate::config::seconds;
 use crate::network;
 use crate::staging;
@@ -59,7 +60,10 @@ async fn catch(session: Session<'_>, resolved: &Resolved, console: Console) -> R
         login_prompt: resolved.bundle.manifest().spec.login.login_prompt.clone(),
         ..CatchOptions::default()
     };
-    board_console::catch(console, &options).await.map_err(|(_, error)| trouble::console(&error))
+    let transcript = console.transcript().clone();
+    let catching = board_console::catch(console, &options);
+    let caught = waiting(session, "U-Boot", options.within, &transcript, catching).await;
+    caught.map_err(|(_, error)| trouble::console(&error))
 }
 
 /// The fixed address of the config, or DHCP.

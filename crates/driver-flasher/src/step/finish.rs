@@ -76,6 +76,7 @@ async fn power_down(session: Session<'_>, proven: bool) -> Result<()> {
     }
     session.run.set_power(PowerState::Unknown);
     switch_off(session).await.map_err(power::switch)?;
+    power::ask(session, "off");
     session.run.set_power(PowerState::Off);
     if !bounded(session, "asking the switch", power::confirm(session, false)).await? && proven {
         power::listen(session).await;

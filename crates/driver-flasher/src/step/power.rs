@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use board_console::{Console, Transcript};
 use flasher_core::flash::{PowerEvidence, PowerState};
-use flasher_core::{Error, Result};
+use flasher_core::{Error, Event, Result};
 use tokio::io::AsyncReadExt as _;
 
 use crate::config::seconds;
@@ -13,6 +13,8 @@ use crate::trouble;
 
 /// How long a console must be silent to be evidence, and how long it may go on before.
 const LISTEN: Duration = Duration::from_secs(1);
+/// Least time off when a person switches.
+const BY_HAND: Duration = Duration::from_secs(5);
 
 pub(crate) async fn cycle(session: Session<'_>) -> Result<Console> {
     let stream = session.flasher.serial.open().await.map_err(|error| error.with("node", "serial"))?;
@@ -27,12 +29,24 @@ pub(crate) async fn again(session: Session<'_>, transcript: &Transcript) -> Resu
     session.run.set_power(PowerState::Unknown);
     transcript.note("power off");
     session.flasher.power.off().await.map_err(switch)?;
+    ask(session, "off");
     confirm(session, false).await?;
-    tokio::time::sleep(seconds(session.flasher.config.power_off_seconds)).await;
+    let off = seconds(session.flasher.config.power_off_seconds);
+    tokio::time::sleep(if session.flasher.power.is_by_hand() { off.max(BY_HAND) } else { off }).await;
     transcript.note("power on");
     session.flasher.power.on().await.map_err(switch)?;
+    ask(session, "on");
     session.run.set_power(PowerState::On);
     confirm(session, true).await.map(drop)
+}
+
+/// Tells the person who does the switching, when there is one.
+pub(crate) fn ask(session: Session<'_>, word: &str) {
+    if session.flasher.power.is_by_hand() {
+        let message =
+            format!("there is no switch that flasher can turn: switch the board {word} by hand now");
+        session.run.report(Event::Warning { message });
+    }
 }
 
 /// Asks the switch whether it did as told; false when it cannot tell.

@@ -53,7 +53,10 @@ impl State {
 }
 
 fn is_frequent(event: &Event) -> bool {
-    matches!(event, Event::Console { .. } | Event::Advanced { .. } | Event::Transfer(_))
+    matches!(
+        event,
+        Event::Console { .. } | Event::Advanced { .. } | Event::Waiting { .. } | Event::Transfer(_)
+    )
 }
 
 #[cfg(test)]

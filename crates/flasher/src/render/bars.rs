@@ -1,18 +1,19 @@
 //! A running job on a terminal: one line for each finished step, one that moves.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flasher_core::{Event, Progress, Step, TransferState};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines::remark;
+use super::motion::{motion, waiting};
 use super::paint::Paint;
 use super::units::{bytes, seconds, tame};
 use crate::screen::aside;
 
 const WAITING: &str = " {spinner:.cyan} {prefix:<10} {elapsed:>7}  {wide_msg:.dim}";
-const MOVING: &str = " {spinner:.cyan} {prefix:<10} {elapsed:>7}  {bar:20.cyan/8} {binary_bytes} of {binary_total_bytes}, {eta}";
+const MOVING: &str = " {spinner:.cyan} {prefix:<10} {elapsed:>7}  {wide_bar:.cyan/8} {msg}";
 const TICKS: &str = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ";
 /// Bytes from which an amount is worth a bar and a rate.
 const MUCH: u64 = 1 << 20;
@@ -29,6 +30,7 @@ struct State {
     /// What is worth keeping of the running step.
     remarks: Vec<String>,
     moved: Option<Moved>,
+    begun: Instant,
 }
 
 /// How much a step has moved. One that moves in portions (*verify* tries two ways to read) begins anew with each.
@@ -54,7 +56,13 @@ impl Moved {
 impl Bars {
     /// Nothing is drawn before the first event.
     pub(crate) fn new() -> Self {
-        let state = State { bar: ProgressBar::hidden(), step: None, remarks: Vec::new(), moved: None };
+        let state = State {
+            bar: ProgressBar::hidden(),
+            step: None,
+            remarks: Vec::new(),
+            moved: None,
+            begun: Instant::now(),
+        };
         Self { paint: Paint::of(&std::io::stderr()), state: Mutex::new(state) }
     }
 }
@@ -72,6 +80,8 @@ impl State {
             Event::StepDone { step, seconds } => self.done(*step, *seconds, paint),
             Event::Advanced { done, total, .. } => self.advance(*done, *total),
             Event::Console { line } if self.listens() => self.bar.set_message(tame(line)),
+            Event::Waiting { what, heard, left, .. } => self.bar.set_message(waiting(what, *heard, *left)),
+            Event::Finished { receipt } if receipt.failure.is_some() => self.failed(paint),
             Event::Finished { .. } => self.bar.finish_and_clear(),
             Event::AttemptBegun { attempt, .. } if *attempt > 1 => self.above(&event, paint),
             Event::Retrying { .. } => self.retrying(&event, paint),
@@ -87,7 +97,7 @@ impl State {
     fn begin(&mut self, step: Step) {
         self.bar.finish_and_clear();
         self.remarks.clear();
-        (self.step, self.moved) = (Some(step), None);
+        (self.step, self.moved, self.begun) = (Some(step), None, Instant::now());
         self.bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
             .with_style(style(WAITING))
             .with_prefix(step.name());
@@ -100,24 +110,29 @@ impl State {
             let rate = bytes((count as f64 / took) as u64);
             self.remarks.push(format!("{} at {rate}/s", bytes(count)));
         }
-        let mut remarks = self.remarks.drain(..);
-        let (name, time) = (paint.bold(&format!("{:<10}", step.name())), seconds(took));
-        let first = paint.dim(&remarks.next().unwrap_or_default());
-        aside(&format!(" {} {name} {time:>8}  {first}\n", paint.good("✓")));
-        remarks.for_each(|remark| aside(&format!("{:24}{}\n", "", paint.dim(&remark))));
+        self.step = None;
+        let remarks: Vec<String> = self.remarks.drain(..).collect();
+        aside(&ended(&paint.good("✓"), step, took, &remarks, paint));
+    }
+
+    /// The step that runs has failed.
+    fn failed(&mut self, paint: Paint) {
+        self.bar.finish_and_clear();
+        if let Some(step) = self.step.take() {
+            let remarks = [std::mem::take(&mut self.remarks), vec!["failed".to_owned()]].concat();
+            aside(&ended(&paint.bad("✗"), step, self.begun.elapsed().as_secs_f64(), &remarks, paint));
+        }
     }
 
     fn advance(&mut self, done: u64, total: Option<u64>) {
-        match total {
-            Some(total) if total >= MUCH => {
-                if self.moved.is_none() {
-                    self.bar.set_style(style(MOVING));
-                }
-                self.bar.set_length(total);
+        if let Some(total) = total.filter(|total| *total >= MUCH) {
+            if self.moved.is_none() {
+                self.bar.set_style(style(MOVING));
             }
-            _ => self.bar.set_message(bytes(done)),
+            self.bar.set_length(total);
         }
         self.bar.set_position(done);
+        self.bar.set_message(motion(done, total, self.begun.elapsed().as_secs_f64()));
         self.moved = Some(self.moved.unwrap_or_default().to(done));
     }
 
@@ -134,7 +149,7 @@ impl State {
     }
 
     fn retrying(&mut self, event: &Event, paint: Paint) {
-        self.bar.finish_and_clear();
+        self.failed(paint);
         self.above(event, paint);
     }
 
@@ -142,6 +157,15 @@ impl State {
         let text = paint.warning(&format!(" ! {}\n", remark(event).unwrap_or_default()));
         self.bar.suspend(|| aside(&text));
     }
+}
+
+/// The lines of a step that is over: its mark, its name, how long it took, and what is worth keeping of it.
+fn ended(mark: &str, step: Step, took: f64, remarks: &[String], paint: Paint) -> String {
+    let (name, time) = (paint.bold(&format!("{:<10}", step.name())), seconds(took));
+    let (first, rest) = remarks.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let first = format!(" {mark} {name} {time:>8}  {}", paint.dim(first));
+    let rest = rest.iter().map(|remark| format!("\n{:24}{}", "", paint.dim(remark)));
+    format!("{first}{}\n", rest.collect::<String>())
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -158,5 +182,18 @@ mod tests {
         let moved = [10, 32, 32, 5, 100].into_iter().fold(Moved::default(), Moved::to);
         assert_eq!(moved.all(), 132);
         assert_eq!([7, 9].into_iter().fold(Moved::default(), Moved::to).all(), 9);
+    }
+
+    #[test]
+    fn a_step_that_is_over_says_how_it_went() {
+        let lines = |mark, step, remarks: &[&str]| {
+            let remarks: Vec<String> = remarks.iter().map(|it| (*it).to_owned()).collect();
+            ended(mark, step, 12.34, &remarks, Paint::plain())
+        };
+        assert_eq!(lines("✓", Step::Plan, &[]), " ✓ plan         12.3 s  \n");
+        assert_eq!(
+            lines("✗", Step::Verify, &["40 MiB at 3 MiB/s", "failed"]),
+            " ✗ verify       12.3 s  40 MiB at 3 MiB/s\n                        failed\n"
+        );
     }
 }

@@ -6,10 +6,13 @@ use std::time::Instant;
 
 use flasher_core::{Event, Progress, Step, Transfer, TransferState};
 
+use super::motion::{motion, waiting};
 use super::units::{bytes, seconds, tame};
 
 /// Bytes between two lines of progress when the total is unknown.
 const STRIDE: u64 = 256 << 20;
+/// Seconds between two lines of a wait.
+const PATIENCE: u32 = 10;
 
 /// Writes one line for each thing worth one.
 pub(crate) struct Lines<W> {
@@ -22,35 +25,53 @@ struct State<W> {
     out: W,
     /// How far the last line of progress was: its step, and tenths of the total or strides.
     shown: Option<(Step, u64)>,
+    /// The running step, and when it began, in seconds.
+    step: Option<(Step, f64)>,
+    /// Seconds that something was waited for in it.
+    waited: u32,
 }
 
 impl<W: Write + Send> Lines<W> {
     /// Writes to `out`; when verbose, also what the board prints.
     pub(crate) fn new(out: W, verbose: bool) -> Self {
-        Self { state: Mutex::new(State { out, shown: None }), verbose, begun: Instant::now() }
+        Self {
+            state: Mutex::new(State { out, shown: None, step: None, waited: 0 }),
+            verbose,
+            begun: Instant::now(),
+        }
     }
 }
 
 impl<W: Write + Send> Progress for Lines<W> {
     fn report(&self, event: Event) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(line) = state.line(&event, self.verbose) else { return };
+        let now = self.begun.elapsed().as_secs_f64();
+        let Some(line) = state.line(&event, now, self.verbose) else { return };
         // A job goes on when nobody reads its log: its board must not be left half written.
-        writeln!(state.out, "[{:>8}] {line}", seconds(self.begun.elapsed().as_secs_f64())).ok();
+        writeln!(state.out, "[{:>8}] {line}", seconds(now)).ok();
     }
 }
 
 impl<W> State<W> {
-    fn line(&mut self, event: &Event, verbose: bool) -> Option<String> {
+    fn line(&mut self, event: &Event, now: f64, verbose: bool) -> Option<String> {
         Some(match event {
-            Event::StepBegun { step } => step.to_string(),
-            Event::Advanced { step, done, total } => self.advanced(*step, *done, *total)?,
+            Event::StepBegun { step } => {
+                (self.step, self.waited) = (Some((*step, now)), 0);
+                step.to_string()
+            }
+            Event::StepDone { .. } => {
+                self.step = None;
+                return None;
+            }
+            Event::Advanced { step, done, total } => self.advanced(*step, *done, *total, now)?,
+            Event::Waiting { what, heard, left, .. } => self.waits(what, *heard, *left)?,
             Event::Console { line } if verbose => format!("  | {}", tame(line)),
+            Event::Finished { receipt } if receipt.failure.is_some() => self.failed(now)?,
             other => format!("  {}", remark(other)?),
         })
     }
 
-    fn advanced(&mut self, step: Step, done: u64, total: Option<u64>) -> Option<String> {
+    fn advanced(&mut self, step: Step, done: u64, total: Option<u64>, now: f64) -> Option<String> {
         let mark = match total {
             Some(total) if total > 0 => (u128::from(done) * 10 / u128::from(total)) as u64,
             _ => done / STRIDE,
@@ -59,18 +80,19 @@ impl<W> State<W> {
             return None;
         }
         self.shown = Some((step, mark));
-        Some(format!("  {}", amount(done, total)))
+        let begun = self.step.map_or(now, |(_, begun)| begun);
+        Some(format!("  {}", motion(done, total, now - begun)))
     }
-}
 
-/// `12 MiB of 48 MiB (25 %)`.
-pub(super) fn amount(done: u64, total: Option<u64>) -> String {
-    match total {
-        Some(total) if total > 0 => {
-            let percent = u128::from(done) * 100 / u128::from(total);
-            format!("{} of {} ({percent} %)", bytes(done), bytes(total))
-        }
-        _ => bytes(done),
+    fn waits(&mut self, what: &str, heard: u64, left: f64) -> Option<String> {
+        self.waited += 1;
+        self.waited.is_multiple_of(PATIENCE).then(|| format!("  {}", waiting(what, heard, left)))
+    }
+
+    /// The step that a job ended in.
+    fn failed(&mut self, now: f64) -> Option<String> {
+        let (step, begun) = self.step.take()?;
+        Some(format!("{step} failed after {}", seconds(now - begun)))
     }
 }
 
@@ -118,8 +140,9 @@ mod tests {
     use super::*;
 
     fn shown(events: Vec<Event>, verbose: bool) -> String {
-        let mut state = State { out: (), shown: None };
-        let lines = events.iter().filter_map(|event| state.line(event, verbose));
+        let mut state = State { out: (), shown: None, step: None, waited: 0 };
+        let timed = events.iter().enumerate(); // one a second
+        let lines = timed.filter_map(|(now, event)| state.line(event, now as f64, verbose));
         lines.collect::<Vec<_>>().join("\n")
     }
 

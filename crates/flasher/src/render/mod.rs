@@ -4,6 +4,7 @@ mod bars;
 pub(crate) mod fields;
 mod lines;
 pub(crate) mod message;
+mod motion;
 pub(crate) mod paint;
 pub(crate) mod plan;
 pub(crate) mod transfers;
