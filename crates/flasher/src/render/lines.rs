@@ -178,8 +178,8 @@ mod tests {
           tftp kernel to 10.0.0.2: 1 KiB in 0.5 s, 2 packets sent again
           tftp kernel to 10.0.0.2: failed after 512 bytes: no answer�[2J
         write
-          10 MiB of 100 MiB (10 %)
-          100 MiB of 100 MiB (100 %)
+          10 MiB of 100 MiB (10 %), 5 MiB/s, 18.0 s left
+          100 MiB of 100 MiB (100 %), 25 MiB/s
           warning: slow
           attempt 1 failed: the board went silent; the next one in 2.0 s
           attempt 2 of 4
@@ -189,5 +189,25 @@ mod tests {
     #[test]
     fn a_verbose_log_has_what_the_board_prints() {
         assert!(shown(events(), true).contains("\n  | U-Boot 2023.01\n"));
+    }
+
+    #[test]
+    fn a_wait_is_told_now_and_then_and_the_step_that_failed_at_the_end() {
+        let mut state = State { out: (), shown: None, step: None, waited: 0 };
+        let waits = |left: u32| {
+            let (what, left) = ("U-Boot".to_owned(), f64::from(left));
+            Event::Waiting { step: Step::Bootloader, what, heard: 0, left }
+        };
+        let begun = Event::StepBegun { step: Step::Bootloader };
+        let events = std::iter::once(begun).chain((35..60).rev().map(waits));
+        let lines: Vec<String> = events.filter_map(|event| state.line(&event, 2.0, false)).collect();
+        let expected = [
+            "bootloader",
+            "  waiting for U-Boot: 0 bytes heard, 50.0 s left",
+            "  waiting for U-Boot: 0 bytes heard, 40.0 s left",
+        ];
+        assert_eq!(lines, expected);
+        assert_eq!(state.failed(62.0).as_deref(), Some("bootloader failed after 1 min 00 s"));
+        assert_eq!(state.failed(63.0), None);
     }
 }
