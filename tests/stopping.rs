@@ -73,7 +73,9 @@ const FIRST: usize = 64 * 1024;
 fn assert_there(state: MediumState, medium: &[u8], step: Step) {
     let (image, erased) = (sample(), medium[..FIRST].iter().all(|byte| *byte == 0));
     let is_true = match state {
-        MediumState::PartlyWritten { to } => erased && medium[FIRST..to as usize] == image[FIRST..to as usize],
+        MediumState::PartlyWritten { to } => {
+            erased && medium[FIRST..to as usize] == image[FIRST..to as usize]
+        }
         MediumState::NotProven | MediumState::Proven => medium.starts_with(&image),
         _ => medium.iter().all(|byte| *byte == 0xa5),
     };

@@ -117,6 +117,39 @@ async fn vanish(board: File, sign: impl AsRef<Path>) {
     drop(board);
 }
 
+/// Somebody who switches the board by hand when told so, and only then.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_switches_by_hand_is_told_what_to_do_and_when() {
+    let mut lab = Lab::new("");
+    lab.board += "\n      outlet: ./outlet";
+    let text = std::fs::read_to_string(lab.exporter()).unwrap();
+    let text = text.replace("power: { ref: board.power }", "power: { type: power-mock }");
+    std::fs::write(lab.path("by-hand.yaml"), text).unwrap();
+    let tree = DeviceTree::load(&lab.path("by-hand.yaml")).unwrap_or_else(|findings| panic!("{findings}"));
+    let (outlet, told) = (lab.path("outlet"), Arc::new(Mutex::new(Vec::new())));
+    let hear = Arc::clone(&told);
+    let person = move |event| {
+        let Event::Warning { message } = event else { return };
+        let Some(what) = message.strip_prefix("flasher has no switch for this board: switch it ") else {
+            return;
+        };
+        std::fs::write(&outlet, what.split(' ').next().unwrap_or_default()).unwrap();
+        hear.lock().unwrap().push(what.to_owned());
+    };
+    let job = lab.job(&lab.image(&crate::lab::sample(), None));
+    let receipt = tree.flasher(None).unwrap().flash(job, Arc::new(person)).await;
+    tree.close().await.unwrap();
+    assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
+    assert_eq!(
+        *told.lock().unwrap(),
+        [
+            "off by hand now, and leave it off for 5 s, until you are told",
+            "on by hand now",
+            "off by hand now: the job is over"
+        ]
+    );
+}
+
 /// A switch that cannot tell its state.
 #[derive(Debug)]
 struct Mute(Arc<dyn PowerDriver>);

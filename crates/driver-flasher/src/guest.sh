@@ -171,8 +171,10 @@ write_frames() {
     die "cut the stream ended early"
 }
 
-# END: says how far the medium is written, once a second at most: a console is slow. Without a clock, each time.
+# END: says how far the medium is written, once a second at most: a console is slow. Without a clock, each time. The first block
+# is no progress: it is written last.
 progress() {
+    [ "$1" -gt 65536 ] || return 0
     { read -r now idle </proc/uptime || now=$1; } 2>/dev/null
     [ "${now%.*}" != "$told" ] || return 0
     told=${now%.*}

@@ -77,6 +77,27 @@ impl Step {
     }
 }
 
+impl Step {
+    /// What the step does, in a few words for a screen.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Resolve => "looks up boot files and target",
+            Self::Image => "opens the image and tells its format",
+            Self::Plan => "checks sizes and addresses",
+            Self::Services => "starts the file servers",
+            Self::Power => "switches the board off and on",
+            Self::Bootloader => "stops U-Boot and loads the small Linux",
+            Self::Shell => "boots the small Linux and logs in",
+            Self::Target => "finds the medium and checks it",
+            Self::Write => "writes all but the first block",
+            Self::Read => "reads the medium into the file",
+            Self::Commit => "writes the first block",
+            Self::Verify => "reads everything back and compares it",
+            Self::Finish => "leaves the board in its final state",
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

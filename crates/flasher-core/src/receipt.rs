@@ -67,12 +67,6 @@ impl Failure {
             medium: None,
         }
     }
-
-    /// The same, with what is on the medium now.
-    #[must_use]
-    pub fn leaves(self, medium: MediumState) -> Self {
-        Self { medium: Some(medium), ..self }
-    }
 }
 
 /// Evidence of how a job ended, kept as JSON.

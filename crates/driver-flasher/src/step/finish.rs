@@ -9,6 +9,7 @@ use flasher_core::{Class, Error, Result, Step};
 
 use super::resolve::Resolved;
 use super::shell::{Guest, path};
+use super::waiting::waiting;
 use super::{plan, power};
 use crate::config::seconds;
 use crate::transaction::Session;
@@ -37,7 +38,10 @@ pub(crate) async fn boot_check(session: Session<'_>, resolved: &Resolved, guest:
     console.discard();
     power::again(session, &transcript).await?;
     let within = seconds(session.flasher.config.timeouts.boot_check);
-    console.expect(&[pattern], within).await.map(drop).map_err(|error| {
+    let what = format!("`{expected}` of the new system");
+    let patterns = [pattern];
+    let expecting = console.expect(&patterns, within);
+    waiting(session, &what, within, &transcript, expecting).await.map(drop).map_err(|error| {
         let text = format!(
             "the medium is proven, but the new system did not show `{expected}` within {} s",
             within.as_secs()
@@ -76,7 +80,7 @@ async fn power_down(session: Session<'_>, proven: bool) -> Result<()> {
     }
     session.run.set_power(PowerState::Unknown);
     switch_off(session).await.map_err(power::switch)?;
-    power::ask(session, "off");
+    power::ask(session, "off by hand now: the job is over");
     session.run.set_power(PowerState::Off);
     if !bounded(session, "asking the switch", power::confirm(session, false)).await? && proven {
         power::listen(session).await;

@@ -13,7 +13,7 @@ use crate::trouble;
 
 /// How long a console must be silent to be evidence, and how long it may go on before.
 const LISTEN: Duration = Duration::from_secs(1);
-/// Least time off when a person switches.
+/// Time for a person to switch off and to leave it off.
 const BY_HAND: Duration = Duration::from_secs(5);
 
 pub(crate) async fn cycle(session: Session<'_>) -> Result<Console> {
@@ -29,22 +29,25 @@ pub(crate) async fn again(session: Session<'_>, transcript: &Transcript) -> Resu
     session.run.set_power(PowerState::Unknown);
     transcript.note("power off");
     session.flasher.power.off().await.map_err(switch)?;
-    ask(session, "off");
-    confirm(session, false).await?;
     let off = seconds(session.flasher.config.power_off_seconds);
-    tokio::time::sleep(if session.flasher.power.is_by_hand() { off.max(BY_HAND) } else { off }).await;
+    let off = if session.flasher.power.is_by_hand() { off.max(BY_HAND) } else { off };
+    ask(
+        session,
+        &format!("off by hand now, and leave it off for {:.0} s, until you are told", off.as_secs_f64()),
+    );
+    confirm(session, false).await?;
+    tokio::time::sleep(off).await;
     transcript.note("power on");
     session.flasher.power.on().await.map_err(switch)?;
-    ask(session, "on");
+    ask(session, "on by hand now");
     session.run.set_power(PowerState::On);
     confirm(session, true).await.map(drop)
 }
 
-/// Tells the person who does the switching, when there is one.
-pub(crate) fn ask(session: Session<'_>, word: &str) {
+/// Tells the person who does the switching what to do, when there is one.
+pub(crate) fn ask(session: Session<'_>, what: &str) {
     if session.flasher.power.is_by_hand() {
-        let message =
-            format!("there is no switch that flasher can turn: switch the board {word} by hand now");
+        let message = format!("flasher has no switch for this board: switch it {what}");
         session.run.report(Event::Warning { message });
     }
 }

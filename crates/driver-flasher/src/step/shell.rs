@@ -10,6 +10,7 @@ use flasher_core::{Class, Content, Error, Result};
 use super::bootloader::Network;
 use super::resolve::Resolved;
 use super::services::Services;
+use super::waiting::waiting;
 use crate::config::seconds;
 use crate::guest::{self, Answer, SCRIPT};
 use crate::network;
@@ -78,7 +79,11 @@ async fn log_in(session: Session<'_>, resolved: &Resolved, console: Console) -> 
         password,
         within: seconds(session.flasher.config.timeouts.shell),
     };
-    login(console, &options).await.map_err(|(_, error)| trouble::console(&error))
+    let transcript = console.transcript().clone();
+    let logging_in = login(console, &options);
+    let shell =
+        waiting(session, "the shell of the small Linux", options.within, &transcript, logging_in).await;
+    shell.map_err(|(_, error)| trouble::console(&error))
 }
 
 impl Guest {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use disk_image::{BLOCK, Decoding, Digest, Piece, Range, RangeKind, Summary};
 use flasher_core::driver::ContentStream;
-use flasher_core::flash::{self, MediumState, RangeFacts, Wire};
+use flasher_core::flash::{self, MediumState, RangeFacts};
 use flasher_core::{Class, Content, Error, Result};
 use futures_util::stream;
 use tokio::sync::mpsc;
@@ -190,7 +190,8 @@ async fn send(session: Session<'_>, plan: Plan, target: &Target, guest: &mut Gue
     let (ahead, telling) = (Arc::clone(&plan.ahead), plan.telling());
     let mut producer = Producer(tokio::spawn(produce(plan, outlet)));
     let content = stream_once(inlet, session.run.on_medium.clone());
-    let sending = Sending { wire: guest.wire, left: &|delivered| ahead.done(delivered), telling: Some(telling) };
+    let sending =
+        Sending { wire: guest.wire, left: &|delivered| ahead.done(delivered), telling: Some(telling) };
     let sent = frames_to_board(session, content, &sending, target, guest).await;
     session.flasher.http.withdraw(&path(session, "frames"));
     let made = if producer.0.is_finished() || sent.is_ok() {

@@ -25,7 +25,8 @@ impl Run {
         let took = self.begun.elapsed();
         let mut state = self.state();
         let outcome = outcome.and_then(|proofs| audit_all(&proofs, &state, self.writes.so_far()));
-        let failure = outcome.err().map(|error| Failure::new(state.step, &error).leaves(self.on_medium.now()));
+        let failure =
+            outcome.err().map(|error| Failure::new(state.step, &error).leaves(self.on_medium.now()));
         state.settle_attempt(took, failure.as_ref());
         let receipt = self.facts(&state, failure, transcript, took);
         borne_out(receipt, state.step).sealed()

@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Failure;
+
 /// What is on the medium of a job, as far as the job knows: it notes what it is about to do before it does it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "kebab-case")]
@@ -64,9 +66,19 @@ impl MediumState {
                 "the medium holds the whole image, not proven; flash again before you rely on it"
             }
             Self::Differs { .. } => "the medium holds wrong bytes; do not boot from it",
-            Self::Proven => "the image is on the medium, whole and proven; only the rest of the job was not done",
+            Self::Proven => {
+                "the image is on the medium, whole and proven; only the rest of the job was not done"
+            }
             Self::Unknown => "look at the job where it runs before you rely on the medium, or flash again",
         }
+    }
+}
+
+impl Failure {
+    /// The same, with what is on the medium now.
+    #[must_use]
+    pub fn leaves(self, medium: MediumState) -> Self {
+        Self { medium: Some(medium), ..self }
     }
 }
 
@@ -103,7 +115,9 @@ impl fmt::Display for MediumState {
 
 #[cfg(test)]
 mod tests {
-    use super::MediumState::{self, Differs, FirstBlockErased, NotProven, PartlyWritten, Prepared, Proven, Untouched};
+    use super::MediumState::{
+        self, Differs, FirstBlockErased, NotProven, PartlyWritten, Prepared, Proven, Unknown, Untouched,
+    };
 
     #[test]
     fn a_medium_is_what_was_done_to_it_over_all_images_and_attempts() {
@@ -123,6 +137,37 @@ mod tests {
         for (done, expected) in cases {
             let state = done.iter().fold(Untouched, |state, next| state.then(*next));
             assert_eq!(state, expected, "{done:?}");
+        }
+    }
+
+    #[test]
+    fn a_person_is_told_what_the_medium_is_good_for() {
+        let all = [
+            (Untouched, "untouched: what was on it is still there"),
+            (Prepared, "prepared (preflash commands, old partition table); nothing of the image is on it"),
+            (FirstBlockErased, "first block erased, so nothing boots from it; nothing of the image is on it"),
+            (
+                PartlyWritten { to: 0 },
+                "partly written: the first block may be erased, and some of the image may be on it; do not boot from it",
+            ),
+            (
+                PartlyWritten { to: 70_000 },
+                "partly written: the image up to byte 70000, as the board says, without its first block; do not boot from it",
+            ),
+            (NotProven, "the whole image, written and not proven"),
+            (
+                Differs { first_block_erased: true },
+                "the image with wrong bytes; its first block is erased, so nothing boots from it",
+            ),
+            (
+                Differs { first_block_erased: false },
+                "the image with wrong bytes; it may boot, and is not to be trusted",
+            ),
+            (Proven, "the whole image, proven"),
+            (Unknown, "unknown: the job ran elsewhere, and its receipt did not arrive"),
+        ];
+        for (state, expected) in all {
+            assert_eq!(state.to_string(), expected);
         }
     }
 

@@ -100,7 +100,8 @@ impl State {
         (self.step, self.moved, self.begun) = (Some(step), None, Instant::now());
         self.bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
             .with_style(style(WAITING))
-            .with_prefix(step.name());
+            .with_prefix(step.name())
+            .with_message(step.meaning());
         self.bar.enable_steady_tick(Duration::from_millis(100));
     }
 
@@ -162,7 +163,8 @@ impl State {
 /// The lines of a step that is over: its mark, its name, how long it took, and what is worth keeping of it.
 fn ended(mark: &str, step: Step, took: f64, remarks: &[String], paint: Paint) -> String {
     let (name, time) = (paint.bold(&format!("{:<10}", step.name())), seconds(took));
-    let (first, rest) = remarks.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let first = remarks.split_first().map(|(first, rest)| (first.as_str(), rest));
+    let (first, rest) = first.unwrap_or((step.meaning(), &[]));
     let first = format!(" {mark} {name} {time:>8}  {}", paint.dim(first));
     let rest = rest.iter().map(|remark| format!("\n{:24}{}", "", paint.dim(remark)));
     format!("{first}{}\n", rest.collect::<String>())
@@ -190,7 +192,7 @@ mod tests {
             let remarks: Vec<String> = remarks.iter().map(|it| (*it).to_owned()).collect();
             ended(mark, step, 12.34, &remarks, Paint::plain())
         };
-        assert_eq!(lines("✓", Step::Plan, &[]), " ✓ plan         12.3 s  \n");
+        assert_eq!(lines("✓", Step::Plan, &[]), " ✓ plan         12.3 s  checks sizes and addresses\n");
         assert_eq!(
             lines("✗", Step::Verify, &["40 MiB at 3 MiB/s", "failed"]),
             " ✗ verify       12.3 s  40 MiB at 3 MiB/s\n                        failed\n"

@@ -57,7 +57,7 @@ impl<W> State<W> {
         Some(match event {
             Event::StepBegun { step } => {
                 (self.step, self.waited) = (Some((*step, now)), 0);
-                step.to_string()
+                format!("{step}: {}", step.meaning())
             }
             Event::StepDone { .. } => {
                 self.step = None;
@@ -67,6 +67,10 @@ impl<W> State<W> {
             Event::Waiting { what, heard, left, .. } => self.waits(what, *heard, *left)?,
             Event::Console { line } if verbose => format!("  | {}", tame(line)),
             Event::Finished { receipt } if receipt.failure.is_some() => self.failed(now)?,
+            Event::Retrying { .. } => {
+                let failed = self.failed(now).map(|line| format!("{line}\n")).unwrap_or_default();
+                format!("{failed}  {}", remark(event)?)
+            }
             other => format!("  {}", remark(other)?),
         })
     }
@@ -174,13 +178,14 @@ mod tests {
     #[test]
     fn a_log_has_a_line_for_each_thing_worth_one() {
         insta::assert_snapshot!(shown(events(), false), @r#"
-        bootloader
+        bootloader: stops U-Boot and loads the small Linux
           tftp kernel to 10.0.0.2: 1 KiB in 0.5 s, 2 packets sent again
           tftp kernel to 10.0.0.2: failed after 512 bytes: no answer�[2J
-        write
+        write: writes all but the first block
           10 MiB of 100 MiB (10 %), 5 MiB/s, 18.0 s left
           100 MiB of 100 MiB (100 %), 25 MiB/s
           warning: slow
+        write failed after 6.0 s
           attempt 1 failed: the board went silent; the next one in 2.0 s
           attempt 2 of 4
         "#);
@@ -202,9 +207,9 @@ mod tests {
         let events = std::iter::once(begun).chain((35..60).rev().map(waits));
         let lines: Vec<String> = events.filter_map(|event| state.line(&event, 2.0, false)).collect();
         let expected = [
-            "bootloader",
-            "  waiting for U-Boot: 0 bytes heard, 50.0 s left",
-            "  waiting for U-Boot: 0 bytes heard, 40.0 s left",
+            "bootloader: stops U-Boot and loads the small Linux",
+            "  waiting for U-Boot: 0 bytes heard, 50 s left",
+            "  waiting for U-Boot: 0 bytes heard, 40 s left",
         ];
         assert_eq!(lines, expected);
         assert_eq!(state.failed(62.0).as_deref(), Some("bootloader failed after 1 min 00 s"));

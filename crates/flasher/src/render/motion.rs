@@ -23,9 +23,10 @@ pub(super) fn motion(done: u64, total: Option<u64>, took: f64) -> String {
     }
 }
 
-/// `waiting for U-Boot: 0 bytes heard, 48.0 s left`.
+/// `waiting for U-Boot: 0 bytes heard, 48 s left`.
 pub(super) fn waiting(what: &str, heard: u64, left: f64) -> String {
-    format!("waiting for {}: {} heard, {} left", tame(what), bytes(heard), seconds(left))
+    let left = if left < 60.0 { format!("{left:.0} s") } else { seconds(left) };
+    format!("waiting for {}: {} heard, {left} left", tame(what), bytes(heard))
 }
 
 #[cfg(test)]
@@ -49,6 +50,8 @@ mod tests {
         for (done, total, took, expected) in cases {
             assert_eq!(motion(done, total, took), expected);
         }
-        assert_eq!(waiting("U-Boot", 0, 48.0), "waiting for U-Boot: 0 bytes heard, 48.0 s left");
+        assert_eq!(waiting("U-Boot", 0, 48.2), "waiting for U-Boot: 0 bytes heard, 48 s left");
+        let shell = waiting("the shell", 2048, 90.0);
+        assert_eq!(shell, "waiting for the shell: 2 KiB heard, 1 min 30 s left");
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
     let place = place(plan.partition.as_deref(), plan);
     let mut text = format!("{}\n", paint.bold(&format!("{} to {place}", tame(&plan.image))));
     let lengths =
-        [plan.source_length.map(bytes), plan.decoded_length.map(|it| format!("{} decoded", bytes(it)))];
+        [plan.source_length.map(bytes), plan.decoded_length.map(|it| format!("{} unpacked", bytes(it)))];
     let lengths = lengths.into_iter().flatten().map(|it| format!(", {it}")).collect::<String>();
     fact(&mut text, paint, "image", &format!("{}{lengths}", plan.format));
     if let Some(content) = content(plan.content.as_deref(), plan.format_choice) {
@@ -22,10 +22,10 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
     plan.platform.iter().for_each(|platform| fact(&mut text, paint, "platform", platform));
     plan.block_map.iter().for_each(|map| fact(&mut text, paint, "block map", map));
     if plan.cached {
-        fact(&mut text, paint, "cache", "has it, decoded");
+        fact(&mut text, paint, "cache", "has it, unpacked");
     }
     for also in &plan.also {
-        let length = also.decoded_length.map(|it| format!(", {} decoded", bytes(it))).unwrap_or_default();
+        let length = also.decoded_length.map(|it| format!(", {} unpacked", bytes(it))).unwrap_or_default();
         let place = self::place(Some(&also.partition), plan);
         fact(&mut text, paint, "then", &format!("{} to {place}: {}{length}", also.image, also.format));
     }

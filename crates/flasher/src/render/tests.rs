@@ -3,8 +3,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use flasher_core::flash::{
-    BoardFacts, BootFile, Description, FormatChoice, ImageFacts, JobKind, MediumFacts, PowerEvidence,
-    PowerState, RangeFacts, RangeKind, Site, TranscriptFacts,
+    BoardFacts, BootFile, Description, FormatChoice, ImageFacts, JobKind, MediumFacts, MediumState,
+    PowerEvidence, PowerState, RangeFacts, RangeKind, Site, TranscriptFacts,
 };
 use flasher_core::{Class, Error, Failure, Plan, Receipt, Step, Verdict};
 
@@ -83,7 +83,7 @@ fn failed() -> (Receipt, Failure) {
         .with("address", "0x82000000")
         .console(vec!["=> tftpboot 0x82000000 kernel".to_owned(), "T T T \x1b[31m".to_owned()])
         .help("check that UDP port 69 reaches this machine");
-    let failure = Failure::new(Step::Bootloader, &error);
+    let failure = Failure::new(Step::Bootloader, &error).leaves(MediumState::PartlyWritten { to: 12 << 20 });
     let failed =
         Receipt { verdict: Verdict::Failed, failure: Some(failure.clone()), medium: None, ..receipt() };
     (failed, failure)
@@ -94,9 +94,9 @@ fn a_proven_flash_names_its_evidence() {
     insta::assert_snapshot!(verdict::good(&receipt(), Some("receipt.json"), Paint::plain()), @r#"
     proven  48 MiB on emmc (/dev/mmcblk0) of board sim in 1 min 23 s, attempt 2
       image       https://***@host/os.img.xz, xz
-      source      sha256:1111111111111111111111111111111111111111111111111111111111111111
-      decoded     sha256:2222222222222222222222222222222222222222222222222222222222222222
-      --sha256    equals the digest of the decoded image
+      file        sha256:1111111111111111111111111111111111111111111111111111111111111111
+      unpacked    sha256:2222222222222222222222222222222222222222222222222222222222222222
+      --sha256    equals the digest of the unpacked image
       read back   3 ranges, all equal, read past the page cache
       read back   sha256:2222222222222222222222222222222222222222222222222222222222222222, as every range is equal
       written     12 MiB of data, 36 MiB of zeros, 1 range written again
@@ -126,9 +126,10 @@ fn a_failed_flash_names_its_cause_and_the_next_step() {
     insta::assert_snapshot!(trouble::failed(&receipt, &failure, Some("receipt.json"), Paint::plain()), @r#"
     error: the boot loader did not load `kernel`
        = class:      board (exit 5)
-       = step:       bootloader, attempt 2
+       = step:       bootloader (stops U-Boot and loads the small Linux), attempt 2
        = address:    0x82000000
        = file:       kernel
+       = medium:     partly written: the image up to byte 12582912, as the board says, without its first block; do not boot from it
        = power:      off, as the switch reports
        = warning:    the image's last sector has no backup partition table
        = transcript: console.log
@@ -196,10 +197,10 @@ fn a_plan_names_what_is_booted_and_where_it_writes() {
     };
     insta::assert_snapshot!(plan::plan(&planned, Paint::plain()), @r#"
     os.img.xz to emmc (/dev/mmcblk0)
-      image       xz, 5 MiB, 48 MiB decoded
+      image       xz, 5 MiB, 48 MiB unpacked
       content     an ext file system, written whatever it is, as `--format raw` says
       block map   os.bmap (version 2.0, 9 of 9 ranges with a checksum)
-      cache       has it, decoded
+      cache       has it, unpacked
       board       sim
       targets     emmc /dev/mmcblk0 (default), usd /sys/class/block#4fb0000
       variants    sim (in use), custom

@@ -26,7 +26,7 @@ pub(crate) fn failed(receipt: &Receipt, failure: &Failure, kept: Option<&str>, p
     report.fact("class", &class(failure.class));
     let attempts =
         if receipt.attempts > 1 { format!(", attempt {}", receipt.attempts) } else { String::new() };
-    report.fact("step", &format!("{}{attempts}", failure.step));
+    report.fact("step", &format!("{} ({}){attempts}", failure.step, failure.step.meaning()));
     failure.context.iter().for_each(|(key, value)| report.fact(key, value));
     failure.medium.iter().for_each(|state| report.fact("medium", &state.to_string()));
     report.fact("power", &power(receipt));
@@ -57,7 +57,9 @@ pub(super) fn power(receipt: &Receipt) -> String {
 }
 
 fn class(class: Class) -> String {
-    format!("{class} (exit {})", class.exit_code())
+    // The same word as everywhere else on the screen.
+    let name = if class == Class::Source { "image".to_owned() } else { class.to_string() };
+    format!("{name} (exit {})", class.exit_code())
 }
 
 struct Report {

@@ -58,14 +58,15 @@ fn about(
     if let Some(content) = content(image.content.as_deref(), image.format_choice) {
         fact("content", content);
     }
-    image.source_sha256.iter().for_each(|digest| fact("source", format!("sha256:{digest}")));
-    image.decoded_sha256.iter().for_each(|digest| fact("decoded", format!("sha256:{digest}")));
+    image.source_sha256.iter().for_each(|digest| fact("file", format!("sha256:{digest}")));
+    image.decoded_sha256.iter().for_each(|digest| fact("unpacked", format!("sha256:{digest}")));
     image.block_map.iter().for_each(|map| fact("block map", map.clone()));
     if image.cached {
-        fact("cache", "had it, decoded".to_owned());
+        fact("cache", "had it, unpacked".to_owned());
     }
     if let Some(which) = &image.checked {
-        fact("--sha256", format!("equals the digest of the {which} image"));
+        let of = if which == "source" { "file" } else { "unpacked image" };
+        fact("--sha256", format!("equals the digest of the {of}"));
     }
     if let Some(medium) = medium {
         let key = if job == JobKind::Dump { "read again" } else { "read back" };
