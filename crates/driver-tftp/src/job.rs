@@ -11,14 +11,14 @@ use flasher_core::CancellationToken;
 use tokio::net::UdpSocket;
 
 use crate::address::{self, Arrival};
-use crate::clock::Patience;
 use crate::end::End;
 use crate::options::{self, BLKSIZES, Limits};
-use crate::outlet::Outlet;
 use crate::packet::{Code, Mode, Refusal, Request};
 use crate::report::Report;
+use crate::sender::PacketSender;
 use crate::server::{Settings, Shared};
 use crate::source::Source;
+use crate::timer::GiveUpLimits;
 use crate::transfer::Transfer;
 
 /// One read request.
@@ -41,7 +41,7 @@ impl Job {
         }
     }
 
-    async fn prepare(&self) -> Result<(Transfer<Outlet>, Option<u64>), Refusal> {
+    async fn prepare(&self) -> Result<(Transfer<PacketSender>, Option<u64>), Refusal> {
         let Some(mode) = self.request.mode else {
             return Err(Refusal::new(Code::IllegalOperation, "unsupported mode, expected octet or netascii"));
         };
@@ -56,9 +56,9 @@ impl Job {
         let source = Source::new(file, length, mode, agreed.blksize);
         let burst = self.shared.bursts.recall(self.arrival.peer.ip(), agreed.windowsize);
         let Settings { first_wait, retries, .. } = self.shared.settings;
-        let patience = Patience { first_wait, retries };
+        let limits = GiveUpLimits { first_wait, retries };
         let flags = (Arc::clone(&self.answered), Arc::clone(&self.shared.active));
-        let transfer = Transfer::new(Outlet::new(socket, fits), source, &agreed, burst, patience, flags);
+        let transfer = Transfer::new(PacketSender::new(socket, fits), source, &agreed, burst, limits, flags);
         Ok((transfer, agreed.tells_size().then_some(length)))
     }
 
@@ -81,7 +81,7 @@ impl Job {
     }
 
     /// `told` is the file's length when the client asked for it.
-    async fn transfer(&self, mut transfer: Transfer<Outlet>, told: Option<u64>) {
+    async fn transfer(&self, mut transfer: Transfer<PacketSender>, told: Option<u64>) {
         let ended = tokio::select! {
             ended = transfer.run() => ended,
             () = self.shared.stopping.cancelled() => Err(End::Stopped),

@@ -29,7 +29,6 @@
 
 mod address;
 mod burst;
-mod clock;
 mod config;
 mod driver;
 mod end;
@@ -38,13 +37,14 @@ mod error;
 pub mod fuzzing;
 mod job;
 mod options;
-mod outlet;
 mod packet;
 mod report;
+mod sender;
 mod server;
 #[cfg(test)]
 mod simulation;
 mod source;
+mod timer;
 mod transfer;
 mod window;
 

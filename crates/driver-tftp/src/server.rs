@@ -92,8 +92,9 @@ impl Server {
         let (bursts, stop) = (burst::Memory::default(), stopping.clone());
         let active = Arc::default();
         let shared = Arc::new(Shared { root, log, settings, bursts, active, stopping: stop });
-        let desk = Desk { shared, active: HashMap::new(), tasks: JoinSet::new(), served: 0 };
-        Ok(Self { address, stopping, serving: tokio::spawn(desk.serve(listener)) })
+        let dispatcher =
+            RequestDispatcher { shared, active: HashMap::new(), tasks: JoinSet::new(), served: 0 };
+        Ok(Self { address, stopping, serving: tokio::spawn(dispatcher.serve(listener)) })
     }
 
     /// The bound address; its host is the wildcard when that was bound.
@@ -138,14 +139,14 @@ struct Active {
 }
 
 /// Takes requests, and knows who is being served.
-struct Desk {
+struct RequestDispatcher {
     shared: Arc<Shared>,
     active: HashMap<SocketAddr, Active>,
     tasks: JoinSet<(SocketAddr, u64)>,
     served: u64,
 }
 
-impl Desk {
+impl RequestDispatcher {
     async fn serve(mut self, listener: Listener) {
         let stopping = self.shared.stopping.clone();
         let mut buffer = vec![0; REQUEST];

@@ -17,12 +17,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::burst::Burst;
-use crate::clock::Patience;
 use crate::end::End;
 use crate::options::{Limits, negotiate};
-use crate::outlet::Line;
 use crate::packet::{Mode, Packet, data_header, parse};
+use crate::sender::Line;
 use crate::source::Source;
+use crate::timer::GiveUpLimits;
 use crate::transfer::Transfer;
 
 const BLOCK: usize = 512;
@@ -113,7 +113,7 @@ impl Line for Simulated {
         self.to_server.take().map(|packet| put(&packet, buffer)).ok_or(io::ErrorKind::WouldBlock.into())
     }
 
-    fn glance(&self, _buffer: &mut [u8]) -> nix::Result<usize> {
+    fn poll_receive(&self, _buffer: &mut [u8]) -> nix::Result<usize> {
         // Time stands still while nobody sleeps.
         Err(nix::Error::ENOTCONN)
     }
@@ -249,10 +249,10 @@ async fn serve(line: Simulated, path: &Path, windowsize: u16) -> (Result<(), End
     let length = std::fs::metadata(path).unwrap().len();
     let agreed = negotiate(&request, length, Limits { blksize: 1468, windowsize: 64 }).unwrap();
     let source = Source::new(File::open(path).unwrap(), length, Mode::Octet, agreed.blksize);
-    let patience = Patience { first_wait: Duration::from_millis(500), retries: 12 };
+    let limits = GiveUpLimits { first_wait: Duration::from_millis(500), retries: 12 };
     let flags = (Arc::<AtomicBool>::default(), Arc::default());
     let burst = Burst::new(agreed.windowsize);
-    let mut transfer = Transfer::new(line, source, &agreed, burst, patience, flags);
+    let mut transfer = Transfer::new(line, source, &agreed, burst, limits, flags);
     (transfer.run().await, transfer.tally().block)
 }
 

@@ -10,17 +10,17 @@ use nix::errno::Errno;
 use tokio::time::{Instant, timeout_at};
 
 use crate::burst::Burst;
-use crate::clock::{Clock, Patience, SILENCE, STANDSTILL, UNHEARD};
 use crate::end::End;
 use crate::options::Agreed;
-use crate::outlet::Line;
 use crate::packet::{self, Packet, Refusal};
+use crate::sender::Line;
 use crate::source::Source;
+use crate::timer::{GiveUpLimits, NO_ANSWER_LIMIT, NO_PROGRESS_LIMIT, RetransmitTimer, SILENCE_LIMIT};
 use crate::window::{Heard, Window};
 
 /// Whether a sign of loss at the beginning of a window has been acted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Haste {
+enum FastRetransmit {
     No,
     Armed,
     Used,
@@ -47,16 +47,16 @@ pub(crate) struct Transfer<L> {
     blksize: usize,
     windowsize: u16,
     window: Window,
-    clock: Clock,
+    timer: RetransmitTimer,
     burst: Burst,
     retries: u32,
-    in_vain: u32,
+    timeouts: u32,
     /// Waits in which nothing at all was heard.
-    unheard: u32,
+    silent_timeouts: u32,
     /// When the client was last heard, whatever it said, and when it last had more than before.
     heard: Instant,
     progressed: Instant,
-    haste: Haste,
+    fast_retransmit: FastRetransmit,
     /// When blocks went out again that the client may already have, and complain about.
     mended: Option<Instant>,
     deadline: Instant,
@@ -70,7 +70,7 @@ pub(crate) struct Transfer<L> {
 }
 
 /// Round trips shorter than this are those of this machine's own network.
-const GLANCE: Duration = Duration::from_micros(50);
+const LOCAL_ROUND_TRIP: Duration = Duration::from_micros(50);
 
 impl<L: Line> Transfer<L> {
     /// `answered` is set when the client answers at all, `active` counts the server's transfers; `burst` is what the
@@ -80,7 +80,7 @@ impl<L: Line> Transfer<L> {
         source: Source,
         agreed: &Agreed,
         burst: Burst,
-        patience: Patience,
+        limits: GiveUpLimits,
         (answered, active): (Arc<AtomicBool>, Arc<AtomicUsize>),
     ) -> Self {
         let now = Instant::now();
@@ -90,16 +90,16 @@ impl<L: Line> Transfer<L> {
             blksize: agreed.blksize.into(),
             windowsize: agreed.windowsize,
             window: Window::new(agreed.windowsize, agreed.option_ack()),
-            clock: Clock::new(patience.first_wait),
+            timer: RetransmitTimer::new(limits.first_wait),
             burst,
-            retries: patience.retries,
-            in_vain: 0,
-            unheard: 0,
+            retries: limits.retries,
+            timeouts: 0,
+            silent_timeouts: 0,
             heard: now,
             progressed: now,
-            haste: Haste::No,
+            fast_retransmit: FastRetransmit::No,
             mended: None,
-            deadline: now + patience.first_wait,
+            deadline: now + limits.first_wait,
             timed: None,
             answered,
             active,
@@ -114,7 +114,7 @@ impl<L: Line> Transfer<L> {
             bytes: self.bytes,
             resends: self.resends,
             block: self.window.acknowledged(),
-            round_trip: self.clock.round_trip(),
+            round_trip: self.timer.round_trip(),
         }
     }
 
@@ -169,7 +169,7 @@ impl<L: Line> Transfer<L> {
         self.resends += numbers.end - numbers.start;
         self.timed = None;
         let now = Instant::now();
-        (self.mended, self.deadline) = (Some(now), now + self.clock.wait());
+        (self.mended, self.deadline) = (Some(now), now + self.timer.wait());
         Ok(())
     }
 
@@ -191,7 +191,11 @@ impl<L: Line> Transfer<L> {
             self.mended = Some(now);
         }
         self.timed = (again == 0).then_some((newest, now));
-        let wait = if self.haste == Haste::Armed { self.clock.haste() } else { self.clock.wait() };
+        let wait = if self.fast_retransmit == FastRetransmit::Armed {
+            self.timer.fast_wait()
+        } else {
+            self.timer.wait()
+        };
         self.deadline = now + wait;
     }
 
@@ -200,7 +204,7 @@ impl<L: Line> Transfer<L> {
         // One byte more than any ERROR text worth reading; longer packets are cut, which does no harm.
         let mut buffer = [0; 516];
         let mut until = until;
-        if let Some(received) = self.glance(&mut buffer)
+        if let Some(received) = self.poll_receive(&mut buffer)
             && self.hear(received, &buffer).await?
         {
             return Ok(());
@@ -222,14 +226,14 @@ impl<L: Line> Transfer<L> {
 
     /// On this machine's own network an answer comes sooner than a thread could be put to sleep and woken: then, and when
     /// nobody else is being served, it is waited for awake, for at most some ten microseconds.
-    fn glance(&self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
-        let trip = self.clock.round_trip().filter(|trip| *trip < GLANCE)?;
+    fn poll_receive(&self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+        let trip = self.timer.round_trip().filter(|trip| *trip < LOCAL_ROUND_TRIP)?;
         if self.active.load(Ordering::Relaxed) > 1 {
             return None;
         }
         let begun = Instant::now();
         while begun.elapsed() < trip * 2 {
-            match self.line.glance(buffer) {
+            match self.line.poll_receive(buffer) {
                 Err(Errno::EAGAIN) => std::hint::spin_loop(),
                 received => return Some(received.map_err(io::Error::from)),
             }
@@ -268,7 +272,7 @@ impl<L: Line> Transfer<L> {
 
     fn take(&mut self, number: u16) -> bool {
         self.answered.store(true, Ordering::Relaxed);
-        (self.heard, self.unheard) = (Instant::now(), 0);
+        (self.heard, self.silent_timeouts) = (Instant::now(), 0);
         let heard = self.window.take(number);
         match heard {
             Heard::All { bytes } => {
@@ -277,7 +281,7 @@ impl<L: Line> Transfer<L> {
                 self.burst.arrived();
             }
             Heard::Some { bytes, blocks } => {
-                if self.mended.is_none() && self.haste != Haste::Used {
+                if self.mended.is_none() && self.fast_retransmit != FastRetransmit::Used {
                     self.burst.lost_after(blocks);
                 }
                 self.progress(bytes);
@@ -293,22 +297,22 @@ impl<L: Line> Transfer<L> {
         self.bytes += bytes;
         let newest = self.timed.filter(|(number, _)| Some(*number) == self.window.acknowledged());
         if let Some((_, at)) = newest {
-            self.clock.measure(at.elapsed());
+            self.timer.measure(at.elapsed());
         }
         self.timed = None;
-        self.clock.progressed();
-        self.in_vain = 0;
+        self.timer.progressed();
+        self.timeouts = 0;
         self.progressed = Instant::now();
-        self.haste = Haste::No;
+        self.fast_retransmit = FastRetransmit::No;
     }
 
     /// The client has some more and wants the next block. When that one went out again just now, the client may have
     /// complained before it came, or about a block it got twice: then only what is new follows, and the timer sees to the
     /// rest soon. To send the window once more for each complaint would keep every window going out twice for ever.
     fn mend(&mut self) {
-        if self.mended.is_some_and(|at| at.elapsed() < self.clock.echo()) {
-            self.haste = Haste::Armed;
-            self.deadline = self.deadline.min(Instant::now() + self.clock.haste());
+        if self.mended.is_some_and(|at| at.elapsed() < self.timer.echo()) {
+            self.fast_retransmit = FastRetransmit::Armed;
+            self.deadline = self.deadline.min(Instant::now() + self.timer.fast_wait());
         } else {
             self.window.rewind();
         }
@@ -318,10 +322,10 @@ impl<L: Line> Transfer<L> {
     /// 4); after a wait in vain, that the client's own timer has struck; otherwise nothing at all. So it never sends by
     /// itself: once between two waits in vain it shortens the wait.
     fn hurry(&mut self) {
-        let may_mean_loss = self.windowsize > 1 || self.in_vain > 0;
-        if may_mean_loss && self.haste == Haste::No && self.window.is_used_up() {
-            self.haste = Haste::Armed;
-            self.deadline = self.deadline.min(Instant::now() + self.clock.haste());
+        let may_mean_loss = self.windowsize > 1 || self.timeouts > 0;
+        if may_mean_loss && self.fast_retransmit == FastRetransmit::No && self.window.is_used_up() {
+            self.fast_retransmit = FastRetransmit::Armed;
+            self.deadline = self.deadline.min(Instant::now() + self.timer.fast_wait());
         }
     }
 
@@ -335,23 +339,23 @@ impl<L: Line> Transfer<L> {
         }
         let all = self.window.under_way();
         let first = all.start..all.start + 1;
-        if self.haste == Haste::Armed {
-            self.haste = Haste::Used;
+        if self.fast_retransmit == FastRetransmit::Armed {
+            self.fast_retransmit = FastRetransmit::Used;
             self.ask(all).await?;
             // Having got the first, the client complains about the last. That is no echo: the rest goes out.
             self.mended = None;
             return Ok(());
         }
-        self.in_vain += 1;
-        self.unheard += 1;
-        self.haste = Haste::No;
-        self.clock.waited_in_vain();
-        self.burst.nothing_heard(self.in_vain);
+        self.timeouts += 1;
+        self.silent_timeouts += 1;
+        self.fast_retransmit = FastRetransmit::No;
+        self.timer.timed_out();
+        self.burst.nothing_heard(self.timeouts);
         if let Some(end) = self.given_up() {
             return Err(end);
         }
         let middle = first.end..all.end.saturating_sub(2);
-        match self.in_vain {
+        match self.timeouts {
             2 | 6.. if !middle.is_empty() => {
                 self.probe(middle).await?;
                 self.probe(first).await
@@ -364,17 +368,17 @@ impl<L: Line> Transfer<L> {
     /// Whether waiting longer is of no use. A client that still talks is waited for longer than one that is silent, and one
     /// that has never answered the shortest: it has gone, or asks again.
     fn given_up(&self) -> Option<End> {
-        let (silent, times) = (self.heard.elapsed(), self.unheard);
-        if self.progressed.elapsed() >= STANDSTILL {
+        let (silent, times) = (self.heard.elapsed(), self.silent_timeouts);
+        if self.progressed.elapsed() >= NO_PROGRESS_LIMIT {
             return Some(End::Standstill(self.progressed.elapsed()));
         }
         let was_heard = self.answered.load(Ordering::Relaxed);
         let is_last = self.window.ends_the_file() && self.window.acknowledged().is_some();
-        if was_heard && is_last && silent >= UNHEARD {
+        if was_heard && is_last && silent >= NO_ANSWER_LIMIT {
             return Some(End::Unconfirmed);
         }
-        let enough = if was_heard { SILENCE } else { UNHEARD };
-        let is_over = silent >= enough || self.unheard > self.retries;
+        let enough = if was_heard { SILENCE_LIMIT } else { NO_ANSWER_LIMIT };
+        let is_over = silent >= enough || self.silent_timeouts > self.retries;
         is_over.then_some(End::Silence { times, silent })
     }
 

@@ -26,18 +26,18 @@ pub(crate) trait Line {
     /// A packet that is there, else `WouldBlock`.
     fn try_receive(&self, buffer: &mut [u8]) -> io::Result<usize>;
     /// Looks for a packet without the runtime, so quickly that it may be done in a loop; else `EAGAIN`.
-    fn glance(&self, buffer: &mut [u8]) -> nix::Result<usize>;
+    fn poll_receive(&self, buffer: &mut [u8]) -> nix::Result<usize>;
 }
 
 /// The way to one client.
 #[derive(Debug)]
-pub(crate) struct Outlet {
+pub(crate) struct PacketSender {
     socket: UdpSocket,
     /// Whether the kernel cuts. It cannot when a block does not fit into one packet of the network.
     cuts: bool,
 }
 
-impl Outlet {
+impl PacketSender {
     /// Sends over a connected socket. `fits` when a full block goes out as one packet.
     pub(crate) fn new(socket: UdpSocket, fits: bool) -> Self {
         Self { socket, cuts: fits }
@@ -89,7 +89,7 @@ impl Outlet {
     }
 }
 
-impl Line for Outlet {
+impl Line for PacketSender {
     async fn send_blocks(&mut self, first: u64, payloads: &[Bytes], block: usize) -> io::Result<()> {
         self.send_cut(first, payloads, block).await
     }
@@ -106,7 +106,7 @@ impl Line for Outlet {
         self.socket.try_recv(buffer)
     }
 
-    fn glance(&self, buffer: &mut [u8]) -> nix::Result<usize> {
+    fn poll_receive(&self, buffer: &mut [u8]) -> nix::Result<usize> {
         recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)
     }
 }
@@ -125,10 +125,10 @@ mod tests {
         let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         socket.connect(client.local_addr().unwrap()).await.unwrap();
-        let mut outlet = Outlet::new(socket, fits);
+        let mut sender = PacketSender::new(socket, fits);
         let mut payloads: Vec<Bytes> = (0..count).map(|at| vec![at as u8; block].into()).collect();
         payloads.push(Bytes::from_static(b"end"));
-        outlet.send_blocks(65_530, &payloads, block).await.unwrap();
+        sender.send_blocks(65_530, &payloads, block).await.unwrap();
         let mut buffer = vec![0; 70_000];
         for (number, payload) in (65_530_u64..).zip(payloads) {
             let length = client.recv(&mut buffer).await.unwrap();

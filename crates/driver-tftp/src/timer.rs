@@ -7,17 +7,17 @@ const SHORTEST: Duration = Duration::from_millis(20);
 /// Longest wait before sending again.
 const LONGEST: Duration = Duration::from_secs(5);
 /// Shortest wait after a sign that the first block of a window was lost.
-const HASTE: Duration = Duration::from_millis(2);
+const SHORTEST_FAST: Duration = Duration::from_millis(2);
 /// A client that has never answered is given up after this time. U-Boot's own timer strikes after 5 s, and then it asks again.
-pub(crate) const UNHEARD: Duration = Duration::from_secs(12);
+pub(crate) const NO_ANSWER_LIMIT: Duration = Duration::from_secs(12);
 /// A client that has answered before is given up when nothing at all comes from it for so long.
-pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// A client that talks and takes nothing new is given up after this time.
-pub(crate) const STANDSTILL: Duration = Duration::from_secs(120);
+pub(crate) const NO_PROGRESS_LIMIT: Duration = Duration::from_secs(120);
 
 /// How patient a transfer is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct GiveUpLimits {
     /// Wait until a round trip was measured.
     pub(crate) first_wait: Duration,
     /// Repetitions without any progress that end it.
@@ -26,7 +26,7 @@ pub(crate) struct Patience {
 
 /// The re-send timer: smoothed round trip and its variation, as in RFC 6298, doubled for each wait in vain.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
+pub(crate) struct RetransmitTimer {
     first: Duration,
     measured: Option<(Duration, Duration)>,
     /// The shortest round trip so far.
@@ -34,8 +34,8 @@ pub(crate) struct Clock {
     doublings: u32,
 }
 
-impl Clock {
-    /// A clock that waits `first` until a round trip was measured.
+impl RetransmitTimer {
+    /// A timer that waits `first` until a round trip was measured.
     pub(crate) fn new(first: Duration) -> Self {
         Self { first, measured: None, least: None, doublings: 0 }
     }
@@ -60,7 +60,7 @@ impl Clock {
     }
 
     /// A wait was in vain.
-    pub(crate) fn waited_in_vain(&mut self) {
+    pub(crate) fn timed_out(&mut self) {
         self.doublings = (self.doublings + 1).min(16);
     }
 
@@ -80,8 +80,8 @@ impl Clock {
     }
 
     /// How long to wait when the client seems to have lost the beginning of a window.
-    pub(crate) fn haste(&self) -> Duration {
-        self.measured.map_or(self.first, |(smooth, _)| (smooth * 2).max(HASTE)).min(self.wait())
+    pub(crate) fn fast_wait(&self) -> Duration {
+        self.measured.map_or(self.first, |(smooth, _)| (smooth * 2).max(SHORTEST_FAST)).min(self.wait())
     }
 }
 
@@ -93,20 +93,20 @@ mod tests {
 
     #[test]
     fn the_wait_follows_the_round_trip_and_doubles_in_vain() {
-        let mut clock = Clock::new(MS(500));
-        assert_eq!(clock.wait(), MS(500));
-        clock.waited_in_vain();
-        assert_eq!(clock.wait(), MS(1000));
-        clock.progressed();
-        clock.measure(MS(80));
-        assert_eq!(clock.wait(), MS(240));
+        let mut timer = RetransmitTimer::new(MS(500));
+        assert_eq!(timer.wait(), MS(500));
+        timer.timed_out();
+        assert_eq!(timer.wait(), MS(1000));
+        timer.progressed();
+        timer.measure(MS(80));
+        assert_eq!(timer.wait(), MS(240));
         for _ in 0..200 {
-            clock.measure(Duration::from_micros(100));
+            timer.measure(Duration::from_micros(100));
         }
-        assert_eq!((clock.wait(), clock.haste()), (SHORTEST, HASTE));
-        assert_eq!(clock.round_trip().map(|trip| trip.as_micros()), Some(100));
-        assert_eq!(clock.echo(), Duration::from_micros(150));
-        (0..40).for_each(|_| clock.waited_in_vain());
-        assert_eq!(clock.wait(), LONGEST);
+        assert_eq!((timer.wait(), timer.fast_wait()), (SHORTEST, SHORTEST_FAST));
+        assert_eq!(timer.round_trip().map(|trip| trip.as_micros()), Some(100));
+        assert_eq!(timer.echo(), Duration::from_micros(150));
+        (0..40).for_each(|_| timer.timed_out());
+        assert_eq!(timer.wait(), LONGEST);
     }
 }
