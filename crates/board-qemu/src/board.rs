@@ -22,8 +22,8 @@ use crate::error::QemuError;
 use crate::host::{self, blocking};
 use crate::monitor::Monitor;
 use crate::process::Process;
+use crate::serial_line::{Line, SerialLine};
 use crate::tap::{self, Tap};
-use crate::wire::{Line, Wire};
 
 /// How long QEMU may take to report; it takes a few hundred milliseconds.
 const START: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ const END: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct QemuBoard {
     config: Arc<Config>,
-    wire: Arc<Wire>,
+    serial: Arc<SerialLine>,
     state: Mutex<State>,
 }
 
@@ -70,7 +70,7 @@ struct LocalNetwork {
 impl QemuBoard {
     /// A board that is off. Nothing is made or opened before the first power on.
     pub fn new(config: Config) -> Arc<Self> {
-        Arc::new(Self { config: Arc::new(config), wire: Arc::default(), state: Mutex::default() })
+        Arc::new(Self { config: Arc::new(config), serial: Arc::default(), state: Mutex::default() })
     }
 
     /// Its power switch.
@@ -178,7 +178,7 @@ impl QemuBoard {
     }
 
     pub(crate) fn open_serial(&self) -> Result<Line, QemuError> {
-        self.wire.open()
+        self.serial.open()
     }
 
     async fn monitor(
@@ -202,7 +202,7 @@ impl QemuBoard {
         let connected = async {
             let lost = |action| QemuError::file(action, folder);
             let (board, _) = serial.accept().await.map_err(lost("accept the serial line in"))?;
-            let relay = AbortOnDrop(Some(tokio::spawn(Arc::clone(&self.wire).relay(board))));
+            let relay = AbortOnDrop(Some(tokio::spawn(Arc::clone(&self.serial).relay(board))));
             let (stream, _) = monitor.accept().await.map_err(lost("accept the monitor in"))?;
             Ok((relay, Monitor::new(stream).await?))
         };

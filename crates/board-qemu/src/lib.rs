@@ -28,8 +28,8 @@ mod error;
 mod host;
 mod monitor;
 mod process;
+mod serial_line;
 mod tap;
-mod wire;
 
 pub use board::QemuBoard;
 pub use config::{Cache, Config, Disk, DiskKind, HostAddress, Network, Size};

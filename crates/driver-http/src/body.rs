@@ -14,7 +14,7 @@ use futures_util::{Stream, StreamExt, stream};
 use server_kit::Reader;
 
 use crate::report::Report;
-use crate::wire::{self, SPAN, Spans};
+use crate::sendfile::{self, SPAN, Spans};
 
 /// Largest piece read, counted and handed over at once, bytes. Smaller ones cost calls, larger ones the processor's cache.
 const PIECE: usize = 128 * 1024;
@@ -149,7 +149,7 @@ impl Body {
     }
 
     fn hand_over(&mut self) -> io::Result<Bytes> {
-        let most = if wire::is_stand_in(&self.rest) { SPAN } else { PIECE };
+        let most = if sendfile::is_stand_in(&self.rest) { SPAN } else { PIECE };
         let piece = self.rest.split_to(self.rest.len().min(most));
         let bytes = piece.len() as u64;
         if let Some(length) = self.length.filter(|length| self.sent + bytes > *length) {
@@ -223,7 +223,7 @@ mod tests {
         let mut pieces = of_file(file, 0, (2 * SPAN + PIECE) as u64, Some(Spans::default()));
         for _ in 0..2 {
             let piece = pieces.next().await.unwrap().unwrap();
-            assert!(wire::is_stand_in(&piece) && piece.len() == SPAN, "{} bytes", piece.len());
+            assert!(sendfile::is_stand_in(&piece) && piece.len() == SPAN, "{} bytes", piece.len());
         }
         let last = pieces.next();
         let waited = tokio::time::timeout(std::time::Duration::from_millis(20), last).await;

@@ -35,11 +35,11 @@ mod driver;
 mod error;
 mod reply;
 mod report;
+mod sendfile;
 mod server;
 mod site;
 mod tls;
 mod upload;
-mod wire;
 
 pub use config::{Config, TlsConfig, Uploads};
 pub use driver::HttpServer;

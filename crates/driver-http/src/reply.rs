@@ -21,9 +21,9 @@ use crate::body::{self, Body};
 use crate::clients::Activity;
 use crate::conditions::{Answer, Version};
 use crate::report::Report;
+use crate::sendfile::Spans;
 use crate::site::{Published, Site, What};
 use crate::upload::{Incoming, Refused, Taking};
-use crate::wire::Spans;
 
 /// One client's connection and what it may be sent.
 #[derive(Debug)]

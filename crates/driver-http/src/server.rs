@@ -22,10 +22,10 @@ use warp::Filter;
 use crate::clients::{Clients, Guest, Watched};
 use crate::error::Error;
 use crate::reply::{Connection, Request};
+use crate::sendfile::{SendfileSocket, Spans};
 use crate::site::Site;
 use crate::tls::Tls;
 use crate::upload;
-use crate::wire::{Spans, Wire};
 
 /// How long a connection may take over a request's header, and be idle between requests.
 const HEADER_WAIT: Duration = Duration::from_secs(15);
@@ -191,8 +191,8 @@ impl Shared {
         };
         match &self.tls {
             None => {
-                let wire = Wire::new(stream, spans.unwrap_or_default());
-                self.converse(wire, connection, &guest, &cut).await;
+                let socket = SendfileSocket::new(stream, spans.unwrap_or_default());
+                self.converse(socket, connection, &guest, &cut).await;
             }
             Some(tls) => {
                 let shaken = tokio::time::timeout(HEADER_WAIT, tls.acceptor.accept(stream)).await;

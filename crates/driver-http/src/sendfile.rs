@@ -135,12 +135,12 @@ impl Span {
 
 /// A socket that sends spans where stand-ins are written to it.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct SendfileSocket {
     socket: TcpStream,
     spans: Spans,
 }
 
-impl Wire {
+impl SendfileSocket {
     pub(crate) fn new(socket: TcpStream, spans: Spans) -> Self {
         Self { socket, spans }
     }
@@ -173,7 +173,7 @@ fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for SendfileSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -183,7 +183,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for SendfileSocket {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(context, &[IoSlice::new(bytes)])
     }
@@ -224,11 +224,11 @@ mod tests {
 
     use super::*;
 
-    async fn connected() -> (Wire, Spans, TcpStream) {
+    async fn connected() -> (SendfileSocket, Spans, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let spans = Spans::default();
-        (Wire::new(listener.accept().await.unwrap().0, spans.clone()), spans, client)
+        (SendfileSocket::new(listener.accept().await.unwrap().0, spans.clone()), spans, client)
     }
 
     fn file(length: usize) -> (Arc<File>, Vec<u8>) {
@@ -240,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn spans_go_out_in_their_place_between_other_bytes() {
-        let (mut wire, spans, mut client) = connected().await;
+        let (mut socket, spans, mut client) = connected().await;
         let (file, bytes) = file(SPAN + 10);
         let mut parts = [
             Bytes::from_static(b"first"),
@@ -258,7 +258,7 @@ mod tests {
         });
         while parts.iter().any(|part| !part.is_empty()) {
             let slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
-            let mut written = wire.write_vectored(&slices).await.unwrap();
+            let mut written = socket.write_vectored(&slices).await.unwrap();
             for part in &mut parts {
                 let some = written.min(part.len());
                 drop(part.split_to(some));
@@ -266,7 +266,7 @@ mod tests {
             }
         }
         spans.all_sent().await;
-        drop(wire);
+        drop(socket);
         assert!(reading.await.unwrap().unwrap() == expected);
         assert_eq!(spans.failure(), None);
     }
@@ -275,7 +275,7 @@ mod tests {
     async fn nothing_is_sent_when_stand_ins_were_copied_lost_or_made_up() {
         let (file, _) = file(100);
         for (handed_over, written) in [(10, "copied"), (10, "cut"), (10, "lost"), (0, "made up")] {
-            let (mut wire, spans, mut client) = connected().await;
+            let (mut socket, spans, mut client) = connected().await;
             if handed_over > 0 {
                 drop(spans.hand_over(&file, 0, handed_over));
             }
@@ -285,29 +285,29 @@ mod tests {
                 "lost" => Bytes::from_static(b"other"),
                 _ => STAND_IN.slice(..10),
             };
-            let error = wire.write_all(&bytes).await.unwrap_err();
+            let error = socket.write_all(&bytes).await.unwrap_err();
             assert!(error.to_string().contains("bytes of files came to be sent"), "{written}: {error}");
             assert_eq!(spans.failure(), Some(error.to_string()));
-            drop(wire);
+            drop(socket);
             assert_eq!(client.read(&mut [0; 100]).await.unwrap(), 0, "{written}");
         }
     }
 
     #[tokio::test]
     async fn a_file_that_ends_too_early_is_an_error() {
-        let (mut wire, spans, _client) = connected().await;
+        let (mut socket, spans, _client) = connected().await;
         let (file, _) = file(5);
         let stand_in = spans.hand_over(&file, 0, 6);
-        let error = wire.write_all(&stand_in).await.unwrap_err();
+        let error = socket.write_all(&stand_in).await.unwrap_err();
         assert_eq!(error.to_string(), "the file became shorter while it was sent");
     }
 
     #[tokio::test]
     async fn what_the_kernel_cannot_send_is_copied() {
-        let (wire, _, mut client) = connected().await;
+        let (socket, _, mut client) = connected().await;
         let (file, bytes) = file(100);
         let span = Span { file, at: 3, left: 90 };
-        assert_eq!(span.copy(&wire.socket).unwrap(), 90);
+        assert_eq!(span.copy(&socket.socket).unwrap(), 90);
         let mut got = [0; 90];
         client.read_exact(&mut got).await.unwrap();
         assert_eq!(got, bytes[3..93]);

@@ -24,7 +24,7 @@ const INPUT: usize = 16;
 
 /// Both ends of the serial line.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct SerialLine {
     user: Arc<Semaphore>,
     ends: Mutex<Ends>,
 }
@@ -35,13 +35,13 @@ struct Ends {
     board: Option<mpsc::Sender<Vec<u8>>>,
 }
 
-impl Default for Wire {
+impl Default for SerialLine {
     fn default() -> Self {
         Self { user: Arc::new(Semaphore::new(1)), ends: Mutex::default() }
     }
 }
 
-impl Wire {
+impl SerialLine {
     /// Opens the host's end, for one user at a time. What the board printed while nobody listened is gone.
     pub(crate) fn open(self: &Arc<Self>) -> Result<Line, QemuError> {
         let user = Arc::clone(&self.user).try_acquire_owned().map_err(|_| QemuError::Busy)?;
@@ -100,13 +100,13 @@ impl Wire {
 }
 
 /// Carries bytes between the user's stream and the line until either is gone.
-async fn pump(stream: DuplexStream, mut output: mpsc::Receiver<Vec<u8>>, wire: Weak<Wire>) {
+async fn pump(stream: DuplexStream, mut output: mpsc::Receiver<Vec<u8>>, serial: Weak<SerialLine>) {
     let (mut typed, mut printed) = tokio::io::split(stream);
     let inward = async {
         let mut buffer = [0; PIECE];
         while let Ok(count @ 1..) = typed.read(&mut buffer).await {
-            let Some(wire) = wire.upgrade() else { break };
-            wire.typed(&buffer[..count]).await;
+            let Some(serial) = serial.upgrade() else { break };
+            serial.typed(&buffer[..count]).await;
         }
     };
     let outward = async {

@@ -8,9 +8,9 @@ use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn board(wire: &Arc<Wire>) -> (UnixStream, tokio::task::JoinHandle<()>) {
+fn board(serial: &Arc<SerialLine>) -> (UnixStream, tokio::task::JoinHandle<()>) {
     let (near, far) = UnixStream::pair().unwrap();
-    (near, tokio::spawn(Arc::clone(wire).relay(far)))
+    (near, tokio::spawn(Arc::clone(serial).relay(far)))
 }
 
 async fn read(stream: &mut (impl AsyncRead + Unpin), count: usize) -> String {
@@ -21,10 +21,10 @@ async fn read(stream: &mut (impl AsyncRead + Unpin), count: usize) -> String {
 
 #[tokio::test]
 async fn a_line_stays_open_across_power_cycles_and_loses_what_is_typed_between() {
-    let wire = Arc::new(Wire::default());
-    let mut line = wire.open().unwrap();
+    let serial = Arc::new(SerialLine::default());
+    let mut line = serial.open().unwrap();
     for _ in 0..3 {
-        let (mut qemu, relay) = board(&wire);
+        let (mut qemu, relay) = board(&serial);
         qemu.write_all(b"U-Boot").await.unwrap();
         assert_eq!(read(&mut line, 6).await, "U-Boot");
         line.write_all(b"boot").await.unwrap();
@@ -42,21 +42,21 @@ async fn a_line_stays_open_across_power_cycles_and_loses_what_is_typed_between()
 
 #[tokio::test]
 async fn the_line_has_one_user_at_a_time() {
-    let wire = Arc::new(Wire::default());
-    let first = wire.open().unwrap();
-    assert!(matches!(wire.open(), Err(QemuError::Busy)));
+    let serial = Arc::new(SerialLine::default());
+    let first = serial.open().unwrap();
+    assert!(matches!(serial.open(), Err(QemuError::Busy)));
     drop(first);
-    let mut second = wire.open().unwrap();
-    let (mut qemu, _relay) = board(&wire);
+    let mut second = serial.open().unwrap();
+    let (mut qemu, _relay) = board(&serial);
     qemu.write_all(b"hello").await.unwrap();
     assert_eq!(read(&mut second, 5).await, "hello");
 }
 
 #[tokio::test]
 async fn a_reader_that_stands_still_does_not_stop_the_board() {
-    let wire = Arc::new(Wire::default());
-    let _idle = wire.open().unwrap();
-    let (mut qemu, relay) = board(&wire);
+    let serial = Arc::new(SerialLine::default());
+    let _idle = serial.open().unwrap();
+    let (mut qemu, relay) = board(&serial);
     let flood = vec![b'x'; HOST_BUFFER + 2 * OUTPUT * PIECE];
     timeout(PATIENCE, qemu.write_all(&flood)).await.unwrap().unwrap();
     drop(qemu);
@@ -65,8 +65,8 @@ async fn a_reader_that_stands_still_does_not_stop_the_board() {
 
 #[tokio::test]
 async fn the_line_ends_with_its_board() {
-    let wire = Arc::new(Wire::default());
-    let mut line = wire.open().unwrap();
-    drop(wire);
+    let serial = Arc::new(SerialLine::default());
+    let mut line = serial.open().unwrap();
+    drop(serial);
     assert_eq!(timeout(PATIENCE, line.read(&mut [0])).await.unwrap().unwrap(), 0);
 }
