@@ -1,4 +1,4 @@
-//! The command line. The only room that prints, draws or exits.
+//! The command line. The only crate that prints, draws or exits.
 //!
 //! A binary with drivers or boards of its own is five lines:
 //!
