@@ -32,14 +32,15 @@ fn without_user(place: &str) -> Option<&str> {
 
 /// A text without `://` that has a secret before its last `@`, behind a user or what may be meant as a scheme.
 fn redact_mistyped(text: &str) -> String {
-    let is_path = text.starts_with(['/', '.', '~']);
+    let is_path = text.starts_with(['/', '.', '~']) && !text.starts_with("//");
     let Some((user, rest)) = text.rsplit_once('@').filter(|_| !is_path) else { return text.to_owned() };
     let is_word = |c: char| c.is_alphanumeric() || "+-_.%".contains(c);
     let word = user.find(|c| !is_word(c)).unwrap_or(user.len());
     let behind = user[word..].trim_start_matches([':', ';', '/', '\\']);
     let (shown, secret) = user.split_at(user.len() - behind.len());
     let is_colon = shown[word..].starts_with([':', ';']) && !secret.contains('/');
-    let is_mistyped = shown.len() > word && (is_colon || is_scheme(&user[..word]));
+    let has_no_scheme = word == 0 && shown.starts_with("//");
+    let is_mistyped = shown.len() > word && (is_colon || has_no_scheme || is_scheme(&user[..word]));
     if is_mistyped { format!("{shown}***@{rest}") } else { text.to_owned() }
 }
 
@@ -86,6 +87,7 @@ mod tests {
             ("http:/user:pass@host/os.img", "http:/***@host/os.img"),
             ("http:user:pass@host/os.img", "http:***@host/os.img"),
             ("https//user:pass@host/os.img", "https//***@host/os.img"),
+            ("//user:pass@host/os.img", "//***@host/os.img"),
             ("https:///user:pass@host/os.img", "https://***@host/os.img"),
             ("htps:/user:pass@host", "htps:/***@host"),
             ("http:\\\\user:pass@host", "http:\\\\***@host"),

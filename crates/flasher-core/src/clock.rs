@@ -34,6 +34,34 @@ pub fn parse(text: &str) -> Option<i64> {
     i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
 }
 
+/// A time in records: written as [`milliseconds`], read as any RFC 3339 text.
+pub mod serde_milliseconds {
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    /// Writes `at` as text.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::milliseconds(*at))
+    }
+
+    /// Reads a time.
+    ///
+    /// # Errors
+    /// When it is no RFC 3339 text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let since =
+            super::parse(&text).ok_or_else(|| de::Error::custom("`time` is no date and time (RFC 3339)"))?;
+        let length = Duration::from_millis(since.unsigned_abs());
+        let at = if since < 0 { UNIX_EPOCH.checked_sub(length) } else { UNIX_EPOCH.checked_add(length) };
+        at.ok_or_else(|| de::Error::custom("`time` is beyond what this machine can tell"))
+    }
+}
+
 fn parts(at: OffsetDateTime) -> (String, String) {
     let date = format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day());
     (date, format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second()))

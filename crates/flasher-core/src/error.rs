@@ -6,6 +6,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::userinfo::hide_passwords;
+
 /// A result whose error says who is to blame.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -65,7 +67,8 @@ impl fmt::Display for Class {
 
 /// A failure with its class, its context and the next thing to try.
 ///
-/// Messages are lowercase, have no full stop, and put the user's words in backticks.
+/// Messages are lowercase, have no full stop, and put the user's words in backticks. Passwords in URLs are left out of all of
+/// them ([`hide_passwords`]), also where a user mistyped the URL.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -83,7 +86,7 @@ impl Error {
     pub fn new(class: Class, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             class,
-            message: message.into(),
+            message: hide_passwords(&message.into()),
             context: Vec::new(),
             help: None,
             console: Vec::new(),
@@ -105,14 +108,14 @@ impl Error {
     /// Adds where it happened, for example `("port", "/dev/ttyUSB0")`.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
-        self.0.context.push((key, value.into()));
+        self.0.context.push((key, hide_passwords(&value.into())));
         self
     }
 
     /// Adds what the user can do next. A later call replaces an earlier one.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.0.help = Some(help.into());
+        self.0.help = Some(hide_passwords(&help.into()));
         self
     }
 
@@ -153,7 +156,7 @@ impl Error {
         let mut next = self.source();
         while let Some(error) = next {
             text.push_str(": ");
-            text.push_str(&error.to_string());
+            text.push_str(&hide_passwords(&error.to_string()));
             next = error.source();
         }
         text
@@ -223,6 +226,15 @@ mod tests {
             format!("{error:?}"),
             "infrastructure error: cannot open `/dev/ttyUSB0`: no such device [node: serial]"
         );
+    }
+
+    #[test]
+    fn no_part_of_an_error_tells_the_password_of_a_url() {
+        let url = "http:/lab:hunter2@host/x";
+        let error = Error::config(format!("`{url}` is wrong")).with("url", url).help(url);
+        let error = error.because(std::io::Error::other(url));
+        let told = format!("{error} {error:?} {} {:?}", error.cause(), error.next_step());
+        assert!(told.contains("http:/***@host/x") && !told.contains("hunter2"), "{told}");
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::SystemTime;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::clock;
 use crate::flash::Receipt;
 
 /// The twelve steps of a flash, in order, and the one that only a dump has.
@@ -180,6 +182,30 @@ pub enum Event {
     },
 }
 
+/// Something, and when it happened. Serialised as the JSON object of the thing itself with one key more, `time`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Timed<T = Event> {
+    /// When it happened, by the clock of the machine that tells it: RFC 3339 in UTC, to the millisecond.
+    #[serde(with = "clock::serde_milliseconds", default = "SystemTime::now")]
+    #[schemars(with = "String", extend("format" = "date-time"), transform = without_default)]
+    pub time: SystemTime,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: T,
+}
+
+/// The default stands for events of former versions; it is no time that anybody wrote.
+fn without_default(schema: &mut schemars::Schema) {
+    schema.remove("default");
+}
+
+impl<T> Timed<T> {
+    /// What happens now.
+    pub fn now(what: T) -> Self {
+        Self { time: SystemTime::now(), what }
+    }
+}
+
 /// What a file server saw of one transfer: the evidence behind a diagnosis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Transfer {
@@ -245,6 +271,11 @@ pub enum TransferState {
 pub trait Progress: Send + Sync {
     /// Takes one event.
     fn report(&self, event: Event);
+
+    /// Takes an event that happened before, or elsewhere: a job is followed from its beginning.
+    fn replay(&self, event: Timed) {
+        self.report(event.what);
+    }
 }
 
 /// Takes events and forgets them.
@@ -258,5 +289,27 @@ impl Progress for Quiet {
 impl<F: Fn(Event) + Send + Sync> Progress for F {
     fn report(&self, event: Event) {
         self(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_event_keeps_its_time_on_its_way() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_811_081_123);
+        let text =
+            serde_json::to_string(&Timed { time, what: Event::StepBegun { step: Step::Write } }).unwrap();
+        assert_eq!(text, r#"{"time":"2026-11-27T20:24:41.123Z","event":"step-begun","step":"write"}"#);
+        let read: Timed = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.time, time);
+        assert!(matches!(read.what, Event::StepBegun { step: Step::Write }));
+        // Those of former versions have none.
+        let read: Timed = serde_json::from_str(r#"{"event":"note","message":"x"}"#).unwrap();
+        assert!(read.time > time && matches!(read.what, Event::Note { .. }));
+        assert!(serde_json::from_str::<Timed>(r#"{"time":"soon","event":"note","message":"x"}"#).is_err());
     }
 }

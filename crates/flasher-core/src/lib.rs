@@ -14,6 +14,7 @@
 //! * [`owner`]: who owns a board, across the processes of this machine
 //! * [`journal`]: the receipts that are kept of every job
 //! * [`safe`]: text of others on a terminal
+//! * [`userinfo`]: passwords in URLs, kept out of messages
 //! * [`clock`]: times as records show them
 //! * [`schema`]: JSON Schemas out of the types
 //! * `mocks` (feature of the same name): mockall mocks of every trait
@@ -42,6 +43,7 @@ pub mod switch;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tree;
+pub mod userinfo;
 
 pub use device::{ChildSpec, Device, Kind, Wiring};
 pub use driver::{
@@ -50,7 +52,7 @@ pub use driver::{
 };
 pub use dump::{DumpJob, DumpSink};
 pub use error::{Class, Error, Result};
-pub use event::{Event, Progress, Quiet, Step, Transfer, TransferState};
+pub use event::{Event, Progress, Quiet, Step, Timed, Transfer, TransferState};
 pub use flash::{BootFile, Defaults, Description, Failure, FlashJob, Pinned, Plan, Receipt, Verdict};
 pub use registry::{BundleEntry, DriverEntry, DriverType};
 

@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use crate::event::Event;
+use crate::event::Timed;
 use crate::flash::Receipt;
 use crate::{registry, tree};
 
 /// Schema of one line of `--json` output.
 pub fn events() -> Value {
-    of::<Event>()
+    of::<Timed>()
 }
 
 /// Schema of a receipt.

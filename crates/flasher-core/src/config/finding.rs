@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::userinfo::hide_passwords;
 use crate::{safe, suggest};
 
 /// One problem of one file.
@@ -30,13 +31,14 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "error: {}", safe::one_line(&self.message))?;
-        writeln!(f, "  --> {}:{}:{}", safe::line(&self.file), self.line, self.column)?;
+        writeln!(f, "error: {}", safe::one_line(&hide_passwords(&self.message)))?;
+        writeln!(f, "  --> {}:{}:{}", safe::line(&hide_passwords(&self.file)), self.line, self.column)?;
         self.snippet(f)?;
         if !self.at.is_empty() {
             writeln!(f, "   = at:   {}", safe::line(&self.at))?;
         }
-        self.help.iter().try_for_each(|help| writeln!(f, "   = help: {}", safe::one_line(help)))
+        let mut help = self.help.iter().map(|help| safe::one_line(&hide_passwords(help)));
+        help.try_for_each(|help| writeln!(f, "   = help: {help}"))
     }
 }
 
@@ -53,8 +55,9 @@ impl Finding {
     }
 }
 
-/// A line of the file without what a terminal would obey, and without the secret of a line like `token: …`.
+/// A line of the file without what a terminal would obey, and without the secret of a line like `token: …` and of a URL.
 fn presentable(line: &str) -> String {
+    let line = hide_passwords(line);
     let line = line.split('\t').map(safe::line).collect::<Vec<_>>().join("\t");
     match line.split_once(':') {
         Some((key, value)) if is_secret(key) && !value.trim().is_empty() => format!("{key}: ***"),
