@@ -7,8 +7,8 @@ use std::time::Duration;
 use flasher_core::flash::Site;
 use flasher_core::journal::Journal;
 use flasher_core::owner;
-use flasher_core::{CancellationToken, Class, Error, Event, FlashJob, Flasher, Receipt};
-use futures_util::stream;
+use flasher_core::{CancellationToken, Class, Error, Event, FlashJob, Flasher, Receipt, Timed};
+use futures_util::{StreamExt, stream};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tonic::Code;
@@ -29,6 +29,9 @@ const STOPPING: Duration = Duration::from_secs(120);
 
 /// Asks the client that has ordered a flash for its image: the board is reserved for it. As JSON, for [`crate::remote`].
 pub(crate) const SEND: &str = r#"{"event":"send-image"}"#;
+
+/// Tells whoever attaches to a job that it is over before they came. As JSON, for [`crate::remote`].
+pub(crate) const OVER: &str = r#"{"event":"job-over"}"#;
 
 /// The last job of every board.
 #[derive(Debug, Default)]
@@ -61,8 +64,8 @@ pub(crate) struct Board<'a> {
 struct Job {
     stop: CancellationToken,
     history: Mutex<History>,
-    /// How many events there have been.
-    count: watch::Sender<usize>,
+    /// Changes with the history.
+    changed: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +74,16 @@ struct History {
     /// Events that are no longer kept.
     forgotten: usize,
     over: bool,
+}
+
+impl History {
+    fn push(&mut self, text: Arc<str>) {
+        if self.events.len() >= KEPT {
+            self.events.pop_front();
+            self.forgotten += 1;
+        }
+        self.events.push_back(text);
+    }
 }
 
 impl Jobs {
@@ -109,9 +122,11 @@ impl Jobs {
         Ok(follow(job))
     }
 
-    /// Follows the running job, or tells again how the last one went.
+    /// Follows the running job, or says that the last one is over and tells again how it went.
     pub(crate) fn attach(&self, node: Uuid) -> Outcome<Results> {
-        self.find(node).map(follow)
+        let job = self.find(node)?;
+        let over = job.history().over.then_some(Ok(value::text(OVER)));
+        Ok(Box::pin(stream::iter(over).chain(follow(job))))
     }
 
     /// Stops the running job in good order, and follows it to its end.
@@ -234,14 +249,18 @@ async fn keep(journal: Option<Journal>, receipt: Receipt) {
 
 impl Job {
     fn new(stop: CancellationToken) -> Self {
-        Self { stop, history: Mutex::default(), count: watch::channel(0).0 }
+        Self { stop, history: Mutex::default(), changed: watch::channel(()).0 }
     }
 
     fn tell(&self, event: &Event) {
-        match serde_json::to_string(event) {
-            Ok(text) => self.put(text.into(), false),
+        let mut history = self.history();
+        // With the history in hand, so that the times are in the order of the events.
+        match serde_json::to_string(&Timed::now(event)) {
+            Ok(text) => history.push(text.into()),
             Err(error) => tracing::error!(%error, "an event cannot be written as JSON"),
         }
+        drop(history);
+        self.changed.send_replace(());
     }
 
     /// Ends the job; `refused` says why it never began.
@@ -255,22 +274,17 @@ impl Job {
             Some(text) => self.put(text.into(), true),
             None => {
                 self.history().over = true;
-                self.count.send_modify(|_| {});
+                self.changed.send_replace(());
             }
         }
     }
 
     fn put(&self, text: Arc<str>, over: bool) {
         let mut history = self.history();
-        if history.events.len() >= KEPT {
-            history.events.pop_front();
-            history.forgotten += 1;
-        }
-        history.events.push_back(text);
+        history.push(text);
         history.over |= over;
-        let count = history.forgotten + history.events.len();
         drop(history);
-        self.count.send_replace(count);
+        self.changed.send_replace(());
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
@@ -280,7 +294,7 @@ impl Job {
 
 /// Every event of the job from the first that is kept, until it is over.
 fn follow(job: Arc<Job>) -> Results {
-    let changes = job.count.subscribe();
+    let changes = job.changed.subscribe();
     Box::pin(stream::unfold((job, changes, 0), |(job, mut changes, mut next)| async move {
         loop {
             changes.borrow_and_update();
@@ -301,8 +315,6 @@ fn follow(job: Arc<Job>) -> Results {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::StreamExt;
-
     use super::*;
 
     async fn all(results: Results) -> Vec<String> {

@@ -1,7 +1,10 @@
 //! What may be typed: commands, options and their help.
 
+#[cfg(test)]
+mod advice;
 mod dump;
 pub(crate) mod effect;
+mod examples;
 mod flash;
 mod global;
 mod job;
@@ -20,7 +23,7 @@ use crate::bundle_args::BundleAction;
 use crate::commands::completions;
 pub(crate) use dump::DumpArgs;
 pub(crate) use flash::FlashArgs;
-pub(crate) use global::{command, refuse_idle};
+pub(crate) use global::{command, path, refuse_idle};
 pub(crate) use verify::VerifyArgs;
 
 /// Flash an operating-system image onto an embedded board, and prove it
@@ -34,12 +37,19 @@ pub(crate) struct Args {
     /// Exporter YAML that describes the board
     #[arg(long, global = true, value_name = "FILE", env = "FLASHER_EXPORTER")]
     pub(crate) exporter: Option<PathBuf>,
-    /// Print one JSON event a line on standard output
+    /// Print one JSON object a line on standard output, each with its time
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Log to standard error; twice for more, three times for everything
+    /// Tell more on standard error: a line for each step, what the board prints, and what this program does; twice (`-vv`) also
+    /// every per cent, each transfer's beginning, and this program's log in detail
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// Tell nothing but results and errors
+    #[arg(short, long, global = true, conflicts_with_all = ["verbose", "json"])]
+    pub(crate) quiet: bool,
+    /// Keep everything that `-vv` tells, and how it ended, at the end of this file as well: each line behind its time (UTC)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
     /// Options of the command that stand on the command line.
@@ -180,8 +190,8 @@ pub(crate) struct ConsoleArgs {
     /// Cycle the board's power once the line is open, so that the boot is seen from its first byte
     #[arg(long, conflicts_with = "watch")]
     pub(crate) power_cycle: bool,
-    /// Keep what the board prints at the end of this file as well
-    #[arg(long, value_name = "FILE")]
+    /// Where what the board prints is kept as well: `--log`.
+    #[arg(skip)]
     pub(crate) log: Option<PathBuf>,
     /// Begin each line with its time (UTC)
     #[arg(long)]

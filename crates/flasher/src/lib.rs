@@ -12,7 +12,7 @@
 //!
 //! In reading order: `args` and `bundle_args` (what may be typed), `commands` (one file each), `job` (arguments to a flash job),
 //! `owner` (who flashes a board just now),
-//! `receipt_file` and `dump_file` (what is kept on disk), `screen` (where results go), `render` (how everything looks), `failure` (how a command fails), `host` and `sandbox`
+//! `receipt_file` and `dump_file` (what is kept on disk), `screen` (where results go), `log` (what is told besides), `render` (how everything looks), `failure` (how a command fails), `host` and `sandbox`
 //! (what this machine has, and namespaces made on it).
 
 mod args;
@@ -23,6 +23,7 @@ mod dump_file;
 mod failure;
 mod host;
 mod job;
+mod log;
 mod outputs;
 mod receipt_file;
 mod render;
@@ -37,6 +38,7 @@ use clap::FromArgMatches;
 
 use crate::args::Args;
 use crate::failure::Failure;
+use crate::log::Chatter;
 use crate::screen::Screen;
 
 /// Parses the arguments of this process, runs the command and gives its exit code: 0 done, 2 usage or config,
@@ -51,11 +53,16 @@ pub fn main() -> ExitCode {
             Err(usage) => return refuse(&usage),
         };
     let args = Args { given: args::effect::given(&args::command(), &matches), ..args };
-    let screen = Screen::new(args.json);
+    let chatter = Chatter::of(args.quiet, args.verbose);
+    let screen = Screen::new(args.json, chatter);
     if let Err(idle) = args::refuse_idle(&matches) {
         return ExitCode::from(screen.fail(&idle.into()));
     }
-    set_up_log(args.verbose);
+    // What a console keeps is what the board says, and nothing of this program.
+    let kept = args.log.as_deref().filter(|_| !matches!(args.command, args::Command::Console(_)));
+    if let Err(error) = log::begin(chatter, kept, &args::path(&matches)) {
+        return ExitCode::from(screen.fail(&error.into()));
+    }
     let outcome = tokio::runtime::Runtime::new().map_err(Failure::from).and_then(|runtime| {
         let outcome = runtime.block_on(commands::run(args, &screen));
         // A thread that waits for a key on standard input cannot be stopped; the process ends without it.
@@ -68,29 +75,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints what clap has to say: help and version on standard output, mistakes on standard error.
+/// Prints what clap has to say: help and version on standard output, mistakes on standard error, which may repeat what was typed.
 fn refuse(usage: &clap::Error) -> ExitCode {
+    if usage.use_stderr() {
+        screen::aside(&usage.render().to_string());
+        return ExitCode::from(2);
+    }
     match usage.print() {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(4),
-        _ => ExitCode::from(if usage.use_stderr() { 2 } else { 0 }),
+        _ => ExitCode::SUCCESS,
     }
-}
-
-/// Our own crates at the level asked for; libraries of others stay at warnings, so that no request header is logged.
-fn set_up_log(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
-        1 => "info",
-        2 => "debug",
-        _ => "trace",
-    };
-    let ours = ["flasher", "flasher_core", "driver", "board", "disk_image", "bundle_store", "exporter_grpc"];
-    let filter = ours.iter().map(|target| format!(",{target}={level}")).collect::<String>();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_env_filter(format!("warn{filter}"))
-        .without_time()
-        .log_internal_errors(false) // it would panic when nobody reads standard error
-        .init();
 }

@@ -1,17 +1,21 @@
 //! Where results go: standard output, as text for people or one JSON object a line. Everything else goes to standard error.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use flasher_core::safe;
+use flasher_core::userinfo::hide_passwords;
+use flasher_core::{Progress, Timed, safe};
 
 use crate::failure::Failure;
+use crate::log::{self, Chatter};
+use crate::render;
 use crate::render::message::Message;
 use crate::render::paint::Paint;
 use crate::render::trouble;
 
 /// Writes to standard error. Nobody may be reading there; a job goes on, for its board must not be left half written.
 pub(crate) fn aside(text: &str) {
-    let safe = safe::lines(text, Paint::of(&io::stderr()).allowed());
+    let safe = safe::lines(&hide_passwords(text), Paint::of(&io::stderr()).allowed());
     io::stderr().lock().write_all(safe.as_bytes()).ok();
 }
 
@@ -21,11 +25,12 @@ pub(crate) struct Screen {
     json: bool,
     /// Standard output belongs to something else.
     taken: bool,
+    chatter: Chatter,
 }
 
 impl Screen {
-    pub(crate) fn new(json: bool) -> Self {
-        Self { json, taken: false }
+    pub(crate) fn new(json: bool, chatter: Chatter) -> Self {
+        Self { json, taken: false, chatter }
     }
 
     /// The same with results on standard error, because standard output has something else.
@@ -38,6 +43,11 @@ impl Screen {
         self.json
     }
 
+    /// The way a running job is shown.
+    pub(crate) fn progress(&self) -> Arc<dyn Progress> {
+        render::progress(self.json, self.chatter)
+    }
+
     /// Colour for standard output.
     pub(crate) fn paint(&self) -> Paint {
         if self.taken { Paint::of(&io::stderr()) } else { Paint::of(&io::stdout()) }
@@ -47,8 +57,20 @@ impl Screen {
     ///
     /// # Errors
     /// When standard output gives way.
-    pub(crate) fn show(&self, message: &Message, text: impl FnOnce(Paint) -> String) -> io::Result<()> {
-        if self.json { self.message(message) } else { self.text(&text(self.paint())) }
+    pub(crate) fn show(&self, message: &Message, text: impl Fn(Paint) -> String) -> io::Result<()> {
+        if log::is_kept() {
+            log::keep(&text(Paint::plain()));
+        }
+        if self.json { self.message(message) } else { self.text(&hide_passwords(&text(self.paint()))) }
+    }
+
+    /// How a job ended; as JSON its last event tells that.
+    ///
+    /// # Errors
+    /// When standard output gives way.
+    pub(crate) fn end(&self, text: impl Fn(Paint) -> String) -> io::Result<()> {
+        log::keep(&text(Paint::plain()));
+        if self.json { Ok(()) } else { self.text(&hide_passwords(&text(self.paint()))) }
     }
 
     /// A result that has no other form.
@@ -71,12 +93,21 @@ impl Screen {
     /// # Errors
     /// When standard output gives way.
     pub(crate) fn message(&self, message: &Message) -> io::Result<()> {
-        self.text(&format!("{}\n", safe::json(&serde_json::to_string(message)?)))
+        self.text(&hide_passwords(&render::json_line(&Timed::now(message))?))
     }
 
-    /// Something people should know that is no result.
+    /// Something people may want to know that is no result; `--quiet` leaves it out.
     pub(crate) fn aside(&self, text: &str) {
-        aside(text);
+        log::keep(text);
+        if self.chatter > Chatter::Quiet {
+            aside(text);
+        }
+    }
+
+    /// What went wrong, in words that can be painted.
+    pub(crate) fn complain(&self, of: impl Fn(Paint) -> String) {
+        log::keep(&of(Paint::plain()));
+        aside(&of(Paint::of(&io::stderr())));
     }
 
     /// Reports a failure and gives its exit code.
@@ -91,9 +122,11 @@ impl Screen {
             tracing::debug!(%gone, "nobody reads the results");
         }
         match failure {
-            Failure::Findings(findings) => self.aside(&format!("{findings}\n")),
-            Failure::Error(error) => self.aside(&trouble::error(error, Paint::of(&io::stderr()))),
-            Failure::Output(error) => self.aside(&format!("error: cannot write the result: {error}\n")),
+            Failure::Findings(findings) => self.complain(|_| format!("{findings}\n")),
+            Failure::Error(error) => self.complain(|paint| trouble::error(error, paint)),
+            Failure::Output(error) => {
+                self.complain(|_| format!("error: cannot write the result: {error}\n"));
+            }
         }
         code
     }

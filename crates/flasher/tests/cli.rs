@@ -68,11 +68,13 @@ fn run(args: &[&str]) -> Ran {
     flasher().args(args).output().unwrap().into()
 }
 
-/// Every line of standard output as an object with the key `event`.
+/// Every line of standard output as an object with the key `event`, and without its time.
 fn events(ran: &Ran) -> Vec<Value> {
     let line = |line: &str| {
-        let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let mut value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(value["event"].is_string(), "{line}");
+        let time = value.as_object_mut().unwrap().remove("time").unwrap_or_else(|| panic!("no time: {line}"));
+        assert!(flasher_core::clock::parse(time.as_str().unwrap()).is_some(), "{line}");
         value
     };
     ran.out.lines().map(line).collect()

@@ -6,6 +6,7 @@ mod dump;
 mod ledger;
 mod receipt;
 mod run;
+mod until_finished;
 
 use std::sync::Arc;
 use std::time::Duration;

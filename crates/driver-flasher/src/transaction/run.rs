@@ -14,6 +14,7 @@ use flasher_core::flash::{
 use flasher_core::{Error, Event, Failure, FlashJob, Progress, Result, Step, clock};
 
 use super::ledger::{OnMedium, ReadAt, Writes};
+use super::until_finished::UntilFinished;
 use crate::evidence::Evidence;
 use crate::staging::Staging;
 use crate::step::image::Piece;
@@ -108,7 +109,7 @@ impl Run {
             staging: Staging::default(),
         };
         Self {
-            progress,
+            progress: Arc::new(UntilFinished::new(progress)),
             state: Mutex::new(state),
             begun: Instant::now(),
             started: SystemTime::now(),

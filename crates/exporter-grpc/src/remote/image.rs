@@ -106,6 +106,7 @@ impl Outgoing {
         sent: impl Fn(u64),
     ) -> Result<Option<String>> {
         let (mut hash, mut buffer, mut total) = (Sha256::new(), BytesMut::new(), 0);
+        sent(total);
         while total < self.length {
             buffer.reserve(PIECE);
             let count =

@@ -4,7 +4,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory};
 use flasher_core::{Error, Result};
 
-use super::Args;
+use super::{Args, examples};
 
 /// An option that may be given before or after any command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,42 +12,45 @@ pub(crate) enum Global {
     Exporter,
     Json,
     Verbose,
+    Quiet,
+    Log,
     Remote,
     RemotePassphraseFile,
     RemoteCacert,
 }
 
-use Global::{Exporter, Json, RemoteCacert, RemotePassphraseFile, Verbose};
+use Global::{Exporter, Json, Log, Quiet, RemoteCacert, RemotePassphraseFile, Verbose};
 
-const ALL: [Global; 6] = [Exporter, Json, Verbose, Global::Remote, RemotePassphraseFile, RemoteCacert];
+const ALL: [Global; 8] =
+    [Exporter, Json, Verbose, Quiet, Log, Global::Remote, RemotePassphraseFile, RemoteCacert];
 /// Those that lead to another machine's exporter.
 const REMOTE: [Global; 3] = [Global::Remote, RemotePassphraseFile, RemoteCacert];
 
 /// Each command, and the options it honours besides `--verbose`, which sets the log of the whole process. `remote` stands for
 /// all of [`REMOTE`]. A command below another one has the row of both names, or else that of the first.
 const HONOURED: &[(&str, &[Global], Reach)] = &[
-    ("demo", &[Json], Reach::Here),
-    ("flash", &[Exporter, Json], Reach::Remote),
-    ("dump", &[Exporter, Json], Reach::Here),
-    ("plan", &[Exporter, Json], Reach::Here),
-    ("check", &[Exporter, Json], Reach::Here),
+    ("demo", &[Json, Quiet, Log], Reach::Here),
+    ("flash", &[Exporter, Json, Quiet, Log], Reach::Remote),
+    ("dump", &[Exporter, Json, Quiet, Log], Reach::Here),
+    ("plan", &[Exporter, Json, Log], Reach::Here),
+    ("check", &[Exporter, Json, Log], Reach::Here),
     ("drivers", &[Json], Reach::Here),
     ("boards", &[Json], Reach::Here),
-    ("bundle check", &[Json], Reach::Here),
-    ("bundle pull", &[Json], Reach::Here),
-    ("bundle push", &[Json], Reach::Here),
-    ("bundle lock", &[Exporter, Json], Reach::Here),
-    ("bundle gc", &[Json], Reach::Here),
-    ("power", &[Exporter, Json], Reach::Here),
-    ("console", &[Exporter], Reach::Remote),
-    ("serve", &[Exporter, Json], Reach::Here),
+    ("bundle check", &[Json, Quiet, Log], Reach::Here),
+    ("bundle pull", &[Json, Quiet, Log], Reach::Here),
+    ("bundle push", &[Json, Quiet, Log], Reach::Here),
+    ("bundle lock", &[Exporter, Json, Quiet, Log], Reach::Here),
+    ("bundle gc", &[Json, Log], Reach::Here),
+    ("power", &[Exporter, Json, Log], Reach::Here),
+    ("console", &[Exporter, Quiet, Log], Reach::Remote),
+    ("serve", &[Exporter, Json, Quiet, Log], Reach::Here),
     ("shell-env", &[], Reach::Here),
-    ("attach", &[Json], Reach::Remote),
-    ("cancel", &[Json], Reach::Remote),
-    ("files", &[Json], Reach::Here),
-    ("doctor", &[Exporter, Json], Reach::Here),
+    ("attach", &[Json, Quiet, Log], Reach::Remote),
+    ("cancel", &[Json, Quiet, Log], Reach::Remote),
+    ("files", &[Json, Quiet, Log], Reach::Here),
+    ("doctor", &[Exporter, Json, Log], Reach::Here),
     ("sandbox", &[], Reach::Here),
-    ("verify-receipt", &[Json], Reach::Here),
+    ("verify-receipt", &[Json, Log], Reach::Here),
     ("schema", &[], Reach::Here),
     ("completions", &[], Reach::Here),
 ];
@@ -66,6 +69,8 @@ impl Global {
             Exporter => "exporter",
             Json => "json",
             Verbose => "verbose",
+            Quiet => "quiet",
+            Log => "log",
             Self::Remote => "remote",
             RemotePassphraseFile => "remote_passphrase_file",
             RemoteCacert => "remote_cacert",
@@ -124,7 +129,7 @@ fn hide(command: Command, above: &str, globals: &[Arg]) -> Command {
             let refused = ALL.iter().filter(|option| !option.is_honoured_by(&path));
             let refused = refused.filter_map(|option| globals.iter().find(|arg| arg.get_id() == option.id()));
             let hidden: Vec<_> = refused.map(|arg| arg.clone().hide(true)).collect();
-            hide(below, &path, globals).args(hidden)
+            examples::shown(&path, hide(below, &path, globals).args(hidden))
         })
     })
 }
@@ -134,7 +139,7 @@ fn hide(command: Command, above: &str, globals: &[Arg]) -> Command {
 /// # Errors
 /// Class config; names the option, the command and the commands that honour it.
 pub(crate) fn refuse_idle(matches: &ArgMatches) -> Result<()> {
-    let (path, last) = path(matches);
+    let (path, last) = found(matches);
     let typed: Vec<_> = ALL.into_iter().filter(|option| option.is_typed(matches)).collect();
     if let Some(option) = typed.iter().find(|option| !option.is_honoured_by(&path)) {
         let long = option.long();
@@ -167,8 +172,13 @@ pub(crate) fn refuse_idle(matches: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-/// The names of the command that was given, and what was given to the last of them.
-fn path(matches: &ArgMatches) -> (String, &ArgMatches) {
+/// The names of the command that was given.
+pub(crate) fn path(matches: &ArgMatches) -> String {
+    found(matches).0
+}
+
+/// The same, and what was given to the last of them.
+fn found(matches: &ArgMatches) -> (String, &ArgMatches) {
     let (mut names, mut matches) = (Vec::new(), matches);
     while let Some((name, below)) = matches.subcommand() {
         names.push(name);
@@ -178,11 +188,11 @@ fn path(matches: &ArgMatches) -> (String, &ArgMatches) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// Every command that has none below it, by its names.
-    fn leaves(command: &Command, above: &str) -> Vec<String> {
+    pub(in crate::args) fn leaves(command: &Command, above: &str) -> Vec<String> {
         let below = command.get_subcommands().filter(|it| it.get_name() != "help");
         let deeper = |it: &Command| leaves(it, format!("{above} {}", it.get_name()).trim_start());
         let all: Vec<_> = below.flat_map(deeper).collect();
@@ -215,8 +225,8 @@ mod tests {
 
     fn value(option: Global) -> &'static [&'static str] {
         match option {
-            Json | Verbose => &[],
-            Exporter | RemotePassphraseFile | RemoteCacert => &["file"],
+            Json | Verbose | Quiet => &[],
+            Exporter | Log | RemotePassphraseFile | RemoteCacert => &["file"],
             Global::Remote => &["lab:1"],
         }
     }

@@ -87,7 +87,7 @@ fn node(
     let message =
         Message::Node { path: path.to_owned(), kind: kind.clone(), description: description.map(Box::new) };
     screen.show(&message, |paint| {
-        let below = below.map(|boots| plan::description(&boots, "    ", paint)).unwrap_or_default();
+        let below = below.as_ref().map(|boots| plan::description(boots, "    ", paint)).unwrap_or_default();
         format!("{} {:width$}  {}\n{below}", paint.good("✓"), safe::line(path), paint.dim(&kind))
     })
 }

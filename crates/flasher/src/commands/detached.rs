@@ -7,15 +7,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flasher_core::{Class, Error, Event, Progress, Receipt, Result};
+use flasher_core::{Class, Error, Event, Progress, Receipt, Result, Timed, Verdict, clock};
 
 use crate::args::FlashArgs;
 use crate::detached::{JobFolder, Record, Running, Tail};
 use crate::failure::Failure;
 use crate::receipt_file::ReceiptFile;
-use crate::render;
 use crate::render::message::Message;
-use crate::screen::{Screen, aside};
+use crate::screen::Screen;
 
 /// How often a job is looked at.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -68,7 +67,7 @@ pub(super) async fn start(args: &FlashArgs, screen: &Screen) -> Result<u8, Failu
     let folder = JobFolder::make()?;
     let child = spawn(&folder)?;
     if let Some(ended) = begun(&folder, child).await? {
-        aside(&log(&folder));
+        screen.complain(|_| log(&folder));
         return Ok(ended
             .code()
             .and_then(|code| u8::try_from(code).ok())
@@ -133,38 +132,30 @@ async fn begun(folder: &JobFolder, mut child: Child) -> Result<Option<ExitStatus
 }
 
 /// Shows a job from its beginning to its end; the exit code is its receipt's.
-pub(super) async fn attach(
-    id: Option<&str>,
-    receipt: Option<&Path>,
-    verbose: bool,
-    screen: &Screen,
-) -> Result<u8, Failure> {
+pub(super) async fn attach(id: Option<&str>, receipt: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
     let folder = JobFolder::find(id)?;
     let receipt_file = receipt.map(ReceiptFile::prepare).transpose()?;
-    show(&folder, receipt_file, verbose, screen).await
+    show(&folder, receipt_file, screen).await
 }
 
 /// Stops a job in good order and shows it to its end.
-pub(super) async fn cancel(id: Option<&str>, verbose: bool, screen: &Screen) -> Result<u8, Failure> {
+pub(super) async fn cancel(id: Option<&str>, screen: &Screen) -> Result<u8, Failure> {
     let folder = JobFolder::find(id)?;
     if !folder.stop()? {
-        return Err(Error::config(format!("the job `{}` is over, there is nothing to stop", folder.id()))
+        let how = ended(&folder);
+        return Err(Error::config(format!("nothing is running: the job `{}` is over{how}", folder.id()))
             .help(format!("`flasher attach {}` shows how it went", folder.id()))
             .into());
     }
-    show(&folder, None, verbose, screen).await
+    show(&folder, None, screen).await
 }
 
-async fn show(
-    folder: &JobFolder,
-    receipt_file: Option<ReceiptFile>,
-    verbose: bool,
-    screen: &Screen,
-) -> Result<u8, Failure> {
+async fn show(folder: &JobFolder, receipt_file: Option<ReceiptFile>, screen: &Screen) -> Result<u8, Failure> {
     if !folder.is_running() {
-        aside(&format!("the job {} is over; this is how it went\n", folder.id()));
+        let (job, how) = (folder.id(), ended(folder));
+        screen.aside(&format!("the job {job} is over{how}; this is how it went\n"));
     }
-    let progress = render::progress(screen.is_json(), verbose);
+    let progress = screen.progress();
     let receipt = follow(folder, &progress).await?;
     super::flash::conclude(&receipt, receipt_file, None, screen)
 }
@@ -183,11 +174,11 @@ async fn follow(folder: &JobFolder, progress: &Arc<dyn Progress>) -> Result<Rece
             tail = Tail::open(&folder.events()).map_err(unreadable)?;
         }
         let lines = tail.as_mut().map_or(Ok(Vec::new()), Tail::lines).map_err(unreadable)?;
-        for event in lines.iter().filter_map(|line| serde_json::from_str::<Event>(line).ok()) {
-            if let Event::Finished { receipt: last } = &event {
+        for event in lines.iter().filter_map(|line| serde_json::from_str::<Timed>(line).ok()) {
+            if let Event::Finished { receipt: last } = &event.what {
                 receipt = Some((**last).clone());
             }
-            progress.report(event);
+            progress.replay(event);
         }
         match receipt {
             Some(receipt) if !is_running => return Ok(receipt),
@@ -195,6 +186,26 @@ async fn follow(folder: &JobFolder, progress: &Arc<dyn Progress>) -> Result<Rece
             _ if lines.is_empty() => tokio::time::sleep(GLANCE).await,
             _ => {}
         }
+    }
+}
+
+/// How a job that is over ended, for the end of a sentence.
+fn ended(folder: &JobFolder) -> String {
+    let events = std::fs::read_to_string(folder.events()).unwrap_or_default();
+    let last = events.lines().rev().find_map(|line| match serde_json::from_str::<Timed>(line) {
+        Ok(Timed { time, what: Event::Finished { receipt } }) => Some((time, receipt.verdict)),
+        _ => None,
+    });
+    match last {
+        Some((time, verdict)) => {
+            let word = match verdict {
+                Verdict::Proven => "proven",
+                Verdict::Written => "written, not proven",
+                Verdict::Failed => "failed",
+            };
+            format!(" since {} ({word})", clock::seconds(time))
+        }
+        None => ", without a receipt".to_owned(),
     }
 }
 

@@ -101,10 +101,10 @@ fn tell(subject: &str, found: Result<String>, width: usize, screen: &Screen) -> 
     let text = (finding.clone(), help.clone());
     let message = Message::Health { subject: subject.to_owned(), healthy, class, finding, help };
     screen.show(&message, |paint| {
-        let (finding, help) = text;
+        let (finding, help) = &text;
         let mark = if healthy { paint.good("✓") } else { paint.bad("✗") };
         let indent = " ".repeat(width + 4);
-        let help = help.map(|help| format!("{indent}{}\n", paint.dim(&help))).unwrap_or_default();
+        let help = help.as_ref().map(|help| format!("{indent}{}\n", paint.dim(help))).unwrap_or_default();
         let subject = safe::line(subject);
         format!("{mark} {subject:width$}  {finding}\n{help}")
     })?;

@@ -15,20 +15,14 @@ use crate::screen::Screen;
 use crate::signals::Signals;
 
 /// Dumps; the exit code is the receipt's.
-pub(super) async fn run(
-    args: &DumpArgs,
-    exporter: Option<&Path>,
-    verbose: bool,
-    screen: &Screen,
-) -> Result<u8, Failure> {
+pub(super) async fn run(args: &DumpArgs, exporter: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
     let signals = Signals::install()?;
     if args.out == Path::new("-") {
-        return to_pipe(args, signals, exporter, verbose, screen).await;
+        return to_pipe(args, signals, exporter, screen).await;
     }
     let file = Arc::new(DumpFile::prepare(&args.out)?);
     let job = job::dump_job(args, Arc::clone(&file) as _, CancellationToken::new());
-    let outcome =
-        flash::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, verbose, screen).await;
+    let outcome = flash::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, screen).await;
     // A thread of a stopped job may still hold it.
     file.discard();
     Ok(outcome?.1)
@@ -38,7 +32,6 @@ async fn to_pipe(
     args: &DumpArgs,
     signals: Signals,
     exporter: Option<&Path>,
-    verbose: bool,
     screen: &Screen,
 ) -> Result<u8, Failure> {
     if screen.is_json() {
@@ -48,7 +41,7 @@ async fn to_pipe(
     }
     let job = job::dump_job(args, Arc::new(DumpPipe::default()), CancellationToken::new());
     let screen = screen.aside_only();
-    Ok(flash::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, verbose, &screen).await?.1)
+    Ok(flash::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, &screen).await?.1)
 }
 
 fn request(args: &DumpArgs, job: Work, signals: Signals) -> Request {

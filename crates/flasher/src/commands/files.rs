@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flasher_core::config::Document;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{
-    CancellationToken, Device, Error, Event, FileServer, Result, Transfer, TransferLog, safe,
+    CancellationToken, Device, Error, Event, FileServer, Result, Timed, Transfer, TransferLog,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use crate::args::{FilesArgs, Place};
 use crate::failure::Failure;
 use crate::render::message::Message;
-use crate::render::transfers;
+use crate::render::{self, transfers};
 use crate::screen::{Screen, aside};
 use crate::signals;
 
@@ -66,7 +66,7 @@ async fn serve(
 
 fn show(transfer: &Transfer, screen: &Screen) -> std::io::Result<()> {
     if screen.is_json() {
-        screen.text(&format!("{}\n", safe::json(&serde_json::to_string(&Event::Transfer(transfer.clone()))?)))
+        screen.text(&render::json_line(&Timed::now(Event::Transfer(transfer.clone())))?)
     } else {
         screen.text(&format!("{}\n", transfers::line(transfer)))
     }

@@ -21,8 +21,7 @@ use crate::job;
 use crate::outputs;
 use crate::receipt_file::ReceiptFile;
 use crate::render::message::Message;
-use crate::render::paint::Paint;
-use crate::render::{self, trouble, verdict};
+use crate::render::{trouble, verdict};
 use crate::screen::Screen;
 use crate::signals::{Brakes, Signals};
 
@@ -116,12 +115,7 @@ pub(super) struct Request {
 }
 
 /// Flashes; the exit code is the receipt's.
-pub(super) async fn run(
-    args: &FlashArgs,
-    exporter: Option<&Path>,
-    verbose: bool,
-    screen: &Screen,
-) -> Result<u8, Failure> {
+pub(super) async fn run(args: &FlashArgs, exporter: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
     if args.detach {
         return super::detached::start(args, screen).await;
     }
@@ -136,7 +130,7 @@ pub(super) async fn run(
         signals,
         within,
     };
-    let (_, code) = execute(request, exporter, verbose, screen).await?;
+    let (_, code) = execute(request, exporter, screen).await?;
     Ok(code)
 }
 
@@ -144,13 +138,12 @@ pub(super) async fn run(
 pub(super) async fn execute(
     request: Request,
     exporter: Option<&Path>,
-    verbose: bool,
     screen: &Screen,
 ) -> Result<(Receipt, u8), Failure> {
     let begun = Begun::now();
     let Request { mut job, device, variant, receipt, journal, signals, within } = request;
     job.check_outputs(receipt.as_deref(), exporter)?;
-    let progress = render::progress(screen.is_json(), verbose);
+    let progress = screen.progress();
     let progress = match &within {
         Some(within) => within.record(progress)?,
         None => progress,
@@ -246,7 +239,7 @@ pub(super) fn conclude(
     match (kept, told) {
         (Err(error), _) if code == 0 => Err(error.into()),
         (Err(error), _) => {
-            screen.aside(&trouble::error(&error, Paint::of(&io::stderr())));
+            screen.complain(|paint| trouble::error(&error, paint));
             Ok(code)
         }
         (Ok(_), Err(error)) if code == 0 => Err(error.into()),
@@ -270,18 +263,20 @@ fn note(journal: &Journal, receipt: &Receipt, screen: &Screen) -> Option<PathBuf
 
 /// Prints the verdict, and where the receipt is: the file that was asked for, else the journal's.
 fn tell(receipt: &Receipt, kept: Option<&str>, journaled: Option<&str>, screen: &Screen) -> io::Result<()> {
-    let (out, err) = (screen.paint(), Paint::of(&io::stderr()));
     if let Some(file) = kept.filter(|_| screen.is_json()) {
         screen.message(&Message::Receipt { file: file.to_owned() })?;
     }
     let kept = kept.or(journaled);
     match &receipt.failure {
-        Some(failure) => screen.aside(&trouble::failed(receipt, failure, kept, err)),
-        None if receipt.verdict != Verdict::Failed && !screen.is_json() => {
-            screen.text(&verdict::good(receipt, kept, out))?;
+        Some(failure) => screen.complain(|paint| trouble::failed(receipt, failure, kept, paint)),
+        None if receipt.verdict != Verdict::Failed => {
+            screen.end(|paint| verdict::good(receipt, kept, paint))?
         }
-        None if receipt.verdict != Verdict::Failed => {}
-        None => screen.aside("error: the flash failed and its receipt names no cause; this is a bug\n"),
+        None => {
+            screen.complain(|_| {
+                "error: the flash failed and its receipt names no cause; this is a bug\n".into()
+            });
+        }
     }
     Ok(())
 }

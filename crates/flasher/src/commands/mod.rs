@@ -27,7 +27,7 @@ use std::time::Duration;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Error, Result, safe, suggest};
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, ConsoleArgs};
 use crate::failure::Failure;
 use crate::screen::Screen;
 
@@ -37,15 +37,15 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
     let exporter = args.exporter;
     let load = || load(exporter.as_deref());
     match args.command {
-        Command::Demo(demo) => demo::run(demo, args.verbose > 0, screen).await,
+        Command::Demo(demo) => demo::run(demo, screen).await,
         Command::Flash(flash) if args.remote.remote.is_some() => {
-            remote::flash(&flash, &args.remote, args.verbose > 0, screen).await
+            remote::flash(&flash, &args.remote, screen).await
         }
         Command::Attach { job, receipt, .. } if args.remote.remote.is_none() => {
-            detached::attach(job.as_deref(), receipt.as_deref(), args.verbose > 0, screen).await
+            detached::attach(job.as_deref(), receipt.as_deref(), screen).await
         }
         Command::Cancel { job, .. } if args.remote.remote.is_none() => {
-            detached::cancel(job.as_deref(), args.verbose > 0, screen).await
+            detached::cancel(job.as_deref(), screen).await
         }
         Command::Attach { job: Some(_), .. } | Command::Cancel { job: Some(_), .. } => Err(Error::config(
             "an ID names a job of this machine, and `--remote` an exporter with one job a board",
@@ -54,24 +54,16 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         .into()),
         Command::Attach { node, receipt, .. } => {
             let device = node.device.as_deref();
-            remote::join(
-                remote::Follow::Attach,
-                device,
-                receipt.as_deref(),
-                &args.remote,
-                args.verbose > 0,
-                screen,
-            )
-            .await
+            remote::join(remote::Follow::Attach, device, receipt.as_deref(), &args.remote, screen).await
         }
         Command::Cancel { node, .. } => {
             let device = node.device.as_deref();
-            remote::join(remote::Follow::Cancel, device, None, &args.remote, args.verbose > 0, screen).await
+            remote::join(remote::Follow::Cancel, device, None, &args.remote, screen).await
         }
         Command::Serve(serve) => serve::run(serve, exporter.as_deref(), screen).await,
         Command::ShellEnv(shell) => shell_env::run(shell, screen).await,
-        Command::Flash(flash) => flash::run(&flash, exporter.as_deref(), args.verbose > 0, screen).await,
-        Command::Dump(dump) => dump::run(&dump, exporter.as_deref(), args.verbose > 0, screen).await,
+        Command::Flash(flash) => flash::run(&flash, exporter.as_deref(), screen).await,
+        Command::Dump(dump) => dump::run(&dump, exporter.as_deref(), screen).await,
         Command::Plan(flash) => plan::run(&flash, load()?, screen).await,
         Command::Check { file } => check::run(file.or(exporter), screen).await,
         Command::Drivers { name } => drivers::run(name.as_deref(), screen),
@@ -79,9 +71,13 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Bundle { action } => bundle::run(&action, exporter, screen).await,
         Command::Power { action, node, force } => power::run(&action, &node, force, load()?, screen).await,
         Command::Console(console) if args.remote.remote.is_some() => {
+            let console = ConsoleArgs { log: args.log, ..console };
             console::run_remote(&console, &args.remote, screen).await
         }
-        Command::Console(console) => console::run(&console, load()?, screen).await,
+        Command::Console(console) => {
+            let console = ConsoleArgs { log: args.log, ..console };
+            console::run(&console, load()?, screen).await
+        }
         Command::Files(files) => files::run(&files, screen).await,
         Command::Doctor => doctor::run(load()?, screen).await,
         Command::Sandbox { command } => sandbox::run(&command).await,

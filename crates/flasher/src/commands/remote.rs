@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use exporter_grpc::remote::Board;
 use exporter_grpc::{JobOrder, Passphrase, Remote};
 use flasher_core::journal::Journal;
-use flasher_core::{Class, Error, Event, FlashJob, Progress, Receipt, Result, Step, Verdict};
+use flasher_core::{Class, Error, Event, FlashJob, Progress, Receipt, Result, Step, Timed, Verdict};
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
@@ -14,7 +14,6 @@ use crate::args::{FlashArgs, RemoteArgs};
 use crate::failure::Failure;
 use crate::job;
 use crate::receipt_file::ReceiptFile;
-use crate::render;
 use crate::screen::Screen;
 
 /// What to do with the job on the exporter besides starting one.
@@ -28,22 +27,17 @@ pub(super) enum Follow {
 
 /// Flashes on the exporter; the exit code is the receipt's. ^C stops the job in good order; when this process is killed,
 /// the job goes on.
-pub(super) async fn flash(
-    args: &FlashArgs,
-    remote: &RemoteArgs,
-    verbose: bool,
-    screen: &Screen,
-) -> Result<u8, Failure> {
+pub(super) async fn flash(args: &FlashArgs, remote: &RemoteArgs, screen: &Screen) -> Result<u8, Failure> {
     let stop = flasher_core::CancellationToken::new();
     let job = job::flash_job(args, stop.clone())?;
     crate::outputs::check_flash(&job, args.job.receipt.as_deref(), None)?;
     let receipt_file = args.job.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
     let (mut client, board) = connect(remote, args.node.device.as_deref()).await?;
-    let progress = render::progress(screen.is_json(), verbose);
+    let progress = screen.progress();
     let (events, sent) = start(&mut client, &board, order(job, args), &progress).await?;
     crate::signals::watch(stop.clone(), Arc::clone(&progress))?;
     let receipt = {
-        let mut following = std::pin::pin!(follow(events, &progress));
+        let mut following = std::pin::pin!(follow(events, &progress, From::Now, screen));
         tokio::select! {
             receipt = following.as_mut() => receipt?,
             () = stop.cancelled() => {
@@ -65,17 +59,25 @@ pub(super) async fn join(
     device: Option<&str>,
     receipt: Option<&Path>,
     remote: &RemoteArgs,
-    verbose: bool,
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let receipt_file = receipt.map(ReceiptFile::prepare).transpose()?;
     let (mut client, board) = connect(remote, device).await?;
-    let progress = render::progress(screen.is_json(), verbose);
+    let progress = screen.progress();
     let receipt = match what {
-        Follow::Attach => follow(client.attach(&board).await?, &progress).await?,
-        Follow::Cancel => follow(client.cancel(&board).await?, &progress).await?,
+        Follow::Attach => follow(client.attach(&board).await?, &progress, From::TheBeginning, screen).await?,
+        Follow::Cancel => follow(client.cancel(&board).await?, &progress, From::TheBeginning, screen).await?,
     };
     super::flash::conclude(&receipt, receipt_file, None, screen)
+}
+
+/// From when on a job is heard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// It has just begun: its events are told with the time of this machine, as what is told of the sending.
+    Now,
+    /// It may have begun long before: its events are told with their own times, by the exporter's clock.
+    TheBeginning,
 }
 
 async fn connect(remote: &RemoteArgs, device: Option<&str>) -> Result<(Remote, Board)> {
@@ -134,9 +136,12 @@ async fn start(
     order.image = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let told = Arc::clone(progress);
     let total = tokio::fs::metadata(&file).await.map(|facts| facts.len()).ok();
-    let sent = move |done| told.report(Event::Advanced { step: Step::Image, done, total });
+    let message = format!("sending `{}` to the exporter", file.display());
+    let sent = move |done| match done {
+        0 => told.report(Event::Note { message: message.clone() }),
+        done => told.report(Event::Advanced { step: Step::Image, done, total }),
+    };
     let sending = client.start_with_file(board, order, &file, sent).await?;
-    progress.report(Event::Note { message: format!("sending `{}` to the exporter", file.display()) });
     Ok((sending.events, Some(sending.sha256)))
 }
 
@@ -159,19 +164,27 @@ fn compare(receipt: &Receipt, sent: Option<&str>) -> Result<()> {
 }
 
 /// Shows every event, and gives the receipt of the last one.
-async fn follow(events: impl Stream<Item = Result<String>>, progress: &Arc<dyn Progress>) -> Result<Receipt> {
+async fn follow(
+    events: impl Stream<Item = Result<String>>,
+    progress: &Arc<dyn Progress>,
+    from: From,
+    screen: &Screen,
+) -> Result<Receipt> {
     let mut events = std::pin::pin!(events);
     let mut receipt = None;
     while let Some(text) = events.next().await {
         let text = text?;
-        match serde_json::from_str::<Event>(&text) {
+        match serde_json::from_str::<Timed>(&text) {
             Ok(event) => {
-                if let Event::Finished { receipt: last } = &event {
+                if let Event::Finished { receipt: last } = &event.what {
                     receipt = Some((**last).clone());
                 }
-                progress.report(event);
+                match from {
+                    From::Now => progress.report(event.what),
+                    From::TheBeginning => progress.replay(event),
+                }
             }
-            Err(error) => unknown(&text, &error)?,
+            Err(error) => other(&text, &error, screen)?,
         }
     }
     receipt.ok_or_else(|| {
@@ -180,15 +193,20 @@ async fn follow(events: impl Stream<Item = Result<String>>, progress: &Arc<dyn P
     })
 }
 
-/// An event that is none of a job: the job was refused, or the exporter is of another version.
-fn unknown(text: &str, error: &serde_json::Error) -> Result<()> {
+/// An event that is none of a job: the job was refused, is over, or the exporter is of another version.
+fn other(text: &str, error: &serde_json::Error, screen: &Screen) -> Result<()> {
     let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    if value["event"] == "refused" {
-        let reason = value["reason"].as_str().unwrap_or("it gave no reason");
-        let class = serde_json::from_value(value["class"].clone()).unwrap_or(Class::Config);
-        return Err(Error::new(class, format!("the exporter refused the flash: {reason}")));
+    match value["event"].as_str().unwrap_or_default() {
+        "refused" => {
+            let reason = value["reason"].as_str().unwrap_or("it gave no reason");
+            let class = serde_json::from_value(value["class"].clone()).unwrap_or(Class::Config);
+            return Err(Error::new(class, format!("the exporter refused the flash: {reason}")));
+        }
+        "job-over" => screen.aside("no job is running; this is how the last one went\n"),
+        // Meant for whoever ordered the job.
+        "send-image" => {}
+        _ => tracing::warn!(%error, "the exporter sent an event this version does not know"),
     }
-    tracing::warn!(%error, "the exporter sent an event this version does not know");
     Ok(())
 }
 
@@ -215,8 +233,9 @@ mod tests {
         check(Verdict::Proven, None, Some("aa"), false);
         check(Verdict::Failed, None, Some("aa"), true);
         check(Verdict::Proven, Some("bb"), None, true);
-        let error = unknown(r#"{"event":"refused","class":"interrupted","reason":"stopped"}"#, &json_error())
-            .unwrap_err();
+        let screen = Screen::new(true, crate::log::Chatter::Quiet);
+        let refused = r#"{"event":"refused","class":"interrupted","reason":"stopped"}"#;
+        let error = other(refused, &json_error(), &screen).unwrap_err();
         assert_eq!(
             (error.class(), error.to_string().as_str()),
             (Class::Interrupted, "the exporter refused the flash: stopped")

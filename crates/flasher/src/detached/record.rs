@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use flasher_core::{Event, Progress};
+use flasher_core::{Event, Progress, Timed};
 
 /// Bytes of events from which on only what matters most is kept.
 const MANY: usize = 32 << 20;
@@ -30,15 +30,18 @@ impl Record {
 
 impl Progress for Record {
     fn report(&self, event: Event) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).keep(&event);
-        self.further.report(event);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // The time is taken with the file in hand, so that times are in the order of the lines.
+        let event = Timed::now(event);
+        state.keep(&event);
+        self.further.replay(event);
     }
 }
 
 impl State {
     /// A job goes on when its events cannot be kept: its board must not be left half written.
-    fn keep(&mut self, event: &Event) {
-        if self.broken || (self.written > MANY && is_frequent(event)) {
+    fn keep(&mut self, event: &Timed) {
+        if self.broken || (self.written > MANY && is_frequent(&event.what)) {
             return;
         }
         let kept = serde_json::to_string(event).map_err(std::io::Error::from).and_then(|text| {
@@ -74,6 +77,6 @@ mod tests {
         record.report(Event::StepBegun { step: Step::Finish });
         let text = std::fs::read_to_string(file.path()).unwrap();
         assert!(text.len() < MANY + (2 << 20), "{}", text.len());
-        assert!(text.ends_with("{\"event\":\"step-begun\",\"step\":\"finish\"}\n"));
+        assert!(text.ends_with("\"event\":\"step-begun\",\"step\":\"finish\"}\n"));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use flasher_core::{Event, Progress, Step, TransferState};
+use flasher_core::{Event, Progress, Step, Timed, TransferState};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines::remark;
@@ -70,6 +70,17 @@ impl Bars {
 impl Progress for Bars {
     fn report(&self, event: Event) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).take(event, self.paint);
+    }
+
+    /// A step that began before runs for as long already.
+    fn replay(&self, event: Timed) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = matches!(event.what, Event::StepBegun { .. }).then_some(event.time);
+        state.take(event.what, self.paint);
+        if let Some(since) = begun.and_then(|begun| begun.elapsed().ok()) {
+            state.bar = state.bar.clone().with_elapsed(since);
+            state.begun = Instant::now().checked_sub(since).unwrap_or(state.begun);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use flasher_core::config::Finding;
-use flasher_core::{Class, Description, Error, Event, Failure, Plan};
+use flasher_core::{Class, Description, Error, Event, Failure, Plan, Timed};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -242,7 +242,7 @@ impl From<&Error> for Message {
     }
 }
 
-/// One line of `--json` output. For its schema.
+/// What is on one line of `--json` output. For its schema.
 #[derive(JsonSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "read by schemars only")]
@@ -253,7 +253,7 @@ enum Line {
     Command(Message),
 }
 
-/// JSON Schema of one line of `--json` output.
+/// JSON Schema of one line of `--json` output, which also has its time.
 pub(crate) fn schema() -> Value {
-    schemars::schema_for!(Line).to_value()
+    schemars::schema_for!(Timed<Line>).to_value()
 }

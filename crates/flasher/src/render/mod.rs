@@ -2,7 +2,9 @@
 
 mod bars;
 pub(crate) mod fields;
+mod json;
 mod lines;
+mod logged;
 pub(crate) mod message;
 mod motion;
 pub(crate) mod paint;
@@ -15,29 +17,25 @@ pub(crate) mod verdict;
 #[cfg(test)]
 mod tests;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Arc;
 
-use flasher_core::{Event, Progress, safe};
+use flasher_core::{Progress, Quiet};
 
-/// Shows a running job: JSON lines on standard output, bars on a terminal, else plain lines on standard error.
-pub(crate) fn progress(json: bool, verbose: bool) -> Arc<dyn Progress> {
-    if json {
-        Arc::new(json_line)
-    } else if std::io::stderr().is_terminal() && !verbose && !paint::is_dumb() {
-        Arc::new(bars::Bars::new())
-    } else {
-        Arc::new(lines::Lines::new(std::io::stderr(), verbose))
-    }
-}
+use crate::log::{self, Chatter};
 
-/// A job goes on when nobody reads its events: its board must not be left half written.
-fn json_line(event: Event) {
-    let Ok(mut line) = serde_json::to_string(&event).map(|line| safe::json(&line)) else {
-        tracing::error!("an event cannot be written as JSON");
-        return;
+pub(crate) use json::line as json_line;
+
+/// Shows a running job: JSON lines on standard output, bars on a terminal, else plain lines on standard error; and in the
+/// file of `--log`, when there is one.
+pub(crate) fn progress(json: bool, chatter: Chatter) -> Arc<dyn Progress> {
+    let is_quiet = chatter == Chatter::Quiet;
+    let has_bars = std::io::stderr().is_terminal() && chatter < Chatter::Verbose && !paint::is_dumb();
+    let shown: Arc<dyn Progress> = match () {
+        () if json => Arc::new(json::Json),
+        () if is_quiet => Arc::new(Quiet),
+        () if has_bars => Arc::new(bars::Bars::new()),
+        () => Arc::new(lines::Lines::new(std::io::stderr(), chatter)),
     };
-    line.push('\n');
-    let mut out = std::io::stdout().lock();
-    out.write_all(line.as_bytes()).and_then(|()| out.flush()).ok();
+    if log::is_kept() { Arc::new(logged::Logged::new(shown)) } else { shown }
 }

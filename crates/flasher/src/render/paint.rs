@@ -25,7 +25,6 @@ impl Paint {
     }
 
     /// Never paints.
-    #[cfg(test)]
     pub(crate) fn plain() -> Self {
         Self { on: false }
     }

@@ -4,7 +4,7 @@ use flasher_core::flash::PowerState;
 use flasher_core::{Class, Verdict};
 use serde_json::Value;
 
-use crate::lab::{Lab, text};
+use crate::lab::{Lab, assert_in_order, events, text, time};
 
 /// A lab with an image, and its state in a folder of its own.
 fn lab() -> (Lab, String) {
@@ -33,6 +33,14 @@ fn receipt(path: &std::path::Path) -> flasher_core::Receipt {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
+/// A job on a board that is slow to boot takes a while, and so do its steps in what is told afterwards.
+fn assert_steps_have_their_times(told: &str) {
+    let times: Vec<&str> =
+        told.lines().filter_map(|line| line.strip_prefix('[')?.split(']').next()).collect();
+    assert!(times.len() > 12, "{told}");
+    assert!(times.iter().any(|time| time.trim() != "0.0 s"), "{told}");
+}
+
 #[test]
 fn a_job_runs_on_without_its_terminal_and_can_be_followed_and_seen_again() {
     let (lab, state) = lab();
@@ -46,6 +54,15 @@ fn a_job_runs_on_without_its_terminal_and_can_be_followed_and_seen_again() {
         assert_eq!(is_over, first == "attach again", "{}", text(&ran.stderr));
     }
     assert_eq!(receipt(&path).verdict, Verdict::Proven);
+    let again = text(&lab.run(&state, &["attach", &id]).stderr);
+    assert!(again.contains("(proven); this is how it went"), "it says how the job ended: {again}");
+    assert_steps_have_their_times(&again);
+    let events = events(&lab.run(&state, &["--json", "attach", &id]));
+    assert_in_order(&events);
+    let [first, .., last] = events.as_slice() else { panic!("{again}") };
+    let took = receipt(&path).seconds;
+    let told = time(last) - time(first);
+    assert!(told > 0.0 && (told - took).abs() < 2.0, "{told} s between the events of a job of {took} s");
     let ran = lab.run(&state, &["cancel"]);
     assert_eq!(ran.status.code(), Some(2), "{}", text(&ran.stderr));
     assert!(text(&ran.stderr).contains(&format!("the job `{id}` is over")), "{}", text(&ran.stderr));

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
 use flasher_core::Receipt;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// Length of the simulated medium, bytes.
@@ -85,6 +86,55 @@ impl Lab {
 
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The lines of `--json` output.
+pub(crate) fn events(ran: &Output) -> Vec<Value> {
+    let line = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    text(&ran.stdout).lines().map(line).collect()
+}
+
+/// When an event happened, seconds since 1970.
+pub(crate) fn time(event: &Value) -> f64 {
+    let time = event["time"].as_str().unwrap_or_else(|| panic!("no time: {event}"));
+    flasher_core::clock::parse(time).unwrap_or_else(|| panic!("no RFC 3339: {time}")) as f64 / 1000.0
+}
+
+/// Events of a job come in the order in which things happen: an attempt begins first, one step runs at a time, what a step has
+/// done grows, and the end is the last.
+pub(crate) fn assert_in_order(events: &[Value]) {
+    let (mut step, mut done, mut attempt) = (None, 0, 0);
+    for (index, event) in events.iter().enumerate() {
+        let before = index.checked_sub(1).map_or(0.0, |before| time(&events[before]));
+        assert!(time(event) >= before, "{event} comes behind a later one");
+        match event["event"].as_str().unwrap() {
+            "attempt-begun" => {
+                attempt += 1;
+                assert_eq!((event["attempt"].as_u64(), &step), (Some(attempt), &None), "{event}");
+            }
+            "step-begun" => {
+                assert!(attempt > 0 && step.is_none(), "{event} while {step:?} runs");
+                (step, done) = (event["step"].as_str().map(str::to_owned), 0);
+            }
+            "step-done" => {
+                assert_eq!(step.as_deref(), event["step"].as_str(), "{event}");
+                step = None;
+            }
+            "advanced" => {
+                assert!(step.as_deref() == event["step"].as_str(), "{event} while {step:?} runs");
+                let now = event["done"].as_u64().unwrap();
+                assert!(now >= done || step.as_deref() == Some("verify"), "{event} after {done}");
+                done = now;
+            }
+            "retrying" => step = None,
+            "finished" => {
+                let rest: Vec<_> = events[index + 1..].iter().map(|event| &event["event"]).collect();
+                assert!(rest.iter().all(|event| **event == "receipt"), "{rest:?} behind the end");
+            }
+            _ => {}
+        }
+    }
+    assert!(events.iter().any(|event| event["event"] == "finished"), "no end");
 }
 
 /// The folder `site` of a lab on a server of its own.

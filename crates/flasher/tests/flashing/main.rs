@@ -1,7 +1,8 @@
 //! The command line with a simulated board: what is flashed, from where, and what is read back.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test may")]
 
+mod chatter;
 mod detached;
 mod direct;
 mod dump;

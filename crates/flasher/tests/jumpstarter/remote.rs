@@ -31,12 +31,26 @@ fn events(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// The end is the last, and no event has a time before that of another one before it.
+fn assert_in_order(events: &[Value]) {
+    let time = |event: &Value| flasher_core::clock::parse(event["time"].as_str().unwrap()).unwrap();
+    let behind = events.iter().skip_while(|event| event["event"] != "finished").skip(1);
+    assert!(behind.map(|event| &event["event"]).all(|event| event == "receipt"), "something behind the end");
+    let late = events.windows(2).find(|pair| time(&pair[0]) > time(&pair[1]));
+    assert!(late.is_none(), "out of order: {late:?}");
+}
+
 #[test]
 fn a_flash_on_the_exporter_ends_proven_here() {
     let (lab, exporter, image) = board("");
     let remote = ["--remote", &exporter.address, "--json"];
     let output = lab.flasher(&remote).args(["flash", "image", "--receipt", "receipt.json"]).output().unwrap();
-    said(&["flash"], &output);
+    let told = said(&["flash"], &output);
+    let all = events(&told);
+    assert_in_order(&all);
+    let sending = all.iter().position(|event| event["event"] == "note").expect("the sending is told");
+    let advanced = all.iter().position(|event| event["event"] == "advanced").expect("so is its progress");
+    assert!(sending < advanced, "{told}");
     assert_flashed(&lab, &image);
     let receipt: Value = serde_json::from_slice(&fs::read(lab.path("receipt.json")).unwrap()).unwrap();
     assert_eq!(receipt["verdict"], "proven");
@@ -44,6 +58,11 @@ fn a_flash_on_the_exporter_ends_proven_here() {
     // How it went can be heard again.
     let again = said(&["attach"], &lab.flasher(&remote).arg("attach").output().unwrap());
     assert_eq!(events(&again).last().unwrap()["receipt"]["verdict"], "proven");
+    assert_in_order(&events(&again));
+    let plain = lab.flasher(&["--remote", &exporter.address]).arg("attach").output().unwrap();
+    let told = String::from_utf8_lossy(&plain.stderr).into_owned();
+    assert!(told.starts_with("no job is running; this is how the last one went\n"), "{told}");
+    assert!(told.lines().any(|line| line.starts_with('[') && !line.starts_with("[   0.0 s]")), "{told}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::signals::Signals;
 use bench::{Bench, Board};
 
 /// Sets up a bench in a temporary folder, flashes, compares, and removes the folder.
-pub(super) async fn run(args: DemoArgs, verbose: bool, screen: &Screen) -> Result<u8, Failure> {
+pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> {
     let board = match args.board {
         DemoBoard::Sim => Board::Sim,
         DemoBoard::Qemu if sandbox::is_inside() => Board::Qemu { bundle: qemu::bundle()? },
@@ -42,7 +42,7 @@ pub(super) async fn run(args: DemoArgs, verbose: bool, screen: &Screen) -> Resul
         signals,
         within: None,
     };
-    let (receipt, code) = flash::execute(request, Some(&bench.exporter), verbose, screen).await?;
+    let (receipt, code) = flash::execute(request, Some(&bench.exporter), screen).await?;
     if code != 0 {
         return Ok(code);
     }

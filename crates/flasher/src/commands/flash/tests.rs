@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::*;
+use crate::log::Chatter;
 
 /// A flasher that ends as its config says, and leaves a file for every call.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ async fn flash(config: &str, variant: Option<&str>) -> (u8, Receipt, Vec<&'stati
         signals: Signals::install().unwrap(),
         within: None,
     };
-    let (receipt, code) = execute(request, Some(&yaml), false, &Screen::new(false)).await.unwrap();
+    let (receipt, code) = execute(request, Some(&yaml), &Screen::new(false, Chatter::Normal)).await.unwrap();
     let stored: Receipt = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();
     assert_eq!(stored, receipt);
     let calls = ["flashed", "closed"].into_iter().filter(|call| folder.path().join(call).exists());

@@ -5,6 +5,7 @@ use flasher_core::{Failure as Cause, Step, Verdict};
 use std::time::{Duration, SystemTime};
 
 use super::*;
+use crate::log::Chatter;
 
 fn blank() -> Receipt {
     Receipt::blank("flasher 1", JobKind::Flash, Site::here(), SystemTime::now(), Duration::from_secs(1))
@@ -51,7 +52,7 @@ async fn a_receipt_of_a_failure_ends_with_its_code_once_it_is_intact() {
     let args = VerifyArgs { receipt: file.clone(), image: None, bmap: None, no_bmap: false };
     for (text, expected) in [(text.clone(), Ok(6)), (text.replace("worn out", "all is well"), Err(3))] {
         std::fs::write(&file, text).unwrap();
-        let code = run(&args, &Screen::new(true)).await;
+        let code = run(&args, &Screen::new(true, Chatter::Normal)).await;
         assert_eq!(code.map_err(|failure| failure.exit_code()), expected);
     }
 }

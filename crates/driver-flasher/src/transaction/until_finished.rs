@@ -1,0 +1,53 @@
+//! Events in one order: one after the other, and none behind the last.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flasher_core::{Event, Progress};
+
+/// Passes events on, one at a time, until the job is finished. A server may tell only afterwards of a transfer that was cut by
+/// the end of the job.
+pub(super) struct UntilFinished {
+    is_finished: Mutex<bool>,
+    further: Arc<dyn Progress>,
+}
+
+impl UntilFinished {
+    pub(super) fn new(further: Arc<dyn Progress>) -> Self {
+        Self { is_finished: Mutex::default(), further }
+    }
+}
+
+impl Progress for UntilFinished {
+    fn report(&self, event: Event) {
+        let mut is_finished = self.is_finished.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*is_finished {
+            *is_finished = matches!(event, Event::Finished { .. });
+            self.further.report(event);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use flasher_core::Receipt;
+    use flasher_core::flash::{JobKind, Site};
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_told_behind_the_end() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&heard);
+        let progress = UntilFinished::new(Arc::new(move |event| seen.lock().unwrap().push(event)));
+        let note = || Event::Note { message: "cut".to_owned() };
+        let receipt =
+            Receipt::blank("flasher", JobKind::Flash, Site::default(), SystemTime::now(), Duration::ZERO);
+        for event in [note(), Event::Finished { receipt: Box::new(receipt) }, note()] {
+            progress.report(event);
+        }
+        let heard = heard.lock().unwrap();
+        assert!(matches!(heard.as_slice(), [Event::Note { .. }, Event::Finished { .. }]), "{heard:?}");
+    }
+}
