@@ -1,5 +1,6 @@
 //! Attempts that cannot help are not made: no waiting, no power cycle of a board for nothing.
 
+use std::io::Write;
 use std::net::{TcpListener, UdpSocket};
 use std::sync::{Arc, Mutex};
 
@@ -56,6 +57,18 @@ async fn check(case: Case) {
     assert!(count(|event| matches!(event, Event::StepBegun { step: Step::Power })) <= 1, "{failure:#?}");
 }
 
+/// The https URL of a server that does not speak TLS, and says so.
+fn plain_server() -> String {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = server.accept() {
+            let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"); // it may have gone
+        }
+    });
+    format!("https://{address}/os.img")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_attempt_cannot_mend_is_tried_once() {
     let (tcp, udp) = (TcpListener::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
@@ -71,6 +84,7 @@ async fn what_another_attempt_cannot_mend_is_tried_once() {
         new(Class::Board, "no partition of `/dev/mmcblk0` is labelled `rootfs`")
             .with(|job| job.partition = Some("rootfs".to_owned())),
         new(Class::Source, "sha256").with(|job| job.sha256 = Some("0".repeat(64))),
+        new(Class::Infrastructure, "does not speak TLS").with(|job| job.image = plain_server()),
         new(Class::Source, "does not exist").with(|job| job.image = "/nowhere/os.img".to_owned()),
         new(Class::Config, "no-such-target").with(|job| job.target = Some("no-such-target".to_owned())),
         new(Class::Source, "the image is larger than the target").in_place_of(

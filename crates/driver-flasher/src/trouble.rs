@@ -158,6 +158,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_server_is_stays_so_when_it_is_asked_again() {
+        use disk_image::Error as Of;
+        let (label, reason) = (|| "os.img".to_owned(), String::new);
+        for (error, is_retryable) in [
+            (Of::Untrusted { label: label(), reason: reason() }, false),
+            (Of::NoTls { label: label(), reason: reason() }, false),
+            (Of::NotFound { label: label(), status: 404 }, false),
+            (Of::Missing { label: label() }, false),
+            (Of::Connect { label: label(), reason: reason() }, true),
+            (Of::Cut { label: label(), received: 1, expected: None, reason: reason() }, true),
+        ] {
+            let told = image(error);
+            assert_eq!(told.is_retryable(), is_retryable, "{told}");
+        }
+    }
+
+    #[test]
     fn the_message_ends_where_the_console_lines_begin() {
         assert_eq!(head("no prompt within 2 s; last console lines:\n  | U-Boot"), "no prompt within 2 s");
         assert_eq!(head("no prompt within 2 s; the console was silent"), "no prompt within 2 s");
