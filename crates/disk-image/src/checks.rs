@@ -80,8 +80,9 @@ fn check_digest(image: &Inner, source: Digest, decoded: Digest) -> Result<Option
         Some(expected) => Err(Error::DigestDiffers {
             label: image.label.clone(),
             expected,
+            list: image.checksums.clone(),
             source_sha256: source,
-            decoded_sha256: decoded,
+            decoded_sha256: Box::new(decoded),
         }),
     }
 }

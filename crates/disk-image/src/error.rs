@@ -83,9 +83,16 @@ pub enum Error {
     Unusable { label: String, format: Format, reason: String },
     /// Neither digest is the demanded one.
     #[error(
-        "image `{label}` has another digest: expected sha256 {expected}, the source has {source_sha256}, the decoded image {decoded_sha256}"
+        "image `{label}` has another digest: expected sha256 {expected}{}, the source has {source_sha256}, the decoded image {decoded_sha256}", told_by(.list)
     )]
-    DigestDiffers { label: String, expected: Digest, source_sha256: Digest, decoded_sha256: Digest },
+    DigestDiffers {
+        label: String,
+        expected: Digest,
+        /// The file of checksums that says so; none when the caller does.
+        list: Option<String>,
+        source_sha256: Digest,
+        decoded_sha256: Box<Digest>,
+    },
     /// Neither length is the demanded one.
     #[error(
         "image `{label}` has another length: expected {expected} bytes, the source has {source_length}, the decoded image {decoded_length}"
@@ -119,7 +126,7 @@ pub enum Error {
     MapSignature { map: String, keyring: PathBuf, reason: String },
     /// A file of checksums without the image.
     #[error(
-        "checksums `{list}` cannot be used for image `{label}`: {reason}; pass the digest itself with --sha256"
+        "checksums `{list}` cannot be used for image `{label}`: {reason}; pass the digest itself with `--sha256`, or leave the file out with `--no-checksum`"
     )]
     Checksums { label: String, list: String, reason: String },
     /// A block map or file of checksums beyond all measure.
@@ -255,6 +262,11 @@ pub(crate) fn chain(error: reqwest::Error) -> String {
 /// A server's own words.
 fn words(said: &Option<String>) -> String {
     said.as_ref().map_or(String::new(), |words| format!(", it says: `{words}`"))
+}
+
+/// Who says so.
+fn told_by(list: &Option<String>) -> String {
+    list.as_ref().map_or(String::new(), |list| format!(" as `{list}` says"))
 }
 
 fn of_length(expected: &Option<u64>) -> String {

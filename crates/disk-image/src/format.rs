@@ -33,6 +33,13 @@ pub enum Format {
     Simg,
 }
 
+impl Format {
+    /// Whether it may hold several files.
+    pub(crate) fn is_archive(self) -> bool {
+        matches!(self, Format::Zip | Format::Tar)
+    }
+}
+
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

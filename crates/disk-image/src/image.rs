@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     content: Option<Content>,
     pub(crate) block_map: Option<BlockMap>,
     pub(crate) sha256: Option<Digest>,
+    /// The file of checksums that says so.
+    pub(crate) checksums: Option<String>,
     /// Length that the source or the decoded image must have.
     pub(crate) demanded_length: Option<u64>,
     has_open_question: bool,
@@ -89,7 +91,7 @@ impl Image {
 
     fn new(label: String, expected: Expected, opened: Opened) -> Image {
         let Opened { format, source_length, decoded_length, origin, .. } = opened;
-        let Opened { content, block_map, sha256, keep, hit, .. } = opened;
+        let Opened { content, block_map, sha256, checksums, keep, hit, .. } = opened;
         let runtime = Handle::current();
         let inner = Inner {
             label,
@@ -101,6 +103,7 @@ impl Image {
             content,
             block_map,
             sha256,
+            checksums,
             demanded_length: opened.length,
             has_open_question: opened.has_open_question,
             source_sha256: opened.source_sha256.map_or_else(OnceLock::new, OnceLock::from),
@@ -143,8 +146,13 @@ impl Image {
         self.inner.hit.get().is_some()
     }
 
-    /// Whether only a decoding tells if it has the demanded digest, although its source is here: it costs nothing but time to
-    /// know that before anything is touched.
+    /// The file of checksums that lists it and is in use, for messages and receipts.
+    pub fn checksums(&self) -> Option<String> {
+        self.inner.checksums.clone()
+    }
+
+    /// Whether only a decoding tells if it has the demanded digest, although its source is here, or if an archive holds one image:
+    /// it costs nothing but time to know that before anything is touched.
     pub fn has_open_question(&self) -> bool {
         self.inner.has_open_question
     }

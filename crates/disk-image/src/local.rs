@@ -81,8 +81,9 @@ impl Local<'_> {
             None => Ok(Opened { has_open_question: true, ..opened }),
             Some(decoded) if decoded == expected => Ok(opened),
             Some(decoded_sha256) => {
-                let label = self.label.into();
-                Err(Error::DigestDiffers { label, expected, source_sha256, decoded_sha256 })
+                let (label, list) = (self.label.into(), self.shelf.list.clone());
+                let decoded_sha256 = Box::new(decoded_sha256);
+                Err(Error::DigestDiffers { label, expected, list, source_sha256, decoded_sha256 })
             }
         }
     }
@@ -122,5 +123,8 @@ fn probe(
         Format::Raw => judge_file(label, expected, &handle, length)?,
         _ => judge_layer(label, expected, peeled.top.as_mut(), decoded_length)?,
     };
-    Ok(Opened { content, ..Opened::new(format, origin(handle), Some(length), decoded_length) })
+    // Whether an archive holds one image shows at its end.
+    let has_open_question = peeled.formats.iter().any(|format| format.is_archive());
+    let opened = Opened::new(format, origin(handle), Some(length), decoded_length);
+    Ok(Opened { content, has_open_question, ..opened })
 }

@@ -9,6 +9,7 @@ use crate::cache::{Cache, Hit, Keep, Key, Meta};
 use crate::format::{HEAD, recognise};
 use crate::http::Http;
 use crate::image::Origin;
+use crate::label::redact;
 use crate::local::Local;
 use crate::locate::{Place, locate};
 use crate::options::{BlockMapChoice, Expected};
@@ -28,10 +29,13 @@ pub(crate) struct Opened {
     pub(crate) content: Option<Content>,
     pub(crate) block_map: Option<BlockMap>,
     pub(crate) sha256: Option<Digest>,
+    /// The file of checksums that says so.
+    pub(crate) checksums: Option<String>,
     pub(crate) length: Option<u64>,
     /// Digest of the stored bytes, if they were read already.
     pub(crate) source_sha256: Option<Digest>,
-    /// Whether only a decoding tells if the image has the demanded digest, although the source is here.
+    /// Whether only a decoding tells if the image has the demanded digest, although the source is here, or if an archive holds
+    /// one image.
     pub(crate) has_open_question: bool,
     pub(crate) keep: Option<Keep>,
     pub(crate) hit: Option<Hit>,
@@ -52,6 +56,7 @@ impl Opened {
             content: None,
             block_map: None,
             sha256: None,
+            checksums: None,
             length: None,
             source_sha256: None,
             has_open_question: false,
@@ -87,15 +92,13 @@ impl Opened {
 /// Opens `source` and reads its companions.
 pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> Result<Opened, Error> {
     let place = locate(source, label)?;
-    let sha256 = match &options.checksums {
-        Some(list) => Some(checksums::load(list, source, options).await?),
-        None => options.sha256,
-    };
+    let (sha256, list) = demanded(source, &place, options).await?;
     let block_map = block_map(source, &place, options).await?;
     demand_map(label, block_map.as_ref(), options)?;
     let shelf = Shelf {
         cache: options.cache.clone(),
         sha256,
+        list: list.clone(),
         length: options.length,
         block_map: block_map.as_ref().map(|found| found.sha256),
     };
@@ -115,7 +118,25 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
         found.check_length(label, length)?;
     }
     let opened = opened.judged(label, options.expected).await?;
-    finish(label, Opened { block_map, sha256, ..opened }, options)
+    finish(label, Opened { block_map, sha256, checksums: list, ..opened }, options)
+}
+
+/// The digest that the image must have, and the file of checksums that says so.
+async fn demanded(
+    source: &str,
+    place: &Place,
+    options: &SourceOptions,
+) -> Result<(Option<Digest>, Option<String>), Error> {
+    let found = match (&options.checksums, options.sha256) {
+        (Some(list), _) => Some((checksums::load(list, source, options).await?, redact(list))),
+        (None, None) if options.checksums_beside => match place {
+            Place::Path(path) => checksums::beside(path, options).await?,
+            Place::Http => checksums::beside_url(source, options).await,
+            Place::S3 | Place::Stdin => None,
+        },
+        (None, sha256) => return Ok((sha256, None)),
+    };
+    Ok(found.map_or((None, None), |(sha256, list)| (Some(sha256), Some(list))))
 }
 
 /// A signature that is demanded and cannot be looked at is a failure.
@@ -140,16 +161,18 @@ fn finish(label: &str, opened: Opened, options: &SourceOptions) -> Result<Opened
 /// Opens a source that the caller brings.
 pub(crate) async fn open_given(given: Given, options: &SourceOptions) -> Result<Opened, Error> {
     let label = given.label.clone();
-    let sha256 = match &options.checksums {
-        Some(list) => Some(checksums::load(list, &label, options).await?),
-        None => options.sha256,
-    };
     // Its name is no URL that something could be beside.
+    let (sha256, list) = demanded(&label, &Place::Stdin, options).await?;
     let block_map = block_map(&label, &Place::Stdin, options).await?;
     demand_map(&label, block_map.as_ref(), options)?;
     let map = block_map.as_ref().map(|found| found.sha256);
-    let shelf =
-        Shelf { cache: options.cache.clone(), sha256: Some(given.sha256), length: None, block_map: map };
+    let shelf = Shelf {
+        cache: options.cache.clone(),
+        sha256: Some(given.sha256),
+        list: None,
+        length: None,
+        block_map: map,
+    };
     let opened = match shelf.by_source(given.sha256) {
         // The promise of the name is kept beside the copy.
         Some(hit) => Opened { origin: Origin::Given(given), ..Opened::copy(hit) },
@@ -158,12 +181,17 @@ pub(crate) async fn open_given(given: Given, options: &SourceOptions) -> Result<
             let (head, whole) = given.head(HEAD, AHEAD).await?;
             let source_length = Some(given.length);
             let (format, length) = recognised(&label, &head, source_length)?;
-            let content = look(&label, options.expected, head, whole, length).await?;
-            Opened { content, keep, ..Opened::new(format, Origin::Given(given), source_length, length) }
+            let (content, has_open_question) = look(&label, options.expected, head, whole, length).await?;
+            Opened {
+                content,
+                has_open_question,
+                keep,
+                ..Opened::new(format, Origin::Given(given), source_length, length)
+            }
         }
     };
     let opened = opened.judged(&label, options.expected).await?;
-    finish(&label, Opened { block_map, sha256, ..opened }, options)
+    finish(&label, Opened { block_map, sha256, checksums: list, ..opened }, options)
 }
 
 /// The format by the head of a source, and the length of the image if they tell it.
@@ -194,6 +222,8 @@ async fn block_map(source: &str, place: &Place, options: &SourceOptions) -> Resu
 pub(crate) struct Shelf {
     cache: Option<Cache>,
     pub(crate) sha256: Option<Digest>,
+    /// The file of checksums that says so.
+    pub(crate) list: Option<String>,
     length: Option<u64>,
     block_map: Option<Digest>,
 }
@@ -260,7 +290,8 @@ pub(crate) async fn open_standard_input(
     file: Arc<File>,
     options: &SourceOptions,
 ) -> Result<Opened, Error> {
-    let shelf = Shelf { cache: None, sha256: options.sha256, length: options.length, block_map: None };
+    let shelf =
+        Shelf { cache: None, sha256: options.sha256, list: None, length: options.length, block_map: None };
     finish(label, open_spool(label, file, options.expected, shelf).await?, options)
 }
 
@@ -277,14 +308,14 @@ async fn blocking<T: Send + 'static>(
     done
 }
 
-/// Looks into the first stored bytes of a source that is far away.
+/// Looks into the first stored bytes of a source that is far away; also tells whether there is an archive in it.
 async fn look(
     label: &str,
     expected: Expected,
     head: Vec<u8>,
     whole: bool,
     length: Option<u64>,
-) -> Result<Option<Content>, Error> {
+) -> Result<(Option<Content>, bool), Error> {
     blocking(label, move |label, _| judge_stored(label, expected, head, whole, length)).await
 }
 
@@ -320,8 +351,13 @@ async fn open_http(object: Object<'_>, options: &SourceOptions, shelf: Shelf) ->
     }
     let origin = Origin::Http(Arc::new(http), answer.validator.clone());
     let (head, whole) = answer.look(AHEAD).await;
-    let content = look(label, options.expected, head, whole, decoded_length).await?;
-    Ok(Opened { content, keep, ..Opened::new(format, origin, source_length, decoded_length) })
+    let (content, has_open_question) = look(label, options.expected, head, whole, decoded_length).await?;
+    Ok(Opened {
+        content,
+        has_open_question,
+        keep,
+        ..Opened::new(format, origin, source_length, decoded_length)
+    })
 }
 
 /// Where the folder for files without a name is, if the caller does not say.

@@ -86,6 +86,9 @@ pub struct SourceOptions {
     pub length: Option<u64>,
     /// Path or URL of a file of SHA-256 checksums that lists the image; used in place of `sha256`.
     pub checksums: Option<String>,
+    /// Looks for a file of checksums beside the image, when neither it nor a digest is given: `os.img.xz.sha256`,
+    /// `os.img.sha256` or `SHA256SUMS` for `os.img.xz`. Nothing is looked for beside a URL with a query.
+    pub checksums_beside: bool,
     /// What the decoded image must be.
     pub expected: Expected,
     /// Which block map is used.

@@ -231,6 +231,9 @@ pub struct Plan {
     pub decoded_length: Option<u64>,
     /// The block map in use, and how much of the image it vouches for.
     pub block_map: Option<String>,
+    /// The file of checksums that says which digest the image must have, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksums: Option<String>,
     /// Whether a decoded copy is in the cache, so that nothing is fetched or decoded.
     pub cached: bool,
     /// Name of the target.

@@ -229,8 +229,11 @@ pub struct ImageFacts {
     pub decoded_length: Option<u64>,
     /// SHA-256 of the decoded image.
     pub decoded_sha256: Option<String>,
-    /// Which digest `--sha256` matched: `source` or `decoded`.
+    /// Which digest was the demanded one: `source` or `decoded`.
     pub checked: Option<String>,
+    /// The file of checksums that says which digest it must have, when that was none of `--sha256`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksums: Option<String>,
     /// The block map that was used, and how much of the image it vouches for.
     pub block_map: Option<String>,
     /// Whether it came out of the cache, decoded already.

@@ -13,6 +13,8 @@ pub struct SourceChoices {
     pub length: Option<u64>,
     /// Path or URL of a file of SHA-256 checksums that lists the image.
     pub checksums: Option<String>,
+    /// Whether a file of checksums beside the image is used when neither it nor a digest is given.
+    pub checksums_beside: bool,
     /// Where decoded images are kept.
     pub cache: Option<CacheChoice>,
 }

@@ -11,6 +11,9 @@ pub(crate) use zip::Zip;
 /// Decoded bytes of a file that tell whether it is an image.
 const LOOK: usize = 4096;
 
+/// Names that are listed, at most.
+const LISTED: usize = 10;
+
 /// Whether a file that begins with `head` only accompanies an image: a text, a document, a signature, a block map, or what
 /// macOS puts beside every file. `whole` when there is no more of it.
 fn is_companion(head: &[u8], whole: bool) -> bool {
@@ -35,10 +38,15 @@ fn shown(name: &[u8]) -> String {
     name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// Says which two files are one too many.
-fn two_files(first: &str, second: &[u8]) -> String {
+/// Says which files are too many.
+fn several_images(first: &str, others: &[String]) -> String {
+    let all = std::iter::once(first).chain(others.iter().map(String::as_str));
+    let mut names: Vec<String> = all.map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(LISTED);
+    names.truncate(LISTED);
+    let last = if more > 0 { format!("{more} more") } else { names.pop().unwrap_or_default() };
     format!(
-        "it holds more than one image: `{first}` and `{}`; unpack it and flash the one that is meant",
-        shown(second)
+        "it holds more than one image: {} and {last}; unpack it and flash the one that is meant",
+        names.join(", ")
     )
 }

@@ -2,7 +2,7 @@
 
 use tar::{EntryType, Header, PaxExtensions};
 
-use super::{LOOK, is_companion, no_image, shown, two_files};
+use super::{LOOK, is_companion, no_image, several_images, shown};
 use crate::Error;
 use crate::input::Input;
 use crate::layer::{Got, Layer, Named, Stored};
@@ -33,6 +33,8 @@ pub(crate) struct Tar {
     input: Input,
     file: Option<String>,
     companions: Vec<String>,
+    /// Images that are too many.
+    others: Vec<String>,
     left: u64,
     padding: u64,
     /// Size of the next file, if an extended header tells it.
@@ -48,6 +50,7 @@ impl Tar {
             input,
             file: None,
             companions: Vec::new(),
+            others: Vec::new(),
             left: 0,
             padding: 0,
             size: None,
@@ -92,8 +95,10 @@ impl Tar {
             self.companions.push(shown(name));
             return self.leave_out(length);
         }
-        if let Some(first) = &self.file {
-            return Err(self.named.unusable(two_files(first, name)));
+        if self.file.is_some() {
+            // The others are looked for as well, so that all are named.
+            self.others.push(shown(name));
+            return self.leave_out(length);
         }
         self.file = Some(shown(name));
         self.left = length;
@@ -150,7 +155,13 @@ impl Tar {
             }
         }
         self.ended = true;
-        if self.file.is_none() { Err(self.named.unusable(no_image(&self.companions))) } else { Ok(()) }
+        match &self.file {
+            None => Err(self.named.unusable(no_image(&self.companions))),
+            Some(first) if !self.others.is_empty() => {
+                Err(self.named.unusable(several_images(first, &self.others)))
+            }
+            Some(_) => Ok(()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod fields;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use self::fields::{half, long, method_name, sizes, word};
-use super::{LOOK, is_companion, no_image, shown, two_files};
+use super::{LOOK, is_companion, no_image, several_images, shown};
 use crate::Error;
 use crate::input::Input;
 use crate::layer::{Got, Layer, Named, Stored};
@@ -33,6 +33,8 @@ pub(crate) struct Zip {
     /// The image's name, and at its end its checksum.
     image: Option<(String, u32)>,
     companions: Vec<String>,
+    /// Images that are too many.
+    others: Vec<String>,
     /// Decoded bytes of the file that nobody has taken yet.
     ahead: Vec<u8>,
     /// Local headers seen, folders included.
@@ -84,6 +86,7 @@ impl Zip {
             fate: Fate::Open,
             image,
             companions,
+            others: Vec::new(),
             ahead,
             members: 0,
             state: State::Header,
@@ -227,9 +230,12 @@ impl Zip {
 
     /// The directory at the end: it must list what was there, and be complete.
     fn directory(&mut self, mut signature: [u8; 4]) -> Result<(), Error> {
-        let Some((_, crc)) = self.image.clone() else {
+        let Some((first, crc)) = self.image.clone() else {
             return Err(self.named.unusable(no_image(&self.companions)));
         };
+        if !self.others.is_empty() {
+            return Err(self.named.unusable(several_images(&first, &self.others)));
+        }
         let (mut listed, mut found) = (0, false);
         while signature == CENTRAL {
             let head: [u8; 42] = self.input.array(&self.named)?;
@@ -297,8 +303,12 @@ impl Zip {
             self.ahead.clear();
             return Ok(0);
         }
-        if let Some((first, _)) = &self.image {
-            return Err(self.named.unusable(two_files(first, file.name.as_bytes())));
+        if self.image.is_some() {
+            // The others are looked for as well, so that all are named.
+            self.others.push(file.name.clone());
+            self.fate = Fate::Companion;
+            self.ahead.clear();
+            return Ok(0);
         }
         self.image = Some((file.name.clone(), file.crc));
         self.fate = Fate::Image;

@@ -10,6 +10,7 @@ use std::fmt;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
+use crate::format::{HEAD, recognise};
 use crate::layer::{Layer, peel};
 use crate::memory::Memory;
 use crate::{Error, Expected};
@@ -157,17 +158,23 @@ pub(crate) fn judge_layer(
     judge(label, expected, Seen { head: &head[..filled], complete, tail: None, length })
 }
 
-/// Looks at an image of which only the first stored bytes are here; `whole` when they are all of it.
+/// Looks at an image of which only the first stored bytes are here, `whole` when they are all of it; also tells whether there is
+/// an archive in it, as far as it can be seen.
 pub(crate) fn judge_stored(
     label: &str,
     expected: Expected,
     stored: Vec<u8>,
     whole: bool,
     length: Option<u64>,
-) -> Result<Option<Content>, Error> {
+) -> Result<(Option<Content>, bool), Error> {
+    let is_archive = recognise(label, &stored[..stored.len().min(HEAD)])?.is_archive();
     match peel(label, Box::new(Memory::new(stored, whole))) {
-        Ok(mut peeled) => judge_layer(label, expected, peeled.top.as_mut(), peeled.length.or(length)),
-        Err(Error::Ended { .. }) => Ok(None), // more than is here would have to be seen
+        Ok(mut peeled) => {
+            let has_archive = peeled.formats.iter().any(|format| format.is_archive());
+            let length = peeled.length.or(length);
+            judge_layer(label, expected, peeled.top.as_mut(), length).map(|content| (content, has_archive))
+        }
+        Err(Error::Ended { .. }) => Ok((None, is_archive)), // more than is here would have to be seen
         Err(error) => Err(error),
     }
 }

@@ -78,7 +78,13 @@ fn every_error_says_what_is_wrong_with_which_image() {
             "zip data of image `os.img` cannot be used: it holds no file",
         ),
         (
-            Error::DigestDiffers { label: label(), expected: a, source_sha256: b, decoded_sha256: c },
+            Error::DigestDiffers {
+                label: label(),
+                expected: a,
+                list: None,
+                source_sha256: b,
+                decoded_sha256: Box::new(c),
+            },
             Source,
             "image `os.img` has another digest: expected sha256 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, the source has bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb, the decoded image cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc",
         ),
@@ -110,7 +116,7 @@ fn every_error_says_what_is_wrong_with_which_image() {
         (
             Error::Checksums { label: label(), list: "SHA256SUMS".into(), reason: reason() },
             Source,
-            "checksums `SHA256SUMS` cannot be used for image `os.img`: no route; pass the digest itself with --sha256",
+            "checksums `SHA256SUMS` cannot be used for image `os.img`: no route; pass the digest itself with `--sha256`, or leave the file out with `--no-checksum`",
         ),
         (
             Error::TooLong { label: label(), longest: 9 },

@@ -78,7 +78,7 @@ async fn a_demanded_digest_may_be_that_of_the_source_or_of_the_image() {
         panic!("{error}")
     };
     assert_eq!(
-        [expected, source_sha256, decoded_sha256],
+        [expected, source_sha256, *decoded_sha256],
         [Digest::of(b"other"), Digest::of(&stored), Digest::of(image)]
     );
 }

@@ -88,6 +88,18 @@ async fn an_archive_that_holds_no_one_image_is_refused() {
             "cp os.img b.img; tar -cf out os.img b.img",
             "tar data of image `X` cannot be used: it holds more than one image: `os.img` and `b.img`; unpack it and flash the one that is meant",
         ),
+        (
+            "cp os.img c.img; echo read me > README; tar -cf out os.img README b.img c.img",
+            "tar data of image `X` cannot be used: it holds more than one image: `os.img`, `b.img` and `c.img`; unpack it and flash the one that is meant",
+        ),
+        (
+            "for n in 1 2 3 4 5 6 7 8 9 10 11; do cp os.img $n.img; done; tar -cf out [1-9].img 10.img 11.img b.img c.img",
+            "tar data of image `X` cannot be used: it holds more than one image: `1.img`, `2.img`, `3.img`, `4.img`, `5.img`, `6.img`, `7.img`, `8.img`, `9.img`, `10.img` and 3 more; unpack it and flash the one that is meant",
+        ),
+        (
+            "zip -q p.zip os.img README b.img c.img; mv p.zip out",
+            "zip data of image `X` cannot be used: it holds more than one image: `os.img`, `b.img` and `c.img`; unpack it and flash the one that is meant",
+        ),
         ("mkdir -p empty; tar -cf out empty", "tar data of image `X` cannot be used: it holds no file"),
         (
             "ln -sf os.img link; tar -cf out link",

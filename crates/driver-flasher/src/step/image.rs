@@ -134,6 +134,7 @@ async fn open_one(session: Session<'_>, source: &str, expected: Expected) -> Res
         facts.source_length = image.source_length();
         facts.decoded_length = image.decoded_length();
         facts.block_map = image.block_map();
+        facts.checksums = image.checksums();
         facts.cached = image.is_cached();
     });
     if session.job.direct {
@@ -222,6 +223,7 @@ fn options(session: Session<'_>) -> Result<SourceOptions> {
         sha256,
         length: job.source.length,
         checksums: job.source.checksums.clone(),
+        checksums_beside: job.source.checksums_beside && !job.direct,
         block_map: match job.source.block_map.clone() {
             BlockMapChoice::Beside if !job.direct => disk_image::BlockMapChoice::Beside,
             BlockMapChoice::Beside | BlockMapChoice::Off => disk_image::BlockMapChoice::Off,

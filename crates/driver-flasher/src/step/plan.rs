@@ -72,6 +72,7 @@ pub(crate) fn describe(
         source_length: image.source_length(),
         decoded_length: image.decoded_length(),
         block_map: image.block_map(),
+        checksums: image.checksums(),
         cached: image.is_cached(),
         target: resolved.target.clone(),
         device: resolved.device.clone(),

@@ -67,6 +67,7 @@ const FLASH: &[Row] = &[
     // Without a block map in use the image is refused when it is opened.
     ("bmap_keyring", When::Always, Remote::Stays),
     ("checksum_url", When::Always, Remote::Stays),
+    ("no_checksum", When::Always, Remote::Stays),
     ("length", When::Always, Remote::Stays),
     ("cache_dir", When::Cached, Remote::Stays),
     ("cache_size", When::Cached, Remote::Stays),

@@ -41,9 +41,13 @@ pub(crate) struct SourceArgs {
     /// Keys (`gpg --export` writes such a file) one of which must have signed the block map in use
     #[arg(long, value_name = "FILE", conflicts_with = "no_bmap", help_heading = "Proof")]
     pub(crate) bmap_keyring: Option<PathBuf>,
-    /// File of SHA-256 checksums that lists the image (`.sha256`, `SHA256SUMS`)
+    /// File of SHA-256 checksums that lists the image; without this and `--sha256`, the one beside the image (`.sha256`,
+    /// `SHA256SUMS`)
     #[arg(long, value_name = "FILE|URL", conflicts_with = "sha256", help_heading = "Proof")]
     pub(crate) checksum_url: Option<String>,
+    /// Use no file of checksums, also when there is one beside the image
+    #[arg(long, conflicts_with_all = ["checksum_url", "sha256"], help_heading = "Proof")]
+    pub(crate) no_checksum: bool,
     /// Length that the source or the decoded image must have, in bytes or with a unit; proves that standard input or a
     /// transfer of no known length was not cut short
     #[arg(long, value_name = "SIZE", value_parser = length, help_heading = "Proof")]
@@ -71,7 +75,8 @@ impl SourceArgs {
         let cache = folder.map(|folder| CacheChoice { folder, limit: self.cache_size });
         let map_keyring = self.bmap_keyring.clone();
         let (length, checksums) = (self.length, self.checksum_url.clone());
-        SourceChoices { block_map, map_keyring, length, checksums, cache }
+        let checksums_beside = !self.no_checksum;
+        SourceChoices { block_map, map_keyring, length, checksums, checksums_beside, cache }
     }
 }
 

@@ -21,6 +21,9 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
     }
     plan.platform.iter().for_each(|platform| fact(&mut text, paint, "platform", platform));
     plan.block_map.iter().for_each(|map| fact(&mut text, paint, "block map", map));
+    if let Some(list) = &plan.checksums {
+        fact(&mut text, paint, "checksum", &format!("as `{list}` says"));
+    }
     if plan.cached {
         fact(&mut text, paint, "cache", "has it, unpacked");
     }

@@ -66,7 +66,10 @@ fn about(
     }
     if let Some(which) = &image.checked {
         let of = if which == "source" { "file" } else { "unpacked image" };
-        fact("--sha256", format!("equals the digest of the {of}"));
+        match &image.checksums {
+            Some(list) => fact("checksum", format!("that of `{list}` equals the digest of the {of}")),
+            None => fact("--sha256", format!("equals the digest of the {of}")),
+        }
     }
     if let Some(medium) = medium {
         let key = if job == JobKind::Dump { "read again" } else { "read back" };
