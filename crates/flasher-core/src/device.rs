@@ -9,6 +9,9 @@ use crate::driver::{
     BootConsole, ContentServer, Driver, FileServer, Flasher, PowerDriver, PowerMeter, SerialDriver,
 };
 use crate::error::{Error, Result};
+use crate::wrapper::{
+    BootConsoleWrapper, ContentServerWrapper, FileServerWrapper, PowerWrapper, SerialWrapper, Wrapped,
+};
 
 /// The closed list of what a node can be. Cloning shares the driver.
 #[derive(Clone, Debug)]
@@ -205,9 +208,86 @@ impl Wiring {
         }
     }
 
+    /// Wraps the power child called `role`: who asks for it next gets the wrapper. Its meter stays.
+    ///
+    /// # Errors
+    /// When it is missing or something else.
+    pub fn wrap_power<W: PowerWrapper>(
+        &mut self,
+        role: &str,
+        wrap: impl FnOnce(Arc<dyn PowerDriver>) -> W,
+    ) -> Result<()> {
+        let wrapped = Arc::new(Wrapped(wrap(self.power(role)?)));
+        if let Some(Device::Power(switch, _)) = self.children.get_mut(role) {
+            *switch = wrapped;
+        }
+        Ok(())
+    }
+
+    /// Wraps the serial child called `role`: who asks for it next gets the wrapper.
+    ///
+    /// # Errors
+    /// When it is missing or something else.
+    pub fn wrap_serial<W: SerialWrapper>(
+        &mut self,
+        role: &str,
+        wrap: impl FnOnce(Arc<dyn SerialDriver>) -> W,
+    ) -> Result<()> {
+        let wrapped = Arc::new(Wrapped(wrap(self.serial(role)?)));
+        self.replace(role, Device::Serial(wrapped));
+        Ok(())
+    }
+
+    /// Wraps the file server child called `role`: who asks for it next gets the wrapper. A content server there is one
+    /// no longer; [`Wiring::wrap_content_server`] keeps it one.
+    ///
+    /// # Errors
+    /// When it is missing or something else.
+    pub fn wrap_file_server<W: FileServerWrapper>(
+        &mut self,
+        role: &str,
+        wrap: impl FnOnce(Arc<dyn FileServer>) -> W,
+    ) -> Result<()> {
+        let wrapped = Arc::new(Wrapped(wrap(self.file_server(role)?)));
+        self.replace(role, Device::FileServer(wrapped));
+        Ok(())
+    }
+
+    /// Wraps the content server child called `role`: who asks for it next gets the wrapper.
+    ///
+    /// # Errors
+    /// When it is missing or something else.
+    pub fn wrap_content_server<W: ContentServerWrapper>(
+        &mut self,
+        role: &str,
+        wrap: impl FnOnce(Arc<dyn ContentServer>) -> W,
+    ) -> Result<()> {
+        let wrapped = Arc::new(Wrapped(wrap(self.content_server(role)?)));
+        self.replace(role, Device::ContentServer(wrapped));
+        Ok(())
+    }
+
+    /// Wraps the boot console child called `role`: who asks for it next gets the wrapper.
+    ///
+    /// # Errors
+    /// When it is missing or something else.
+    pub fn wrap_boot_console<W: BootConsoleWrapper>(
+        &mut self,
+        role: &str,
+        wrap: impl FnOnce(Arc<dyn BootConsole>) -> W,
+    ) -> Result<()> {
+        let wrapped = Arc::new(Wrapped(wrap(self.boot_console(role)?)));
+        self.replace(role, Device::BootConsole(wrapped));
+        Ok(())
+    }
+
     /// All children, for a group.
     pub fn into_children(self) -> BTreeMap<String, Device> {
         self.children
+    }
+
+    fn replace(&mut self, role: &str, device: Device) {
+        self.children.insert(role.to_owned(), device);
     }
 
     fn wrong(&self, role: &str, kind: Kind, found: Option<&Device>) -> Error {

@@ -11,6 +11,7 @@
 //! * [`registry`]: every driver and board linked into this binary
 //! * [`config`] and [`tree`]: the exporter YAML, and the device tree it describes
 //! * [`switch`]: a power driver out of a bare switch: calls in a row, off for long enough, and confirmed
+//! * [`wrapper`]: a device around another one, of which nothing is lost
 //! * [`owner`]: who owns a board, across the processes of this machine
 //! * [`journal`]: the receipts that are kept of every job
 //! * [`safe`]: text of others on a terminal
@@ -44,6 +45,7 @@ pub mod switch;
 pub mod testing;
 pub mod tree;
 pub mod userinfo;
+pub mod wrapper;
 
 pub use device::{ChildSpec, Device, Kind, Wiring};
 pub use driver::{

@@ -7,29 +7,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driver_flasher::{BaseFlasher, FlasherConfig};
-use flasher_core::{ChildSpec, Device, Driver, DriverType, PowerDriver, Result, Wiring, async_trait};
+use flasher_core::wrapper::{PowerWrapper, Wrapper};
+use flasher_core::{ChildSpec, Device, DriverType, PowerDriver, Result, Wiring, async_trait};
 use serde_json::Value;
 
 /// How long the supply takes to notice.
 const NOTICE: Duration = Duration::from_millis(50);
 
-/// A power switch that nudges before it switches on.
+/// A power switch that is nudged before it is on. Everything but `on` and `cycle` is forwarded to the switch.
 #[derive(Debug)]
 struct Nudged(Arc<dyn PowerDriver>);
 
-#[async_trait]
-impl Driver for Nudged {
-    async fn probe(&self) -> Result<()> {
-        self.0.probe().await
-    }
+impl Wrapper for Nudged {
+    type Device = dyn PowerDriver;
 
-    async fn identities(&self) -> Vec<String> {
-        self.0.identities().await
+    fn wrapped(&self) -> &Self::Device {
+        self.0.as_ref()
     }
 }
 
 #[async_trait]
-impl PowerDriver for Nudged {
+impl PowerWrapper for Nudged {
     async fn on(&self) -> Result<()> {
         self.0.on().await?;
         tokio::time::sleep(NOTICE).await;
@@ -38,8 +36,10 @@ impl PowerDriver for Nudged {
         self.0.on().await
     }
 
-    async fn off(&self) -> Result<()> {
-        self.0.off().await
+    async fn cycle(&self, wait: Duration) -> Result<()> {
+        self.off().await?;
+        tokio::time::sleep(wait).await;
+        self.on().await
     }
 }
 
@@ -65,11 +65,8 @@ children:
         BaseFlasher::made_child(config, role)
     }
 
-    fn build(config: FlasherConfig, wiring: Wiring) -> Result<Device> {
-        let (path, folder) = (wiring.path().to_owned(), wiring.file(""));
-        let power = Nudged(wiring.power("power")?);
-        let mut children = wiring.into_children();
-        children.insert("power".to_owned(), Device::Power(Arc::new(power), None));
-        BaseFlasher::build(config, Wiring::new(path, folder, children))
+    fn build(config: FlasherConfig, mut wiring: Wiring) -> Result<Device> {
+        wiring.wrap_power("power", Nudged)?;
+        BaseFlasher::build(config, wiring)
     }
 }
