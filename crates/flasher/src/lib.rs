@@ -78,7 +78,10 @@ pub fn main() -> ExitCode {
 /// Prints what clap has to say: help and version on standard output, mistakes on standard error, which may repeat what was typed.
 fn refuse(usage: &clap::Error) -> ExitCode {
     if usage.use_stderr() {
-        screen::aside(&usage.render().to_string());
+        // Told of the words without what a terminal would obey, line ends too: a word begins no line that looks like ours.
+        let words = std::env::args_os().map(|word| flasher_core::safe::line(&word.to_string_lossy()));
+        let tame = args::command().try_get_matches_from(words).err();
+        screen::aside(&tame.as_ref().unwrap_or(usage).render().to_string());
         return ExitCode::from(2);
     }
     match usage.print() {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -89,6 +91,55 @@ fn check(folder: &Path, args: &[&str]) {
     assert!(said > 0, "{args:?} says nothing, so that nothing was checked");
 }
 
+/// A server that answers everything with hostile words; gives its address.
+fn server(status: &'static str, more: &'static str) -> String {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = server.accept() {
+            let _ = client.read(&mut [0; 4096]);
+            let words = serde_json::json!({ "errors": [{ "code": "DENIED", "message": HOSTILE }] });
+            let body = if more.contains("json") { words.to_string() } else { HOSTILE.to_owned() };
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status}\r\n{more}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            );
+            let _ = client.write_all(format!("{head}{body}").as_bytes()); // it may have gone
+        }
+    });
+    address
+}
+
+#[test]
+fn no_words_of_a_server_reach_the_terminal_as_they_are() {
+    let folder = folder();
+    for (status, more) in [
+        ("403 Forbidden", "Content-Type: text/plain"),
+        ("403 Forbidden", "Content-Type: application/json"),
+        ("404 \u{9b}31m", "Content-Type: text/plain"),
+        ("400 \x1b[2J", "Content-Type: text/html"),
+        ("302 Found", "Location: http://127.0.0.1:1/\u{9b}31m\u{202e}y"),
+        ("200 OK", "Content-Type: text/\u{9b}31m; charset=\u{202e}"),
+        ("200 OK", "Content-Encoding: \u{9b}31m\u{202e}"),
+    ] {
+        let address = server(status, more);
+        let url = format!("http://{address}/os.img");
+        let sums = ["plan", "proven.json", "--checksum-url", &url];
+        for args in [
+            &["plan", &url][..],
+            &["flash", &url, "--retries", "0"],
+            &sums,
+            &["bundle", "pull", &format!("{address}/acme/os:1")],
+            &["bundle", "push", "bundle", &format!("{address}/acme/os:1")],
+            &["--remote", &address, "attach"],
+        ] {
+            let needs_bench = ["plan", "flash"].contains(&args[0]);
+            let bench: &[&str] = if needs_bench { &["--exporter", "bench.yaml"] } else { &[] };
+            check(folder.path(), &[bench, args].concat());
+        }
+    }
+}
+
 #[test]
 fn no_command_hands_text_of_others_to_the_terminal_as_it_is() {
     let folder = folder();
@@ -122,6 +173,11 @@ fn no_command_hands_text_of_others_to_the_terminal_as_it_is() {
         &["bundle", "check", HOSTILE],
         &["bundle", "pull", HOSTILE],
         &["files", HOSTILE],
+        &[HOSTILE],
+        &["flash", "x", "--verify", HOSTILE],
+        &["flash", "x", HOSTILE],
+        &["attach", HOSTILE],
+        &["--log", HOSTILE, "cancel"],
         &["--exporter", "names.yaml", "serve", "--listen", HOSTILE],
     ];
     for args in commands {
