@@ -121,6 +121,13 @@ async fn a_bad_medium_is_named_with_its_bytes() {
         Expected { class: Class::Medium, step: Step::Verify, says: "bytes 65536-8500122 differ, twice" };
     assert_failed("flipped bit", &receipt, &expected);
     assert!(is_unbootable(&lab));
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    let (expected, mut read) = (sample()[700_000..700_008].to_vec(), sample()[700_000..700_008].to_vec());
+    read[0] ^= 4;
+    let context = &receipt.failure.as_ref().unwrap().context;
+    assert_eq!(context["first byte"], "700000 is the first that differs");
+    assert_eq!((context["expected"].as_str(), context["read"].as_str()), (&*hex(&expected), &*hex(&read)));
+    assert_eq!(context["differing"], "1 of 8434587 bytes in 65536-8500122");
 
     let lab = Lab::new("flip_bit: { offset: 100, mask: 4 }");
     let (receipt, _) = lab.flash(lab.job(&lab.image(&sample(), None))).await;

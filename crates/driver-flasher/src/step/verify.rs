@@ -1,6 +1,9 @@
 //! Step 11: everything that counts is read back around the page cache, after the last write to the medium, and compared.
 //! What differs is written once more, and then everything is read again. Only here does the proof of a flash come into being.
 
+mod diagnosis;
+mod differences;
+
 use disk_image::{Digest, Range};
 use flasher_core::flash::{MediumFacts, MediumState, RangeFacts, Verify};
 use flasher_core::{Class, Error, Result};
@@ -53,8 +56,9 @@ async fn prove(
     if differing.iter().any(|of| !of.is_empty()) {
         mend(session, puts, &differing, guest).await?;
         let still = look(session, puts, equal, guest).await?;
-        if let Some((put, still)) = puts.iter().zip(&still).find(|(_, still)| !still.is_empty()) {
-            return Err(put.piece.about(differs(put.target, put.ranges(), still)));
+        if let Some((index, still)) = still.iter().enumerate().find(|(_, still)| !still.is_empty()) {
+            let failure = diagnosis::failure(session, puts, index, still, guest).await;
+            return Err(puts[index].piece.about(failure));
         }
     }
     Ok(puts.iter().enumerate().map(|(index, put)| proof(session, index, put)).collect())

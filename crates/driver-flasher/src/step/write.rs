@@ -22,8 +22,9 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-pub(crate) use again::again;
+pub(crate) use again::{again, must_be_same};
 use ahead::{Ahead, Inlet};
+pub(crate) use capacity::counterfeit;
 pub(crate) use spoil::spoil;
 use spoil::{spoiling, wipe};
 pub(crate) use watch::Sending;

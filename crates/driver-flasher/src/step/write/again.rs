@@ -1,7 +1,7 @@
 //! A second writing of what read back differently.
 
-use disk_image::{Image, Range};
-use flasher_core::Result;
+use disk_image::{Image, Range, Summary};
+use flasher_core::{Class, Error, Result};
 
 use super::{Plan, Written, plan, send};
 use crate::step::image;
@@ -22,5 +22,11 @@ pub(crate) async fn again(
     let all = plan(image.decode(), image.decoded_length(), target, false);
     let plan = Plan { fill: true, only: Some(ranges), ..all };
     let made = send(session, plan, target, guest).await?;
-    image::must_be_same(written.summary.decoded_sha256, made.summary.decoded_sha256)
+    must_be_same(Some(&made.summary), written)
+}
+
+/// What was decoded again must be what was written.
+pub(crate) fn must_be_same(now: Option<&Summary>, written: &Written) -> Result<()> {
+    let now = now.ok_or_else(|| Error::new(Class::Internal, "the image ended without a summary"))?;
+    image::must_be_same(written.summary.decoded_sha256, now.decoded_sha256)
 }

@@ -171,7 +171,7 @@ fn lie(target: &Target, held: u64) -> String {
 }
 
 /// The failure of a medium that holds less than it tells.
-fn counterfeit(target: &Target, held: u64) -> Error {
+pub(crate) fn counterfeit(target: &Target, held: u64) -> Error {
     Error::new(Class::Medium, lie(target, held))
         .with("device", target.device.clone())
         .help("replace the medium; the image needs more than it holds")
