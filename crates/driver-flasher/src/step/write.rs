@@ -26,7 +26,7 @@ pub(crate) use again::{again, must_be_same};
 use ahead::{Ahead, Inlet};
 pub(crate) use capacity::counterfeit;
 pub(crate) use spoil::spoil;
-use spoil::{spoiling, wipe};
+use spoil::{erase, spoiling, wipe};
 pub(crate) use watch::Sending;
 use watch::{Telling, listen, watch};
 
@@ -154,6 +154,12 @@ impl Plan {
         }
     }
 
+    /// How much of the first block is erased before anything is written, bytes.
+    fn erased(&self) -> u64 {
+        let head = self.head.as_ref().filter(|head| self.wipe && !matches!(head, Piece::DontCare { .. }));
+        head.map_or(0, |head| head.length().min(BLOCK))
+    }
+
     /// How progress is told.
     fn telling(&self) -> Telling {
         Telling { total: self.total, is_first: self.only.is_none() }
@@ -188,7 +194,7 @@ type Outlet = mpsc::Sender<io::Result<Bytes>>;
 async fn send(session: Session<'_>, plan: Plan, target: &Target, guest: &mut Guest) -> Result<Made> {
     let (outlet, inlet) = mpsc::channel(WAITING);
     let inlet = plan.ahead.pack(guest.wire, inlet);
-    let (ahead, telling) = (Arc::clone(&plan.ahead), plan.telling());
+    let (ahead, telling, erased) = (Arc::clone(&plan.ahead), plan.telling(), plan.erased());
     let mut producer = Producer(tokio::spawn(produce(plan, outlet)));
     let content = stream_once(inlet, session.run.on_medium.clone());
     let sending =
@@ -205,7 +211,10 @@ async fn send(session: Session<'_>, plan: Plan, target: &Target, guest: &mut Gue
     // The image's own failure is the cause; what the board says of a broken stream is its consequence.
     match (made, sent) {
         (Err(error), Err(board)) if is_consequence(&error) => Err(board),
-        (Err(error), _) => Err(error),
+        (Err(error), _) => {
+            erase(session, erased, target, guest).await;
+            Err(error)
+        }
         (Ok(_), Err(error)) => Err(error),
         (Ok(made), Ok(())) => Ok(made),
     }

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use disk_image::Piece;
+use flasher_core::flash::MediumState;
 use flasher_core::{Content, Result};
 
 use super::watch::Sending;
 use super::{Written, frames_to_board};
+use crate::config::seconds;
 use crate::frames::{self, Frames};
 use crate::step::shell::Guest;
 use crate::step::target::Target;
@@ -23,6 +25,25 @@ pub(crate) async fn spoil(
     }
     let content = Content::bytes(spoiling(written.first.len() as u64));
     frames_to_board(session, content, &Sending::small(), target, guest).await
+}
+
+/// Makes the first `length` bytes zeros after a failure of the image, when they may be anything else: a mark of the capacity check
+/// may be there, since the stream that begins with zeros broke before the board had read them.
+pub(super) async fn erase(session: Session<'_>, length: u64, target: &Target, guest: &mut Guest) {
+    let is_begun = !matches!(session.run.on_medium.now(), MediumState::Untouched | MediumState::Prepared);
+    if length == 0 || !is_begun {
+        return;
+    }
+    let content = Content::bytes(spoiling(length));
+    let within = seconds(session.flasher.config.timeouts.command);
+    let sending = Sending::small();
+    let erasing = frames_to_board(session, content, &sending, target, guest);
+    let problem = match tokio::time::timeout(within, erasing).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.cause(),
+        Err(_) => "the board does not answer".to_owned(),
+    };
+    session.run.warn(format!("the first block may not be erased: {problem}"));
 }
 
 /// The frames that make the first block zeros, whole.
