@@ -90,6 +90,9 @@ fn next_step(error: &disk_image::Error) -> Option<&'static str> {
         }
         Of::NoTls { .. } => "give the URL with `http://`, or the port that speaks https",
         Of::Connect { .. } => "check the address, and whether this machine reaches it (`curl -I URL`)",
+        Of::Cut { label, received: 0, .. } if label.starts_with("http://") => {
+            "check the network to the image's server; one that speaks https only closes such a connection: give the URL with `https://` then"
+        }
         Of::Cut { .. } | Of::Stalled { .. } | Of::Drips { .. } => {
             "check the network to the image's server; a copy on this machine needs none"
         }
@@ -147,6 +150,15 @@ mod tests {
             (
                 Of::Cut { label: label(), received: 1, expected: None, reason: String::new() },
                 "check the network to the image's server; a copy on this machine needs none",
+            ),
+            (
+                Of::Cut {
+                    label: "http://h/os.img".to_owned(),
+                    received: 0,
+                    expected: None,
+                    reason: String::new(),
+                },
+                "check the network to the image's server; one that speaks https only closes such a connection: give the URL with `https://` then",
             ),
             (
                 Of::Short { label: label(), offset: 1, expected: 2 },
