@@ -45,8 +45,8 @@ pub enum OciError {
     #[error("the registry {} did not answer within {seconds} s", quoted(.registry))]
     Late { registry: String, seconds: u64 },
     /// 401 or 403.
-    #[error("the registry refuses {} to {who}; check the credentials: OCI_USERNAME and OCI_PASSWORD, or `docker login`", quoted(.reference))]
-    Denied { reference: String, who: String },
+    #[error("the registry refuses {} to {who}{}; check the credentials: OCI_USERNAME and OCI_PASSWORD, or `docker login`", quoted(.reference), words(.said))]
+    Denied { reference: String, who: String, said: Option<String> },
     /// 404.
     #[error("the registry has no {what} of {}; check repository, tag and digest", quoted(.reference))]
     NotFound { reference: String, what: String },
@@ -160,6 +160,8 @@ pub(super) struct Asked {
     pub(super) reference: String,
     pub(super) what: String,
     pub(super) who: String,
+    /// What to say of a proxy when the registry cannot be reached; empty without one.
+    pub(super) proxy: String,
 }
 
 impl Asked {
@@ -200,7 +202,14 @@ impl Asked {
     fn envelope(&self, errors: &[oci_client::errors::OciError]) -> OciError {
         use OciErrorCode as Code;
         match errors.first().map(|error| &error.code) {
-            Some(Code::Unauthorized | Code::Denied) => self.denied(),
+            Some(Code::Unauthorized | Code::Denied) => {
+                let said = errors.iter().map(|error| error.message.trim()).find(|it| !it.is_empty());
+                OciError::Denied {
+                    reference: self.reference.clone(),
+                    who: self.who.clone(),
+                    said: said.map(str::to_owned),
+                }
+            }
             Some(
                 Code::ManifestUnknown
                 | Code::NameUnknown
@@ -218,11 +227,12 @@ impl Asked {
     }
 
     pub(super) fn unreachable(&self, reason: &str) -> OciError {
-        OciError::Unreachable { registry: self.registry.clone(), reason: reason.into() }
+        let reason = format!("{reason}{}", self.proxy);
+        OciError::Unreachable { registry: self.registry.clone(), reason }
     }
 
     fn denied(&self) -> OciError {
-        OciError::Denied { reference: self.reference.clone(), who: self.who.clone() }
+        OciError::Denied { reference: self.reference.clone(), who: self.who.clone(), said: None }
     }
 
     fn not_found(&self) -> OciError {
@@ -233,6 +243,11 @@ impl Asked {
     fn refused(&self, reason: String, lasting: bool) -> OciError {
         OciError::Refused { reference: self.reference.clone(), reason, lasting }
     }
+}
+
+/// A registry's own words.
+fn words(said: &Option<String>) -> String {
+    said.as_ref().map_or(String::new(), |said| format!(", it says: {}", quoted(said)))
 }
 
 /// What is wrong with a registry's certificate, or with what it speaks, if that is why a request failed.

@@ -10,6 +10,7 @@ mod blob;
 mod credentials;
 mod error;
 mod manifest;
+mod proxy;
 mod push;
 mod reference;
 mod registry;

@@ -15,6 +15,7 @@ use super::{
     Access, Layer, OciError, Reference, credentials,
     error::{Asked, io_reason},
     manifest::{Document, Manifest},
+    proxy,
 };
 use crate::{Architecture, Digest};
 
@@ -44,6 +45,8 @@ pub struct Registry {
     client: Client,
     auth: RegistryAuth,
     who: String,
+    /// What to say of a proxy when the registry cannot be reached.
+    proxy: String,
     reference: Reference,
     board: Option<Architecture>,
 }
@@ -77,6 +80,7 @@ impl Registry {
             client,
             auth: found.auth,
             who: found.who,
+            proxy: proxy::told(reference.registry(), access.is_plain(reference)),
             reference: reference.clone(),
             board: access.architecture.clone(),
         })
@@ -219,6 +223,7 @@ impl Registry {
             reference: self.reference.to_string(),
             what: what.into(),
             who: self.who.clone(),
+            proxy: self.proxy.clone(),
         }
     }
 

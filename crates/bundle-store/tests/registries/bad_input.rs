@@ -46,7 +46,7 @@ const CASES: &[Case] = &[
         set_up: |registry| {
             registry.put("manifests/v1", Answer::new(403, r#"{"errors":[{"code":"DENIED","message":"no"}]}"#))
         },
-        expected: "the registry refuses `REF` to anonymous users",
+        expected: "the registry refuses `REF` to anonymous users, it says: `no`; check the credentials",
     },
     Case {
         name: "500",
