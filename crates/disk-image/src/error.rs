@@ -160,6 +160,9 @@ pub enum Error {
         "image `{label}` cannot be fetched by way of the proxy `{proxy}` of the environment; expected one with http:// or https://, or the image's server in `no_proxy`"
     )]
     Proxy { label: String, proxy: String },
+    /// More than whoever chose the source may have fetched, or from elsewhere.
+    #[error("image `{label}` is not fetched: {reason}")]
+    NotAllowed { label: String, reason: String },
     /// No connection to the server.
     #[error("server of image `{label}` cannot be reached: {reason}")]
     Connect { label: String, reason: String },
@@ -235,6 +238,7 @@ impl Error {
             | Error::Url { .. }
             | Error::Header { .. }
             | Error::Proxy { .. }
+            | Error::NotAllowed { .. }
             | Error::Untrusted { .. }
             | Error::NoTls { .. }
             | Error::Spool { .. }

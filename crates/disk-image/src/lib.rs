@@ -56,7 +56,7 @@ pub use given::{Given, GivenError, GivenFuture, GivenStream};
 pub use image::Image;
 pub use label::redact;
 pub use map::Piece;
-pub use options::{BlockMapChoice, Expected, Secret, SourceOptions};
+pub use options::{BlockMapChoice, Expected, FetchGuard, Secret, SourceOptions};
 pub use range_hash::RangeHash;
 pub use recognise::{Content, PartitionTable};
 

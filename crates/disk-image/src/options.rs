@@ -1,7 +1,9 @@
 //! What a caller may say about a source: credentials, trust, patience and the digest it must have.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{Cache, Digest};
@@ -65,6 +67,25 @@ pub enum Expected {
     Anything,
 }
 
+/// Says what may be fetched, when the source was chosen by somebody whom this machine's own ways are not for. Asked again for each
+/// redirect.
+pub trait FetchGuard: fmt::Debug + Send + Sync {
+    /// Whether a URL with TLS, or without, may be fetched.
+    ///
+    /// # Errors
+    /// Why not, for people.
+    fn check_scheme(&self, is_https: bool) -> Result<(), String>;
+
+    /// Those addresses of a server that may be asked: at least one.
+    ///
+    /// # Errors
+    /// Why none of them may, for people.
+    fn allowed(&self, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, String>;
+
+    /// Most bytes of one body.
+    fn largest(&self) -> u64;
+}
+
 /// How to open a source.
 #[derive(Clone, Default)]
 pub struct SourceOptions {
@@ -76,6 +97,8 @@ pub struct SourceOptions {
     pub cacert: Option<PathBuf>,
     /// Accepts any certificate.
     pub insecure: bool,
+    /// What may be fetched; everything when `None`.
+    pub guard: Option<Arc<dyn FetchGuard>>,
     /// Longest wait without a byte; 30 seconds when `None`.
     pub stall: Option<Duration>,
     /// How often a server is asked again, without progress in between, when that can help; 3 times when `None`.
@@ -127,6 +150,7 @@ impl fmt::Debug for SourceOptions {
             .field("bearer", &self.bearer)
             .field("cacert", &self.cacert)
             .field("insecure", &self.insecure)
+            .field("guard", &self.guard)
             .field("stall", &self.stall)
             .field("sha256", &self.sha256)
             .field("expected", &self.expected)

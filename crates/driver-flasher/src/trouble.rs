@@ -89,6 +89,9 @@ fn next_step(error: &disk_image::Error) -> Option<&'static str> {
             "give the certificate of the authority that signed the server's with `--cacert` (one that may sign others cannot be the server's own), or accept any with `--insecure`"
         }
         Of::NoTls { .. } => "give the URL with `http://`, or the port that speaks https",
+        Of::NotAllowed { .. } => {
+            "whoever runs the exporter says what it fetches: `flasher serve` has `--fetch-from NETWORK`, `--fetch-https` and `--fetch-max SIZE`"
+        }
         Of::Connect { .. } => "check the address, and whether this machine reaches it (`curl -I URL`)",
         Of::Cut { label, received: 0, .. } if label.starts_with("http://") => {
             "check the network to the image's server; one that speaks https only closes such a connection: give the URL with `https://` then"

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use crate::fetch::FetchRules;
 use crate::source::SourceChoices;
 
 pub use crate::receipt::{
@@ -38,6 +39,8 @@ pub struct FlashJob {
     pub cacert: Option<PathBuf>,
     /// Accept any certificate of the http(s) source.
     pub insecure: bool,
+    /// What may be fetched, when the image was chosen by somebody who is not the user of this machine.
+    pub fetch: Option<FetchRules>,
     /// SHA-256 the source or the decoded image must have, 64 hex digits.
     pub sha256: Option<String>,
     /// How the image is read.
@@ -96,6 +99,7 @@ impl FlashJob {
             bearer: None,
             cacert: None,
             insecure: false,
+            fetch: None,
             sha256: None,
             source: SourceChoices::default(),
             format: FormatChoice::Auto,

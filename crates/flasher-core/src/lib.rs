@@ -6,6 +6,7 @@
 //! * [`device`]: what a node of the tree can be, and what a driver is built from
 //! * [`flash`]: a flash job, its plan and its receipt
 //! * [`dump`]: a job that reads a medium into a file
+//! * [`fetch`]: what this machine fetches for others
 //! * [`event`]: what a running job tells
 //! * [`error`]: what went wrong and who is to blame
 //! * [`registry`]: every driver and board linked into this binary
@@ -28,6 +29,7 @@ pub mod driver;
 pub mod dump;
 pub mod error;
 pub mod event;
+pub mod fetch;
 pub mod flash;
 pub mod journal;
 pub mod leftovers;

@@ -24,6 +24,8 @@ pub(crate) struct Answer {
     waited: Duration,
     dripped: u64,
     received: u64,
+    /// Most bytes of the whole, if there is a bound.
+    most: Option<u64>,
     /// What [`Answer::head`] has read.
     ahead: Vec<u8>,
     /// Where the body begins.
@@ -58,6 +60,7 @@ impl Answer {
             waited: Duration::ZERO,
             dripped: 0,
             received: 0,
+            most: None,
             ahead: Vec::new(),
             offset: 0,
             length,
@@ -81,6 +84,23 @@ impl Answer {
         }
     }
 
+    /// The same answer, which ends with an error beyond `most` bytes, and at once if it is announced to be longer.
+    pub(super) fn at_most(self, most: Option<u64>) -> Result<Answer, Error> {
+        let answer = Answer { most, ..self };
+        answer.check_most(answer.length.unwrap_or(0))?;
+        Ok(answer)
+    }
+
+    fn check_most(&self, bytes: u64) -> Result<(), Error> {
+        match self.most.filter(|most| bytes > *most) {
+            Some(most) => {
+                let reason = format!("it has more than {most} bytes, the most that is fetched here");
+                Err(Error::NotAllowed { label: self.label.clone(), reason })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The next bytes of the body, never none of them; `None` is its end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
@@ -92,6 +112,7 @@ impl Answer {
                 Some(chunk) => {
                     self.received += chunk.len() as u64;
                     self.dripped += chunk.len() as u64;
+                    self.check_most(self.received)?;
                     self.check_pace()?;
                     return Ok(Some(chunk));
                 }

@@ -9,13 +9,15 @@ mod said;
 mod trust;
 mod validator;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, IF_RANGE, LOCATION, RANGE};
 use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 
 use crate::error::chain;
-use crate::{Digest, Error, SourceOptions};
+use crate::{Digest, Error, FetchGuard, SourceOptions};
 
 pub(crate) use answer::Answer;
 pub(crate) use body::Body;
@@ -33,6 +35,7 @@ pub(crate) struct Http {
     headers: HeaderMap,
     certificates: Vec<Certificate>,
     insecure: bool,
+    guard: Option<Arc<dyn FetchGuard>>,
     stall: Duration,
     retries: u32,
 }
@@ -44,7 +47,8 @@ impl Http {
         let headers = credentials::headers(label, options)?;
         let certificates = credentials::certificates(label, options).await?;
         let (insecure, stall, retries) = (options.insecure, options.stall(), options.retries());
-        Ok(Http { label: label.into(), url, headers, certificates, insecure, stall, retries })
+        let (label, guard) = (label.into(), options.guard.clone());
+        Ok(Http { label, url, headers, certificates, insecure, guard, stall, retries })
     }
 
     /// Who asks, as a digest: the user information and headers that are sent, and whose certificates are accepted.
@@ -110,7 +114,12 @@ impl Http {
         if let Some(proxy) = proxy::of(url).filter(|proxy| !proxy::is_known(proxy)) {
             return Err(Error::Proxy { label: self.label.clone(), proxy });
         }
-        let request = self.client(url)?.get(url.clone()).header(ACCEPT_ENCODING, "identity").headers(headers);
+        let addresses = self.addresses(url).await?;
+        let request = self
+            .client(url, addresses.as_deref())?
+            .get(url.clone())
+            .header(ACCEPT_ENCODING, "identity")
+            .headers(headers);
         let sent = tokio::time::timeout(CONNECT_TIMEOUT.min(self.stall) + self.stall, request.send()).await;
         let waited = self.stall;
         sent.map_err(|_| Error::Stalled { label: self.label.clone(), received: 0, waited })?.map_err(
@@ -127,7 +136,7 @@ impl Http {
     }
 
     /// A client for one request. One for plain HTTP does not load the system's certificates: there may be none.
-    fn client(&self, url: &Url) -> Result<Client, Error> {
+    fn client(&self, url: &Url, addresses: Option<&[SocketAddr]>) -> Result<Client, Error> {
         // An error says that the process has a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = Client::builder()
@@ -140,6 +149,10 @@ impl Http {
             .no_brotli()
             .no_zstd()
             .no_deflate();
+        let builder = match addresses {
+            Some(addresses) => builder.resolve_to_addrs(url.host_str().unwrap_or_default(), addresses),
+            None => builder,
+        };
         let builder = match url.scheme() {
             "https" => builder
                 .tls_certs_merge(self.certificates.clone())
@@ -147,6 +160,25 @@ impl Http {
             _ => builder.tls_certs_only([]),
         };
         builder.build().map_err(|e| self.machine(chain(e)))
+    }
+
+    /// The addresses that may be asked, which is decided before any is; none when all may. A name is resolved once, so that it cannot
+    /// mean another address a moment later. Names that a proxy of the environment resolves are known to it alone.
+    async fn addresses(&self, url: &Url) -> Result<Option<Vec<SocketAddr>>, Error> {
+        let Some(guard) = &self.guard else { return Ok(None) };
+        let refused = |reason| Error::NotAllowed { label: self.label.clone(), reason };
+        guard.check_scheme(url.scheme() == "https").map_err(refused)?;
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let lookup = tokio::net::lookup_host((host, url.port_or_known_default().unwrap_or(80)));
+        let found = tokio::time::timeout(CONNECT_TIMEOUT.min(self.stall), lookup).await;
+        match found.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
+            Ok(found) => guard.allowed(found.collect()).map(Some).map_err(refused),
+            Err(_) if proxy::of(url).is_some() => Ok(None),
+            Err(error) => {
+                let (label, reason) = (self.label.clone(), format!("its name has no address: {error}"));
+                Err(Error::Connect { label, reason })
+            }
+        }
     }
 
     fn redirected(&self, url: &Url, response: &Response) -> Result<Url, Error> {
@@ -170,9 +202,12 @@ impl Http {
 
     async fn answer(&self, response: Response, part: bool) -> Result<Answer, Error> {
         let (label, status) = (self.label.clone(), response.status().as_u16());
+        let largest = self.guard.as_ref().map(|guard| guard.largest());
         match response.status() {
-            StatusCode::OK => Ok(Answer::whole(label, response, self.stall)),
-            StatusCode::PARTIAL_CONTENT if part => Answer::part(label, response, self.stall),
+            StatusCode::OK => Answer::whole(label, response, self.stall).at_most(largest),
+            StatusCode::PARTIAL_CONTENT if part => {
+                Answer::part(label, response, self.stall)?.at_most(largest)
+            }
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::NotFound { label, status }),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Err(Error::Unauthorized { label, status, said: said::of(response).await })

@@ -229,6 +229,11 @@ fn every_error_says_what_is_wrong_with_which_image() {
             "image `os.img` cannot be fetched by way of the proxy `socks5://h:1` of the environment; expected one with http:// or https://, or the image's server in `no_proxy`",
         ),
         (
+            Error::NotAllowed { label: label(), reason: "10.0.0.1 is link-local".into() },
+            Usage,
+            "image `os.img` is not fetched: 10.0.0.1 is link-local",
+        ),
+        (
             Error::NotAFile { label: label(), kind: "a directory" },
             Usage,
             "image `os.img` is a directory, expected a file, a block device or a URL",

@@ -2,7 +2,13 @@
 
 mod registry;
 
-use disk_image::{Cache, Cached, Checked, Decoding, Digest, Expected, Image, Secret, SourceOptions, Summary};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use disk_image::{
+    Cache, Cached, Checked, Decoding, Digest, Expected, FetchGuard, Image, Secret, SourceOptions, Summary,
+};
+use flasher_core::fetch::FetchRules;
 use flasher_core::flash::FormatChoice;
 use flasher_core::source::{BlockMapChoice, CacheChoice};
 use flasher_core::{Class, Error, Event, FlashJob, Result, Step};
@@ -220,6 +226,7 @@ fn options(session: Session<'_>) -> Result<SourceOptions> {
         bearer: job.bearer.clone().map(Secret::new),
         cacert: job.cacert.clone().or_else(|| session.flasher.config.cacert.clone()),
         insecure: job.insecure,
+        guard: job.fetch.clone().map(|rules| Arc::new(Guard(rules)) as Arc<dyn FetchGuard>),
         sha256,
         length: job.source.length,
         checksums: job.source.checksums.clone(),
@@ -233,4 +240,22 @@ fn options(session: Session<'_>) -> Result<SourceOptions> {
         cache: job.source.cache.clone().map(|CacheChoice { folder, limit }| Cache { folder, limit }),
         ..SourceOptions::default()
     })
+}
+
+/// What a client of an exporter may have fetched.
+#[derive(Debug)]
+struct Guard(FetchRules);
+
+impl FetchGuard for Guard {
+    fn check_scheme(&self, is_https: bool) -> Result<(), String> {
+        self.0.check_scheme(is_https)
+    }
+
+    fn allowed(&self, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, String> {
+        self.0.allowed(found.into_iter())
+    }
+
+    fn largest(&self) -> u64 {
+        self.0.largest
+    }
 }
