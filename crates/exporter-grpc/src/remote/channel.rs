@@ -33,11 +33,40 @@ pub(super) async fn channel(address: &str, ca: Option<&Path>) -> Result<Channel>
             endpoint.connect_with_connector(connect).await
         }
     };
-    connected.map_err(|error| {
-        Error::infrastructure(format!("no exporter answers at {address}"))
+    connected.map_err(|error| match tls_in(&error) {
+        Some(tls) => untrusted(address, tls),
+        None => Error::infrastructure(format!("no exporter answers at {address}"))
             .help("check the address, whether `flasher serve` runs there, and whether it wants TLS (`--remote-cacert`)")
-            .because(error)
+            .because(error),
     })
+}
+
+/// A failure of TLS, which another try does not mend.
+fn untrusted(address: &str, tls: &rustls::Error) -> Error {
+    let help = match tls {
+        rustls::Error::InvalidCertificate(_) => {
+            "give the certificate that it was started with (`--cert`), or that of the authority that signed it, with `--remote-cacert`; one that may sign others cannot be the exporter's own, and the name in the address must be one of its names"
+        }
+        _ => {
+            "check whether the exporter there speaks TLS: without `--cert` it does not, and needs no `--remote-cacert`"
+        }
+    };
+    Error::infrastructure(format!("the exporter at {address} cannot be trusted: {tls}"))
+        .help(help)
+        .retryable(false)
+}
+
+/// The error of TLS behind `error`. One of the system may hold it, and does not give it as its source.
+fn tls_in<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.filter_map(|cause| innermost(cause).downcast_ref::<rustls::Error>()).next()
+}
+
+fn innermost<'e>(mut error: &'e (dyn std::error::Error + 'static)) -> &'e (dyn std::error::Error + 'static) {
+    while let Some(held) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        error = held;
+    }
+    error
 }
 
 async fn secured(

@@ -132,6 +132,7 @@ async fn start(
     if order.image.starts_with("http://") || order.image.starts_with("https://") {
         return Ok((client.start(board, &order).await?.boxed(), None));
     }
+    refuse_other(&order.image)?;
     let file = PathBuf::from(std::mem::take(&mut order.image));
     order.image = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let told = Arc::clone(progress);
@@ -143,6 +144,18 @@ async fn start(
     };
     let sending = client.start_with_file(board, order, &file, sent).await?;
     Ok((sending.events, Some(sending.sha256)))
+}
+
+/// Refuses an image that is neither a URL the exporter fetches nor a file of this machine.
+fn refuse_other(image: &str) -> Result<()> {
+    let what = match image.split_once("://") {
+        Some((scheme, _)) => format!("images by `{scheme}://`"),
+        None if image == "-" => "an image on standard input".to_owned(),
+        None => return Ok(()),
+    };
+    Err(Error::config(format!("an exporter does not take {what}: `{}`", disk_image::redact(image))).help(
+        "give a file of this machine, or a URL with http:// or https://; or flash on the exporter's machine",
+    ))
 }
 
 /// Whether what the exporter proved is what was sent to it; a receipt of anything else proves nothing here.
@@ -199,7 +212,7 @@ fn other(text: &str, error: &serde_json::Error, screen: &Screen) -> Result<()> {
     match value["event"].as_str().unwrap_or_default() {
         "refused" => {
             let reason = value["reason"].as_str().unwrap_or("it gave no reason");
-            let class = serde_json::from_value(value["class"].clone()).unwrap_or(Class::Config);
+            let class = serde_json::from_value(value["class"].clone()).unwrap_or(Class::Infrastructure);
             return Err(Error::new(class, format!("the exporter refused the flash: {reason}")));
         }
         "job-over" => screen.aside("no job is running; this is how the last one went\n"),
@@ -240,6 +253,16 @@ mod tests {
             (error.class(), error.to_string().as_str()),
             (Class::Interrupted, "the exporter refused the flash: stopped")
         );
+    }
+
+    #[test]
+    fn an_image_that_is_no_file_and_no_url_is_refused_without_its_secrets() {
+        let check = |image: &str| refuse_other(image).map_err(|error| error.to_string());
+        assert_eq!((check("os.img"), check("a:b/os.img")), (Ok(()), Ok(())));
+        let expected = "an exporter does not take images by `oci://`: `oci://***@host/os:1`";
+        assert_eq!(check("oci://user:hunter2@host/os:1"), Err(expected.to_owned()));
+        let expected = "an exporter does not take an image on standard input: `-`";
+        assert_eq!(check("-"), Err(expected.to_owned()));
     }
 
     fn json_error() -> serde_json::Error {
