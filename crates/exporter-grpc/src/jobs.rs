@@ -104,7 +104,11 @@ impl Jobs {
         let claim = claims.try_take(board.keys, "a flash job", &call.connection.peer, None)?;
         let stop = CancellationToken::new();
         let job = Arc::new(Job::new(stop.clone()));
-        let flash = FlashJob { site: board.site.clone(), ..order.job(order.image.clone(), stop)? };
+        let flash = FlashJob {
+            site: board.site.clone(),
+            fetch: Some(call.fetch_rules()),
+            ..order.job(order.image.clone(), stop)?
+        };
         let work = Work {
             job: Arc::clone(&job),
             flasher: Arc::clone(board.flasher),

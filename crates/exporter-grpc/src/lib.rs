@@ -10,11 +10,12 @@
 //! * `session`: what one loaded tree has: nodes, status, log, claims on what only one may use
 //! * `jobs`, `uploads`: flashes that outlive the client that began them, and the images sent for them
 //! * `service`, `router`: the two gRPC services
-//! * [`serve`], `listen`, `connection`, `authority`: sockets, and what hangs on a connection
+//! * [`serve`], `listen`, `admission`, `hosts`, `connection`, `authority`: sockets, who may come in, and what hangs on a connection
 //! * [`remote`]: the other end, for our own command line
 
 #![allow(unexpected_cfgs, reason = "`fuzzing` is set by `cargo xtask fuzz`")]
 
+mod admission;
 mod authority;
 mod capability;
 mod claims;
@@ -23,6 +24,7 @@ mod failure;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod gate;
+mod hosts;
 mod jobs;
 mod listen;
 mod log;
@@ -47,7 +49,7 @@ pub use listen::{Address, Listener};
 pub use order::JobOrder;
 pub use passphrase::Passphrase;
 pub use remote::Remote;
-pub use serve::{Exporter, Load};
+pub use serve::{Access, Exporter, Load};
 pub use tls::Certificate;
 
 #[cfg(test)]

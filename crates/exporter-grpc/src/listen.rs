@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
+use crate::admission::Origin;
 use crate::authority::Scrubber;
 use crate::tls::Certificate;
 
@@ -45,6 +46,7 @@ impl fmt::Display for Address {
 pub struct Listener {
     socket: Socket,
     address: Address,
+    certificate: Option<Certificate>,
 }
 
 enum Socket {
@@ -75,7 +77,11 @@ impl Listener {
         };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = Address::Tcp(socket.local_addr().map_err(failed)?);
-        Ok(Self { socket: Socket::Tcp(socket, certificate.map(Certificate::acceptor)), address })
+        Ok(Self {
+            socket: Socket::Tcp(socket, certificate.map(Certificate::acceptor)),
+            address,
+            certificate: certificate.cloned(),
+        })
     }
 
     /// Binds a unix socket that only this user may use. A file left behind by another exporter is replaced.
@@ -92,7 +98,7 @@ impl Listener {
         clear(path)?;
         let socket = UnixListener::bind(path).map_err(failed)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(Self { socket: Socket::Unix(socket), address: Address::Unix(path.to_owned()) })
+        Ok(Self { socket: Socket::Unix(socket), address: Address::Unix(path.to_owned()), certificate: None })
     }
 
     /// Where it is bound.
@@ -110,13 +116,19 @@ impl Listener {
                     .with_time(Duration::from_secs(20))
                     .with_interval(Duration::from_secs(10));
                 SockRef::from(&stream).set_tcp_keepalive(&alive)?;
-                Ok(Arrival { stream: Arrived::Tcp(stream, tls.clone()), peer: peer.to_string() })
+                Ok(Arrival {
+                    stream: Arrived::Tcp(stream, tls.clone()),
+                    peer: peer.to_string(),
+                    origin: Origin::of(peer.ip()),
+                    certificate: self.certificate.clone(),
+                })
             }
             Socket::Unix(socket) => {
                 let (stream, _) = socket.accept().await?;
                 let who = stream.peer_cred().ok().and_then(|who| who.pid());
                 let peer = who.map_or_else(|| "a local process".to_owned(), |pid| format!("process {pid}"));
-                Ok(Arrival { stream: Arrived::Unix(stream), peer })
+                let stream = Arrived::Unix(stream);
+                Ok(Arrival { stream, peer, origin: Origin::Socket, certificate: None })
             }
         }
     }
@@ -150,6 +162,9 @@ impl Drop for Listener {
 pub(crate) struct Arrival {
     stream: Arrived,
     pub(crate) peer: String,
+    pub(crate) origin: Origin,
+    /// What we prove our name with to it.
+    pub(crate) certificate: Option<Certificate>,
 }
 
 enum Arrived {

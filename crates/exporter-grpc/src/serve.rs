@@ -4,24 +4,27 @@ use std::convert::Infallible;
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use flasher_core::CancellationToken;
 use flasher_core::config::Findings;
+use flasher_core::fetch::FetchRules;
 use flasher_core::journal::Journal;
 use flasher_core::tree::DeviceTree;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 
+use crate::admission::{Admission, GUESSES, Origin, Visitor};
 use crate::connection::Connection;
+use crate::failure::{Failure, Outcome};
+use crate::hosts::Hosts;
 use crate::listen::{Arrival, Listener, Wire};
 use crate::passphrase::{HEADER, Passphrase};
 use crate::proto::ExporterStatus;
@@ -29,10 +32,9 @@ use crate::proto::exporter_service_server::ExporterServiceServer;
 use crate::proto::router_service_server::RouterServiceServer;
 use crate::service::Service;
 use crate::session::Session;
+use crate::tls::Certificate;
 use crate::uploads::Uploads;
 
-/// Connections at a time; further ones wait to be accepted.
-const CONNECTIONS: usize = 256;
 /// Calls and streams at a time on one connection; further ones wait at the client, or are refused (RFC 9113 section 5.1.2).
 const STREAMS: u32 = 256;
 /// Bytes on their way in, per stream and per connection.
@@ -44,22 +46,36 @@ const MESSAGE: usize = 4 * 1024 * 1024;
 const HEADERS: u32 = 32 * 1024;
 /// A silent client is asked for a sign of life after this, and is gone without one after as much again.
 const SILENCE: Duration = Duration::from_secs(20);
-/// A client that has connected says something within this time.
+/// A client that has connected says something, and knows the passphrase, within this time.
 const FIRST_WORD: Duration = Duration::from_secs(10);
+/// How long what a client was refused with may take to reach it.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Pause after a failed accept: the reason is usually a bound of the system.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Reads the exporter YAML anew.
 pub type Load = Arc<dyn Fn() -> Result<DeviceTree, Findings> + Send + Sync>;
 
+/// What clients have to bring, and what they may have.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// What they must know.
+    pub passphrase: Option<Passphrase>,
+    /// Names of this machine besides those it knows by itself: requests for another machine are refused.
+    pub hosts: Vec<String>,
+    /// What they may have fetched.
+    pub fetch: FetchRules,
+}
+
 /// A device tree and its clients.
 #[derive(Debug)]
 pub struct Exporter {
     state: Mutex<State>,
-    passphrase: Option<Passphrase>,
+    access: Access,
+    hosts: Arc<Hosts>,
     journal: Option<Journal>,
     clients: TaskTracker,
-    slots: Arc<Semaphore>,
+    admission: Arc<Admission>,
 }
 
 #[derive(Debug)]
@@ -69,15 +85,16 @@ struct State {
 }
 
 impl Exporter {
-    /// An exporter of this tree, not reachable yet. With a passphrase, clients must know it. With a journal, it keeps the receipt of
-    /// every flash there.
-    pub fn new(tree: DeviceTree, passphrase: Option<Passphrase>, journal: Option<Journal>) -> Arc<Self> {
+    /// An exporter of this tree, not reachable yet. With a journal, it keeps the receipt of every flash there.
+    pub fn new(tree: DeviceTree, access: Access, journal: Option<Journal>) -> Arc<Self> {
+        let session = Session::new(tree, journal.clone(), access.fetch.clone());
         Arc::new(Self {
-            state: Mutex::new(State { session: Session::new(tree, journal.clone()), clients: 0 }),
+            state: Mutex::new(State { session, clients: 0 }),
             journal,
-            passphrase,
+            hosts: Arc::new(Hosts::of_this_machine(&access.hosts)),
+            access,
             clients: TaskTracker::new(),
-            slots: Arc::new(Semaphore::new(CONNECTIONS)),
+            admission: Arc::default(),
         })
     }
 
@@ -107,7 +124,7 @@ impl Exporter {
 
     /// Takes another tree once no client is connected and no job runs.
     pub async fn reload(&self, tree: DeviceTree) {
-        let fresh = Session::new(tree, self.journal.clone());
+        let fresh = Session::new(tree, self.journal.clone(), self.access.fetch.clone());
         loop {
             let mut state = self.state.lock().await;
             if state.clients == 0 && !state.session.jobs.is_busy() {
@@ -128,22 +145,14 @@ impl Exporter {
 
     async fn accept(self: Arc<Self>, listener: Listener, stop: CancellationToken, cut: CancellationToken) {
         loop {
-            let next = async {
-                // The slot is kept by the client's task.
-                let slot = Arc::clone(&self.slots).acquire_owned().await;
-                (listener.accept().await, slot)
-            };
-            let (arrival, slot) = tokio::select! {
+            let arrival = tokio::select! {
                 () = stop.cancelled() => return,
-                next = next => next,
+                arrival = listener.accept() => arrival,
             };
             match arrival {
                 Ok(arrival) => {
-                    let talk = Arc::clone(&self).talk(arrival, cut.clone());
-                    self.clients.spawn(async move {
-                        talk.await;
-                        drop(slot);
-                    });
+                    let visitor = Arc::new(self.admission.arrive(arrival.origin));
+                    self.clients.spawn(Arc::clone(&self).talk(arrival, visitor, cut.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a client could not be accepted");
@@ -153,21 +162,32 @@ impl Exporter {
         }
     }
 
-    async fn talk(self: Arc<Self>, arrival: Arrival, cut: CancellationToken) {
+    async fn talk(self: Arc<Self>, arrival: Arrival, visitor: Arc<Visitor>, cut: CancellationToken) {
         let peer = arrival.peer.clone();
-        let wire = match arrival.greet().await {
+        let (has_name, certificate) = (arrival.origin != Origin::Socket, arrival.certificate.clone());
+        let greeted = tokio::select! {
+            greeted = arrival.greet() => greeted,
+            () = visitor.evicted.cancelled() => return,
+        };
+        let wire = match greeted {
             Ok(wire) => wire,
             Err(error) => {
                 tracing::info!(%peer, %error, "a client did not get through the handshake");
                 return;
             }
         };
-        let connection = Connection::new(peer);
+        let connection = Connection::new(peer, visitor.is_local(), Arc::clone(&visitor.workers));
         let session = self.arrive().await;
         let service = Service { session: Arc::clone(&session), connection: Arc::clone(&connection) };
-        let dispatch = Dispatch::new(service, self.passphrase.clone());
+        let door = Door {
+            peer: connection.peer.clone(),
+            passphrase: self.access.passphrase.clone(),
+            hosts: has_name.then(|| Arc::clone(&self.hosts)),
+            certificate,
+            visitor,
+        };
         tokio::select! {
-            () = converse(wire, dispatch, &connection) => {}
+            () = converse(wire, Dispatch::new(service, door), &connection) => {}
             () = cut.cancelled() => {}
         }
         connection.closed.cancel();
@@ -182,9 +202,9 @@ impl Exporter {
     }
 }
 
-/// Speaks HTTP/2 with one client until it has enough or is gone.
+/// Speaks HTTP/2 with one client until it has enough, is gone, or has to go.
 async fn converse(wire: Box<dyn Wire>, dispatch: Dispatch, connection: &Connection) {
-    let spoken = Arc::clone(&dispatch.spoken);
+    let visitor = Arc::clone(&dispatch.door.visitor);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -196,17 +216,76 @@ async fn converse(wire: Box<dyn Wire>, dispatch: Dispatch, connection: &Connecti
         .keep_alive_interval(SILENCE)
         .keep_alive_timeout(SILENCE);
     let mut talk = pin!(builder.serve_connection(TokioIo::new(wire), dispatch));
-    let first_word = async {
-        tokio::time::sleep(FIRST_WORD).await;
-        if spoken.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
-    };
     tokio::select! {
-        end = talk.as_mut() => if let Err(error) = end {
-            tracing::debug!(peer = connection.peer, %error, "a connection broke");
-        },
-        () = first_word => {}
+        end = talk.as_mut() => {
+            if let Err(error) = end {
+                tracing::debug!(peer = connection.peer, %error, "a connection broke");
+            }
+            return;
+        }
+        () = stays_a_stranger(&visitor) => {
+            tracing::info!(peer = connection.peer, "a connection was dropped: it did not say who it is, or made room for others");
+            return;
+        }
+        () = visitor.refused.cancelled() => {}
+    }
+    talk.as_mut().graceful_shutdown();
+    tokio::select! {
+        // A client that does not take its answer in time goes without it.
+        _ = tokio::time::timeout(FAREWELL, talk) => {}
+        () = visitor.evicted.cancelled() => {}
+    }
+}
+
+/// Waits until a connection has to go that was never let in.
+async fn stays_a_stranger(visitor: &Visitor) {
+    if tokio::time::timeout(FIRST_WORD, visitor.evicted.cancelled()).await.is_err() && visitor.is_client() {
+        std::future::pending().await
+    }
+}
+
+/// Who is let in.
+#[derive(Clone, Debug)]
+struct Door {
+    /// Who is at the other end, for messages.
+    peer: String,
+    passphrase: Option<Passphrase>,
+    /// Names that requests may be for; any will do on a unix socket, which has none.
+    hosts: Option<Arc<Hosts>>,
+    certificate: Option<Certificate>,
+    visitor: Arc<Visitor>,
+}
+
+impl Door {
+    /// Lets a request in, and the connection with its first one.
+    ///
+    /// # Errors
+    /// The connection is over then, once the answer has been sent.
+    fn pass<B>(&self, request: &Request<B>) -> Outcome<()> {
+        let passed = self.look_at(request);
+        if let Err(failure) = &passed {
+            tracing::info!(peer = self.peer, reason = failure.text, "a client was refused");
+            self.visitor.refused.cancel();
+        }
+        passed
+    }
+
+    fn look_at<B>(&self, request: &Request<B>) -> Outcome<()> {
+        if let Some(hosts) = &self.hosts {
+            hosts.check(request, self.certificate.as_ref())?;
+        }
+        let Some(passphrase) = &self.passphrase else { return self.visitor.admit() };
+        let refused = || Failure::new(tonic::Code::Unauthenticated, "invalid or missing passphrase");
+        let given = request.headers().get(HEADER).ok_or_else(refused)?;
+        if !self.visitor.is_client() {
+            self.visitor.may_guess()?;
+        }
+        if passphrase.is(given.as_bytes()) {
+            return self.visitor.admit();
+        }
+        let of_late = self.visitor.guessed_wrong();
+        tracing::warn!(peer = self.peer, of_late, most = GUESSES, "a client sent a wrong passphrase");
+        Err(refused())
     }
 }
 
@@ -215,29 +294,22 @@ async fn converse(wire: Box<dyn Wire>, dispatch: Dispatch, connection: &Connecti
 struct Dispatch {
     exporter: ExporterServiceServer<Service>,
     router: RouterServiceServer<Service>,
-    passphrase: Option<Passphrase>,
-    spoken: Arc<AtomicBool>,
+    door: Door,
 }
 
 impl fmt::Debug for Dispatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dispatch").field("passphrase", &self.passphrase).finish_non_exhaustive()
+        f.debug_struct("Dispatch").field("door", &self.door).finish_non_exhaustive()
     }
 }
 
 impl Dispatch {
-    fn new(service: Service, passphrase: Option<Passphrase>) -> Self {
+    fn new(service: Service, door: Door) -> Self {
         Self {
             exporter: ExporterServiceServer::new(service.clone()).max_decoding_message_size(MESSAGE),
             router: RouterServiceServer::new(service).max_decoding_message_size(MESSAGE),
-            passphrase,
-            spoken: Arc::default(),
+            door,
         }
-    }
-
-    fn may_pass(&self, request: &Request<Incoming>) -> bool {
-        let Some(passphrase) = &self.passphrase else { return true };
-        request.headers().get(HEADER).is_some_and(|given| passphrase.is(given.as_bytes()))
     }
 }
 
@@ -249,9 +321,8 @@ impl hyper::service::Service<Request<Incoming>> for Dispatch {
     type Future = Answer;
 
     fn call(&self, request: Request<Incoming>) -> Answer {
-        self.spoken.store(true, Ordering::Relaxed);
-        if !self.may_pass(&request) {
-            return refuse(Status::unauthenticated("invalid or missing passphrase"));
+        if let Err(failure) = self.door.pass(&request) {
+            return refuse(failure.into());
         }
         match request.uri().path().split('/').nth(1) {
             Some("jumpstarter.v1.ExporterService") => call(self.exporter.clone(), request),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flasher_core::fetch::FetchRules;
 use flasher_core::journal::Journal;
 use flasher_core::tree::DeviceTree;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -35,12 +36,14 @@ pub(crate) struct Session {
     pub(crate) claims: Arc<Claims>,
     pub(crate) resources: Table,
     pub(crate) jobs: Jobs,
+    /// What clients may have fetched, when they are not at this machine.
+    pub(crate) fetch: FetchRules,
     tree: DeviceTree,
     workers: Arc<Semaphore>,
 }
 
 impl Session {
-    pub(crate) fn new(tree: DeviceTree, journal: Option<Journal>) -> Arc<Self> {
+    pub(crate) fn new(tree: DeviceTree, journal: Option<Journal>, fetch: FetchRules) -> Arc<Self> {
         Arc::new(Self {
             uuid: Uuid::new_v4(),
             bench: tree.bench().map(str::to_owned),
@@ -51,17 +54,19 @@ impl Session {
             claims: Arc::default(),
             resources: Table::default(),
             jobs: Jobs::new(journal),
+            fetch,
             tree,
             workers: Arc::new(Semaphore::new(WORKERS)),
         })
     }
 
     /// A turn on the worker threads.
-    pub(crate) async fn worker(&self, connection: &Connection) -> Outcome<[OwnedSemaphorePermit; 2]> {
+    pub(crate) async fn worker(&self, connection: &Connection) -> Outcome<[OwnedSemaphorePermit; 3]> {
         let turn = async {
-            let own = Arc::clone(&connection.workers).acquire_owned().await;
-            let any = Arc::clone(&self.workers).acquire_owned().await;
-            own.and_then(|own| any.map(|any| [own, any]))
+            let own = Arc::clone(&connection.workers).acquire_owned().await?;
+            let of_address = Arc::clone(&connection.address_workers).acquire_owned().await?;
+            let any = Arc::clone(&self.workers).acquire_owned().await?;
+            Ok::<_, tokio::sync::AcquireError>([own, of_address, any])
         };
         let turn = tokio::time::timeout(PATIENCE, turn).await;
         let busy = || Failure::too_much("too many transfers at once; try again when some have ended");

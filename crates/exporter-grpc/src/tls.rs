@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use flasher_core::{Error, Result};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -17,7 +18,11 @@ const LARGEST: u64 = 1024 * 1024;
 
 /// A certificate with its private key, as PEM files have them. The key is never printed.
 #[derive(Clone)]
-pub struct Certificate(Arc<ServerConfig>);
+pub struct Certificate {
+    config: Arc<ServerConfig>,
+    /// What clients see of it.
+    own: Arc<CertificateDer<'static>>,
+}
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,6 +38,7 @@ impl Certificate {
     pub fn read(chain: &Path, key: &Path) -> Result<Self> {
         let name = chain.display();
         let certificates = certificates(chain)?;
+        let own = Arc::new(certificates[0].clone());
         let malformed = |error: rustls::pki_types::pem::Error| {
             Error::config(format!("`{}` holds no private key", key.display()))
                 .help("give the key as PEM, without a password")
@@ -47,11 +53,18 @@ impl Certificate {
                 .because(error)
         })?;
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), own })
+    }
+
+    /// Whether it proves that this machine is called `name`.
+    pub(crate) fn is_for(&self, name: &str) -> bool {
+        let parsed = ParsedCertificate::try_from(&*self.own);
+        let (Ok(parsed), Ok(name)) = (parsed, ServerName::try_from(name)) else { return false };
+        rustls::client::verify_server_name(&parsed, &name).is_ok()
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.0))
+        TlsAcceptor::from(Arc::clone(&self.config))
     }
 }
 

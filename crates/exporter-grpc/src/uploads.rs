@@ -172,14 +172,14 @@ impl Upload {
                 .because(error)
         };
         let mut file = tokio::fs::File::create(&self.file).await.map_err(unwritten)?;
-        let (mut hash, mut trailer, mut pace) = (Sha256::new(), Vec::new(), Pace::new());
+        let (mut hash, mut trailer, mut pace) = (Sha256::new(), Vec::new(), Pace::default());
         let mut missing = length;
         loop {
             let piece = tokio::select! {
                 () = stop.cancelled() => return Err(stopped()),
-                piece = tokio::time::timeout_at(pace.deadline(), source.next()) => piece,
+                piece = pace.wait(source.next()) => piece,
             };
-            let data = match piece.map_err(|_| slow())? {
+            let data = match piece.map_err(slow)? {
                 Piece::Data(data) => data,
                 Piece::End => break,
                 Piece::Broken(failure) => return Err(cut(length - missing, length).because(told(failure))),
@@ -232,8 +232,9 @@ fn stopped() -> Error {
     Error::new(Class::Interrupted, "stopped while the image was being sent; the medium is untouched")
 }
 
-fn slow() -> Error {
-    Error::infrastructure(Pace::too_slow().text).help("the board is free again, the medium is untouched")
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn slow(failure: Failure) -> Error {
+    Error::infrastructure(failure.text).help("the board is free again, the medium is untouched")
 }
 
 fn cut(received: u64, length: u64) -> Error {

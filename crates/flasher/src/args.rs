@@ -5,6 +5,7 @@ mod advice;
 mod dump;
 pub(crate) mod effect;
 mod examples;
+mod fetch;
 mod flash;
 mod global;
 mod job;
@@ -306,6 +307,11 @@ pub(crate) struct ServeArgs {
     /// what goes there, has the boards
     #[arg(long, requires = "listen")]
     pub(crate) insecure: bool,
+    /// A further name of this machine; clients that ask for another machine are refused
+    #[arg(long = "host", value_name = "NAME")]
+    pub(crate) hosts: Vec<String>,
+    #[command(flatten)]
+    pub(crate) fetch: fetch::FetchArgs,
     /// How long clients may end what they do once the exporter is told to stop
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub(crate) grace: Duration,

@@ -140,7 +140,7 @@ fn sent(order: &JobOrder, args: &mut Args, call: &Call) -> Outcome<Option<Sent>>
     if !matches!(handle, Handle::Stream(_)) {
         return Err(Failure::argument("the image of an order comes in a stream of the same client"));
     }
-    let source = handle.source(&call.session.resources, call.owner, &call.connection.closed)?;
+    let source = handle.source(call)?;
     match source.is_plain() {
         true => Ok(Some(Sent { source, length })),
         false => Err(Failure::argument("the image of an order comes as it is, not compressed")),

@@ -15,6 +15,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use flasher_core::fetch::FetchRules;
 use flasher_core::{ByteStream, async_trait};
 use futures_util::Stream;
 use prost_types::Value;
@@ -47,6 +48,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// What this client may have fetched.
+    pub(crate) fn fetch_rules(&self) -> FetchRules {
+        FetchRules { is_local: self.connection.is_local, ..self.session.fetch.clone() }
+    }
+
     /// Runs what may wait for a disk on a worker thread.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,

@@ -172,7 +172,7 @@ impl Opendal {
         let (file, handle) = (self.file(&args, call)?, args.handle(1)?);
         let measured = file.clone();
         let rest = call.blocking(move || left(&measured)).await?;
-        let sink = handle.sink(&call.session.resources, call.owner, &call.connection.closed, rest)?;
+        let sink = handle.sink(call, rest)?;
         let verdict = call
             .blocking(move || {
                 let mut open = file.lock();
@@ -188,7 +188,7 @@ impl Opendal {
 
     async fn write(&self, mut args: Args, call: &Call) -> Outcome<()> {
         let (file, handle) = (self.file(&args, call)?, args.handle(1)?);
-        let source = handle.source(&call.session.resources, call.owner, &call.connection.closed)?;
+        let source = handle.source(call)?;
         call.blocking(move || {
             let mut open = file.lock();
             if !open.is_written() {

@@ -9,7 +9,6 @@ mod presigned;
 mod table;
 
 use prost_types::Value;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(crate) use encoding::Encoding;
@@ -17,6 +16,7 @@ pub(crate) use pipe::{Piece, Pipe, Sink, Source};
 pub(crate) use presigned::Presigned;
 pub(crate) use table::Table;
 
+use crate::capability::Call;
 use crate::failure::{Failure, Outcome};
 use crate::value;
 
@@ -26,7 +26,7 @@ pub(crate) enum Handle {
     /// A stream that is open already.
     Stream(Uuid),
     /// A request to make.
-    Presigned(Presigned),
+    Presigned(Box<Presigned>),
 }
 
 impl Handle {
@@ -46,31 +46,29 @@ impl Handle {
                     headers.map(|(name, value)| Some((name.clone(), value::as_text(value)?.to_owned())));
                 let headers = headers.collect::<Option<Vec<_>>>().ok_or_else(|| wrong("`headers`, texts"))?;
                 let url = text("url").ok_or_else(|| wrong("`url`, text"))?;
-                Ok(Self::Presigned(Presigned::new(text("method"), url, &headers)?))
+                Ok(Self::Presigned(Box::new(Presigned::new(text("method"), url, &headers)?)))
             }
             _ => Err(wrong("`kind`, which is `client_stream` or `presigned_request`")),
         }
     }
 
-    /// Where the data comes from.
-    pub(crate) fn source(self, table: &Table, owner: Owner, closed: &CancellationToken) -> Outcome<Source> {
+    /// Where the data of a call comes from.
+    pub(crate) fn source(self, call: &Call) -> Outcome<Source> {
         match self {
-            Self::Stream(uuid) => Ok(Source::stream(table.take(uuid, owner)?)),
-            Self::Presigned(request) => request.fetch(closed.clone()),
+            Self::Stream(uuid) => Ok(Source::stream(call.session.resources.take(uuid, call.owner)?)),
+            Self::Presigned(request) => {
+                request.within(call.fetch_rules()).fetch(call.connection.closed.clone())
+            }
         }
     }
 
-    /// Where the data goes, of which there are `length` bytes.
-    pub(crate) fn sink(
-        self,
-        table: &Table,
-        owner: Owner,
-        closed: &CancellationToken,
-        length: u64,
-    ) -> Outcome<Sink> {
+    /// Where the data of a call goes, of which there are `length` bytes.
+    pub(crate) fn sink(self, call: &Call, length: u64) -> Outcome<Sink> {
         match self {
-            Self::Stream(uuid) => Ok(Sink::stream(table.take(uuid, owner)?)),
-            Self::Presigned(request) => request.send(closed.clone(), length),
+            Self::Stream(uuid) => Ok(Sink::stream(call.session.resources.take(uuid, call.owner)?)),
+            Self::Presigned(request) => {
+                request.within(call.fetch_rules()).send(call.connection.closed.clone(), length)
+            }
         }
     }
 }

@@ -4,14 +4,18 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf, Bytes};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::encoding::{self, Encoding};
 use crate::failure::{Failure, Outcome};
+use crate::pace::Pace;
 
-/// Pieces on their way in each direction; a client's are 64 KiB.
+/// Pieces on their way from a client; they have 64 KiB each.
 const QUEUE: usize = 8;
+/// Pieces on their way to a client, which may never take them.
+const OUTGOING: usize = 2;
 /// Bytes of one piece that goes to a client.
 const PIECE: usize = 256 * 1024;
 
@@ -42,7 +46,7 @@ pub(crate) struct Ends {
 
 impl Pipe {
     pub(crate) fn new(encoding: Option<Encoding>) -> (Self, Ends) {
-        let ((to_us, incoming), (outgoing, to_them)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
+        let ((to_us, incoming), (outgoing, to_them)) = (mpsc::channel(QUEUE), mpsc::channel(OUTGOING));
         (Self { incoming, outgoing, encoding }, Ends { incoming: to_us, outgoing: to_them })
     }
 
@@ -88,8 +92,13 @@ impl Source {
             return self.copy_plain_to(to);
         }
         let broken = Arc::new(Mutex::new(None));
-        let reader =
-            Reader { pieces: self.pieces, current: Bytes::new(), ended: false, broken: Arc::clone(&broken) };
+        let reader = Reader {
+            pieces: self.pieces,
+            pace: Pace::default(),
+            current: Bytes::new(),
+            ended: false,
+            broken: Arc::clone(&broken),
+        };
         let mut reader = encoding::decoded(reader, self.encoding).map_err(|error| unpack(&error))?;
         let mut buffer = vec![0; PIECE];
         let mut copied = 0;
@@ -110,10 +119,11 @@ impl Source {
 
     /// The same when nothing is to be unpacked: every piece as it is.
     fn copy_plain_to(mut self, to: &mut impl Write) -> Outcome<u64> {
-        let mut copied = 0;
+        let (mut copied, mut pace) = (0, Pace::default());
         loop {
-            match self.pieces.blocking_recv() {
+            match pace.block_on(self.pieces.recv())? {
                 Some(Piece::Data(data)) => {
+                    pace.moved(data.len());
                     written(to.write_all(&data))?;
                     copied += data.len() as u64;
                 }
@@ -136,6 +146,7 @@ fn unpack(error: &io::Error) -> Failure {
 /// Pieces as a blocking reader.
 struct Reader {
     pieces: mpsc::Receiver<Piece>,
+    pace: Pace,
     current: Bytes,
     ended: bool,
     /// Why it broke, as the wire wants to know it.
@@ -145,8 +156,12 @@ struct Reader {
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() && !self.ended {
-            match self.pieces.blocking_recv() {
-                Some(Piece::Data(data)) => self.current = data,
+            let piece = self.pace.block_on(self.pieces.recv());
+            match piece.map_err(|failure| self.fail(failure))? {
+                Some(Piece::Data(data)) => {
+                    self.pace.moved(data.len());
+                    self.current = data;
+                }
                 Some(Piece::End) => self.ended = true,
                 Some(Piece::Broken(failure)) => return Err(self.fail(failure)),
                 None => return Err(self.fail(Failure::gone())),
@@ -184,23 +199,41 @@ impl Sink {
     pub(crate) fn pieces(
         take: impl FnOnce(mpsc::Receiver<Outcome<Bytes>>) -> JoinHandle<Outcome<()>>,
     ) -> Self {
-        let (pieces, receiver) = mpsc::channel(QUEUE);
+        let (pieces, receiver) = mpsc::channel(OUTGOING);
         Self { pieces, encoding: None, verdict: Some(take(receiver)) }
     }
 
     /// Copies all of `from`, compressed; gives what to wait for afterwards. Blocks; an error also ends the stream with one.
     pub(crate) fn copy_from(self, from: &mut impl Read) -> Outcome<Option<JoinHandle<Outcome<()>>>> {
         let copied = self.copy(from);
-        if let Err(failure) = &copied {
-            // The receiver may be gone already, which is then the reason.
-            self.pieces.blocking_send(Err(failure.clone())).ok();
+        let (Err(failure), Ok(runtime)) = (&copied, Handle::try_current()) else {
+            return copied.map(|()| self.verdict);
+        };
+        let failure = failure.clone();
+        match self.verdict {
+            // Whoever takes the data has given up, and knows why.
+            Some(verdict) if failure == Failure::gone() => Ok(Some(runtime.spawn(async move {
+                match verdict.await {
+                    Ok(Err(reason)) => Err(reason),
+                    _ => Err(failure),
+                }
+            }))),
+            _ => {
+                // Whoever takes nothing hears it late or never, and no worker waits for that.
+                let (pieces, told) = (self.pieces, failure.clone());
+                runtime.spawn(async move { pieces.send(Err(told)).await });
+                Err(failure)
+            }
         }
-        copied.map(|()| self.verdict)
     }
 
     fn copy(&self, from: &mut impl Read) -> Outcome<()> {
-        let mut writer =
-            encoding::encoder(Writer { pieces: self.pieces.clone() }, self.encoding).map_err(sent)?;
+        let slow = Slow::default();
+        let to = Writer { pieces: self.pieces.clone(), pace: Pace::default(), slow: Arc::clone(&slow) };
+        let sent = |error| {
+            slow.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| sent(&error))
+        };
+        let mut writer = encoding::encoder(to, self.encoding).map_err(sent)?;
         let mut buffer = vec![0; PIECE];
         loop {
             match from.read(&mut buffer) {
@@ -213,22 +246,32 @@ impl Sink {
     }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-fn sent(error: io::Error) -> Failure {
+fn sent(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::gone(),
-        _ => Failure::io("send", "the file", &error),
+        _ => Failure::io("send", "the file", error),
     }
 }
 
 /// Pieces as a blocking writer.
 pub(super) struct Writer {
     pieces: mpsc::Sender<Outcome<Bytes>>,
+    pace: Pace,
+    /// That the receiver is too slow, as the wire wants to know it.
+    slow: Slow,
 }
+
+type Slow = Arc<Mutex<Option<Failure>>>;
 
 impl Write for Writer {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let sent = self.pieces.blocking_send(Ok(Bytes::copy_from_slice(data)));
+        let sent = self.pace.block_on(self.pieces.send(Ok(Bytes::copy_from_slice(data))));
+        let sent = sent.map_err(|failure| {
+            let error = io::Error::new(io::ErrorKind::TimedOut, failure.text.clone());
+            *self.slow.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+            error
+        })?;
+        self.pace.moved(data.len());
         sent.map(|()| data.len()).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 

@@ -95,7 +95,7 @@ fn length(text: &str) -> Result<u64, String> {
 }
 
 /// A number of bytes with a unit: `500MB`, `20GiB`.
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let wrong = || "expected a size with its unit, for example `500MB` or `20GiB`".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

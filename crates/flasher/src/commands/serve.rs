@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exporter_grpc::{Address, Certificate, Exporter, Listener, Passphrase};
+use exporter_grpc::{Access, Address, Certificate, Exporter, Listener, Passphrase};
 use flasher_core::journal::Journal;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{CancellationToken, Class, Error, Result};
@@ -31,7 +31,8 @@ pub(super) async fn run(args: ServeArgs, exporter: Option<&Path>, screen: &Scree
     announce(&listeners, &args, screen)?;
     let client = listeners.first().map(|listener| client(listener, &args));
     let stop = CancellationToken::new();
-    let serving = Exporter::new(tree, passphrase, Journal::of_user());
+    let access = Access { passphrase, hosts: args.hosts.clone(), fetch: args.fetch.rules() };
+    let serving = Exporter::new(tree, access, Journal::of_user());
     let work = tokio::spawn({
         let (serving, stop, grace) = (Arc::clone(&serving), stop.clone(), args.grace);
         async move { serving.serve(listeners, stop, grace).await }

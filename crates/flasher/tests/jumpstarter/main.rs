@@ -9,6 +9,7 @@
 
 mod clients;
 mod console;
+mod crowd;
 mod flashing;
 mod hostile;
 mod lab;

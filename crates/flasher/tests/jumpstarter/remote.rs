@@ -1,10 +1,11 @@
 //! Our own client: a flash with proof that runs on the exporter and survives whoever began it.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use sha2::Digest as _;
 
 use crate::lab::{Exporter, Lab, MEDIUM, free_port, furnish, noise, said, sim_board};
 use crate::lifetime::eventually;
@@ -250,4 +251,100 @@ fn what_cannot_be_flashed_is_said_before_anything_is_touched() {
     let nobody = lab.flasher(&["--remote", "127.0.0.1:1", "attach"]).output().unwrap();
     assert_eq!(nobody.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("no exporter answers at 127.0.0.1:1"));
+}
+
+/// A server that gives `/image` the image, and sends `/moved` to where clouds keep credentials.
+fn image_server(image: Vec<u8>) -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let request = BufReader::new(stream.try_clone().unwrap()).lines();
+            let head: Vec<String> =
+                request.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let to = "location: http://169.254.169.254/latest/meta-data";
+            let head = match head.first().map_or("", String::as_str) {
+                line if line.starts_with("GET /image ") => {
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", image.len())
+                }
+                line if line.starts_with("GET /moved ") => {
+                    format!("HTTP/1.1 302 Found\r\nconnection: close\r\n{to}\r\ncontent-length: 0\r\n\r\n")
+                }
+                _ => "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned(),
+            };
+            let body: &[u8] = if head.starts_with("HTTP/1.1 200") { &image } else { &[] };
+            // Whoever asked may have heard enough.
+            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).ok();
+        }
+    });
+    port
+}
+
+#[test]
+fn what_clients_have_the_exporter_fetch_is_bounded_before_the_board_is_touched() {
+    let (lab, exporter, image) = board("");
+    let port = image_server(image.clone());
+    let (url, moved) = (format!("http://127.0.0.1:{port}/image"), format!("http://127.0.0.1:{port}/moved"));
+    let named = format!("http://localhost:{port}/image");
+    drop(exporter);
+    let untouched = fs::read(lab.path("medium")).unwrap();
+    let cloud = "169.254.169.254 is an address where clouds keep the credentials of a machine";
+    let cases: [(&[&str], &str, &str); 6] = [
+        (&[], "http://169.254.169.254/latest/meta-data", cloud),
+        (&[], &moved, cloud),
+        (&["--fetch-from", "192.168.7.0/24"], &url, "127.0.0.1 is in no network that is fetched from here"),
+        (&["--fetch-from", "192.168.7.0/24"], &named, "is in no network that is fetched from here"),
+        (&["--fetch-https"], &url, "only https is fetched here"),
+        (&["--fetch-max", "1MiB"], &url, "it has more than 1048576 bytes, the most that is fetched here"),
+    ];
+    for (options, url, expected) in cases {
+        let exporter = lab.listen(&[&["--listen", "127.0.0.1:0"], options].concat());
+        let output = lab.flasher(&["--remote", &exporter.address]).args(["flash", url]).output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{options:?} {url}: {complaint}");
+        assert!(complaint.contains(expected) && complaint.contains("`--fetch-from NETWORK`"), "{complaint}");
+        assert!(fs::read(lab.path("medium")).unwrap() == untouched, "{options:?} {url}");
+    }
+    let exporter =
+        lab.listen(&["--listen", "127.0.0.1:0", "--fetch-from", "127.0.0.0/8", "--fetch-from", "::1"]);
+    let output = lab.flasher(&["--remote", &exporter.address]).args(["flash", &url]).output().unwrap();
+    said(&["flash"], &output);
+    assert_flashed(&lab, &image);
+}
+
+#[test]
+fn a_flash_is_refused_while_another_process_of_the_exporters_machine_has_the_board() {
+    let (lab, exporter, _) = board(", faults: { dd_stuck: true }");
+    let mut flash = lab.flasher(&["--json", "flash", "image"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(flash.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("write")));
+    let output = lab.flasher(&["--remote", &exporter.address]).args(["flash", "image"]).output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    let owner = format!("the board is in use: `flash image`, process {} of user", flash.id());
+    assert_eq!(output.status.code(), Some(4), "{complaint}");
+    assert!(complaint.contains(&owner), "{complaint}");
+    assert_eq!(lab.uploads(), 0, "it has sent nothing");
+    assert!(Command::new("kill").arg(flash.id().to_string()).status().unwrap().success());
+    lines.for_each(drop);
+    assert_eq!(flash.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_digest_that_the_user_gives_is_compared_by_the_exporter() {
+    let (lab, exporter, image) = board("");
+    let remote = ["--remote", &exporter.address];
+    let untouched = fs::read(lab.path("medium")).unwrap();
+    let wrong = "0".repeat(64);
+    let output =
+        lab.flasher(&remote).args(["--json", "flash", "image", "--sha256", &wrong]).output().unwrap();
+    let said_there = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said_there}");
+    let receipt = &events(&said_there).pop().unwrap()["receipt"];
+    assert_eq!(receipt["failure"]["class"], "source", "the exporter says so: {receipt}");
+    assert!(fs::read(lab.path("medium")).unwrap() == untouched);
+    let right: String = sha2::Sha256::digest(&image).iter().map(|byte| format!("{byte:02x}")).collect();
+    let output = lab.flasher(&remote).args(["flash", "image", "--sha256", &right]).output().unwrap();
+    said(&["flash"], &output);
+    assert_flashed(&lab, &image);
 }

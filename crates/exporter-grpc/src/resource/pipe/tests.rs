@@ -2,6 +2,14 @@
 
 use super::*;
 
+/// Worker threads and tests have one around them.
+fn runtime() -> &'static tokio::runtime::Runtime {
+    static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> = std::sync::LazyLock::new(|| {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap()
+    });
+    &RUNTIME
+}
+
 fn content() -> Vec<u8> {
     (0..700_000_u32).flat_map(|number| (number / 7).to_le_bytes()).collect()
 }
@@ -10,12 +18,13 @@ fn content() -> Vec<u8> {
 fn packed(content: &[u8], encoding: Option<Encoding>) -> Vec<u8> {
     let (pipe, mut ends) = Pipe::new(encoding);
     let content = content.to_vec();
-    let sender = std::thread::spawn(move || Sink::stream(pipe).copy_from(&mut content.as_slice()).map(drop));
+    let work = move || Sink::stream(pipe).copy_from(&mut content.as_slice()).map(drop);
+    let sender = runtime().spawn_blocking(work);
     let mut all = Vec::new();
     while let Some(piece) = ends.outgoing.blocking_recv() {
         all.extend(piece.unwrap());
     }
-    sender.join().unwrap().unwrap();
+    runtime().block_on(sender).unwrap().unwrap();
     all
 }
 
@@ -34,6 +43,7 @@ fn unpacked(data: &[u8], encoding: Option<Encoding>, end: bool) -> Outcome<Vec<u
         }
     });
     let mut all = Vec::new();
+    let _within = runtime().enter();
     let copied = Source::stream(pipe).copy_to(&mut all);
     sender.join().unwrap();
     copied.map(|count| {
@@ -99,7 +109,48 @@ fn an_error_reaches_both_the_call_and_the_stream() {
         }
     }
     let (pipe, mut ends) = Pipe::new(None);
+    let _within = runtime().enter();
     let failure = Sink::stream(pipe).copy_from(&mut Bad).unwrap_err();
     assert_eq!(failure.text, "cannot read `the file`: worn out");
     assert_eq!(ends.outgoing.blocking_recv(), Some(Err(failure)));
+}
+
+/// Copies to or from a pipe that nobody serves, until the patience with it is over; gives the failure.
+async fn stuck(work: impl FnOnce() -> Outcome<()> + Send + 'static) -> Failure {
+    let work = tokio::task::spawn_blocking(work);
+    // Nothing else makes time go by here: a worker thread is busy.
+    while !work.is_finished() {
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        tokio::task::yield_now().await;
+    }
+    work.await.unwrap().unwrap_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_moves_next_to_nothing_does_not_keep_a_worker() {
+    let text = "less than 256 KiB moved in 64 s, so the transfer was ended";
+    for encoding in [None, Some(Encoding::Zstd)] {
+        let (pipe, _ends) = Pipe::new(encoding);
+        let failure = stuck(move || Source::stream(pipe).copy_to(&mut Vec::new()).map(drop)).await;
+        assert_eq!(
+            (failure.code, failure.text.as_str()),
+            (tonic::Code::DeadlineExceeded, text),
+            "{encoding:?}"
+        );
+        let (pipe, mut ends) = Pipe::new(encoding);
+        let content: Vec<u8> =
+            (0..4_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let failure = stuck(move || Sink::stream(pipe).copy_from(&mut content.as_slice()).map(drop)).await;
+        assert_eq!(
+            (failure.code, failure.text.as_str()),
+            (tonic::Code::DeadlineExceeded, text),
+            "{encoding:?}"
+        );
+        // What was cut never looks like the end of the file.
+        let mut last = None;
+        while let Some(piece) = ends.outgoing.recv().await {
+            last = Some(piece);
+        }
+        assert_eq!(last, Some(Err(failure)));
+    }
 }

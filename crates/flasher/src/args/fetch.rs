@@ -1,0 +1,28 @@
+//! What an exporter may fetch for its clients.
+
+use clap::Args as ClapArgs;
+use flasher_core::fetch::{FetchRules, LARGEST, Network};
+
+/// What clients may have this machine fetch: images of their flashes, and files for its servers.
+#[derive(ClapArgs)]
+pub(crate) struct FetchArgs {
+    /// Fetch for clients from this network or address alone, for example `192.168.7.0/24`; several times for several. When not
+    /// given, from everywhere but link-local addresses, those of clouds' metadata, and, for clients at other machines, this
+    /// machine itself
+    #[arg(long = "fetch-from", value_name = "NETWORK")]
+    networks: Vec<Network>,
+    /// Fetch for clients over https alone
+    #[arg(long = "fetch-https")]
+    https_only: bool,
+    /// Fetch no more than this for a client at once; 256GiB when not given
+    #[arg(long = "fetch-max", value_name = "SIZE", value_parser = super::source::size)]
+    largest: Option<u64>,
+}
+
+impl FetchArgs {
+    /// The rules for whoever is not at this machine.
+    pub(crate) fn rules(&self) -> FetchRules {
+        let (networks, https_only) = (self.networks.clone(), self.https_only);
+        FetchRules { networks, https_only, largest: self.largest.unwrap_or(LARGEST), is_local: false }
+    }
+}
