@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use exporter_grpc::remote::Board;
 use exporter_grpc::{JobOrder, Passphrase, Remote};
+use flasher_core::flash::MediumState;
 use flasher_core::journal::Journal;
 use flasher_core::{Class, Error, Event, FlashJob, Progress, Receipt, Result, Step, Timed, Verdict};
 use futures_util::stream::BoxStream;
@@ -184,11 +185,12 @@ async fn follow(
     screen: &Screen,
 ) -> Result<Receipt> {
     let mut events = std::pin::pin!(events);
-    let mut receipt = None;
+    let (mut receipt, mut is_begun) = (None, false);
     while let Some(text) = events.next().await {
-        let text = text?;
+        let text = text.map_err(|error| if is_begun { out_of_sight(error) } else { error })?;
         match serde_json::from_str::<Timed>(&text) {
             Ok(event) => {
+                is_begun = true;
                 if let Event::Finished { receipt: last } = &event.what {
                     receipt = Some((**last).clone());
                 }
@@ -201,9 +203,14 @@ async fn follow(
         }
     }
     receipt.ok_or_else(|| {
-        Error::infrastructure("the exporter ended the flash without a receipt")
+        out_of_sight(Error::infrastructure("the exporter ended the flash without a receipt"))
             .help("`flasher --remote … attach` tells how it stands")
     })
+}
+
+/// The failure of a job that goes on, or went on, where it cannot be seen: what is on the medium is not known here.
+fn out_of_sight(error: Error) -> Error {
+    error.with("medium", MediumState::Unknown.to_string())
 }
 
 /// An event that is none of a job: the job was refused, is over, or the exporter is of another version.
@@ -228,6 +235,27 @@ mod tests {
     use flasher_core::flash::{JobKind, Site};
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_job_whose_receipt_does_not_come_leaves_the_medium_unknown() {
+        let begun = || Ok(r#"{"event":"step-begun","step":"write"}"#.to_owned());
+        let cut = || Err(Error::infrastructure("the connection broke"));
+        let quiet: Arc<dyn Progress> = Arc::new(flasher_core::Quiet);
+        for (events, cause, is_unknown) in [
+            (vec![begun(), cut()], "the connection broke", true),
+            (vec![begun()], "the exporter ended the flash without a receipt", true),
+            // No job was heard of.
+            (vec![cut()], "the connection broke", false),
+        ] {
+            let screen = Screen::new(false, crate::log::Chatter::Normal);
+            let events = futures_util::stream::iter(events);
+            let error = follow(events, &quiet, From::Now, &screen).await.unwrap_err();
+            assert_eq!(error.cause(), cause);
+            let told =
+                ("medium", "unknown: the job ran elsewhere, and its receipt did not arrive".to_owned());
+            assert_eq!(error.context().contains(&told), is_unknown, "{error:?}");
+        }
+    }
 
     #[test]
     fn a_receipt_of_another_image_is_no_success() {
