@@ -96,7 +96,8 @@ impl Client {
         let mut sender = self.sender.clone().ready().await.unwrap();
         let request = self.request(path).body(()).unwrap();
         let (response, mut body) = sender.send_request(request, false).unwrap();
-        body.send_data(framed(message), true).unwrap();
+        // A refusal may come before the message has gone.
+        body.send_data(framed(message), true).ok();
         let response = response.await.unwrap();
         let mut headers = response.headers().clone();
         let (mut incoming, mut all) = (response.into_body(), Vec::new());
