@@ -17,6 +17,7 @@ mod confine;
 mod digest;
 mod error;
 mod inherit;
+mod interrupt;
 mod lockfile;
 mod manifest;
 mod oci;
@@ -36,6 +37,7 @@ pub use bundle::{Bundle, File, Files};
 pub use check::{Finding, Severity, check};
 pub use digest::{Digest, DigestError};
 pub use error::{Error, Problem, Problems, Warning};
+pub use interrupt::Interrupt;
 pub use lockfile::{LOCK_FILE, LockFile};
 pub use manifest::{
     API_VERSION, Boot, Dtb, KIND, Load, Login, MAX_MANIFEST_LENGTH, Manifest, Metadata, ShellType, Spec,

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    Address, Architecture, Error, Problems, Secret, Warning,
+    Address, Architecture, Error, Interrupt, Problems, Secret, Warning,
     inherit::{self, Base, Lookup},
     read::{Findings, Read},
 };
@@ -19,7 +19,7 @@ pub const MAX_MANIFEST_LENGTH: usize = 1 << 20;
 
 /// A flash bundle manifest, v1alpha1: Jumpstarter's `FlashBundleManifest` and a few optional keys of ours.
 ///
-/// Made by [`Manifest::parse`] only, so that its cross references hold. Serialising leaves the password out.
+/// Made by [`Manifest::parse`] only, so that its cross references hold. Serialising leaves passwords out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Manifest {
@@ -47,7 +47,7 @@ pub struct Metadata {
 
 /// The board: how it boots and what can be written.
 ///
-/// `medium_holds_bootloader`, `expect_boot`, `bundle`, `architecture` and `inherits` are ours and optional.
+/// `interrupt`, `medium_holds_bootloader`, `expect_boot`, `bundle`, `architecture` and `inherits` are ours and optional.
 /// `link` and (with one target) `default_target` may be left out here; Jumpstarter's own tools require both.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -58,6 +58,9 @@ pub struct Spec {
     pub link: Option<String>,
     /// U-Boot command that boots what was loaded; a variant may have its own.
     pub bootcmd: String,
+    /// What stops the boot loader's countdown, where not any key does.
+    #[serde(skip_serializing_if = "Interrupt::is_secret")]
+    pub interrupt: Option<Interrupt>,
     /// The shell of the booted Linux.
     #[serde(default)]
     pub shelltype: ShellType,

@@ -43,6 +43,7 @@ impl Read for Spec {
         let manufacturer = keys.required("manufacturer");
         let link = keys.optional("link");
         let bootcmd = keys.required("bootcmd");
+        let interrupt = keys.optional("interrupt");
         let shelltype = keys.or("shelltype", ShellType::default());
         let login = keys.or("login", Login::default());
         let default_target = keys.optional("default_target");
@@ -64,6 +65,7 @@ impl Read for Spec {
             manufacturer: manufacturer?,
             link,
             bootcmd: bootcmd?,
+            interrupt,
             shelltype,
             login,
             default_target,

@@ -17,14 +17,17 @@ impl Bundle {
         self.warnings.push(Warning { path: String::new(), message: message.into() });
     }
 
-    /// Completes a manifest by what only `board` says: that the medium holds the boot loader, how its system announces
-    /// that it has booted, its architecture, and which of the variants it is. What the manifest itself says stays.
+    /// Completes a manifest by what only `board` says: that the medium holds the boot loader, what stops the boot
+    /// loader's countdown, how its system announces that it has booted, its architecture, and which of the variants it is. What the manifest itself says stays.
     pub fn complete(&mut self, board: &Manifest) {
         let spec = &mut self.manifest.spec;
         let own = yaml::load(&self.text, "").ok();
         let says = |key: &str| own.as_ref().and_then(|it| it.get("spec")?.get(key)).is_some();
         if !says("medium_holds_bootloader") {
             spec.medium_holds_bootloader |= board.spec.medium_holds_bootloader;
+        }
+        if spec.interrupt.is_none() {
+            spec.interrupt.clone_from(&board.spec.interrupt);
         }
         if spec.expect_boot.is_none() {
             spec.expect_boot.clone_from(&board.spec.expect_boot);
@@ -78,12 +81,13 @@ spec:
     #[test]
     fn a_board_completes_what_its_bundle_does_not_say() {
         let board = TEXT.replace("default: one", "default: two")
-            + "  medium_holds_bootloader: true\n  expect_boot: login\n";
+            + "  medium_holds_bootloader: true\n  expect_boot: login\n  interrupt: space\n";
         let (board, _) = Manifest::parse(&board, "board").unwrap();
         let (_dir, mut silent) = bundle(TEXT);
         silent.complete(&board);
         let spec = &silent.manifest().spec;
         assert!(spec.medium_holds_bootloader && spec.expect_boot.as_deref() == Some("login"));
+        assert_eq!(spec.interrupt.as_ref().map(crate::Interrupt::bytes), Some(vec![b' ']));
         assert_eq!(spec.dtb.as_ref().unwrap().default, "two");
 
         let (_dir, mut outspoken) = bundle(
