@@ -19,6 +19,8 @@ pub(crate) struct Lab {
     pub(crate) board: String,
     /// Further lines of the flasher's config.
     pub(crate) flasher: String,
+    /// Further children of the flasher.
+    pub(crate) children: String,
 }
 
 impl Lab {
@@ -33,7 +35,12 @@ impl Lab {
         fs::write(bundle.join("sim.dtb"), noise(5_000, 3)).unwrap();
         let manifest = flasher_core::registry::board("sim").unwrap().manifest;
         fs::write(folder.path().join("bundle/manifest.yaml"), manifest).unwrap();
-        let lab = Self { folder, board: format!("faults: {{{faults}}}"), flasher: String::new() };
+        let lab = Self {
+            folder,
+            board: format!("faults: {{{faults}}}"),
+            flasher: String::new(),
+            children: String::new(),
+        };
         lab.wipe();
         lab
     }
@@ -84,8 +91,9 @@ export:
       power: {{ ref: board.power }}
       tftp: {{ type: tftp, config: {{ port: 0, root_dir: ./tftp }} }}
       http: {{ type: http, config: {{ port: 0, root_dir: ./http }} }}
+      {}
 ",
-            self.board, self.flasher
+            self.board, self.flasher, self.children
         );
         let path = self.path("exporter.yaml");
         fs::write(&path, text).unwrap();

@@ -8,6 +8,7 @@
     reason = "a story that cannot go on has failed, one that cannot be told says so"
 )]
 
+mod autoboot;
 mod boards;
 mod content;
 mod contributing;

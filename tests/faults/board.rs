@@ -34,8 +34,8 @@ fn boot_loader() -> Vec<Case> {
             "timeouts: { bootloader: 8 }",
         )
         .helped(2),
-        no_prompt.clone().fails(Class::Board, Step::Bootloader, ""),
-        no_prompt.fails(Class::Board, Step::Bootloader, "").in_vain(),
+        no_prompt.clone().fails(Class::Config, Step::Bootloader, "the boot loader's prompt is `sim>`"),
+        no_prompt.fails(Class::Config, Step::Bootloader, "").not_retried(),
         faulty("board slow to start", "boot_delay_ms: 1500", ""),
     ]
 }
@@ -53,9 +53,9 @@ fn network() -> Vec<Case> {
         faulty("no file on the TFTP server", "tftp_missing: true, heals_after: 1", "").helped(2),
         faulty("lossy TFTP", "tftp_loss: 5", ""),
         faulty("no network", "no_network: true", "timeouts: { dhcp: 3, tftp: 6, command: 10 }").fails(
-            Class::Infrastructure,
+            Class::Board,
             Step::Bootloader,
-            "",
+            "no Ethernet device",
         ),
     ]
 }
@@ -97,7 +97,7 @@ fn console() -> Vec<Case> {
         faulty("kernel messages on the console", "kernel_lines: 30", ""),
         faulty("characters lost on the console", "drop_console: 6000", ""),
         faulty("characters changed on the console", "garble_console: 3000", ""),
-        unreadable("garble_console: 2").fails(Class::Board, Step::Bootloader, "").in_vain(),
+        unreadable("garble_console: 2").fails(Class::Infrastructure, Step::Bootloader, "").in_vain(),
         unreadable("garble_console: 2, heals_after: 1").helped(2),
     ]
 }

@@ -145,6 +145,7 @@ async fn check<T>(
                 error,
                 Error::Timeout { .. }
                     | Error::Garbled { .. }
+                    | Error::Unreadable { .. }
                     | Error::Command { .. }
                     | Error::Stalled { .. }
                     | Error::Login { .. }

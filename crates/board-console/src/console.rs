@@ -44,6 +44,9 @@ struct State {
     buffer: BytesMut,
     /// Bytes of text ever received; the end of the buffer.
     received: u64,
+    /// Bytes ever read, and those of them that are no text in any console's character set.
+    read: u64,
+    unreadable: u64,
     pacing: Duration,
     /// The prompt of the U-Boot that was told to boot: seeing it again means that the boot failed.
     uboot_prompt: Option<String>,
@@ -69,6 +72,8 @@ impl Console {
             clean: Vec::with_capacity(CHUNK),
             buffer: BytesMut::new(),
             received: 0,
+            read: 0,
+            unreadable: 0,
             pacing: Duration::ZERO,
             uboot_prompt: None,
         };
@@ -164,6 +169,17 @@ impl Console {
     /// Bytes of text ever received.
     pub(crate) fn received(&self) -> u64 {
         self.state.received
+    }
+
+    /// Bytes ever read, and how many of them are no text: a line at the wrong speed gives mostly such.
+    pub(crate) fn readable(&self) -> (u64, u64) {
+        (self.state.read, self.state.unreadable)
+    }
+
+    /// The unfinished line: what came after the last line end and was not consumed.
+    pub(crate) fn unfinished(&self) -> &[u8] {
+        let ends = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        self.state.buffer.rsplit(ends).next().unwrap_or_default()
     }
 
     /// Remembers the prompt whose return means that a boot failed.
@@ -279,6 +295,8 @@ impl State {
     }
 
     fn accept(&mut self, length: usize) {
+        self.read += length as u64;
+        self.unreadable += self.chunk[..length].iter().filter(|byte| is_no_text(**byte)).count() as u64;
         self.clean.clear();
         self.filter.feed(&self.chunk[..length], &mut self.clean);
         self.received += self.clean.len() as u64;
@@ -298,6 +316,12 @@ impl State {
         let matched = self.buffer.split_to(range.len()).to_vec();
         Some(Found { index, before, matched })
     }
+}
+
+/// Whether no console prints it: neither ASCII text nor one of the control characters that terminals know.
+fn is_no_text(byte: u8) -> bool {
+    const TERMINAL: [u8; 8] = [0x03, 0x07, 0x08, b'\t', b'\n', b'\x0c', b'\r', 0x1b];
+    byte >= 0x7f || byte < 0x20 && !TERMINAL.contains(&byte)
 }
 
 /// The end of `within` from now.

@@ -72,12 +72,46 @@ pub enum Error {
         tail: Tail,
     },
     /// The system started although U-Boot was to be stopped.
-    #[error("U-Boot was missed, `{evidence}` was seen: {advice}{tail}")]
+    #[error("U-Boot was missed, `{evidence}` was seen: {missed}{tail}")]
     Missed {
         /// The text that shows that the system is starting or running.
         evidence: String,
-        /// What to do about it.
-        advice: &'static str,
+        /// How it came past U-Boot.
+        missed: Missed,
+        /// The last console lines.
+        tail: Tail,
+    },
+    /// The boot loader answers, and its prompt is another one than it should be.
+    #[error("the boot loader's prompt is `{found}`, expected `{expected}`{tail}")]
+    OtherPrompt {
+        /// The prompt that the board shows.
+        found: String,
+        /// The one that was looked for.
+        expected: String,
+        /// The last console lines.
+        tail: Tail,
+    },
+    /// What comes over the line is no text.
+    #[error("what the board sends is no text: {unreadable} of {received} bytes are no characters{tail}")]
+    Unreadable {
+        /// Bytes that are no text.
+        unreadable: u64,
+        /// All bytes that came.
+        received: u64,
+        /// The last console lines.
+        tail: Tail,
+    },
+    /// An answer came with other characters than it was sent with.
+    #[error(
+        "the serial line changes characters: {changed} of {length} in the answer to `{command}` came wrong{tail}"
+    )]
+    Altered {
+        /// The command that was answered.
+        command: String,
+        /// Characters that came wrong.
+        changed: usize,
+        /// Characters that were compared.
+        length: usize,
         /// The last console lines.
         tail: Tail,
     },
@@ -183,6 +217,21 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// How a board came past its boot loader.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Missed {
+    /// What was typed did not stop the countdown.
+    #[error("its countdown `{line}` went on although `interrupt` was typed")]
+    Countdown {
+        /// The countdown's line.
+        line: String,
+    },
+    /// It was past the boot loader before anything was heard of it.
+    #[error("the board was already past its boot loader")]
+    AlreadyRunning,
 }
 
 /// What the board objects to at the login.

@@ -19,11 +19,11 @@ mod uboot;
 
 pub use cause::Cause;
 pub use console::{ByteStream, Console, Found};
-pub use error::{Error, LoginProblem, Tail};
+pub use error::{Error, LoginProblem, Missed, Tail};
 pub use pattern::Pattern;
 pub use shell::{LoginOptions, Output, Shell, login, quote};
 pub use transcript::Transcript;
-pub use uboot::{CatchOptions, Lease, UBoot, catch};
+pub use uboot::{Autoboot, CatchOptions, Lease, UBoot, catch};
 
 #[cfg(test)]
 mod bounds;

@@ -6,6 +6,9 @@ use std::hash::{BuildHasher, Hasher};
 /// Letters a half has: two halves give 26^16 markers.
 const HALF: usize = 8;
 
+/// Most characters of a marker that may be changed: less than in its echo, which shows the halves apart.
+const MOST_CHANGES: usize = 4;
+
 /// Two halves that a command prints joined (`abcd"efgh"` or `'%s%s' abcd efgh`) but that its echo shows apart.
 ///
 /// A marker has lower-case letters only, so a number may follow it directly.
@@ -18,6 +21,14 @@ pub(crate) struct Marker {
 impl Marker {
     pub(crate) fn random() -> Self {
         Self { first: letters(), second: letters() }
+    }
+
+    /// How many characters of this marker were changed on the way, where `heard` has it with some that are.
+    pub(crate) fn changes_in(&self, heard: &[u8]) -> Option<usize> {
+        let marker = self.joined();
+        let changes =
+            |part: &[u8]| part.iter().zip(marker.bytes()).filter(|(one, other)| **one != *other).count();
+        heard.windows(marker.len()).map(changes).find(|changes| (1..=MOST_CHANGES).contains(changes))
     }
 
     /// What the other end prints.
@@ -48,5 +59,18 @@ mod tests {
         assert_ne!(one.first, one.second);
         assert!(one.joined().bytes().all(|byte| byte.is_ascii_lowercase()));
         assert_eq!(one.joined().len(), 2 * HALF);
+    }
+
+    #[test]
+    fn a_marker_that_lost_some_bits_is_known_and_its_echo_is_not_taken_for_one() {
+        let marker = Marker { first: "abcdefgh".into(), second: "ijklmnop".into() };
+        for (heard, changes) in [
+            ("x\r\nabcDefghijkl-nop0\r\n", Some(2)),
+            ("abcdefghijklmnop0", None),
+            ("=> echo abcdefgh\"ijklmnop\"", None),
+            ("nothing of the kind", None),
+        ] {
+            assert_eq!(marker.changes_in(heard.as_bytes()), changes, "{heard}");
+        }
     }
 }

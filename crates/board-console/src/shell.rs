@@ -12,7 +12,6 @@ pub use quote::quote;
 
 use crate::console::{Console, deadline};
 use crate::error::Error;
-use crate::marker::Marker;
 use crate::pattern::Pattern;
 use crate::transcript::Transcript;
 
@@ -138,7 +137,7 @@ async fn prove(console: &mut Console) -> Result<bool, Error> {
 
 /// Runs `line` without looking at what it prints; whether its end was seen in time.
 async fn ask(console: &mut Console, line: &str, within: Duration) -> Result<bool, Error> {
-    let marker = Marker::random();
+    let marker = console.transcript().marker();
     console.discard();
     console.send(format!("{line}; printf '%s%s\\n' {} {}\n", marker.first, marker.second).as_bytes()).await?;
     let answer = Pattern::text(&marker.joined());

@@ -2,6 +2,7 @@
 
 mod file;
 mod lines;
+mod ours;
 mod secrets;
 
 use std::collections::VecDeque;
@@ -11,8 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::error::Error;
+use crate::marker::Marker;
 use file::FileWriter;
 use lines::LineAssembler;
+use ours::Ours;
 pub(crate) use secrets::Secrets;
 
 /// What is kept in memory, in bytes of text.
@@ -44,6 +47,7 @@ struct State {
     heard: u64,
     sent: LineAssembler,
     secrets: Secrets,
+    ours: Ours,
     kept: VecDeque<Entry>,
     kept_bytes: usize,
     listeners: Vec<Listener>,
@@ -104,17 +108,27 @@ impl Transcript {
     }
 
     /// The last `lines` received lines that are not blank, oldest first, without control characters and cut to 200
-    /// characters; an unfinished line (a prompt) counts.
+    /// characters; an unfinished line (a prompt) counts. What our own dialogue left there (markers, probes, framing) is
+    /// not shown, and equal lines in a row are shown once.
     pub fn tail(&self, lines: usize) -> Vec<String> {
         let state = self.state();
         let unfinished = state.received.unfinished(&state.secrets);
         let received = state.kept.iter().rev().filter(|entry| entry.direction == Direction::Received);
         let newest_first =
             std::iter::once(unfinished.as_str()).chain(received.map(|entry| entry.text.as_str()));
-        let mut tail: Vec<_> =
-            newest_first.filter(|line| !line.trim().is_empty()).take(lines).map(shortened).collect();
-        tail.reverse();
-        tail
+        let mut boards = newest_first.filter_map(|line| state.ours.without(line)).map(str::trim_end);
+        let mut tail: Vec<&str> = Vec::new();
+        while let Some(line) = boards.next().filter(|_| tail.len() < lines) {
+            if tail.last() != Some(&line) {
+                tail.push(line);
+            }
+        }
+        tail.into_iter().rev().map(shortened).collect()
+    }
+
+    /// A new marker of our dialogue, which [`Self::tail`] leaves out.
+    pub(crate) fn marker(&self) -> Marker {
+        self.state().ours.marker()
     }
 
     /// Records a mark of the caller, for example `power on`.

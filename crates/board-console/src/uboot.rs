@@ -4,18 +4,18 @@ mod catch;
 mod env;
 mod line;
 mod net;
+mod prompt;
 mod wait;
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-pub use catch::{CatchOptions, catch};
+pub use catch::{Autoboot, CatchOptions, catch};
 pub use net::Lease;
 
 use crate::console::{Console, deadline};
 use crate::error::{Error, Tail};
-use crate::marker::Marker;
 use crate::transcript::Transcript;
 
 /// Characters of a line that U-Boot's line editor keeps: `CONFIG_SYS_CBSIZE` 512 less the final NUL. It drops the
@@ -45,6 +45,8 @@ pub struct UBoot {
     at_prompt: bool,
     /// Whether the board shows what it receives before the line is complete.
     echoes: bool,
+    /// How autoboot ended.
+    autoboot: Autoboot,
 }
 
 /// How strictly the output of a command is read.
@@ -95,6 +97,11 @@ impl UBoot {
         Ok(self.console)
     }
 
+    /// How autoboot ended.
+    pub fn autoboot(&self) -> Autoboot {
+        self.autoboot
+    }
+
     /// Gives the console back, U-Boot waiting at its prompt.
     pub fn into_console(self) -> Console {
         self.console
@@ -106,7 +113,7 @@ impl UBoot {
     }
 
     fn new(console: Console, prompt: String) -> Self {
-        Self { console, prompt, at_prompt: false, echoes: true }
+        Self { console, prompt, at_prompt: false, echoes: true, autoboot: Autoboot::NoCountdown }
     }
 
     /// Runs `command` to its end, whatever its status is.
@@ -116,7 +123,7 @@ impl UBoot {
         within: Duration,
         reading: Output,
     ) -> Result<wait::Ended, Error> {
-        let marker = Marker::random();
+        let marker = self.transcript().marker();
         let end = format!("; echo {}\"{}\"$?", marker.first, marker.second);
         line::check_printable("U-Boot command", command)?;
         self.check_length(command, LONGEST_LINE - end.len())?;
@@ -144,6 +151,9 @@ impl UBoot {
     ) -> Result<wait::Ended, Error> {
         let during = self.transcript().masked(command);
         let tail = self.console.tail();
+        if let wait::Outcome::Altered { changed, length } = outcome {
+            return Err(Error::Altered { command: during, changed, length, tail });
+        }
         if matches!(outcome, wait::Outcome::Reset) {
             return Err(Error::Reset { during, tail });
         }

@@ -37,6 +37,8 @@ pub struct Config {
     pub prompt: String,
     /// Seconds that U-Boot's countdown lasts.
     pub bootdelay: u32,
+    /// The countdown that only its own keys stop (CONFIG_AUTOBOOT_KEYED). Default: any key does.
+    pub autoboot: Option<KeyedAutoboot>,
     /// What Linux prints to ask for the user name.
     pub login_prompt: String,
     /// The prompt of the Linux shell.
@@ -74,6 +76,7 @@ impl Default for Config {
             partitions: Vec::new(),
             prompt: "=> ".to_owned(),
             bootdelay: 2,
+            autoboot: None,
             login_prompt: "login:".to_owned(),
             shell_prompt: "# ".to_owned(),
             username: None,
@@ -128,6 +131,9 @@ impl Config {
         if self.prompt.trim().is_empty() || self.shell_prompt.trim().is_empty() {
             return Some("a prompt must not be empty".to_owned());
         }
+        if self.autoboot.as_ref().is_some_and(|keyed| keyed.stop.is_empty()) {
+            return Some("`stop` of the autoboot must not be empty".to_owned());
+        }
         let real = self.faults.real_size.map(|real| real.bytes.0);
         if real.is_some_and(|real| real == 0 || !real.is_multiple_of(512) || real >= self.size.0) {
             return Some(
@@ -136,6 +142,25 @@ impl Config {
         }
         (self.size.0 == 0).then(|| "the size of the medium must not be 0".to_owned())
     }
+}
+
+/// A countdown with keys of its own.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyedAutoboot {
+    /// What is printed once, with `%d` for the seconds (CONFIG_AUTOBOOT_PROMPT).
+    #[serde(default = "keyed_prompt")]
+    pub prompt: String,
+    /// The characters that stop it (CONFIG_AUTOBOOT_STOP_STR).
+    pub stop: String,
+    /// U-Boot holds only a hash of them: a line end must follow, and nothing stand before them on their line
+    /// (CONFIG_AUTOBOOT_ENCRYPTION).
+    #[serde(default)]
+    pub hashed: bool,
+}
+
+fn keyed_prompt() -> String {
+    "Autoboot in %d seconds".to_owned()
 }
 
 /// A partition of the simulated medium.
@@ -304,6 +329,7 @@ mod tests {
                 r#"{"faults": {"real_size": {"bytes": "64MiB", "beyond": "wrap"}}}"#,
                 "the real size must be whole sectors of 512 bytes, and less than the size",
             ),
+            (r#"{"autoboot": {"stop": ""}}"#, "`stop` of the autoboot must not be empty"),
             (r#"{"size": 0}"#, "the size of the medium must not be 0"),
         ];
         for (text, problem) in cases {

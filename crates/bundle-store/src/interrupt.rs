@@ -52,7 +52,8 @@ impl Interrupt {
                 false => Ok(Interrupt::Keys(keys)),
             };
         }
-        let letters: Vec<String> = (b'a'..=b'z').map(|letter| format!("ctrl-{}", char::from(letter))).collect();
+        let letters: Vec<String> =
+            (b'a'..=b'z').map(|letter| format!("ctrl-{}", char::from(letter))).collect();
         let names = || NAMED.iter().map(|(name, _)| *name).chain(letters.iter().map(String::as_str));
         match text.split_ascii_whitespace().find_map(|word| Some((word, closest(word, names())?))) {
             Some((word, name)) => Err(format!(
@@ -316,7 +317,9 @@ mod tests {
     fn a_stop_string_with_enter_is_a_password() {
         let secret = Interrupt::text("hunter2", true).unwrap();
         assert_eq!(secret.password(), Some("hunter2"));
-        assert!(!format!("{secret:?} {secret} {}", serde_json::to_string(&secret).unwrap()).contains("hunter2"));
+        assert!(
+            !format!("{secret:?} {secret} {}", serde_json::to_string(&secret).unwrap()).contains("hunter2")
+        );
         assert_eq!(Interrupt::text("stop", false).unwrap().password(), None);
     }
 }

@@ -12,8 +12,10 @@
 //! * `frames`: the image as a stream the script understands
 //! * `network`: which of our addresses faces the board
 //! * `route`: whether this machine and the board are in one network
+//! * `advice`: what to do about a boot loader that does not do as it should
 //! * `evidence`: what the file servers saw, put beside what the board said
 
+mod advice;
 mod bundle;
 pub mod config;
 mod evidence;

@@ -17,8 +17,26 @@ pub(crate) fn console(error: &board_console::Error) -> Error {
         Console::Garbled { .. } => {
             (Class::Infrastructure, "check baud rate, ground and cable; `cps` slows typing down")
         }
-        Console::Timeout { .. } => {
+        Console::Unreadable { .. } | Console::Altered { .. } => (
+            Class::Infrastructure,
+            "set the board's speed as `baudrate` of the flasher's `serial` child (115200 is usual), then check ground and cable",
+        ),
+        Console::OtherPrompt { .. } => (Class::Config, "set the prompt that the board shows"),
+        Console::Timeout { tail, .. } if tail.0.is_empty() => {
             (Class::Board, "watch the board with `flasher console`; is its power really switched?")
+        }
+        Console::Timeout { .. } => {
+            (Class::Board, "the last console lines show what the board did; watch it with `flasher console`")
+        }
+        Console::Command { cause: Some(Cause::NoEthernet), .. } => (
+            Class::Board,
+            "the boot loader finds no network interface: it needs a driver for the board's port, or a `usb start` in its `preboot`",
+        ),
+        Console::Command { cause: Some(Cause::LinkDown), .. } => {
+            (Class::Infrastructure, "is the board's network cable in, and the other end switched on?")
+        }
+        Console::Command { cause: Some(Cause::UnknownCommand), .. } => {
+            (Class::Board, "this boot loader was built without the command: it needs another one")
         }
         _ => (class_of(error.cause()), "the last console lines show what the board said"),
     };
@@ -27,6 +45,7 @@ pub(crate) fn console(error: &board_console::Error) -> Error {
         Console::AutobootNotInterruptible { .. }
             | Console::Login { .. }
             | Console::LineTooLong { .. }
+            | Console::OtherPrompt { .. }
             | Console::Transcript { .. }
     );
     let error = Error::new(class, head(&error.to_string())).help(help);

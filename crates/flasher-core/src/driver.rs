@@ -256,6 +256,28 @@ pub trait ContentServer: FileServer {
 pub trait BootConsole: Driver {
     /// The prompt of the boot loader, literal text; a leading newline means "at the beginning of a line".
     fn prompt(&self) -> String;
+
+    /// What stops the boot loader's countdown; none when this node does not say, and the board's manifest decides.
+    fn interrupt(&self) -> Option<StopKeys> {
+        None
+    }
+}
+
+/// What is typed to stop a boot loader's countdown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StopKeys {
+    /// The bytes that are sent.
+    pub bytes: Vec<u8>,
+    /// How people are told of them: "`space`".
+    pub shown: String,
+    /// The part of them that is a password, which no record shows.
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for StopKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StopKeys({})", self.shown)
+    }
 }
 
 /// Puts an image on a board, as a transaction with proof.

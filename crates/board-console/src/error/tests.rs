@@ -44,8 +44,31 @@ fn texts() {
         ),
     );
     check(
-        &Error::Missed { evidence: "login:".into(), advice: "do this", tail: tail() },
-        &format!("U-Boot was missed, `login:` was seen: do this{lines}"),
+        &Error::Missed { evidence: "login:".into(), missed: Missed::AlreadyRunning, tail: tail() },
+        &format!("U-Boot was missed, `login:` was seen: the board was already past its boot loader{lines}"),
+    );
+    check(
+        &Error::Missed {
+            evidence: "Starting kernel".into(),
+            missed: Missed::Countdown { line: "Autoboot in 2 s".into() },
+            tail: tail(),
+        },
+        &format!(
+            "U-Boot was missed, `Starting kernel` was seen: its countdown `Autoboot in 2 s` went on although \
+             `interrupt` was typed{lines}"
+        ),
+    );
+    check(
+        &Error::OtherPrompt { found: "MX8>".into(), expected: "=>".into(), tail: tail() },
+        &format!("the boot loader's prompt is `MX8>`, expected `=>`{lines}"),
+    );
+    check(
+        &Error::Unreadable { unreadable: 40, received: 50, tail: tail() },
+        &format!("what the board sends is no text: 40 of 50 bytes are no characters{lines}"),
+    );
+    check(
+        &Error::Altered { command: "dhcp".into(), changed: 2, length: 16, tail: tail() },
+        &format!("the serial line changes characters: 2 of 16 in the answer to `dhcp` came wrong{lines}"),
     );
     check(
         &Error::Command {

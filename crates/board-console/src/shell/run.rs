@@ -24,6 +24,7 @@ use crate::console::{BUFFER, Found, deadline};
 use crate::error::Error;
 use crate::marker::Marker;
 use crate::pattern::Pattern;
+use crate::transcript::Transcript;
 
 /// Bytes of a command that are typed in one line; quoting makes them up to four times as many.
 const PIECE: usize = 200;
@@ -122,7 +123,7 @@ async fn attempt_once(
         }
         String::new()
     };
-    let frame = Frame::new();
+    let frame = Frame::new(shell.transcript());
     shell.console.discard();
     shell.console.send(format!("{assign}{}\n", frame.line(command)).as_bytes()).await?;
     Wait::new(shell, command, frame, stall)?.for_end(until, within).await
@@ -188,8 +189,8 @@ struct Frame {
 }
 
 impl Frame {
-    fn new() -> Self {
-        Self { begin: Marker::random(), end: Marker::random(), ran: Marker::random().first }
+    fn new(transcript: &Transcript) -> Self {
+        Self { begin: transcript.marker(), end: transcript.marker(), ran: transcript.marker().first }
     }
 
     /// Runs the command in the variable. The shell counts bytes or characters, depending on its locale.

@@ -12,8 +12,8 @@ fn the_tail_is_the_last_received_lines_without_control_characters() {
     transcript.received(b"one\r\ntwo\x07\r\r\n\r\n10%\r20%\r\n");
     transcript.sent(b"sent\n");
     transcript.received(b"=> ");
-    assert_eq!(transcript.tail(10), ["one", "two", "10%", "20%", "=> "]);
-    assert_eq!(transcript.tail(2), ["20%", "=> "]);
+    assert_eq!(transcript.tail(10), ["one", "two", "10%", "20%", "=>"]);
+    assert_eq!(transcript.tail(2), ["20%", "=>"]);
     transcript.received("x".repeat(5000).as_bytes());
     assert!(transcript.tail(1)[0].chars().count() <= TAIL_WIDTH + 1);
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::UBoot;
+use super::prompt::{Stranger, shown_prompt};
 use crate::cause::BANNER;
 use crate::console::{Console, deadline};
-use crate::error::Error;
+use crate::error::{Error, Missed};
 use crate::pattern::Pattern;
 
 /// Between two keys while the countdown runs: it may last one second or less.
@@ -24,13 +25,22 @@ const OVERTIME: Duration = Duration::from_secs(5);
 const WHILE_TALKING: Duration = Duration::from_secs(3);
 /// Bytes that may come between two keys of a silent board: noise, not text.
 const NOISE: u64 = 4;
-/// Sent in turn with the interrupt while the board is silent: at a prompt it shows a new one and repeats no command,
+/// Sent in turn with the interrupt while no countdown is seen: at a prompt it shows a new one and repeats no command,
 /// and it interrupts boot scripts.
 const CTRL_C: &[u8] = b"\x03";
+/// After an interrupt that ends with a line end, every so many keys are control C. U-Boot compares a hash of the whole
+/// line, so that the one behind a control C is lost and the next one counts (common/autoboot.c).
+const LINES_TO_CTRL_C: usize = 4;
 
 /// `bootdelay` countdown texts (CONFIG_AUTOBOOT_PROMPT and the default of common/autoboot.c).
 const COUNTDOWN: &str =
     r"(?i)stop autoboot|autoboot in \d|to abort autoboot|to interrupt|press .{1,40} to stop";
+/// Bytes that are no text, in percent of all, at which the line itself is at fault. A boot loader prints none.
+const UNREADABLE_PERCENT: u64 = 2;
+/// So few of them are the noise of a board that is switched on.
+const FEW_UNREADABLE: u64 = 4;
+/// Lines of the console that are searched for the countdown when it was missed.
+const RECENT: usize = 200;
 /// The kernel is starting.
 const KERNEL: [&str; 4] =
     ["Starting kernel", "Linux version ", "Booting Linux on", "EFI stub: Booting Linux"];
@@ -40,7 +50,8 @@ const KERNEL: [&str; 4] =
 pub struct CatchOptions {
     /// U-Boot's prompt, literally; line ends around it are ignored (Jumpstarter's default is `"\n=>"`).
     pub prompt: String,
-    /// What stops the countdown: any key by default, or the board's stop string (CONFIG_AUTOBOOT_STOP_STR).
+    /// What stops the countdown: control C by default, or the board's own keys or stop string (CONFIG_AUTOBOOT_STOP_STR),
+    /// with a line end behind it where U-Boot holds only a hash of it.
     pub interrupt: Vec<u8>,
     /// How long the board may take from power-on to its prompt.
     pub within: Duration,
@@ -59,6 +70,15 @@ impl Default for CatchOptions {
     }
 }
 
+/// How autoboot ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Autoboot {
+    /// Its countdown was seen, and what was typed stopped it.
+    Stopped,
+    /// No countdown was seen: the boot loader waited at its prompt, or counts in silence.
+    NoCountdown,
+}
+
 /// Banners without a countdown that show a board restarting again and again: SPL, TPL and U-Boot each have one.
 const RESTARTS: usize = 4;
 
@@ -70,7 +90,9 @@ const RESTARTS: usize = 4;
 ///
 /// # Errors
 /// It ends at most 5 s after `within`, whatever the board sends. The console is given back with the error:
-/// [`Error::AutobootNotInterruptible`], [`Error::Missed`], [`Error::Timeout`], [`Error::Invalid`] for an empty prompt, and those of [`Console::expect`].
+/// [`Error::AutobootNotInterruptible`], [`Error::Missed`], [`Error::OtherPrompt`] when the boot loader answers with a
+/// prompt of its own, [`Error::Unreadable`] when the line gives no text, [`Error::Timeout`], [`Error::Invalid`] for an
+/// empty prompt, and those of [`Console::expect`].
 pub async fn catch(console: Console, options: &CatchOptions) -> Result<UBoot, (Console, Error)> {
     let prompt = options.prompt.trim_matches(['\r', '\n']).to_owned();
     let mut uboot = UBoot::new(console, prompt);
@@ -79,7 +101,7 @@ pub async fn catch(console: Console, options: &CatchOptions) -> Result<UBoot, (C
         Ok(Ok(())) => Ok(uboot),
         Ok(Err(error)) => Err((uboot.into_console(), error)),
         Err(_) => {
-            let error = uboot.console.timeout_error("U-Boot prompt that answers", options.within);
+            let error = no_prompt(&uboot.console, "U-Boot prompt that answers", options.within);
             Err((uboot.into_console(), error))
         }
     }
@@ -97,9 +119,24 @@ async fn reach_prompt(uboot: &mut UBoot, options: &CatchOptions) -> Result<(), E
         catching.stop_autoboot(&mut uboot.console).await?;
         match uboot.resync(PROOF_WITHIN).await {
             Err(Error::Timeout { .. }) if Instant::now() < until => {}
-            result => return result,
+            Err(Error::Timeout { waited_for, .. }) => {
+                return Err(no_prompt(&uboot.console, &waited_for, options.within));
+            }
+            result => {
+                uboot.autoboot = catching.autoboot();
+                return result;
+            }
         }
     }
+}
+
+/// Why there is no prompt: the line, where hardly anything on it is text.
+fn no_prompt(console: &Console, waited_for: &str, within: Duration) -> Error {
+    let (received, unreadable) = console.readable();
+    if unreadable > FEW_UNREADABLE && unreadable * 100 >= received * UNREADABLE_PERCENT {
+        return Error::Unreadable { unreadable, received, tail: console.tail() };
+    }
+    console.timeout_error(waited_for, within)
 }
 
 struct Catching<'o> {
@@ -111,6 +148,8 @@ struct Catching<'o> {
     keys: usize,
     /// Banners seen so far.
     banners: usize,
+    /// What may be the boot loader's prompt, and is not the one that is looked for.
+    stranger: Stranger,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,7 +171,15 @@ impl<'o> Catching<'o> {
         if !options.login_prompt.trim().is_empty() {
             patterns.push(Pattern::text(options.login_prompt.trim()));
         }
-        Ok(Self { options, until, patterns, stage: Stage::Unknown, keys: 0, banners: 0 })
+        Ok(Self {
+            options,
+            until,
+            patterns,
+            stage: Stage::Unknown,
+            keys: 0,
+            banners: 0,
+            stranger: Stranger::default(),
+        })
     }
 
     /// Watches and presses keys until the prompt is seen.
@@ -152,6 +199,9 @@ impl<'o> Catching<'o> {
                     _ => return Err(self.missed(console, &found.matched)),
                 }
                 continue;
+            }
+            if let Some(line) = self.stranger.at_rest(console.unfinished()) {
+                self.ask_stranger(console, &line).await?;
             }
             let is_silent = console.received() <= heard + NOISE;
             if self.stage != Stage::Unknown || is_silent || Instant::now() >= longest {
@@ -179,9 +229,34 @@ impl<'o> Catching<'o> {
     }
 
     async fn press_key(&mut self, console: &mut Console) -> Result<(), Error> {
-        let in_turn = self.stage != Stage::Countdown && self.keys % 2 == 1;
+        let keys = &self.options.interrupt;
+        let every = if keys.ends_with(b"\r") && keys.len() > 1 { LINES_TO_CTRL_C } else { 2 };
+        let in_turn = self.stage != Stage::Countdown && self.keys % every == every - 1;
         self.keys += 1;
-        console.send(if in_turn { CTRL_C } else { &self.options.interrupt }).await
+        console.send(if in_turn { CTRL_C } else { keys }).await
+    }
+
+    /// A line that looks like a prompt has stood there for a while: who answers behind it?
+    async fn ask_stranger(&mut self, console: &mut Console, line: &str) -> Result<(), Error> {
+        let Some(shown) = shown_prompt(console).await? else { return Ok(()) };
+        if shown.text.contains(self.options.prompt.trim()) {
+            return Ok(());
+        }
+        let tail = console.tail();
+        match self.stage != Stage::Unknown || shown.is_uboot {
+            true => {
+                let expected = self.options.prompt.trim().to_owned();
+                Err(Error::OtherPrompt { found: shown.text, expected, tail })
+            }
+            false => {
+                let evidence = line.to_owned();
+                Err(Error::Missed { evidence, missed: Missed::AlreadyRunning, tail })
+            }
+        }
+    }
+
+    fn autoboot(&self) -> Autoboot {
+        if self.stage == Stage::Countdown { Autoboot::Stopped } else { Autoboot::NoCountdown }
     }
 
     /// A board that starts over and over and never counts down cannot be stopped; one banner too many is SPL's.
@@ -189,21 +264,23 @@ impl<'o> Catching<'o> {
         if self.stage == Stage::Banner && self.banners >= RESTARTS {
             return Error::AutobootNotInterruptible { tail: console.tail() };
         }
-        console.timeout_error("U-Boot prompt", self.options.within)
+        no_prompt(console, "U-Boot prompt", self.options.within)
     }
 
     fn missed(&self, console: &Console, evidence: &[u8]) -> Error {
         let tail = console.tail();
-        let advice = match self.stage {
+        let missed = match self.stage {
             Stage::Banner => return Error::AutobootNotInterruptible { tail },
-            Stage::Countdown => {
-                "its countdown was seen but did not stop; check the interrupt key or stop string and the serial line's \
-                 receive direction"
-            }
-            Stage::Unknown => {
-                "the board was already past its boot loader; power-cycle it with the console open"
-            }
+            Stage::Countdown => Missed::Countdown { line: self.countdown(console) },
+            Stage::Unknown => Missed::AlreadyRunning,
         };
-        Error::Missed { evidence: String::from_utf8_lossy(evidence).trim().to_owned(), advice, tail }
+        Error::Missed { evidence: String::from_utf8_lossy(evidence).trim().to_owned(), missed, tail }
+    }
+
+    /// The line of the countdown, as far as the console shows it.
+    fn countdown(&self, console: &Console) -> String {
+        let lines = console.transcript().tail(RECENT);
+        let is_countdown = |line: &&String| self.patterns[1].find(line.as_bytes(), 0).is_some();
+        lines.iter().rfind(is_countdown).map(|line| line.trim().to_owned()).unwrap_or_default()
     }
 }

@@ -7,7 +7,6 @@ use tokio::time::{Instant, timeout};
 use super::{PROMPT_WITHIN, TYPED_WITHIN, UBoot};
 use crate::console::deadline;
 use crate::error::Error;
-use crate::marker::Marker;
 use crate::pattern::Pattern;
 
 /// How often a line that arrives garbled is sent.
@@ -95,7 +94,7 @@ impl UBoot {
 
     /// Whether the other end echoes a random marker and then shows the prompt.
     async fn prove(&mut self) -> Result<bool, Error> {
-        let marker = Marker::random();
+        let marker = self.transcript().marker();
         self.console.discard();
         self.console.send(format!("echo {}\"{}\"\n", marker.first, marker.second).as_bytes()).await?;
         let steps = [Pattern::text(&marker.joined()), Pattern::text(&self.prompt)];

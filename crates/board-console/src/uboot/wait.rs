@@ -34,6 +34,11 @@ pub(super) enum Outcome {
     /// An error text was seen and the command goes on.
     Failed(Ended),
     Reset,
+    /// The marker came, with other characters in it.
+    Altered {
+        changed: usize,
+        length: usize,
+    },
     TimedOut,
 }
 
@@ -52,6 +57,7 @@ struct Wait<'u> {
     uboot: &'u mut UBoot,
     line: &'u str,
     reading: Output,
+    marker: &'u Marker,
     output: Vec<u8>,
     suspicion: Option<(Suspicion, Instant)>,
 }
@@ -72,11 +78,11 @@ pub(super) async fn for_end(
         uboot_fatal(),
     ];
     let patterns = if reading == Output::Data { &patterns[..4] } else { &patterns[..] };
-    let mut wait = Wait { uboot, line, reading, output: Vec::new(), suspicion: None };
+    let mut wait = Wait { uboot, line, reading, marker, output: Vec::new(), suspicion: None };
     loop {
         let end = wait.suspicion.map_or(until, |(_, when)| when.min(until));
         match wait.uboot.console.expect_until(patterns, end).await? {
-            Some(found) if found.index == 0 => return wait.ended(&found, marker).await,
+            Some(found) if found.index == 0 => return wait.ended(&found).await,
             Some(found) => wait.suspect(&found),
             None => {
                 if let Some(outcome) = wait.judge(until).await? {
@@ -88,9 +94,9 @@ pub(super) async fn for_end(
 }
 
 impl Wait<'_> {
-    async fn ended(mut self, found: &Found, marker: &Marker) -> Result<Outcome, Error> {
+    async fn ended(mut self, found: &Found) -> Result<Outcome, Error> {
         self.keep(&found.before);
-        let digits = &found.matched[marker.joined().len()..found.matched.len() - 1];
+        let digits = &found.matched[self.marker.joined().len()..found.matched.len() - 1];
         let status = String::from_utf8_lossy(digits).parse().unwrap_or(i32::MAX);
         let prompt = Pattern::text(&self.uboot.prompt);
         self.uboot.console.expect(&[prompt], PROMPT_WITHIN).await?;
@@ -135,14 +141,25 @@ impl Wait<'_> {
                 Outcome::Failed(self.over(None))
             }
             _ if in_time => return Ok(None),
-            _ => Outcome::TimedOut,
+            _ => {
+                self.keep(&buffered);
+                self.too_late()
+            }
         };
         Ok(Some(outcome))
     }
 
+    /// A marker that came with other characters is the line's fault, not the command's.
+    fn too_late(&self) -> Outcome {
+        match self.marker.changes_in(&self.output) {
+            Some(changed) => Outcome::Altered { changed, length: self.marker.joined().len() },
+            None => Outcome::TimedOut,
+        }
+    }
+
     /// The prompt seems to be back although the marker was not printed, as after a syntax error.
     async fn ask_prompt(&mut self) -> Result<Option<Outcome>, Error> {
-        let probe = Marker::random();
+        let probe = self.uboot.transcript().marker();
         let line = format!("echo {}\"{}\"\n", probe.first, probe.second);
         self.uboot.console.send(line.as_bytes()).await?;
         let answer = Pattern::text(&probe.joined());

@@ -1,5 +1,6 @@
 //! A scripted U-Boot with the texts of the real one (2023.01): banner, countdown, command line.
 
+mod autoboot;
 mod boot;
 mod commands;
 mod hush;
@@ -62,7 +63,7 @@ impl<'m> UBoot<'m> {
     /// From the banner until U-Boot is left.
     pub(crate) async fn run(mut self) -> Leave {
         self.print_banner();
-        if !self.stopped_by_a_key().await {
+        if !self.is_stopped().await {
             self.run_text("run bootcmd").await;
         }
         loop {
@@ -88,29 +89,6 @@ impl<'m> UBoot<'m> {
             "\n\n{banner}\n\nDRAM:  1 GiB\nCore:  51 devices, 14 uclasses, devicetree: board\nMMC:   mmc@4f80000: 1, mmc@4fb0000: 0\n\
              Loading Environment from nowhere... OK\nIn:    serial\nOut:   serial\nErr:   serial\nNet:   {net}\n"
         ));
-    }
-
-    /// The countdown; true when a key was pressed.
-    async fn stopped_by_a_key(&mut self) -> bool {
-        let mut left = self.machine.config.bootdelay;
-        self.print(&format!("Hit any key to stop autoboot: {left:2} "));
-        let mut stopped = false;
-        while left > 0 && !stopped {
-            left -= 1;
-            let second = tokio::time::sleep(Duration::from_secs(1));
-            if self.machine.config.faults.no_autoboot_stop {
-                second.await;
-                self.machine.keys.flush();
-            } else {
-                tokio::select! {
-                    () = second => {}
-                    _ = self.machine.keys.next() => { stopped = true; left = 0; }
-                }
-            }
-            self.print(&format!("\x08\x08\x08{left:2} "));
-        }
-        self.print("\n");
-        stopped
     }
 
     /// A line from the console, echoed; none when it was interrupted.

@@ -1,6 +1,7 @@
 //! Stories of a simulated board, told over its power switch and its serial line.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a story that cannot go on has failed")]
 
+mod autoboot;
 mod faults;
 mod happy;
 mod linux;

@@ -1,19 +1,21 @@
 //! Step 6: the boot loader is caught, given an address, and loads each file, checked by its length.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
-use board_console::{CatchOptions, Console, UBoot};
+use board_console::{Autoboot, CatchOptions, Console, UBoot};
+use flasher_core::flash::{AutobootEnd, AutobootFacts};
 use flasher_core::{Class, Error, Result};
 
 use super::resolve::Resolved;
 use super::services::Services;
 use super::waiting::waiting;
+use crate::advice;
 use crate::config::seconds;
 use crate::network;
 use crate::staging;
 use crate::transaction::Session;
 use crate::trouble;
+use crate::uboot::stop_keys;
 
 /// The port U-Boot asks when `tftpdstp` is not set (RFC 1350).
 const TFTP_PORT: u16 = 69;
@@ -54,16 +56,32 @@ pub(crate) async fn load(
 }
 
 async fn catch(session: Session<'_>, resolved: &Resolved, console: Console) -> Result<UBoot> {
-    let options = CatchOptions {
-        prompt: session.flasher.uboot.prompt(),
+    let prompt = session.flasher.uboot.prompt();
+    let manifest = &resolved.bundle.manifest().spec;
+    let keys = session.flasher.uboot.interrupt().or_else(|| manifest.interrupt.as_ref().map(stop_keys));
+    if let Some(password) = keys.as_ref().and_then(|keys| keys.password.as_deref()) {
+        console.transcript().mask(password);
+    }
+    let mut options = CatchOptions {
+        prompt: prompt.clone(),
         within: seconds(session.flasher.config.timeouts.bootloader),
-        login_prompt: resolved.bundle.manifest().spec.login.login_prompt.clone(),
+        login_prompt: manifest.login.login_prompt.clone(),
         ..CatchOptions::default()
     };
+    let typed = keys.as_ref().map_or("`ctrl-c`", |keys| keys.shown.as_str()).to_owned();
+    if let Some(keys) = keys {
+        options.interrupt = keys.bytes;
+    }
     let transcript = console.transcript().clone();
     let catching = board_console::catch(console, &options);
     let caught = waiting(session, "U-Boot", options.within, &transcript, catching).await;
-    caught.map_err(|(_, error)| trouble::console(&error))
+    let uboot = caught.map_err(|(_, error)| advice::caught(&error, &prompt))?;
+    let ended = match uboot.autoboot() {
+        Autoboot::Stopped => AutobootEnd::Stopped,
+        Autoboot::NoCountdown => AutobootEnd::NoCountdown,
+    };
+    session.run.board(|facts| facts.autoboot = Some(AutobootFacts { ended, typed }));
+    Ok(uboot)
 }
 
 /// The fixed address of the config, or DHCP.
@@ -80,23 +98,13 @@ async fn address(session: Session<'_>, services: &Services, uboot: &mut UBoot) -
         }
         None => {
             let within = seconds(session.flasher.config.timeouts.dhcp);
-            let lease = uboot.dhcp(within).await.map_err(|error| no_lease(&error, within))?;
+            let lease = uboot.dhcp(within).await.map_err(|error| advice::no_lease(&error, within))?;
             (lease.address, lease.netmask.unwrap_or(ANY_24), lease.gateway)
         }
     };
     session.run.board(|facts| facts.address = Some(board.to_string()));
     let http = network::facing(services.http, IpAddr::V4(board))?;
     Ok(Network { board, netmask, gateway, http })
-}
-
-/// A board that restarts is at fault itself; one that asks in vain is not.
-fn no_lease(error: &board_console::Error, within: Duration) -> Error {
-    if matches!(error, board_console::Error::Reset { .. } | board_console::Error::Garbled { .. }) {
-        return trouble::console(error);
-    }
-    Error::infrastructure(format!("the board got no address by DHCP within {} s", within.as_secs_f64()))
-        .because(trouble::console(error))
-        .help("is a DHCP server in the board's network and its cable in? or give the board a fixed address with `network:` in the flasher's config")
 }
 
 /// Tells U-Boot our address, after DHCP so that no lease overwrites it, and how to ask for files.
@@ -130,7 +138,7 @@ async fn fetch(
     let loaded = uboot
         .tftp(file.address, &name, within)
         .await
-        .map_err(|error| diagnose(session, &name, server, trouble::console(&error)))?;
+        .map_err(|error| diagnose(session, &name, server, &error))?;
     if loaded == file.length {
         return Ok(());
     }
@@ -140,10 +148,11 @@ async fn fetch(
 }
 
 /// Puts what the server saw beside what the board said.
-fn diagnose(session: Session<'_>, file: &str, server: SocketAddr, error: Error) -> Error {
+fn diagnose(session: Session<'_>, file: &str, server: SocketAddr, error: &board_console::Error) -> Error {
+    let asked = advice::asked_in_vain(error);
     let seen = session.run.evidence.about("tftp", file);
-    let error = error.with("file", file).with("tftp server", format!("{server}: {seen}"));
-    if session.run.evidence.any("tftp") {
+    let error = trouble::console(error).with("file", file).with("tftp server", format!("{server}: {seen}"));
+    if session.run.evidence.any("tftp") || !asked {
         return error;
     }
     if server.port() == TFTP_PORT {

@@ -1,0 +1,102 @@
+//! Who answers where the expected prompt does not come: a boot loader with another one, or a running system.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::console::{Console, deadline};
+use crate::error::Error;
+use crate::pattern::Pattern;
+
+/// A line that ends like a prompt and stays for so long is asked whether it is one.
+const REST: Duration = Duration::from_millis(1500);
+/// The longest line that is taken for a prompt, in bytes.
+const LONGEST: usize = 40;
+/// What prompts end with.
+const ENDS: [char; 4] = ['>', '#', '$', '%'];
+/// How long the answer may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+const CTRL_C: &[u8] = b"\x03";
+/// What U-Boot prints for control C; a Linux shell prints `^C`.
+const INTERRUPTED: &[u8] = b"<INTERRUPT>";
+
+/// A line that may be somebody's prompt.
+#[derive(Debug, Default)]
+pub(super) struct Stranger {
+    line: String,
+    since: Option<Instant>,
+}
+
+/// A prompt that has proven itself.
+pub(super) struct Shown {
+    pub(super) text: String,
+    /// Whether it answers as U-Boot does.
+    pub(super) is_uboot: bool,
+}
+
+impl Stranger {
+    /// The unfinished line `bytes`, once it has looked like the same prompt for a while. Each is given once.
+    pub(super) fn at_rest(&mut self, bytes: &[u8]) -> Option<String> {
+        let line = candidate(bytes)?;
+        if line != self.line {
+            *self = Self { line, since: Some(Instant::now()) };
+            return None;
+        }
+        self.since.take_if(|since| since.elapsed() >= REST).map(|_| self.line.clone())
+    }
+}
+
+fn candidate(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?.trim();
+    let is_prompt = text.len() <= LONGEST && text.ends_with(ENDS) && !text.chars().any(char::is_control);
+    is_prompt.then(|| text.to_owned())
+}
+
+/// Has whoever is there echo a random marker; the prompt after it, or none when nobody answers.
+pub(super) async fn shown_prompt(console: &mut Console) -> Result<Option<Shown>, Error> {
+    console.send(CTRL_C).await?;
+    console.settle(Duration::from_millis(150), Duration::from_secs(1)).await?;
+    let is_uboot = memchr::memmem::find(console.buffered(), INTERRUPTED).is_some();
+    console.discard();
+    let marker = console.transcript().marker();
+    console.send(format!("echo {}\"{}\"\n", marker.first, marker.second).as_bytes()).await?;
+    let answer = [Pattern::text(&marker.joined())];
+    if console.expect_until(&answer, deadline(ANSWER_WITHIN)).await?.is_none() {
+        return Ok(None);
+    }
+    console.settle(Duration::from_millis(300), Duration::from_secs(1)).await?;
+    Ok(candidate(console.unfinished()).map(|text| Shown { text, is_uboot }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_are_short_lines_that_end_like_one() {
+        for (line, prompt) in [
+            ("MX8> ", Some("MX8>")),
+            ("U-Boot>", Some("U-Boot>")),
+            ("root@board:~# ", Some("root@board:~#")),
+            ("Hit any key to stop autoboot:  2 ", None),
+            ("", None),
+            ("\x01\x02>", None),
+            ("some text that goes on for quite a while and then has a >", None),
+        ] {
+            assert_eq!(candidate(line.as_bytes()).as_deref(), prompt, "{line}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_prompt_is_asked_once_and_only_when_it_stays() {
+        let mut stranger = Stranger::default();
+        assert_eq!(stranger.at_rest(b"ROM> "), None);
+        tokio::time::advance(REST).await;
+        assert_eq!(stranger.at_rest(b"ROM> typed"), None);
+        assert_eq!(stranger.at_rest(b"MX8> "), None);
+        tokio::time::advance(REST).await;
+        assert_eq!(stranger.at_rest(b"MX8> ").as_deref(), Some("MX8>"));
+        tokio::time::advance(REST).await;
+        assert_eq!(stranger.at_rest(b"MX8> "), None);
+    }
+}
