@@ -51,6 +51,7 @@ fn receipt() -> Receipt {
             variant: Some("sim".to_owned()),
             bundle_sha256: Some("33".repeat(32)),
             address: Some("10.0.2.15".to_owned()),
+            autoboot: None,
         },
         medium: Some(MediumFacts {
             target: "emmc".to_owned(),
