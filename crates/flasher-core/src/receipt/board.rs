@@ -1,0 +1,39 @@
+//! What a receipt tells of the board, and of its boot loader.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is known of the board.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BoardFacts {
+    /// Name of the bundle's manifest.
+    pub name: Option<String>,
+    /// Device-tree variant.
+    pub variant: Option<String>,
+    /// SHA-256 of the bundle's manifest and files.
+    pub bundle_sha256: Option<String>,
+    /// Address the board had.
+    pub address: Option<String>,
+    /// How the boot loader's autoboot ended, once it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoboot: Option<AutobootFacts>,
+}
+
+/// How a boot loader's autoboot ended in the last attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AutobootFacts {
+    /// Whether a countdown was stopped.
+    pub ended: AutobootEnd,
+    /// What was typed for that: "`space`". A stop string that is a password is not told.
+    pub typed: String,
+}
+
+/// What was seen of autoboot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AutobootEnd {
+    /// Its countdown was seen, and what was typed stopped it.
+    Stopped,
+    /// No countdown was seen: the boot loader waited at its prompt, or counts in silence.
+    NoCountdown,
+}
