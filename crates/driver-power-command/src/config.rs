@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use regex::Regex;
 use schemars::JsonSchema;
@@ -51,15 +50,6 @@ pub struct Config {
     /// Folder the commands run in; relative ones from the folder of the exporter YAML, which is also the default.
     #[serde(default)]
     pub folder: Option<PathBuf>,
-    /// Longest time a command may take, seconds.
-    #[serde(default = "default_timeout")]
-    pub timeout_seconds: f64,
-    /// Least time power stays off, seconds.
-    #[serde(default)]
-    pub min_off_seconds: f64,
-    /// How long `status` may report the old state after a switch, seconds.
-    #[serde(default = "default_confirm")]
-    pub confirm_seconds: f64,
 }
 
 /// A tool whose commands are known.
@@ -76,17 +66,6 @@ pub enum Preset {
     Ykushxs,
 }
 
-fn default_timeout() -> f64 {
-    30.0
-}
-
-fn default_confirm() -> f64 {
-    5.0
-}
-
-/// Longest time a command may be given.
-const LONGEST: Duration = Duration::from_secs(600);
-
 /// What the commands are once presets, words and patterns are worked out.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -96,7 +75,6 @@ pub(crate) struct Plan {
     pub(crate) cycle: Option<Vec<String>>,
     pub(crate) is_on: Regex,
     pub(crate) is_off: Regex,
-    pub(crate) timeout: Duration,
     /// Lines go through a shell.
     pub(crate) shell: bool,
     /// Both orders are those of a preset, whose tools do not care where they run.
@@ -118,7 +96,6 @@ impl Config {
             cycle: self.argv("cycle", &self.cycle)?,
             is_on: pattern("status_on", &self.status_on, known.is_on, r"(?i)\b(on|1|true)\b")?,
             is_off: pattern("status_off", &self.status_off, known.is_off, r"(?i)\b(off|0|false)\b")?,
-            timeout: self.timeout()?,
             shell: self.shell,
             is_known: self.on.is_none() && self.off.is_none(),
         })
@@ -130,11 +107,5 @@ impl Config {
             return Err(Error::Shell { key, sign, is_list: matches!(words, Words::List(_)) });
         }
         words.argv(self.shell).map(Some).ok_or(Error::Words { key })
-    }
-
-    fn timeout(&self) -> Result<Duration, Error> {
-        let seconds = self.timeout_seconds;
-        let span = Duration::try_from_secs_f64(seconds).ok();
-        span.filter(|span| !span.is_zero() && *span <= LONGEST).ok_or(Error::Timeout { seconds })
     }
 }

@@ -1,9 +1,9 @@
 //! The driver: orders become commands, and their output a state.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use flasher_core::switch::{Care, Guarded, Switch};
-use flasher_core::{Device, DriverType, Result, Wiring, async_trait};
+use flasher_core::switch::{Built, Seconds, Switch, SwitchType};
+use flasher_core::{Result, Wiring, async_trait};
 
 use crate::config::{Config, Plan};
 use crate::error::Error;
@@ -17,19 +17,24 @@ pub struct PowerCommand {
     around: Surroundings,
 }
 
-impl DriverType for PowerCommand {
+impl SwitchType for PowerCommand {
     const NAME: &'static str = "power-command";
     const SUMMARY: &'static str = "power by commands of this machine: any outlet or hub with a command line";
     const EXAMPLE: &'static str = "type: power-command\nconfig:\n  preset: uhubctl   # or: on, off and status with commands of your own\n  hub: 1-1\n  port: 2\n";
+    const CONFIRM: Seconds = Seconds {
+        default: 5.0,
+        meaning: "How long `status` may report the old state after a switch, seconds.",
+    };
+    const TIMEOUT: Option<Seconds> =
+        Some(Seconds { default: 30.0, meaning: "Longest time a command may take, seconds." });
     type Config = Config;
 
-    fn build(config: Config, wiring: Wiring) -> Result<Device> {
+    fn build(config: Config, timeout: Duration, wiring: &Wiring) -> Result<Built<Self>> {
         let plan = config.plan()?;
-        let care = Care::from_seconds(config.min_off_seconds, config.confirm_seconds)?;
         let folder = wiring.file(config.folder.unwrap_or_default());
         let folder = if folder.as_os_str().is_empty() { ".".into() } else { folder };
-        let around = Surroundings { env: config.env.into_iter().collect(), folder, timeout: plan.timeout };
-        Ok(Device::Power(Arc::new(Guarded::new(Self { plan, around }, care)), None))
+        let around = Surroundings { env: config.env.into_iter().collect(), folder, timeout };
+        Ok(Self { plan, around }.into())
     }
 }
 

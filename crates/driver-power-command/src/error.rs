@@ -1,6 +1,6 @@
 //! What goes wrong with a command, and what to do next. Arguments and environment are never shown: they may hold a password.
 
-use flasher_core::Error as Core;
+use flasher_core::switch::SwitchFailure;
 use thiserror::Error as ThisError;
 
 /// A config that makes no sense, or a command that did not do its work.
@@ -38,12 +38,6 @@ pub enum Error {
         key: &'static str,
         /// Why.
         reason: String,
-    },
-    /// Not a sensible time.
-    #[error("`timeout_seconds` is {seconds}, expected more than 0 and at most 600")]
-    Timeout {
-        /// The value.
-        seconds: f64,
     },
     /// The program is not there.
     #[error("`{key}` of the power switch needs `{program}`, which is not in the PATH")]
@@ -133,15 +127,14 @@ fn last(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(": `{said}`") }
 }
 
-impl Error {
-    fn is_of_the_config(&self) -> Option<&'static str> {
+impl SwitchFailure for Error {
+    fn key(&self) -> Option<&'static str> {
         match self {
             Self::Lacking { key }
             | Self::Words { key }
             | Self::Pattern { key, .. }
             | Self::Shell { key, .. } => Some(key),
             Self::Port => Some("port"),
-            Self::Timeout { .. } => Some("timeout_seconds"),
             _ => None,
         }
     }
@@ -172,7 +165,6 @@ impl Error {
             Self::Pattern { .. } => {
                 "put it in single quotes, so that YAML leaves backslashes alone".to_owned()
             }
-            Self::Timeout { .. } => "leave it out for 30 s".to_owned(),
             Self::Missing { program, .. } => {
                 format!("install what brings `{program}`, or give its whole path")
             }
@@ -188,15 +180,5 @@ impl Error {
     /// Whether the same again may end otherwise.
     fn may_pass(&self) -> bool {
         matches!(self, Self::Late { .. } | Self::Failed { .. })
-    }
-}
-
-impl From<Error> for Core {
-    fn from(error: Error) -> Self {
-        let (text, help) = (error.to_string(), error.next_step());
-        match error.is_of_the_config() {
-            Some(key) => Self::config(text).with("key", key).help(help),
-            None => Self::infrastructure(text).help(help).retryable(error.may_pass()),
-        }
     }
 }

@@ -19,7 +19,7 @@ pub use driver::PowerCommand;
 pub use error::Error;
 pub use words::Words;
 
-flasher_core::register_driver!(PowerCommand);
+flasher_core::register_switch!(PowerCommand);
 
 #[cfg(test)]
 mod tests;

@@ -47,16 +47,6 @@ pub struct Config {
     /// What reaches the lines: the kernel's character device, rppal (Raspberry Pis only), or what the machine has.
     #[serde(default)]
     pub backend: Backend,
-    /// Least time power stays off, seconds.
-    #[serde(default)]
-    pub min_off_seconds: f64,
-    /// How long `sense` may report the old state after a switch, seconds.
-    #[serde(default = "default_confirm")]
-    pub confirm_seconds: f64,
-}
-
-fn default_confirm() -> f64 {
-    5.0
 }
 
 /// A line by number or by name.

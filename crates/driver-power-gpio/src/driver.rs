@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use flasher_core::switch::{Care, Guarded, Switch};
-use flasher_core::{Device, DriverType, Result, Wiring, async_trait};
+use flasher_core::switch::{Built, Seconds, Switch, SwitchType};
+use flasher_core::{Result, Wiring, async_trait};
 use tokio::time::sleep;
 
 use crate::cdev::{self, Line, Place};
@@ -28,19 +28,21 @@ pub struct PowerGpio {
     known: Mutex<Option<bool>>,
 }
 
-impl DriverType for PowerGpio {
+impl SwitchType for PowerGpio {
     const NAME: &'static str = "power-gpio";
     const ALIASES: &'static [&'static str] = &["jumpstarter_driver_gpiod.driver.PowerSwitch"];
     const SUMMARY: &'static str = "power on a GPIO line: a relay, or the board's power button";
     const EXAMPLE: &'static str =
         "type: power-gpio\nconfig:\n  device: /dev/gpiochip0\n  line: 17\n  active_low: true\n";
+    const CONFIRM: Seconds = Seconds {
+        default: 5.0,
+        meaning: "How long `sense` may report the old state after a switch, seconds.",
+    };
     type Config = Config;
 
-    fn build(config: Config, _wiring: Wiring) -> Result<Device> {
-        let care = Care::from_seconds(config.min_off_seconds, config.confirm_seconds)?;
+    fn build(config: Config, _timeout: Duration, _wiring: &Wiring) -> Result<Built<Self>> {
         let (out, sense) = lines(&config)?;
-        let switch = Self::new(&config, out, sense)?;
-        Ok(Device::Power(Arc::new(Guarded::new(switch, care)), None))
+        Ok(Self::new(&config, out, sense)?.into())
     }
 }
 

@@ -1,7 +1,7 @@
 //! What goes wrong with a GPIO line, and what to do next.
 
-use flasher_core::Error as Core;
 use flasher_core::suggest;
+use flasher_core::switch::SwitchFailure;
 use thiserror::Error as ThisError;
 
 /// A config that makes no sense, or a line that cannot be had.
@@ -106,7 +106,7 @@ fn others(chips: &[String]) -> String {
     format!("this machine has: {}", suggest::list(chips.iter().map(String::as_str)))
 }
 
-impl Error {
+impl SwitchFailure for Error {
     fn key(&self) -> Option<&'static str> {
         match self {
             Self::Pulse { key, .. } => Some(key),
@@ -139,19 +139,9 @@ impl Error {
             Self::System { .. } => "`gpioinfo` shows what the line can do; look at `dmesg | tail`".to_owned(),
         }
     }
-}
 
-impl From<Error> for Core {
-    fn from(error: Error) -> Self {
-        let (text, help) = (error.to_string(), error.next_step());
-        match error.key() {
-            Some(key) => Self::config(text).with("key", key).help(help),
-            // A line may be given up, a chip may be plugged in; nothing else changes by waiting.
-            None => {
-                let may_pass =
-                    matches!(error, Error::Busy { .. } | Error::NoChip { .. } | Error::System { .. });
-                Self::infrastructure(text).help(help).retryable(may_pass)
-            }
-        }
+    /// A line may be given up, a chip may be plugged in; nothing else changes by waiting.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::NoChip { .. } | Self::System { .. })
     }
 }

@@ -18,7 +18,7 @@ pub use driver::PowerGpio;
 pub use error::Error;
 pub use line::{GpioIn, GpioOut};
 
-flasher_core::register_driver!(PowerGpio);
+flasher_core::register_switch!(PowerGpio);
 
 #[cfg(test)]
 mod tests;

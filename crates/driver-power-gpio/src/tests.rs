@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flasher_core::config::Document;
-use flasher_core::switch::{Care, Guarded};
+use flasher_core::switch::{Care, Guarded, SwitchType};
 use flasher_core::tree::DeviceTree;
-use flasher_core::{Device, Driver, DriverType, PowerDriver, Result, testing};
+use flasher_core::{Device, Driver, PowerDriver, Result, testing};
 
 use crate::{Config, Error, GpioIn, GpioOut, PowerGpio};
 

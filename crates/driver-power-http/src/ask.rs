@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use flasher_core::switch::secret_line;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Certificate, Client, RequestBuilder, Response, Url, redirect};
 
@@ -195,9 +196,8 @@ impl Manner {
 
     async fn password(&self) -> Result<Option<String>, Error> {
         let Some(file) = &self.password_file else { return Ok(None) };
-        let text = tokio::fs::read_to_string(file).await;
-        let text = text.map_err(|error| Error::File { key: "password_file", reason: error.to_string() })?;
-        Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
+        let line = secret_line(file).await;
+        line.map(Some).map_err(|error| Error::File { key: "password_file", reason: error.to_string() })
     }
 }
 

@@ -62,15 +62,6 @@ pub struct Config {
     /// PEM file with the CA of an https device.
     #[serde(default)]
     pub cacert: Option<PathBuf>,
-    /// Longest time a request may take, seconds.
-    #[serde(default = "default_timeout")]
-    pub timeout_seconds: f64,
-    /// Least time power stays off, seconds.
-    #[serde(default)]
-    pub min_off_seconds: f64,
-    /// How long `status` may report the old state after a switch, seconds.
-    #[serde(default = "default_confirm")]
-    pub confirm_seconds: f64,
 }
 
 /// How a user is told to a device.
@@ -139,14 +130,6 @@ pub struct Request {
     /// Media type of the body; `application/json` when not given.
     #[serde(default)]
     pub content_type: Option<String>,
-}
-
-fn default_timeout() -> f64 {
-    10.0
-}
-
-fn default_confirm() -> f64 {
-    5.0
 }
 
 // URLs, bodies and headers may hold secrets.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flasher_core::switch::{Care, Guarded, Switch};
-use flasher_core::{Device, Driver, DriverType, PowerMeter, Reading, Result, Wiring, async_trait};
+use flasher_core::switch::{Built, Seconds, Switch, SwitchFailure, SwitchType};
+use flasher_core::{Driver, PowerMeter, Reading, Result, Wiring, async_trait};
 use regex::Regex;
 
 use crate::ask::{Manner, Ready, headers};
@@ -24,17 +24,22 @@ pub struct PowerHttp {
     manner: Arc<Manner>,
 }
 
-impl DriverType for PowerHttp {
+impl SwitchType for PowerHttp {
     const NAME: &'static str = "power-http";
     const SUMMARY: &'static str = "power by HTTP requests: Tasmota, Shelly, and whatever has a URL";
     const EXAMPLE: &'static str = "type: power-http\nconfig:\n  preset: tasmota   # or: on, off and status with URLs of your own\n  host: 192.168.1.20\n";
+    const CONFIRM: Seconds = Seconds {
+        default: 5.0,
+        meaning: "How long `status` may report the old state after a switch, seconds.",
+    };
+    const TIMEOUT: Option<Seconds> =
+        Some(Seconds { default: 10.0, meaning: "Longest time a request may take, seconds." });
     type Config = Config;
 
-    fn build(config: Config, wiring: Wiring) -> Result<Device> {
-        let care = Care::from_seconds(config.min_off_seconds, config.confirm_seconds)?;
-        let plan = Plan::of(config, &wiring)?;
+    fn build(config: Config, timeout: Duration, wiring: &Wiring) -> Result<Built<Self>> {
+        let plan = Plan::of(config, timeout, wiring)?;
         let meter = plan.meter.map(|meter| Arc::new(meter) as Arc<dyn PowerMeter>);
-        Ok(Device::Power(Arc::new(Guarded::new(plan.switch, care)), meter))
+        Ok(Built { switch: plan.switch, meter })
     }
 }
 
@@ -44,7 +49,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(config: Config, wiring: &Wiring) -> Result<Self, Error> {
+    fn of(config: Config, timeout: Duration, wiring: &Wiring) -> Result<Self, Error> {
         let known = config.preset.map(|preset| preset.known()).unwrap_or_default();
         let (host, outlet) = (config.host.as_deref(), config.outlet.unwrap_or(known.first));
         if host.is_some_and(|host| !is_host(host)) {
@@ -66,7 +71,7 @@ impl Plan {
             password_file: config.password_file.map(|file| wiring.file(file)),
             headers: headers(&config.headers)?,
             cacert: config.cacert.map(|file| wiring.file(file)),
-            timeout: timeout(config.timeout_seconds)?,
+            timeout,
         });
         let own = config.status.is_some() || config.status_on.is_some() || config.status_off.is_some();
         let switch = PowerHttp {
@@ -102,14 +107,6 @@ fn user(config: &Config, known: Option<&str>) -> Result<Option<String>, Error> {
         Some((key, _)) => Err(Error::Idle { key }),
         None => Ok(user),
     }
-}
-
-fn timeout(seconds: f64) -> Result<Duration, Error> {
-    let span = Duration::try_from_secs_f64(seconds).ok();
-    span.filter(|span| !span.is_zero() && span.as_secs() <= 600).ok_or_else(|| {
-        let reason = format!("it is {seconds}, expected more than 0 and at most 600");
-        Error::Value { key: "timeout_seconds", reason }
-    })
 }
 
 #[async_trait]

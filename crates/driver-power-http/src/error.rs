@@ -1,6 +1,6 @@
 //! What goes wrong with a switch in the network, and what to do next. URLs are shown without user and query.
 
-use flasher_core::Error as Core;
+use flasher_core::switch::SwitchFailure;
 use thiserror::Error as ThisError;
 
 /// A config that makes no sense, or a switch that did not do its work.
@@ -118,15 +118,7 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// The same, found out before anything is asked: a file that is missing then is a mistake in the config.
-    pub(crate) fn before_a_job(self) -> Core {
-        match &self {
-            Self::File { key, .. } => Core::config(self.to_string()).with("key", *key).help(self.next_step()),
-            _ => self.into(),
-        }
-    }
-
+impl SwitchFailure for Error {
     fn key(&self) -> Option<&'static str> {
         match self {
             Self::Lacking { key } | Self::Url { key } | Self::Value { key, .. } => Some(key),
@@ -136,7 +128,29 @@ impl Error {
         }
     }
 
-    fn next_step(&self) -> &'static str {
+    fn next_step(&self) -> String {
+        self.help().to_owned()
+    }
+
+    /// Whether the same again may end otherwise: a switch restarts, a network recovers.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Reach { .. } | Self::Late { .. } => true,
+            Self::Status { status, .. } => *status >= 500 || *status == 429,
+            _ => false,
+        }
+    }
+
+    fn file_key(&self) -> Option<&'static str> {
+        match self {
+            Self::File { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+}
+
+impl Error {
+    fn help(&self) -> &'static str {
         match self {
             Self::Lacking { .. } => "`flasher drivers power-http` shows an example",
             Self::Host => "for example `host: 192.168.1.20`",
@@ -159,25 +173,6 @@ impl Error {
             }
             Self::Unclear { .. } => "set `status_on` and `status_off` to what it answers",
             Self::Reading { .. } => "set `voltage` and `current` to JSON pointers into its answer",
-        }
-    }
-
-    /// Whether the same again may end otherwise: a switch restarts, a network recovers.
-    fn may_pass(&self) -> bool {
-        match self {
-            Self::Reach { .. } | Self::Late { .. } => true,
-            Self::Status { status, .. } => *status >= 500 || *status == 429,
-            _ => false,
-        }
-    }
-}
-
-impl From<Error> for Core {
-    fn from(error: Error) -> Self {
-        let (text, help) = (error.to_string(), error.next_step());
-        match error.key() {
-            Some(key) => Self::config(text).with("key", key).help(help),
-            None => Self::infrastructure(text).help(help).retryable(error.may_pass()),
         }
     }
 }

@@ -15,7 +15,7 @@ pub use config::{Auth, Config, Method, Preset, Request, Spelled};
 pub use driver::PowerHttp;
 pub use error::Error;
 
-flasher_core::register_driver!(PowerHttp);
+flasher_core::register_switch!(PowerHttp);
 
 #[cfg(test)]
 mod tests;

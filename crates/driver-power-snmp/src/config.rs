@@ -51,15 +51,6 @@ pub struct Config {
     /// Version of the protocol.
     #[serde(default)]
     pub version: Version,
-    /// Longest time for an answer, seconds, over three tries.
-    #[serde(default = "default_timeout")]
-    pub timeout_seconds: f64,
-    /// Least time power stays off, seconds.
-    #[serde(default)]
-    pub min_off_seconds: f64,
-    /// How long the PDU may report the old state after a switch, seconds.
-    #[serde(default = "default_confirm")]
-    pub confirm_seconds: f64,
 }
 
 /// A PDU whose objects are known.
@@ -92,14 +83,6 @@ fn default_port() -> u16 {
 
 fn default_community() -> String {
     "private".to_owned()
-}
-
-fn default_timeout() -> f64 {
-    6.0
-}
-
-fn default_confirm() -> f64 {
-    10.0
 }
 
 // The community is a secret.

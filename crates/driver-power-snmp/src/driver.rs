@@ -1,12 +1,11 @@
 //! The driver: orders become SET requests, GET requests a state.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use flasher_core::switch::{Care, Guarded, Switch};
-use flasher_core::{Device, DriverType, Result, Wiring, async_trait};
+use flasher_core::switch::{Built, Seconds, Switch, SwitchFailure, SwitchType, secret_line};
+use flasher_core::{Result, Wiring, async_trait};
 use snmp2::{AsyncSession, Oid, Pdu, Value};
 use tokio::time::timeout;
 
@@ -30,22 +29,24 @@ pub struct PowerSnmp {
     next: AtomicI32,
 }
 
-impl DriverType for PowerSnmp {
+impl SwitchType for PowerSnmp {
     const NAME: &'static str = "power-snmp";
     const SUMMARY: &'static str =
         "power by SNMP: an outlet of a PDU (APC, CyberPower, Raritan, or by its objects)";
     const EXAMPLE: &'static str = "type: power-snmp\nconfig:\n  preset: apc\n  host: pdu.lab.example\n  outlet: 3\n  community_file: ./pdu-community\n";
+    const CONFIRM: Seconds = Seconds {
+        default: 10.0,
+        meaning: "How long the PDU may report the old state after a switch, seconds.",
+    };
+    const TIMEOUT: Option<Seconds> =
+        Some(Seconds { default: 6.0, meaning: "Longest time for an answer, seconds, over three tries." });
     type Config = Config;
 
-    fn build(config: Config, wiring: Wiring) -> Result<Device> {
-        let care = Care::from_seconds(config.min_off_seconds, config.confirm_seconds)?;
+    fn build(config: Config, timeout: Duration, wiring: &Wiring) -> Result<Built<Self>> {
         let outlet = Outlet::of(&config)?;
         if config.host.is_empty() || config.host.contains(['/', '@', '?', '#', ' ']) {
             return Err(Error::Host.into());
         }
-        let seconds = config.timeout_seconds;
-        let span =
-            Duration::try_from_secs_f64(seconds).ok().filter(|it| !it.is_zero() && it.as_secs() <= 600);
         let switch = Self {
             outlet,
             host: config.host,
@@ -53,10 +54,10 @@ impl DriverType for PowerSnmp {
             version: config.version,
             community: config.community,
             community_file: config.community_file.map(|file| wiring.file(file)),
-            timeout: span.ok_or(Error::Timeout { seconds })?,
+            timeout,
             next: AtomicI32::new(first_number()),
         };
-        Ok(Device::Power(Arc::new(Guarded::new(switch, care)), None))
+        Ok(switch.into())
     }
 }
 
@@ -87,9 +88,7 @@ impl PowerSnmp {
 
     async fn community(&self) -> Result<String, Error> {
         let Some(file) = &self.community_file else { return Ok(self.community.clone()) };
-        let text = tokio::fs::read_to_string(file).await;
-        let text = text.map_err(|error| Error::File { reason: error.to_string() })?;
-        Ok(text.lines().next().unwrap_or_default().to_owned())
+        secret_line(file).await.map_err(|error| Error::File { reason: error.to_string() })
     }
 
     async fn session(&self) -> Result<AsyncSession, Error> {

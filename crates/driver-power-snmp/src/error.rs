@@ -1,6 +1,6 @@
 //! What goes wrong with a PDU, and what to do next. The community is never shown.
 
-use flasher_core::Error as Core;
+use flasher_core::switch::SwitchFailure;
 use thiserror::Error as ThisError;
 
 /// A config that makes no sense, or a PDU that did not do its work.
@@ -25,12 +25,6 @@ pub enum Error {
         key: &'static str,
         /// The value.
         text: String,
-    },
-    /// Not a sensible time.
-    #[error("`timeout_seconds` is {seconds}, expected more than 0 and at most 600")]
-    Timeout {
-        /// The value.
-        seconds: f64,
     },
     /// The file with the community cannot be read.
     #[error("`community_file` cannot be used: {reason}")]
@@ -86,34 +80,39 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// The same, found out before anything is asked: a file that is missing then is a mistake in the config.
-    pub(crate) fn before_a_job(self) -> Core {
-        match &self {
-            Self::File { .. } => {
-                Core::config(self.to_string()).with("key", "community_file").help(self.next_step())
-            }
-            _ => self.into(),
-        }
-    }
-
+impl SwitchFailure for Error {
     fn key(&self) -> Option<&'static str> {
         match self {
             Self::Lacking { key } | Self::Oid { key, .. } => Some(key),
             Self::Outlet => Some("outlet"),
             Self::Host => Some("host"),
-            Self::Timeout { .. } => Some("timeout_seconds"),
             _ => None,
         }
     }
 
-    fn next_step(&self) -> &'static str {
+    fn next_step(&self) -> String {
+        self.help().to_owned()
+    }
+
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Reach { .. } | Self::Late { .. } | Self::Broken { .. })
+    }
+
+    fn file_key(&self) -> Option<&'static str> {
+        match self {
+            Self::File { .. } => Some("community_file"),
+            _ => None,
+        }
+    }
+}
+
+impl Error {
+    fn help(&self) -> &'static str {
         match self {
             Self::Lacking { .. } => "`flasher drivers power-snmp` shows an example",
             Self::Host => "for example `host: pdu.lab.example`; the port is `port:`",
             Self::Outlet => "for example `outlet: 3`",
             Self::Oid { .. } => "for example `1.3.6.1.4.1.318.1.1.12.3.3.1.1.4.3`",
-            Self::Timeout { .. } => "leave it out for 6 s",
             Self::File { .. } => "it must be a file that this user may read",
             Self::Reach { .. } => "is this its name, and is there a route to it?",
             Self::Late { .. } => {
@@ -122,20 +121,6 @@ impl Error {
             Self::Refused { .. } => "may this community write, and does the PDU have this outlet?",
             Self::Unclear { .. } => "set `status_on` and `status_off` to what it reports",
             Self::Broken { .. } => "is it a PDU that speaks SNMP v1 or v2c?",
-        }
-    }
-
-    fn may_pass(&self) -> bool {
-        matches!(self, Self::Reach { .. } | Self::Late { .. } | Self::Broken { .. })
-    }
-}
-
-impl From<Error> for Core {
-    fn from(error: Error) -> Self {
-        let (text, help) = (error.to_string(), error.next_step());
-        match error.key() {
-            Some(key) => Self::config(text).with("key", key).help(help),
-            None => Self::infrastructure(text).help(help).retryable(error.may_pass()),
         }
     }
 }

@@ -13,7 +13,7 @@ pub use config::{Config, Preset, Version};
 pub use driver::PowerSnmp;
 pub use error::Error;
 
-flasher_core::register_driver!(PowerSnmp);
+flasher_core::register_switch!(PowerSnmp);
 
 #[cfg(test)]
 mod tests;

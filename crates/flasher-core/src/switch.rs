@@ -1,5 +1,8 @@
 //! A power driver out of a bare switch: calls in a row, off for long enough, and confirmed where the state can be read.
 
+mod failure;
+mod kind;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -9,6 +12,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::driver::{Driver, PowerDriver};
 use crate::error::{Error, Result};
+
+pub use failure::{SwitchFailure, secret_line};
+pub use kind::{Built, Seconds, SwitchConfig, SwitchType};
 
 /// How often the state is read while it is not what was asked for.
 const GLANCE: Duration = Duration::from_millis(200);

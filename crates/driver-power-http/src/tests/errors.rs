@@ -25,7 +25,7 @@ fn a_config_that_makes_no_sense_is_refused_before_anything_is_asked() {
         ("preset: shelly, host: a, status_on: '('", "`status_on`: regex parse error"),
         (
             "preset: shelly, host: a, timeout_seconds: 0",
-            "`timeout_seconds`: it is 0, expected more than 0 and at most 600",
+            "`timeout_seconds` is 0, expected more than 0 and at most 600",
         ),
         ("preset: shelly, host: a, read: 'http://a/'", "`voltage`: `read` needs it"),
         (
