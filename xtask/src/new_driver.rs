@@ -132,7 +132,7 @@ mod tests {
             "serves.\n**driver-relay-foo** switches power by writing a word to a file.\n**driver-tftp**";
         assert!(read(ARCHITECTURE).contains(paragraph), "{}", read(ARCHITECTURE));
         let library = read("crates/driver-relay-foo/src/lib.rs");
-        assert!(library.contains("register_driver!(RelayFoo);") && !library.contains('@'), "{library}");
+        assert!(library.contains("register_switch!(RelayFoo);") && !library.contains('@'), "{library}");
     }
 
     #[test]
