@@ -5,12 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What a person who copies the crate changes: its name, and where ours are.
-fn renamed(text: &str, ours: &Path) -> String {
-    let crates = format!("{}/", ours.join("crates").display());
-    text.replace("own-board", "acme-boards")
-        .replace("own_board", "acme_boards")
-        .replace("../../crates/", &crates)
+/// What a person who copies the crate changes besides its name: where ours are.
+fn pointed(text: &str, ours: &Path) -> String {
+    text.replace("../../crates/", &format!("{}/", ours.join("crates").display()))
+}
+
+/// Gives the copy its name with the command that its `Cargo.toml` says.
+fn rename(place: &Path) {
+    let manifest = fs::read_to_string(place.join("Cargo.toml")).unwrap();
+    let command = manifest.lines().find_map(|line| line.strip_prefix("#     ")).unwrap();
+    let status = Command::new("sh").args(["-ec", command]).current_dir(place).status().unwrap();
+    assert!(status.success(), "`{command}`: {status}");
 }
 
 fn copy(from: &Path, to: &Path, ours: &Path) {
@@ -22,7 +27,7 @@ fn copy(from: &Path, to: &Path, ours: &Path) {
         if entry.path().is_dir() {
             copy(&entry.path(), &target, ours);
         } else {
-            fs::write(target, renamed(&fs::read_to_string(entry.path()).unwrap(), ours)).unwrap();
+            fs::write(target, pointed(&fs::read_to_string(entry.path()).unwrap(), ours)).unwrap();
         }
     }
 }
@@ -33,6 +38,7 @@ fn boards_of_ones_own_are_built_and_flashed_outside_this_tree() {
     let folder = tempfile::Builder::new().prefix("acme-boards-").tempdir().unwrap();
     let place = folder.path();
     copy(&ours.join("examples/own-board"), place, &ours);
+    rename(place);
     // The same versions and profiles: what others wrote is then built already.
     fs::copy(ours.join("Cargo.lock"), place.join("Cargo.lock")).unwrap();
     let workspace = fs::read_to_string(ours.join("Cargo.toml")).unwrap();
