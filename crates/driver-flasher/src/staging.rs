@@ -112,19 +112,18 @@ fn sources(files: &Files) -> Vec<(PathBuf, String)> {
     all.into_iter().flatten().map(|file| (file.path.clone(), file.name.clone())).collect()
 }
 
-/// Makes the folder and locks it.
+/// Makes the folder and locks it. Blocks while a sweep that found it unlocked removes it; then it is made again.
 fn make_own(own: &Path) -> io::Result<File> {
     for _ in 0..TRIES {
         fs::create_dir(own)?;
-        // Whoever swept it away in between has removed it.
-        let Ok(lock) = File::open(own) else { continue };
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() && is_at(&lock, own) {
+        let lock = match File::open(own) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        flock(&lock, FlockOperation::LockExclusive)?;
+        if is_at(&lock, own) {
             return Ok(lock);
         }
-        fs::remove_dir(own).or_else(|error| match error.kind() {
-            io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        })?;
     }
     Err(io::ErrorKind::ResourceBusy.into())
 }
