@@ -52,7 +52,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::driver::{BootConsole, Driver};
+use crate::driver::{BootConsole, Driver, StopKeys};
 use crate::error::Result;
 
 pub use files::{ContentServerWrapper, FileServerWrapper};
@@ -141,11 +141,20 @@ pub trait BootConsoleWrapper: Wrapper<Device: BootConsole> {
     fn prompt(&self) -> String {
         self.wrapped().prompt()
     }
+
+    /// As [`BootConsole::interrupt`].
+    fn interrupt(&self) -> Option<StopKeys> {
+        self.wrapped().interrupt()
+    }
 }
 
 impl<W: BootConsoleWrapper> BootConsole for Wrapped<W> {
     fn prompt(&self) -> String {
         self.0.prompt()
+    }
+
+    fn interrupt(&self) -> Option<StopKeys> {
+        self.0.interrupt()
     }
 }
 

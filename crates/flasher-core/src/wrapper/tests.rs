@@ -68,6 +68,7 @@ where
     ContentServer::accept(device, "file", Upload::new(0, || None)).unwrap();
     ContentServer::withdraw(device, "file");
     BootConsole::prompt(device);
+    BootConsole::interrupt(device);
     call_flasher(device);
 }
 

@@ -178,6 +178,11 @@ impl BootConsole for Recorder {
         self.note("BootConsole::prompt");
         "recorder>".to_owned()
     }
+
+    fn interrupt(&self) -> Option<StopKeys> {
+        self.note("BootConsole::interrupt");
+        None
+    }
 }
 
 #[async_trait]

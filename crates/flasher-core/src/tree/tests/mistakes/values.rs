@@ -15,7 +15,7 @@ error: unknown driver `toaster`
    2 |   p: { type: toaster }
      |              ^^^^^^^
    = at:   export.p.type
-   = help: this build has: `test-files`, `test-flasher`, `test-power`, `test-serial`, `test-sim`, `test-board`, `composite`
+   = help: this build has: `kind-relay`, `kind-wire`, `test-files`, `test-flasher`, `test-power`, `test-serial`, `test-sim`, `test-board`, `composite`
 
 1 problem; nothing was opened, no board was touched
 ",
@@ -55,7 +55,7 @@ error: the Python driver `jumpstarter_driver_ustreamer.driver.UStreamer` has no 
    2 |   c: { type: jumpstarter_driver_ustreamer.driver.UStreamer }
      |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
    = at:   export.c.type
-   = help: use one of ours or remove the node; this build has: `test-files`, `test-flasher`, `test-power`, `test-serial`, `test-sim`, `test-board`, `composite`
+   = help: use one of ours or remove the node; this build has: `kind-relay`, `kind-wire`, `test-files`, `test-flasher`, `test-power`, `test-serial`, `test-sim`, `test-board`, `composite`
 
 1 problem; nothing was opened, no board was touched
 ",
