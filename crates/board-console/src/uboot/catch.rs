@@ -73,7 +73,7 @@ impl Default for CatchOptions {
 /// How autoboot ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Autoboot {
-    /// Its countdown was seen, and what was typed stopped it.
+    /// A countdown was seen, and the prompt came after it: what was typed stopped it, or nothing could be started.
     Stopped,
     /// No countdown was seen: the boot loader waited at its prompt, or counts in silence.
     NoCountdown,

@@ -22,7 +22,7 @@ pub struct BoardFacts {
 /// How a boot loader's autoboot ended in the last attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AutobootFacts {
-    /// Whether a countdown was stopped.
+    /// What was seen of the countdown.
     pub ended: AutobootEnd,
     /// What was typed for that: "`space`". A stop string that is a password is not told.
     pub typed: String,
@@ -32,7 +32,7 @@ pub struct AutobootFacts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AutobootEnd {
-    /// Its countdown was seen, and what was typed stopped it.
+    /// A countdown was seen, and the prompt came after it: what was typed stopped it, or nothing could be started.
     Stopped,
     /// No countdown was seen: the boot loader waited at its prompt, or counts in silence.
     NoCountdown,
