@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use exporter_grpc::{Access, Address, Certificate, Exporter, Listener, Passphrase};
 use flasher_core::journal::Journal;
+use flasher_core::leftovers::{self, InUse};
 use flasher_core::tree::DeviceTree;
 use flasher_core::{CancellationToken, Class, Error, Result};
+use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::shell_env::{Client, Place};
@@ -19,6 +21,9 @@ use crate::screen::Screen;
 
 /// Bound on looking whether all hardware is there.
 const PROBE: Duration = Duration::from_secs(60);
+
+/// How the names of folders for sockets begin.
+const SOCKET_FOLDER: &str = "flasher-serve-";
 
 /// Serves; with a command, gives its exit code.
 pub(super) async fn run(args: ServeArgs, exporter: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
@@ -56,7 +61,7 @@ fn no_answer() -> Error {
 }
 
 /// What was asked for; for a command alone, a socket in a folder of its own, which goes when it is dropped.
-async fn listeners(args: &ServeArgs) -> Result<(Vec<Listener>, Option<tempfile::TempDir>)> {
+async fn listeners(args: &ServeArgs) -> Result<(Vec<Listener>, Option<SocketFolder>)> {
     let certificate = match (&args.cert, &args.key) {
         (Some(cert), Some(key)) => Some(Certificate::read(cert, key)?),
         _ => None,
@@ -75,10 +80,27 @@ async fn listeners(args: &ServeArgs) -> Result<(Vec<Listener>, Option<tempfile::
         (true, true) => Err(Error::config("nowhere to listen")
             .help("give `--listen HOST:PORT`, `--unix PATH`, or a command to run behind `--`")),
         (true, false) => {
-            let failed = |error| Error::infrastructure("no folder can be made for a socket").because(error);
-            let folder = tempfile::Builder::new().prefix("flasher-").tempdir().map_err(failed)?;
-            Ok((vec![Listener::unix(&folder.path().join("socket"))?], Some(folder)))
+            let folder = SocketFolder::new(&std::env::temp_dir())?;
+            Ok((vec![Listener::unix(&folder.folder.path().join("socket"))?], Some(folder)))
         }
+    }
+}
+
+/// A folder for a socket. It goes when it is dropped; what a killed process left goes with the next one.
+#[derive(Debug)]
+struct SocketFolder {
+    folder: TempDir,
+    _in_use: InUse,
+}
+
+impl SocketFolder {
+    fn new(parent: &Path) -> Result<Self> {
+        leftovers::sweep(parent, SOCKET_FOLDER);
+        let make = || tempfile::Builder::new().prefix(SOCKET_FOLDER).tempdir_in(parent);
+        let failed = |error| Error::infrastructure("no folder can be made for a socket").because(error);
+        let (folder, in_use) =
+            leftovers::made(make, |folder: &TempDir| folder.path().to_owned()).map_err(failed)?;
+        Ok(Self { folder, _in_use: in_use })
     }
 }
 
@@ -216,5 +238,24 @@ fn reload(file: &Path, exporter: &Arc<Exporter>, screen: &Screen) {
             tokio::spawn(async move { exporter.reload(tree).await });
         }
         Err(findings) => screen.aside(&format!("{findings}\nnothing was reloaded\n")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_killed_process_leaves_its_socket_folder_to_the_next() {
+        let parent = tempfile::tempdir().unwrap();
+        let first = SocketFolder::new(parent.path()).unwrap();
+        let left = parent.path().join(format!("{SOCKET_FOLDER}left"));
+        std::fs::create_dir(&left).unwrap();
+        std::fs::write(left.join("socket"), "").unwrap();
+        let second = SocketFolder::new(parent.path()).unwrap();
+        assert!(!left.exists(), "nobody held it");
+        assert!(first.folder.path().exists() && second.folder.path().exists());
+        drop((first, second));
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
     }
 }
