@@ -20,13 +20,13 @@ const NAME: usize = 200;
 pub(crate) struct Area {
     folder: PathBuf,
     limit: u64,
-    ledger: Arc<Mutex<Ledger>>,
+    ledger: Arc<Mutex<AreaUsage>>,
     serial: Arc<AtomicU64>,
 }
 
 /// What the area holds.
 #[derive(Debug, Default)]
-struct Ledger {
+struct AreaUsage {
     /// Bytes of finished files, as last looked at.
     stored: u64,
     /// Bytes of files under way.
@@ -111,7 +111,7 @@ impl Area {
         Ok(())
     }
 
-    fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
+    fn ledger(&self) -> std::sync::MutexGuard<'_, AreaUsage> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,7 +13,7 @@ use flasher_core::{CancellationToken, Content};
 use futures_util::{Stream, StreamExt, stream};
 use server_kit::Reader;
 
-use crate::report::Report;
+use crate::report::TransferReport;
 use crate::sendfile::{self, SPAN, Spans};
 
 /// Largest piece read, counted and handed over at once, bytes. Smaller ones cost calls, larger ones the processor's cache.
@@ -80,7 +80,7 @@ pub(crate) struct Body {
     failure: Option<String>,
     content: Option<Content>,
     spans: Option<Spans>,
-    report: Report,
+    report: TransferReport,
     begun: Instant,
     cuts: Vec<(CancellationToken, &'static str)>,
     broken: CancellationToken,
@@ -92,7 +92,7 @@ impl Body {
     pub(crate) fn new(
         pieces: ContentStream,
         length: Option<u64>,
-        report: Report,
+        report: TransferReport,
         broken: CancellationToken,
     ) -> Self {
         Self {
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn all_but_the_last_piece_of_a_file_in_memory_is_left_to_the_kernel() {
+    async fn cached_files_are_sent_by_the_kernel() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&vec![7; 2 * SPAN + PIECE]).unwrap();
         let reader = Reader::new(file.try_clone().unwrap());

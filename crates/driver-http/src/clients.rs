@@ -1,4 +1,4 @@
-//! Who is connected: no address takes all places, and whoever waits for one of its own address may have that of a
+//! The connected clients: no address takes all places, and a connection that waits for its own address gets the place of a
 //! connection that does nothing.
 
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 
-/// Connections of one address that are served at a time; further ones wait, and keep nobody else waiting.
+/// Connections of one address that are served at a time; further ones wait, and do not delay other addresses.
 const SERVED: usize = 64;
 /// Connections of one address, waiting ones among them; a further one takes the place of the oldest that waits.
 const HELD: usize = 512;
@@ -55,19 +55,19 @@ pub(crate) struct Activity {
     blocked: AtomicBool,
     /// Since when it has had nothing to do, if it has not.
     rests: Mutex<Instant>,
-    looked: Mutex<Looked>,
+    looked: Mutex<ActivitySnapshot>,
 }
 
-/// How it was when somebody last looked.
+/// The activity at the last check.
 #[derive(Clone, Copy, Debug)]
-struct Looked {
+struct ActivitySnapshot {
     since: Instant,
     taken: u64,
 }
 
 /// A connection in the table; dropping it takes it out.
 #[derive(Debug)]
-pub(crate) struct Guest {
+pub(crate) struct TableEntry {
     clients: Clients,
     address: IpAddr,
     pub(crate) activity: Arc<Activity>,
@@ -75,7 +75,7 @@ pub(crate) struct Guest {
 
 impl Clients {
     /// Takes a connection in; none when there are too many, and it is to be closed. `cut` ends it.
-    pub(crate) fn enter(&self, address: IpAddr, cut: CancellationToken) -> Option<Guest> {
+    pub(crate) fn enter(&self, address: IpAddr, cut: CancellationToken) -> Option<TableEntry> {
         let mut table = self.table();
         let held = |client: &Client| client.connections.len();
         let all: usize = table.values().map(held).sum();
@@ -96,7 +96,7 @@ impl Clients {
             .entry(address)
             .or_insert_with(|| Client { places: Arc::new(Semaphore::new(SERVED)), connections: Vec::new() });
         client.connections.push(Arc::clone(&activity));
-        Some(Guest { clients: self.clone(), address, activity })
+        Some(TableEntry { clients: self.clone(), address, activity })
     }
 
     /// Cuts the connection of `address` that does least, if one does so little that another may have its place.
@@ -114,7 +114,7 @@ impl Clients {
     }
 }
 
-impl Guest {
+impl TableEntry {
     /// Waits for a place among those of its address.
     pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         let places = Arc::clone(&self.clients.table().get(&self.address)?.places);
@@ -133,7 +133,7 @@ impl Guest {
     }
 }
 
-impl Drop for Guest {
+impl Drop for TableEntry {
     fn drop(&mut self) {
         let mut table = self.clients.table();
         let Some(client) = table.get_mut(&self.address) else { return };
@@ -147,7 +147,7 @@ impl Drop for Guest {
 impl Activity {
     fn new(cut: CancellationToken) -> Self {
         let now = Instant::now();
-        let (rests, looked) = (Mutex::new(now), Mutex::new(Looked { since: now, taken: 0 }));
+        let (rests, looked) = (Mutex::new(now), Mutex::new(ActivitySnapshot { since: now, taken: 0 }));
         let (served, blocked) = (AtomicBool::new(false), AtomicBool::new(false));
         Self { cut, served, requests: AtomicU64::new(0), taken: AtomicU64::new(0), blocked, rests, looked }
     }
@@ -159,9 +159,9 @@ impl Activity {
     }
 
     /// A request is being answered until the result is dropped.
-    pub(crate) fn request(self: &Arc<Self>) -> Answering {
+    pub(crate) fn request(self: &Arc<Self>) -> RequestGuard {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        Answering(Arc::clone(self))
+        RequestGuard(Arc::clone(self))
     }
 
     /// Waits until the client has taken too little for too long.
@@ -189,7 +189,7 @@ impl Activity {
         let taken = self.taken.load(Ordering::Relaxed);
         let mut looked = self.looked();
         if !self.blocked.load(Ordering::Relaxed) || taken - looked.taken >= least {
-            *looked = Looked { since: Instant::now(), taken };
+            *looked = ActivitySnapshot { since: Instant::now(), taken };
             return false;
         }
         looked.since.elapsed() >= time
@@ -199,16 +199,16 @@ impl Activity {
         self.rests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn looked(&self) -> MutexGuard<'_, Looked> {
+    fn looked(&self) -> MutexGuard<'_, ActivitySnapshot> {
         self.looked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A request under way.
 #[derive(Debug)]
-pub(crate) struct Answering(Arc<Activity>);
+pub(crate) struct RequestGuard(Arc<Activity>);
 
-impl Drop for Answering {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         *self.0.rests() = Instant::now();
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
@@ -217,12 +217,12 @@ impl Drop for Answering {
 
 /// A stream that tells what its client takes.
 #[derive(Debug)]
-pub(crate) struct Watched<S> {
+pub(crate) struct WatchedStream<S> {
     stream: S,
     activity: Arc<Activity>,
 }
 
-impl<S> Watched<S> {
+impl<S> WatchedStream<S> {
     pub(crate) fn new(stream: S, activity: Arc<Activity>) -> Self {
         Self { stream, activity }
     }
@@ -236,7 +236,7 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -246,7 +246,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -20,7 +20,7 @@ pub(crate) struct Version {
 
 /// How a GET is to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum ConditionalOutcome {
     /// 200
     Whole,
     /// 206 with the bytes from `start` up to but not including `end`.
@@ -44,16 +44,16 @@ impl Version {
     }
 
     /// In the order RFC 9110 section 13.2.2 prescribes.
-    pub(crate) fn answer(&self, headers: &HeaderMap) -> Answer {
+    pub(crate) fn answer(&self, headers: &HeaderMap) -> ConditionalOutcome {
         if !self.is_wanted(headers) {
-            return Answer::PreconditionFailed;
+            return ConditionalOutcome::PreconditionFailed;
         }
         if self.is_known(headers) {
-            return Answer::NotModified;
+            return ConditionalOutcome::NotModified;
         }
         match text(headers, RANGE) {
             Some(range) if self.may_resume(headers) => self.range(range),
-            _ => Answer::Whole,
+            _ => ConditionalOutcome::Whole,
         }
     }
 
@@ -83,25 +83,25 @@ impl Version {
     }
 
     /// A Range field that is malformed, or asks for several ranges, may be ignored (RFC 9110 section 14.2).
-    fn range(&self, header: &str) -> Answer {
-        let Some(set) = header.trim().strip_prefix("bytes=") else { return Answer::Whole };
-        let Some((first, last)) = set.trim().split_once('-') else { return Answer::Whole };
+    fn range(&self, header: &str) -> ConditionalOutcome {
+        let Some(set) = header.trim().strip_prefix("bytes=") else { return ConditionalOutcome::Whole };
+        let Some((first, last)) = set.trim().split_once('-') else { return ConditionalOutcome::Whole };
         match (number(first), number(last)) {
             (Number::Value(start), Number::Value(last)) if start <= last => {
                 self.part(start, last.saturating_add(1))
             }
             (Number::Value(start), Number::Absent) => self.part(start, self.length),
-            (Number::Absent, Number::Value(0)) => Answer::Unsatisfiable,
+            (Number::Absent, Number::Value(0)) => ConditionalOutcome::Unsatisfiable,
             (Number::Absent, Number::Value(tail)) => self.part(self.length.saturating_sub(tail), self.length),
-            _ => Answer::Whole,
+            _ => ConditionalOutcome::Whole,
         }
     }
 
-    fn part(&self, start: u64, end: u64) -> Answer {
+    fn part(&self, start: u64, end: u64) -> ConditionalOutcome {
         if start >= self.length {
-            return Answer::Unsatisfiable;
+            return ConditionalOutcome::Unsatisfiable;
         }
-        Answer::Part { start, end: end.min(self.length) }
+        ConditionalOutcome::Part { start, end: end.min(self.length) }
     }
 }
 
@@ -138,7 +138,7 @@ fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
 mod tests {
     use super::*;
 
-    fn check(length: u64, fields: &[(HeaderName, &str)], expected: Answer) {
+    fn check(length: u64, fields: &[(HeaderName, &str)], expected: ConditionalOutcome) {
         let version = Version::new(UNIX_EPOCH + Duration::from_nanos(1_000_000_000_500), length);
         let headers = fields.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
         assert_eq!(version.answer(&headers), expected, "{fields:?} of {length} B");
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_single_range_is_cut_to_the_file_and_others_are_ignored() {
-        let part = |start, end| Answer::Part { start, end };
+        let part = |start, end| ConditionalOutcome::Part { start, end };
         let cases = [
             ("bytes=0-0", part(0, 1)),
             ("bytes=0-99", part(0, 100)),
@@ -157,29 +157,29 @@ mod tests {
             ("bytes=0-18446744073709551615", part(0, 100)),
             ("bytes=5-99999999999999999999999", part(5, 100)),
             ("bytes= 1 - 2 ", part(1, 3)),
-            ("bytes=100-", Answer::Unsatisfiable),
-            ("bytes=99999999999999999999999-", Answer::Unsatisfiable),
-            ("bytes=-0", Answer::Unsatisfiable),
-            ("bytes=2-1", Answer::Whole),
-            ("bytes=-", Answer::Whole),
-            ("bytes=a-b", Answer::Whole),
-            ("bytes=+1-2", Answer::Whole),
-            ("bytes=0-1,5-6", Answer::Whole),
-            ("lines=0-1", Answer::Whole),
-            ("", Answer::Whole),
+            ("bytes=100-", ConditionalOutcome::Unsatisfiable),
+            ("bytes=99999999999999999999999-", ConditionalOutcome::Unsatisfiable),
+            ("bytes=-0", ConditionalOutcome::Unsatisfiable),
+            ("bytes=2-1", ConditionalOutcome::Whole),
+            ("bytes=-", ConditionalOutcome::Whole),
+            ("bytes=a-b", ConditionalOutcome::Whole),
+            ("bytes=+1-2", ConditionalOutcome::Whole),
+            ("bytes=0-1,5-6", ConditionalOutcome::Whole),
+            ("lines=0-1", ConditionalOutcome::Whole),
+            ("", ConditionalOutcome::Whole),
         ];
         for (range, expected) in cases {
             check(100, &[(RANGE, range)], expected);
         }
-        check(0, &[(RANGE, "bytes=0-")], Answer::Unsatisfiable);
-        check(0, &[(RANGE, "bytes=-5")], Answer::Unsatisfiable);
-        check(0, &[], Answer::Whole);
+        check(0, &[(RANGE, "bytes=0-")], ConditionalOutcome::Unsatisfiable);
+        check(0, &[(RANGE, "bytes=-5")], ConditionalOutcome::Unsatisfiable);
+        check(0, &[], ConditionalOutcome::Whole);
     }
 
     proptest::proptest! {
         #[test]
         fn no_range_leaves_the_file(range in "(bytes=)?[0-9]{0,22}-?[0-9]{0,22}|.{0,30}", length in 0u64..200) {
-            if let Answer::Part { start, end } = Version::new(UNIX_EPOCH, length).range(&range) {
+            if let ConditionalOutcome::Part { start, end } = Version::new(UNIX_EPOCH, length).range(&range) {
                 proptest::prop_assert!(start < end && end <= length);
             }
         }
@@ -190,29 +190,29 @@ mod tests {
         let tag = "\"e8d4a511f4-64\"";
         let weak = "W/\"e8d4a511f4-64\"";
         let (before, same) = ("Thu, 01 Jan 1970 00:16:39 GMT", "Thu, 01 Jan 1970 00:16:40 GMT");
-        let part = Answer::Part { start: 0, end: 2 };
-        let cases: &[(&[(HeaderName, &str)], Answer)] = &[
-            (&[(IF_NONE_MATCH, tag)], Answer::NotModified),
-            (&[(IF_NONE_MATCH, weak)], Answer::NotModified),
-            (&[(IF_NONE_MATCH, "\"a\", \"e8d4a511f4-64\"")], Answer::NotModified),
-            (&[(IF_NONE_MATCH, "*")], Answer::NotModified),
-            (&[(IF_NONE_MATCH, "\"a\"")], Answer::Whole),
-            (&[(IF_NONE_MATCH, "\"a\""), (IF_MODIFIED_SINCE, same)], Answer::Whole),
-            (&[(IF_MODIFIED_SINCE, same)], Answer::NotModified),
-            (&[(IF_MODIFIED_SINCE, before)], Answer::Whole),
-            (&[(IF_MODIFIED_SINCE, "yesterday")], Answer::Whole),
-            (&[(IF_MATCH, tag)], Answer::Whole),
-            (&[(IF_MATCH, "\"a\"")], Answer::PreconditionFailed),
-            (&[(IF_MATCH, weak)], Answer::PreconditionFailed),
-            (&[(IF_UNMODIFIED_SINCE, before)], Answer::PreconditionFailed),
-            (&[(IF_UNMODIFIED_SINCE, same)], Answer::Whole),
-            (&[(IF_MATCH, "\"a\""), (IF_NONE_MATCH, tag)], Answer::PreconditionFailed),
+        let part = ConditionalOutcome::Part { start: 0, end: 2 };
+        let cases: &[(&[(HeaderName, &str)], ConditionalOutcome)] = &[
+            (&[(IF_NONE_MATCH, tag)], ConditionalOutcome::NotModified),
+            (&[(IF_NONE_MATCH, weak)], ConditionalOutcome::NotModified),
+            (&[(IF_NONE_MATCH, "\"a\", \"e8d4a511f4-64\"")], ConditionalOutcome::NotModified),
+            (&[(IF_NONE_MATCH, "*")], ConditionalOutcome::NotModified),
+            (&[(IF_NONE_MATCH, "\"a\"")], ConditionalOutcome::Whole),
+            (&[(IF_NONE_MATCH, "\"a\""), (IF_MODIFIED_SINCE, same)], ConditionalOutcome::Whole),
+            (&[(IF_MODIFIED_SINCE, same)], ConditionalOutcome::NotModified),
+            (&[(IF_MODIFIED_SINCE, before)], ConditionalOutcome::Whole),
+            (&[(IF_MODIFIED_SINCE, "yesterday")], ConditionalOutcome::Whole),
+            (&[(IF_MATCH, tag)], ConditionalOutcome::Whole),
+            (&[(IF_MATCH, "\"a\"")], ConditionalOutcome::PreconditionFailed),
+            (&[(IF_MATCH, weak)], ConditionalOutcome::PreconditionFailed),
+            (&[(IF_UNMODIFIED_SINCE, before)], ConditionalOutcome::PreconditionFailed),
+            (&[(IF_UNMODIFIED_SINCE, same)], ConditionalOutcome::Whole),
+            (&[(IF_MATCH, "\"a\""), (IF_NONE_MATCH, tag)], ConditionalOutcome::PreconditionFailed),
             (&[(RANGE, "bytes=0-1"), (IF_RANGE, tag)], part),
-            (&[(RANGE, "bytes=0-1"), (IF_RANGE, weak)], Answer::Whole),
-            (&[(RANGE, "bytes=0-1"), (IF_RANGE, "\"a\"")], Answer::Whole),
+            (&[(RANGE, "bytes=0-1"), (IF_RANGE, weak)], ConditionalOutcome::Whole),
+            (&[(RANGE, "bytes=0-1"), (IF_RANGE, "\"a\"")], ConditionalOutcome::Whole),
             (&[(RANGE, "bytes=0-1"), (IF_RANGE, same)], part),
-            (&[(RANGE, "bytes=0-1"), (IF_RANGE, before)], Answer::Whole),
-            (&[(RANGE, "bytes=0-1"), (IF_NONE_MATCH, tag)], Answer::NotModified),
+            (&[(RANGE, "bytes=0-1"), (IF_RANGE, before)], ConditionalOutcome::Whole),
+            (&[(RANGE, "bytes=0-1"), (IF_NONE_MATCH, tag)], ConditionalOutcome::NotModified),
         ];
         for (fields, expected) in cases {
             check(100, fields, *expected);

@@ -19,11 +19,11 @@ use warp::reply::Response;
 
 use crate::body::{self, Body};
 use crate::clients::Activity;
-use crate::conditions::{Answer, Version};
-use crate::report::Report;
+use crate::conditions::{ConditionalOutcome, Version};
+use crate::report::TransferReport;
 use crate::sendfile::Spans;
-use crate::site::{Published, Site, What};
-use crate::upload::{Incoming, Refused, Taking};
+use crate::site::{Published, PublishedBody, Site};
+use crate::upload::{Incoming, ReceivingUpload, UploadRejection};
 
 /// One client's connection and what it may be sent.
 #[derive(Debug)]
@@ -58,14 +58,14 @@ impl Request {
     }
 }
 
-/// Why a request is not answered with what it asks for.
-struct No {
+/// Why a request is refused: the status, and the methods the path allows.
+struct Rejection {
     status: StatusCode,
     /// What the path can be asked for, with 405.
     allow: &'static str,
 }
 
-impl From<StatusCode> for No {
+impl From<StatusCode> for Rejection {
     fn from(status: StatusCode) -> Self {
         Self { status, allow: FETCH }
     }
@@ -81,10 +81,10 @@ impl Connection {
         let report = self.report(&request);
         match self.find(&request, body, &report).await {
             Ok(response) => response,
-            Err(no) => {
-                let mut response = refuse(request.is_head(), &report, no.status);
-                if no.status == NOT_ALLOWED {
-                    set(&mut response, ALLOW, no.allow);
+            Err(rejection) => {
+                let mut response = refuse(request.is_head(), &report, rejection.status);
+                if rejection.status == NOT_ALLOWED {
+                    set(&mut response, ALLOW, rejection.allow);
                 }
                 response
             }
@@ -97,42 +97,47 @@ impl Connection {
         refuse(request.is_head(), &report, StatusCode::BAD_REQUEST)
     }
 
-    fn report(&self, request: &Request) -> Report {
-        Report::new(self.log.clone(), self.peer, &request.path, self.activity.request())
+    fn report(&self, request: &Request) -> TransferReport {
+        TransferReport::new(self.log.clone(), self.peer, &request.path, self.activity.request())
     }
 
-    async fn find(&self, request: &Request, body: Incoming, report: &Report) -> Result<Response, No> {
+    async fn find(
+        &self,
+        request: &Request,
+        body: Incoming,
+        report: &TransferReport,
+    ) -> Result<Response, Rejection> {
         let path = decode(&request.path).ok_or(StatusCode::BAD_REQUEST)?;
         let path = path.trim_start_matches('/');
         let fetches = matches!(request.method, Method::GET | Method::HEAD);
-        let not = |allow| Err(No { status: NOT_ALLOWED, allow });
+        let not_allowed = |allow| Err(Rejection { status: NOT_ALLOWED, allow });
         if let Some(Published { what, withdrawn }) = self.site.find(path) {
             return match what {
-                What::Content(content) if fetches => {
+                PublishedBody::Content(content) if fetches => {
                     Ok(self.send_content(request, report, path, content, withdrawn)?)
                 }
-                What::Upload(upload) if request.sends() => {
+                PublishedBody::Upload(upload) if request.sends() => {
                     let taking = taking(request, body, report, withdrawn);
                     Ok(taken(taking.into_sink(&upload).await, StatusCode::OK))
                 }
-                What::Content(_) => not(FETCH),
-                What::Upload(_) => not(SEND),
+                PublishedBody::Content(_) => not_allowed(FETCH),
+                PublishedBody::Upload(_) => not_allowed(SEND),
             };
         }
         if let Some((area, name)) = self.site.upload(path) {
             if !request.sends() {
-                return not(SEND);
+                return not_allowed(SEND);
             }
             let taking = taking(request, body, report, CancellationToken::new());
             return Ok(taken(taking.into_file(area, name).await, StatusCode::CREATED));
         }
-        if fetches { Ok(self.send_file(request, report, path).await?) } else { not(FETCH) }
+        if fetches { Ok(self.send_file(request, report, path).await?) } else { not_allowed(FETCH) }
     }
 
     fn send_content(
         &self,
         request: &Request,
-        report: &Report,
+        report: &TransferReport,
         path: &str,
         content: Content,
         withdrawn: CancellationToken,
@@ -158,16 +163,16 @@ impl Connection {
     async fn send_file(
         &self,
         request: &Request,
-        report: &Report,
+        report: &TransferReport,
         path: &str,
     ) -> Result<Response, StatusCode> {
         let (file, version) = self.open(path).await.map_err(|error| status_of(&error))?;
         let (status, start, end) = match version.answer(&request.headers) {
-            Answer::Whole => (StatusCode::OK, 0, version.length),
-            Answer::Part { start, end } => (StatusCode::PARTIAL_CONTENT, start, end),
-            Answer::NotModified => return Ok(empty(StatusCode::NOT_MODIFIED, &version)),
-            Answer::PreconditionFailed => return Err(StatusCode::PRECONDITION_FAILED),
-            Answer::Unsatisfiable => return Ok(unsatisfiable(request, report, &version)),
+            ConditionalOutcome::Whole => (StatusCode::OK, 0, version.length),
+            ConditionalOutcome::Part { start, end } => (StatusCode::PARTIAL_CONTENT, start, end),
+            ConditionalOutcome::NotModified => return Ok(empty(StatusCode::NOT_MODIFIED, &version)),
+            ConditionalOutcome::PreconditionFailed => return Err(StatusCode::PRECONDITION_FAILED),
+            ConditionalOutcome::Unsatisfiable => return Ok(unsatisfiable(request, report, &version)),
         };
         let range = (status == StatusCode::PARTIAL_CONTENT)
             .then(|| format!("bytes {start}-{}/{}", end - 1, version.length));
@@ -193,7 +198,7 @@ impl Connection {
         &self,
         pieces: flasher_core::driver::ContentStream,
         length: Option<u64>,
-        report: &Report,
+        report: &TransferReport,
     ) -> Body {
         Body::new(pieces, length, report.clone(), self.cut.clone())
             .cut_by(self.stopped.clone(), "the server stopped")
@@ -234,22 +239,27 @@ fn stream(body: Body, guard: Option<DropGuard>) -> Response {
     warp::reply::stream(guarded).into_response()
 }
 
-fn refuse(is_head: bool, report: &Report, status: StatusCode) -> Response {
+fn refuse(is_head: bool, report: &TransferReport, status: StatusCode) -> Response {
     if !is_head {
         report.failed(0, status.to_string());
     }
     warp::reply::with_status(format!("{status}\n"), status).into_response()
 }
 
-fn taking(request: &Request, body: Incoming, report: &Report, withdrawn: CancellationToken) -> Taking {
+fn taking(
+    request: &Request,
+    body: Incoming,
+    report: &TransferReport,
+    withdrawn: CancellationToken,
+) -> ReceivingUpload {
     let announced = request.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    Taking::new(body, announced, withdrawn, report.clone())
+    ReceivingUpload::new(body, announced, withdrawn, report.clone())
 }
 
-fn taken(outcome: Result<u64, Refused>, done: StatusCode) -> Response {
+fn taken(outcome: Result<u64, UploadRejection>, done: StatusCode) -> Response {
     let (status, text) = match outcome {
         Ok(bytes) => (done, format!("{bytes} bytes taken\n")),
-        Err(Refused { status, reason }) => (status, format!("{status}: {reason}\n")),
+        Err(UploadRejection { status, reason }) => (status, format!("{status}: {reason}\n")),
     };
     warp::reply::with_status(text, status).into_response()
 }
@@ -260,7 +270,7 @@ fn empty(status: StatusCode, version: &Version) -> Response {
     response
 }
 
-fn unsatisfiable(request: &Request, report: &Report, version: &Version) -> Response {
+fn unsatisfiable(request: &Request, report: &TransferReport, version: &Version) -> Response {
     let mut response = refuse(request.is_head(), report, StatusCode::RANGE_NOT_SATISFIABLE);
     set(&mut response, CONTENT_RANGE, &format!("bytes */{}", version.length));
     response

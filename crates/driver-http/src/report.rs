@@ -1,4 +1,4 @@
-//! What is told about a transfer.
+//! The reports about a transfer: its beginning, progress and end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,20 +6,20 @@ use std::time::Instant;
 
 use flasher_core::{Transfer, TransferLog, TransferState};
 
-use crate::clients::Answering;
+use crate::clients::RequestGuard;
 
 /// Who asked for what, and where the outcome is reported.
 #[derive(Clone, Debug)]
-pub(crate) struct Report {
+pub(crate) struct TransferReport {
     log: TransferLog,
     blank: Transfer,
     /// The connection has a request as long as any part of its answer is under way.
-    _answering: Arc<Answering>,
+    _answering: Arc<RequestGuard>,
 }
 
-impl Report {
+impl TransferReport {
     /// `file` is taken as it arrived; control characters are removed and it is cut to 256 characters.
-    pub(crate) fn new(log: TransferLog, peer: SocketAddr, file: &str, answering: Answering) -> Self {
+    pub(crate) fn new(log: TransferLog, peer: SocketAddr, file: &str, answering: RequestGuard) -> Self {
         let file = file.chars().filter(|letter| !letter.is_control()).take(256).collect();
         let state = TransferState::Begun { length: None, options: String::new() };
         let blank = Transfer { protocol: "http".into(), peer, file, state };

@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use warp::Filter;
 
-use crate::clients::{Clients, Guest, Watched};
+use crate::clients::{Clients, TableEntry, WatchedStream};
 use crate::error::Error;
 use crate::reply::{Connection, Request};
 use crate::sendfile::{SendfileSocket, Spans};
@@ -67,8 +67,14 @@ impl Server {
         let (listener, address) = listen(address).await?;
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
         let clients = Clients::default();
-        let mut shared =
-            Shared { site, log, tls: None, clients, stopping: stopping.clone(), stopped: stopped.clone() };
+        let mut shared = ServerState {
+            site,
+            log,
+            tls: None,
+            clients,
+            stopping: stopping.clone(),
+            stopped: stopped.clone(),
+        };
         let mut accepting = JoinSet::new();
         let mut https = None;
         accepting.spawn(shared.clone().accept_all(listener));
@@ -123,7 +129,7 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error>
 }
 
 #[derive(Clone)]
-struct Shared {
+struct ServerState {
     site: Site,
     log: TransferLog,
     tls: Option<Tls>,
@@ -132,7 +138,7 @@ struct Shared {
     stopped: CancellationToken,
 }
 
-impl Shared {
+impl ServerState {
     async fn accept_all(self, listener: TcpListener) {
         let mut connections = JoinSet::new();
         while let Some((stream, peer)) = self.accept(&listener).await {
@@ -175,7 +181,7 @@ impl Shared {
         }
     }
 
-    async fn serve(&self, stream: TcpStream, peer: SocketAddr, guest: Guest, cut: CancellationToken) {
+    async fn serve(&self, stream: TcpStream, peer: SocketAddr, guest: TableEntry, cut: CancellationToken) {
         watch_for_silence(&stream);
         // A connection that could not be reset might make a broken body look whole, so it is not served.
         let Ok(socket) = SockRef::from(&stream).try_clone() else { return };
@@ -212,17 +218,17 @@ impl Shared {
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin,
         connection: Connection,
-        guest: &Guest,
+        guest: &TableEntry,
         cut: &CancellationToken,
     ) {
         let activity = &guest.activity;
         let service = TowerToHyperService::new(warp::service(route(Arc::new(connection))));
-        let service = Checked(service);
-        let stream = Watched::new(stream, Arc::clone(activity));
+        let service = HostCheck(service);
+        let stream = WatchedStream::new(stream, Arc::clone(activity));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADER_WAIT).half_close(false);
         let mut running = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-        // What a connection ends with is told by the report of its transfer; between transfers it matters to nobody.
+        // The report of a transfer says how its connection ended; between transfers the end does not matter.
         tokio::select! {
             _ = &mut running => return,
             () = cut.cancelled() => return,
@@ -241,13 +247,13 @@ fn route(
 ) -> impl Filter<Extract = (warp::reply::Response,), Error = warp::Rejection> + Clone {
     let request = warp::method().and(warp::path::full()).and(warp::header::headers_cloned());
     let request = request.and(warp::ext::optional()).and(warp::body::stream());
-    request.then(move |method, path: warp::path::FullPath, headers, host: Option<NoHost>, body| {
+    request.then(move |method, path: warp::path::FullPath, headers, host: Option<WrongHostCount>, body| {
         let connection = Arc::clone(&connection);
         let (path, body) = (path.as_str().to_owned(), upload::incoming(body));
         let request = Request { method, path, headers };
         async move {
             match host {
-                Some(NoHost) => connection.without_host(&request),
+                Some(WrongHostCount) => connection.without_host(&request),
                 None => connection.answer(request, body).await,
             }
         }
@@ -256,12 +262,12 @@ fn route(
 
 /// The mark of a request that names no host, or several: it is answered with 400 (RFC 9112 section 3.2).
 #[derive(Clone, Copy, Debug)]
-struct NoHost;
+struct WrongHostCount;
 
 /// Looks at what the routes do not see.
-struct Checked<S>(S);
+struct HostCheck<S>(S);
 
-impl<S> hyper::service::Service<hyper::Request<Incoming>> for Checked<S>
+impl<S> hyper::service::Service<hyper::Request<Incoming>> for HostCheck<S>
 where
     S: hyper::service::Service<hyper::Request<Incoming>>,
 {
@@ -271,7 +277,7 @@ where
 
     fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
         if lacks_host(&request) {
-            request.extensions_mut().insert(NoHost);
+            request.extensions_mut().insert(WrongHostCount);
         }
         self.0.call(request)
     }

@@ -23,13 +23,13 @@ pub struct Site {
 /// What is found under a path, until withdrawn.
 #[derive(Clone, Debug)]
 pub(crate) struct Published {
-    pub(crate) what: What,
+    pub(crate) what: PublishedBody,
     pub(crate) withdrawn: CancellationToken,
 }
 
 /// Which way the bytes go.
 #[derive(Clone, Debug)]
-pub(crate) enum What {
+pub(crate) enum PublishedBody {
     Content(Content),
     Upload(Upload),
 }
@@ -57,7 +57,7 @@ impl Site {
     /// # Errors
     /// [`Error::Path`] when the path is not a plain relative one.
     pub fn publish(&self, path: &str, content: Content) -> Result<(), Error> {
-        self.put(path, What::Content(content))
+        self.put(path, PublishedBody::Content(content))
     }
 
     /// Takes what clients send to `path` (no leading slash) by PUT or POST until withdrawn. What was published there
@@ -66,10 +66,10 @@ impl Site {
     /// # Errors
     /// [`Error::Path`] when the path is not a plain relative one.
     pub fn accept(&self, path: &str, upload: Upload) -> Result<(), Error> {
-        self.put(path, What::Upload(upload))
+        self.put(path, PublishedBody::Upload(upload))
     }
 
-    fn put(&self, path: &str, what: What) -> Result<(), Error> {
+    fn put(&self, path: &str, what: PublishedBody) -> Result<(), Error> {
         if !is_plain(path) {
             return Err(Error::Path(path.to_owned()));
         }
@@ -152,7 +152,7 @@ mod tests {
         let old = site.find("a").unwrap();
         site.publish("a", Content::bytes("newer")).unwrap();
         assert!(old.withdrawn.is_cancelled());
-        let What::Content(newer) = site.find("a").unwrap().what else { panic!("no content") };
+        let PublishedBody::Content(newer) = site.find("a").unwrap().what else { panic!("no content") };
         assert_eq!(newer.length(), Some(5));
         site.clear();
         assert!(site.find("a").is_none());

@@ -11,12 +11,12 @@ use futures_util::{SinkExt, Stream, StreamExt};
 use warp::http::StatusCode;
 
 use crate::area::{Area, Receiving};
-use crate::report::Report;
+use crate::report::TransferReport;
 
 /// How long a client may take over its next piece. Long: a board may read from a slow card.
 const SILENCE: Duration = Duration::from_secs(300);
 
-/// What a client sends, before anybody asked for it.
+/// The body that a client sends, not read yet.
 pub(crate) type Incoming = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
 
 /// Boxes warp's body stream.
@@ -28,12 +28,12 @@ pub(crate) fn incoming(
 
 /// Why a body was not taken: the status for the client, and the reason for the report.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct UploadRejection {
     pub(crate) status: StatusCode,
     pub(crate) reason: String,
 }
 
-impl Refused {
+impl UploadRejection {
     fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self { status, reason: reason.into() }
     }
@@ -44,7 +44,7 @@ impl Refused {
     }
 }
 
-impl From<io::Error> for Refused {
+impl From<io::Error> for UploadRejection {
     fn from(error: io::Error) -> Self {
         let status = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
@@ -56,49 +56,49 @@ impl From<io::Error> for Refused {
 }
 
 /// A body under way from a client. Reports how it ended, also when dropped.
-pub(crate) struct Taking {
+pub(crate) struct ReceivingUpload {
     body: Incoming,
     /// What the client says it will send, bytes.
     announced: Option<u64>,
     withdrawn: CancellationToken,
-    report: Report,
+    report: TransferReport,
     begun: Instant,
     taken: u64,
-    told: bool,
+    is_reported: bool,
 }
 
-impl Taking {
+impl ReceivingUpload {
     /// Ends early when `withdrawn` is cancelled.
     pub(crate) fn new(
         body: Incoming,
         announced: Option<u64>,
         withdrawn: CancellationToken,
-        report: Report,
+        report: TransferReport,
     ) -> Self {
-        Self { body, announced, withdrawn, report, begun: Instant::now(), taken: 0, told: false }
+        Self { body, announced, withdrawn, report, begun: Instant::now(), taken: 0, is_reported: false }
     }
 
     /// Hands the body to `upload`; gives how many bytes it had.
-    pub(crate) async fn into_sink(mut self, upload: &Upload) -> Result<u64, Refused> {
+    pub(crate) async fn into_sink(mut self, upload: &Upload) -> Result<u64, UploadRejection> {
         let outcome = self.feed(upload).await;
         self.tell(outcome)
     }
 
     /// Keeps the body as the file `name` of the area; gives how many bytes it had.
-    pub(crate) async fn into_file(mut self, area: &Area, name: &str) -> Result<u64, Refused> {
+    pub(crate) async fn into_file(mut self, area: &Area, name: &str) -> Result<u64, UploadRejection> {
         let outcome = self.keep(area, name).await;
         self.tell(outcome)
     }
 
-    async fn feed(&mut self, upload: &Upload) -> Result<(), Refused> {
+    async fn feed(&mut self, upload: &Upload) -> Result<(), UploadRejection> {
         self.may_hold(upload.limit())?;
-        let gone = || Refused::new(StatusCode::GONE, "nobody takes it (any more)");
+        let gone = || UploadRejection::new(StatusCode::GONE, "the receiver of this upload is gone");
         let mut sink: UploadSink = upload.open().ok_or_else(gone)?;
         self.report.begun(self.announced, "upload".into());
         while let Some(piece) = self.next().await? {
             let length = piece.len() as u64;
             if self.taken + length > upload.limit() {
-                return Err(Refused::too_large(upload.limit()));
+                return Err(UploadRejection::too_large(upload.limit()));
             }
             unless(&self.withdrawn, sink.send(piece)).await??;
             self.taken += length;
@@ -107,7 +107,7 @@ impl Taking {
         Ok(unless(&self.withdrawn, sink.close()).await??)
     }
 
-    async fn keep(&mut self, area: &Area, name: &str) -> Result<(), Refused> {
+    async fn keep(&mut self, area: &Area, name: &str) -> Result<(), UploadRejection> {
         self.may_hold(area.limit())?;
         let mut file: Receiving = area.receive(name).await?;
         self.report.begun(self.announced, "upload".into());
@@ -118,8 +118,8 @@ impl Taking {
         Ok(file.finish().await?)
     }
 
-    fn tell(&mut self, outcome: Result<(), Refused>) -> Result<u64, Refused> {
-        self.told = true;
+    fn tell(&mut self, outcome: Result<(), UploadRejection>) -> Result<u64, UploadRejection> {
+        self.is_reported = true;
         match &outcome {
             Ok(()) => self.report.done(self.taken, self.begun),
             Err(refused) => self.report.failed(self.taken, refused.reason.clone()),
@@ -127,42 +127,45 @@ impl Taking {
         outcome.map(|()| self.taken)
     }
 
-    fn may_hold(&self, limit: u64) -> Result<(), Refused> {
+    fn may_hold(&self, limit: u64) -> Result<(), UploadRejection> {
         if self.announced.is_some_and(|length| length > limit) {
-            Err(Refused::too_large(limit))
+            Err(UploadRejection::too_large(limit))
         } else {
             Ok(())
         }
     }
 
-    async fn next(&mut self) -> Result<Option<Bytes>, Refused> {
+    async fn next(&mut self) -> Result<Option<Bytes>, UploadRejection> {
         let piece = tokio::select! {
             piece = self.body.next() => piece,
             () = tokio::time::sleep(SILENCE) => {
                 let reason = format!("the client sent nothing for {} s", SILENCE.as_secs());
-                return Err(Refused::new(StatusCode::REQUEST_TIMEOUT, reason));
+                return Err(UploadRejection::new(StatusCode::REQUEST_TIMEOUT, reason));
             }
             () = self.withdrawn.cancelled() => return Err(withdrawn()),
         };
-        piece.transpose().map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "the client broke off"))
+        piece.transpose().map_err(|_| UploadRejection::new(StatusCode::BAD_REQUEST, "the client broke off"))
     }
 }
 
-impl Drop for Taking {
+impl Drop for ReceivingUpload {
     fn drop(&mut self) {
-        if !self.told {
+        if !self.is_reported {
             self.report.failed(self.taken, "the connection was cut");
         }
     }
 }
 
-async fn unless<T>(cancelled: &CancellationToken, work: impl Future<Output = T>) -> Result<T, Refused> {
+async fn unless<T>(
+    cancelled: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> Result<T, UploadRejection> {
     tokio::select! {
         done = work => Ok(done),
         () = cancelled.cancelled() => Err(withdrawn()),
     }
 }
 
-fn withdrawn() -> Refused {
-    Refused::new(StatusCode::GONE, "the upload was withdrawn")
+fn withdrawn() -> UploadRejection {
+    UploadRejection::new(StatusCode::GONE, "the upload was withdrawn")
 }

@@ -23,7 +23,7 @@ const EBUSY: i32 = 16;
 
 /// Which line, and its electrical settings.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct LineSettings {
     /// The chip, when the config names one.
     pub device: Option<PathBuf>,
     /// The line.
@@ -38,24 +38,24 @@ pub struct Place {
 
 /// A line, held from its first use until released or dropped.
 #[derive(Debug)]
-pub struct Line {
-    place: Place,
+pub struct CdevLine {
+    settings: LineSettings,
     held: Mutex<Option<Request>>,
 }
 
-impl Line {
-    /// The line at `place`; nothing is opened.
-    pub fn new(place: Place) -> Self {
-        Self { place, held: Mutex::new(None) }
+impl CdevLine {
+    /// The line at `settings`; nothing is opened.
+    pub fn new(settings: LineSettings) -> Self {
+        Self { settings, held: Mutex::new(None) }
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Request>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Chip and offset, whoever has the line.
+    /// Chip and offset, also when another program holds the line.
     fn find(&self) -> Result<(Chip, u32), Error> {
-        match (&self.place.line, &self.place.device) {
+        match (&self.settings.line, &self.settings.device) {
             (LineId::Number(number), device) => {
                 let chip = open(device.as_deref().unwrap_or(Path::new(FIRST)))?;
                 let info = chip.info().map_err(|error| self.refusal(&chip, *number, &error))?;
@@ -88,10 +88,10 @@ impl Line {
         let mut builder = Request::builder();
         builder.on_chip(chip.path()).with_consumer(CONSUMER).with_line(offset);
         set(&mut builder);
-        if self.place.active_low {
+        if self.settings.active_low {
             builder.as_active_low();
         }
-        builder.with_bias(self.place.bias.and_then(bias));
+        builder.with_bias(self.settings.bias.and_then(bias));
         builder.request().map_err(|error| self.refusal(&chip, offset, &error))
     }
 
@@ -105,12 +105,12 @@ impl Line {
     }
 
     fn lost(&self, error: &gpiocdev::Error) -> Error {
-        let chip = self.place.device.as_deref().map_or_else(|| FIRST.to_owned(), shown);
-        Error::System { chip, line: self.place.line.to_string(), reason: error.to_string() }
+        let chip = self.settings.device.as_deref().map_or_else(|| FIRST.to_owned(), shown);
+        Error::System { chip, line: self.settings.line.to_string(), reason: error.to_string() }
     }
 }
 
-impl GpioOut for Line {
+impl GpioOut for CdevLine {
     fn look(&self) -> Result<(), Error> {
         if self.is_held() { Ok(()) } else { self.free().map(drop) }
     }
@@ -121,7 +121,7 @@ impl GpioOut for Line {
         if let Some(request) = held.as_ref() {
             return request.set_lone_value(value).map(drop).map_err(|error| self.lost(&error));
         }
-        let driver = self.place.drive.map(drive);
+        let driver = self.settings.drive.map(drive);
         *held = Some(self.request(|builder| {
             builder.as_output(value);
             if let Some(driver) = driver {
@@ -146,7 +146,7 @@ impl GpioOut for Line {
     }
 }
 
-impl GpioIn for Line {
+impl GpioIn for CdevLine {
     fn look(&self) -> Result<(), Error> {
         GpioOut::look(self)
     }
@@ -183,7 +183,7 @@ fn open(path: &Path) -> Result<Chip, Error> {
     })
 }
 
-fn named(name: &str, chips: &[PathBuf], place: &str) -> Result<(Chip, u32), Error> {
+fn named(name: &str, chips: &[PathBuf], searched: &str) -> Result<(Chip, u32), Error> {
     let mut names = Vec::new();
     for path in chips {
         let chip = open(path)?;
@@ -194,7 +194,7 @@ fn named(name: &str, chips: &[PathBuf], place: &str) -> Result<(Chip, u32), Erro
         names.extend(lines.map(|info| info.name).filter(|name| !name.is_empty()));
     }
     let nearest = suggest::nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
-    Err(Error::NoName { name: name.to_owned(), place: place.to_owned(), nearest })
+    Err(Error::NoName { name: name.to_owned(), searched: searched.to_owned(), nearest })
 }
 
 fn errno(error: &gpiocdev::Error) -> Option<i32> {

@@ -1,4 +1,4 @@
-//! The driver: an order drives the line, or presses the button.
+//! The driver: switching drives the line, or presses the power button.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,14 +7,14 @@ use flasher_core::switch::{Built, Seconds, Switch, SwitchType};
 use flasher_core::{Result, Wiring, async_trait};
 use tokio::time::sleep;
 
-use crate::cdev::{self, Line, Place};
+use crate::cdev::{self, CdevLine, LineSettings};
 use crate::config::{Backend, Bias, Config, Drive, LineId, OnExit, Sense};
 use crate::error::Error;
 use crate::line::{GpioIn, GpioOut};
 use crate::pi;
 
-/// Between switching off for certain and switching on, when nobody knows how the board was.
-const REST: Duration = Duration::from_secs(1);
+/// Between switching off and on when the board's state is unknown.
+const OFF_BEFORE_ON: Duration = Duration::from_secs(1);
 
 /// The driver type `power-gpio`.
 #[derive(Debug)]
@@ -68,11 +68,11 @@ impl PowerGpio {
     }
 
     async fn press(&self, span: Duration) -> Result<()> {
-        let mut finger = Finger { out: Arc::clone(&self.out), presses: true };
+        let mut release_on_drop = ReleaseOnDrop { out: Arc::clone(&self.out), is_pressed: true };
         self.drive(true).await?;
         sleep(span).await;
         self.drive(false).await?;
-        finger.presses = false;
+        release_on_drop.is_pressed = false;
         Ok(())
     }
 
@@ -84,14 +84,14 @@ impl PowerGpio {
         if state == Some(on) {
             return Ok(());
         }
-        // Until the button is let go, nobody knows.
+        // While the button is pressed the state is unknown.
         self.remember(None);
         if !on || state.is_none() {
             self.press(hold).await?;
         }
         if on {
             if state.is_none() {
-                sleep(REST).await;
+                sleep(OFF_BEFORE_ON).await;
             }
             self.press(press).await?;
         }
@@ -107,7 +107,7 @@ impl PowerGpio {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
-    fn leave(&self) -> Result<(), Error> {
+    fn apply_on_exit(&self) -> Result<(), Error> {
         if let (true, Some(level)) = (self.out.is_held(), self.at_exit) {
             self.out.drive(level)?;
         }
@@ -125,7 +125,7 @@ impl Switch for PowerGpio {
         }
     }
 
-    /// What `sense` says. The level of an output is what it was told to be, which is no answer.
+    /// What `sense` says. The level of an output only repeats what was set, so it is no evidence.
     async fn get(&self) -> Result<Option<bool>> {
         let Some(sense) = self.sense.clone() else { return Ok(None) };
         blocking(move || sense.read()).await.map(Some)
@@ -147,27 +147,27 @@ impl Switch for PowerGpio {
     }
 
     async fn close(&self) -> Result<()> {
-        Ok(self.leave()?)
+        Ok(self.apply_on_exit()?)
     }
 }
 
 impl Drop for PowerGpio {
     fn drop(&mut self) {
-        if let Err(error) = self.leave() {
+        if let Err(error) = self.apply_on_exit() {
             tracing::warn!(%error, "the power line was not left as configured");
         }
     }
 }
 
-/// Lets go of a button whatever happens to who pressed it.
-struct Finger {
+/// Releases a pressed button when it is dropped, also when the press was cancelled.
+struct ReleaseOnDrop {
     out: Arc<dyn GpioOut>,
-    presses: bool,
+    is_pressed: bool,
 }
 
-impl Drop for Finger {
+impl Drop for ReleaseOnDrop {
     fn drop(&mut self) {
-        if self.presses
+        if self.is_pressed
             && let Err(error) = self.out.drive(false)
         {
             tracing::warn!(%error, "the power button stays pressed");
@@ -183,43 +183,45 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
     Ok(done.map_err(bug)??)
 }
 
-type Lines = (Arc<dyn GpioOut>, Option<Arc<dyn GpioIn>>);
+type OutAndSense = (Arc<dyn GpioOut>, Option<Arc<dyn GpioIn>>);
 
 /// The lines of the backend that the config names, none of them opened.
-fn lines(config: &Config) -> Result<Lines, Error> {
+fn lines(config: &Config) -> Result<OutAndSense, Error> {
     match config.backend {
         Backend::Cdev => Ok(on_chip(config)),
         Backend::Rppal => on_pi(config),
-        Backend::Auto => Ok((Arc::new(Auto::new(config)?), config.sense.as_ref().map(|sense| sensed(sense)))),
+        Backend::Auto => {
+            Ok((Arc::new(AutoBackend::new(config)?), config.sense.as_ref().map(|sense| sensed(sense))))
+        }
     }
 }
 
-fn on_chip(config: &Config) -> Lines {
-    let place = Place {
+fn on_chip(config: &Config) -> OutAndSense {
+    let settings = LineSettings {
         device: config.device.clone(),
         line: config.line.clone(),
         active_low: config.active_low,
         bias: config.bias,
         drive: config.drive,
     };
-    (Arc::new(Line::new(place)), config.sense.as_ref().map(sensed))
+    (Arc::new(CdevLine::new(settings)), config.sense.as_ref().map(sensed))
 }
 
 fn sensed(sense: &Sense) -> Arc<dyn GpioIn> {
     let (device, line, bias) = (sense.device.clone(), sense.line.clone(), sense.bias);
-    Arc::new(Line::new(Place { device, line, active_low: sense.active_low, bias, drive: None }))
+    Arc::new(CdevLine::new(LineSettings { device, line, active_low: sense.active_low, bias, drive: None }))
 }
 
-fn on_pi(config: &Config) -> Result<Lines, Error> {
+fn on_pi(config: &Config) -> Result<OutAndSense, Error> {
     if !matches!(config.drive, None | Some(Drive::PushPull)) {
         return Err(Error::NotOnPi { what: "drive: open_drain or open_source" });
     }
     if !matches!(config.bias, None | Some(Bias::AsIs)) {
         return Err(Error::NotOnPi { what: "bias of an output" });
     }
-    let out = pi::Output::new(bcm(&config.line)?, config.active_low);
+    let out = pi::PiOutput::new(bcm(&config.line)?, config.active_low);
     let sense = config.sense.as_ref().map(|sense| {
-        Ok(Arc::new(pi::Input::new(bcm(&sense.line)?, sense.active_low, sense.bias)) as Arc<dyn GpioIn>)
+        Ok(Arc::new(pi::PiInput::new(bcm(&sense.line)?, sense.active_low, sense.bias)) as Arc<dyn GpioIn>)
     });
     Ok((Arc::new(out), sense.transpose()?))
 }
@@ -235,12 +237,12 @@ fn bcm(line: &LineId) -> Result<u8, Error> {
 
 /// `backend: auto`: chosen at the first use, as building opens nothing.
 #[derive(Debug)]
-struct Auto {
+struct AutoBackend {
     chip: Arc<dyn GpioOut>,
     pi: Option<Arc<dyn GpioOut>>,
 }
 
-impl Auto {
+impl AutoBackend {
     fn new(config: &Config) -> Result<Self, Error> {
         // A config that only a chip can serve is no mistake here.
         Ok(Self { chip: on_chip(config).0, pi: on_pi(config).ok().map(|lines| lines.0) })
@@ -254,7 +256,7 @@ impl Auto {
     }
 }
 
-impl GpioOut for Auto {
+impl GpioOut for AutoBackend {
     fn look(&self) -> Result<(), Error> {
         self.pick()?.look()
     }

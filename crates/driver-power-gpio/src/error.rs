@@ -58,16 +58,16 @@ pub enum Error {
         last: u32,
     },
     /// No line of that name.
-    #[error("no line is called `{name}` on {place}")]
+    #[error("no line is called `{name}` on {searched}")]
     NoName {
         /// The name.
         name: String,
         /// Where it was looked for.
-        place: String,
+        searched: String,
         /// A name that is like it.
         nearest: Option<String>,
     },
-    /// Somebody else has the line.
+    /// Another program holds the line.
     #[error("line {line} of `{chip}` is in use{}", by(.holder))]
     Busy {
         /// The chip.

@@ -19,13 +19,13 @@ pub fn is_known() -> bool {
 
 /// An output, held from its first use until released or dropped.
 #[derive(Debug)]
-pub struct Output {
+pub struct PiOutput {
     pin: u8,
     active_low: bool,
     held: Mutex<Option<OutputPin>>,
 }
 
-impl Output {
+impl PiOutput {
     /// The line with this BCM number; nothing is opened.
     pub fn new(pin: u8, active_low: bool) -> Self {
         Self { pin, active_low, held: Mutex::new(None) }
@@ -36,7 +36,7 @@ impl Output {
     }
 }
 
-impl GpioOut for Output {
+impl GpioOut for PiOutput {
     fn look(&self) -> Result<(), Error> {
         if self.is_held() { Ok(()) } else { get(self.pin).map(drop) }
     }
@@ -73,13 +73,13 @@ impl GpioOut for Output {
 
 /// An input.
 #[derive(Debug)]
-pub struct Input {
+pub struct PiInput {
     pin: u8,
     active_low: bool,
     bias: Option<Bias>,
 }
 
-impl Input {
+impl PiInput {
     /// The line with this BCM number; nothing is opened.
     pub fn new(pin: u8, active_low: bool, bias: Option<Bias>) -> Self {
         Self { pin, active_low, bias }
@@ -95,7 +95,7 @@ impl Input {
     }
 }
 
-impl GpioIn for Input {
+impl GpioIn for PiInput {
     fn look(&self) -> Result<(), Error> {
         get(self.pin).map(drop)
     }

@@ -21,25 +21,25 @@ pub(crate) fn device(config: &str) -> Result<Device> {
 
 /// A line that notes each level it is driven to, and `release`.
 #[derive(Debug, Default)]
-struct Fake {
-    told: Mutex<Vec<&'static str>>,
+struct FakeLine {
+    levels: Mutex<Vec<&'static str>>,
     held: Mutex<bool>,
 }
 
-impl Fake {
-    fn told(&self) -> Vec<&'static str> {
-        self.told.lock().unwrap().clone()
+impl FakeLine {
+    fn levels(&self) -> Vec<&'static str> {
+        self.levels.lock().unwrap().clone()
     }
 }
 
-impl GpioOut for Fake {
+impl GpioOut for FakeLine {
     fn look(&self) -> Result<(), Error> {
         Ok(())
     }
 
     fn drive(&self, active: bool) -> Result<(), Error> {
         *self.held.lock().unwrap() = true;
-        self.told.lock().unwrap().push(if active { "high" } else { "low" });
+        self.levels.lock().unwrap().push(if active { "high" } else { "low" });
         Ok(())
     }
 
@@ -49,28 +49,28 @@ impl GpioOut for Fake {
 
     fn release(&self) {
         if std::mem::take(&mut *self.held.lock().unwrap()) {
-            self.told.lock().unwrap().push("release");
+            self.levels.lock().unwrap().push("release");
         }
     }
 }
 
 /// Tells that the board has power when the line was high last.
 #[derive(Debug)]
-struct Tells(Arc<Fake>);
+struct SenseOfLastLevel(Arc<FakeLine>);
 
-impl GpioIn for Tells {
+impl GpioIn for SenseOfLastLevel {
     fn look(&self) -> Result<(), Error> {
         Ok(())
     }
 
     fn read(&self) -> Result<bool, Error> {
-        Ok(self.0.told().iter().rev().find(|it| **it != "release") == Some(&"high"))
+        Ok(self.0.levels().iter().rev().find(|it| **it != "release") == Some(&"high"))
     }
 }
 
-fn switch(config: &str, line: &Arc<Fake>, sense: bool) -> Guarded<PowerGpio> {
+fn switch(config: &str, line: &Arc<FakeLine>, sense: bool) -> Guarded<PowerGpio> {
     let config: Config = serde_json::from_str(config).unwrap();
-    let sense = sense.then(|| Arc::new(Tells(Arc::clone(line))) as Arc<dyn GpioIn>);
+    let sense = sense.then(|| Arc::new(SenseOfLastLevel(Arc::clone(line))) as Arc<dyn GpioIn>);
     let switch = PowerGpio::new(&config, Arc::clone(line) as _, sense).unwrap();
     Guarded::new(switch, Care { min_off: Duration::ZERO, confirm: Duration::ZERO })
 }
@@ -88,7 +88,7 @@ fn the_example_and_the_fields_own_config_build() {
 
 #[tokio::test]
 async fn it_keeps_the_promises_of_a_power_driver() {
-    let line = Arc::new(Fake::default());
+    let line = Arc::new(FakeLine::default());
     for sense in [true, false] {
         let make = || Device::Power(Arc::new(switch(r#"{"line": 1}"#, &line, sense)), None);
         assert_eq!(testing::power(&make).await, [""; 0]);
@@ -97,12 +97,12 @@ async fn it_keeps_the_promises_of_a_power_driver() {
 
 #[tokio::test]
 async fn nothing_is_driven_before_an_order() {
-    let line = Arc::new(Fake::default());
+    let line = Arc::new(FakeLine::default());
     let power = switch(r#"{"line": 1, "initial_value": "active", "on_exit": "inactive"}"#, &line, false);
     power.probe().await.unwrap();
     assert_eq!(power.state().await.unwrap(), None);
     drop(power);
-    assert_eq!(line.told(), [""; 0]);
+    assert_eq!(line.levels(), [""; 0]);
 }
 
 #[tokio::test]
@@ -114,16 +114,16 @@ async fn a_line_is_left_as_configured() {
         (r#"{"line": 1, "on_exit": "initial", "initial_value": "on"}"#, &["high", "high", "release"]),
         (r#"{"line": 1, "on_exit": "initial"}"#, &["high", "low", "release"]),
     ] {
-        let line = Arc::new(Fake::default());
+        let line = Arc::new(FakeLine::default());
         let power = switch(config, &line, false);
         power.on().await.unwrap();
         power.close().await.unwrap();
-        assert_eq!(line.told(), left, "closed: {config}");
+        assert_eq!(line.levels(), left, "closed: {config}");
         drop(power);
-        assert_eq!(line.told(), left, "dropped after it was closed: {config}");
-        let line = Arc::new(Fake::default());
+        assert_eq!(line.levels(), left, "dropped after it was closed: {config}");
+        let line = Arc::new(FakeLine::default());
         switch(config, &line, false).on().await.unwrap();
-        assert_eq!(line.told(), left, "dropped: {config}");
+        assert_eq!(line.levels(), left, "dropped: {config}");
     }
 }
 
@@ -131,26 +131,26 @@ const BUTTON: &str = r#"{"line": 1, "pulse": {"on_seconds": 0.001, "off_seconds"
 
 #[tokio::test]
 async fn a_button_is_pressed_only_when_that_changes_something() {
-    let line = Arc::new(Fake::default());
+    let line = Arc::new(FakeLine::default());
     let power = switch(BUTTON, &line, false);
     power.off().await.unwrap();
-    assert_eq!(line.told(), ["high", "low"], "how it was is not known: the button is held");
+    assert_eq!(line.levels(), ["high", "low"], "how it was is not known: the button is held");
     power.off().await.unwrap();
-    assert_eq!(line.told().len(), 2, "it is off");
+    assert_eq!(line.levels().len(), 2, "it is off");
     power.on().await.unwrap();
     power.on().await.unwrap();
-    assert_eq!(line.told().len(), 4, "pressed once");
-    let line = Arc::new(Fake::default());
+    assert_eq!(line.levels().len(), 4, "pressed once");
+    let line = Arc::new(FakeLine::default());
     switch(BUTTON, &line, false).on().await.unwrap();
-    assert_eq!(line.told(), ["high", "low", "high", "low", "release"], "held first, so that on is on");
+    assert_eq!(line.levels(), ["high", "low", "high", "low", "release"], "held first, so that on is on");
 }
 
 #[tokio::test]
 async fn a_button_is_let_go_when_nobody_waits_any_longer() {
-    let line = Arc::new(Fake::default());
+    let line = Arc::new(FakeLine::default());
     let power = switch(r#"{"line": 1, "pulse": {"off_seconds": 60}}"#, &line, false);
     let pressed = async {
-        while line.told().is_empty() {
+        while line.levels().is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -158,7 +158,7 @@ async fn a_button_is_let_go_when_nobody_waits_any_longer() {
         _ = power.off() => panic!("a minute has passed"),
         () = pressed => {}
     }
-    assert_eq!(line.told(), ["high", "low"]);
+    assert_eq!(line.levels(), ["high", "low"]);
 }
 
 /// What a machine without GPIO says; one with chips has its own test in a guest.

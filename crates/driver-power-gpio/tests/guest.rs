@@ -1,4 +1,4 @@
-//! The stories of real lines, told in a guest that has a GPIO chip: Debian's kernel under QEMU, with the test program of this crate
+//! Tests with real lines in a guest that has a GPIO chip: Debian's kernel under QEMU, with the test program of this crate
 //! as all there is to run. `cargo xtask gpio-guest` brings the kernel; the guest has no network and no disk.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)] // helpers of tests
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use driver_power_gpio as _;
 
-/// Registers of the chip, in memory the kernel is told to leave alone.
+/// Registers of the chip, in memory that the kernel's command line reserves.
 const REGISTERS: u32 = 0x0f00_0000;
 const BUSYBOX: &str = "/usr/bin/busybox";
 const INIT: &str = "#!/bin/busybox sh

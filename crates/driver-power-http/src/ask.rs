@@ -7,8 +7,8 @@ use flasher_core::switch::secret_line;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Certificate, Client, RequestBuilder, Response, Url, redirect};
 
-use crate::config::{Auth, Method, Request};
-use crate::digest::{Asked, Challenge, hex};
+use crate::config::{Auth, Method, RequestConfig};
+use crate::digest::{Challenge, LoginRequest, hex};
 use crate::driver::beginning;
 use crate::error::Error;
 
@@ -18,18 +18,18 @@ const LONGEST: usize = 64 * 1024;
 /// Parts of the names of parameters that hold a login.
 const SECRETS: [&str; 6] = ["user", "pass", "token", "secret", "auth", "key"];
 
-/// A request whose URL is known to be one.
+/// A request with its URL parsed.
 #[derive(Clone, Debug)]
-pub(crate) struct Ready {
+pub(crate) struct PreparedRequest {
     pub(crate) url: Url,
-    request: Request,
+    request: RequestConfig,
 }
 
-impl Ready {
+impl PreparedRequest {
     /// Puts host and outlet in, and reads the URL.
     pub(crate) fn new(
         key: &'static str,
-        request: Request,
+        request: RequestConfig,
         host: Option<&str>,
         outlet: u32,
     ) -> Result<Self, Error> {
@@ -44,7 +44,7 @@ impl Ready {
         let url = Url::parse(&fill(&request.url)?).ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or(Error::Url { key })?;
         let body = request.body.as_deref().map(fill).transpose()?;
-        Ok(Self { url, request: Request { body, ..request } })
+        Ok(Self { url, request: RequestConfig { body, ..request } })
     }
 
     /// Host, without brackets, and port.
@@ -74,9 +74,9 @@ impl Ready {
     }
 }
 
-/// How requests are made.
+/// Login, headers, certificate and timeout of every request.
 #[derive(Debug)]
-pub(crate) struct Manner {
+pub(crate) struct RequestSettings {
     pub(crate) user: Option<String>,
     pub(crate) auth: Auth,
     pub(crate) password_file: Option<PathBuf>,
@@ -99,29 +99,29 @@ pub(crate) fn headers<'a>(
     fields.into_iter().map(field).collect()
 }
 
-impl Manner {
+impl RequestSettings {
     /// Asks; gives the body of an answer that is a success.
-    pub(crate) async fn ask(&self, ready: &Ready) -> Result<String, Error> {
-        let late = || Error::Late { url: ready.shown(), seconds: self.timeout.as_secs_f64() };
-        let answer = tokio::time::timeout(self.timeout, self.exchange(ready)).await;
+    pub(crate) async fn ask(&self, prepared: &PreparedRequest) -> Result<String, Error> {
+        let late = || Error::Late { url: prepared.shown(), seconds: self.timeout.as_secs_f64() };
+        let answer = tokio::time::timeout(self.timeout, self.exchange(prepared)).await;
         let (status, body) = answer.map_err(|_| late())??;
         match status {
             200..=299 => match refusal(&body) {
-                Some((said, of_the_user)) => Err(Error::Refused { url: ready.shown(), said, of_the_user }),
+                Some((said, of_the_user)) => Err(Error::Refused { url: prepared.shown(), said, of_the_user }),
                 None => Ok(body),
             },
-            401 | 403 => Err(Error::User { url: ready.shown(), status }),
-            _ => Err(Error::Status { url: ready.shown(), status }),
+            401 | 403 => Err(Error::User { url: prepared.shown(), status }),
+            _ => Err(Error::Status { url: prepared.shown(), status }),
         }
     }
 
     /// Asks once, or once more with an answer to what the device wants to know; gives status and body.
-    async fn exchange(&self, ready: &Ready) -> Result<(u16, String), Error> {
-        let away = |error| unreached(ready, error);
-        let mut response = self.request(ready).await?.send().await.map_err(away)?;
+    async fn exchange(&self, prepared: &PreparedRequest) -> Result<(u16, String), Error> {
+        let away = |error| unreached(prepared, error);
+        let mut response = self.request(prepared).await?.send().await.map_err(away)?;
         if let (401, Auth::Digest, Some(user)) = (response.status().as_u16(), self.auth, &self.user) {
-            let login = self.login(ready, user, &response).await?;
-            let again = self.request(ready).await?.header(AUTHORIZATION, login);
+            let login = self.login(prepared, user, &response).await?;
+            let again = self.request(prepared).await?.header(AUTHORIZATION, login);
             response = again.send().await.map_err(away)?;
         }
         let body = body(&mut response).await.map_err(away)?;
@@ -129,19 +129,24 @@ impl Manner {
     }
 
     /// The answer to the challenge in `response`.
-    async fn login(&self, ready: &Ready, user: &str, response: &Response) -> Result<HeaderValue, Error> {
+    async fn login(
+        &self,
+        prepared: &PreparedRequest,
+        user: &str,
+        response: &Response,
+    ) -> Result<HeaderValue, Error> {
         let fields = response.headers().get_all(WWW_AUTHENTICATE).iter();
-        let unknown = || Error::Login { url: ready.shown() };
+        let unknown = || Error::Login { url: prepared.shown() };
         let challenge = Challenge::pick(fields.filter_map(|it| it.to_str().ok())).ok_or_else(unknown)?;
         let mut random = [0; 16];
         getrandom::fill(&mut random)
             .map_err(|error| Error::Value { key: "auth", reason: error.to_string() })?;
-        let query = ready.url.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let answer = challenge.answer(&Asked {
+        let query = prepared.url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let answer = challenge.answer(&LoginRequest {
             user,
             password: &self.password().await?.unwrap_or_default(),
-            method: ready.request.method.word(),
-            uri: &format!("{}{query}", ready.url.path()),
+            method: prepared.request.method.word(),
+            uri: &format!("{}{query}", prepared.url.path()),
             cnonce: &hex(&random),
         });
         let mut field = HeaderValue::from_str(&answer).map_err(|_| unknown())?;
@@ -149,16 +154,16 @@ impl Manner {
         Ok(field)
     }
 
-    async fn request(&self, ready: &Ready) -> Result<RequestBuilder, Error> {
+    async fn request(&self, prepared: &PreparedRequest) -> Result<RequestBuilder, Error> {
         let client = self.client().await?;
-        let url = ready.url.clone();
-        let mut request = match ready.request.method {
+        let url = prepared.url.clone();
+        let mut request = match prepared.request.method {
             Method::Get => client.get(url),
             Method::Post => client.post(url),
             Method::Put => client.put(url),
         };
-        if let Some(body) = &ready.request.body {
-            let media = ready.request.content_type.as_deref().unwrap_or("application/json");
+        if let Some(body) = &prepared.request.body {
+            let media = prepared.request.content_type.as_deref().unwrap_or("application/json");
             request = request.header(CONTENT_TYPE, media).body(body.clone());
         }
         if let (Some(user), Auth::Basic) = (&self.user, self.auth) {
@@ -228,11 +233,11 @@ async fn body(response: &mut Response) -> reqwest::Result<String> {
 }
 
 /// The innermost reason, which names no URL.
-fn unreached(ready: &Ready, error: reqwest::Error) -> Error {
+fn unreached(prepared: &PreparedRequest, error: reqwest::Error) -> Error {
     let error = error.without_url();
     let mut innermost: &dyn std::error::Error = &error;
     while let Some(deeper) = innermost.source() {
         innermost = deeper;
     }
-    Error::Reach { url: ready.shown(), reason: innermost.to_string() }
+    Error::Reach { url: prepared.shown(), reason: innermost.to_string() }
 }

@@ -50,7 +50,7 @@ pub struct Config {
     /// User the device asks for; `admin` when a password is given for the presets `tasmota` and `shelly-gen2`, which have no other.
     #[serde(default)]
     pub user: Option<String>,
-    /// How the user is told; `digest` with the preset `shelly-gen2`, otherwise `basic` when not given.
+    /// How the user is sent; `digest` with the preset `shelly-gen2`, otherwise `basic` when not given.
     #[serde(default)]
     pub auth: Option<Auth>,
     /// File with the user's password, one line. Never shown.
@@ -64,14 +64,14 @@ pub struct Config {
     pub cacert: Option<PathBuf>,
 }
 
-/// How a user is told to a device.
+/// How a user is sent to a device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Auth {
     /// User and password with every request (RFC 7617).
     #[default]
     Basic,
-    /// An answer to what the device asks, from which the password cannot be told (RFC 7616, SHA-256).
+    /// An answer to what the device asks, which does not reveal the password (RFC 7616, SHA-256).
     Digest,
 }
 
@@ -113,12 +113,12 @@ impl Method {
 
 /// A request: a bare URL is a GET.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Spelled(pub Request);
+pub struct Spelled(pub RequestConfig);
 
 /// A request in full.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Request {
+pub struct RequestConfig {
     /// GET when not given.
     #[serde(default)]
     pub method: Method,
@@ -142,9 +142,9 @@ impl fmt::Debug for Config {
     }
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for RequestConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("RequestConfig").field("method", &self.method).finish_non_exhaustive()
     }
 }
 
@@ -163,10 +163,10 @@ impl<'de> Deserialize<'de> for Spelled {
                 f.write_str("a URL, or a request with `url`, `method` and `body`")
             }
             fn visit_str<E: serde::de::Error>(self, url: &str) -> Result<Spelled, E> {
-                Ok(Spelled(Request { url: url.to_owned(), ..Request::default() }))
+                Ok(Spelled(RequestConfig { url: url.to_owned(), ..RequestConfig::default() }))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Spelled, A::Error> {
-                Request::deserialize(MapAccessDeserializer::new(map)).map(Spelled)
+                RequestConfig::deserialize(MapAccessDeserializer::new(map)).map(Spelled)
             }
         }
         deserializer.deserialize_any(Either)
@@ -179,7 +179,7 @@ impl JsonSchema for Spelled {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let full = Request::json_schema(generator);
+        let full = RequestConfig::json_schema(generator);
         json_schema!({"description": "a URL, or a request in full", "anyOf": [{"type": "string"}, full]})
     }
 }

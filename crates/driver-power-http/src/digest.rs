@@ -13,8 +13,8 @@ pub(crate) struct Challenge {
     opaque: Option<String>,
 }
 
-/// Who answers, and to what.
-pub(crate) struct Asked<'a> {
+/// The login and the request that a challenge is answered for.
+pub(crate) struct LoginRequest<'a> {
     pub(crate) user: &'a str,
     pub(crate) password: &'a str,
     pub(crate) method: &'a str,
@@ -42,8 +42,8 @@ impl Challenge {
     }
 
     /// The field `Authorization`. A challenge is answered once, so the count is always one.
-    pub(crate) fn answer(&self, asked: &Asked<'_>) -> String {
-        let Asked { user, password, method, uri, cnonce } = asked;
+    pub(crate) fn answer(&self, asked: &LoginRequest<'_>) -> String {
+        let LoginRequest { user, password, method, uri, cnonce } = asked;
         let secret = hash(&format!("{user}:{}:{password}", self.realm));
         let request = hash(&format!("{method}:{uri}"));
         let response = hash(&format!("{secret}:{}:00000001:{cnonce}:auth:{request}", self.nonce));
@@ -115,7 +115,7 @@ mod tests {
     fn the_example_of_the_rfc_is_answered_as_it_is_there() {
         // RFC 7616, section 3.9.1.
         let challenge = Challenge::pick([FIELD].into_iter()).unwrap();
-        let answer = challenge.answer(&Asked {
+        let answer = challenge.answer(&LoginRequest {
             user: "Mufasa",
             password: "Circle of Life",
             method: "GET",
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_be_answered_is_picked_and_nothing_breaks_the_reader() {
+    fn challenges_that_can_be_answered() {
         let md5 = FIELD.replace("SHA-256", "MD5");
         assert!(Challenge::pick([md5.as_str(), "Basic realm=\"x\"", FIELD].into_iter()).is_some());
         for field in [

@@ -7,21 +7,21 @@ use flasher_core::switch::{Built, Seconds, Switch, SwitchFailure, SwitchType};
 use flasher_core::{Driver, PowerMeter, Reading, Result, Wiring, async_trait};
 use regex::Regex;
 
-use crate::ask::{Manner, Ready, headers};
+use crate::ask::{PreparedRequest, RequestSettings, headers};
 use crate::config::{Config, Spelled};
 use crate::error::Error;
 
 /// The driver type `power-http`.
 #[derive(Debug)]
 pub struct PowerHttp {
-    on: Ready,
-    off: Ready,
-    status: Option<Ready>,
+    on: PreparedRequest,
+    off: PreparedRequest,
+    status: Option<PreparedRequest>,
     is_on: Regex,
     is_off: Regex,
     /// What is asked and what is looked for in the answer come from a preset.
     by_preset: bool,
-    manner: Arc<Manner>,
+    settings: Arc<RequestSettings>,
 }
 
 impl SwitchType for PowerHttp {
@@ -37,18 +37,18 @@ impl SwitchType for PowerHttp {
     type Config = Config;
 
     fn build(config: Config, timeout: Duration, wiring: &Wiring) -> Result<Built<Self>> {
-        let plan = Plan::of(config, timeout, wiring)?;
+        let plan = ResolvedRequests::of(config, timeout, wiring)?;
         let meter = plan.meter.map(|meter| Arc::new(meter) as Arc<dyn PowerMeter>);
         Ok(Built { switch: plan.switch, meter })
     }
 }
 
-struct Plan {
+struct ResolvedRequests {
     switch: PowerHttp,
     meter: Option<Meter>,
 }
 
-impl Plan {
+impl ResolvedRequests {
     fn of(config: Config, timeout: Duration, wiring: &Wiring) -> Result<Self, Error> {
         let known = config.preset.map(|preset| preset.known()).unwrap_or_default();
         let (host, outlet) = (config.host.as_deref(), config.outlet.unwrap_or(known.first));
@@ -56,16 +56,16 @@ impl Plan {
             return Err(Error::NoHost);
         }
         let user = user(&config, known.user)?;
-        let ready = |key, given: Option<Spelled>, known| {
+        let prepared = |key, given: Option<Spelled>, known| {
             let request = given.map(|spelled| spelled.0).or(known);
-            request.map(|request| Ready::new(key, request, host, outlet)).transpose()
+            request.map(|request| PreparedRequest::new(key, request, host, outlet)).transpose()
         };
         let pattern = |key, given: Option<String>, known: Option<&str>, default: &str| {
             let text = given.unwrap_or_else(|| known.unwrap_or(default).to_owned());
             Regex::new(&text).map_err(|error| Error::Value { key, reason: error.to_string() })
         };
         let pointer = |given: Option<String>, known: Option<&str>| given.or_else(|| known.map(str::to_owned));
-        let manner = Arc::new(Manner {
+        let settings = Arc::new(RequestSettings {
             user,
             auth: config.auth.unwrap_or(known.auth),
             password_file: config.password_file.map(|file| wiring.file(file)),
@@ -76,17 +76,17 @@ impl Plan {
         let own = config.status.is_some() || config.status_on.is_some() || config.status_off.is_some();
         let switch = PowerHttp {
             by_preset: config.preset.is_some() && !own,
-            on: ready("on", config.on, known.on)?.ok_or(Error::Lacking { key: "on" })?,
-            off: ready("off", config.off, known.off)?.ok_or(Error::Lacking { key: "off" })?,
-            status: ready("status", config.status, known.status)?,
+            on: prepared("on", config.on, known.on)?.ok_or(Error::Lacking { key: "on" })?,
+            off: prepared("off", config.off, known.off)?.ok_or(Error::Lacking { key: "off" })?,
+            status: prepared("status", config.status, known.status)?,
             is_on: pattern("status_on", config.status_on, known.is_on, r"(?i)\b(on|1|true)\b")?,
             is_off: pattern("status_off", config.status_off, known.is_off, r"(?i)\b(off|0|false)\b")?,
-            manner: Arc::clone(&manner),
+            settings: Arc::clone(&settings),
         };
-        let read = ready("read", config.read, known.read)?;
+        let read = prepared("read", config.read, known.read)?;
         let (voltage, current) =
             (pointer(config.voltage, known.voltage), pointer(config.current, known.current));
-        let meter = read.map(|read| Meter::new(read, voltage, current, manner)).transpose()?;
+        let meter = read.map(|read| Meter::new(read, voltage, current, settings)).transpose()?;
         Ok(Self { switch, meter })
     }
 }
@@ -98,7 +98,7 @@ fn is_host(text: &str) -> bool {
     is_bare && url.fragment().is_none() && url.path() == "/" && !text.contains(['/', '@', '\\', ' '])
 }
 
-/// Who the device is told to be asked by: what is given to log in with and would not be used is a mistake.
+/// The user to log in as. A password or another login setting that would not be used is an error.
 fn user(config: &Config, known: Option<&str>) -> Result<Option<String>, Error> {
     let known = known.filter(|_| config.password_file.is_some()).map(str::to_owned);
     let user = config.user.clone().or(known);
@@ -112,12 +112,12 @@ fn user(config: &Config, known: Option<&str>) -> Result<Option<String>, Error> {
 #[async_trait]
 impl Switch for PowerHttp {
     async fn set(&self, on: bool) -> Result<()> {
-        Ok(self.manner.ask(if on { &self.on } else { &self.off }).await.map(drop)?)
+        Ok(self.settings.ask(if on { &self.on } else { &self.off }).await.map(drop)?)
     }
 
     async fn get(&self) -> Result<Option<bool>> {
         let Some(status) = &self.status else { return Ok(None) };
-        let said = self.manner.ask(status).await?;
+        let said = self.settings.ask(status).await?;
         match (self.is_on.is_match(&said), self.is_off.is_match(&said)) {
             (true, false) => Ok(Some(true)),
             (false, true) => Ok(Some(false)),
@@ -129,7 +129,7 @@ impl Switch for PowerHttp {
     }
 
     async fn check_files(&self) -> Result<()> {
-        self.manner.check_files().await.map_err(Error::before_a_job)
+        self.settings.check_files().await.map_err(Error::before_a_job)
     }
 
     async fn identities(&self) -> Vec<String> {
@@ -146,8 +146,8 @@ impl Switch for PowerHttp {
             return self.get().await.map(drop);
         }
         let connecting = tokio::net::TcpStream::connect(self.on.place());
-        let connected = tokio::time::timeout(self.manner.timeout, connecting).await;
-        let late = Error::Late { url: self.on.shown(), seconds: self.manner.timeout.as_secs_f64() };
+        let connected = tokio::time::timeout(self.settings.timeout, connecting).await;
+        let late = Error::Late { url: self.on.shown(), seconds: self.settings.timeout.as_secs_f64() };
         let unreached =
             |error: std::io::Error| Error::Reach { url: self.on.shown(), reason: error.to_string() };
         Ok(connected.map_err(|_| late)?.map(drop).map_err(unreached)?)
@@ -161,18 +161,18 @@ pub(crate) fn beginning(said: &str) -> String {
 /// The meter of a switch that has one.
 #[derive(Debug)]
 struct Meter {
-    read: Ready,
+    read: PreparedRequest,
     voltage: String,
     current: String,
-    manner: Arc<Manner>,
+    settings: Arc<RequestSettings>,
 }
 
 impl Meter {
     fn new(
-        read: Ready,
+        read: PreparedRequest,
         voltage: Option<String>,
         current: Option<String>,
-        manner: Arc<Manner>,
+        settings: Arc<RequestSettings>,
     ) -> Result<Self, Error> {
         let pointer = |key, given: Option<String>| match given {
             Some(pointer) if pointer.starts_with('/') => Ok(pointer),
@@ -183,7 +183,7 @@ impl Meter {
             read,
             voltage: pointer("voltage", voltage)?,
             current: pointer("current", current)?,
-            manner,
+            settings,
         })
     }
 
@@ -198,7 +198,7 @@ impl Driver for Meter {}
 #[async_trait]
 impl PowerMeter for Meter {
     async fn read(&self) -> Result<Vec<Reading>> {
-        let said = self.manner.ask(&self.read).await?;
+        let said = self.settings.ask(&self.read).await?;
         let answer = serde_json::from_str(&said).unwrap_or_default();
         let voltage = self.number(&answer, &self.voltage)?;
         Ok(vec![Reading { voltage, current: self.number(&answer, &self.current)? }])

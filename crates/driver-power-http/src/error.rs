@@ -98,7 +98,7 @@ pub enum Error {
         /// Whether it asks for a login.
         of_the_user: bool,
     },
-    /// The state cannot be told from the answer.
+    /// The answer does not show the state.
     #[error("the power switch at `{url}` says neither on nor off, or both: `{said}`")]
     Unclear {
         /// The URL, shortened.

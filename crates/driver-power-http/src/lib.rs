@@ -11,7 +11,7 @@ mod driver;
 mod error;
 mod preset;
 
-pub use config::{Auth, Config, Method, Preset, Request, Spelled};
+pub use config::{Auth, Config, Method, Preset, RequestConfig, Spelled};
 pub use driver::PowerHttp;
 pub use error::Error;
 

@@ -1,19 +1,19 @@
 //! The requests of known devices, out of their documented HTTP interfaces.
 
-use crate::config::{Auth, Method, Preset, Request};
+use crate::config::{Auth, Method, Preset, RequestConfig};
 
 /// Requests and where their answers have what.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
-    pub(crate) on: Option<Request>,
-    pub(crate) off: Option<Request>,
-    pub(crate) status: Option<Request>,
+pub(crate) struct PresetRequests {
+    pub(crate) on: Option<RequestConfig>,
+    pub(crate) off: Option<RequestConfig>,
+    pub(crate) status: Option<RequestConfig>,
     pub(crate) is_on: Option<&'static str>,
     pub(crate) is_off: Option<&'static str>,
-    pub(crate) read: Option<Request>,
+    pub(crate) read: Option<RequestConfig>,
     pub(crate) voltage: Option<&'static str>,
     pub(crate) current: Option<&'static str>,
-    /// How the device is told its user.
+    /// How the user is sent to the device.
     pub(crate) auth: Auth,
     /// The only user that the device has.
     pub(crate) user: Option<&'static str>,
@@ -22,7 +22,7 @@ pub(crate) struct Known {
 }
 
 impl Preset {
-    pub(crate) fn known(self) -> Known {
+    pub(crate) fn known(self) -> PresetRequests {
         match self {
             Self::Tasmota => tasmota(),
             Self::Shelly => shelly(),
@@ -31,14 +31,14 @@ impl Preset {
     }
 }
 
-fn get(path: &str) -> Option<Request> {
+fn get(path: &str) -> Option<RequestConfig> {
     let url = format!("http://{{host}}/{path}");
-    Some(Request { method: Method::Get, url, body: None, content_type: None })
+    Some(RequestConfig { method: Method::Get, url, body: None, content_type: None })
 }
 
 /// `{"POWER":"ON"}`, or `{"POWER2":"OFF"}` on devices with several.
-fn tasmota() -> Known {
-    Known {
+fn tasmota() -> PresetRequests {
+    PresetRequests {
         on: get("cm?cmnd=Power{outlet}%20On"),
         off: get("cm?cmnd=Power{outlet}%20Off"),
         status: get("cm?cmnd=Power{outlet}"),
@@ -54,20 +54,20 @@ fn tasmota() -> Known {
 }
 
 /// `{"ison":true,…}`. The first generation meters watts only.
-fn shelly() -> Known {
-    Known {
+fn shelly() -> PresetRequests {
+    PresetRequests {
         on: get("relay/{outlet}?turn=on"),
         off: get("relay/{outlet}?turn=off"),
         status: get("relay/{outlet}"),
         is_on: Some(r#""ison"\s*:\s*true"#),
         is_off: Some(r#""ison"\s*:\s*false"#),
-        ..Known::default()
+        ..PresetRequests::default()
     }
 }
 
 /// `{"output":true,"voltage":230.1,"current":0.05,…}`.
-fn shelly_gen2() -> Known {
-    Known {
+fn shelly_gen2() -> PresetRequests {
+    PresetRequests {
         on: get("rpc/Switch.Set?id={outlet}&on=true"),
         off: get("rpc/Switch.Set?id={outlet}&on=false"),
         status: get("rpc/Switch.GetStatus?id={outlet}"),

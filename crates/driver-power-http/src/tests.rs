@@ -29,7 +29,7 @@ async fn refusal(config: &str) -> Error {
 }
 
 #[tokio::test]
-async fn each_preset_keeps_the_promises_and_speaks_its_devices_language() {
+async fn presets_send_their_devices_requests() {
     for (preset, outlet, asked) in [
         ("tasmota", "", "GET /cm?cmnd=Power1%20On"),
         ("tasmota", ", outlet: 2", "GET /cm?cmnd=Power2%20On"),
@@ -79,7 +79,7 @@ async fn requests_of_ones_own_have_method_body_headers_and_user() {
     power.on().await.unwrap();
     power.off().await.unwrap();
     power.probe().await.unwrap();
-    assert_eq!(power.state().await.unwrap(), None, "without `status` nobody knows");
+    assert_eq!(power.state().await.unwrap(), None, "without `status` the state is unknown");
     assert_eq!(
         socket.echoed(),
         [
@@ -90,7 +90,7 @@ async fn requests_of_ones_own_have_method_body_headers_and_user() {
 }
 
 #[tokio::test]
-async fn a_shelly_that_asks_who_is_there_gets_an_answer_without_the_password() {
+async fn shelly_digest_login_hides_the_password() {
     let folder = tempfile::tempdir().unwrap();
     for (file, password) in [("right", "open sesame"), ("wrong", "open barley")] {
         std::fs::write(folder.path().join(file), format!("{password}\n")).unwrap();
@@ -132,7 +132,7 @@ async fn a_login_of_another_kind_is_told() {
         socket.host()
     );
     assert_eq!((error.to_string(), error.is_retryable()), (expected, false));
-    assert_eq!(socket.logins(), [""; 0], "the password is not told on the off chance");
+    assert_eq!(socket.logins(), [""; 0], "the password is not sent before it is asked for");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Who may come in: bounds for each address, so that nobody keeps others out, and a bound on guesses of the passphrase.
+//! Which connections are accepted: bounds for each address, so that no client keeps others out, and a bound on guesses of the passphrase.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 
 /// Connections that have not said yet who they are: of one address, and of all. A further one takes the place of the oldest.
 const STRANGERS: [usize; 2] = [64, 256];
@@ -66,18 +66,18 @@ struct State {
     clients: HashMap<Origin, usize>,
     /// Turns on worker threads, for as long as an address has a connection.
     workers: HashMap<Origin, Weak<Semaphore>>,
-    guesses: HashMap<Origin, Guesses>,
+    guesses: HashMap<Origin, FailedGuesses>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Guesses {
+struct FailedGuesses {
     count: u32,
     since: Instant,
 }
 
 /// One connection; its place is free once this is dropped.
 #[derive(Debug)]
-pub(crate) struct Visitor {
+pub(crate) struct ConnectionSlot {
     admission: Arc<Admission>,
     id: u64,
     origin: Origin,
@@ -92,7 +92,7 @@ pub(crate) struct Visitor {
 
 impl Admission {
     /// Somebody has connected, and has not said anything yet.
-    pub(crate) fn arrive(self: &Arc<Self>, origin: Origin) -> Visitor {
+    pub(crate) fn arrive(self: &Arc<Self>, origin: Origin) -> ConnectionSlot {
         let evicted = CancellationToken::new();
         let mut state = self.state();
         let workers = state.workers(origin);
@@ -108,7 +108,7 @@ impl Admission {
             state.strangers.remove(oldest).2.cancel();
         }
         state.strangers.push((id, origin, evicted.clone()));
-        Visitor {
+        ConnectionSlot {
             admission: Arc::clone(self),
             id,
             origin,
@@ -134,7 +134,7 @@ impl State {
     }
 }
 
-impl Visitor {
+impl ConnectionSlot {
     /// Whether it comes from this machine.
     pub(crate) fn is_local(&self) -> bool {
         self.origin.is_local()
@@ -149,7 +149,7 @@ impl Visitor {
     ///
     /// # Errors
     /// When its address, or all together, have too many connections.
-    pub(crate) fn admit(&self) -> Outcome<()> {
+    pub(crate) fn admit(&self) -> CallResult<()> {
         let mut state = self.admission.state();
         if self.is_client() {
             return Ok(());
@@ -157,7 +157,9 @@ impl Visitor {
         let own = state.clients.get(&self.origin).copied().unwrap_or(0);
         let all: usize = state.clients.values().sum();
         let bound = |most: usize, whose: &str| {
-            Failure::too_much(format!("{whose} {most} connections, the most there may be; close some first"))
+            CallFailure::too_much(format!(
+                "{whose} {most} connections, the most there may be; close some first"
+            ))
         };
         match () {
             () if own >= CLIENTS[0] => return Err(bound(CLIENTS[0], "this address has")),
@@ -174,13 +176,13 @@ impl Visitor {
     ///
     /// # Errors
     /// After too many wrong ones.
-    pub(crate) fn may_guess(&self) -> Outcome<()> {
+    pub(crate) fn may_guess(&self) -> CallResult<()> {
         let mut state = self.admission.state();
         state.guesses.retain(|_, guesses| guesses.since.elapsed() < MEMORY);
         match state.guesses.get(&self.origin) {
             Some(guesses) if guesses.count >= GUESSES => {
                 let left = MEMORY.saturating_sub(guesses.since.elapsed()).as_secs() + 1;
-                Err(Failure::too_much(format!(
+                Err(CallFailure::too_much(format!(
                     "too many wrong passphrases came from this address; try again in {left} s"
                 )))
             }
@@ -196,14 +198,14 @@ impl Visitor {
                 state.guesses.iter().min_by_key(|(_, guesses)| guesses.since).map(|(origin, _)| *origin);
             oldest.map(|oldest| state.guesses.remove(&oldest));
         }
-        let new = Guesses { count: 0, since: Instant::now() };
+        let new = FailedGuesses { count: 0, since: Instant::now() };
         let guesses = state.guesses.entry(self.origin).or_insert(new);
         guesses.count += 1;
         guesses.count
     }
 }
 
-impl Drop for Visitor {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut state = self.admission.state();
         state.strangers.retain(|it| it.0 != self.id);
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn guesses_are_few_for_each_address_and_forgotten_after_a_while() {
+    async fn guesses_are_bounded_per_address() {
         let admission = Arc::new(Admission::default());
         let (guesser, other) = (admission.arrive(origin("10.0.0.7")), admission.arrive(origin("10.0.0.8")));
         for count in 1..=GUESSES {

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::Connection;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 
 /// A driver, by where it is in memory: a node and all references to it have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,11 +38,11 @@ struct Holder {
     since: Instant,
     /// Cancelled to make the holder let go.
     evicted: CancellationToken,
-    /// Whether the holder lets go as soon as somebody else asks.
+    /// Whether the holder gives it up as soon as another client asks.
     lingers: bool,
 }
 
-/// What somebody has until this is dropped.
+/// What a client or job holds until this is dropped.
 pub(crate) struct Claim {
     claims: Arc<Claims>,
     keys: Vec<Key>,
@@ -61,14 +61,14 @@ impl Claims {
     /// Takes `keys` for `what` of a client, once they are free, which may take as long as `patience`.
     ///
     /// # Errors
-    /// When somebody else has one of them; says who.
+    /// When another holder has one of them; names the holder.
     pub(crate) async fn take(
         self: &Arc<Self>,
         keys: &[Key],
         what: &'static str,
         connection: &Connection,
         patience: Duration,
-    ) -> Outcome<Claim> {
+    ) -> CallResult<Claim> {
         let deadline = tokio::time::Instant::now() + patience;
         loop {
             let freed = self.1.notified();
@@ -86,14 +86,14 @@ impl Claims {
     /// Takes `keys` now, or not at all.
     ///
     /// # Errors
-    /// When somebody else has one of them; says who.
+    /// When another holder has one of them; names the holder.
     pub(crate) fn try_take(
         self: &Arc<Self>,
         keys: &[Key],
         what: &'static str,
         who: &str,
         connection: Option<u64>,
-    ) -> Outcome<Claim> {
+    ) -> CallResult<Claim> {
         let mut held = self.held();
         let taken = keys.iter().filter_map(|key| held.get(key)).collect::<Vec<_>>();
         if let Some(holder) = taken.first() {
@@ -115,11 +115,11 @@ impl Claims {
         Ok(Claim { claims: Arc::clone(self), keys: keys.to_vec(), ticket, evicted })
     }
 
-    /// Whether this connection may use what `key` names: nobody has it, or the connection itself.
+    /// Whether this connection may use what `key` names: it is free, or held by the connection itself.
     ///
     /// # Errors
-    /// When somebody else has it; says who.
-    pub(crate) fn free_for(&self, key: Key, connection: u64) -> Outcome<()> {
+    /// When another holder has it; names the holder.
+    pub(crate) fn free_for(&self, key: Key, connection: u64) -> CallResult<()> {
         match self.held().get(&key) {
             Some(holder) if holder.connection != Some(connection) => Err(holder.refuse()),
             _ => Ok(()),
@@ -139,7 +139,7 @@ impl Claims {
 }
 
 impl Claim {
-    /// From now on, whoever asks gets it.
+    /// From now on, the next client that asks gets it.
     pub(crate) fn linger(&self) {
         let mut held = self.claims.held();
         held.values_mut()
@@ -156,9 +156,9 @@ impl Drop for Claim {
 }
 
 impl Holder {
-    fn refuse(&self) -> Failure {
+    fn refuse(&self) -> CallFailure {
         let seconds = self.since.elapsed().as_secs();
-        Failure::taken(format!(
+        CallFailure::taken(format!(
             "in use by {} of {} for {seconds} s; wait for it to end, or end it",
             self.what, self.who
         ))
@@ -173,13 +173,15 @@ mod tests {
     const B: Key = Key(2);
 
     #[test]
-    fn what_is_taken_is_refused_with_its_holder_until_it_is_dropped() {
+    fn a_claim_names_its_holder() {
         let claims = Arc::new(Claims::default());
         let claim = claims.try_take(&[A, B], "a flash job", "10.0.0.7:5000", Some(1)).unwrap();
         let refused = claims.try_take(&[B], "a serial stream", "10.0.0.8:1", Some(2)).unwrap_err();
         assert_eq!(
             refused,
-            Failure::taken("in use by a flash job of 10.0.0.7:5000 for 0 s; wait for it to end, or end it")
+            CallFailure::taken(
+                "in use by a flash job of 10.0.0.7:5000 for 0 s; wait for it to end, or end it"
+            )
         );
         assert_eq!(claims.free_for(A, 2).unwrap_err(), refused);
         claims.free_for(A, 1).unwrap();

@@ -13,14 +13,14 @@ const LONGEST: usize = 2048;
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct CallFailure {
     pub(crate) code: Code,
     pub(crate) text: String,
 }
 
-pub(crate) type Outcome<T> = Result<T, Failure>;
+pub(crate) type CallResult<T> = Result<T, CallFailure>;
 
-impl Failure {
+impl CallFailure {
     pub(crate) fn new(code: Code, text: impl Into<String>) -> Self {
         Self { code, text: text.into() }
     }
@@ -30,7 +30,7 @@ impl Failure {
         Self::new(Code::InvalidArgument, text)
     }
 
-    /// Something that somebody else has.
+    /// Another client or job has it.
     pub(crate) fn taken(text: impl Into<String>) -> Self {
         Self::new(Code::Aborted, text)
     }
@@ -62,7 +62,7 @@ impl Failure {
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for CallFailure {
     fn from(error: Error) -> Self {
         let code = match error.class() {
             Class::Config => Code::InvalidArgument,
@@ -76,8 +76,8 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<Failure> for Status {
-    fn from(failure: Failure) -> Self {
+impl From<CallFailure> for Status {
+    fn from(failure: CallFailure) -> Self {
         let mut text = failure.text;
         if text.len() > LONGEST {
             let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
@@ -104,8 +104,8 @@ mod tests {
             (Class::Interrupted, Code::Aborted),
         ];
         for (class, code) in cases {
-            let failure = Failure::from(Error::new(class, "it broke").help("mend it"));
-            assert_eq!(failure, Failure::new(code, "it broke; mend it"), "{class}");
+            let failure = CallFailure::from(Error::new(class, "it broke").help("mend it"));
+            assert_eq!(failure, CallFailure::new(code, "it broke; mend it"), "{class}");
         }
     }
 
@@ -119,7 +119,7 @@ mod tests {
             (io::ErrorKind::InvalidInput, Code::InvalidArgument),
         ];
         for (kind, code) in cases {
-            let failure = Failure::io("open", "a.img", &kind.into());
+            let failure = CallFailure::io("open", "a.img", &kind.into());
             assert_eq!(failure.code, code);
             assert_eq!(failure.text, format!("cannot open `a.img`: {}", io::Error::from(kind)));
         }
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
-        let status = Status::from(Failure::argument("ü".repeat(4000)));
+        let status = Status::from(CallFailure::argument("ü".repeat(4000)));
         assert_eq!(status.message(), format!("{}…", "ü".repeat(LONGEST / 2)));
     }
 }

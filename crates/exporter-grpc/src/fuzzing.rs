@@ -24,17 +24,17 @@ use tonic::{Code, Status, Streaming};
 
 use crate::authority::Scrubber;
 use crate::capability::{TABLES, check};
-use crate::failure::Failure;
+use crate::failure::CallFailure;
 use crate::order::JobOrder;
 use crate::proto::{DriverCallRequest, StreamRequest};
-use crate::router::{Next, next, wish};
+use crate::router::{FrameRead, next, stream_request_meta};
 use crate::value;
 
 /// Longest text of a failure on the wire, bytes.
 const LONGEST: usize = 2048 + '…'.len_utf8();
 
 /// Bytes of a router stream as they come from a client, cut anywhere, and frames that are certainly some. Whatever
-/// comes, the stream ends, nobody hears more than was sent, and data before the end of its direction is heard whole.
+/// comes, the stream ends, no reader gets more than was sent, and data before the end of its direction is heard whole.
 pub fn frames(input: &[u8]) {
     let Some((&mode, rest)) = input.split_first() else { return };
     let piece = usize::from(mode >> 1) + 1;
@@ -44,11 +44,11 @@ pub fn frames(input: &[u8]) {
         return;
     }
     let (bytes, expected) = well_formed(rest);
-    assert_eq!(hear(&bytes, piece), (expected, Next::End));
+    assert_eq!(hear(&bytes, piece), (expected, FrameRead::End));
 }
 
 /// Everything that is heard of a stream, and how it ends.
-fn hear(bytes: &[u8], piece: usize) -> (Vec<u8>, Next) {
+fn hear(bytes: &[u8], piece: usize) -> (Vec<u8>, FrameRead) {
     let body = Pieces(bytes.chunks(piece).map(Bytes::copy_from_slice).collect());
     let decoder = tonic_prost::ProstDecoder::<StreamRequest>::new(BufferSettings::default());
     let mut stream = Streaming::new_request(decoder, body, None, None);
@@ -56,7 +56,7 @@ fn hear(bytes: &[u8], piece: usize) -> (Vec<u8>, Next) {
     loop {
         // Everything is there, so nothing waits.
         match next(&mut stream).now_or_never().unwrap() {
-            Next::Data(data) => heard.extend_from_slice(&data),
+            FrameRead::Data(data) => heard.extend_from_slice(&data),
             end => return (heard, end),
         }
     }
@@ -121,12 +121,12 @@ pub fn call(input: &[u8]) {
 fn metadata(text: MetadataValue<tonic::metadata::Ascii>) {
     let mut metadata = MetadataMap::new();
     metadata.insert("request", text);
-    if let Err(failure) = wish(&metadata) {
+    if let Err(failure) = stream_request_meta(&metadata) {
         assert_blamed(failure);
     }
 }
 
-fn assert_blamed(failure: Failure) {
+fn assert_blamed(failure: CallFailure) {
     assert_eq!(failure.code, Code::InvalidArgument, "{failure:?}");
     let status = Status::from(failure);
     assert!(!status.message().is_empty() && status.message().len() <= LONGEST);
@@ -163,15 +163,19 @@ mod tests {
         let (bytes, expected) = well_formed(&sent);
         assert_eq!(expected, b"abc");
         for piece in [1, 2, 3, 7, 4096] {
-            assert_eq!(hear(&bytes, piece), (expected.clone(), Next::End), "in pieces of {piece}");
+            assert_eq!(hear(&bytes, piece), (expected.clone(), FrameRead::End), "in pieces of {piece}");
         }
         // Cut in the middle of a frame: broken, never an end. Right behind a frame's length tonic sees an end.
         for length in (1..5).chain(6..9) {
-            assert_eq!(hear(&bytes[..length], 4096), (Vec::new(), Next::Broken), "the first {length} bytes");
+            assert_eq!(
+                hear(&bytes[..length], 4096),
+                (Vec::new(), FrameRead::Broken),
+                "the first {length} bytes"
+            );
         }
         // The end of the stream without a frame that says so is an end as well; four gigabytes announced are not.
-        assert_eq!(hear(&bytes[..9], 4096), (b"ab".to_vec(), Next::End));
-        assert_eq!(hear(&[0, 0xff, 0xff, 0xff, 0xff, 0], 4096), (Vec::new(), Next::Broken));
+        assert_eq!(hear(&bytes[..9], 4096), (b"ab".to_vec(), FrameRead::End));
+        assert_eq!(hear(&[0, 0xff, 0xff, 0xff, 0xff, 0], 4096), (Vec::new(), FrameRead::Broken));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tonic::Code;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 use crate::proto::{ExporterStatus, GetStatusResponse};
 
 /// The status with its history, as `GetStatus` tells it.
@@ -43,7 +43,7 @@ impl Gate {
     ///
     /// # Errors
     /// FAILED_PRECONDITION, which a client takes for `ExporterNotReady`.
-    pub(crate) fn pass(&self) -> Outcome<()> {
+    pub(crate) fn pass(&self) -> CallResult<()> {
         let now = self.get();
         match now.status() {
             ExporterStatus::LeaseReady | ExporterStatus::BeforeLeaseHook | ExporterStatus::AfterLeaseHook => {
@@ -54,7 +54,7 @@ impl Gate {
                 let name = status.as_str_name().trim_start_matches("EXPORTER_STATUS_");
                 let text =
                     format!("the exporter is not ready, its status is {name}{}", message.unwrap_or_default());
-                Err(Failure::new(Code::FailedPrecondition, text))
+                Err(CallFailure::new(Code::FailedPrecondition, text))
             }
         }
     }
@@ -91,7 +91,7 @@ mod tests {
         gate.set(Offline, "shutting down");
         assert_eq!(
             gate.pass().unwrap_err(),
-            Failure::new(
+            CallFailure::new(
                 Code::FailedPrecondition,
                 "the exporter is not ready, its status is OFFLINE: shutting down"
             )

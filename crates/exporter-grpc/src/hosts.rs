@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use tonic::codegen::http::Request;
 use tonic::codegen::http::header::HOST;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 use crate::tls::Certificate;
 
 /// What the system's resolver adds to a name without a dot (resolv.conf(5)).
@@ -43,7 +43,7 @@ impl Hosts {
     ///
     /// # Errors
     /// PERMISSION_DENIED that says how the name is allowed.
-    pub(crate) fn check<B>(&self, request: &Request<B>, certificate: Option<&Certificate>) -> Outcome<()> {
+    pub(crate) fn check<B>(&self, request: &Request<B>, certificate: Option<&Certificate>) -> CallResult<()> {
         let header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
         let Some(host) = request.uri().authority().map(|it| it.as_str()).or_else(header) else {
             return Ok(());
@@ -56,7 +56,7 @@ impl Hosts {
         let text = format!(
             "this exporter is not called `{shown}`; ask for it by its address or the name of its machine, or start it with `flasher serve --host {shown}`"
         );
-        Err(Failure::new(tonic::Code::PermissionDenied, text))
+        Err(CallFailure::new(tonic::Code::PermissionDenied, text))
     }
 
     /// An address is always its own name: no page can have one that is led elsewhere. A name without a dot, `localhost` among

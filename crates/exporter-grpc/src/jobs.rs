@@ -1,4 +1,4 @@
-//! Flashes that outlive the client that began them: started once, followed by as many as like, cancelled by anybody.
+//! Flashes that go on without the client that began them: started once; any client may follow or cancel them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,9 +16,9 @@ use uuid::Uuid;
 
 use crate::capability::{Call, Results};
 use crate::claims::{Claim, Key};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 use crate::order::JobOrder;
-use crate::resource::Source;
+use crate::resource::DataSource;
 use crate::uploads::{Upload, Uploads};
 use crate::value;
 
@@ -30,7 +30,7 @@ const STOPPING: Duration = Duration::from_secs(120);
 /// Asks the client that has ordered a flash for its image: the board is reserved for it. As JSON, for [`crate::remote`].
 pub(crate) const SEND: &str = r#"{"event":"send-image"}"#;
 
-/// Tells whoever attaches to a job that it is over before they came. As JSON, for [`crate::remote`].
+/// Says to a client that attaches that the job was already over. As JSON, for [`crate::remote`].
 pub(crate) const OVER: &str = r#"{"event":"job-over"}"#;
 
 /// The last job of every board.
@@ -38,20 +38,20 @@ pub(crate) const OVER: &str = r#"{"event":"job-over"}"#;
 pub(crate) struct Jobs {
     last: Mutex<HashMap<Uuid, Arc<Job>>>,
     running: TaskTracker,
-    /// Where receipts are kept, also when nobody follows the job.
+    /// Where receipts are kept, also when no client follows the job.
     journal: Option<Journal>,
     uploads: Uploads,
 }
 
 /// The image that a client sends with its order.
-pub(crate) struct Sent {
-    pub(crate) source: Source,
+pub(crate) struct OrderedImage {
+    pub(crate) source: DataSource,
     /// Its bytes, without the digest behind them.
     pub(crate) length: u64,
 }
 
 /// What a job is for.
-pub(crate) struct Board<'a> {
+pub(crate) struct JobBoard<'a> {
     pub(crate) node: Uuid,
     /// Who runs jobs here, for their receipts.
     pub(crate) site: &'a Site,
@@ -95,11 +95,11 @@ impl Jobs {
     /// who comes second is refused before it has sent anything.
     pub(crate) fn start(
         &self,
-        board: Board<'_>,
+        board: JobBoard<'_>,
         order: JobOrder,
-        sent: Option<Sent>,
+        sent: Option<OrderedImage>,
         call: &Call,
-    ) -> Outcome<Results> {
+    ) -> CallResult<Results> {
         let claims = &call.session.claims;
         let claim = claims.try_take(board.keys, "a flash job", &call.connection.peer, None)?;
         let stop = CancellationToken::new();
@@ -127,18 +127,18 @@ impl Jobs {
     }
 
     /// Follows the running job, or says that the last one is over and tells again how it went.
-    pub(crate) fn attach(&self, node: Uuid) -> Outcome<Results> {
+    pub(crate) fn attach(&self, node: Uuid) -> CallResult<Results> {
         let job = self.find(node)?;
         let over = job.history().over.then_some(Ok(value::text(OVER)));
         Ok(Box::pin(stream::iter(over).chain(follow(job))))
     }
 
     /// Stops the running job in good order, and follows it to its end.
-    pub(crate) fn cancel(&self, node: Uuid) -> Outcome<Results> {
+    pub(crate) fn cancel(&self, node: Uuid) -> CallResult<Results> {
         let job = self.find(node)?;
         if job.history().over {
             let text = "no flash job is running, so none was stopped; `attach` tells how the last one ended";
-            return Err(Failure::new(Code::Unknown, text));
+            return Err(CallFailure::new(Code::Unknown, text));
         }
         job.stop.cancel();
         Ok(follow(job))
@@ -164,8 +164,9 @@ impl Jobs {
         }
     }
 
-    fn find(&self, node: Uuid) -> Outcome<Arc<Job>> {
-        let none = || Failure::new(Code::Unknown, "no flash job has run here since the exporter was started");
+    fn find(&self, node: Uuid) -> CallResult<Arc<Job>> {
+        let none =
+            || CallFailure::new(Code::Unknown, "no flash job has run here since the exporter was started");
         self.last().get(&node).cloned().ok_or_else(none)
     }
 
@@ -187,7 +188,7 @@ struct Work {
     flasher: Arc<dyn Flasher>,
     flash: FlashJob,
     variant: Option<String>,
-    sent: Option<Sent>,
+    sent: Option<OrderedImage>,
     uploads: Uploads,
     claim: Claim,
     owner: owner::Board,
@@ -199,15 +200,15 @@ impl Work {
         let refused = match self.prepare().await {
             Ok((owned, upload)) => {
                 let teller = Arc::clone(&self.job);
-                let told = Arc::new(move |event: Event| teller.tell(&event));
-                let receipt = self.flasher.flash(self.flash, told).await;
+                let reported = Arc::new(move |event: Event| teller.tell(&event));
+                let receipt = self.flasher.flash(self.flash, reported).await;
                 keep(self.journal, receipt).await;
                 drop((owned, upload));
                 None
             }
             Err(error) => Some(error),
         };
-        // The board is free before its end is told, so that whoever waits for the end can use it.
+        // The board is freed before the end is reported, so that a client that waits for the end can use it.
         drop((self.claim, self.sent));
         self.job.end(refused);
     }
@@ -226,7 +227,7 @@ impl Work {
     }
 
     /// Takes the image. Each attempt reads it anew, and must find the digest that it came with.
-    async fn take(&mut self, sent: Sent) -> Result<Upload, Error> {
+    async fn take(&mut self, sent: OrderedImage) -> Result<Upload, Error> {
         let (uploads, name, length) = (self.uploads.clone(), self.flash.image.clone(), sent.length);
         let begun = tokio::task::spawn_blocking(move || uploads.begin(&name, length)).await;
         let upload = begun.unwrap_or_else(|error| {
@@ -240,7 +241,7 @@ impl Work {
     }
 }
 
-/// Keeps the receipt, whether or not anybody follows the job.
+/// Keeps the receipt, also when no client follows the job.
 async fn keep(journal: Option<Journal>, receipt: Receipt) {
     let Some(journal) = journal else { return };
     let kept = tokio::task::spawn_blocking(move || journal.keep(&receipt)).await;
@@ -271,7 +272,7 @@ impl Job {
     fn end(&self, refused: Option<Error>) {
         let text = refused.map(|error| {
             let class = error.class();
-            let reason = Failure::from(error).text;
+            let reason = CallFailure::from(error).text;
             serde_json::json!({ "event": "refused", "class": class, "reason": reason }).to_string()
         });
         match text {
@@ -327,7 +328,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_follows_hears_everything_from_the_beginning_to_the_end() {
+    async fn followers_get_all_events() {
         let job = Arc::new(Job::new(CancellationToken::new()));
         let early = tokio::spawn(all(follow(Arc::clone(&job))));
         job.put("1".into(), false);

@@ -25,14 +25,14 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Where the exporter is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
+pub enum ListenAddress {
     /// TCP.
     Tcp(SocketAddr),
     /// A unix socket.
     Unix(PathBuf),
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "{address}"),
@@ -45,7 +45,7 @@ impl fmt::Display for Address {
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    address: Address,
+    address: ListenAddress,
     certificate: Option<Certificate>,
 }
 
@@ -76,7 +76,7 @@ impl Listener {
                 .because(error)
         };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
-        let address = Address::Tcp(socket.local_addr().map_err(failed)?);
+        let address = ListenAddress::Tcp(socket.local_addr().map_err(failed)?);
         Ok(Self {
             socket: Socket::Tcp(socket, certificate.map(Certificate::acceptor)),
             address,
@@ -87,7 +87,7 @@ impl Listener {
     /// Binds a unix socket that only this user may use. A file left behind by another exporter is replaced.
     ///
     /// # Errors
-    /// When the path cannot be bound, somebody listens there, or it is something else than a socket.
+    /// When the path cannot be bound, another process listens there, or it is no socket.
     pub fn unix(path: &Path) -> Result<Self> {
         let failed = |error: io::Error| {
             Error::infrastructure(format!("cannot listen on `{}`", path.display()))
@@ -98,16 +98,20 @@ impl Listener {
         clear(path)?;
         let socket = UnixListener::bind(path).map_err(failed)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(Self { socket: Socket::Unix(socket), address: Address::Unix(path.to_owned()), certificate: None })
+        Ok(Self {
+            socket: Socket::Unix(socket),
+            address: ListenAddress::Unix(path.to_owned()),
+            certificate: None,
+        })
     }
 
     /// Where it is bound.
-    pub fn address(&self) -> &Address {
+    pub fn address(&self) -> &ListenAddress {
         &self.address
     }
 
     /// The next client that comes.
-    pub(crate) async fn accept(&self) -> io::Result<Arrival> {
+    pub(crate) async fn accept(&self) -> io::Result<PendingConnection> {
         match &self.socket {
             Socket::Tcp(socket, tls) => {
                 let (stream, peer) = socket.accept().await?;
@@ -116,8 +120,8 @@ impl Listener {
                     .with_time(Duration::from_secs(20))
                     .with_interval(Duration::from_secs(10));
                 SockRef::from(&stream).set_tcp_keepalive(&alive)?;
-                Ok(Arrival {
-                    stream: Arrived::Tcp(stream, tls.clone()),
+                Ok(PendingConnection {
+                    stream: HandshakeResult::Tcp(stream, tls.clone()),
                     peer: peer.to_string(),
                     origin: Origin::of(peer.ip()),
                     certificate: self.certificate.clone(),
@@ -127,14 +131,14 @@ impl Listener {
                 let (stream, _) = socket.accept().await?;
                 let who = stream.peer_cred().ok().and_then(|who| who.pid());
                 let peer = who.map_or_else(|| "a local process".to_owned(), |pid| format!("process {pid}"));
-                let stream = Arrived::Unix(stream);
-                Ok(Arrival { stream, peer, origin: Origin::Socket, certificate: None })
+                let stream = HandshakeResult::Unix(stream);
+                Ok(PendingConnection { stream, peer, origin: Origin::Socket, certificate: None })
             }
         }
     }
 }
 
-/// Removes a socket nobody listens on.
+/// Removes a socket that no process listens on.
 fn clear(path: &Path) -> Result<()> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
     let taken = |what: &str| {
@@ -151,7 +155,7 @@ fn clear(path: &Path) -> Result<()> {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Address::Unix(path) = &self.address {
+        if let ListenAddress::Unix(path) = &self.address {
             // Somebody may have removed it before.
             fs::remove_file(path).ok();
         }
@@ -159,33 +163,33 @@ impl Drop for Listener {
 }
 
 /// A client that has come and has not said anything yet.
-pub(crate) struct Arrival {
-    stream: Arrived,
+pub(crate) struct PendingConnection {
+    stream: HandshakeResult,
     pub(crate) peer: String,
     pub(crate) origin: Origin,
     /// What we prove our name with to it.
     pub(crate) certificate: Option<Certificate>,
 }
 
-enum Arrived {
+enum HandshakeResult {
     Tcp(TcpStream, Option<TlsAcceptor>),
     Unix(UnixStream),
 }
 
 /// Bytes to and from a client, as HTTP/2 needs them.
-pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait ClientStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ClientStream for T {}
 
-impl Arrival {
+impl PendingConnection {
     /// Shakes hands; gives the bytes.
-    pub(crate) async fn greet(self) -> io::Result<Box<dyn Wire>> {
+    pub(crate) async fn greet(self) -> io::Result<Box<dyn ClientStream>> {
         match self.stream {
-            Arrived::Tcp(stream, None) => Ok(Box::new(stream)),
-            Arrived::Tcp(stream, Some(tls)) => {
+            HandshakeResult::Tcp(stream, None) => Ok(Box::new(stream)),
+            HandshakeResult::Tcp(stream, Some(tls)) => {
                 Ok(Box::new(tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await??))
             }
-            Arrived::Unix(stream) => Ok(Box::new(Scrubbed { stream, scrubber: Scrubber::default() })),
+            HandshakeResult::Unix(stream) => Ok(Box::new(Scrubbed { stream, scrubber: Scrubber::default() })),
         }
     }
 }

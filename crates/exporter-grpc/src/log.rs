@@ -36,7 +36,7 @@ impl Log {
             message,
             source: Some(source.into()),
         };
-        // Fails when nobody listens, which is the usual case.
+        // Fails when no client listens, which is the usual case.
         self.0.send(record).ok();
     }
 

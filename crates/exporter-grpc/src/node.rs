@@ -12,7 +12,7 @@ use flasher_core::tree::{DeviceTree, Notes};
 use flasher_core::{Device, FileServer};
 use uuid::Uuid;
 
-use crate::capability::{Capability, Console, Flash, Group, Opendal, Power, Serial, Server};
+use crate::capability::{Capability, Console, FileServerNode, Flash, Group, Opendal, Power, Serial};
 use crate::claims::Key;
 use crate::proto::DriverInstanceReport;
 use crate::storage::Storage;
@@ -130,8 +130,8 @@ impl<'t> Builder<'t> {
                 Arc::new(Power { switch, meter, key, owner })
             }
             Device::Serial(serial) => Arc::new(Serial { serial, key }),
-            Device::FileServer(server) => Arc::new(Server::new(server, key, false)),
-            Device::ContentServer(server) => Arc::new(Server::new(server, key, true)),
+            Device::FileServer(server) => Arc::new(FileServerNode::new(server, key, false)),
+            Device::ContentServer(server) => Arc::new(FileServerNode::new(server, key, true)),
             Device::BootConsole(console) => Arc::new(Console(console)),
             Device::Flasher(flasher) => {
                 let children = self.children(path, device);

@@ -7,7 +7,7 @@ use flasher_core::flash::{FormatChoice, Wire};
 use flasher_core::{CancellationToken, FlashJob};
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 
 /// An order for `flash_job`. Unknown keys are refused: an order that is half understood must not touch a medium.
 #[derive(Clone, Deserialize, Serialize)]
@@ -97,27 +97,28 @@ impl JobOrder {
     }
 
     /// Reads an order.
-    pub(crate) fn parse(text: &str) -> Outcome<Self> {
-        // The parser's message may quote the text, which may hold secrets: only its place is told.
+    pub(crate) fn parse(text: &str) -> CallResult<Self> {
+        // The parser's message may quote the text, which may hold secrets: only its position is reported.
         let wrong = |error: serde_json::Error| match error.is_data() {
             true if text.len() < 64 => {
-                Failure::argument(format!("the order of the flash is malformed: {error}"))
+                CallFailure::argument(format!("the order of the flash is malformed: {error}"))
             }
-            _ => {
-                Failure::argument(format!("the order of the flash is malformed at column {}", error.column()))
-            }
+            _ => CallFailure::argument(format!(
+                "the order of the flash is malformed at column {}",
+                error.column()
+            )),
         };
         serde_json::from_str(text).map_err(wrong)
     }
 
     /// Length of the image that is sent with the order; none when the exporter fetches it by itself.
-    pub(crate) fn sent(&self) -> Outcome<Option<u64>> {
+    pub(crate) fn sent(&self) -> CallResult<Option<u64>> {
         match (self.is_url(), self.length) {
             (true, None) => Ok(None),
             (false, Some(length)) => Ok(Some(length)),
-            (true, Some(_)) => Err(Failure::argument("an order has a URL or a `length`, not both")),
+            (true, Some(_)) => Err(CallFailure::argument("an order has a URL or a `length`, not both")),
             (false, None) => {
-                Err(Failure::argument("an order without a URL has the `length` of what is sent"))
+                Err(CallFailure::argument("an order without a URL has the `length` of what is sent"))
             }
         }
     }
@@ -127,13 +128,13 @@ impl JobOrder {
     }
 
     /// The job, for an image at `image`.
-    pub(crate) fn job(&self, image: String, stop: CancellationToken) -> Outcome<FlashJob> {
+    pub(crate) fn job(&self, image: String, stop: CancellationToken) -> CallResult<FlashJob> {
         let seconds = self.deadline.map(Duration::try_from_secs_f64).transpose();
         let deadline =
-            seconds.map_err(|_| Failure::argument("`deadline` is a positive number of seconds"))?;
+            seconds.map_err(|_| CallFailure::argument("`deadline` is a positive number of seconds"))?;
         let digest = |text: &String| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if self.sha256.as_ref().is_some_and(|text| !digest(text)) {
-            return Err(Failure::argument("`sha256` has 64 hex digits"));
+            return Err(CallFailure::argument("`sha256` has 64 hex digits"));
         }
         let defaults = FlashJob::new(image);
         Ok(FlashJob {

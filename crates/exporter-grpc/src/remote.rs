@@ -18,9 +18,9 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::image::Outgoing;
-pub use self::image::Sending;
-use self::line::{Line, Switch};
+use self::image::OutgoingFile;
+pub use self::image::StartedFlash;
+use self::line::{RemotePower, RemoteSerial};
 use crate::order::JobOrder;
 use crate::passphrase::{HEADER, Passphrase};
 use crate::proto::exporter_service_client::ExporterServiceClient;
@@ -37,8 +37,8 @@ const POWER: &str = "jumpstarter_driver_power.client.PowerClient";
 /// A connection to an exporter.
 #[derive(Clone)]
 pub struct Remote {
-    exporter: ExporterServiceClient<InterceptedService<Channel, Secret>>,
-    router: RouterServiceClient<InterceptedService<Channel, Secret>>,
+    exporter: ExporterServiceClient<InterceptedService<Channel, PassphraseInterceptor>>,
+    router: RouterServiceClient<InterceptedService<Channel, PassphraseInterceptor>>,
     reports: Vec<DriverInstanceReport>,
 }
 
@@ -50,9 +50,9 @@ impl fmt::Debug for Remote {
 
 /// Puts the passphrase into every request.
 #[derive(Clone)]
-struct Secret(Option<MetadataValue<Ascii>>);
+struct PassphraseInterceptor(Option<MetadataValue<Ascii>>);
 
-impl Interceptor for Secret {
+impl Interceptor for PassphraseInterceptor {
     fn call(&mut self, mut request: Request<()>) -> std::result::Result<Request<()>, Status> {
         if let Some(secret) = &self.0 {
             request.metadata_mut().insert(HEADER, secret.clone());
@@ -63,7 +63,7 @@ impl Interceptor for Secret {
 
 /// A flasher on the exporter.
 #[derive(Clone, Debug)]
-pub struct Board {
+pub struct RemoteFlasher {
     flasher: String,
 }
 
@@ -71,11 +71,13 @@ impl Remote {
     /// Connects to `HOST:PORT` and asks for the device tree. With `ca`, over TLS with a certificate that the CA signed.
     ///
     /// # Errors
-    /// When nobody answers there, or the exporter refuses us.
+    /// When there is no answer, or the exporter refuses the connection.
     pub async fn connect(address: &str, passphrase: Option<&Passphrase>, ca: Option<&Path>) -> Result<Self> {
         let channel = channel::channel(address, ca).await?;
         let secret = passphrase.map(|secret| secret.reveal().parse::<MetadataValue<Ascii>>()).transpose();
-        let secret = Secret(secret.map_err(|_| Error::config("the passphrase is no text for a header"))?);
+        let secret = PassphraseInterceptor(
+            secret.map_err(|_| Error::config("the passphrase is no text for a header"))?,
+        );
         let mut exporter = ExporterServiceClient::with_interceptor(channel.clone(), secret.clone());
         let router = RouterServiceClient::with_interceptor(channel, secret);
         let report = exporter.get_report(()).await.map_err(|status| refused(address, &status))?;
@@ -86,8 +88,8 @@ impl Remote {
     ///
     /// # Errors
     /// When there is none, or several and no path.
-    pub fn board(&self, path: Option<&str>) -> Result<Board> {
-        self.choose(FLASHER, "flasher", path).map(|report| Board { flasher: report.uuid.clone() })
+    pub fn board(&self, path: Option<&str>) -> Result<RemoteFlasher> {
+        self.choose(FLASHER, "flasher", path).map(|report| RemoteFlasher { flasher: report.uuid.clone() })
     }
 
     /// The one serial line of the exporter, or the one at the dotted `path`. It is opened like one of this machine.
@@ -96,7 +98,7 @@ impl Remote {
     /// When there is none, or several and no path.
     pub fn serial(&self, path: Option<&str>) -> Result<Arc<dyn SerialDriver>> {
         let uuid = self.choose(SERIAL, "serial line", path)?.uuid.clone();
-        Ok(Arc::new(Line { remote: self.clone(), uuid }))
+        Ok(Arc::new(RemoteSerial { remote: self.clone(), uuid }))
     }
 
     /// The one power switch of the exporter, or the one at the dotted `path`.
@@ -105,7 +107,7 @@ impl Remote {
     /// When there is none, or several and no path.
     pub fn power(&self, path: Option<&str>) -> Result<Arc<dyn PowerDriver>> {
         let uuid = self.choose(POWER, "power switch", path)?.uuid.clone();
-        Ok(Arc::new(Switch { remote: self.clone(), uuid }))
+        Ok(Arc::new(RemotePower { remote: self.clone(), uuid }))
     }
 
     /// The one node with this Python client, which is a `what` to people, or the one of them at `path`.
@@ -139,8 +141,8 @@ impl Remote {
     }
 
     /// A stream for the data of a call, and its handle.
-    async fn open_stream(&mut self, wish: &str, outward: mpsc::Receiver<StreamRequest>) -> Result<Value> {
-        let response = self.stream(wish, outward).await?;
+    async fn open_stream(&mut self, meta: &str, outward: mpsc::Receiver<StreamRequest>) -> Result<Value> {
+        let response = self.stream(meta, outward).await?;
         let handle =
             response.metadata().get("resource").and_then(|text| text.to_str().ok()).map(str::to_owned);
         // What the exporter sends back is only the end, which the call tells as well.
@@ -154,13 +156,13 @@ impl Remote {
 
     async fn stream(
         &mut self,
-        wish: &str,
+        meta: &str,
         mut outward: mpsc::Receiver<StreamRequest>,
     ) -> Result<Response<Streaming<StreamResponse>>> {
         let mut request =
             Request::new(futures_util::stream::poll_fn(move |context| outward.poll_recv(context)));
-        let wish = wish.parse().map_err(|_| Error::new(Class::Internal, "a stream cannot be asked for"))?;
-        request.metadata_mut().insert("request", wish);
+        let meta = meta.parse().map_err(|_| Error::new(Class::Internal, "a stream cannot be asked for"))?;
+        request.metadata_mut().insert("request", meta);
         self.router.stream(request).await.map_err(|status| failed("open a stream", &status))
     }
 
@@ -176,7 +178,7 @@ impl Remote {
     /// When the order is refused, or the board is in use.
     pub async fn start(
         &mut self,
-        board: &Board,
+        board: &RemoteFlasher,
         order: &JobOrder,
     ) -> Result<impl Stream<Item = Result<String>> + use<>> {
         self.job(board, "start", vec![value::text(order.json())]).await
@@ -189,17 +191,17 @@ impl Remote {
     /// When the file cannot be read, the order is refused, or the board is in use.
     pub async fn start_with_file(
         &mut self,
-        board: &Board,
+        board: &RemoteFlasher,
         mut order: JobOrder,
         file: &Path,
         sent: impl Fn(u64) + Send + 'static,
-    ) -> Result<Sending> {
-        let outgoing = Outgoing::open(file).await?;
+    ) -> Result<StartedFlash> {
+        let outgoing = OutgoingFile::open(file).await?;
         order.length = Some(outgoing.length());
         let (frames, outward) = mpsc::channel(8);
-        let wish =
+        let meta =
             serde_json::json!({ "kind": "resource", "uuid": board.flasher, "x_jmp_content_encoding": null });
-        let handle = self.open_stream(&wish.to_string(), outward).await?;
+        let handle = self.open_stream(&meta.to_string(), outward).await?;
         let events = self.job(board, "start", vec![value::text(order.json()), handle]).await?;
         Ok(outgoing.send_when_asked(events, frames, sent))
     }
@@ -208,7 +210,10 @@ impl Remote {
     ///
     /// # Errors
     /// When none has run.
-    pub async fn attach(&mut self, board: &Board) -> Result<impl Stream<Item = Result<String>> + use<>> {
+    pub async fn attach(
+        &mut self,
+        board: &RemoteFlasher,
+    ) -> Result<impl Stream<Item = Result<String>> + use<>> {
         self.job(board, "attach", Vec::new()).await
     }
 
@@ -216,13 +221,16 @@ impl Remote {
     ///
     /// # Errors
     /// When none has run.
-    pub async fn cancel(&mut self, board: &Board) -> Result<impl Stream<Item = Result<String>> + use<>> {
+    pub async fn cancel(
+        &mut self,
+        board: &RemoteFlasher,
+    ) -> Result<impl Stream<Item = Result<String>> + use<>> {
         self.job(board, "cancel", Vec::new()).await
     }
 
     async fn job(
         &mut self,
-        board: &Board,
+        board: &RemoteFlasher,
         action: &str,
         more: Vec<Value>,
     ) -> Result<impl Stream<Item = Result<String>> + use<>> {

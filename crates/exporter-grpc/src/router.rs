@@ -12,11 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::capability::{Kind, Line, find};
-use crate::failure::{Failure, Outcome};
+use crate::capability::{Kind, SerialStream, find};
+use crate::failure::{CallFailure, CallResult};
 use crate::proto::router_service_server::RouterService;
 use crate::proto::{FrameType, StreamRequest, StreamResponse};
-use crate::resource::{Encoding, Piece, Pipe};
+use crate::resource::{Encoding, Pipe, StreamItem};
 use crate::service::Service;
 use crate::storage::files::short;
 
@@ -32,7 +32,7 @@ const LONGEST: usize = 8192;
 /// What the metadata `request` asks for.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub(crate) enum Wish {
+pub(crate) enum StreamRequestMeta {
     /// A byte stream of a driver.
     Driver { uuid: String, method: String },
     /// A stream for the data of a call that follows.
@@ -43,45 +43,46 @@ pub(crate) enum Wish {
     },
 }
 
-/// What the metadata `resource` answers.
+/// The metadata `resource` of the response.
 #[derive(Debug, Serialize)]
-struct Answer {
+struct ResourceMeta {
     kind: &'static str,
     uuid: String,
     x_jmp_content_encoding: Option<&'static str>,
 }
 
-type Frames = Pin<Box<dyn Stream<Item = Result<StreamResponse, Status>> + Send>>;
+type ResponseFrames = Pin<Box<dyn Stream<Item = Result<StreamResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl RouterService for Service {
-    type StreamStream = Frames;
+    type StreamStream = ResponseFrames;
 
     async fn stream(
         &self,
         request: Request<Streaming<StreamRequest>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
         self.session.gate.pass()?;
-        let wish = wish(request.metadata())?;
-        let turn = Arc::clone(&self.connection.streams).try_acquire_owned();
-        let turn = turn
-            .map_err(|_| Failure::too_much("this connection has too many streams open; close some first"))?;
-        match wish {
-            Wish::Driver { uuid, method } => {
-                Ok(self.driver(&uuid, &method, request.into_inner(), turn).await?)
+        let stream_request_meta = stream_request_meta(request.metadata())?;
+        let permit = Arc::clone(&self.connection.streams).try_acquire_owned();
+        let permit = permit.map_err(|_| {
+            CallFailure::too_much("this connection has too many streams open; close some first")
+        })?;
+        match stream_request_meta {
+            StreamRequestMeta::Driver { uuid, method } => {
+                Ok(self.driver(&uuid, &method, request.into_inner(), permit).await?)
             }
-            Wish::Resource { uuid, x_jmp_content_encoding: encoding } => {
-                Ok(self.resource(&uuid, encoding.as_deref(), request.into_inner(), turn)?)
+            StreamRequestMeta::Resource { uuid, x_jmp_content_encoding: encoding } => {
+                Ok(self.resource(&uuid, encoding.as_deref(), request.into_inner(), permit)?)
             }
         }
     }
 }
 
 /// Reads the metadata `request`.
-pub(crate) fn wish(metadata: &MetadataMap) -> Outcome<Wish> {
+pub(crate) fn stream_request_meta(metadata: &MetadataMap) -> CallResult<StreamRequestMeta> {
     let text =
-        metadata.get("request").ok_or_else(|| Failure::argument("the metadata `request` is missing"))?;
-    let wrong = |why: String| Failure::argument(format!("the metadata `request` is malformed: {why}"));
+        metadata.get("request").ok_or_else(|| CallFailure::argument("the metadata `request` is missing"))?;
+    let wrong = |why: String| CallFailure::argument(format!("the metadata `request` is malformed: {why}"));
     let text = text.to_str().map_err(|_| wrong("no plain text".to_owned()))?;
     if text.len() > LONGEST {
         return Err(wrong(format!("longer than {LONGEST} bytes")));
@@ -94,45 +95,47 @@ impl Service {
         &self,
         uuid: &str,
         method: &str,
-        inward: Streaming<StreamRequest>,
-        turn: OwnedSemaphorePermit,
-    ) -> Outcome<Response<Frames>> {
+        incoming: Streaming<StreamRequest>,
+        permit: OwnedSemaphorePermit,
+    ) -> CallResult<Response<ResponseFrames>> {
         let (capability, call) = self.node(uuid)?;
         let method = find(capability.methods(), method, Kind::Bytes)?;
         let line = capability.connect(method.name, &call).await?;
-        let (frames, outward) = mpsc::channel(QUEUE);
+        let (frames, outgoing) = mpsc::channel(QUEUE);
         let closed = self.connection.closed.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = carry(line, inward, frames) => {}
+                () = carry(line, incoming, frames) => {}
                 () = closed.cancelled() => {}
             }
-            drop(turn);
+            drop(permit);
         });
-        Ok(Response::new(frames_of(outward)))
+        Ok(Response::new(frames_of(outgoing)))
     }
 
     fn resource(
         &self,
         uuid: &str,
         encoding: Option<&str>,
-        inward: Streaming<StreamRequest>,
-        turn: OwnedSemaphorePermit,
-    ) -> Outcome<Response<Frames>> {
+        incoming: Streaming<StreamRequest>,
+        permit: OwnedSemaphorePermit,
+    ) -> CallResult<Response<ResponseFrames>> {
         let (_, call) = self.node(uuid)?;
         // What we do not know, the client packs and unpacks by itself when we do not accept it.
         let encoding = encoding.and_then(Encoding::named);
         let (pipe, ends) = Pipe::new(encoding);
         let handle = self.session.resources.add(call.owner, pipe)?;
         tokio::spawn(async move {
-            collect(inward, ends.incoming).await;
-            drop(turn);
+            collect(incoming, ends.incoming).await;
+            drop(permit);
         });
         let name = encoding.map(Encoding::name);
-        let answer = Answer { kind: "client_stream", uuid: handle.to_string(), x_jmp_content_encoding: name };
+        let answer =
+            ResourceMeta { kind: "client_stream", uuid: handle.to_string(), x_jmp_content_encoding: name };
         let mut response = Response::new(frames_of(ends.outgoing));
         let text = serde_json::to_string(&answer).ok().and_then(|text| text.parse().ok());
-        let text = text.ok_or_else(|| Failure::new(tonic::Code::Internal, "a handle cannot be written"))?;
+        let text =
+            text.ok_or_else(|| CallFailure::new(tonic::Code::Internal, "a handle cannot be written"))?;
         response.metadata_mut().insert("resource", text);
         if let Some(name) = name {
             response
@@ -144,11 +147,11 @@ impl Service {
 }
 
 /// Data as frames, with the frame that ends the direction behind them.
-fn frames_of(outward: mpsc::Receiver<Outcome<Bytes>>) -> Frames {
+fn frames_of(outgoing: mpsc::Receiver<CallResult<Bytes>>) -> ResponseFrames {
     let frame = |payload, kind: FrameType| Ok(StreamResponse { payload, frame_type: kind.into() });
-    let data = stream::unfold(outward, |mut outward| async move {
-        let piece = outward.recv().await?;
-        Some((piece, outward))
+    let data = stream::unfold(outgoing, |mut outgoing| async move {
+        let piece = outgoing.recv().await?;
+        Some((piece, outgoing))
     });
     let end = stream::once(async move { frame(Bytes::new(), FrameType::Goaway) });
     // After an error the stream is over, and its last frame must not say that all went well.
@@ -164,80 +167,84 @@ fn frames_of(outward: mpsc::Receiver<Outcome<Bytes>>) -> Frames {
     }))
 }
 
-/// What one direction has to say next.
+/// The next frame of one direction.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum FrameRead {
     Data(Bytes),
     End,
     Broken,
 }
 
 /// The next frame with data, or the end: of this direction, or of the stream.
-pub(crate) async fn next(inward: &mut Streaming<StreamRequest>) -> Next {
+pub(crate) async fn next(incoming: &mut Streaming<StreamRequest>) -> FrameRead {
     loop {
-        match inward.message().await {
-            Ok(Some(frame)) if frame.frame_type == i32::from(FrameType::Goaway) => return Next::End,
+        match incoming.message().await {
+            Ok(Some(frame)) if frame.frame_type == i32::from(FrameType::Goaway) => return FrameRead::End,
             Ok(Some(frame))
                 if frame.frame_type == i32::from(FrameType::Data) && !frame.payload.is_empty() =>
             {
-                return Next::Data(frame.payload);
+                return FrameRead::Data(frame.payload);
             }
             // Pings, resets and what is unknown mean nothing here (docs/wire.md, Streams).
             Ok(Some(_)) => {}
-            Ok(None) => return Next::End,
-            Err(_) => return Next::Broken,
+            Ok(None) => return FrameRead::End,
+            Err(_) => return FrameRead::Broken,
         }
     }
 }
 
 /// Hands a client's data to the call that uses it, then reads on to the stream's end: what is dropped earlier is reset,
 /// and what a client writes after the end of its data would be answered with errors.
-async fn collect(mut inward: Streaming<StreamRequest>, pieces: mpsc::Sender<Piece>) {
+async fn collect(mut incoming: Streaming<StreamRequest>, pieces: mpsc::Sender<StreamItem>) {
     loop {
         let piece = tokio::select! {
-            piece = next(&mut inward) => piece,
+            piece = next(&mut incoming) => piece,
             () = pieces.closed() => return,
         };
         match piece {
-            Next::Data(data) => {
-                if pieces.send(Piece::Data(data)).await.is_err() {
+            FrameRead::Data(data) => {
+                if pieces.send(StreamItem::Data(data)).await.is_err() {
                     return; // the call has given up
                 }
             }
-            Next::End => break,
-            Next::Broken => {
-                pieces.send(Piece::Broken(Failure::gone())).await.ok(); // the same
+            FrameRead::End => break,
+            FrameRead::Broken => {
+                pieces.send(StreamItem::Broken(CallFailure::gone())).await.ok(); // the same
                 return;
             }
         }
     }
-    pieces.send(Piece::End).await.ok(); // the same
+    pieces.send(StreamItem::End).await.ok(); // the same
     drop(pieces);
-    let rest = async { while let Ok(Some(_)) = inward.message().await {} };
+    let rest = async { while let Ok(Some(_)) = incoming.message().await {} };
     // Who goes on for longer is cut off.
     tokio::time::timeout(LINGER, rest).await.ok();
 }
 
 /// Carries bytes both ways until the line or the client ends. When only the client's direction has ended, the line stays
-/// open for what still comes, until somebody else wants it.
-async fn carry(line: Line, mut inward: Streaming<StreamRequest>, frames: mpsc::Sender<Outcome<Bytes>>) {
-    let Line { stream, claim } = line;
+/// open for what still comes, until another client asks for the line.
+async fn carry(
+    line: SerialStream,
+    mut incoming: Streaming<StreamRequest>,
+    frames: mpsc::Sender<CallResult<Bytes>>,
+) {
+    let SerialStream { stream, claim } = line;
     let (mut reader, mut writer) = tokio::io::split(stream);
     let typed = async {
         loop {
-            match next(&mut inward).await {
-                Next::Data(data) => {
+            match next(&mut incoming).await {
+                FrameRead::Data(data) => {
                     if writer.write_all(&data).await.is_err() || writer.flush().await.is_err() {
                         return;
                     }
                 }
-                Next::End => {
+                FrameRead::End => {
                     claim.linger();
                     // A line that cannot be half closed goes on as it is.
                     writer.shutdown().await.ok();
                     std::future::pending::<()>().await;
                 }
-                Next::Broken => return,
+                FrameRead::Broken => return,
             }
         }
     };
@@ -253,7 +260,7 @@ async fn carry(line: Line, mut inward: Streaming<StreamRequest>, frames: mpsc::S
                     }
                 }
                 Err(error) => {
-                    frames.send(Err(Failure::io("read", "the line", &error))).await.ok(); // the client may be gone
+                    frames.send(Err(CallFailure::io("read", "the line", &error))).await.ok(); // the client may be gone
                     return;
                 }
             }

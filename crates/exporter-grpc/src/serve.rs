@@ -21,11 +21,11 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 
-use crate::admission::{Admission, GUESSES, Origin, Visitor};
+use crate::admission::{Admission, ConnectionSlot, GUESSES, Origin};
 use crate::connection::Connection;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 use crate::hosts::Hosts;
-use crate::listen::{Arrival, Listener, Wire};
+use crate::listen::{ClientStream, Listener, PendingConnection};
 use crate::passphrase::{HEADER, Passphrase};
 use crate::proto::ExporterStatus;
 use crate::proto::exporter_service_server::ExporterServiceServer;
@@ -70,7 +70,7 @@ pub struct Access {
 /// A device tree and its clients.
 #[derive(Debug)]
 pub struct Exporter {
-    state: Mutex<State>,
+    state: Mutex<SessionState>,
     access: Access,
     hosts: Arc<Hosts>,
     journal: Option<Journal>,
@@ -79,7 +79,7 @@ pub struct Exporter {
 }
 
 #[derive(Debug)]
-struct State {
+struct SessionState {
     session: Arc<Session>,
     clients: usize,
 }
@@ -89,7 +89,7 @@ impl Exporter {
     pub fn new(tree: DeviceTree, access: Access, journal: Option<Journal>) -> Arc<Self> {
         let session = Session::new(tree, journal.clone(), access.fetch.clone());
         Arc::new(Self {
-            state: Mutex::new(State { session, clients: 0 }),
+            state: Mutex::new(SessionState { session, clients: 0 }),
             journal,
             hosts: Arc::new(Hosts::of_this_machine(&access.hosts)),
             access,
@@ -162,7 +162,12 @@ impl Exporter {
         }
     }
 
-    async fn talk(self: Arc<Self>, arrival: Arrival, visitor: Arc<Visitor>, cut: CancellationToken) {
+    async fn talk(
+        self: Arc<Self>,
+        arrival: PendingConnection,
+        visitor: Arc<ConnectionSlot>,
+        cut: CancellationToken,
+    ) {
         let peer = arrival.peer.clone();
         let (has_name, certificate) = (arrival.origin != Origin::Socket, arrival.certificate.clone());
         let greeted = tokio::select! {
@@ -179,7 +184,7 @@ impl Exporter {
         let connection = Connection::new(peer, visitor.is_local(), Arc::clone(&visitor.workers));
         let session = self.arrive().await;
         let service = Service { session: Arc::clone(&session), connection: Arc::clone(&connection) };
-        let door = Door {
+        let client_access = ClientAccess {
             peer: connection.peer.clone(),
             passphrase: self.access.passphrase.clone(),
             hosts: has_name.then(|| Arc::clone(&self.hosts)),
@@ -187,7 +192,7 @@ impl Exporter {
             visitor,
         };
         tokio::select! {
-            () = converse(wire, Dispatch::new(service, door), &connection) => {}
+            () = converse(wire, ServiceRouter::new(service, client_access), &connection) => {}
             () = cut.cancelled() => {}
         }
         connection.closed.cancel();
@@ -203,8 +208,8 @@ impl Exporter {
 }
 
 /// Speaks HTTP/2 with one client until it has enough, is gone, or has to go.
-async fn converse(wire: Box<dyn Wire>, dispatch: Dispatch, connection: &Connection) {
-    let visitor = Arc::clone(&dispatch.door.visitor);
+async fn converse(wire: Box<dyn ClientStream>, dispatch: ServiceRouter, connection: &Connection) {
+    let visitor = Arc::clone(&dispatch.client_access.visitor);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -238,7 +243,7 @@ async fn converse(wire: Box<dyn Wire>, dispatch: Dispatch, connection: &Connecti
 }
 
 /// Waits until a connection has to go that was never let in.
-async fn stays_a_stranger(visitor: &Visitor) {
+async fn stays_a_stranger(visitor: &ConnectionSlot) {
     if tokio::time::timeout(FIRST_WORD, visitor.evicted.cancelled()).await.is_err() && visitor.is_client() {
         std::future::pending().await
     }
@@ -246,22 +251,22 @@ async fn stays_a_stranger(visitor: &Visitor) {
 
 /// Who is let in.
 #[derive(Clone, Debug)]
-struct Door {
+struct ClientAccess {
     /// Who is at the other end, for messages.
     peer: String,
     passphrase: Option<Passphrase>,
     /// Names that requests may be for; any will do on a unix socket, which has none.
     hosts: Option<Arc<Hosts>>,
     certificate: Option<Certificate>,
-    visitor: Arc<Visitor>,
+    visitor: Arc<ConnectionSlot>,
 }
 
-impl Door {
+impl ClientAccess {
     /// Lets a request in, and the connection with its first one.
     ///
     /// # Errors
     /// The connection is over then, once the answer has been sent.
-    fn pass<B>(&self, request: &Request<B>) -> Outcome<()> {
+    fn pass<B>(&self, request: &Request<B>) -> CallResult<()> {
         let passed = self.look_at(request);
         if let Err(failure) = &passed {
             tracing::info!(peer = self.peer, reason = failure.text, "a client was refused");
@@ -270,12 +275,12 @@ impl Door {
         passed
     }
 
-    fn look_at<B>(&self, request: &Request<B>) -> Outcome<()> {
+    fn look_at<B>(&self, request: &Request<B>) -> CallResult<()> {
         if let Some(hosts) = &self.hosts {
             hosts.check(request, self.certificate.as_ref())?;
         }
         let Some(passphrase) = &self.passphrase else { return self.visitor.admit() };
-        let refused = || Failure::new(tonic::Code::Unauthenticated, "invalid or missing passphrase");
+        let refused = || CallFailure::new(tonic::Code::Unauthenticated, "invalid or missing passphrase");
         let given = request.headers().get(HEADER).ok_or_else(refused)?;
         if !self.visitor.is_client() {
             self.visitor.may_guess()?;
@@ -291,37 +296,37 @@ impl Door {
 
 /// Hands requests to the two services.
 #[derive(Clone)]
-struct Dispatch {
+struct ServiceRouter {
     exporter: ExporterServiceServer<Service>,
     router: RouterServiceServer<Service>,
-    door: Door,
+    client_access: ClientAccess,
 }
 
-impl fmt::Debug for Dispatch {
+impl fmt::Debug for ServiceRouter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dispatch").field("door", &self.door).finish_non_exhaustive()
+        f.debug_struct("ServiceRouter").field("door", &self.client_access).finish_non_exhaustive()
     }
 }
 
-impl Dispatch {
-    fn new(service: Service, door: Door) -> Self {
+impl ServiceRouter {
+    fn new(service: Service, client_access: ClientAccess) -> Self {
         Self {
             exporter: ExporterServiceServer::new(service.clone()).max_decoding_message_size(MESSAGE),
             router: RouterServiceServer::new(service).max_decoding_message_size(MESSAGE),
-            door,
+            client_access,
         }
     }
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type HttpFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-impl hyper::service::Service<Request<Incoming>> for Dispatch {
+impl hyper::service::Service<Request<Incoming>> for ServiceRouter {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answer;
+    type Future = HttpFuture;
 
-    fn call(&self, request: Request<Incoming>) -> Answer {
-        if let Err(failure) = self.door.pass(&request) {
+    fn call(&self, request: Request<Incoming>) -> HttpFuture {
+        if let Err(failure) = self.client_access.pass(&request) {
             return refuse(failure.into());
         }
         match request.uri().path().split('/').nth(1) {
@@ -332,7 +337,7 @@ impl hyper::service::Service<Request<Incoming>> for Dispatch {
     }
 }
 
-fn call<S>(mut service: S, request: Request<Incoming>) -> Answer
+fn call<S>(mut service: S, request: Request<Incoming>) -> HttpFuture
 where
     S: tower_service::Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
@@ -343,6 +348,6 @@ where
     Box::pin(service.call(request))
 }
 
-fn refuse(status: Status) -> Answer {
+fn refuse(status: Status) -> HttpFuture {
     Box::pin(async move { Ok(status.into_http()) })
 }

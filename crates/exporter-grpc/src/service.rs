@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::capability::{Args, Call, Capability, Kind, Method, check, find};
 use crate::connection::Connection;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 use crate::proto::exporter_service_server::ExporterService;
 use crate::proto::{
     DriverCallRequest, DriverCallResponse, EndSessionRequest, EndSessionResponse, GetReportResponse,
@@ -32,10 +32,10 @@ type Stream1<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Service {
     /// The node of a UUID, and the call's context.
-    pub(crate) fn node(&self, uuid: &str) -> Outcome<(Arc<dyn Capability>, Call)> {
+    pub(crate) fn node(&self, uuid: &str) -> CallResult<(Arc<dyn Capability>, Call)> {
         let unknown = || {
             let text = format!("no driver has the UUID `{}`", crate::storage::files::short(uuid));
-            Failure::new(Code::NotFound, text)
+            CallFailure::new(Code::NotFound, text)
         };
         let node = Uuid::try_parse(uuid).map_err(|_| unknown())?;
         let capability = Arc::clone(self.session.nodes.get(node).ok_or_else(unknown)?);
@@ -44,7 +44,7 @@ impl Service {
         Ok((capability, Call { session, connection, owner }))
     }
 
-    fn prepare(&self, uuid: &str, method: &str, args: &[Value], kind: Kind) -> Outcome<Prepared> {
+    fn prepare(&self, uuid: &str, method: &str, args: &[Value], kind: Kind) -> CallResult<Prepared> {
         self.session.gate.pass()?;
         let (capability, call) = self.node(uuid)?;
         let method = find(capability.methods(), method, kind)?;
@@ -94,7 +94,7 @@ impl ExporterService for Service {
         let Prepared { capability, call, method, args } =
             self.prepare(&uuid, &method, &args, Kind::Results)?;
         let results = capability.results(method.name, args, &call).await?;
-        let response = |result: Outcome<Value>| {
+        let response = |result: CallResult<Value>| {
             let result = Some(result?);
             Ok(StreamingDriverCallResponse { uuid: Uuid::new_v4().to_string(), result })
         };

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::claims::Claims;
 use crate::connection::Connection;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 use crate::gate::Gate;
 use crate::jobs::Jobs;
 use crate::log::Log;
@@ -61,7 +61,7 @@ impl Session {
     }
 
     /// A turn on the worker threads.
-    pub(crate) async fn worker(&self, connection: &Connection) -> Outcome<[OwnedSemaphorePermit; 3]> {
+    pub(crate) async fn worker(&self, connection: &Connection) -> CallResult<[OwnedSemaphorePermit; 3]> {
         let turn = async {
             let own = Arc::clone(&connection.workers).acquire_owned().await?;
             let of_address = Arc::clone(&connection.address_workers).acquire_owned().await?;
@@ -69,7 +69,7 @@ impl Session {
             Ok::<_, tokio::sync::AcquireError>([own, of_address, any])
         };
         let turn = tokio::time::timeout(PATIENCE, turn).await;
-        let busy = || Failure::too_much("too many transfers at once; try again when some have ended");
+        let busy = || CallFailure::too_much("too many transfers at once; try again when some have ended");
         turn.map_err(|_| busy())?.map_err(|_| busy())
     }
 

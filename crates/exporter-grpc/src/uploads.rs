@@ -11,9 +11,9 @@ use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt;
 
-use crate::failure::Failure;
-use crate::pace::Pace;
-use crate::resource::{Piece, Source};
+use crate::failure::CallFailure;
+use crate::minimum_rate::MinimumRate;
+use crate::resource::{DataSource, StreamItem};
 
 /// Bytes of the SHA-256 that follows an image.
 pub(crate) const DIGEST: usize = 32;
@@ -99,7 +99,7 @@ impl Uploads {
         swept.map_err(|error| self.unusable(error))
     }
 
-    /// The folder, made or found to be this user's alone; nobody else sweeps it or begins an upload meanwhile.
+    /// The folder, made or found to be this user's alone. It is locked meanwhile: no other process sweeps it or begins an upload.
     fn own(&self) -> io::Result<File> {
         match private().create(&self.0) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -129,7 +129,7 @@ fn private() -> DirBuilder {
     builder
 }
 
-/// Whether nobody holds the lock of a folder any more.
+/// Whether no process holds the lock of a folder any more.
 fn is_left(folder: &Path) -> bool {
     File::open(folder.join(LOCK))
         .map_or(true, |lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok())
@@ -162,7 +162,7 @@ impl Upload {
     /// or cannot be written; interrupted at `stop`.
     pub(crate) async fn receive(
         &self,
-        mut source: Source,
+        mut source: DataSource,
         length: u64,
         stop: &CancellationToken,
     ) -> Result<String> {
@@ -172,19 +172,21 @@ impl Upload {
                 .because(error)
         };
         let mut file = tokio::fs::File::create(&self.file).await.map_err(unwritten)?;
-        let (mut hash, mut trailer, mut pace) = (Sha256::new(), Vec::new(), Pace::default());
+        let (mut hash, mut trailer, mut minimum_rate) = (Sha256::new(), Vec::new(), MinimumRate::default());
         let mut missing = length;
         loop {
             let piece = tokio::select! {
                 () = stop.cancelled() => return Err(stopped()),
-                piece = pace.wait(source.next()) => piece,
+                piece = minimum_rate.wait(source.next()) => piece,
             };
             let data = match piece.map_err(slow)? {
-                Piece::Data(data) => data,
-                Piece::End => break,
-                Piece::Broken(failure) => return Err(cut(length - missing, length).because(told(failure))),
+                StreamItem::Data(data) => data,
+                StreamItem::End => break,
+                StreamItem::Broken(failure) => {
+                    return Err(cut(length - missing, length).because(io_error(failure)));
+                }
             };
-            pace.moved(data.len());
+            minimum_rate.moved(data.len());
             let count = usize::try_from(missing).unwrap_or(usize::MAX).min(data.len());
             let image = data.slice(..count);
             file.write_all(&image).await.map_err(unwritten)?;
@@ -233,7 +235,7 @@ fn stopped() -> Error {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-fn slow(failure: Failure) -> Error {
+fn slow(failure: CallFailure) -> Error {
     Error::infrastructure(failure.text).help("the board is free again, the medium is untouched")
 }
 
@@ -242,7 +244,7 @@ fn cut(received: u64, length: u64) -> Error {
         .help("the medium is untouched; flash again")
 }
 
-fn told(failure: Failure) -> io::Error {
+fn io_error(failure: CallFailure) -> io::Error {
     io::Error::other(failure.text)
 }
 

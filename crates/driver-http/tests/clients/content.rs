@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::stage::{LONG, Stage, curl, pattern, wget};
+use crate::stage::{LONG, ServerStage, curl, pattern, wget};
 
 /// 64 KiB pieces without end, or with an error after `good` of them.
 pub(crate) fn pieces(good: usize) -> Content {
@@ -21,7 +21,7 @@ pub(crate) fn pieces(good: usize) -> Content {
 
 #[tokio::test]
 async fn published_content_arrives_exactly_and_is_counted() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     let bytes = pattern(700_001);
     let parts: Vec<Bytes> = bytes.chunks(10_007).map(Bytes::copy_from_slice).collect();
     let unknown = Content::stream(None, move || Some(stream::iter(parts.clone()).map(Ok).boxed()));
@@ -45,7 +45,7 @@ async fn published_content_arrives_exactly_and_is_counted() {
 
 #[tokio::test]
 async fn a_client_notices_when_content_breaks_off() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     let short = || Some(stream::iter([Ok(Bytes::from_static(b"half"))]).boxed());
     let cases = [
         ("failing", pieces(3), "the decoder failed"),
@@ -70,7 +70,7 @@ async fn a_client_notices_when_content_breaks_off() {
 
 #[tokio::test]
 async fn a_client_of_http_1_0_notices_too() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.site.publish("failing", pieces(3)).unwrap();
     stage
         .site
@@ -87,7 +87,7 @@ async fn a_client_of_http_1_0_notices_too() {
 
 #[tokio::test]
 async fn withdrawing_cuts_a_client_even_one_that_does_not_read() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.site.publish("endless", pieces(usize::MAX)).unwrap();
     let mut client = TcpStream::connect(stage.server.address()).await.unwrap();
     client.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();

@@ -9,13 +9,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::stage::{LONG, Stage, pattern};
+use crate::stage::{LONG, ServerStage, pattern};
 
 const MIB: usize = 1024 * 1024;
 const BIG: usize = 16 * MIB;
 
 /// A client that has sent these requests for the file `big`: each a method, a version, and fields.
-async fn client(stage: &Stage, requests: &[(&str, &str, &str)]) -> TcpStream {
+async fn client(stage: &ServerStage, requests: &[(&str, &str, &str)]) -> TcpStream {
     let mut client = TcpStream::connect(stage.server.address()).await.unwrap();
     let one = |(method, version, fields): &(&str, &str, &str)| {
         format!("{method} /big HTTP/{version}\r\nhost: x\r\n{fields}\r\n")
@@ -35,8 +35,8 @@ fn without_header(answer: &[u8]) -> &[u8] {
 }
 
 /// Changes the file while a client that does not read has got the beginning of it only, then has the client read on.
-async fn changed_under_way(change: impl FnOnce(&Stage)) -> (bool, Vec<u8>, Result<u64, String>) {
-    let stage = Stage::new().await;
+async fn changed_under_way(change: impl FnOnce(&ServerStage)) -> (bool, Vec<u8>, Result<u64, String>) {
+    let stage = ServerStage::new().await;
     stage.write("big", pattern(BIG));
     let file = File::options().write(true).open(stage.site.root().join("big")).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).unwrap();
@@ -52,9 +52,11 @@ async fn changed_under_way(change: impl FnOnce(&Stage)) -> (bool, Vec<u8>, Resul
 #[tokio::test]
 async fn a_file_that_is_cut_short_or_overwritten_ends_with_an_error() {
     let overwrite = |length: usize| {
-        move |stage: &Stage| stage.write("big", pattern(length).iter().map(|byte| !byte).collect::<Vec<_>>())
+        move |stage: &ServerStage| {
+            stage.write("big", pattern(length).iter().map(|byte| !byte).collect::<Vec<_>>())
+        }
     };
-    type Change = Box<dyn FnOnce(&Stage)>;
+    type Change = Box<dyn FnOnce(&ServerStage)>;
     let cases: [(&str, Change, &str); 4] = [
         ("cut to nothing", Box::new(|stage| stage.write("big", "")), "became shorter"),
         (
@@ -89,7 +91,7 @@ async fn a_file_whose_name_is_taken_by_another_arrives_as_it_was() {
 
 #[tokio::test]
 async fn every_length_and_every_range_arrives_exactly() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     for length in [128 * 1024, 128 * 1024 + 1, MIB, MIB + 128 * 1024, MIB + 128 * 1024 + 1, 5 * MIB + 77] {
         let bytes = pattern(length);
         stage.write("big", &bytes);
@@ -103,7 +105,7 @@ async fn every_length_and_every_range_arrives_exactly() {
 
 #[tokio::test]
 async fn requests_in_a_row_are_answered_in_a_row_on_one_connection() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     let bytes = pattern(3 * MIB);
     stage.write("big", &bytes);
     let requests = [
@@ -128,7 +130,7 @@ async fn requests_in_a_row_are_answered_in_a_row_on_one_connection() {
 
 #[tokio::test]
 async fn a_client_of_http_1_0_gets_it_too() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("big", pattern(3 * MIB));
     let (ended, answer) = rest(&mut client(&stage, &[("GET", "1.0", "")]).await, Vec::new()).await;
     assert!(ended.is_ok() && without_header(&answer) == pattern(3 * MIB));
@@ -136,7 +138,7 @@ async fn a_client_of_http_1_0_gets_it_too() {
 
 #[tokio::test]
 async fn what_is_not_in_memory_comes_from_the_disk_in_its_place() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     let bytes = pattern(8 * MIB);
     stage.write("big", &bytes);
     let file = File::open(stage.site.root().join("big")).unwrap();
@@ -150,7 +152,7 @@ async fn what_is_not_in_memory_comes_from_the_disk_in_its_place() {
 
 #[tokio::test]
 async fn a_transfer_under_way_ends_whole_when_the_server_stops() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("big", pattern(BIG));
     let mut client = client(&stage, &[("GET", "1.1", "")]).await;
     let mut got = vec![0; MIB];
@@ -162,7 +164,7 @@ async fn a_transfer_under_way_ends_whole_when_the_server_stops() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_when_the_server_stops() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("big", pattern(BIG));
     let mut client = client(&stage, &[("GET", "1.1", "connection: close\r\n")]).await;
     client.readable().await.unwrap();

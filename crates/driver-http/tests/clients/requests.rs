@@ -5,11 +5,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::stage::{LONG, Stage, curl, pattern, wget};
+use crate::stage::{LONG, ServerStage, curl, pattern, wget};
 
 #[tokio::test]
 async fn curl_and_wget_fetch_a_whole_file() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     for (name, length) in [("empty", 0), ("one", 1), ("sub/piece", 256 * 1024), ("sub/more file", 3_000_001)]
     {
         stage.write(name, pattern(length));
@@ -24,7 +24,7 @@ async fn curl_and_wget_fetch_a_whole_file() {
 
 #[tokio::test]
 async fn an_interrupted_download_is_resumed() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("disk.img", pattern(1_000_000));
     let part = stage.folder.path().join("part");
     std::fs::write(&part, &pattern(1_000_000)[..400_000]).unwrap();
@@ -38,7 +38,7 @@ async fn an_interrupted_download_is_resumed() {
 
 #[tokio::test]
 async fn every_request_gets_the_status_it_deserves() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("file", pattern(100));
     std::fs::write(stage.folder.path().join("secret"), "s").unwrap();
     std::os::unix::fs::symlink("../secret", stage.site.root().join("out")).unwrap();
@@ -80,7 +80,7 @@ async fn every_request_gets_the_status_it_deserves() {
 
 #[tokio::test]
 async fn a_head_tells_what_a_get_would_send() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("disk.img.xz", pattern(1234));
     stage.site.publish("stream", Content::stream(Some(77), || panic!("HEAD opened the content"))).unwrap();
     stage.site.publish("endless", Content::stream(None, || panic!("HEAD opened the content"))).unwrap();
@@ -103,7 +103,7 @@ async fn a_head_tells_what_a_get_would_send() {
 
 #[tokio::test]
 async fn a_known_version_is_not_sent_again() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("file", "one");
     let (header, _) = stage.ask("GET", "/file", "").await;
     let tag = header.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().to_owned();
@@ -117,7 +117,7 @@ async fn a_known_version_is_not_sent_again() {
 
 #[tokio::test]
 async fn one_connection_carries_many_requests() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("file", pattern(10));
     let mut client = TcpStream::connect(stage.server.address()).await.unwrap();
     for _ in 0..3 {
@@ -130,8 +130,8 @@ async fn one_connection_carries_many_requests() {
 }
 
 #[tokio::test]
-async fn a_request_says_for_which_host_it_is_unless_it_is_of_http_1_0() {
-    let stage = Stage::new().await;
+async fn requests_name_their_host() {
+    let stage = ServerStage::new().await;
     stage.write("file", "x");
     for (request, status) in [
         ("GET /file HTTP/1.1\r\n", "400"),
@@ -159,7 +159,7 @@ async fn a_request_says_for_which_host_it_is_unless_it_is_of_http_1_0() {
 
 #[tokio::test]
 async fn hostile_bytes_get_an_error_and_the_server_lives() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("file", "x");
     let huge = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(1 << 20));
     for bytes in ["\0\0\0\0\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\u{16}\u{3}\u{1}", &huge] {

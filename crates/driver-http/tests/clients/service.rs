@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::content::pieces;
-use crate::stage::{LONG, Stage, curl, outcome, pattern};
+use crate::stage::{LONG, ServerStage, curl, outcome, pattern};
 
 fn driver(root: &Path, host: &str, port: u16) -> HttpServer {
     HttpServer::new(Config { root_dir: root.into(), host: Some(host.into()), port, ..Config::default() })
@@ -20,7 +20,7 @@ fn driver(root: &Path, host: &str, port: u16) -> HttpServer {
 
 #[tokio::test]
 async fn it_keeps_the_promises_of_a_file_server() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
     drop(taken);
@@ -33,7 +33,7 @@ async fn it_keeps_the_promises_of_a_file_server() {
 
 #[tokio::test]
 async fn a_vanished_client_is_reported() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("big", pattern(64 << 20));
     let mut client = TcpStream::connect(stage.server.address()).await.unwrap();
     client.write_all(b"GET /big HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -44,7 +44,7 @@ async fn a_vanished_client_is_reported() {
 
 #[tokio::test]
 async fn a_slow_reader_holds_nobody_up() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("big", pattern(16 << 20));
     stage.write("small", pattern(1000));
     let mut slow = Vec::new();
@@ -81,7 +81,7 @@ async fn fetch_from(source: &str, server: SocketAddr) -> Vec<u8> {
 
 #[tokio::test]
 async fn connections_without_a_request_keep_nobody_waiting() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("small", pattern(1000));
     let address = stage.server.address();
     let mut idle = Vec::new();
@@ -96,7 +96,7 @@ async fn connections_without_a_request_keep_nobody_waiting() {
 
 #[tokio::test]
 async fn many_slow_readers_of_one_address_lock_no_other_out() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("big", pattern(16 << 20));
     stage.write("small", pattern(1000));
     let address = stage.server.address();
@@ -111,7 +111,7 @@ async fn many_slow_readers_of_one_address_lock_no_other_out() {
 
 #[tokio::test]
 async fn more_clients_than_connections_are_all_served_in_turn() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     stage.write("file", pattern(300_000));
     let clients = (0..400).map(|_| stage.ask("GET", "/file", ""));
     for (header, body) in futures_util::future::join_all(clients).await {
@@ -121,8 +121,8 @@ async fn more_clients_than_connections_are_all_served_in_turn() {
 }
 
 #[tokio::test]
-async fn stopping_lets_short_transfers_end_cuts_long_ones_and_frees_the_port() {
-    let stage = Stage::new().await;
+async fn stopping_ends_transfers_and_frees_the_port() {
+    let stage = ServerStage::new().await;
     stage.site.publish("endless", pieces(usize::MAX)).unwrap();
     stage.write("file", "x");
     let address = stage.server.address();
@@ -140,7 +140,7 @@ async fn stopping_lets_short_transfers_end_cuts_long_ones_and_frees_the_port() {
 }
 
 #[tokio::test]
-async fn the_driver_starts_restarts_stops_and_keeps_what_was_published() {
+async fn restarts_keep_published_content() {
     let folder = tempfile::tempdir().unwrap();
     let http = driver(&folder.path().join("made/on/start"), "localhost", 0);
     http.publish("script.sh", Content::bytes("echo hello")).unwrap();
@@ -190,7 +190,7 @@ async fn a_bind_failure_is_an_error_now_with_the_remedy() {
 }
 
 #[tokio::test]
-async fn the_same_is_served_over_https_with_a_given_and_a_made_certificate() {
+async fn https_with_given_and_made_certificates() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();

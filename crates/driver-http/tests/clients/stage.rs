@@ -14,14 +14,14 @@ use tokio::time::timeout;
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-pub(crate) struct Stage {
+pub(crate) struct ServerStage {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) site: Site,
     pub(crate) server: Server,
     pub(crate) seen: Arc<Mutex<Vec<Transfer>>>,
 }
 
-impl Stage {
+impl ServerStage {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("root");

@@ -11,7 +11,7 @@ use flasher_core::{Content, Driver as _, FileServer as _, TransferLog, Upload};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::stage::{Stage, curl, pattern, run};
+use crate::stage::{ServerStage, curl, pattern, run};
 
 /// The bytes, and whether the body was whole.
 type Kept = Arc<Mutex<(Vec<u8>, bool)>>;
@@ -61,7 +61,7 @@ impl<S: futures_util::Sink<Bytes, Error = io::Error>> futures_util::Sink<Bytes> 
 
 #[tokio::test]
 async fn a_board_sends_bytes_back_by_put_and_post() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     let file = stage.folder.path().join("dump");
     std::fs::write(&file, pattern(3_000_001)).unwrap();
     let dump = file.to_str().unwrap();
@@ -86,8 +86,8 @@ async fn a_board_sends_bytes_back_by_put_and_post() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_broken_or_unwanted_is_never_taken_for_whole() {
-    let stage = Stage::new().await;
+async fn bad_upload_bodies_are_refused() {
+    let stage = ServerStage::new().await;
     stage.site.publish("image", Content::bytes("x")).unwrap();
     stage.site.accept("gone", Upload::new(10, || None)).unwrap();
     let (upload, kept) = keeping(10);
@@ -121,7 +121,7 @@ async fn a_body_that_is_too_large_broken_or_unwanted_is_never_taken_for_whole() 
 
 #[tokio::test]
 async fn withdrawing_ends_an_upload_under_way() {
-    let stage = Stage::new().await;
+    let stage = ServerStage::new().await;
     let (upload, kept) = keeping(1 << 20);
     stage.site.accept("sink", upload).unwrap();
     let mut client = TcpStream::connect(stage.server.address()).await.unwrap();

@@ -6,7 +6,7 @@ use super::device;
 use crate::Error;
 
 #[test]
-fn a_config_that_makes_no_sense_is_refused_before_a_line_is_touched() {
+fn wrong_configs_are_refused() {
     for (config, expected) in [
         ("device: /dev/gpiochip0", "line"),
         ("line: -1", "number or the name of a line"),
@@ -64,14 +64,14 @@ fn errors_of_lines_say_what_to_do_next() {
         (
             Error::NoName {
                 name: "RELAI".to_owned(),
-                place: "`/dev/gpiochip0`".to_owned(),
+                searched: "`/dev/gpiochip0`".to_owned(),
                 nearest: Some("RELAY".to_owned()),
             },
             false,
             "no line is called `RELAI` on `/dev/gpiochip0`; did you mean `RELAY`?",
         ),
         (
-            Error::NoName { name: "X".to_owned(), place: "`/dev/gpiochip0`".to_owned(), nearest: None },
+            Error::NoName { name: "X".to_owned(), searched: "`/dev/gpiochip0`".to_owned(), nearest: None },
             false,
             "no line is called `X` on `/dev/gpiochip0`; `gpioinfo` lists the names; use a number if it has none",
         ),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use flasher_core::{Device, PowerDriver, testing};
 
 use super::device;
-use crate::cdev::{Line, Place};
+use crate::cdev::{CdevLine, LineSettings};
 use crate::{GpioIn, GpioOut, LineId};
 
 /// A chip whose line may be driven, until this is dropped.
@@ -73,7 +73,7 @@ async fn a_line_of_a_real_chip_is_driven_held_and_given_back() {
     };
     assert_eq!(testing::power(&make).await, [""; 0]);
 
-    let place = |line, active_low| Place {
+    let settings = |line, active_low| LineSettings {
         device: Some(chip.path.clone().into()),
         line: LineId::Number(line),
         active_low,
@@ -81,7 +81,7 @@ async fn a_line_of_a_real_chip_is_driven_held_and_given_back() {
         drive: None,
     };
     for active_low in [false, true] {
-        let line = Line::new(place(chip.line, active_low));
+        let line = CdevLine::new(settings(chip.line, active_low));
         GpioOut::look(&line).unwrap();
         assert!(!line.is_held(), "a look takes nothing");
         for active in [true, false, true] {
@@ -96,7 +96,7 @@ async fn a_line_of_a_real_chip_is_driven_held_and_given_back() {
         GpioOut::look(&line).unwrap();
     }
 
-    let error = Line::new(place(4000, false)).drive(true).unwrap_err();
+    let error = CdevLine::new(settings(4000, false)).drive(true).unwrap_err();
     let text = error.to_string();
     assert!(
         text.starts_with(&format!("`{}` (", chip.path)) && text.contains(") has no line 4000, it has 0 to "),

@@ -6,7 +6,7 @@ use super::{device, refusal};
 use crate::Error;
 
 #[test]
-fn a_config_that_makes_no_sense_is_refused_before_anything_is_asked() {
+fn wrong_configs_are_refused() {
     for (config, expected) in [
         ("", "`on` is missing, expected a URL"),
         ("on: 'http://a/'", "`off` is missing, expected a URL"),

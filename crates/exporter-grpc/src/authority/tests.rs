@@ -46,7 +46,7 @@ fn the_path_of_a_socket_becomes_a_name_of_the_same_length() {
 }
 
 #[test]
-fn the_name_may_come_by_its_static_index_in_every_kind_of_literal() {
+fn authority_by_static_index() {
     for first in [0x41, 0x01, 0x11] {
         check(4, &[], &[&[first, 5], &b"a%2Fb"[..]].concat(), &[], &[&[first, 5], &b"a-2Fb"[..]].concat());
     }
@@ -78,7 +78,7 @@ fn other_fields_and_readable_names_stay_as_they_are() {
 }
 
 #[test]
-fn a_block_goes_on_in_continuations_and_a_long_value_over_several() {
+fn header_blocks_go_on_in_continuations() {
     let path = "tmp%2F".repeat(60);
     let mut block = vec![0x41, 0x7f];
     let rest = path.len() - 0x7f;

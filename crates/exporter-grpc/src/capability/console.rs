@@ -6,7 +6,7 @@ use flasher_core::{BootConsole, async_trait};
 use prost_types::Value;
 
 use super::{Args, Call, Capability, Method, unanswered};
-use crate::failure::Outcome;
+use crate::failure::CallResult;
 use crate::value;
 
 pub(super) const METHODS: &[Method] =
@@ -26,7 +26,7 @@ impl Capability for Console {
         METHODS
     }
 
-    async fn call(&self, method: &str, _args: Args, _call: &Call) -> Outcome<Value> {
+    async fn call(&self, method: &str, _args: Args, _call: &Call) -> CallResult<Value> {
         match method {
             "get_prompt" => Ok(value::text(self.0.prompt())),
             other => Err(unanswered(other)),

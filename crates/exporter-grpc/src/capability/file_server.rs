@@ -11,7 +11,7 @@ use tonic::Code;
 
 use super::{Args, Call, Capability, Method, unanswered};
 use crate::claims::{Claim, Key};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 use crate::value;
 
 /// Bound on starting and stopping.
@@ -33,19 +33,19 @@ pub(super) const TFTP: &[Method] = &[
 
 /// A file server for clients.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub(crate) struct FileServerNode {
     server: Arc<dyn FileServer>,
     key: Key,
     http: bool,
     owner: Mutex<Option<(u64, Claim)>>,
 }
 
-impl Server {
+impl FileServerNode {
     pub(crate) fn new(server: Arc<dyn FileServer>, key: Key, http: bool) -> Self {
         Self { server, key, http, owner: Mutex::default() }
     }
 
-    async fn start(&self, call: &Call) -> Outcome<()> {
+    async fn start(&self, call: &Call) -> CallResult<()> {
         let connection = call.owner.connection;
         // Starting again restarts; the claim of the same connection goes with it.
         let mine = self.owner().take().filter(|(owner, _)| *owner == connection);
@@ -75,7 +75,7 @@ impl Server {
         Ok(())
     }
 
-    async fn stop(&self, call: &Call) -> Outcome<()> {
+    async fn stop(&self, call: &Call) -> CallResult<()> {
         call.session.claims.free_for(self.key, call.owner.connection)?;
         tokio::time::timeout(ANSWER, self.server.stop()).await.map_err(|_| late())??;
         self.owner().take();
@@ -108,7 +108,7 @@ impl Server {
 }
 
 #[async_trait]
-impl Capability for Server {
+impl Capability for FileServerNode {
     fn client(&self) -> &'static str {
         match self.http {
             true => "jumpstarter_driver_http.client.HttpServerClient",
@@ -120,7 +120,7 @@ impl Capability for Server {
         if self.http { HTTP } else { TFTP }
     }
 
-    async fn call(&self, method: &str, _args: Args, call: &Call) -> Outcome<Value> {
+    async fn call(&self, method: &str, _args: Args, call: &Call) -> CallResult<Value> {
         match method {
             "start" => self.start(call).await.map(|()| value::null()),
             "stop" => self.stop(call).await.map(|()| value::null()),
@@ -142,8 +142,11 @@ impl Capability for Server {
     }
 }
 
-fn late() -> Failure {
-    Failure::new(Code::DeadlineExceeded, format!("the server did not answer within {} s", ANSWER.as_secs()))
+fn late() -> CallFailure {
+    CallFailure::new(
+        Code::DeadlineExceeded,
+        format!("the server did not answer within {} s", ANSWER.as_secs()),
+    )
 }
 
 /// The address under which boards reach this machine, when none is configured: that of the way out, or else that of any

@@ -10,8 +10,8 @@ use tonic::Code;
 
 use super::{Args, Call, Capability, Method, Param, Results, Shape, unanswered};
 use crate::claims::Key;
-use crate::failure::{Failure, Outcome};
-use crate::jobs::{Board, Sent};
+use crate::failure::{CallFailure, CallResult};
+use crate::jobs::{JobBoard, OrderedImage};
 use crate::order::JobOrder;
 use crate::resource::Handle;
 use crate::storage::Storage;
@@ -77,7 +77,7 @@ impl Flash {
         Self { flasher, site, keys, owner, tftp, described: Mutex::default() }
     }
 
-    async fn describe(&self) -> Outcome<Description> {
+    async fn describe(&self) -> CallResult<Description> {
         let known = self.described().clone();
         if let Some(known) = known {
             return Ok(known);
@@ -92,7 +92,7 @@ impl Flash {
     }
 
     /// Stages the boot files; those of an earlier variant stay until the exporter ends.
-    async fn set_up(&self, bundle: Option<String>, call: &Call) -> Outcome<()> {
+    async fn set_up(&self, bundle: Option<String>, call: &Call) -> CallResult<()> {
         self.free(call)?;
         *self.described() = None;
         let staged = self.flasher.set_up(bundle).await?;
@@ -103,7 +103,7 @@ impl Flash {
         Ok(())
     }
 
-    async fn use_variant(&self, variant: &str, call: &Call) -> Outcome<()> {
+    async fn use_variant(&self, variant: &str, call: &Call) -> CallResult<()> {
         self.free(call)?;
         *self.described() = None;
         self.flasher.use_variant(variant).await.map_err(|mut error| {
@@ -114,17 +114,17 @@ impl Flash {
         })
     }
 
-    fn free(&self, call: &Call) -> Outcome<()> {
+    fn free(&self, call: &Call) -> CallResult<()> {
         self.keys.iter().try_for_each(|key| call.session.claims.free_for(*key, call.owner.connection))
     }
 
-    async fn cacert(&self) -> Outcome<Value> {
+    async fn cacert(&self) -> CallResult<Value> {
         let Some(file) = self.flasher.defaults().cacert else { return Ok(value::null()) };
         let name = file.display().to_string();
-        let failed = |error| Failure::io("read", &name, &error);
+        let failed = |error| CallFailure::io("read", &name, &error);
         let length = tokio::fs::metadata(&file).await.map_err(failed)?.len();
         if length > LARGEST_CA {
-            return Err(Failure::new(
+            return Err(CallFailure::new(
                 Code::Internal,
                 format!("`{name}` has {length} bytes, too many for a CA"),
             ));
@@ -134,16 +134,16 @@ impl Flash {
 }
 
 /// The image that comes with an order, when one does.
-fn sent(order: &JobOrder, args: &mut Args, call: &Call) -> Outcome<Option<Sent>> {
+fn sent(order: &JobOrder, args: &mut Args, call: &Call) -> CallResult<Option<OrderedImage>> {
     let Some(length) = order.sent()? else { return Ok(None) };
     let handle = args.handle(2)?;
     if !matches!(handle, Handle::Stream(_)) {
-        return Err(Failure::argument("the image of an order comes in a stream of the same client"));
+        return Err(CallFailure::argument("the image of an order comes in a stream of the same client"));
     }
     let source = handle.source(call)?;
     match source.is_plain() {
-        true => Ok(Some(Sent { source, length })),
-        false => Err(Failure::argument("the image of an order comes as it is, not compressed")),
+        true => Ok(Some(OrderedImage { source, length })),
+        false => Err(CallFailure::argument("the image of an order comes as it is, not compressed")),
     }
 }
 
@@ -169,7 +169,7 @@ impl Capability for Flash {
         METHODS
     }
 
-    async fn call(&self, method: &str, args: Args, call: &Call) -> Outcome<Value> {
+    async fn call(&self, method: &str, args: Args, call: &Call) -> CallResult<Value> {
         match method {
             "get_default_target" => return Ok(value::text_or_null(self.flasher.defaults().target)),
             "get_cacert" => return self.cacert().await,
@@ -178,7 +178,7 @@ impl Capability for Flash {
                 return self.set_up(bundle, call).await.map(|()| value::null());
             }
             "use_dtb_variant" => return self.use_variant(args.text(0)?, call).await.map(|()| value::null()),
-            "set_dtb" => return Err(Failure::new(Code::Unimplemented, "`set_dtb` is not supported")),
+            "set_dtb" => return Err(CallFailure::new(Code::Unimplemented, "`set_dtb` is not supported")),
             "get_flasher_manifest_yaml" => return Ok(value::text(self.flasher.manifest().await?)),
             _ => {}
         }
@@ -198,11 +198,11 @@ impl Capability for Flash {
         })
     }
 
-    async fn results(&self, method: &str, mut args: Args, call: &Call) -> Outcome<Results> {
+    async fn results(&self, method: &str, mut args: Args, call: &Call) -> CallResult<Results> {
         if method != "flash_job" {
             return Err(unanswered(method));
         }
-        let board = Board {
+        let board = JobBoard {
             node: call.owner.node,
             site: &self.site,
             flasher: &self.flasher,
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_boot_command_needs_no_variables_that_a_client_does_not_set() {
+    fn boot_command_without_variables() {
         let file =
             |length| BootFile { file: String::new(), name: String::new(), address: String::new(), length };
         let check = |command: &str, expected: &str| {

@@ -4,7 +4,7 @@ use flasher_core::async_trait;
 use prost_types::Value;
 
 use super::{Args, Call, Capability, Method, unanswered};
-use crate::failure::Outcome;
+use crate::failure::CallResult;
 
 /// A group, and the root above all nodes. Exports nothing itself.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl Capability for Group {
         &[]
     }
 
-    async fn call(&self, method: &str, _args: Args, _call: &Call) -> Outcome<Value> {
+    async fn call(&self, method: &str, _args: Args, _call: &Call) -> CallResult<Value> {
         Err(unanswered(method))
     }
 }

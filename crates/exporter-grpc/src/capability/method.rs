@@ -3,7 +3,7 @@
 use prost_types::Value;
 use tonic::Code;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 use crate::resource::Handle;
 use crate::value;
 
@@ -103,7 +103,7 @@ enum Arg {
 
 impl Args {
     /// The text at `index`.
-    pub(crate) fn text(&self, index: usize) -> Outcome<&str> {
+    pub(crate) fn text(&self, index: usize) -> CallResult<&str> {
         self.optional_text(index).ok_or_else(|| missing(index))
     }
 
@@ -124,7 +124,7 @@ impl Args {
     }
 
     /// The truth value at `index`.
-    pub(crate) fn flag(&self, index: usize) -> Outcome<bool> {
+    pub(crate) fn flag(&self, index: usize) -> CallResult<bool> {
         match self.0.get(index) {
             Some(Some(Arg::Flag(yes))) => Ok(*yes),
             _ => Err(missing(index)),
@@ -132,7 +132,7 @@ impl Args {
     }
 
     /// The handle at `index`, which can be used once.
-    pub(crate) fn handle(&mut self, index: usize) -> Outcome<Handle> {
+    pub(crate) fn handle(&mut self, index: usize) -> CallResult<Handle> {
         match self.0.get_mut(index).map(Option::take) {
             Some(Some(Arg::Handle(handle))) => Ok(handle),
             _ => Err(missing(index)),
@@ -140,51 +140,53 @@ impl Args {
     }
 }
 
-fn missing(index: usize) -> Failure {
-    Failure::argument(format!("argument {} is missing", index + 1))
+fn missing(index: usize) -> CallFailure {
+    CallFailure::argument(format!("argument {} is missing", index + 1))
 }
 
 /// The method `name`, which has to be of this kind.
 ///
 /// # Errors
 /// NOT_FOUND, with Jumpstarter's texts.
-pub(crate) fn find(methods: &'static [Method], name: &str, kind: Kind) -> Outcome<&'static Method> {
+pub(crate) fn find(methods: &'static [Method], name: &str, kind: Kind) -> CallResult<&'static Method> {
     let shown = crate::storage::files::short(name);
     let found = methods.iter().find(|method| method.name == name);
-    let method =
-        found.ok_or_else(|| Failure::new(Code::NotFound, format!("method {shown} not found on driver")))?;
+    let method = found
+        .ok_or_else(|| CallFailure::new(Code::NotFound, format!("method {shown} not found on driver")))?;
     if method.kind == kind {
         return Ok(method);
     }
-    Err(Failure::new(Code::NotFound, format!("method {shown} missing marker {}", kind.marker())))
+    Err(CallFailure::new(Code::NotFound, format!("method {shown} missing marker {}", kind.marker())))
 }
 
 /// Arguments checked against the method's parameters.
 ///
 /// # Errors
 /// INVALID_ARGUMENT that names the argument and what was expected.
-pub(crate) fn check(method: &Method, values: &[Value]) -> Outcome<Args> {
+pub(crate) fn check(method: &Method, values: &[Value]) -> CallResult<Args> {
     if values.len() > method.params.len() {
         let (most, given) = (method.params.len(), values.len());
-        return Err(Failure::argument(format!(
+        return Err(CallFailure::argument(format!(
             "`{}` takes {most} arguments, {given} were given",
             method.name
         )));
     }
     let pair = |(index, param)| one(method, param, values.get(index));
-    method.params.iter().enumerate().map(pair).collect::<Outcome<_>>().map(Args)
+    method.params.iter().enumerate().map(pair).collect::<CallResult<_>>().map(Args)
 }
 
-fn one(method: &Method, param: &Param, value: Option<&Value>) -> Outcome<Option<Arg>> {
+fn one(method: &Method, param: &Param, value: Option<&Value>) -> CallResult<Option<Arg>> {
     let Some(value) = value.filter(|value| !value::is_null(value)) else {
         return match param.optional {
             true => Ok(None),
-            false => Err(Failure::argument(format!("`{}` needs the argument `{}`", method.name, param.name))),
+            false => {
+                Err(CallFailure::argument(format!("`{}` needs the argument `{}`", method.name, param.name)))
+            }
         };
     };
     let wrong = |expected: &str| {
         let (name, found) = (param.name, value::describe(value));
-        Failure::argument(format!(
+        CallFailure::argument(format!(
             "the argument `{name}` of `{}`: expected {expected}, found {found}",
             method.name
         ))
@@ -256,7 +258,7 @@ mod tests {
             ),
         ];
         for (values, text) in cases {
-            assert_eq!(check(&SEEK, values).unwrap_err(), Failure::argument(text));
+            assert_eq!(check(&SEEK, values).unwrap_err(), CallFailure::argument(text));
         }
     }
 
@@ -271,7 +273,7 @@ mod tests {
             ("on", Kind::Bytes, "method on missing marker marker_streamcall"),
         ];
         for (name, kind, text) in cases {
-            assert_eq!(find(METHODS, name, kind).unwrap_err(), Failure::new(Code::NotFound, text));
+            assert_eq!(find(METHODS, name, kind).unwrap_err(), CallFailure::new(Code::NotFound, text));
         }
     }
 }

@@ -21,7 +21,7 @@ use futures_util::Stream;
 use prost_types::Value;
 
 pub(crate) use console::Console;
-pub(crate) use file_server::Server;
+pub(crate) use file_server::FileServerNode;
 pub(crate) use flasher::Flash;
 pub(crate) use group::Group;
 pub(crate) use method::{Args, Kind, Method, Param, Shape, check, find};
@@ -31,12 +31,12 @@ pub(crate) use storage::Opendal;
 
 use crate::claims::Claim;
 use crate::connection::Connection;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 use crate::resource::Owner;
 use crate::session::Session;
 
 /// Results of a streaming call.
-pub(crate) type Results = Pin<Box<dyn Stream<Item = Outcome<Value>> + Send>>;
+pub(crate) type Results = Pin<Box<dyn Stream<Item = CallResult<Value>> + Send>>;
 
 /// One call of a client.
 #[derive(Clone, Debug)]
@@ -56,18 +56,18 @@ impl Call {
     /// Runs what may wait for a disk on a worker thread.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Outcome<T> + Send + 'static,
-    ) -> Outcome<T> {
+        work: impl FnOnce() -> CallResult<T> + Send + 'static,
+    ) -> CallResult<T> {
         let _turn = self.session.worker(&self.connection).await?;
         let joined = tokio::task::spawn_blocking(work).await;
         joined.unwrap_or_else(|_| {
-            Err(Failure::new(tonic::Code::Internal, "a worker thread ended unexpectedly"))
+            Err(CallFailure::new(tonic::Code::Internal, "a worker thread ended unexpectedly"))
         })
     }
 }
 
 /// Bytes both ways, and the claim that keeps others from them.
-pub(crate) struct Line {
+pub(crate) struct SerialStream {
     pub(crate) stream: Box<dyn ByteStream>,
     pub(crate) claim: Claim,
 }
@@ -82,15 +82,15 @@ pub(crate) trait Capability: fmt::Debug + Send + Sync {
     fn methods(&self) -> &'static [Method];
 
     /// Answers a call. `method` is in the table as [`Kind::Call`], and `args` are as it says.
-    async fn call(&self, method: &str, args: Args, call: &Call) -> Outcome<Value>;
+    async fn call(&self, method: &str, args: Args, call: &Call) -> CallResult<Value>;
 
     /// Answers a streaming call, [`Kind::Results`].
-    async fn results(&self, method: &str, _args: Args, _call: &Call) -> Outcome<Results> {
+    async fn results(&self, method: &str, _args: Args, _call: &Call) -> CallResult<Results> {
         Err(unanswered(method))
     }
 
     /// Opens a byte stream, [`Kind::Bytes`].
-    async fn connect(&self, method: &str, _call: &Call) -> Outcome<Line> {
+    async fn connect(&self, method: &str, _call: &Call) -> CallResult<SerialStream> {
         Err(unanswered(method))
     }
 
@@ -98,7 +98,7 @@ pub(crate) trait Capability: fmt::Debug + Send + Sync {
     async fn release(&self, _connection: u64) {}
 }
 
-/// Every table of methods, for whoever feeds them with what no client sends.
+/// Every table of methods, for fuzzing.
 #[cfg(any(test, fuzzing))]
 pub(crate) const TABLES: [&[Method]; 7] = [
     console::METHODS,
@@ -110,9 +110,9 @@ pub(crate) const TABLES: [&[Method]; 7] = [
     storage::METHODS,
 ];
 
-/// A method that is in the table and that nobody answers: a bug, which a test looks for.
-pub(crate) fn unanswered(method: &str) -> Failure {
-    Failure::new(
+/// A method of the table without code behind it: a bug, which a test looks for.
+pub(crate) fn unanswered(method: &str) -> CallFailure {
+    CallFailure::new(
         tonic::Code::Internal,
         format!("`{method}` is in the table of methods and has no code; this is a bug"),
     )

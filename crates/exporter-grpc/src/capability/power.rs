@@ -10,7 +10,7 @@ use tonic::Code;
 
 use super::{Args, Call, Capability, Method, Results, unanswered};
 use crate::claims::Key;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 use crate::value;
 
 /// Bound on what a switch or a meter takes to answer.
@@ -42,7 +42,7 @@ impl Capability for Power {
         METHODS
     }
 
-    async fn call(&self, method: &str, _args: Args, call: &Call) -> Outcome<Value> {
+    async fn call(&self, method: &str, _args: Args, call: &Call) -> CallResult<Value> {
         self.free(call).await?;
         let switched = match method {
             "on" => tokio::time::timeout(ANSWER, self.switch.on()).await,
@@ -54,7 +54,7 @@ impl Capability for Power {
         Ok(value::null())
     }
 
-    async fn results(&self, method: &str, _args: Args, _call: &Call) -> Outcome<Results> {
+    async fn results(&self, method: &str, _args: Args, _call: &Call) -> CallResult<Results> {
         match (method, &self.meter) {
             ("read", Some(meter)) => {
                 let readings = tokio::time::timeout(ANSWER, meter.read()).await.map_err(|_| late())??;
@@ -64,7 +64,7 @@ impl Capability for Power {
                 });
                 Ok(Box::pin(futures_util::stream::iter(values.collect::<Vec<_>>())))
             }
-            ("read", None) => Err(Failure::new(Code::Unimplemented, "this power switch has no meter")),
+            ("read", None) => Err(CallFailure::new(Code::Unimplemented, "this power switch has no meter")),
             (other, _) => Err(unanswered(other)),
         }
     }
@@ -72,15 +72,18 @@ impl Capability for Power {
 
 impl Power {
     /// Nobody else has the board: no client of this exporter, and no flash in another process.
-    async fn free(&self, call: &Call) -> Outcome<()> {
+    async fn free(&self, call: &Call) -> CallResult<()> {
         call.session.claims.free_for(self.key, call.owner.connection)?;
         let refused = |error: flasher_core::Error| {
-            Failure::taken(format!("{}; wait for it to end, or stop it", error.cause()))
+            CallFailure::taken(format!("{}; wait for it to end, or stop it", error.cause()))
         };
         self.owner.refuse_if_held().await.map_err(refused)
     }
 }
 
-fn late() -> Failure {
-    Failure::new(Code::DeadlineExceeded, format!("the power did not answer within {} s", ANSWER.as_secs()))
+fn late() -> CallFailure {
+    CallFailure::new(
+        Code::DeadlineExceeded,
+        format!("the power did not answer within {} s", ANSWER.as_secs()),
+    )
 }

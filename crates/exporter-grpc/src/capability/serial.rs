@@ -7,9 +7,9 @@ use flasher_core::{ControlLines, SerialDriver, async_trait};
 use prost_types::Value;
 use tonic::Code;
 
-use super::{Args, Call, Capability, Line, Method, Param, Shape, unanswered};
+use super::{Args, Call, Capability, Method, Param, SerialStream, Shape, unanswered};
 use crate::claims::Key;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 use crate::value;
 
 /// Bound on opening a port.
@@ -43,7 +43,7 @@ impl Capability for Serial {
         METHODS
     }
 
-    async fn call(&self, method: &str, args: Args, call: &Call) -> Outcome<Value> {
+    async fn call(&self, method: &str, args: Args, call: &Call) -> CallResult<Value> {
         match method {
             "close" => {
                 call.session.claims.free_for(self.key, call.owner.connection)?;
@@ -62,29 +62,29 @@ impl Capability for Serial {
         }
     }
 
-    async fn connect(&self, method: &str, call: &Call) -> Outcome<Line> {
+    async fn connect(&self, method: &str, call: &Call) -> CallResult<SerialStream> {
         if method != "connect" {
             return Err(unanswered(method));
         }
         let claim =
             call.session.claims.take(&[self.key], "a serial stream", &call.connection, FREE_WITHIN).await?;
         let opened = tokio::time::timeout(OPENING, self.serial.open()).await;
-        let late = |_| Failure::new(Code::DeadlineExceeded, "the serial line did not open within 30 s");
+        let late = |_| CallFailure::new(Code::DeadlineExceeded, "the serial line did not open within 30 s");
         let stream = opened.map_err(late)??;
         call.session.log.driver("serial line opened".to_owned());
-        Ok(Line { stream, claim })
+        Ok(SerialStream { stream, claim })
     }
 }
 
 impl Serial {
-    async fn set(&self, method: &str, lines: ControlLines, call: &Call) -> Outcome<Value> {
+    async fn set(&self, method: &str, lines: ControlLines, call: &Call) -> CallResult<Value> {
         call.session.claims.free_for(self.key, call.owner.connection)?;
-        let late = |_| Failure::new(Code::DeadlineExceeded, "the serial line did not answer within 10 s");
+        let late = |_| CallFailure::new(Code::DeadlineExceeded, "the serial line did not answer within 10 s");
         let has_them = tokio::time::timeout(ANSWER, self.serial.set_lines(lines)).await.map_err(late)??;
         if has_them {
             return Ok(value::null());
         }
         let text = format!("`{method}` is not supported: this serial line has no control lines");
-        Err(Failure::new(Code::Unimplemented, text))
+        Err(CallFailure::new(Code::Unimplemented, text))
     }
 }

@@ -10,10 +10,10 @@ use tonic::Code;
 use uuid::Uuid;
 
 use super::{Args, Call, Capability, Method, Param, Results, Shape, unanswered};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 use crate::storage::Storage;
 use crate::storage::files::{Handle as File, Open, short};
-use crate::storage::root::Facts;
+use crate::storage::root::EntryFacts;
 use crate::value;
 
 const PATH: Param = Param::needed("path", Shape::Text);
@@ -111,14 +111,14 @@ impl Capability for Opendal {
         METHODS
     }
 
-    async fn call(&self, method: &str, args: Args, call: &Call) -> Outcome<Value> {
+    async fn call(&self, method: &str, args: Args, call: &Call) -> CallResult<Value> {
         match method {
             "open" => self.open(&args, call).await.map(|fd| value::text(fd.to_string())),
             "file_read" => self.read(args, call).await.map(|()| value::null()),
             "file_write" => self.write(args, call).await.map(|()| value::null()),
             "capability" => Ok(capability()),
             "get_created_resources" => Ok(value::list(self.0.created.paths().into_iter().map(value::text))),
-            "presign_stat" | "presign_read" | "presign_write" => Err(Failure::new(
+            "presign_stat" | "presign_read" | "presign_write" => Err(CallFailure::new(
                 Code::Unknown,
                 format!("`{method}` is not supported: files have no URL here"),
             )),
@@ -127,7 +127,7 @@ impl Capability for Opendal {
         }
     }
 
-    async fn results(&self, method: &str, args: Args, call: &Call) -> Outcome<Results> {
+    async fn results(&self, method: &str, args: Args, call: &Call) -> CallResult<Results> {
         let deep = match method {
             "list" => false,
             "scan" => true,
@@ -135,7 +135,7 @@ impl Capability for Opendal {
         };
         let (storage, path) = (Arc::clone(&self.0), args.text(0)?.to_owned());
         let list = move || {
-            storage.root.list(&path, deep).map_err(|error| Failure::io("list", &short(&path), &error))
+            storage.root.list(&path, deep).map_err(|error| CallFailure::io("list", &short(&path), &error))
         };
         let paths = call.blocking(list).await?;
         Ok(Box::pin(futures_util::stream::iter(paths.into_iter().map(|path| Ok(value::text(path))))))
@@ -147,11 +147,11 @@ impl Capability for Opendal {
 }
 
 impl Opendal {
-    async fn open(&self, args: &Args, call: &Call) -> Outcome<Uuid> {
+    async fn open(&self, args: &Args, call: &Call) -> CallResult<Uuid> {
         let (storage, connection) = (Arc::clone(&self.0), call.owner.connection);
         let (path, write) = (args.text(0)?.to_owned(), args.text(1)? == "wb");
         call.blocking(move || {
-            let failed = |error| Failure::io("open", &short(&path), &error);
+            let failed = |error| CallFailure::io("open", &short(&path), &error);
             let open = match write {
                 true => Open::Writing(storage.root.create(&path).map_err(failed)?),
                 false => Open::Reading(storage.root.open(&path).map_err(failed)?),
@@ -164,11 +164,11 @@ impl Opendal {
         .await
     }
 
-    fn file(&self, args: &Args, call: &Call) -> Outcome<File> {
+    fn file(&self, args: &Args, call: &Call) -> CallResult<File> {
         self.0.files.get(call.owner.connection, args.text(0)?)
     }
 
-    async fn read(&self, mut args: Args, call: &Call) -> Outcome<()> {
+    async fn read(&self, mut args: Args, call: &Call) -> CallResult<()> {
         let (file, handle) = (self.file(&args, call)?, args.handle(1)?);
         let measured = file.clone();
         let rest = call.blocking(move || left(&measured)).await?;
@@ -176,25 +176,26 @@ impl Opendal {
         let verdict = call
             .blocking(move || {
                 let mut open = file.lock();
-                let from = open.file().map_err(|error| Failure::io("read", &short(&file.path), &error))?;
+                let from =
+                    open.file().map_err(|error| CallFailure::io("read", &short(&file.path), &error))?;
                 sink.copy_from(from)
             })
             .await?;
         match verdict {
             None => Ok(()),
-            Some(verdict) => verdict.await.unwrap_or_else(|_| Err(Failure::gone())),
+            Some(verdict) => verdict.await.unwrap_or_else(|_| Err(CallFailure::gone())),
         }
     }
 
-    async fn write(&self, mut args: Args, call: &Call) -> Outcome<()> {
+    async fn write(&self, mut args: Args, call: &Call) -> CallResult<()> {
         let (file, handle) = (self.file(&args, call)?, args.handle(1)?);
         let source = handle.source(call)?;
         call.blocking(move || {
             let mut open = file.lock();
             if !open.is_written() {
-                return Err(Failure::argument(format!("`{}` was opened to read", short(&file.path))));
+                return Err(CallFailure::argument(format!("`{}` was opened to read", short(&file.path))));
             }
-            let to = open.file().map_err(|error| Failure::io("write", &short(&file.path), &error))?;
+            let to = open.file().map_err(|error| CallFailure::io("write", &short(&file.path), &error))?;
             let copied = source.copy_to(to);
             if copied.is_err() {
                 // What is not whole must never get its name.
@@ -205,16 +206,17 @@ impl Opendal {
         .await
     }
 
-    async fn on_file(&self, method: String, args: Args, call: &Call) -> Outcome<Value> {
+    async fn on_file(&self, method: String, args: Args, call: &Call) -> CallResult<Value> {
         let file = self.file(&args, call)?;
         call.blocking(move || {
             let mut open = file.lock();
-            let failed = |error| Failure::io(method.trim_start_matches("file_"), &short(&file.path), &error);
+            let failed =
+                |error| CallFailure::io(method.trim_start_matches("file_"), &short(&file.path), &error);
             Ok(match method.as_str() {
                 "file_seek" => {
                     let (to, whence) = (args.whole(1).unwrap_or_default(), args.whole(2).unwrap_or_default());
                     if !(0..=2).contains(&whence) {
-                        return Err(Failure::argument("`whence` is 0, 1 or 2"));
+                        return Err(CallFailure::argument("`whence` is 0, 1 or 2"));
                     }
                     value::count(open.seek(to, whence).map_err(failed)?)
                 }
@@ -233,12 +235,12 @@ impl Opendal {
         .await
     }
 
-    async fn on_path(&self, method: String, args: Args, call: &Call) -> Outcome<Value> {
+    async fn on_path(&self, method: String, args: Args, call: &Call) -> CallResult<Value> {
         let storage = Arc::clone(&self.0);
         let closed = call.connection.closed.clone();
         call.blocking(move || {
             let (root, path) = (&storage.root, args.text(0)?);
-            let failed = |error| Failure::io(&method, &short(path), &error);
+            let failed = |error| CallFailure::io(&method, &short(path), &error);
             let target = || args.text(1);
             match method.as_str() {
                 "stat" => return root.facts(path).map(stat).map_err(failed),
@@ -268,13 +270,13 @@ impl Opendal {
 }
 
 /// Bytes of an open file behind where it is.
-fn left(file: &File) -> Outcome<u64> {
+fn left(file: &File) -> CallResult<u64> {
     let mut open = file.lock();
     let measured = open.file().and_then(|file| {
         let (length, at) = (file.metadata()?.len(), file.stream_position()?);
         Ok(length.saturating_sub(at))
     });
-    measured.map_err(|error| Failure::io("read", &short(&file.path), &error))
+    measured.map_err(|error| CallFailure::io("read", &short(&file.path), &error))
 }
 
 fn hash(file: &mut std::fs::File, md5: bool, stop: impl Fn() -> bool) -> std::io::Result<String> {
@@ -298,7 +300,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn stat(facts: Facts) -> Value {
+fn stat(facts: EntryFacts) -> Value {
     let mode = [("entry_is_file", !facts.is_folder), ("entry_is_dir", facts.is_folder)];
     let nothing = ["content_disposition", "content_md5", "content_type", "etag"];
     let fields = [

@@ -20,27 +20,27 @@ use crate::proto::{FrameType, StreamRequest};
 const PIECE: usize = 64 * 1024;
 
 /// A flash that has been ordered with a file.
-pub struct Sending {
+pub struct StartedFlash {
     /// The events of the flash.
     pub events: BoxStream<'static, Result<String>>,
     /// SHA-256 of what was sent, lower-case hex, once all of it was.
     pub sha256: Arc<OnceLock<String>>,
 }
 
-impl fmt::Debug for Sending {
+impl fmt::Debug for StartedFlash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sending").field("sha256", &self.sha256).finish_non_exhaustive()
+        f.debug_struct("StartedFlash").field("sha256", &self.sha256).finish_non_exhaustive()
     }
 }
 
 /// A file that is to be sent.
-pub(super) struct Outgoing {
+pub(super) struct OutgoingFile {
     file: File,
     path: PathBuf,
     length: u64,
 }
 
-impl Outgoing {
+impl OutgoingFile {
     pub(super) async fn open(path: &Path) -> Result<Self> {
         let failed = |error| unreadable(path, error);
         let file = File::open(path).await.map_err(failed)?;
@@ -66,7 +66,7 @@ impl Outgoing {
         events: impl Stream<Item = Result<String>> + Send + 'static,
         frames: mpsc::Sender<StreamRequest>,
         sent: impl Fn(u64) + Send + 'static,
-    ) -> Sending {
+    ) -> StartedFlash {
         let sha256 = Arc::new(OnceLock::new());
         let (asked, wait) = oneshot::channel();
         let (broken, failure) = oneshot::channel();
@@ -79,7 +79,7 @@ impl Outgoing {
             match self.send(&frames, sent).await {
                 Ok(Some(digest)) => drop(known.set(digest)),
                 Ok(None) => {}
-                Err(error) => drop(broken.send(error)), // when it fails, nobody follows any more
+                Err(error) => drop(broken.send(error)), // when it fails, the caller has dropped the events
             }
         });
         let mut asked = Some(asked);
@@ -95,7 +95,7 @@ impl Outgoing {
         // Over with the events: the other stream ends only when the request can no longer come.
         let events = events.map(Some).chain(stream::once(async { None }));
         let all = stream::select(failure, events).take_while(|event| std::future::ready(event.is_some()));
-        Sending { events: all.filter_map(async |event| event).boxed(), sha256 }
+        StartedFlash { events: all.filter_map(async |event| event).boxed(), sha256 }
     }
 
     /// Sends the whole file and its digest behind it; gives the digest, or none when the exporter takes no more: its events say
@@ -134,7 +134,7 @@ impl Outgoing {
     }
 }
 
-/// Sends a frame; false when nobody takes it.
+/// Sends a frame; false when the receiver is gone.
 async fn send(frames: &mpsc::Sender<StreamRequest>, payload: Bytes, kind: FrameType) -> bool {
     frames.send(StreamRequest { payload, frame_type: kind.into() }).await.is_ok()
 }

@@ -19,36 +19,36 @@ const FRAME: usize = 16 * 1024;
 const QUEUE: usize = 8;
 
 /// A serial line of an exporter.
-pub(super) struct Line {
+pub(super) struct RemoteSerial {
     pub(super) remote: Remote,
     pub(super) uuid: String,
 }
 
-impl fmt::Debug for Line {
+impl fmt::Debug for RemoteSerial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").field("uuid", &self.uuid).finish_non_exhaustive()
+        f.debug_struct("RemoteSerial").field("uuid", &self.uuid).finish_non_exhaustive()
     }
 }
 
-impl Driver for Line {}
+impl Driver for RemoteSerial {}
 
 #[async_trait]
-impl SerialDriver for Line {
+impl SerialDriver for RemoteSerial {
     async fn open(&self) -> Result<Box<dyn ByteStream>> {
         let (frames, outward) = mpsc::channel(QUEUE);
-        let wish = serde_json::json!({ "kind": "driver", "uuid": self.uuid, "method": "connect" });
-        let response = self.remote.clone().stream(&wish.to_string(), outward).await?;
+        let meta = serde_json::json!({ "kind": "driver", "uuid": self.uuid, "method": "connect" });
+        let response = self.remote.clone().stream(&meta.to_string(), outward).await?;
         let (near, far) = tokio::io::duplex(BUFFER);
         let (typed, printed) = tokio::io::split(far);
         // Both end with the stream that is given away.
-        tokio::spawn(say(typed, frames));
-        tokio::spawn(hear(response.into_inner(), printed));
+        tokio::spawn(send_input(typed, frames));
+        tokio::spawn(receive_output(response.into_inner(), printed));
         Ok(Box::new(near))
     }
 }
 
 /// Sends what is typed, until its end or that of the stream.
-async fn say(mut typed: ReadHalf<DuplexStream>, frames: mpsc::Sender<StreamRequest>) {
+async fn send_input(mut typed: ReadHalf<DuplexStream>, frames: mpsc::Sender<StreamRequest>) {
     let frame = |payload: Bytes, kind: FrameType| StreamRequest { payload, frame_type: kind.into() };
     let mut buffer = BytesMut::new();
     loop {
@@ -67,8 +67,8 @@ async fn say(mut typed: ReadHalf<DuplexStream>, frames: mpsc::Sender<StreamReque
     frames.send(frame(Bytes::new(), FrameType::Goaway)).await.ok(); // the same
 }
 
-/// Hands on what the board prints. Ends when nobody reads it any more, and with the stream.
-async fn hear(mut inward: Streaming<StreamResponse>, mut printed: WriteHalf<DuplexStream>) {
+/// Hands on what the board prints. Ends when the reader is gone, and with the stream.
+async fn receive_output(mut inward: Streaming<StreamResponse>, mut printed: WriteHalf<DuplexStream>) {
     loop {
         match inward.message().await {
             Ok(Some(frame)) if frame.frame_type == i32::from(FrameType::Goaway) => break,
@@ -89,21 +89,21 @@ async fn hear(mut inward: Streaming<StreamResponse>, mut printed: WriteHalf<Dupl
 }
 
 /// A power switch of an exporter.
-pub(super) struct Switch {
+pub(super) struct RemotePower {
     pub(super) remote: Remote,
     pub(super) uuid: String,
 }
 
-impl fmt::Debug for Switch {
+impl fmt::Debug for RemotePower {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Switch").field("uuid", &self.uuid).finish_non_exhaustive()
+        f.debug_struct("RemotePower").field("uuid", &self.uuid).finish_non_exhaustive()
     }
 }
 
-impl Driver for Switch {}
+impl Driver for RemotePower {}
 
 #[async_trait]
-impl PowerDriver for Switch {
+impl PowerDriver for RemotePower {
     async fn on(&self) -> Result<()> {
         self.remote.clone().call(&self.uuid, "on", Vec::new()).await.map(drop)
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufReader, Cursor, Read, Write};
 
-use super::pipe::Writer;
+use super::pipe::PipeWriter;
 
 /// Memory an xz stream may ask for, bytes.
 const XZ_MEMORY: u64 = 512 * 1024 * 1024;
@@ -74,15 +74,15 @@ fn gzip(mut reader: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Sen
 
 /// A writer that compresses, and must be finished.
 pub(super) enum Encoder {
-    Plain(Writer),
-    Gzip(flate2::write::GzEncoder<Writer>),
-    Xz(liblzma::write::XzEncoder<Writer>),
-    Bz2(bzip2::write::BzEncoder<Writer>),
-    Zstd(zstd::stream::write::Encoder<'static, Writer>),
+    Plain(PipeWriter),
+    Gzip(flate2::write::GzEncoder<PipeWriter>),
+    Xz(liblzma::write::XzEncoder<PipeWriter>),
+    Bz2(bzip2::write::BzEncoder<PipeWriter>),
+    Zstd(zstd::stream::write::Encoder<'static, PipeWriter>),
 }
 
 /// Compresses into `writer`; fast rather than small, as the network is a local one.
-pub(super) fn encoder(writer: Writer, encoding: Option<Encoding>) -> io::Result<Encoder> {
+pub(super) fn encoder(writer: PipeWriter, encoding: Option<Encoding>) -> io::Result<Encoder> {
     Ok(match encoding {
         None => Encoder::Plain(writer),
         Some(Encoding::Gzip) => {

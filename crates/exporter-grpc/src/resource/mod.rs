@@ -12,12 +12,12 @@ use prost_types::Value;
 use uuid::Uuid;
 
 pub(crate) use encoding::Encoding;
-pub(crate) use pipe::{Piece, Pipe, Sink, Source};
+pub(crate) use pipe::{DataSource, Pipe, Sink, StreamItem};
 pub(crate) use presigned::Presigned;
 pub(crate) use table::Table;
 
 use crate::capability::Call;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 use crate::value;
 
 /// What a client gives as a handle.
@@ -31,7 +31,7 @@ pub(crate) enum Handle {
 
 impl Handle {
     /// Reads a handle off the wire.
-    pub(crate) fn parse(value: &Value) -> Outcome<Self> {
+    pub(crate) fn parse(value: &Value) -> CallResult<Self> {
         let fields = &value::as_record(value).ok_or_else(|| wrong("a record with `kind`"))?.fields;
         let text = |key: &str| fields.get(key).and_then(value::as_text);
         match text("kind") {
@@ -53,9 +53,9 @@ impl Handle {
     }
 
     /// Where the data of a call comes from.
-    pub(crate) fn source(self, call: &Call) -> Outcome<Source> {
+    pub(crate) fn source(self, call: &Call) -> CallResult<DataSource> {
         match self {
-            Self::Stream(uuid) => Ok(Source::stream(call.session.resources.take(uuid, call.owner)?)),
+            Self::Stream(uuid) => Ok(DataSource::stream(call.session.resources.take(uuid, call.owner)?)),
             Self::Presigned(request) => {
                 request.within(call.fetch_rules()).fetch(call.connection.closed.clone())
             }
@@ -63,7 +63,7 @@ impl Handle {
     }
 
     /// Where the data of a call goes, of which there are `length` bytes.
-    pub(crate) fn sink(self, call: &Call, length: u64) -> Outcome<Sink> {
+    pub(crate) fn sink(self, call: &Call, length: u64) -> CallResult<Sink> {
         match self {
             Self::Stream(uuid) => Ok(Sink::stream(call.session.resources.take(uuid, call.owner)?)),
             Self::Presigned(request) => {
@@ -80,8 +80,8 @@ pub(crate) struct Owner {
     pub(crate) connection: u64,
 }
 
-fn wrong(expected: &str) -> Failure {
-    Failure::argument(format!("the resource handle is malformed; expected {expected}"))
+fn wrong(expected: &str) -> CallFailure {
+    CallFailure::argument(format!("the resource handle is malformed; expected {expected}"))
 }
 
 #[cfg(test)]

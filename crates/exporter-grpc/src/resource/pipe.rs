@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::encoding::{self, Encoding};
-use crate::failure::{Failure, Outcome};
-use crate::pace::Pace;
+use crate::failure::{CallFailure, CallResult};
+use crate::minimum_rate::MinimumRate;
 
 /// Pieces on their way from a client; they have 64 KiB each.
 const QUEUE: usize = 8;
@@ -21,33 +21,33 @@ const PIECE: usize = 256 * 1024;
 
 /// What arrives from a client, or from an HTTP server.
 #[derive(Debug)]
-pub(crate) enum Piece {
+pub(crate) enum StreamItem {
     Data(Bytes),
     /// All of it has arrived. Without this the sender went away before the end.
     End,
     /// It will never be whole.
-    Broken(Failure),
+    Broken(CallFailure),
 }
 
 /// One stream with a client, as the call that uses it sees it.
 #[derive(Debug)]
 pub(crate) struct Pipe {
-    incoming: mpsc::Receiver<Piece>,
-    outgoing: mpsc::Sender<Outcome<Bytes>>,
+    incoming: mpsc::Receiver<StreamItem>,
+    outgoing: mpsc::Sender<CallResult<Bytes>>,
     encoding: Option<Encoding>,
 }
 
 /// The ends of a [`Pipe`] that the stream itself serves.
 #[derive(Debug)]
-pub(crate) struct Ends {
-    pub(crate) incoming: mpsc::Sender<Piece>,
-    pub(crate) outgoing: mpsc::Receiver<Outcome<Bytes>>,
+pub(crate) struct PipeEnds {
+    pub(crate) incoming: mpsc::Sender<StreamItem>,
+    pub(crate) outgoing: mpsc::Receiver<CallResult<Bytes>>,
 }
 
 impl Pipe {
-    pub(crate) fn new(encoding: Option<Encoding>) -> (Self, Ends) {
+    pub(crate) fn new(encoding: Option<Encoding>) -> (Self, PipeEnds) {
         let ((to_us, incoming), (outgoing, to_them)) = (mpsc::channel(QUEUE), mpsc::channel(OUTGOING));
-        (Self { incoming, outgoing, encoding }, Ends { incoming: to_us, outgoing: to_them })
+        (Self { incoming, outgoing, encoding }, PipeEnds { incoming: to_us, outgoing: to_them })
     }
 
     /// Whether the client's stream is gone.
@@ -58,20 +58,20 @@ impl Pipe {
 
 /// Where the data of a call comes from.
 #[derive(Debug)]
-pub(crate) struct Source {
-    pieces: mpsc::Receiver<Piece>,
+pub(crate) struct DataSource {
+    pieces: mpsc::Receiver<StreamItem>,
     encoding: Option<Encoding>,
     /// Kept until the data is used up: dropping it ends the client's stream.
-    _answer: Option<mpsc::Sender<Outcome<Bytes>>>,
+    _answer: Option<mpsc::Sender<CallResult<Bytes>>>,
 }
 
-impl Source {
+impl DataSource {
     pub(crate) fn stream(pipe: Pipe) -> Self {
         Self { pieces: pipe.incoming, encoding: pipe.encoding, _answer: Some(pipe.outgoing) }
     }
 
     /// Pieces of something else than a client's stream, not compressed.
-    pub(crate) fn pieces() -> (mpsc::Sender<Piece>, Self) {
+    pub(crate) fn pieces() -> (mpsc::Sender<StreamItem>, Self) {
         let (sender, pieces) = mpsc::channel(QUEUE);
         (sender, Self { pieces, encoding: None, _answer: None })
     }
@@ -82,19 +82,19 @@ impl Source {
     }
 
     /// What comes next, as it was sent.
-    pub(crate) async fn next(&mut self) -> Piece {
-        self.pieces.recv().await.unwrap_or_else(|| Piece::Broken(Failure::gone()))
+    pub(crate) async fn next(&mut self) -> StreamItem {
+        self.pieces.recv().await.unwrap_or_else(|| StreamItem::Broken(CallFailure::gone()))
     }
 
     /// Copies all of it, decompressed. Blocks; ends with an error when the sender goes away before the end.
-    pub(crate) fn copy_to(self, to: &mut impl Write) -> Outcome<u64> {
+    pub(crate) fn copy_to(self, to: &mut impl Write) -> CallResult<u64> {
         if self.encoding.is_none() {
             return self.copy_plain_to(to);
         }
         let broken = Arc::new(Mutex::new(None));
-        let reader = Reader {
+        let reader = PipeReader {
             pieces: self.pieces,
-            pace: Pace::default(),
+            minimum_rate: MinimumRate::default(),
             current: Bytes::new(),
             ended: false,
             broken: Arc::clone(&broken),
@@ -118,53 +118,53 @@ impl Source {
     }
 
     /// The same when nothing is to be unpacked: every piece as it is.
-    fn copy_plain_to(mut self, to: &mut impl Write) -> Outcome<u64> {
-        let (mut copied, mut pace) = (0, Pace::default());
+    fn copy_plain_to(mut self, to: &mut impl Write) -> CallResult<u64> {
+        let (mut copied, mut minimum_rate) = (0, MinimumRate::default());
         loop {
-            match pace.block_on(self.pieces.recv())? {
-                Some(Piece::Data(data)) => {
-                    pace.moved(data.len());
+            match minimum_rate.block_on(self.pieces.recv())? {
+                Some(StreamItem::Data(data)) => {
+                    minimum_rate.moved(data.len());
                     written(to.write_all(&data))?;
                     copied += data.len() as u64;
                 }
-                Some(Piece::End) => return Ok(copied),
-                Some(Piece::Broken(failure)) => return Err(failure),
-                None => return Err(Failure::gone()),
+                Some(StreamItem::End) => return Ok(copied),
+                Some(StreamItem::Broken(failure)) => return Err(failure),
+                None => return Err(CallFailure::gone()),
             }
         }
     }
 }
 
-fn written(done: io::Result<()>) -> Outcome<()> {
-    done.map_err(|error| Failure::io("write", "the file", &error))
+fn written(done: io::Result<()>) -> CallResult<()> {
+    done.map_err(|error| CallFailure::io("write", "the file", &error))
 }
 
-fn unpack(error: &io::Error) -> Failure {
-    Failure::argument(format!("what the client sent cannot be decompressed: {error}"))
+fn unpack(error: &io::Error) -> CallFailure {
+    CallFailure::argument(format!("what the client sent cannot be decompressed: {error}"))
 }
 
 /// Pieces as a blocking reader.
-struct Reader {
-    pieces: mpsc::Receiver<Piece>,
-    pace: Pace,
+struct PipeReader {
+    pieces: mpsc::Receiver<StreamItem>,
+    minimum_rate: MinimumRate,
     current: Bytes,
     ended: bool,
     /// Why it broke, as the wire wants to know it.
-    broken: Arc<Mutex<Option<Failure>>>,
+    broken: Arc<Mutex<Option<CallFailure>>>,
 }
 
-impl Read for Reader {
+impl Read for PipeReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() && !self.ended {
-            let piece = self.pace.block_on(self.pieces.recv());
+            let piece = self.minimum_rate.block_on(self.pieces.recv());
             match piece.map_err(|failure| self.fail(failure))? {
-                Some(Piece::Data(data)) => {
-                    self.pace.moved(data.len());
+                Some(StreamItem::Data(data)) => {
+                    self.minimum_rate.moved(data.len());
                     self.current = data;
                 }
-                Some(Piece::End) => self.ended = true,
-                Some(Piece::Broken(failure)) => return Err(self.fail(failure)),
-                None => return Err(self.fail(Failure::gone())),
+                Some(StreamItem::End) => self.ended = true,
+                Some(StreamItem::Broken(failure)) => return Err(self.fail(failure)),
+                None => return Err(self.fail(CallFailure::gone())),
             }
         }
         let count = buffer.len().min(self.current.len());
@@ -173,8 +173,8 @@ impl Read for Reader {
     }
 }
 
-impl Reader {
-    fn fail(&self, failure: Failure) -> io::Error {
+impl PipeReader {
+    fn fail(&self, failure: CallFailure) -> io::Error {
         let error = io::Error::new(io::ErrorKind::ConnectionAborted, failure.text.clone());
         *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
         error
@@ -184,10 +184,10 @@ impl Reader {
 /// Where the data of a call goes.
 #[derive(Debug)]
 pub(crate) struct Sink {
-    pieces: mpsc::Sender<Outcome<Bytes>>,
+    pieces: mpsc::Sender<CallResult<Bytes>>,
     encoding: Option<Encoding>,
     /// What the receiver makes of it, when it has something to say.
-    verdict: Option<JoinHandle<Outcome<()>>>,
+    verdict: Option<JoinHandle<CallResult<()>>>,
 }
 
 impl Sink {
@@ -197,14 +197,14 @@ impl Sink {
 
     /// A sink whose pieces something else than a client's stream takes.
     pub(crate) fn pieces(
-        take: impl FnOnce(mpsc::Receiver<Outcome<Bytes>>) -> JoinHandle<Outcome<()>>,
+        take: impl FnOnce(mpsc::Receiver<CallResult<Bytes>>) -> JoinHandle<CallResult<()>>,
     ) -> Self {
         let (pieces, receiver) = mpsc::channel(OUTGOING);
         Self { pieces, encoding: None, verdict: Some(take(receiver)) }
     }
 
     /// Copies all of `from`, compressed; gives what to wait for afterwards. Blocks; an error also ends the stream with one.
-    pub(crate) fn copy_from(self, from: &mut impl Read) -> Outcome<Option<JoinHandle<Outcome<()>>>> {
+    pub(crate) fn copy_from(self, from: &mut impl Read) -> CallResult<Option<JoinHandle<CallResult<()>>>> {
         let copied = self.copy(from);
         let (Err(failure), Ok(runtime)) = (&copied, Handle::try_current()) else {
             return copied.map(|()| self.verdict);
@@ -212,7 +212,7 @@ impl Sink {
         let failure = failure.clone();
         match self.verdict {
             // Whoever takes the data has given up, and knows why.
-            Some(verdict) if failure == Failure::gone() => Ok(Some(runtime.spawn(async move {
+            Some(verdict) if failure == CallFailure::gone() => Ok(Some(runtime.spawn(async move {
                 match verdict.await {
                     Ok(Err(reason)) => Err(reason),
                     _ => Err(failure),
@@ -220,16 +220,20 @@ impl Sink {
             }))),
             _ => {
                 // Whoever takes nothing hears it late or never, and no worker waits for that.
-                let (pieces, told) = (self.pieces, failure.clone());
-                runtime.spawn(async move { pieces.send(Err(told)).await });
+                let (pieces, reported) = (self.pieces, failure.clone());
+                runtime.spawn(async move { pieces.send(Err(reported)).await });
                 Err(failure)
             }
         }
     }
 
-    fn copy(&self, from: &mut impl Read) -> Outcome<()> {
-        let slow = Slow::default();
-        let to = Writer { pieces: self.pieces.clone(), pace: Pace::default(), slow: Arc::clone(&slow) };
+    fn copy(&self, from: &mut impl Read) -> CallResult<()> {
+        let slow = RateCheck::default();
+        let to = PipeWriter {
+            pieces: self.pieces.clone(),
+            minimum_rate: MinimumRate::default(),
+            slow: Arc::clone(&slow),
+        };
         let sent = |error| {
             slow.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| sent(&error))
         };
@@ -240,38 +244,38 @@ impl Sink {
                 Ok(0) => return writer.finish().map_err(sent),
                 Ok(count) => writer.write_all(&buffer[..count]).map_err(sent)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Failure::io("read", "the file", &error)),
+                Err(error) => return Err(CallFailure::io("read", "the file", &error)),
             }
         }
     }
 }
 
-fn sent(error: &io::Error) -> Failure {
+fn sent(error: &io::Error) -> CallFailure {
     match error.kind() {
-        io::ErrorKind::BrokenPipe => Failure::gone(),
-        _ => Failure::io("send", "the file", error),
+        io::ErrorKind::BrokenPipe => CallFailure::gone(),
+        _ => CallFailure::io("send", "the file", error),
     }
 }
 
 /// Pieces as a blocking writer.
-pub(super) struct Writer {
-    pieces: mpsc::Sender<Outcome<Bytes>>,
-    pace: Pace,
+pub(super) struct PipeWriter {
+    pieces: mpsc::Sender<CallResult<Bytes>>,
+    minimum_rate: MinimumRate,
     /// That the receiver is too slow, as the wire wants to know it.
-    slow: Slow,
+    slow: RateCheck,
 }
 
-type Slow = Arc<Mutex<Option<Failure>>>;
+type RateCheck = Arc<Mutex<Option<CallFailure>>>;
 
-impl Write for Writer {
+impl Write for PipeWriter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let sent = self.pace.block_on(self.pieces.send(Ok(Bytes::copy_from_slice(data))));
+        let sent = self.minimum_rate.block_on(self.pieces.send(Ok(Bytes::copy_from_slice(data))));
         let sent = sent.map_err(|failure| {
             let error = io::Error::new(io::ErrorKind::TimedOut, failure.text.clone());
             *self.slow.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
             error
         })?;
-        self.pace.moved(data.len());
+        self.minimum_rate.moved(data.len());
         sent.map(|()| data.len()).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 

@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
-use super::pipe::{Piece, Sink, Source};
-use crate::failure::{Failure, Outcome};
+use super::pipe::{DataSource, Sink, StreamItem};
+use crate::failure::{CallFailure, CallResult};
 
 const REDIRECTS: usize = 10;
 const CONNECT: Duration = Duration::from_secs(30);
@@ -43,23 +43,23 @@ impl std::fmt::Debug for Presigned {
 }
 
 impl Presigned {
-    /// Checks method, URL and headers; asks nobody.
-    pub(super) fn new(method: Option<&str>, url: &str, headers: &[(String, String)]) -> Outcome<Self> {
+    /// Checks method, URL and headers; sends nothing.
+    pub(super) fn new(method: Option<&str>, url: &str, headers: &[(String, String)]) -> CallResult<Self> {
         let put = match method {
             Some("GET") => false,
             Some("PUT") => true,
-            _ => return Err(Failure::argument("a presigned request has the method `GET` or `PUT`")),
+            _ => return Err(CallFailure::argument("a presigned request has the method `GET` or `PUT`")),
         };
         let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let url = parsed.ok_or_else(|| Failure::argument("a presigned request needs an http(s) URL"))?;
+        let url = parsed.ok_or_else(|| CallFailure::argument("a presigned request needs an http(s) URL"))?;
         if headers.len() > HEADERS {
-            return Err(Failure::argument(format!("a presigned request has at most {HEADERS} headers")));
+            return Err(CallFailure::argument(format!("a presigned request has at most {HEADERS} headers")));
         }
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let pair = (HeaderName::try_from(name), HeaderValue::try_from(value));
             let (Ok(name), Ok(mut value)) = pair else {
-                return Err(Failure::argument(
+                return Err(CallFailure::argument(
                     "a header of the presigned request is malformed (not shown: it may be secret)",
                 ));
             };
@@ -75,17 +75,17 @@ impl Presigned {
     }
 
     /// Begins to fetch; needs the runtime.
-    pub(super) fn fetch(self, closed: CancellationToken) -> Outcome<Source> {
+    pub(super) fn fetch(self, closed: CancellationToken) -> CallResult<DataSource> {
         if self.put {
-            return Err(Failure::argument("data is read with a `GET` request, this one is `PUT`"));
+            return Err(CallFailure::argument("data is read with a `GET` request, this one is `PUT`"));
         }
-        let (sender, source) = Source::pieces();
+        let (sender, source) = DataSource::pieces();
         tokio::spawn(async move {
             let end = tokio::select! {
                 () = closed.cancelled() => return,
                 end = tokio::time::timeout(WHOLE, self.forward(&sender)) => end.unwrap_or_else(|_| Err(self.late())),
             };
-            let piece = end.map_or_else(Piece::Broken, |()| Piece::End);
+            let piece = end.map_or_else(StreamItem::Broken, |()| StreamItem::End);
             // Whoever wanted it may have given up.
             sender.send(piece).await.ok();
         });
@@ -93,23 +93,23 @@ impl Presigned {
     }
 
     /// Begins to send `length` bytes; needs the runtime.
-    pub(super) fn send(mut self, closed: CancellationToken, length: u64) -> Outcome<Sink> {
+    pub(super) fn send(mut self, closed: CancellationToken, length: u64) -> CallResult<Sink> {
         if !self.put {
-            return Err(Failure::argument("data is sent with a `PUT` request, this one is `GET`"));
+            return Err(CallFailure::argument("data is sent with a `PUT` request, this one is `GET`"));
         }
         // Object stores take no upload of unknown length.
         self.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
         Ok(Sink::pieces(|pieces| {
             tokio::spawn(async move {
                 tokio::select! {
-                    () = closed.cancelled() => Err(Failure::gone()),
+                    () = closed.cancelled() => Err(CallFailure::gone()),
                     sent = tokio::time::timeout(WHOLE, self.upload(pieces)) => sent.unwrap_or_else(|_| Err(self.late())),
                 }
             })
         }))
     }
 
-    async fn forward(&self, sender: &mpsc::Sender<Piece>) -> Outcome<()> {
+    async fn forward(&self, sender: &mpsc::Sender<StreamItem>) -> CallResult<()> {
         let mut body = self.get().await?.bytes_stream();
         let mut received = 0;
         loop {
@@ -121,7 +121,7 @@ impl Presigned {
                     if received > self.rules.largest {
                         return Err(self.too_large());
                     }
-                    if sender.send(Piece::Data(data)).await.is_err() {
+                    if sender.send(StreamItem::Data(data)).await.is_err() {
                         return Ok(());
                     }
                 }
@@ -130,7 +130,7 @@ impl Presigned {
         }
     }
 
-    async fn get(&self) -> Outcome<Response> {
+    async fn get(&self) -> CallResult<Response> {
         let (mut url, mut headers) = (self.url.clone(), self.headers.clone());
         for _ in 0..=REDIRECTS {
             let request = self.client(&url).await?.get(url.clone()).headers(headers.clone());
@@ -151,7 +151,7 @@ impl Presigned {
         Err(self.trouble("was redirected more than 10 times"))
     }
 
-    async fn upload(&self, mut pieces: mpsc::Receiver<Outcome<bytes::Bytes>>) -> Outcome<()> {
+    async fn upload(&self, mut pieces: mpsc::Receiver<CallResult<bytes::Bytes>>) -> CallResult<()> {
         let body = futures_util::stream::poll_fn(move |context| pieces.poll_recv(context));
         let body = body.map(|piece| piece.map_err(|failure| std::io::Error::other(failure.text)));
         let request = self
@@ -166,7 +166,7 @@ impl Presigned {
 
     /// A client for one request, which goes to addresses that may be asked and to no others: a name is resolved once. One for
     /// plain HTTP loads no certificates of the system: there may be none.
-    async fn client(&self, url: &Url) -> Outcome<Client> {
+    async fn client(&self, url: &Url) -> CallResult<Client> {
         let addresses = self.addresses(url).await?;
         // An error says that the process has a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -179,11 +179,11 @@ impl Presigned {
         let builder = if url.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
         builder
             .build()
-            .map_err(|error| Failure::new(Code::Internal, format!("no HTTP client: {}", causes(&error))))
+            .map_err(|error| CallFailure::new(Code::Internal, format!("no HTTP client: {}", causes(&error))))
     }
 
     /// The addresses of the server of `url` that may be asked.
-    async fn addresses(&self, url: &Url) -> Outcome<Vec<SocketAddr>> {
+    async fn addresses(&self, url: &Url) -> CallResult<Vec<SocketAddr>> {
         self.rules.check_scheme(url.scheme() == "https").map_err(|reason| self.not_allowed(&reason))?;
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let found = tokio::time::timeout(
@@ -196,20 +196,20 @@ impl Presigned {
         allowed.map_err(|reason| self.not_allowed(&reason))
     }
 
-    fn not_allowed(&self, reason: &str) -> Failure {
+    fn not_allowed(&self, reason: &str) -> CallFailure {
         let mut failure =
             self.trouble(&format!("is not made: {reason}; `flasher serve` has options for what it fetches"));
         failure.code = Code::PermissionDenied;
         failure
     }
 
-    fn unknown(&self, error: &std::io::Error) -> Failure {
+    fn unknown(&self, error: &std::io::Error) -> CallFailure {
         let mut failure = self.trouble(&format!("failed: the server's name has no address: {error}"));
         failure.code = Code::Unavailable;
         failure
     }
 
-    fn too_large(&self) -> Failure {
+    fn too_large(&self) -> CallFailure {
         let mut failure =
             self.trouble(&format!("has more than {} bytes, the most that is fetched", self.rules.largest));
         failure.code = Code::ResourceExhausted;
@@ -220,24 +220,24 @@ impl Presigned {
         if self.put { "PUT" } else { "GET" }
     }
 
-    fn trouble(&self, what: &str) -> Failure {
-        Failure::new(
+    fn trouble(&self, what: &str) -> CallFailure {
+        CallFailure::new(
             Code::Unknown,
             format!("presigned HTTP {} of {} {what}", self.method(), shown(&self.url)),
         )
     }
 
-    fn refused(&self, status: reqwest::StatusCode) -> Failure {
+    fn refused(&self, status: reqwest::StatusCode) -> CallFailure {
         self.trouble(&format!("was answered {status}"))
     }
 
-    fn broken(&self, what: &str, error: reqwest::Error) -> Failure {
+    fn broken(&self, what: &str, error: reqwest::Error) -> CallFailure {
         let mut failure = self.trouble(&format!("{what}: {}", causes(&error.without_url())));
         failure.code = Code::Unavailable;
         failure
     }
 
-    fn late(&self) -> Failure {
+    fn late(&self) -> CallFailure {
         let mut failure = self.trouble(&format!("stood still for {} s", STALL.as_secs()));
         failure.code = Code::DeadlineExceeded;
         failure
@@ -322,21 +322,21 @@ mod tests {
     }
 
     /// What a `GET` of `url` gives within `rules`.
-    async fn get(url: &str, rules: FetchRules) -> Outcome<String> {
+    async fn get(url: &str, rules: FetchRules) -> CallResult<String> {
         let request = Presigned::new(Some("GET"), url, &[])?.within(rules);
         let mut source = request.fetch(CancellationToken::new())?;
         let mut all = Vec::new();
         loop {
             match source.next().await {
-                Piece::Data(data) => all.extend_from_slice(&data),
-                Piece::End => return Ok(String::from_utf8(all).unwrap()),
-                Piece::Broken(failure) => return Err(failure),
+                StreamItem::Data(data) => all.extend_from_slice(&data),
+                StreamItem::End => return Ok(String::from_utf8(all).unwrap()),
+                StreamItem::Broken(failure) => return Err(failure),
             }
         }
     }
 
     #[tokio::test]
-    async fn only_what_the_rules_allow_is_asked_also_by_name_and_after_a_redirect() {
+    async fn fetch_rules_hold_for_names_and_redirects() {
         let body = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
         let port = server(body.to_owned()).await;
         let moved = |to: &str| format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");

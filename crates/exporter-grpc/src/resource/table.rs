@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use super::{Owner, Pipe};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 
 /// Streams of one connection that may wait.
 const MOST: usize = 64;
@@ -17,11 +17,11 @@ pub(crate) struct Table(Mutex<HashMap<Uuid, (Owner, Pipe)>>);
 
 impl Table {
     /// A handle for the stream.
-    pub(crate) fn add(&self, owner: Owner, pipe: Pipe) -> Outcome<Uuid> {
+    pub(crate) fn add(&self, owner: Owner, pipe: Pipe) -> CallResult<Uuid> {
         let mut table = self.table();
         table.retain(|_, (_, pipe)| !pipe.is_abandoned());
         if table.values().filter(|(other, _)| other.connection == owner.connection).count() >= MOST {
-            return Err(Failure::too_much(format!(
+            return Err(CallFailure::too_much(format!(
                 "{MOST} streams of this connection wait for a call; use some first"
             )));
         }
@@ -31,13 +31,13 @@ impl Table {
     }
 
     /// The stream of a handle; only for the node and the connection it was opened for, and only once.
-    pub(crate) fn take(&self, uuid: Uuid, owner: Owner) -> Outcome<Pipe> {
+    pub(crate) fn take(&self, uuid: Uuid, owner: Owner) -> CallResult<Pipe> {
         let mut table = self.table();
         match table.get(&uuid) {
             Some((whose, _)) if *whose == owner => {}
-            _ => return Err(Failure::argument(format!("no stream waits under the handle `{uuid}`"))),
+            _ => return Err(CallFailure::argument(format!("no stream waits under the handle `{uuid}`"))),
         }
-        let (_, pipe) = table.remove(&uuid).ok_or_else(Failure::gone)?;
+        let (_, pipe) = table.remove(&uuid).ok_or_else(CallFailure::gone)?;
         Ok(pipe)
     }
 

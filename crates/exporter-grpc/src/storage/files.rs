@@ -8,17 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use super::root::Upload;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CallFailure, CallResult};
 
 /// Handles one connection may have, open or closed.
 const MOST: usize = 1024;
 
 /// The handles of one storage.
 #[derive(Debug, Default)]
-pub(crate) struct Files(Mutex<HashMap<Uuid, Entry>>);
+pub(crate) struct Files(Mutex<HashMap<Uuid, OpenEntry>>);
 
 #[derive(Clone, Debug)]
-struct Entry {
+struct OpenEntry {
     connection: u64,
     path: String,
     open: Arc<Mutex<Open>>,
@@ -79,7 +79,7 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// The file, once nobody else uses it. Blocks.
+    /// The file, once no other call uses it. Blocks.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,26 +87,26 @@ impl Handle {
 
 impl Files {
     /// A new handle of `connection`.
-    pub(crate) fn add(&self, connection: u64, path: &str, open: Open) -> Outcome<Uuid> {
+    pub(crate) fn add(&self, connection: u64, path: &str, open: Open) -> CallResult<Uuid> {
         let mut files = self.table();
         if files.values().filter(|entry| entry.connection == connection).count() >= MOST {
-            return Err(Failure::too_much(format!(
+            return Err(CallFailure::too_much(format!(
                 "this connection has opened {MOST} files; begin another one"
             )));
         }
         let id = Uuid::new_v4();
-        files.insert(id, Entry { connection, path: path.to_owned(), open: Arc::new(Mutex::new(open)) });
+        files.insert(id, OpenEntry { connection, path: path.to_owned(), open: Arc::new(Mutex::new(open)) });
         Ok(id)
     }
 
     /// The file of a handle of the same connection.
-    pub(crate) fn get(&self, connection: u64, id: &str) -> Outcome<Handle> {
+    pub(crate) fn get(&self, connection: u64, id: &str) -> CallResult<Handle> {
         let id = Uuid::try_parse(id)
-            .map_err(|_| Failure::argument(format!("`{}` is no file handle", short(id))))?;
+            .map_err(|_| CallFailure::argument(format!("`{}` is no file handle", short(id))))?;
         let files = self.table();
         let entry = files.get(&id).filter(|entry| entry.connection == connection);
         let entry =
-            entry.ok_or_else(|| Failure::argument(format!("no file is open under the handle `{id}`")))?;
+            entry.ok_or_else(|| CallFailure::argument(format!("no file is open under the handle `{id}`")))?;
         Ok(Handle { path: entry.path.clone(), open: Arc::clone(&entry.open) })
     }
 
@@ -115,7 +115,7 @@ impl Files {
         self.table().retain(|_, entry| entry.connection != connection);
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<Uuid, Entry>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<Uuid, OpenEntry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::confine;
 pub(crate) use super::confine::clean;
-pub(crate) use super::walk::Facts;
+pub(crate) use super::walk::EntryFacts;
 use super::walk::{DEPTH, facts, facts_at, list_into, missing_is_fine, remove_tree};
 
 /// How uploads begin their temporary names; no listing shows them.
@@ -58,7 +58,7 @@ impl Root {
     }
 
     /// What `path` is; links are followed as long as they stay inside.
-    pub(crate) fn facts(&self, path: &str) -> io::Result<Facts> {
+    pub(crate) fn facts(&self, path: &str) -> io::Result<EntryFacts> {
         let path = clean(path)?;
         let found = self.beneath(&path, OFlags::PATH)?;
         Ok(facts(&rustix::fs::fstat(found)?))
@@ -80,7 +80,9 @@ impl Root {
     pub(crate) fn delete(&self, path: &str) -> io::Result<()> {
         let Some((folder, name)) = self.place(path)? else { return Ok(()) };
         let removed = match facts_at(&folder, &name) {
-            Ok(Facts { is_folder: true, .. }) => rustix::fs::unlinkat(&folder, &name, AtFlags::REMOVEDIR),
+            Ok(EntryFacts { is_folder: true, .. }) => {
+                rustix::fs::unlinkat(&folder, &name, AtFlags::REMOVEDIR)
+            }
             _ => rustix::fs::unlinkat(&folder, &name, AtFlags::empty()),
         };
         missing_is_fine(removed)

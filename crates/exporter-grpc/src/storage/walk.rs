@@ -18,17 +18,17 @@ pub(super) const DEPTH: usize = 64;
 
 /// What is known of a file or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct EntryFacts {
     pub(crate) length: u64,
     pub(crate) is_folder: bool,
 }
 
-pub(super) fn facts(stat: &Stat) -> Facts {
+pub(super) fn facts(stat: &Stat) -> EntryFacts {
     let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-    Facts { length: u64::try_from(stat.st_size).unwrap_or(0), is_folder }
+    EntryFacts { length: u64::try_from(stat.st_size).unwrap_or(0), is_folder }
 }
 
-pub(super) fn facts_at(folder: &OwnedFd, name: &Path) -> Result<Facts, Errno> {
+pub(super) fn facts_at(folder: &OwnedFd, name: &Path) -> Result<EntryFacts, Errno> {
     rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map(|stat| facts(&stat))
 }
 

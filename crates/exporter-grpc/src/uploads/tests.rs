@@ -35,14 +35,14 @@ async fn an_image_is_taken_whole_or_not_at_all() {
         for step in [1, 3, sent.len()] {
             let (_home, uploads) = uploads();
             let upload = uploads.begin("os.img", 5).unwrap();
-            let (pieces, source) = Source::pieces();
+            let (pieces, source) = DataSource::pieces();
             let sent: Vec<_> = sent.chunks(step).map(Bytes::copy_from_slice).collect();
             tokio::spawn(async move {
                 for piece in sent {
-                    pieces.send(Piece::Data(piece)).await.ok();
+                    pieces.send(StreamItem::Data(piece)).await.ok();
                 }
                 if ends {
-                    pieces.send(Piece::End).await.ok();
+                    pieces.send(StreamItem::End).await.ok();
                 }
             });
             let received = upload.receive(source, 5, &CancellationToken::new()).await;
@@ -62,7 +62,7 @@ async fn an_image_is_taken_whole_or_not_at_all() {
 async fn a_job_that_is_stopped_does_not_wait_for_its_image() {
     let (_home, uploads) = uploads();
     let upload = uploads.begin("os.img", 5).unwrap();
-    let (_pieces, source) = Source::pieces();
+    let (_pieces, source) = DataSource::pieces();
     let stop = CancellationToken::new();
     stop.cancel();
     let error = upload.receive(source, 5, &stop).await.unwrap_err();
@@ -73,7 +73,7 @@ async fn a_job_that_is_stopped_does_not_wait_for_its_image() {
 async fn a_client_that_sends_nothing_lets_the_board_go() {
     let (_home, uploads) = uploads();
     let upload = uploads.begin("os.img", 5).unwrap();
-    let (_pieces, source) = Source::pieces();
+    let (_pieces, source) = DataSource::pieces();
     let error = upload.receive(source, 5, &CancellationToken::new()).await.unwrap_err();
     assert_eq!(
         (error.class(), error.to_string().as_str()),
@@ -103,7 +103,7 @@ fn an_upload_is_private_and_leaves_nothing() {
 }
 
 #[test]
-fn what_a_killed_exporter_left_goes_and_what_another_one_uses_stays() {
+fn leftovers_go_and_used_folders_stay() {
     let (_home, uploads) = uploads();
     uploads.sweep().unwrap();
     let used = uploads.begin("os.img", 1).unwrap();

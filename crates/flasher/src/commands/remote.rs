@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use exporter_grpc::remote::Board;
+use exporter_grpc::remote::RemoteFlasher;
 use exporter_grpc::{JobOrder, Passphrase, Remote};
 use flasher_core::flash::MediumState;
 use flasher_core::journal::Journal;
@@ -81,7 +81,7 @@ enum From {
     TheBeginning,
 }
 
-async fn connect(remote: &RemoteArgs, device: Option<&str>) -> Result<(Remote, Board)> {
+async fn connect(remote: &RemoteArgs, device: Option<&str>) -> Result<(Remote, RemoteFlasher)> {
     let client = exporter(remote).await?;
     let board = client.board(device)?;
     Ok((client, board))
@@ -126,7 +126,7 @@ type Digest = Arc<OnceLock<String>>;
 /// Starts the flash; an image that is a file is sent to the exporter, once that has reserved the board.
 async fn start(
     client: &mut Remote,
-    board: &Board,
+    board: &RemoteFlasher,
     mut order: JobOrder,
     progress: &Arc<dyn Progress>,
 ) -> Result<(BoxStream<'static, Result<String>>, Option<Digest>)> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exporter_grpc::{Access, Address, Certificate, Exporter, Listener, Passphrase};
+use exporter_grpc::{Access, Certificate, Exporter, ListenAddress, Listener, Passphrase};
 use flasher_core::journal::Journal;
 use flasher_core::leftovers::{self, InUse};
 use flasher_core::tree::DeviceTree;
@@ -143,7 +143,9 @@ fn announce(listeners: &[Listener], args: &ServeArgs, screen: &Screen) -> Result
         screen.show(&Message::Listening { address: address.clone() }, |_| {
             format!("listening on {address}\n")
         })?;
-        if matches!(listener.address(), Address::Tcp(bound) if !bound.ip().is_loopback()) && args.insecure {
+        if matches!(listener.address(), ListenAddress::Tcp(bound) if !bound.ip().is_loopback())
+            && args.insecure
+        {
             screen.aside(&format!(
                 "warning: whoever reaches {address} may have the boards; `--passphrase-file` with `--cert` keeps others out\n"
             ));
@@ -155,8 +157,8 @@ fn announce(listeners: &[Listener], args: &ServeArgs, screen: &Screen) -> Result
 /// How a client on this machine reaches the exporter.
 fn client(listener: &Listener, args: &ServeArgs) -> Client {
     let place = match listener.address() {
-        Address::Unix(path) => Place::Unix(path.clone()),
-        Address::Tcp(address) => Place::Tcp {
+        ListenAddress::Unix(path) => Place::Unix(path.clone()),
+        ListenAddress::Tcp(address) => Place::Tcp {
             address: SocketAddr::new(
                 if address.ip().is_unspecified() { [127, 0, 0, 1].into() } else { address.ip() },
                 address.port(),

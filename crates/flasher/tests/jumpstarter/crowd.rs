@@ -140,9 +140,9 @@ impl Client {
     /// Has a whole file sent, and takes none of it. What keeps the transfer under way is given.
     async fn read_slowly(&mut self, node: &str, path: &str) -> impl Sized + use<> {
         let fd = self.open(node, path).await;
-        let wish = format!(r#"{{"kind":"resource","uuid":"{node}"}}"#);
+        let meta = format!(r#"{{"kind":"resource","uuid":"{node}"}}"#);
         let mut sender = self.sender.clone().ready().await.unwrap();
-        let request = self.request(STREAM).header("request", wish).body(()).unwrap();
+        let request = self.request(STREAM).header("request", meta).body(()).unwrap();
         let (response, stream) = sender.send_request(request, false).unwrap();
         let response = tokio::time::timeout(PATIENCE, response).await.unwrap().unwrap();
         let handle: serde_json::Value =

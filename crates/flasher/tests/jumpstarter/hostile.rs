@@ -88,7 +88,7 @@ async fn messages_that_are_none_get_an_error_status() {
         assert_ne!(status.as_deref(), Some("0"), "{what}");
     }
     let many = format!("{{\"kind\":\"driver\",\"uuid\":\"{}\"}}", "x".repeat(9000));
-    let wishes = [
+    let metas = [
         ("", "3"),
         ("no json", "3"),
         (r#"{"kind":"nothing"}"#, "3"),
@@ -97,11 +97,11 @@ async fn messages_that_are_none_get_an_error_status() {
         (r#"{"kind":"resource","uuid":"00000000-0000-0000-0000-000000000000"}"#, "5"),
         (many.as_str(), "3"),
     ];
-    for (wish, status) in wishes {
+    for (meta, status) in metas {
         assert_eq!(
-            call(&exporter, STREAM, &[("request", wish)], &[]).await.as_deref(),
+            call(&exporter, STREAM, &[("request", meta)], &[]).await.as_deref(),
             Some(status),
-            "{wish:.80}"
+            "{meta:.80}"
         );
     }
     assert_eq!(call(&exporter, STREAM, &[], &[]).await.as_deref(), Some("3"), "no wish at all");

@@ -29,22 +29,22 @@ fn packed(content: &[u8], encoding: Option<Encoding>) -> Vec<u8> {
 }
 
 /// What a source makes of pieces, ended properly or by the client's going away.
-fn unpacked(data: &[u8], encoding: Option<Encoding>, end: bool) -> Outcome<Vec<u8>> {
+fn unpacked(data: &[u8], encoding: Option<Encoding>, end: bool) -> CallResult<Vec<u8>> {
     let (pipe, ends) = Pipe::new(encoding);
     let data = data.to_vec();
     let sender = std::thread::spawn(move || {
         for piece in data.chunks(65_536) {
-            if ends.incoming.blocking_send(Piece::Data(Bytes::copy_from_slice(piece))).is_err() {
+            if ends.incoming.blocking_send(StreamItem::Data(Bytes::copy_from_slice(piece))).is_err() {
                 return;
             }
         }
         if end {
-            ends.incoming.blocking_send(Piece::End).ok();
+            ends.incoming.blocking_send(StreamItem::End).ok();
         }
     });
     let mut all = Vec::new();
     let _within = runtime().enter();
-    let copied = Source::stream(pipe).copy_to(&mut all);
+    let copied = DataSource::stream(pipe).copy_to(&mut all);
     sender.join().unwrap();
     copied.map(|count| {
         assert_eq!(count, all.len() as u64);
@@ -53,7 +53,7 @@ fn unpacked(data: &[u8], encoding: Option<Encoding>, end: bool) -> Outcome<Vec<u
 }
 
 #[test]
-fn data_comes_back_from_every_compression_also_in_several_members() {
+fn every_compression_round_trips() {
     let content = content();
     for encoding in
         [None, Some(Encoding::Gzip), Some(Encoding::Xz), Some(Encoding::Bz2), Some(Encoding::Zstd)]
@@ -73,7 +73,7 @@ fn data_comes_back_from_every_compression_also_in_several_members() {
 fn a_client_that_goes_away_never_looks_like_the_end() {
     let packed = packed(&content(), Some(Encoding::Zstd));
     for (data, encoding) in [(&b"half"[..], None), (&packed[..], Some(Encoding::Zstd)), (&[], None)] {
-        assert_eq!(unpacked(data, encoding, false).unwrap_err(), Failure::gone());
+        assert_eq!(unpacked(data, encoding, false).unwrap_err(), CallFailure::gone());
     }
 }
 
@@ -116,7 +116,7 @@ fn an_error_reaches_both_the_call_and_the_stream() {
 }
 
 /// Copies to or from a pipe that nobody serves, until the patience with it is over; gives the failure.
-async fn stuck(work: impl FnOnce() -> Outcome<()> + Send + 'static) -> Failure {
+async fn stuck(work: impl FnOnce() -> CallResult<()> + Send + 'static) -> CallFailure {
     let work = tokio::task::spawn_blocking(work);
     // Nothing else makes time go by here: a worker thread is busy.
     while !work.is_finished() {
@@ -131,7 +131,7 @@ async fn who_moves_next_to_nothing_does_not_keep_a_worker() {
     let text = "less than 256 KiB moved in 64 s, so the transfer was ended";
     for encoding in [None, Some(Encoding::Zstd)] {
         let (pipe, _ends) = Pipe::new(encoding);
-        let failure = stuck(move || Source::stream(pipe).copy_to(&mut Vec::new()).map(drop)).await;
+        let failure = stuck(move || DataSource::stream(pipe).copy_to(&mut Vec::new()).map(drop)).await;
         assert_eq!(
             (failure.code, failure.text.as_str()),
             (tonic::Code::DeadlineExceeded, text),

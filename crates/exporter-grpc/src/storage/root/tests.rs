@@ -65,7 +65,7 @@ fn nothing_outside_can_be_written_or_removed() {
 }
 
 #[test]
-fn an_upload_appears_when_it_is_whole_and_leaves_nothing_when_it_is_dropped() {
+fn uploads_appear_only_when_whole() {
     let (_place, root) = place();
     let mut upload = root.create("new/place/image").unwrap();
     upload.file.write_all(b"whole").unwrap();
@@ -87,7 +87,7 @@ fn files_are_copied_renamed_listed_and_removed() {
     assert_eq!(root.list("b", false).unwrap(), ["b/", "b/moved"]);
     assert_eq!(root.list("b/moved", false).unwrap(), ["b/moved"]);
     assert_eq!(root.list("nowhere", false).unwrap(), Vec::<String>::new());
-    assert_eq!(root.facts("b/moved").unwrap(), Facts { length: 6, is_folder: false });
+    assert_eq!(root.facts("b/moved").unwrap(), EntryFacts { length: 6, is_folder: false });
     assert!(root.facts("b").unwrap().is_folder);
     assert!(root.delete("b").is_err(), "a folder that holds something");
     root.remove_all("b").unwrap();
