@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::workspace::{Workspace, cargo};
+use xtask_support::workspace::{Workspace, cargo};
 
 /// What cargo-fuzz sets, without what only a nightly compiler knows.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

@@ -1,4 +1,4 @@
-//! The project's own chores, run as `cargo xtask COMMAND`; one file per command.
+//! The project's own chores, run as `cargo xtask COMMAND`; one file per command. Large ones are packages of their own.
 //!
 //! Depends on no crate of the workspace, so `cargo xtask tidy` works on a tree that does not compile.
 
@@ -8,18 +8,15 @@
     reason = "a chore talks to the person or CI job that runs it"
 )]
 
-mod bench;
 mod edit;
 mod fuzz;
-mod gpio_guest;
 mod new_board;
 mod new_driver;
-mod qemu_bundle;
+mod package;
 mod rust_text;
 mod schemas;
 mod test;
 mod tidy;
-mod workspace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -46,13 +43,13 @@ enum Command {
     /// Write the JSON Schemas beside the examples
     Schemas,
     /// Build flash bundles for QEMU's arm64 board out of Debian packages
-    QemuBundle(qemu_bundle::Args),
+    QemuBundle(package::Args),
     /// Bring a kernel with a GPIO chip for the tests of the GPIO driver
-    GpioGuest,
+    GpioGuest(package::Args),
     /// Feed the parsers of what comes from the network with made-up input for a while
     Fuzz(fuzz::Args),
     /// Measure against a peer in the same run; prints figures, asserts none
-    Bench(bench::Args),
+    Bench(package::Args),
 }
 
 fn main() -> ExitCode {
@@ -72,9 +69,9 @@ fn run(command: Command) -> Result<()> {
         Command::NewDriver(args) => new_driver::run(&args),
         Command::NewBoard(args) => new_board::run(&args),
         Command::Schemas => schemas::run(),
-        Command::QemuBundle(args) => qemu_bundle::run(&args),
-        Command::GpioGuest => gpio_guest::run(),
+        Command::QemuBundle(args) => package::QEMU_BUNDLE.run(&args.words),
+        Command::GpioGuest(args) => package::GPIO_GUEST.run(&args.words),
         Command::Fuzz(args) => fuzz::run(&args),
-        Command::Bench(args) => bench::run(&args),
+        Command::Bench(args) => package::BENCH.run(&args.words),
     }
 }

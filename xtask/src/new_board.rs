@@ -2,10 +2,10 @@
 
 use crate::edit::{check_name, insert_sorted};
 use crate::schemas;
-use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
+use xtask_support::workspace::Workspace;
 
 const BOARDS: &str = "crates/flasher-bundles/boards";
 const LINES: &str = "crates/flasher-bundles/src/boards.rs";

@@ -2,11 +2,11 @@
 
 use crate::edit::{check_name, insert_dependency, insert_sorted};
 use crate::schemas;
-use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use xtask_support::workspace::Workspace;
 
 const ROOT: &str = "Cargo.toml";
 const BUNDLES_MANIFEST: &str = "crates/flasher-bundles/Cargo.toml";

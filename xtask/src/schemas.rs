@@ -1,9 +1,9 @@
 //! `cargo xtask schemas`: the JSON Schemas beside the examples, made anew out of the types.
 
-use crate::workspace::{Workspace, cargo};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use xtask_support::workspace::{Workspace, cargo};
 
 /// What `flasher schema` calls it, and the file.
 const SCHEMAS: [(&str, &str); 4] = [

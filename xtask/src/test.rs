@@ -1,22 +1,19 @@
 //! `cargo xtask test`: every check and every test, in order; the first failure ends the run.
 
-mod apt;
 mod deny;
-pub(crate) mod jumpstarter;
-pub(crate) mod packages;
 mod runner;
 mod skips;
-mod suites;
 
-use crate::gpio_guest;
-use crate::qemu_bundle;
+use crate::package::{GPIO_GUEST, QEMU_BUNDLE};
 use crate::tidy;
-use crate::workspace::{Workspace, cargo};
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use xtask_support::programs::succeed;
+use xtask_support::workspace::{Workspace, cargo};
+use xtask_support::{jumpstarter, packages};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -42,14 +39,14 @@ enum Outcome {
 type Step = (&'static str, fn(&Path, &Args) -> Result<Outcome>);
 
 const STEPS: &[Step] = &[
-    ("packages", |root, _| packages::ensure(root)),
+    ("packages", |root, _| packages::ensure(root).map(Outcome::Note)),
     ("fmt", |root, _| run_cargo(root, &["fmt", "--all", "--check"])),
     ("clippy", |root, _| {
         run_cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
     }),
     ("tidy", |_, _| tidy::run().map(|()| Outcome::Passed)),
-    ("qemu bundles", |_, _| prepared(qemu_bundle::run(&qemu_bundle::Args::default()), "the bundles")),
-    ("gpio guest", |_, _| prepared(gpio_guest::run(), "a kernel with a GPIO chip")),
+    ("qemu bundles", |_, _| prepared(QEMU_BUNDLE.run(&[]), "the bundles")),
+    ("gpio guest", |_, _| prepared(GPIO_GUEST.run(&[]), "a kernel with a GPIO chip")),
     ("jumpstarter", |root, _| prepared(jumpstarter::ensure(root), "Jumpstarter's clients")),
     ("tests", |root, _| runner::run(root)),
     ("doc tests", |root, _| run_cargo(root, &["test", "--workspace", "--doc"])),
@@ -130,42 +127,16 @@ fn doc(root: &Path, args: &Args) -> Result<Outcome> {
     }
     let mut command = Command::new(cargo());
     command.args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-Dwarnings").current_dir(root);
-    succeed(&mut command)
+    succeed(&mut command).map(|()| Outcome::Passed)
 }
 
 fn run_cargo(root: &Path, args: &[&str]) -> Result<Outcome> {
-    succeed(Command::new(cargo()).args(args).current_dir(root))
-}
-
-/// Runs a program with this one's streams; an error unless it exits with 0.
-fn succeed(command: &mut Command) -> Result<Outcome> {
-    let shown = shown(command);
-    println!("$ {shown}");
-    io::stdout().flush()?;
-    let status = command.status().with_context(|| format!("`{shown}` did not start"))?;
-    if !status.success() {
-        bail!("`{shown}`: {status}");
-    }
-    Ok(Outcome::Passed)
-}
-
-/// A command as a person would type it.
-fn shown(command: &Command) -> String {
-    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
-    let words = std::iter::once(program).chain(command.get_args());
-    words.map(|it| it.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    succeed(Command::new(cargo()).args(args).current_dir(root)).map(|()| Outcome::Passed)
 }
 
 /// Whether `cargo NAME` exists.
 fn has_subcommand(name: &str) -> bool {
     Command::new(cargo()).args([name, "--version"]).output().is_ok_and(|it| it.status.success())
-}
-
-/// Where a program is found: the search path, and the folders of system programs it may leave out.
-pub(crate) fn has_program(name: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(Into::into);
-    std::env::split_paths(&path).chain(system).any(|it| it.join(name).is_file())
 }
 
 #[cfg(test)]
@@ -190,18 +161,5 @@ mod tests {
             \n\
             test result: ok. 7 passed\n";
         assert_eq!(summary(&rows), expected);
-    }
-
-    #[test]
-    fn a_program_that_fails_is_an_error_that_names_it() {
-        let error = succeed(Command::new("/bin/sh").args(["-c", "exit 3"])).unwrap_err();
-        assert_eq!(error.to_string(), "`sh -c exit 3`: exit status: 3");
-        assert_eq!(succeed(&mut Command::new("true")).unwrap(), Outcome::Passed);
-    }
-
-    #[test]
-    fn a_program_is_found_on_the_search_path_only_by_its_whole_name() {
-        assert!(has_program("sh"));
-        assert!(!has_program("no-such-program-here"));
     }
 }

@@ -6,9 +6,9 @@ mod manifests;
 mod references;
 mod sources;
 
-use crate::workspace::Workspace;
 use anyhow::{Result, bail};
 use std::fmt;
+use xtask_support::workspace::Workspace;
 
 /// One broken rule.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,10 +1,11 @@
 //! The step that checks licences, banned crates, sources and advisories of all dependencies.
 
-use super::{Outcome, has_subcommand, succeed};
-use crate::workspace::cargo;
+use super::{Outcome, has_subcommand};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use xtask_support::programs::succeed;
+use xtask_support::workspace::cargo;
 
 /// Where this chore keeps its own cargo-deny, below the root.
 const OWN: &str = "target/tools";
@@ -21,7 +22,7 @@ pub(super) fn run(root: &Path) -> Result<Outcome> {
     if !database_is_current(&deny, root) {
         return Ok(Outcome::Note("advisories not checked: their database could not be fetched".to_owned()));
     }
-    succeed(command(&deny, root).args(["check", "--disable-fetch", "advisories"]))
+    succeed(command(&deny, root).args(["check", "--disable-fetch", "advisories"])).map(|()| Outcome::Passed)
 }
 
 /// The program and its first arguments.
@@ -39,7 +40,7 @@ fn find(root: &Path) -> Result<Option<Deny>> {
 }
 
 /// In CI nothing is skipped that can be had; two minutes on two cores.
-fn install(root: &Path) -> Result<Outcome> {
+fn install(root: &Path) -> Result<()> {
     let args =
         ["install", "--locked", "--no-default-features", "--version", VERSION, "--root", OWN, "cargo-deny"];
     succeed(Command::new(cargo()).args(args).current_dir(root))

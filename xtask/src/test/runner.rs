@@ -1,12 +1,13 @@
 //! The step that runs the tests: cargo-nextest when there is one, else `cargo test`.
 
-use super::{Outcome, has_subcommand, shown, skips};
-use crate::workspace::cargo;
+use super::{Outcome, has_subcommand, skips};
 use anyhow::{Context, Result, anyhow, bail};
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
+use xtask_support::programs::shown;
+use xtask_support::workspace::cargo;
 
 /// Runs every test of the workspace, shows all output as it comes, and keeps the runner's summary lines.
 /// The tests that printed `skipped` are counted and named after them.

@@ -4,9 +4,9 @@ use super::Finding;
 use super::edges::{Room, room};
 use super::sources::{Source, links};
 use crate::rust_text::{line_of, words};
-use crate::workspace::{Package, Workspace};
 use anyhow::{Context, Result};
 use std::fs;
+use xtask_support::workspace::{Package, Workspace};
 
 const HOME: &str = "crates/flasher-bundles";
 
@@ -149,7 +149,7 @@ fn is_home(source: &Source) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace::Dependency;
+    use xtask_support::workspace::Dependency;
 
     fn source(path: &str, text: &str) -> Source {
         Source::new(path, text.to_owned())

@@ -1,8 +1,8 @@
 //! Rules on each `Cargo.toml`: versions, lints and dependencies come from the workspace.
 
 use super::Finding;
-use crate::workspace::Workspace;
 use anyhow::{Context, Result};
+use xtask_support::workspace::Workspace;
 
 /// All findings in the manifests of the members.
 pub(super) fn check(workspace: &Workspace) -> Result<Vec<Finding>> {

@@ -3,11 +3,11 @@
 use super::Finding;
 use super::sources::Source;
 use crate::rust_text::line_of;
-use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use pulldown_cmark::{Event, Parser, Tag};
 use std::fs;
 use std::path::Path;
+use xtask_support::workspace::Workspace;
 
 /// Folders whose names begin a path in a document.
 const FOLDERS: [&str; 6] = ["crates/", "docs/", "examples/", "fuzz/", "tests/", "xtask/"];

@@ -2,8 +2,8 @@
 
 use super::Finding;
 use crate::rust_text::{self, identifier, line_of, words};
-use crate::workspace::Workspace;
 use anyhow::{Context, Result};
+use xtask_support::workspace::Workspace;
 
 const MOST_LINES_OF_A_FILE: usize = 400;
 const MOST_LINES_OF_A_FUNCTION: usize = 60;

@@ -97,7 +97,7 @@ fn absent(candidates: &[PathBuf]) -> Error {
 /// Builds the bundles in the workspace. Outside the sandbox, for the packages come from the network.
 async fn build(screen: &Screen) -> Result<PathBuf> {
     let root = workspace();
-    if !root.join("xtask/src/qemu_bundle.rs").is_file() {
+    if !root.join("xtask/guests/Cargo.toml").is_file() {
         return Err(absent(&candidates()));
     }
     screen.aside(

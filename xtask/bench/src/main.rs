@@ -1,0 +1,69 @@
+//! `cargo xtask bench WHAT`: figures as ratios to a peer measured in the same run; never asserted, only printed.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this command talks to the person or CI job that runs it"
+)]
+
+mod bundles;
+mod exporter;
+mod image;
+mod measure;
+mod overhead;
+mod qemu;
+mod serial;
+mod servers;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Measure against a peer in the same run; prints figures, asserts none.
+#[derive(Debug, Parser)]
+#[command(name = "bench", bin_name = "cargo xtask bench")]
+struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Decoding against zstd, xz and pigz, and flashes to a file against curl, xzcat and dd, and bmaptool
+    Image(image::Args),
+    /// `flasher serve` beside Jumpstarter's own exporter, both asked by the same unmodified client
+    Exporter,
+    /// What a flash costs beside moving the bytes: the simulated board against curl, dd and sha256sum
+    Overhead,
+    /// A proven flash of the emulated board against a plain script with wget and dd, for four images
+    Qemu(qemu::Args),
+    /// Pulling a bundle against curl of the same blobs, and how soon a cached one is ready
+    Bundles,
+    /// A serial line, recorded and watched, against pyserial: throughput, latency, memory
+    Serial,
+    /// The TFTP and HTTP servers against those of others that are installed
+    Servers(servers::Args),
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse().what) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures and prints.
+fn run(what: &What) -> Result<()> {
+    match what {
+        What::Image(args) => image::run(args),
+        What::Exporter => exporter::run(),
+        What::Overhead => overhead::run(),
+        What::Qemu(args) => qemu::run(args),
+        What::Bundles => bundles::run(),
+        What::Serial => serial::run(),
+        What::Servers(args) => servers::run(args),
+    }
+}

@@ -1,0 +1,37 @@
+//! What the guests of the tests boot, made out of Debian packages; one file per command.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this command talks to the person or CI job that runs it"
+)]
+
+mod gpio_guest;
+mod qemu_bundle;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// What the guests of the tests boot.
+#[derive(Debug, Parser)]
+#[command(name = "guests", bin_name = "cargo xtask")]
+enum Command {
+    /// Build flash bundles for QEMU's arm64 board out of Debian packages
+    QemuBundle(qemu_bundle::Args),
+    /// Bring a kernel with a GPIO chip for the tests of the GPIO driver
+    GpioGuest,
+}
+
+fn main() -> ExitCode {
+    let made = match Command::parse() {
+        Command::QemuBundle(args) => qemu_bundle::run(&args),
+        Command::GpioGuest => gpio_guest::run(),
+    };
+    match made {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

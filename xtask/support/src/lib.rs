@@ -1,0 +1,8 @@
+//! What the development commands share. Depends on no crate that ships, so they run on a tree that does not compile.
+
+#![allow(clippy::print_stdout, reason = "these commands talk to the person or CI job that runs them")]
+
+pub mod jumpstarter;
+pub mod packages;
+pub mod programs;
+pub mod workspace;

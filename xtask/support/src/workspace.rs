@@ -1,0 +1,180 @@
+//! What `cargo metadata --no-deps` says about the workspace, and the Rust files below it.
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The workspace the current directory belongs to.
+#[derive(Debug)]
+pub struct Workspace {
+    /// Its folder.
+    pub root: PathBuf,
+    /// Its members.
+    pub packages: Vec<Package>,
+}
+
+/// One member of the workspace.
+#[derive(Debug)]
+pub struct Package {
+    /// As the manifest says it.
+    pub name: String,
+    /// Folder relative to the root, with `/` between its parts.
+    pub folder: String,
+    /// Of all its tables.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// One line of a `[dependencies]`, `[dev-dependencies]` or `[build-dependencies]` table.
+#[derive(Debug)]
+pub struct Dependency {
+    /// Of the package that is depended on.
+    pub name: String,
+    /// Whether it is in `[dev-dependencies]`.
+    pub for_tests_only: bool,
+}
+
+impl Workspace {
+    /// Asks cargo about the workspace around the current directory; needs no network.
+    ///
+    /// # Errors
+    ///
+    /// When cargo does not run, or there is no workspace.
+    pub fn load() -> Result<Self> {
+        let output = Command::new(cargo())
+            .args(["metadata", "--no-deps", "--format-version=1"])
+            .output()
+            .context("`cargo metadata` did not start")?;
+        if !output.status.success() {
+            bail!("`cargo metadata` failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+        Self::parse(&output.stdout)
+    }
+
+    fn parse(metadata: &[u8]) -> Result<Self> {
+        let metadata: Value = serde_json::from_slice(metadata).context("`cargo metadata` printed no JSON")?;
+        let root = PathBuf::from(text(&metadata, "workspace_root")?);
+        let packages = list(&metadata, "packages")?
+            .iter()
+            .map(|it| Package::parse(it, &root))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self { root, packages })
+    }
+
+    /// Reads a file below the root; `None` when it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn read(&self, path: &str) -> Result<Option<String>> {
+        let path = self.root.join(path);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Paths, relative to the root, of all Rust files of the members, sorted.
+    ///
+    /// # Errors
+    ///
+    /// When a folder cannot be listed.
+    pub fn rust_files(&self) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for package in &self.packages {
+            collect(&self.root.join(&package.folder), &mut found)?;
+        }
+        let mut relative = found.iter().map(|it| below(it, &self.root)).collect::<Result<Vec<_>>>()?;
+        relative.sort();
+        relative.dedup();
+        Ok(relative)
+    }
+}
+
+impl Package {
+    fn parse(value: &Value, root: &Path) -> Result<Self> {
+        let manifest = PathBuf::from(text(value, "manifest_path")?);
+        let folder = manifest.parent().context("a manifest has a folder")?;
+        Ok(Self {
+            name: text(value, "name")?.to_owned(),
+            folder: below(folder, root)?,
+            dependencies: list(value, "dependencies")?
+                .iter()
+                .map(Dependency::parse)
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    /// Path of the package's `Cargo.toml`, relative to the root.
+    pub fn manifest(&self) -> String {
+        format!("{}/Cargo.toml", self.folder)
+    }
+}
+
+impl Dependency {
+    fn parse(value: &Value) -> Result<Self> {
+        Ok(Self { name: text(value, "name")?.to_owned(), for_tests_only: value["kind"] == "dev" })
+    }
+}
+
+/// The cargo that runs this program.
+pub fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        if entry.file_type()?.is_dir() {
+            if !name.starts_with('.') && !name.starts_with("target") {
+                collect(&path, found)?;
+            }
+        } else if name.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn below(path: &Path, root: &Path) -> Result<String> {
+    let relative =
+        path.strip_prefix(root).with_context(|| format!("{} is outside the workspace", path.display()))?;
+    Ok(relative.to_string_lossy().into_owned())
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Result<&'a str> {
+    value[key].as_str().with_context(|| format!("`cargo metadata`: no text `{key}`"))
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> Result<&'a Vec<Value>> {
+    value[key].as_array().with_context(|| format!("`cargo metadata`: no list `{key}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_becomes_packages_with_relative_folders() {
+        let json = br#"{"workspace_root":"/w","packages":[{"name":"a","manifest_path":"/w/crates/a/Cargo.toml",
+            "dependencies":[{"name":"b","kind":null},{"name":"c","kind":"dev"},{"name":"d","kind":"build"}]}]}"#;
+        let workspace = Workspace::parse(json).unwrap();
+        let package = &workspace.packages[0];
+        assert_eq!((package.name.as_str(), package.manifest().as_str()), ("a", "crates/a/Cargo.toml"));
+        let kinds: Vec<_> =
+            package.dependencies.iter().map(|it| (it.name.as_str(), it.for_tests_only)).collect();
+        assert_eq!(kinds, [("b", false), ("c", true), ("d", false)]);
+    }
+
+    #[test]
+    fn metadata_without_packages_is_an_error_that_names_the_key() {
+        let error = Workspace::parse(br#"{"workspace_root":"/w"}"#).unwrap_err();
+        assert_eq!(error.to_string(), "`cargo metadata`: no list `packages`");
+    }
+}
