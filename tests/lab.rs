@@ -15,6 +15,8 @@ pub(crate) const MEDIUM: usize = 16 * 1024 * 1024;
 /// A lab of its own for one test.
 pub(crate) struct Lab {
     folder: tempfile::TempDir,
+    /// Size of its medium, bytes; [`Lab::wipe`] makes a medium of it.
+    pub(crate) size: usize,
     /// Further lines of the simulated board's config.
     pub(crate) board: String,
     /// Further lines of the flasher's config.
@@ -37,6 +39,7 @@ impl Lab {
         fs::write(folder.path().join("bundle/manifest.yaml"), manifest).unwrap();
         let lab = Self {
             folder,
+            size: MEDIUM,
             board: format!("faults: {{{faults}}}"),
             flasher: String::new(),
             children: String::new(),
@@ -51,7 +54,7 @@ impl Lab {
 
     /// The medium, full of 0xA5: content that is already right once made failed flashes look good.
     pub(crate) fn wipe(&self) {
-        fs::write(self.path("medium"), vec![0xa5; MEDIUM]).unwrap();
+        fs::write(self.path("medium"), vec![0xa5; self.size]).unwrap();
         set_mode(&self.path("medium"), 0o666);
     }
 
@@ -77,7 +80,7 @@ export:
     type: sim-board
     config:
       medium: ./medium
-      size: {MEDIUM}
+      size: {}
       bootdelay: 1
       {}
   storage:
@@ -93,7 +96,7 @@ export:
       http: {{ type: http, config: {{ port: 0, root_dir: ./http }} }}
       {}
 ",
-            self.board, self.flasher, self.children
+            self.size, self.board, self.flasher, self.children
         );
         let path = self.path("exporter.yaml");
         fs::write(&path, text).unwrap();

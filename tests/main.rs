@@ -22,6 +22,7 @@ mod lab;
 mod mocked_board;
 mod outside;
 mod partitions;
+mod progress;
 mod qemu;
 mod receipts;
 mod registries;

@@ -70,11 +70,15 @@ pub(crate) async fn open(session: Session<'_>) -> Result<Vec<Piece>> {
     }
     let first = (session.job.partition.clone(), &session.job.image);
     let also = session.job.also.iter().map(|also| (Some(also.label.clone()), &also.image));
-    let mut pieces = Vec::new();
+    let (mut pieces, mut checked) = (Vec::new(), 0);
     for (index, (partition, source)) in std::iter::once(first).chain(also).enumerate() {
         session.run.select(index);
         let expected = expected(session.job, partition.as_deref());
         let (image, platform) = open_one(session, source, expected).await?;
+        if session.job.check_first || image.has_open_question() {
+            let total = image.decoded_length().filter(|_| session.job.also.is_empty());
+            checked += check(session, &image, checked, total).await?;
+        }
         pieces.push(Piece { image, partition, platform, begun: None });
     }
     session.run.select(0);
@@ -146,24 +150,22 @@ async fn open_one(session: Session<'_>, source: &str, expected: Expected) -> Res
     if session.job.direct {
         direct::unpacking(image.format())?;
     }
-    if session.job.check_first || image.has_open_question() {
-        check(session, &image).await?;
-    }
     Ok((image, platform))
 }
 
-/// Decodes everything once, so that a broken image is found before the board is touched.
-async fn check(session: Session<'_>, image: &Image) -> Result<()> {
+/// Decodes everything once, so that a broken image is found before the board is touched; gives its length. `before` bytes of
+/// other images were decoded so already, and `total` are expected, if that is known.
+async fn check(session: Session<'_>, image: &Image, before: u64, total: Option<u64>) -> Result<u64> {
     let mut decoding = image.decode();
-    let mut done = 0;
+    let mut length = 0;
     while let Some(piece) = decoding.next().await.map_err(trouble::image)? {
-        done += piece.length();
-        session.run.report(Event::Advanced { step: Step::Image, done, total: image.decoded_length() });
+        length += piece.length();
+        session.run.report(Event::Advanced { step: Step::Image, done: before + length, total });
     }
     if let Some(summary) = decoding.summary() {
         record(session, summary)?;
     }
-    Ok(())
+    Ok(length)
 }
 
 /// Notes what is known of an image that was decoded to its end.

@@ -10,9 +10,9 @@ use flasher_core::flash::RangeFacts;
 use flasher_core::{Class, DumpJob, DumpSink, Error, Event, Progress, Result, Step};
 use sha2::{Digest as _, Sha256};
 
-use super::read_back;
 use super::read_back::intake::Incoming;
 use super::read_back::network::{self, Broken, Sent};
+use super::read_back::{self, Count, Wanted};
 use super::shell::Guest;
 use super::target::Target;
 use super::{verify, write};
@@ -155,7 +155,10 @@ pub(crate) async fn again(
     let (ranges, how) = (&taken.ranges, session.job.verify);
     let wanted: Vec<usize> =
         (0..ranges.len()).filter(|index| *index == 0 || how.reads(write::kind(&ranges[*index]))).collect();
-    let differing = verify::compare(session, target, ranges, &wanted, guest).await?;
+    let length = wanted.iter().map(|index| ranges[*index].length).sum();
+    let count = Count::new(session.run.progress(), length);
+    let wanted = Wanted { ranges, indices: &wanted, count: Some(&count) };
+    let differing = verify::compare(session, target, wanted, guest).await?;
     if !differing.is_empty() {
         return Err(differs(target, ranges, &differing));
     }

@@ -1,6 +1,7 @@
 //! What is on the medium, as digests: read around the page cache, and hashed here or on the board, whichever is faster.
 
 mod board;
+mod count;
 pub(super) mod intake;
 pub(super) mod network;
 
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use disk_image::{Digest, Range};
-use flasher_core::{Progress, Quiet, Result};
+use flasher_core::Result;
 
 use super::shell::Guest;
 use super::target::Target;
@@ -16,6 +17,7 @@ use crate::config::ReadBack;
 use crate::frames::parts;
 use crate::guest::Answer;
 use crate::transaction::Session;
+pub(crate) use count::Count;
 use network::Sent;
 
 /// Where a Linux drops its page cache (Documentation/admin-guide/sysctl/vm.rst).
@@ -32,19 +34,21 @@ const PACE: u32 = 8;
 pub(crate) struct Wanted<'a> {
     pub(crate) ranges: &'a [Range],
     pub(crate) indices: &'a [usize],
-    /// Whether nobody is told how far it is: what is read is small, and no part of a proof.
-    pub(crate) quiet: bool,
+    /// Where it is counted; nowhere when what is read is small, and no part of a proof.
+    pub(crate) count: Option<&'a Arc<Count>>,
 }
 
 impl<'a> Wanted<'a> {
     /// A small reading beside the proof.
     pub(crate) fn quietly(ranges: &'a [Range], indices: &'a [usize]) -> Self {
-        Self { ranges, indices, quiet: true }
+        Self { ranges, indices, count: None }
     }
 
-    /// Who is told how far it is.
-    fn progress(&self, session: Session<'_>) -> Arc<dyn Progress> {
-        if self.quiet { Arc::new(Quiet) } else { session.run.progress() }
+    /// All of it was read.
+    fn settle(&self) {
+        if let Some(count) = self.count {
+            count.settle(self.length());
+        }
     }
 
     fn length(&self) -> u64 {
@@ -97,6 +101,7 @@ async fn over_network(
         let portion = Wanted { indices, ..wanted };
         let within = match network::digests(session, target, portion, guest).await? {
             Sent::All(hashed) => {
+                portion.settle();
                 read.extend(hashed.digests);
                 hashed.within
             }

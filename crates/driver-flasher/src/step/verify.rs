@@ -4,13 +4,15 @@
 mod diagnosis;
 mod differences;
 
+use std::sync::Arc;
+
 use disk_image::{Digest, Range};
 use flasher_core::flash::{MediumFacts, MediumState, RangeFacts, Verify};
 use flasher_core::{Class, Error, Result};
 
 use super::commit;
 use super::image::Piece;
-use super::read_back::{self, Wanted};
+use super::read_back::{self, Count, Wanted};
 use super::shell::Guest;
 use super::target::Target;
 use super::write::{self, Written};
@@ -52,10 +54,12 @@ async fn prove(
     equal: &mut [bool],
     guest: &mut Guest,
 ) -> Result<Vec<Proof>> {
-    let differing = look(session, puts, equal, guest).await?;
+    let reading = Reading::of(session, puts);
+    let differing = look(session, puts, &reading, equal, guest).await?;
     if differing.iter().any(|of| !of.is_empty()) {
-        mend(session, puts, &differing, guest).await?;
-        let still = look(session, puts, equal, guest).await?;
+        reading.count.more_follows();
+        mend(session, puts, &differing, &reading.count, guest).await?;
+        let still = look(session, puts, &reading, equal, guest).await?;
         if let Some((index, still)) = still.iter().enumerate().find(|(_, still)| !still.is_empty()) {
             let failure = diagnosis::failure(session, puts, index, still, guest).await;
             return Err(puts[index].piece.about(failure));
@@ -71,10 +75,36 @@ fn proof(session: Session<'_>, index: usize, put: &Put<'_>) -> Proof {
     Proof { decoded: summary.decoded_sha256, length: summary.decoded_length }
 }
 
+/// What is read of each image, and how far that is.
+struct Reading {
+    wanted: Vec<Vec<usize>>,
+    count: Arc<Count>,
+}
+
+impl Reading {
+    /// Everything that counts: what the job asks for, and the first block of each image that does not leave it alone.
+    fn of(session: Session<'_>, puts: &[Put<'_>]) -> Self {
+        let how = session.job.verify;
+        let of_one = |put: &Put<'_>| -> Vec<usize> {
+            let first = |index: usize| index == 0 && put.written.kept.is_none();
+            let counts = |index: &usize| first(*index) || how.reads(write::kind(&put.ranges()[*index]));
+            (0..put.ranges().len()).filter(counts).collect()
+        };
+        let wanted: Vec<Vec<usize>> = puts.iter().map(of_one).collect();
+        let lengths = puts
+            .iter()
+            .zip(&wanted)
+            .flat_map(|(put, wanted)| wanted.iter().map(|index| put.ranges()[*index].length));
+        let count = Count::new(session.run.progress(), lengths.sum());
+        Self { wanted, count }
+    }
+}
+
 /// Reads everything that counts, of all images; gives what differs.
 async fn look(
     session: Session<'_>,
     puts: &[Put<'_>],
+    reading: &Reading,
     equal: &mut [bool],
     guest: &mut Guest,
 ) -> Result<Differing> {
@@ -82,11 +112,9 @@ async fn look(
     let mut differing = Vec::new();
     for (index, put) in puts.iter().enumerate() {
         session.run.select(index);
-        let (ranges, how) = (put.ranges(), session.job.verify);
-        let first = |index: usize| index == 0 && put.written.kept.is_none();
-        let counts = |index: &usize| first(*index) || how.reads(write::kind(&ranges[*index]));
-        let wanted: Vec<usize> = (0..ranges.len()).filter(counts).collect();
-        let found = compare(session, put.target, ranges, &wanted, guest).await;
+        let indices = reading.wanted[index].as_slice();
+        let wanted = Wanted { ranges: put.ranges(), indices, count: Some(&reading.count) };
+        let found = compare(session, put.target, wanted, guest).await;
         let found = found.map_err(|error| put.piece.about(error))?;
         must_be_kept(session, put, guest).await.map_err(|error| put.piece.about(error))?;
         equal[index] = found.is_empty();
@@ -115,28 +143,37 @@ async fn mend(
     session: Session<'_>,
     puts: &[Put<'_>],
     differing: &Differing,
+    count: &Arc<Count>,
     guest: &mut Guest,
 ) -> Result<()> {
     session.run.on_medium.leaves(MediumState::PartlyWritten { to: 0 });
     for (index, (put, differing)) in puts.iter().zip(differing).enumerate() {
         session.run.select(index);
         if !differing.is_empty() {
-            mend_one(session, put, differing, guest).await.map_err(|error| put.piece.about(error))?;
+            mend_one(session, put, differing, count, guest).await.map_err(|error| put.piece.about(error))?;
         }
     }
     session.run.on_medium.leaves(MediumState::NotProven);
     Ok(())
 }
 
-async fn mend_one(session: Session<'_>, put: &Put<'_>, differing: &[usize], guest: &mut Guest) -> Result<()> {
+async fn mend_one(
+    session: Session<'_>,
+    put: &Put<'_>,
+    differing: &[usize],
+    count: &Arc<Count>,
+    guest: &mut Guest,
+) -> Result<()> {
     let (target, written, ranges) = (put.target, &put.written, put.ranges());
-    let text = format!("{} read back differently and {} written again", count(differing), were(differing));
+    let text =
+        format!("{} read back differently and {} written again", ranges_of(differing), were(differing));
     session.run.warn(text);
     write::spoil(session, target, written, guest).await?;
     let rest: Vec<usize> = differing.iter().copied().filter(|index| *index != 0).collect();
     if !rest.is_empty() {
         let again = rest.iter().map(|index| ranges[*index].clone()).collect();
-        write::again(session, &put.piece.image, target, written, again, guest).await?;
+        write::again(session, put, again, count, guest).await?;
+        count.settle(written.summary.decoded_length);
         session.run.medium(|medium| rest.iter().for_each(|index| medium.ranges[*index].writes += 1));
     }
     commit::first_block(session, target, written, guest).await
@@ -161,16 +198,15 @@ async fn spoil(session: Session<'_>, puts: Vec<(usize, &Put<'_>)>, error: Error,
 pub(crate) async fn compare(
     session: Session<'_>,
     target: &Target,
-    ranges: &[Range],
-    wanted: &[usize],
+    wanted: Wanted<'_>,
     guest: &mut Guest,
 ) -> Result<Vec<usize>> {
     // What is written while it is read would be newer than what was read.
     let writes = session.run.writes.so_far();
-    let read =
-        read_back::digests(session, target, Wanted { ranges, indices: wanted, quiet: false }, guest).await?;
+    let read = read_back::digests(session, target, wanted, guest).await?;
     session.run.read_back(writes, &read);
-    Ok(wanted.iter().copied().filter(|index| read.get(index) != Some(&ranges[*index].sha256)).collect())
+    let differs = |index: &usize| read.get(index) != Some(&wanted.ranges[*index].sha256);
+    Ok(wanted.indices.iter().copied().filter(differs).collect())
 }
 
 /// Notes the digest of all bytes of the image as the medium holds them: that of the image, once every range was read back and is
@@ -209,7 +245,7 @@ pub(crate) fn place(range: &Range) -> String {
     format!("{}-{}", range.offset, range.offset + range.length - 1)
 }
 
-fn count(indices: &[usize]) -> String {
+fn ranges_of(indices: &[usize]) -> String {
     if indices.len() == 1 { "1 range".to_owned() } else { format!("{} ranges", indices.len()) }
 }
 

@@ -28,7 +28,7 @@ pub(crate) use capacity::counterfeit;
 pub(crate) use spoil::spoil;
 use spoil::{erase, spoiling, wipe};
 pub(crate) use watch::Sending;
-use watch::{Telling, listen, watch};
+use watch::{Telling, Told, listen, watch};
 
 use super::image;
 use super::read_back::{self, Wanted};
@@ -141,6 +141,8 @@ struct Plan {
     wipe: bool,
     /// Only these stretches; none means everything but the first block.
     only: Option<Vec<Range>>,
+    /// As what its progress is told.
+    told: Told,
     /// Zeros are written, whatever the device promises.
     fill: bool,
     ahead: Arc<Ahead>,
@@ -162,14 +164,25 @@ impl Plan {
 
     /// How progress is told.
     fn telling(&self) -> Telling {
-        Telling { total: self.total, is_first: self.only.is_none() }
+        Telling { total: self.total, told: self.told.clone() }
     }
 }
 
 fn plan(decoding: Decoding, total: Option<u64>, target: &Target, wipe: bool) -> Plan {
     let (device, size) = (target.device.clone(), target.size);
     let ahead = Arc::default();
-    Plan { head: None, decoding, total, device, size, wipe, only: None, fill: false, ahead }
+    Plan {
+        head: None,
+        decoding,
+        total,
+        device,
+        size,
+        wipe,
+        only: None,
+        told: Told::First,
+        fill: false,
+        ahead,
+    }
 }
 
 /// What went into a stream.
@@ -237,7 +250,7 @@ pub(crate) async fn frames_to_board(
     let url = format!("{}frames", guest.url);
     let promise = promise(&target.device);
     let arguments = ["write", target.device.as_str(), &promise, wire::name(sending.wire), url.as_str()];
-    let told = listen(session, sending.telling);
+    let told = listen(session, sending.telling.clone());
     let answers = tokio::select! {
         answers = guest.script(&arguments, Duration::from_secs(24 * 3600), None) => answers,
         error = watch(session, &content, target, (sending, &told)) => Err(error),
@@ -251,8 +264,8 @@ pub(crate) async fn frames_to_board(
     if !answers.contains(&Answer::Written) {
         return Err(Error::new(Class::Board, "the board ended writing without saying that all was written"));
     }
-    if let Some(telling) = sending.telling {
-        telling.tell(session, (sending.left)(content.delivered()));
+    if let Some(telling) = &sending.telling {
+        telling.tell(session.run.progress().as_ref(), (sending.left)(content.delivered()));
     }
     Ok(())
 }

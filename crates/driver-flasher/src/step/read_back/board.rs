@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use disk_image::{Digest, Range};
-use flasher_core::{Class, Content, Error, Event, Result, Step};
+use flasher_core::{Class, Content, Error, Result};
 
 use super::{DROP_CACHES, Wanted, line, note_caches};
 use crate::config::seconds;
@@ -32,7 +32,8 @@ pub(super) async fn digests(
         }
         for answer in ask(session, target, Wanted { indices: &missing, ..wanted }, guest).await? {
             match answer {
-                Answer::Range(index, digest) if missing.contains(&index) => {
+                Answer::Range(index, digest) if missing.contains(&index) && !read.contains_key(&index) => {
+                    Wanted { indices: &[index], ..wanted }.settle();
                     read.insert(index, digest);
                 }
                 Answer::Unreadable(index, complaint) if missing.contains(&index) => {
@@ -81,15 +82,15 @@ struct Watching<'a>(Session<'a>);
 
 impl<'a> Watching<'a> {
     fn new(session: Session<'a>, wanted: Wanted<'_>) -> Self {
-        let lengths: BTreeMap<usize, u64> =
+        let mut lengths: BTreeMap<usize, u64> =
             wanted.indices.iter().map(|index| (*index, wanted.ranges[*index].length)).collect();
-        let total = Some(lengths.values().sum());
-        let progress = wanted.progress(session);
+        let count = wanted.count.cloned();
         let mut done = 0;
         session.run.listen(move |line| {
-            if let Some(Answer::Range(index, _)) = crate::guest::answer(line) {
-                done += lengths.get(&index).copied().unwrap_or_default();
-                progress.report(Event::Advanced { step: Step::Verify, done, total });
+            if let (Some(count), Some(Answer::Range(index, _))) = (&count, crate::guest::answer(line)) {
+                // An answer that is heard twice counts once.
+                done += lengths.remove(&index).unwrap_or_default();
+                count.at(done);
             }
         });
         Self(session)

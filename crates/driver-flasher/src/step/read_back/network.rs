@@ -2,14 +2,15 @@
 //!
 //! Whatever goes wrong on the way makes digests differ or miss; only the exact bytes, in order and to the last, are a proof.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use disk_image::{Digest, RangeHash};
-use flasher_core::{Class, Content, Error, Event, Progress, Result, Step, Upload};
+use flasher_core::{Class, Content, Error, Result, Upload};
 use tokio::time::Instant;
 
 use super::intake::{Incoming, intake};
-use super::{DROP_CACHES, Wanted, line, note_caches};
+use super::{Count, DROP_CACHES, Wanted, line, note_caches};
 use crate::config::seconds;
 use crate::guest::Answer;
 use crate::step::shell::{Guest, path};
@@ -55,8 +56,8 @@ pub(super) async fn digests(
     guest: &mut Guest,
 ) -> Result<Sent<Hashed>> {
     let lengths = wanted.indices.iter().map(|index| (*index, wanted.ranges[*index].length)).collect();
-    let progress = wanted.progress(session);
-    let hash = move |incoming| hash(incoming, lengths, progress.as_ref()).map_err(Broken::Bytes);
+    let count = wanted.count.cloned();
+    let hash = move |incoming| hash(incoming, lengths, count.as_ref()).map_err(Broken::Bytes);
     send(session, target, list(wanted), wanted.length(), guest, hash).await
 }
 
@@ -168,9 +169,8 @@ fn list(wanted: Wanted<'_>) -> String {
 fn hash(
     mut incoming: Incoming,
     lengths: Vec<(usize, u64)>,
-    progress: &dyn Progress,
+    count: Option<&Arc<Count>>,
 ) -> std::result::Result<Hashed, String> {
-    let total = Some(lengths.iter().map(|(_, length)| length).sum());
     let (mut piece, mut done, mut digests) = (bytes::Bytes::new(), 0, Vec::new());
     let (mut hash, mut begun) = (RangeHash::default(), None);
     for (index, length) in lengths {
@@ -186,7 +186,9 @@ fn hash(
         }
         done += length;
         digests.push((index, hash.finish()));
-        progress.report(Event::Advanced { step: Step::Verify, done, total });
+        if let Some(count) = count {
+            count.at(done);
+        }
     }
     match piece.is_empty() && incoming.next()?.is_none() {
         true => Ok(Hashed { digests, within: begun.map_or(Duration::ZERO, |begun| begun.elapsed()) }),
@@ -198,7 +200,6 @@ fn hash(
 mod tests {
     use bytes::Bytes;
     use disk_image::{Range, RangeKind};
-    use flasher_core::Quiet;
     use futures_util::SinkExt;
 
     use super::*;
@@ -216,7 +217,7 @@ mod tests {
     async fn hashed(lengths: &[u64], pieces: &[&'static str]) -> std::result::Result<Vec<Digest>, String> {
         let (upload, incoming) = intake(lengths.iter().sum());
         let lengths = lengths.iter().copied().enumerate().collect();
-        let hashing = tokio::task::spawn_blocking(move || hash(incoming, lengths, &Quiet));
+        let hashing = tokio::task::spawn_blocking(move || hash(incoming, lengths, None));
         let mut sink = upload.open().unwrap();
         for piece in pieces {
             sink.send(Bytes::from_static(piece.as_bytes())).await.unwrap();

@@ -12,7 +12,7 @@ use flasher_core::source::BlockMapChoice;
 use flasher_core::{Class, Content, Error, FlashJob, Result};
 
 use super::patience::SLOWEST;
-use super::watch::{Sending, Telling, listen};
+use super::watch::{Sending, Telling, Told, listen};
 use super::{Made, Producer, frames_to_board, spoiling, withhold};
 use crate::config::seconds;
 use crate::guest::Answer;
@@ -123,7 +123,7 @@ async fn write(
     guest: &mut Guest,
 ) -> Result<()> {
     session.run.on_medium.leaves(MediumState::PartlyWritten { to: 0 });
-    listen(session, Some(Telling { total: image.decoded_length(), is_first: true }));
+    listen(session, Some(Telling { total: image.decoded_length(), told: Told::First }));
     let stall = seconds(session.flasher.config.timeouts.stall) + Duration::from_secs(PACE / SLOWEST);
     let arguments = ["direct", target.device.as_str(), unpack, session.job.image.as_str()];
     let answers = guest.script(&arguments, Duration::from_secs(24 * 3600), Some(stall)).await;

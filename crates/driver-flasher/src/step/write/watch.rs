@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use flasher_core::flash::Wire;
-use flasher_core::{Content, Error, Event, Step};
+use flasher_core::{Content, Error, Event, Progress, Step};
 use tokio::time::Instant;
 
 use super::patience::Patience;
 use crate::config::seconds;
 use crate::guest::{self, Answer};
+use crate::step::read_back::Count;
 use crate::step::shell::path;
 use crate::step::target::Target;
 use crate::transaction::Session;
@@ -37,23 +38,32 @@ impl Sending<'_> {
 }
 
 /// How the progress of writing an image is told: by what the board says that it has written.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Telling {
     /// Length of the image, if it is known.
     pub(super) total: Option<u64>,
-    /// Whether all of it is written, for the first time: then what the board says is on the medium.
-    pub(super) is_first: bool,
+    pub(super) told: Told,
+}
+
+/// As what the progress of writing is told.
+#[derive(Clone)]
+pub(super) enum Told {
+    /// All of the image is written, for the first time: the step *write*. What the board says is then on the medium.
+    First,
+    /// Some of it is written again: a part of *verify*.
+    Again(Arc<Count>),
 }
 
 impl Telling {
     /// Tells that so much is written.
-    pub(super) fn tell(self, session: Session<'_>, done: u64) {
-        session.run.report(self.event(done));
-    }
-
-    fn event(self, done: u64) -> Event {
+    pub(super) fn tell(&self, progress: &dyn Progress, done: u64) {
         let done = self.total.map_or(done, |total| done.min(total));
-        Event::Advanced { step: Step::Write, done, total: self.total }
+        match &self.told {
+            Told::First => {
+                progress.report(Event::Advanced { step: Step::Write, done, total: self.total });
+            }
+            Told::Again(count) => count.at(done),
+        }
     }
 }
 
@@ -65,11 +75,11 @@ pub(super) fn listen(session: Session<'_>, telling: Option<Telling>) -> Arc<Atom
     session.run.listen(move |line| {
         let Some(Answer::At(done)) = guest::answer(line) else { return };
         counter.fetch_add(1, Ordering::Relaxed);
-        let Some(telling) = telling else { return };
-        if telling.is_first {
+        let Some(telling) = &telling else { return };
+        if matches!(telling.told, Told::First) {
             on_medium.reached(telling.total.map_or(done, |total| done.min(total)));
         }
-        progress.report(telling.event(done));
+        telling.tell(progress.as_ref(), done);
     });
     told
 }
