@@ -114,6 +114,42 @@ fn a_good_file_is_fine() {
     assert_eq!(run(&["check", lab.path("lab.yaml").to_str().unwrap()]).code, 0);
 }
 
+/// A laptop without a network: every way out ends at a proxy that is not there. A file of Jumpstarter's names a bundle of a
+/// registry by default.
+#[test]
+fn a_registry_out_of_reach_is_a_warning() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/jumpstarter.yaml");
+    let lab = Lab::new();
+    let offline = |file: &Path, command: &str| -> Ran {
+        let mut flasher = flasher();
+        flasher.arg("--exporter").arg(file).args([command]).env("XDG_CACHE_HOME", lab.path("cache"));
+        for proxy in ["HTTPS_PROXY", "https_proxy"] {
+            flasher.env(proxy, format!("http://{closed}"));
+        }
+        flasher.env_remove("NO_PROXY").env_remove("no_proxy").output().unwrap().into()
+    };
+    let ran = offline(&file, "check");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let warned =
+        "warning: `storage` could not be looked at from here: the registry `quay.io` cannot be reached";
+    assert!(ran.err.starts_with(warned), "{}", ran.err);
+    assert!(
+        ran.out.ends_with("no board was touched\n") && ran.out.contains("as far as it could"),
+        "{}",
+        ran.out
+    );
+    // With something else wrong the registry is no excuse.
+    let wrong = lab.path("wrong.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&wrong, text.replace("baudrate: 115200", "baudrate: fast")).unwrap();
+    assert_eq!(offline(&wrong, "check").code, 2);
+    // The same of `doctor`: the lines that this machine has not, fail; the registry alone does not.
+    let ran = offline(&file, "doctor");
+    assert!(ran.out.contains("! storage"), "{}", ran.out);
+    assert!(ran.out.contains("look again where the registry can be reached"), "{}", ran.out);
+}
+
 #[test]
 fn the_environment_can_name_the_exporter() {
     let lab = Lab::new();

@@ -17,8 +17,19 @@ use crate::screen::Screen;
 
 /// Bound on looking at one thing.
 const LOOK: Duration = Duration::from_secs(30);
+/// What to do about a registry that cannot be reached.
+const OUT_OF_REACH: &str =
+    "a flash needs it unless the bundle is in the cache: look again where the registry can be reached";
 
-/// Prints a line for each thing; gives 0, or the exit code of the worst that would stop a flash, which is that of the flash.
+/// What was found out about one thing that does not stop a flash for certain.
+enum Found {
+    Ready(String),
+    /// A registry cannot be reached from here and now, as on a machine without a network: told as a warning.
+    OutOfReach(Error),
+}
+
+/// Prints a line for each thing; gives 0, or the exit code of the worst that would stop a flash, which is that of the flash. A
+/// registry that is out of reach is a warning.
 pub(super) async fn run(tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
     let told = look(&tree, screen).await;
     super::close(&tree, screen).await;
@@ -42,30 +53,39 @@ async fn look(tree: &DeviceTree, screen: &Screen) -> Result<Option<Class>, Failu
     }
     for (path, device) in &nodes {
         if let Some(found) = route(device).await {
-            worst.extend(tell(path, found, width, screen)?);
+            worst.extend(tell(path, found.map(Found::Ready), width, screen)?);
         }
     }
     for (subject, found) in machine {
-        worst.extend(tell(&subject, found, width, screen)?);
+        worst.extend(tell(&subject, found.map(Found::Ready), width, screen)?);
     }
     Ok(worst.into_iter().max_by_key(|class| class.exit_code()))
 }
 
-async fn node(tree: &DeviceTree, device: &Device) -> Result<String> {
-    let Some(driver) = device.driver() else { return Ok("group".to_owned()) };
+async fn node(tree: &DeviceTree, device: &Device) -> Result<Found> {
+    let Some(driver) = device.driver() else { return Ok(Found::Ready("group".to_owned())) };
     driver.examine().await?;
-    match device {
+    let ready = match device {
         Device::FileServer(server) => bind(server.as_ref()).await,
         Device::Flasher(flasher) => {
             Board::below(tree, flasher).refuse_if_held().await?;
-            let boots = flasher.describe().await?;
+            let boots = match flasher.describe().await {
+                Err(error) if is_out_of_reach(&error) => return Ok(Found::OutOfReach(error)),
+                boots => boots?,
+            };
             flasher.rehearse().await?;
             Ok(format!("{}, ready", boots.board))
         }
         Device::ContentServer(server) => bind(server.as_ref() as &dyn FileServer).await,
         Device::Power(switch, _) => switch.state().await.map(state),
         other => Ok(format!("{}, ready", other.kind())),
-    }
+    };
+    ready.map(Found::Ready)
+}
+
+/// Whether a bundle cannot be had because of the network: what is wrong with this machine or a file stays so.
+fn is_out_of_reach(error: &Error) -> bool {
+    error.class() == Class::Infrastructure && error.is_retryable()
 }
 
 /// The way to the board, of a flasher that can tell.
@@ -91,22 +111,28 @@ async fn bind(server: &dyn FileServer) -> Result<String> {
 }
 
 /// Shows what was found; gives who is to blame when it would stop a flash.
-fn tell(subject: &str, found: Result<String>, width: usize, screen: &Screen) -> io::Result<Option<Class>> {
-    let class = found.as_ref().err().map(Error::class);
-    let healthy = class.is_none();
-    let (finding, help) = match found {
-        Ok(finding) => (safe::one_line(&finding), None),
-        Err(error) => (safe::one_line(&error.cause()), error.next_step().map(safe::one_line)),
+fn tell(subject: &str, found: Result<Found>, width: usize, screen: &Screen) -> io::Result<Option<Class>> {
+    let warning = matches!(found, Ok(Found::OutOfReach(_)));
+    let (finding, help, class) = match &found {
+        Ok(Found::Ready(finding)) => (finding.clone(), None, None),
+        Ok(Found::OutOfReach(error)) => (error.cause(), Some(OUT_OF_REACH), Some(error.class())),
+        Err(error) => (error.cause(), error.next_step(), Some(error.class())),
     };
+    let (finding, help) = (safe::one_line(&finding), help.map(safe::one_line));
+    let healthy = class.is_none();
     let text = (finding.clone(), help.clone());
-    let message = Message::Health { subject: subject.to_owned(), healthy, class, finding, help };
+    let message = Message::Health { subject: subject.to_owned(), healthy, warning, class, finding, help };
     screen.show(&message, |paint| {
         let (finding, help) = &text;
-        let mark = if healthy { paint.good("✓") } else { paint.bad("✗") };
+        let mark = match (healthy, warning) {
+            (true, _) => paint.good("✓"),
+            (false, true) => paint.warning("!"),
+            (false, false) => paint.bad("✗"),
+        };
         let indent = " ".repeat(width + 4);
         let help = help.as_ref().map(|help| format!("{indent}{}\n", paint.dim(help))).unwrap_or_default();
         let subject = safe::line(subject);
         format!("{mark} {subject:width$}  {finding}\n{help}")
     })?;
-    Ok(class)
+    Ok(class.filter(|_| !warning))
 }

@@ -114,9 +114,11 @@ pub(crate) enum Message {
     Health {
         /// The thing: a node's path, or a folder.
         subject: String,
-        /// Whether it would stop a flash.
+        /// Whether a flash could use it.
         healthy: bool,
-        /// Who is to blame when it would, as in the flash that fails.
+        /// Whether it is a registry out of reach from here, which does not count for the exit code.
+        warning: bool,
+        /// Who is to blame when a flash could not use it, as in the flash that fails.
         class: Option<flasher_core::Class>,
         /// What was found.
         finding: String,

@@ -47,9 +47,22 @@ pub(crate) const BUNDLES: &[Case] = &[
         &[("flasher", "flasher_bundle: ./bundle, require_signature: true, signature_key: no-such")],
         "no-such",
     ),
+    Case {
+        doctor_warns: true,
+        ..broken(
+            "a registry that does not answer",
+            &[("flasher", "flasher_bundle: '127.0.0.1:@CLOSED@/acme/bundle:v1', cache_dir: ./bundles")],
+            4,
+            "127.0.0.1:",
+        )
+    },
+    // The network is no excuse for the rest.
     broken(
-        "a registry that does not answer",
-        &[("flasher", "flasher_bundle: '127.0.0.1:@CLOSED@/acme/bundle:v1', cache_dir: ./bundles")],
+        "a registry that does not answer, and a line that is not there",
+        &[
+            ("flasher", "flasher_bundle: '127.0.0.1:@CLOSED@/acme/bundle:v1', cache_dir: ./bundles"),
+            ("serial", "{ type: serial, config: { url: /dev/no-such-line, check_present: false } }"),
+        ],
         4,
         "127.0.0.1:",
     ),
