@@ -219,6 +219,12 @@ impl Work {
             self.flasher.use_variant(variant).await?;
         }
         let owned = self.owner.hold(&label(&self.flash.image)).await?;
+        if let Some(killed) = owned.after() {
+            let message = format!(
+                "the last job on this board was killed and may have left its medium partly written: {killed}"
+            );
+            self.job.tell(&Event::Warning { message });
+        }
         let upload = match self.sent.take() {
             Some(sent) => Some(self.take(sent).await?),
             None => None,

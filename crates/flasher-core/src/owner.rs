@@ -18,7 +18,7 @@ use crate::tree::DeviceTree;
 
 use lock::Place;
 
-pub use lock::Held;
+pub use lock::{Held, KilledJob};
 pub use same::{file, hosts};
 
 /// What has to be free for a job.
@@ -75,6 +75,24 @@ impl Board {
     pub async fn refuse_if_held(&self) -> Result<()> {
         let locks = self.locks().await;
         blocking(move || Place::default().refuse_if_held(&locks)).await
+    }
+
+    /// The job that was killed while it had the board, so that the board may still be on; none once another job had it.
+    ///
+    /// # Errors
+    /// Class infrastructure when a lock cannot be looked at.
+    pub async fn killed_job(&self) -> Result<Option<KilledJob>> {
+        let locks = self.locks().await;
+        blocking(move || Place::default().killed_job(&locks)).await
+    }
+
+    /// Forgets the job that was killed, once the board is switched off.
+    ///
+    /// # Errors
+    /// Class infrastructure when somebody has the board meanwhile, or a lock cannot be used.
+    pub async fn forget_killed_job(&self) -> Result<()> {
+        let locks = self.locks().await;
+        blocking(move || Place::default().forget_killed_job(&locks)).await
     }
 
     /// Name of each lock and the path of what it is for. In the order of their names, so that of two who want the same at once

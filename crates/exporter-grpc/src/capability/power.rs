@@ -50,6 +50,9 @@ impl Capability for Power {
             other => return Err(unanswered(other)),
         };
         switched.map_err(|_| late())??;
+        if method == "off" {
+            self.owner.forget_killed_job().await?;
+        }
         call.session.log.driver(format!("power {method}"));
         Ok(value::null())
     }

@@ -1,6 +1,7 @@
 //! Lock files that all users of a machine share. They lie in folders that anybody may write, so nothing found there is trusted:
 //! no link is followed, only a regular file is a lock, and what it says is shown bounded and without control characters.
 
+use std::fmt;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -25,7 +26,24 @@ const SHOWN: usize = 120;
 
 /// Locks that are held until this is dropped.
 #[derive(Debug, Default)]
-pub struct Held(Vec<Lock>);
+pub struct Held {
+    locks: Vec<Lock>,
+    after: Option<KilledJob>,
+}
+
+/// A job that ended without its own doing (SIGKILL, a crash, a power cut of this machine): it switched nothing off. Free of
+/// control characters, since anybody may have written it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KilledJob {
+    /// Command and image, as `flash os.img`.
+    pub job: String,
+    /// Number of its process.
+    pub process: u32,
+    /// Who started it.
+    pub user: String,
+    /// When it began, RFC 3339 in UTC.
+    pub since: String,
+}
 
 /// Where locks are kept.
 pub(super) struct Place {
@@ -37,6 +55,8 @@ pub(super) struct Place {
 struct Lock {
     path: PathBuf,
     file: File,
+    /// What the file says of a killed job, until this job's own note replaces it.
+    killed: Option<KilledJob>,
 }
 
 /// What a lock file says for people.
@@ -47,6 +67,27 @@ struct Note {
     user: String,
     since: String,
     job: String,
+}
+
+impl Held {
+    /// The job that had the board last, when it was killed.
+    pub fn after(&self) -> Option<&KilledJob> {
+        self.after.as_ref()
+    }
+}
+
+#[cfg(test)]
+impl Held {
+    pub(super) fn files(&self) -> impl Iterator<Item = &File> {
+        self.locks.iter().map(|lock| &lock.file)
+    }
+}
+
+impl fmt::Display for KilledJob {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { job, process, user, since } = self;
+        write!(to, "`{job}`, process {process} of user `{user}`, since {since}")
+    }
 }
 
 impl Default for Place {
@@ -66,17 +107,42 @@ impl Place {
     pub(super) fn hold(&self, locks: &[(String, String)], job: &str) -> Result<Held> {
         let mut held = Held::default();
         for (name, node) in locks {
-            let before = held.0.len();
+            let before = held.locks.len();
             for path in self.paths(name) {
-                held.0.extend(take(&path, node)?);
+                held.locks.extend(take(&path, node)?);
             }
-            if held.0.len() == before {
+            if held.locks.len() == before {
                 return Err(self.nowhere());
             }
         }
         let note = Note::of(job);
-        held.0.iter_mut().for_each(|lock| lock.write(&note));
+        for lock in &mut held.locks {
+            held.after = held.after.take().or(lock.killed.take());
+            lock.write(&note);
+        }
         Ok(held)
+    }
+
+    /// The job that was killed while it had one of `locks`; none while somebody has them. Makes no file. Blocks for an instant.
+    pub(super) fn killed_job(&self, locks: &[(String, String)]) -> Result<Option<KilledJob>> {
+        for (name, node) in locks {
+            for path in self.paths(name) {
+                let Some(mut file) = open(&path, false, node)? else { continue };
+                let is_free = flock(&file, FlockOperation::NonBlockingLockShared).is_ok();
+                if let Some(killed) = is_free.then(|| KilledJob::read(&mut file)).flatten() {
+                    return Ok(Some(killed));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes what a killed job left of `locks`. What somebody has stays. Blocks for an instant.
+    pub(super) fn forget_killed_job(&self, locks: &[(String, String)]) -> Result<()> {
+        match self.killed_job(locks)? {
+            Some(_) => self.hold(locks, "").map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Fails when somebody has one of `locks`. Makes no file. Blocks for an instant.
@@ -108,7 +174,8 @@ impl Lock {
     /// Says who holds it. The lock holds without: another user's file may not be writable.
     fn write(&mut self, note: &Note) {
         let text = serde_json::to_vec(note).unwrap_or_default();
-        if let Err(error) = self.file.set_len(0).and_then(|()| self.file.write_all(&text)) {
+        let begun = self.file.set_len(0).and_then(|()| self.file.rewind());
+        if let Err(error) = begun.and_then(|()| self.file.write_all(&text)) {
             tracing::debug!(file = %self.path.display(), %error, "the lock does not say who holds it");
         }
     }
@@ -116,10 +183,28 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        // Another lock of the board could not be had: the note of the killed job stays for the next who comes.
+        if self.killed.is_some() {
+            return;
+        }
         // Removed while it is held: whoever has it open finds that its name is gone and makes another. Another user's file
         // stays, and says nothing any more.
         let _ = self.file.set_len(0);
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl KilledJob {
+    /// What an unlocked file says: who ends by itself leaves nothing in it.
+    fn read(file: &mut File) -> Option<Self> {
+        Note::read(file).map(Self::from)
+    }
+}
+
+impl From<Note> for KilledJob {
+    fn from(note: Note) -> Self {
+        let Note { process, user, since, job } = note;
+        Self { job: shown(&job), process, user: shown(&user), since: shown(&since) }
     }
 }
 
@@ -148,7 +233,10 @@ fn take(path: &Path, node: &str) -> Result<Option<Lock>> {
         let Some(mut file) = open(path, true, node)? else { return Ok(None) };
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             // It may have been removed by its last holder since it was opened.
-            Ok(()) if is_at(&file, path) => return Ok(Some(Lock { path: path.to_owned(), file })),
+            Ok(()) if is_at(&file, path) => {
+                let killed = KilledJob::read(&mut file);
+                return Ok(Some(Lock { path: path.to_owned(), file, killed }));
+            }
             Ok(()) => continue,
             Err(Errno::WOULDBLOCK) => {}
             Err(error) => return Err(unusable(path, node, &error.into())),
@@ -210,16 +298,7 @@ fn is_at(file: &File, path: &Path) -> bool {
 }
 
 fn held_by(file: &mut File, node: &str) -> Error {
-    let holder = match Note::read(file) {
-        Some(note) => format!(
-            ": `{}`, process {} of user `{}`, since {}",
-            shown(&note.job),
-            note.process,
-            shown(&note.user),
-            shown(&note.since)
-        ),
-        None => String::new(),
-    };
+    let holder = Note::read(file).map(|note| format!(": {}", KilledJob::from(note))).unwrap_or_default();
     Error::infrastructure(format!("the board is in use{holder}"))
         .with("node", node)
         .help("wait for it to end, or stop it")

@@ -39,6 +39,42 @@ fn who_comes_second_is_refused_and_told_who_holds_the_board() {
     assert_eq!(fs::read_dir(one.path()).unwrap().count(), 0, "a lock file is left");
 }
 
+/// What SIGKILL leaves: the locks are gone with the process, its files are not.
+fn kill(place: &Place, names: &[&str], job: &str) {
+    for lock in std::mem::ManuallyDrop::new(place.hold(&locks(names), job).unwrap()).files() {
+        rustix::fs::flock(lock, rustix::fs::FlockOperation::Unlock).unwrap();
+    }
+}
+
+#[test]
+fn a_killed_job_is_named_until_the_board_is_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::at(&[folder.path()]);
+    let (all, power) = (locks(&["power", "serial"]), locks(&["power"]));
+    let job = |found: Option<KilledJob>| found.map(|it| it.job);
+    assert_eq!(job(place.killed_job(&all).unwrap()), None);
+    kill(&place, &["power", "serial"], "flash \u{1b}[2Jos.img");
+    let named = Some("flash [2Jos.img".to_owned());
+    assert_eq!(job(place.killed_job(&power).unwrap()), named);
+    // Looking forgets nothing; a job that ends by itself does, in what it had.
+    let held = place.hold(&power, "dump").unwrap();
+    assert_eq!(job(held.after().cloned()), named);
+    assert_eq!(job(place.killed_job(&power).unwrap()), None, "somebody has it");
+    place.forget_killed_job(&power).unwrap();
+    place.refuse_if_held(&power).unwrap_err();
+    drop(held);
+    assert_eq!(job(place.killed_job(&power).unwrap()), None);
+    assert_eq!(job(place.killed_job(&all).unwrap()), named);
+    // A job that cannot have the whole board forgets nothing either.
+    let other = place.hold(&locks(&["zoom"]), "console").unwrap();
+    place.hold(&locks(&["serial", "zoom"]), "flash").unwrap_err();
+    drop(other);
+    assert_eq!(job(place.killed_job(&all).unwrap()), named);
+    place.forget_killed_job(&all).unwrap();
+    assert_eq!(job(place.killed_job(&all).unwrap()), None);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a lock file is left");
+}
+
 #[test]
 fn of_many_who_want_a_board_at_once_one_gets_it() {
     let folder = tempfile::tempdir().unwrap();

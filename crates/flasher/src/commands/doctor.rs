@@ -4,12 +4,13 @@ mod machine;
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flasher_core::driver::TransferLog;
 use flasher_core::owner::Board;
 use flasher_core::tree::DeviceTree;
-use flasher_core::{Class, Device, Error, FileServer, Result, safe};
+use flasher_core::{Class, Device, Error, FileServer, PowerDriver, Result, safe};
 
 use crate::failure::Failure;
 use crate::render::message::Message;
@@ -24,6 +25,8 @@ const OUT_OF_REACH: &str =
 /// What was found out about one thing that does not stop a flash for certain.
 enum Found {
     Ready(String),
+    /// A killed job may have left the board on: told as a warning.
+    LeftOn(String),
     /// A registry cannot be reached from here and now, as on a machine without a network: told as a warning.
     OutOfReach(Error),
 }
@@ -77,10 +80,20 @@ async fn node(tree: &DeviceTree, device: &Device) -> Result<Found> {
             Ok(format!("{}, ready", boots.board))
         }
         Device::ContentServer(server) => bind(server.as_ref() as &dyn FileServer).await,
-        Device::Power(switch, _) => switch.state().await.map(state),
+        Device::Power(switch, _) => return power(tree, switch).await,
         other => Ok(format!("{}, ready", other.kind())),
     };
     ready.map(Found::Ready)
+}
+
+/// What the switch reports, and whether a killed job may have left the board on.
+async fn power(tree: &DeviceTree, switch: &Arc<dyn PowerDriver>) -> Result<Found> {
+    let on = switch.state().await?;
+    let killed = super::killed::left_on(tree, switch, on).await?;
+    Ok(killed.map_or_else(
+        || Found::Ready(state(on)),
+        |killed| Found::LeftOn(format!("{}; {killed}", state(on))),
+    ))
 }
 
 /// Whether a bundle cannot be had because of the network: what is wrong with this machine or a file stays so.
@@ -112,9 +125,10 @@ async fn bind(server: &dyn FileServer) -> Result<String> {
 
 /// Shows what was found; gives who is to blame when it would stop a flash.
 fn tell(subject: &str, found: Result<Found>, width: usize, screen: &Screen) -> io::Result<Option<Class>> {
-    let warning = matches!(found, Ok(Found::OutOfReach(_)));
+    let warning = matches!(found, Ok(Found::OutOfReach(_) | Found::LeftOn(_)));
     let (finding, help, class) = match &found {
         Ok(Found::Ready(finding)) => (finding.clone(), None, None),
+        Ok(Found::LeftOn(finding)) => (finding.clone(), Some("`flasher power off` switches it off"), None),
         Ok(Found::OutOfReach(error)) => (error.cause(), Some(OUT_OF_REACH), Some(error.class())),
         Err(error) => (error.cause(), error.next_step(), Some(error.class())),
     };
@@ -125,8 +139,8 @@ fn tell(subject: &str, found: Result<Found>, width: usize, screen: &Screen) -> i
     screen.show(&message, |paint| {
         let (finding, help) = &text;
         let mark = match (healthy, warning) {
-            (true, _) => paint.good("✓"),
-            (false, true) => paint.warning("!"),
+            (_, true) => paint.warning("!"),
+            (true, false) => paint.good("✓"),
             (false, false) => paint.bad("✗"),
         };
         let indent = " ".repeat(width + 4);

@@ -187,7 +187,10 @@ async fn transact(on: Place<'_>, job: Work, progress: Arc<dyn Progress>, begun: 
         ready = ready(on, job.label()) => ready,
     };
     match ready {
-        Ok((flasher, _owned)) => job.run(flasher, progress).await,
+        Ok((flasher, held)) => {
+            super::killed::warning(&held).into_iter().for_each(|warning| progress.report(warning));
+            job.run(flasher, progress).await
+        }
         Err(error) => {
             let receipt = early(&error, job.label(), job.site().clone(), begun);
             progress.report(Event::Finished { receipt: Box::new(receipt.clone()) });

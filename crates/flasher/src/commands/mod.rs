@@ -12,6 +12,7 @@ mod drivers;
 mod dump;
 mod files;
 mod flash;
+mod killed;
 mod plan;
 mod power;
 mod remote;

@@ -50,6 +50,7 @@ impl Power<'_> {
             PowerAction::Off => {
                 self.may_switch(&switch).await?;
                 bounded(ANSWER, switch.off()).await?;
+                bounded(ANSWER, self.board(&switch).forget_killed_job()).await?;
             }
             PowerAction::Cycle { wait } => {
                 self.may_switch(&switch).await?;
@@ -63,18 +64,25 @@ impl Power<'_> {
             PowerAction::Off => Some(false),
             PowerAction::On | PowerAction::Cycle { .. } => Some(true),
         };
-        Ok(show(told, state, screen)?)
+        show(told, state, screen)?;
+        if let Some(killed) = super::killed::left_on(self.tree, &switch, state).await? {
+            screen.aside(&format!("warning: {killed}; `flasher power off` switches it off\n"));
+        }
+        Ok(())
     }
 
     async fn may_switch(&self, switch: &Arc<dyn PowerDriver>) -> Result<()> {
         if self.force {
             return Ok(());
         }
-        let board = Board::of(self.tree, &(Arc::clone(switch) as Arc<dyn Driver>));
-        board
+        self.board(switch)
             .refuse_if_held()
             .await
             .map_err(|error| error.help("wait for it to end, stop it, or use `--force`"))
+    }
+
+    fn board(&self, switch: &Arc<dyn PowerDriver>) -> Board {
+        Board::of(self.tree, &(Arc::clone(switch) as Arc<dyn Driver>))
     }
 
     async fn read(&self, count: u32, interval: Duration, screen: &Screen) -> Result<(), Failure> {

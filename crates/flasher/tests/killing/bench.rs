@@ -86,8 +86,8 @@ pub(crate) struct Ended {
     /// None when a signal killed it.
     pub(crate) code: Option<i32>,
     pub(crate) receipt: Option<Receipt>,
-    /// Whether it told anything.
-    pub(crate) has_begun: bool,
+    /// What it printed as JSON lines.
+    pub(crate) told: String,
     /// Signals that met a living process.
     pub(crate) sent: usize,
     pub(crate) errors: String,
@@ -144,13 +144,13 @@ impl Bench {
         fs::write(self.path("lab/medium"), vec![0xa5; MEDIUM]).unwrap();
         fs::set_permissions(self.path("lab/medium"), fs::Permissions::from_mode(0o666)).unwrap();
         let mut child = self.job(first, kill).spawn().unwrap();
-        let (has_begun, sent) = send(&mut child, kill);
+        let (told, sent) = send(&mut child, kill);
         let errors = child.stderr.take().unwrap();
         let errors = std::thread::spawn(move || text(errors));
         let status = wait(&mut child).unwrap_or_else(|| panic!("it does not end: {kill:?}"));
         let receipt = fs::read(self.path("lab/receipt.json")).ok();
         let receipt = receipt.map(|bytes| serde_json::from_slice(&bytes).unwrap());
-        Ended { code: status.code(), receipt, has_begun, sent, errors: errors.join().unwrap() }
+        Ended { code: status.code(), receipt, told, sent, errors: errors.join().unwrap() }
     }
 
     fn job(&self, first: &str, kill: &Kill) -> Command {
@@ -158,12 +158,27 @@ impl Bench {
         shell.args(["-c", &format!("{first}; exec \"$@\""), "sh"]).arg(cargo_bin("flasher"));
         shell.args(["--json", "--exporter", "lab.yaml"]);
         shell.args(if kill.dump { ["dump", "dump.img"] } else { ["flash", "image"] });
-        shell.args(["--receipt", "receipt.json"]).current_dir(self.path("lab")).process_group(0);
-        shell.env_remove("FLASHER_EXPORTER").env("FLASHER_CACHE_DIR", self.path("cache"));
-        shell.env("TMPDIR", self.path("tmp")).env("XDG_RUNTIME_DIR", self.path("run"));
-        shell.env("XDG_STATE_HOME", self.path("state"));
+        shell.args(["--receipt", "receipt.json"]).process_group(0);
+        self.surround(&mut shell);
         shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         shell
+    }
+
+    /// Runs another command to its end; gives all that it printed.
+    pub(crate) fn say(&self, args: &[&str]) -> String {
+        let mut command = Command::new(cargo_bin("flasher"));
+        command.args(["--exporter", "lab.yaml"]).args(args);
+        self.surround(&mut command);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    }
+
+    fn surround(&self, command: &mut Command) {
+        command.current_dir(self.path("lab"));
+        command.env_remove("FLASHER_EXPORTER").env("FLASHER_CACHE_DIR", self.path("cache"));
+        command.env("TMPDIR", self.path("tmp")).env("XDG_RUNTIME_DIR", self.path("run"));
+        command.env("XDG_STATE_HOME", self.path("state"));
     }
 
     /// What the outlet says now; one that was never switched is off.
@@ -211,13 +226,14 @@ impl Bench {
     }
 }
 
-/// Sends the signals when they are due; gives whether anything was told, and how many met a living process.
-fn send(child: &mut Child, kill: &Kill) -> (bool, usize) {
+/// Sends the signals when they are due; gives what was printed, and how many met a living process.
+fn send(child: &mut Child, kill: &Kill) -> (String, usize) {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut count = 0;
+    let (mut count, mut told) = (0, String::new());
     while !kill.is_due("", count) {
         let Some(Ok(line)) = lines.next() else { break };
         count += 1;
+        told.push_str(&line);
         if kill.is_due(&line, count) {
             break;
         }
@@ -234,8 +250,9 @@ fn send(child: &mut Child, kill: &Kill) -> (bool, usize) {
         sent += usize::from(met.is_ok());
     }
     // Nobody may be kept waiting for a reader.
-    let more = std::thread::spawn(move || lines.count());
-    (count > 0 || more.join().unwrap() > 0, sent)
+    let more = std::thread::spawn(move || lines.map_while(Result::ok).collect::<String>());
+    told.push_str(&more.join().unwrap());
+    (told, sent)
 }
 
 fn wait(child: &mut Child) -> Option<std::process::ExitStatus> {

@@ -50,7 +50,7 @@ fn check(bench: &Bench, kill: &Kill, ended: &Ended) {
     assert_eq!(bench.leftovers(), [""; 0], "{}", about());
     let Some(code) = ended.code else {
         // It died before it had begun, which only an early signal may do.
-        assert!(!ended.has_begun && !bench.was_switched(), "it was killed: {}", about());
+        assert!(ended.told.is_empty() && !bench.was_switched(), "it was killed: {}", about());
         return;
     };
     let receipt = ended.receipt.as_ref().unwrap_or_else(|| panic!("no receipt: {}", about()));
@@ -87,4 +87,35 @@ fn what_sigkill_leaves_is_gone_after_the_next_job() {
         assert_eq!(ended.code, Some(0), "{told}: {}", ended.errors);
         assert_eq!((bench.outlet().as_str(), bench.leftovers()), ("off", vec![]), "{told}");
     }
+}
+
+#[test]
+fn a_board_that_sigkill_left_on_is_named() {
+    let bench = Bench::new();
+    let kill = Kill::once(r#"begun","step":"write""#, Signal::KILL, false);
+    let left_on = "a job was killed and may have left the board on: `flash image`, process ";
+    let [doctor, status] = [&["doctor"][..], &["power", "status", "--device", "power"]];
+    for args in [doctor, status] {
+        assert!(!bench.say(args).contains("killed"), "{args:?}");
+    }
+    // Switched off by hand, nothing is said any more.
+    assert_eq!(bench.run(&kill).code, None);
+    assert_eq!(bench.outlet(), "on");
+    for args in [doctor, status] {
+        let said = bench.say(args);
+        assert!(
+            said.contains(left_on) && said.contains("`flasher power off` switches it off"),
+            "{args:?}: {said}"
+        );
+    }
+    bench.say(&["power", "off", "--device", "power"]);
+    for args in [doctor, status] {
+        assert!(!bench.say(args).contains("killed"), "{args:?}");
+    }
+    // The next job says it as well, and after it nothing is said.
+    assert_eq!(bench.run(&kill).code, None);
+    let ended = bench.run(&Kill::never());
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(ended.told.contains("the last job on this board was killed"), "{}", ended.told);
+    assert!(!bench.say(doctor).contains("killed"));
 }
