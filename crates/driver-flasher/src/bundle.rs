@@ -114,6 +114,12 @@ fn reference(config: &FlasherConfig) -> Result<String> {
     })
 }
 
+/// Host and port of the registry of the configured bundle, when it is in one.
+pub(crate) fn registry(config: &FlasherConfig) -> Option<String> {
+    let reference: Reference = reference(config).ok()?.parse().ok()?;
+    Some(reference.registry().to_owned())
+}
+
 fn board(name: &str) -> Result<Manifest> {
     let board = registry::board(name).ok_or_else(|| unknown_board(name))?;
     let parsed = Manifest::parse_with(board.manifest, &format!("boards/{}.yaml", board.name), &text_of_board);

@@ -193,7 +193,8 @@ impl Flasher for BaseFlasher {
 
     fn defaults(&self) -> Defaults {
         let cacert = self.config.cacert.as_ref().map(|file| self.folder.join(file));
-        Defaults { target: self.config.default_target.clone(), cacert }
+        let registry = bundle::registry(&self.config);
+        Defaults { target: self.config.default_target.clone(), cacert, registry }
     }
 
     async fn plan(&self, job: FlashJob) -> Result<Plan> {

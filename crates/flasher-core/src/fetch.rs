@@ -9,6 +9,9 @@ use ipnet::{IpNet, Ipv6Net};
 /// Largest body when nothing else is said, bytes: no medium of a board that is common is larger.
 pub const LARGEST: u64 = 256 << 30;
 
+/// The registry of Jumpstarter's bundles, which its clients may always name.
+pub const BUNDLES: &str = "quay.io";
+
 /// Where clouds give a machine its credentials: Amazon, Google, Azure, Oracle, Alibaba. Those that are link-local are refused as
 /// such. From their manuals on instance metadata.
 const METADATA: [IpAddr; 6] = [
@@ -47,13 +50,21 @@ pub struct FetchRules {
     pub https_only: bool,
     /// Most bytes of one body.
     pub largest: u64,
+    /// Registries that bundles may come from, as `host` or `host:port`, besides [`BUNDLES`] and that of the exporter YAML.
+    pub registries: Vec<String>,
     /// Whoever asks is at this machine, and reaches its loopback addresses anyway.
     pub is_local: bool,
 }
 
 impl Default for FetchRules {
     fn default() -> Self {
-        Self { networks: Vec::new(), https_only: false, largest: LARGEST, is_local: false }
+        Self {
+            networks: Vec::new(),
+            https_only: false,
+            largest: LARGEST,
+            registries: Vec::new(),
+            is_local: false,
+        }
     }
 }
 
@@ -66,6 +77,19 @@ impl FetchRules {
         match self.https_only && !is_https {
             true => Err("only https is fetched here".to_owned()),
             false => Ok(()),
+        }
+    }
+
+    /// Whether a bundle may come from a registry (`host` or `host:port`): a registry leads on to servers of its choice, so only
+    /// those are asked that somebody at this machine trusts. `own` is that of the exporter YAML.
+    ///
+    /// # Errors
+    /// Why not, for people.
+    pub fn check_registry(&self, registry: &str, own: Option<&str>) -> Result<(), String> {
+        let mut known = self.registries.iter().map(String::as_str).chain(own).chain([BUNDLES]);
+        match self.is_local || known.any(|known| known.eq_ignore_ascii_case(registry)) {
+            true => Ok(()),
+            false => Err(format!("`{registry}` is no registry that bundles are fetched from here")),
         }
     }
 
@@ -220,5 +244,22 @@ mod tests {
         assert_eq!(FetchRules::default().check_scheme(false), Ok(()));
         assert_eq!(rules.check_scheme(true), Ok(()));
         assert_eq!(rules.check_scheme(false), Err("only https is fetched here".to_owned()));
+    }
+
+    #[test]
+    fn bundles_come_from_registries_that_are_trusted() {
+        let rules = FetchRules { registries: vec!["reg.lab:5000".to_owned()], ..FetchRules::default() };
+        let own = Some("ghcr.io");
+        for registry in ["quay.io", "QUAY.IO", "ghcr.io", "reg.lab:5000"] {
+            assert_eq!(rules.check_registry(registry, own), Ok(()), "{registry}");
+        }
+        for registry in ["reg.lab", "reg.lab:5001", "127.0.0.1:5000", "localhost", "quay.io.evil.example", ""]
+        {
+            let refusal = format!("`{registry}` is no registry that bundles are fetched from here");
+            assert_eq!(rules.check_registry(registry, own), Err(refusal));
+        }
+        assert!(rules.check_registry("ghcr.io", None).is_err());
+        let local = FetchRules { is_local: true, ..FetchRules::default() };
+        assert_eq!(local.check_registry("127.0.0.1:5000", None), Ok(()));
     }
 }

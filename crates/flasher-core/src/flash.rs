@@ -162,6 +162,8 @@ pub struct Defaults {
     pub target: Option<String>,
     /// PEM file with the CA of https image sources.
     pub cacert: Option<PathBuf>,
+    /// Registry of the bundle, as `host` or `host:port`; none for a folder.
+    pub registry: Option<String>,
 }
 
 /// What a flasher boots and where it can write.

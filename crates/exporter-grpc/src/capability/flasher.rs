@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use flasher_core::fetch::FetchRules;
 use flasher_core::flash::Site;
 use flasher_core::owner;
 use flasher_core::{Description, Flasher, async_trait};
@@ -94,6 +95,9 @@ impl Flash {
     /// Stages the boot files; those of an earlier variant stay until the exporter ends.
     async fn set_up(&self, bundle: Option<String>, call: &Call) -> CallResult<()> {
         self.free(call)?;
+        if let Some(bundle) = &bundle {
+            check_registry(bundle, &call.fetch_rules(), self.flasher.defaults().registry.as_deref())?;
+        }
         *self.described() = None;
         let staged = self.flasher.set_up(bundle).await?;
         if let Some(tftp) = &self.tftp {
@@ -156,6 +160,21 @@ fn bootcmd(described: &Description) -> String {
     ];
     files.into_iter().fold(described.bootcmd.clone(), |command, (name, file)| {
         file.map_or_else(|| command.clone(), |file| command.replace(name, &format!("{:x}", file.length)))
+    })
+}
+
+/// Refuses a bundle of a registry that clients may not have asked. What is no reference is refused by the flasher, which names
+/// the form.
+fn check_registry(bundle: &str, rules: &FetchRules, own: Option<&str>) -> CallResult<()> {
+    let name = bundle.strip_prefix("oci://").unwrap_or(bundle);
+    let Some((registry, _)) = name.split_once('/').filter(|(registry, _)| !registry.is_empty()) else {
+        return Ok(());
+    };
+    // What stands before an `@` may be a password.
+    let host = short(registry.rsplit('@').next().unwrap_or_default());
+    rules.check_registry(&host, own).map_err(|reason| {
+        let next = format!("start the exporter with `flasher serve --fetch-registry {host}`");
+        CallFailure::new(Code::PermissionDenied, format!("{reason}; {next}"))
     })
 }
 
@@ -251,5 +270,24 @@ mod tests {
         check("booti 0x1 0x2:${initram_size} ${fdt}", "booti 0x1 0x2:abcd ${fdt}");
         check("a ${kernel_size} ${kernel_size} ${dtb_size}", "a 10 10 ${dtb_size}");
         check("bootm", "bootm");
+    }
+
+    #[test]
+    fn a_client_names_bundles_of_known_registries() {
+        let rules = FetchRules { registries: vec!["reg.lab:5000".into()], ..FetchRules::default() };
+        let check = |bundle: &str| check_registry(bundle, &rules, Some("ghcr.io")).map_err(|it| it.text);
+        for bundle in ["quay.io/a/b:v1", "oci://ghcr.io/a/b", "reg.lab:5000/a/b@sha256:00", "none", "/etc"] {
+            assert_eq!(check(bundle), Ok(()), "{bundle}");
+        }
+        for (bundle, host) in [
+            ("127.0.0.1:5000/a/b", "127.0.0.1:5000"),
+            ("oci://user:secret@evil.example/a", "evil.example"),
+            ("169.254.169.254/latest/meta-data", "169.254.169.254"),
+        ] {
+            let said = format!(
+                "`{host}` is no registry that bundles are fetched from here; start the exporter with `flasher serve --fetch-registry {host}`"
+            );
+            assert_eq!(check(bundle), Err(said), "{bundle}");
+        }
     }
 }

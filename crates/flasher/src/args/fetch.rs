@@ -17,12 +17,17 @@ pub(crate) struct FetchArgs {
     /// Fetch no more than this for a client at once; 256GiB when not given
     #[arg(long = "fetch-max", value_name = "SIZE", value_parser = super::source::size)]
     largest: Option<u64>,
+    /// Fetch bundles that clients name from this registry (`host` or `host:port`) too; several times for several. Those of quay.io
+    /// and of the registry in the exporter YAML always may be fetched
+    #[arg(long = "fetch-registry", value_name = "HOST")]
+    registries: Vec<String>,
 }
 
 impl FetchArgs {
     /// The rules for whoever is not at this machine.
     pub(crate) fn rules(&self) -> FetchRules {
         let (networks, https_only) = (self.networks.clone(), self.https_only);
-        FetchRules { networks, https_only, largest: self.largest.unwrap_or(LARGEST), is_local: false }
+        let (largest, registries) = (self.largest.unwrap_or(LARGEST), self.registries.clone());
+        FetchRules { networks, https_only, largest, registries, is_local: false }
     }
 }

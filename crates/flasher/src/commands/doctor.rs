@@ -90,10 +90,8 @@ async fn node(tree: &DeviceTree, device: &Device) -> Result<Found> {
 async fn power(tree: &DeviceTree, switch: &Arc<dyn PowerDriver>) -> Result<Found> {
     let on = switch.state().await?;
     let killed = super::killed::left_on(tree, switch, on).await?;
-    Ok(killed.map_or_else(
-        || Found::Ready(state(on)),
-        |killed| Found::LeftOn(format!("{}; {killed}", state(on))),
-    ))
+    Ok(killed
+        .map_or_else(|| Found::Ready(state(on)), |killed| Found::LeftOn(format!("{}; {killed}", state(on)))))
 }
 
 /// Whether a bundle cannot be had because of the network: what is wrong with this machine or a file stays so.

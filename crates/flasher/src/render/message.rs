@@ -116,7 +116,7 @@ pub(crate) enum Message {
         subject: String,
         /// Whether a flash could use it.
         healthy: bool,
-        /// Whether it is a registry out of reach from here, which does not count for the exit code.
+        /// Whether it is a warning, which does not count for the exit code: a registry out of reach, a board left on.
         warning: bool,
         /// Who is to blame when a flash could not use it, as in the flash that fails.
         class: Option<flasher_core::Class>,
