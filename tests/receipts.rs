@@ -59,7 +59,7 @@ async fn mapped() -> (String, Vec<ImageMap>) {
     assert_eq!((receipt.verdict, receipt.attempts), (Verdict::Proven, 2), "{:#?}", receipt.failure);
     let kinds: Vec<RangeKind> =
         receipt.medium.as_ref().unwrap().ranges.iter().map(|range| range.kind).collect();
-    let (data, zero, gap) = (RangeKind::Data, RangeKind::Zero, RangeKind::DontCare);
+    let (data, zero, gap) = (RangeKind::Data, RangeKind::Zero, RangeKind::Unmapped);
     assert_eq!(kinds, [data, data, gap, zero, gap, data]);
     let maps = vec![image_map(&image, BlockMapChoice::Beside).await];
     (serde_json::to_string_pretty(&receipt).unwrap(), maps)
@@ -93,7 +93,7 @@ async fn image_map(image: &std::path::Path, block_map: BlockMapChoice) -> ImageM
     let kind = |kind| match kind {
         disk_image::RangeKind::Data => RangeKind::Data,
         disk_image::RangeKind::Zero => RangeKind::Zero,
-        disk_image::RangeKind::DontCare => RangeKind::DontCare,
+        disk_image::RangeKind::Unmapped => RangeKind::Unmapped,
     };
     let ranges = summary.ranges.iter().map(|range| ImageRange {
         offset: range.offset,

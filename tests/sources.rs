@@ -36,7 +36,7 @@ fn check_hole(lab: &Lab, image: &[u8], receipt: &Receipt) {
     let left: u64 = medium
         .ranges
         .iter()
-        .filter(|range| range.kind == RangeKind::DontCare)
+        .filter(|range| range.kind == RangeKind::Unmapped)
         .map(|range| range.length)
         .sum();
     assert_eq!(left, HOLE.len() as u64);

@@ -1,4 +1,4 @@
-//! Pieces that are decoded and not taken yet, so that decoding runs ahead of a board that boots or writes slowly: some are held
+//! Extents that are decoded and not taken yet, so that decoding runs ahead of a board that boots or writes slowly: some are held
 //! in memory, the others are read again from the copy that is being kept in the cache.
 
 use std::collections::VecDeque;
@@ -10,43 +10,43 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::{Error, Piece, Summary};
+use crate::{Error, Extent, Summary};
 
-/// Bytes of pieces held in memory, at most. Without a copy it is all that decoding runs ahead.
+/// Bytes of extents held in memory, at most. Without a copy it is all that decoding runs ahead.
 const HELD: u64 = 4 * 1024 * 1024;
 
 /// What the decoding thread says.
 pub(crate) enum Event {
-    Piece(Piece),
+    Extent(Extent),
     End(Summary),
 }
 
-/// A new backlog: where pieces go, and where they come out.
+/// A new backlog: where extents go, and where they come out.
 pub(crate) fn backlog() -> (Producer, Consumer) {
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(BacklogState::default());
     (Producer(Arc::clone(&shared)), Consumer(shared))
 }
 
-/// The decoding thread's end. Dropping it ends the pieces.
-pub(crate) struct Producer(Arc<Shared>);
+/// The decoding thread's end. Dropping it ends the extents.
+pub(crate) struct Producer(Arc<BacklogState>);
 
-/// The end of whoever wants the pieces. Dropping it tells the decoding thread to stop.
+/// The consumer's end. Dropping it stops the decoding thread.
 #[derive(Debug)]
-pub(crate) struct Consumer(Arc<Shared>);
+pub(crate) struct Consumer(Arc<BacklogState>);
 
 /// Tells how far the copy has come.
 #[derive(Clone)]
-pub(crate) struct CopyProgress(Arc<Shared>);
+pub(crate) struct CopyProgress(Arc<BacklogState>);
 
-/// Nobody wants the pieces any more.
+/// The consumer is gone.
 pub(crate) struct Closed;
 
 #[derive(Debug, Default)]
-struct Shared {
+struct BacklogState {
     state: Mutex<State>,
-    /// Told to the producer: there may be room.
+    /// Notified when there may be room for the producer.
     room: Condvar,
-    /// Told to the consumer: there is something.
+    /// Notified when there is an extent or the end for the consumer.
     news: Notify,
 }
 
@@ -67,7 +67,7 @@ struct State {
 
 #[derive(Debug)]
 enum Waiting {
-    Held(Piece),
+    Held(Extent),
     Copied { offset: u64, length: u64 },
 }
 
@@ -81,32 +81,32 @@ struct Copy {
     failed: bool,
 }
 
-impl Shared {
+impl BacklogState {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Producer {
-    /// Hands a piece over; waits while too many bytes are held.
-    pub(crate) fn push(&self, piece: Piece) -> Result<(), Closed> {
+    /// Hands an extent over; waits while too many bytes are held.
+    pub(crate) fn push(&self, extent: Extent) -> Result<(), Closed> {
         let mut state = self.0.state();
-        while !state.closed && !state.has_room_for(memory(&piece)) {
-            if !state.lean_on_copy() {
+        while !state.closed && !state.has_room_for(memory(&extent)) {
+            if !state.spill_to_cache() {
                 state = self.0.room.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         }
         if state.closed {
             return Err(Closed);
         }
-        state.held += memory(&piece);
-        state.waiting.push_back(Waiting::Held(piece));
+        state.held += memory(&extent);
+        state.waiting.push_back(Waiting::Held(extent));
         drop(state);
         self.0.news.notify_one();
         Ok(())
     }
 
-    /// Whether nobody wants pieces any more.
+    /// Whether the consumer is gone.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.state().closed
     }
@@ -116,7 +116,7 @@ impl Producer {
         self.0.state().end = Some(end);
     }
 
-    /// For whoever makes a copy.
+    /// For the writer of the copy.
     pub(crate) fn copy_progress(&self) -> CopyProgress {
         CopyProgress(Arc::clone(&self.0))
     }
@@ -149,12 +149,12 @@ impl CopyProgress {
         if let Some(copy) = &mut state.copy {
             copy.failed = true;
         }
-        state.let_go_of_a_failed_copy();
+        state.drop_failed_copy();
     }
 }
 
 impl Consumer {
-    /// The next piece or the end; `None` when the producer died. May be cancelled without loss.
+    /// The next extent or the end; `None` when the producer died. May be cancelled without loss.
     ///
     /// # Errors
     ///
@@ -167,7 +167,7 @@ impl Consumer {
                     // It waits in its place until it is read, should this be cancelled.
                     let bytes = read(file, offset, length).await?;
                     self.0.state().take();
-                    return Ok(Some(Ok(Event::Piece(Piece::Data { offset, bytes }))));
+                    return Ok(Some(Ok(Event::Extent(Extent::Data { offset, bytes }))));
                 }
                 Seen::Dead => return Ok(None),
                 Seen::Nothing => self.0.news.notified().await,
@@ -191,10 +191,10 @@ impl Consumer {
                 Seen::Copied { offset: *offset, length: *length, file: Arc::clone(&copy.file) }
             }
             (Some(_), _) => {
-                let piece = state.take();
+                let extent = state.take();
                 drop(state);
                 self.0.room.notify_one();
-                piece.map_or(Seen::Dead, |piece| Seen::Event(Ok(Event::Piece(piece))))
+                extent.map_or(Seen::Dead, |extent| Seen::Event(Ok(Event::Extent(extent))))
             }
             (None, _) if !state.ended => Seen::Nothing,
             (None, _) => match state.end.take() {
@@ -225,12 +225,12 @@ impl State {
         self.held == 0 || self.held + more <= HELD
     }
 
-    /// Lets go of the first piece that is held, if the copy has it.
-    fn lean_on_copy(&mut self) -> bool {
+    /// Lets go of the first extent that is held, if the copy has it.
+    fn spill_to_cache(&mut self) -> bool {
         let Some(copy) = self.copy.as_ref().filter(|copy| !copy.failed) else { return false };
         let Some(first) = self.waiting.get_mut(self.copied) else { return false };
-        if let Waiting::Held(piece @ Piece::Data { .. }) = first {
-            let (offset, length) = (piece.offset(), piece.length());
+        if let Waiting::Held(extent @ Extent::Data { .. }) = first {
+            let (offset, length) = (extent.offset(), extent.length());
             if offset + length > copy.written {
                 return false;
             }
@@ -242,32 +242,32 @@ impl State {
     }
 
     /// Takes the first one out; gives it if it is held.
-    fn take(&mut self) -> Option<Piece> {
+    fn take(&mut self) -> Option<Extent> {
         let first = self.waiting.pop_front();
         self.copied = self.copied.saturating_sub(1);
-        self.let_go_of_a_failed_copy();
+        self.drop_failed_copy();
         match first? {
-            Waiting::Held(piece) => {
-                self.held -= memory(&piece);
-                Some(piece)
+            Waiting::Held(extent) => {
+                self.held -= memory(&extent);
+                Some(extent)
             }
             Waiting::Copied { .. } => None,
         }
     }
 
     /// What failed is without a name already; closing it gives its room back.
-    fn let_go_of_a_failed_copy(&mut self) {
+    fn drop_failed_copy(&mut self) {
         if self.copied == 0 {
             self.copy.take_if(|copy| copy.failed);
         }
     }
 }
 
-/// Bytes of memory a piece holds.
-fn memory(piece: &Piece) -> u64 {
-    match piece {
-        Piece::Data { bytes, .. } => bytes.len() as u64,
-        Piece::Zero { .. } | Piece::DontCare { .. } => 0,
+/// Bytes of memory an extent holds.
+fn memory(extent: &Extent) -> u64 {
+    match extent {
+        Extent::Data { bytes, .. } => bytes.len() as u64,
+        Extent::Zero { .. } | Extent::Unmapped { .. } => 0,
     }
 }
 

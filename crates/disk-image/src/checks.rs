@@ -1,7 +1,7 @@
-//! What must hold of a decoded image before anybody is told that it is whole.
+//! The checks that run before a decoded image is reported complete.
 
 use crate::image::Inner;
-use crate::{Checked, Digest, Error, Format, Summary};
+use crate::{Digest, DigestSubject, Error, Format, Summary};
 
 /// Whether it is what was demanded, and what was decoded before.
 pub(crate) fn accept(image: &Inner, summary: &mut Summary) -> Result<(), Error> {
@@ -26,7 +26,7 @@ pub(crate) fn check_demanded_length(
     }
 }
 
-/// The length must be the one that was told.
+/// The length must be the announced one.
 pub(crate) fn check_length(image: &Inner, source_length: u64, length: u64) -> Result<(), Error> {
     let (label, format) = (image.label.clone(), image.format);
     match image.decoded_length {
@@ -72,11 +72,11 @@ fn check_same(image: &Inner, now: Digest) -> Result<(), Error> {
     Err(Error::Changed { label: image.label.clone(), before: told(before), now: told(now) })
 }
 
-fn check_digest(image: &Inner, source: Digest, decoded: Digest) -> Result<Option<Checked>, Error> {
+fn check_digest(image: &Inner, source: Digest, decoded: Digest) -> Result<Option<DigestSubject>, Error> {
     match image.sha256 {
         None => Ok(None),
-        Some(expected) if expected == source => Ok(Some(Checked::Source)),
-        Some(expected) if expected == decoded => Ok(Some(Checked::Decoded)),
+        Some(expected) if expected == source => Ok(Some(DigestSubject::Source)),
+        Some(expected) if expected == decoded => Ok(Some(DigestSubject::Decoded)),
         Some(expected) => Err(Error::DigestDiffers {
             label: image.label.clone(),
             expected,

@@ -58,7 +58,7 @@ pub(crate) async fn beside(path: &Path, options: &SourceOptions) -> Result<Optio
 pub(crate) async fn beside_url(url: &str, options: &SourceOptions) -> Option<(Digest, String)> {
     let parsed = Url::parse(url).ok().filter(|url| url.query().is_none() && url.fragment().is_none());
     let (folder, name) = parsed.as_ref().and(url.rsplit_once('/')).filter(|(_, name)| !name.is_empty())?;
-    // A server that is not well is told of by the image's own request, which also waits and asks again.
+    // A server with a fault is reported by the image's own request, which also retries.
     let once = SourceOptions { retries: Some(0), ..options.clone() };
     for list in names(name) {
         let place = format!("{folder}/{list}");
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_of_the_image_is_found_by_its_name_or_because_it_is_the_only_one() {
+    fn the_digest_of_the_image_is_found() {
         let [a, b] = [[0xaa; 32], [0xbb; 32]].map(Digest::from);
         for (text, name, found) in [
             (format!("{a}"), "os.img", Ok(a)),

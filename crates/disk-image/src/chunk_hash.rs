@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use crate::map::Part;
+use crate::map::TypedChunk;
 use crate::range_hash::RangeHash;
 use crate::{BLOCK, Digest, RANGE, Range, RangeKind};
 
@@ -16,16 +16,16 @@ const QUEUE: usize = 2;
 
 /// The digest of all chunks, and one for each range of their parts.
 pub(crate) struct ChunkHash {
-    whole: Lane<Bytes, Digest>,
-    ranges: Lane<Part, Vec<Range>>,
+    whole: Worker<Bytes, Digest>,
+    ranges: Worker<TypedChunk, Vec<Range>>,
 }
 
 impl ChunkHash {
     /// Starts the threads.
     pub(crate) fn start() -> io::Result<ChunkHash> {
         Ok(ChunkHash {
-            whole: Lane::start("image-sha256", whole)?,
-            ranges: Lane::start("range-sha256", ranges)?,
+            whole: Worker::start("image-sha256", whole)?,
+            ranges: Worker::start("range-sha256", ranges)?,
         })
     }
 
@@ -35,7 +35,7 @@ impl ChunkHash {
     }
 
     /// Takes the next part of what the chunks were. `false` if the thread died.
-    pub(crate) fn push_part(&self, part: &Part) -> bool {
+    pub(crate) fn push_typed(&self, part: &TypedChunk) -> bool {
         self.ranges.push(part.clone())
     }
 
@@ -46,20 +46,20 @@ impl ChunkHash {
 }
 
 /// A thread with a queue.
-pub(crate) struct Lane<Q, T> {
+pub(crate) struct Worker<Q, T> {
     queue: SyncSender<Q>,
     thread: JoinHandle<T>,
 }
 
-impl<Q: Send + 'static, T: Send + 'static> Lane<Q, T> {
+impl<Q: Send + 'static, T: Send + 'static> Worker<Q, T> {
     /// Starts `work` on a thread of its own.
     pub(crate) fn start(
         name: &str,
         work: impl FnOnce(Receiver<Q>) -> T + Send + 'static,
-    ) -> io::Result<Lane<Q, T>> {
+    ) -> io::Result<Worker<Q, T>> {
         let (queue, receiver) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new().name(name.into()).spawn(move || work(receiver))?;
-        Ok(Lane { queue, thread })
+        Ok(Worker { queue, thread })
     }
 
     /// Hands something over; `false` if the thread died.
@@ -81,7 +81,7 @@ pub(crate) fn whole(chunks: Receiver<Bytes>) -> Digest {
     <[u8; 32]>::from(hash.finalize()).into()
 }
 
-fn ranges(parts: Receiver<Part>) -> Vec<Range> {
+fn ranges(parts: Receiver<TypedChunk>) -> Vec<Range> {
     let mut ranges = Ranges::default();
     parts.iter().for_each(|part| ranges.push(&part));
     ranges.finish()
@@ -98,15 +98,15 @@ struct Ranges {
 }
 
 impl Ranges {
-    fn push(&mut self, part: &Part) {
-        let cared = |kind: RangeKind| kind != RangeKind::DontCare;
-        if self.kind.is_some_and(|kind| cared(kind) != cared(part.kind)) {
+    fn push(&mut self, part: &TypedChunk) {
+        let is_mapped = |kind: RangeKind| kind != RangeKind::Unmapped;
+        if self.kind.is_some_and(|kind| is_mapped(kind) != is_mapped(part.kind)) {
             self.end();
         }
         self.hash.update(&part.bytes);
         self.length += part.bytes.len() as u64;
         self.kind = Some(match part.kind {
-            RangeKind::DontCare => RangeKind::DontCare,
+            RangeKind::Unmapped => RangeKind::Unmapped,
             _ if self.hash.is_zero() => RangeKind::Zero,
             _ => RangeKind::Data,
         });
@@ -136,14 +136,14 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     #[test]
-    fn a_range_ends_where_don_t_care_begins_or_ends_and_has_the_digest_of_the_image() {
-        let (data, zero, dont_care) = (RangeKind::Data, RangeKind::Zero, RangeKind::DontCare);
-        let parts = [(zero, MIB - BLOCK), (dont_care, MIB), (dont_care, MIB), (data, 2), (zero, 3)];
+    fn ranges_end_at_unmapped_extents() {
+        let (data, zero, unmapped) = (RangeKind::Data, RangeKind::Zero, RangeKind::Unmapped);
+        let parts = [(zero, MIB - BLOCK), (unmapped, MIB), (unmapped, MIB), (data, 2), (zero, 3)];
         let mut ranges = Ranges::default();
         ranges.push(&part(data, BLOCK));
         parts.iter().for_each(|(kind, length)| ranges.push(&part(*kind, *length)));
         let expected =
-            [(0, BLOCK, data), (BLOCK, MIB - BLOCK, zero), (MIB, 2 * MIB, dont_care), (3 * MIB, 5, data)];
+            [(0, BLOCK, data), (BLOCK, MIB - BLOCK, zero), (MIB, 2 * MIB, unmapped), (3 * MIB, 5, data)];
         let found = ranges.finish();
         let shape: Vec<_> = found.iter().map(|range| (range.offset, range.length, range.kind)).collect();
         assert_eq!(shape, expected);
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(found[3].sha256, Digest::of(&[1, 1, 0, 0, 0]));
     }
 
-    fn part(kind: RangeKind, length: u64) -> Part {
-        Part { kind, bytes: vec![u8::from(kind == RangeKind::Data); length as usize].into() }
+    fn part(kind: RangeKind, length: u64) -> TypedChunk {
+        TypedChunk { kind, bytes: vec![u8::from(kind == RangeKind::Data); length as usize].into() }
     }
 }

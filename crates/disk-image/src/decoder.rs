@@ -1,9 +1,9 @@
 //! Decodes a whole source, member after member, and accepts its end only where the format allows one.
 
-use crate::format::{Fit, MAGIC, fits};
-use crate::input::Input;
-use crate::layer::{Got, Layer, Named, Stored};
-use crate::member::{self, Failure, Member};
+use crate::format::{MAGIC, MagicMatch, fits};
+use crate::input::LayerInput;
+use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};
+use crate::member::{self, Member, StepFailure};
 use crate::{Error, Format};
 
 /// Steps without a byte in or out before the decoder counts as stuck.
@@ -11,14 +11,14 @@ const IDLE_STEPS: u32 = 16;
 
 /// Decoded bytes of all members, in order.
 pub(crate) struct Decoder {
-    named: Named,
-    input: Input,
+    named: LayerName,
+    input: LayerInput,
     member: Option<Box<dyn Member>>,
 }
 
 impl Decoder {
     /// Decodes `input` as the format that `named` says.
-    pub(crate) fn new(named: Named, input: Input) -> Result<Decoder, Error> {
+    pub(crate) fn new(named: LayerName, input: LayerInput) -> Result<Decoder, Error> {
         let mut decoder = Decoder { named, input, member: None };
         decoder.start_member()?;
         Ok(decoder)
@@ -41,7 +41,7 @@ impl Decoder {
             }
             idle = if step.consumed == 0 { idle + 1 } else { 0 };
             if idle > IDLE_STEPS {
-                return Err(self.failed(Failure::Corrupt("the decoder is stuck".into())));
+                return Err(self.failed(StepFailure::Corrupt("the decoder is stuck".into())));
             }
         }
     }
@@ -56,13 +56,13 @@ impl Decoder {
             return Ok(());
         }
         match fits(self.named.format, &ahead[..ahead.len().min(MAGIC)]) {
-            Fit::Whole => self.start_member(),
-            Fit::Part => {
+            MagicMatch::Whole => self.start_member(),
+            MagicMatch::Part => {
                 let rest = ahead.len();
                 self.input.consume(rest);
                 Err(self.truncated())
             }
-            Fit::None => Err(self.named.garbage(self.input.offset())),
+            MagicMatch::None => Err(self.named.garbage(self.input.offset())),
         }
     }
 
@@ -86,14 +86,14 @@ impl Decoder {
         }
         match (self.input.offset() - start) % 4 {
             0 => Ok(()),
-            _ => Err(self.failed(Failure::Corrupt("its padding is no multiple of four bytes".into()))),
+            _ => Err(self.failed(StepFailure::Corrupt("its padding is no multiple of four bytes".into()))),
         }
     }
 
-    fn failed(&self, failure: Failure) -> Error {
+    fn failed(&self, failure: StepFailure) -> Error {
         match failure {
-            Failure::Corrupt(reason) => self.named.corrupt(self.input.offset(), reason),
-            Failure::Memory(limit) => self.named.memory(limit),
+            StepFailure::Corrupt(reason) => self.named.corrupt(self.input.offset(), reason),
+            StepFailure::Memory(limit) => self.named.memory(limit),
         }
     }
 
@@ -103,7 +103,7 @@ impl Decoder {
 }
 
 impl Layer for Decoder {
-    fn read(&mut self, output: &mut [u8]) -> Result<Got, Error> {
+    fn read(&mut self, output: &mut [u8]) -> Result<ReadResult, Error> {
         while let Some(mut member) = self.member.take() {
             let (produced, end) = self.decode(member.as_mut(), output)?;
             match end {
@@ -111,13 +111,13 @@ impl Layer for Decoder {
                 false => self.member = Some(member),
             }
             if produced > 0 {
-                return Ok(Got::bytes(produced));
+                return Ok(ReadResult::bytes(produced));
             }
         }
-        Ok(Got::bytes(0))
+        Ok(ReadResult::bytes(0))
     }
 
-    fn stored(&mut self) -> Stored {
+    fn stored(&mut self) -> StoredFacts {
         self.input.stored()
     }
 }

@@ -1,9 +1,9 @@
-//! A running decoding as its consumer sees it: pieces, then a summary.
+//! A running decoding as its consumer sees it: extents, then a summary.
 
 use tokio::task::AbortHandle;
 
 use crate::backlog::{Consumer, Event};
-use crate::{Cached, Digest, Error, Format, Piece};
+use crate::{Cached, Digest, Error, Extent, Format};
 
 /// Everything known about an image after its proven end. Lengths and offsets are bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,24 +18,24 @@ pub struct Summary {
     pub source_length: u64,
     /// Length of the decoded image.
     pub decoded_length: u64,
-    /// Sum of all data pieces.
+    /// Sum of all data extents.
     pub data_length: u64,
-    /// Sum of all zero pieces.
+    /// Sum of all zero extents.
     pub zero_length: u64,
-    /// Sum of all don't-care pieces.
-    pub dont_care_length: u64,
+    /// Sum of all unmapped extents.
+    pub unmapped_length: u64,
     /// The image in ranges, in order and without gaps. The first is the first block, the others end at multiples of
-    /// [`RANGE`](crate::RANGE) or where a don't-care piece begins or ends.
+    /// [`RANGE`](crate::RANGE) or where a unmapped extent begins or ends.
     pub ranges: Vec<Range>,
     /// Which digest was the demanded one, if one was.
-    pub checked: Option<Checked>,
+    pub checked: Option<DigestSubject>,
     /// What became of it in the cache.
     pub cached: Cached,
 }
 
 /// What the demanded digest was the digest of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Checked {
+pub enum DigestSubject {
     /// The source as stored. Also said of raw images, where both are the same.
     Source,
     /// The decoded image.
@@ -63,10 +63,10 @@ pub enum RangeKind {
     /// Zeros only.
     Zero,
     /// Nothing that must be on the medium: it is neither written nor read back. Its digest is that of the image all the same.
-    DontCare,
+    Unmapped,
 }
 
-/// Decodes an image from its beginning, at once and ahead of whoever takes its pieces: 4 MiB are held in memory, and as much as
+/// Decodes an image from its beginning, at once and ahead of whoever takes its extents: 4 MiB are held in memory, and as much as
 /// there is when a copy goes into the cache. Dropping it stops the work and closes the source.
 #[derive(Debug)]
 pub struct Decoding {
@@ -81,18 +81,18 @@ impl Decoding {
         Decoding { label, events, transfer, summary: None }
     }
 
-    /// The next piece; `None` after the last, when the whole image is proven. May be cancelled without loss.
+    /// The next extent; `None` after the last, when the whole image is proven. May be cancelled without loss.
     ///
     /// # Errors
     ///
     /// Whatever is wrong with the source; after an error there is no more than [`Error::Ended`].
-    pub async fn next(&mut self) -> Result<Option<Piece>, Error> {
+    pub async fn next(&mut self) -> Result<Option<Extent>, Error> {
         if self.summary.is_some() {
             return Ok(None);
         }
         let event = self.events.next().await.map_err(|error| self.unreadable(&error))?;
         match event.ok_or_else(|| Error::Ended { label: self.label.clone() })?? {
-            Event::Piece(piece) => Ok(Some(piece)),
+            Event::Extent(extent) => Ok(Some(extent)),
             Event::End(summary) => {
                 self.summary = Some(summary);
                 Ok(None)
@@ -100,7 +100,7 @@ impl Decoding {
         }
     }
 
-    /// What is wrong with the source, if that has shown already, however many pieces were not taken yet. There are none after it.
+    /// What is wrong with the source, if that has shown already, however many extents were not taken yet. There are none after it.
     pub fn failure(&mut self) -> Option<Error> {
         self.events.failure()
     }

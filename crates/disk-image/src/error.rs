@@ -116,7 +116,7 @@ pub enum Error {
         "image `{label}` has no block map in use, and one that is signed by a key in `{}` is demanded; name it with --bmap, or leave the keys out", .keyring.display()
     )]
     MapAbsent { label: String, keyring: PathBuf },
-    /// A block map that somebody should have signed.
+    /// A block map without the demanded signature.
     #[error(
         "block map `{map}` has no signature beside it (`.asc` or `.sig`); sign it with `gpg --detach-sign`, or use no block map"
     )]
@@ -160,7 +160,7 @@ pub enum Error {
         "image `{label}` cannot be fetched by way of the proxy `{proxy}` of the environment; expected one with http:// or https://, or the image's server in `no_proxy`"
     )]
     Proxy { label: String, proxy: String },
-    /// More than whoever chose the source may have fetched, or from elsewhere.
+    /// The client that chose the source may not have this fetched.
     #[error("image `{label}` is not fetched: {reason}")]
     NotAllowed { label: String, reason: String },
     /// No connection to the server.
@@ -202,7 +202,7 @@ pub enum Error {
     Url { label: String, reason: String },
     /// A source that the caller opens.
     #[error("image `{label}` cannot be read: {reason}")]
-    Given { label: String, reason: String, fault: Fault },
+    External { label: String, reason: String, fault: Fault },
     /// A source whose name is a digest, and not the one it has.
     #[error("image `{label}` is not what its name says: expected sha256 {expected}, it has {found}")]
     Misnamed { label: String, expected: Digest, found: Digest },
@@ -224,7 +224,7 @@ impl Error {
     /// Who is to blame.
     pub fn fault(&self) -> Fault {
         match self {
-            Error::Given { fault, .. } => *fault,
+            Error::External { fault, .. } => *fault,
             Error::Status { status: 408 | 425 | 429 | 500.., .. }
             | Error::Connect { .. }
             | Error::Cut { .. }

@@ -71,13 +71,13 @@ const MAGICS: [(Format, &[Option<u8>]); 8] = [
     (Format::Simg, &[Some(0x3a), Some(0xff), Some(0x26), Some(0xed)]),
 ];
 
-/// What is told by its first bytes alone.
+/// The format by the first bytes alone.
 const WRAPPED: [Format; 7] =
     [Format::Gzip, Format::Xz, Format::Zstd, Format::Bzip2, Format::Lz4, Format::Zip, Format::Simg];
 
 /// How far the beginning of some bytes is the magic of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fit {
+pub(crate) enum MagicMatch {
     /// It is the whole magic.
     Whole,
     /// It is the magic as far as it goes, but too short.
@@ -87,17 +87,20 @@ pub(crate) enum Fit {
 }
 
 /// Whether `bytes` begin a member of `format`.
-pub(crate) fn fits(format: Format, bytes: &[u8]) -> Fit {
+pub(crate) fn fits(format: Format, bytes: &[u8]) -> MagicMatch {
     let fit = |(_, magic): &(Format, &[Option<u8>])| {
         let same = magic.iter().zip(bytes).all(|(want, have)| want.is_none_or(|want| want == *have));
         match (same && free_byte_fits(format, magic, bytes), bytes.len() >= magic.len()) {
-            (true, true) => Fit::Whole,
-            (true, false) => Fit::Part,
-            (false, _) => Fit::None,
+            (true, true) => MagicMatch::Whole,
+            (true, false) => MagicMatch::Part,
+            (false, _) => MagicMatch::None,
         }
     };
-    let fits: Vec<Fit> = MAGICS.iter().filter(|(of, _)| *of == format).map(fit).collect();
-    [Fit::Whole, Fit::Part].into_iter().find(|fit| fits.contains(fit)).unwrap_or(Fit::None)
+    let fits: Vec<MagicMatch> = MAGICS.iter().filter(|(of, _)| *of == format).map(fit).collect();
+    [MagicMatch::Whole, MagicMatch::Part]
+        .into_iter()
+        .find(|fit| fits.contains(fit))
+        .unwrap_or(MagicMatch::None)
 }
 
 /// The byte left open by a magic: zstd's skippable magics are 16, bzip2's levels nine.
@@ -116,8 +119,8 @@ pub(crate) fn recognise(label: &str, head: &[u8]) -> Result<Format, Error> {
     }
     for format in WRAPPED {
         match fits(format, head) {
-            Fit::Whole if format != Format::Bzip2 || bzip2_block(head) => return Ok(format),
-            Fit::Part if head.len() > 1 => {
+            MagicMatch::Whole if format != Format::Bzip2 || bzip2_block(head) => return Ok(format),
+            MagicMatch::Part if head.len() > 1 => {
                 return Err(Error::Truncated { label: label.into(), format, offset: head.len() as u64 });
             }
             _ => {}

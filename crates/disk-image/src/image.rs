@@ -9,11 +9,13 @@ use tokio::runtime::Handle;
 
 use crate::backlog::backlog;
 use crate::bmap::BlockMap;
-use crate::cache::{Hit, Keep};
+use crate::cache::{CacheHit, CacheSlot};
 use crate::http::{Body, Http, Validator};
-use crate::open::{Opened, open, open_given};
+use crate::open::{Opened, open, open_external};
 use crate::source::{FileSource, Source};
-use crate::{Content, Decoding, Digest, Error, Expected, Format, Given, SourceOptions, label, worker};
+use crate::{
+    Decoding, Digest, Error, Expected, ExternalSource, Format, ImageContent, SourceOptions, label, worker,
+};
 
 /// An image source that was there and readable when it was opened. Clones share it.
 #[derive(Clone)]
@@ -28,7 +30,7 @@ pub(crate) struct Inner {
     pub(crate) decoded_length: Option<u64>,
     origin: Origin,
     pub(crate) expected: Expected,
-    content: Option<Content>,
+    content: Option<ImageContent>,
     pub(crate) block_map: Option<BlockMap>,
     pub(crate) sha256: Option<Digest>,
     /// The file of checksums that says so.
@@ -39,9 +41,9 @@ pub(crate) struct Inner {
     /// Digest of the source as decoded first.
     pub(crate) source_sha256: OnceLock<Digest>,
     /// Where it is to be kept.
-    pub(crate) keep: Option<Keep>,
+    pub(crate) cache_slot: Option<CacheSlot>,
     /// The copy in the cache, once there is one.
-    pub(crate) hit: OnceLock<Hit>,
+    pub(crate) hit: OnceLock<CacheHit>,
     runtime: Handle,
 }
 
@@ -51,14 +53,14 @@ pub(crate) enum Origin {
     /// A copy: of standard input, without a name, or in the cache.
     Spool(Arc<File>),
     Http(Arc<Http>, Validator),
-    Given(Given),
+    External(ExternalSource),
 }
 
 impl Inner {
     /// The digest that the name of the source promises.
     pub(crate) fn origin_sha256(&self) -> Option<Digest> {
         match &self.origin {
-            Origin::Given(given) => Some(given.sha256),
+            Origin::External(external) => Some(external.sha256),
             _ => None,
         }
     }
@@ -83,15 +85,15 @@ impl Image {
     /// # Errors
     ///
     /// As [`Image::open`]; what the caller says of its source.
-    pub async fn open_given(given: Given, options: SourceOptions) -> Result<Image, Error> {
-        let label = given.label.clone();
-        let opened = open_given(given, &options).await?;
+    pub async fn open_external(external: ExternalSource, options: SourceOptions) -> Result<Image, Error> {
+        let label = external.label.clone();
+        let opened = open_external(external, &options).await?;
         Ok(Image::new(label, options.expected, opened))
     }
 
     fn new(label: String, expected: Expected, opened: Opened) -> Image {
         let Opened { format, source_length, decoded_length, origin, .. } = opened;
-        let Opened { content, block_map, sha256, checksums, keep, hit, .. } = opened;
+        let Opened { content, block_map, sha256, checksums, cache_slot, hit, .. } = opened;
         let runtime = Handle::current();
         let inner = Inner {
             label,
@@ -107,7 +109,7 @@ impl Image {
             demanded_length: opened.length,
             has_open_question: opened.has_open_question,
             source_sha256: opened.source_sha256.map_or_else(OnceLock::new, OnceLock::from),
-            keep,
+            cache_slot,
             hit: hit.map_or_else(OnceLock::new, OnceLock::from),
             runtime,
         };
@@ -125,7 +127,7 @@ impl Image {
     }
 
     /// What the decoded image is by its first bytes, if enough of them could be looked at before it is decoded.
-    pub fn content(&self) -> Option<Content> {
+    pub fn content(&self) -> Option<ImageContent> {
         self.inner.content
     }
 
@@ -157,11 +159,11 @@ impl Image {
         self.inner.has_open_question
     }
 
-    /// Whether a decoding may begin long before its pieces are taken: the source is here, or goes into the cache meanwhile. A
+    /// Whether a decoding may begin long before its extents are taken: the source is here, or goes into the cache meanwhile. A
     /// server would be kept waiting with its answer half sent, and might give up.
     pub fn can_wait(&self) -> bool {
-        let is_far = matches!(self.inner.origin, Origin::Http(..) | Origin::Given(_));
-        !is_far || self.inner.keep.is_some() || self.is_cached()
+        let is_far = matches!(self.inner.origin, Origin::Http(..) | Origin::External(_));
+        !is_far || self.inner.cache_slot.is_some() || self.is_cached()
     }
 
     /// The block map in use and how much of the image it vouches for, for messages and receipts.
@@ -179,8 +181,8 @@ impl Image {
                 let (body, transfer) = Body::start(&image.runtime, http, image.source_length, validator);
                 (Some(body), Some(transfer))
             }
-            Origin::Given(given) if image.hit.get().is_none() => {
-                let (body, transfer) = given.body(&image.runtime);
+            Origin::External(external) if image.hit.get().is_none() => {
+                let (body, transfer) = external.body(&image.runtime);
                 (Some(body), Some(transfer))
             }
             _ => (None, None),
@@ -211,7 +213,7 @@ fn source(image: &Inner, body: Option<Body>) -> Result<Source, Error> {
             Ok(Source::File(FileSource::open(&image.label, path, image.source_length)?))
         }
         (Origin::Spool(file), _) => Ok(Source::File(FileSource::of(&image.label, file.clone())?)),
-        (Origin::Http(..) | Origin::Given(_), Some(body)) => Ok(Source::Http(body)),
-        (Origin::Http(..) | Origin::Given(_), None) => Err(Error::Ended { label: image.label.clone() }),
+        (Origin::Http(..) | Origin::External(_), Some(body)) => Ok(Source::Http(body)),
+        (Origin::Http(..) | Origin::External(_), None) => Err(Error::Ended { label: image.label.clone() }),
     }
 }

@@ -1,12 +1,12 @@
 //! A layer as a buffer that is filled, peeked into and consumed, with its offset.
 
 use crate::Error;
-use crate::layer::{Got, Layer, Named, Stored};
+use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};
 
 const BUFFER: usize = 256 * 1024;
 
 /// Buffered bytes of a layer.
-pub(crate) struct Input {
+pub(crate) struct LayerInput {
     layer: Box<dyn Layer>,
     buffer: Vec<u8>,
     start: usize,
@@ -15,10 +15,10 @@ pub(crate) struct Input {
     ended: bool,
 }
 
-impl Input {
+impl LayerInput {
     /// Reads from `layer`.
-    pub(crate) fn new(layer: Box<dyn Layer>) -> Input {
-        Input { layer, buffer: vec![0; BUFFER], start: 0, end: 0, consumed: 0, ended: false }
+    pub(crate) fn new(layer: Box<dyn Layer>) -> LayerInput {
+        LayerInput { layer, buffer: vec![0; BUFFER], start: 0, end: 0, consumed: 0, ended: false }
     }
 
     /// Bytes consumed so far.
@@ -46,7 +46,7 @@ impl Input {
     }
 
     /// Fills `output`; a source that ends before is truncated.
-    pub(crate) fn take(&mut self, output: &mut [u8], named: &Named) -> Result<(), Error> {
+    pub(crate) fn take(&mut self, output: &mut [u8], named: &LayerName) -> Result<(), Error> {
         let mut filled = 0;
         while filled < output.len() {
             match self.read_some(&mut output[filled..])? {
@@ -58,14 +58,14 @@ impl Input {
     }
 
     /// The next `N` bytes.
-    pub(crate) fn array<const N: usize>(&mut self, named: &Named) -> Result<[u8; N], Error> {
+    pub(crate) fn array<const N: usize>(&mut self, named: &LayerName) -> Result<[u8; N], Error> {
         let mut bytes = [0; N];
         self.take(&mut bytes, named)?;
         Ok(bytes)
     }
 
     /// Leaves `count` bytes out.
-    pub(crate) fn skip(&mut self, count: u64, named: &Named) -> Result<(), Error> {
+    pub(crate) fn skip(&mut self, count: u64, named: &LayerName) -> Result<(), Error> {
         let mut left = count;
         while left > 0 {
             let ahead = self.fill()?.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -106,12 +106,12 @@ impl Input {
     }
 }
 
-impl Layer for Input {
-    fn read(&mut self, output: &mut [u8]) -> Result<Got, Error> {
-        self.read_some(output).map(Got::bytes)
+impl Layer for LayerInput {
+    fn read(&mut self, output: &mut [u8]) -> Result<ReadResult, Error> {
+        self.read_some(output).map(ReadResult::bytes)
     }
 
-    fn stored(&mut self) -> Stored {
+    fn stored(&mut self) -> StoredFacts {
         self.layer.stored()
     }
 }

@@ -5,17 +5,17 @@ use crate::image::Inner;
 use crate::recognise::{LOOK, Seen, TAIL, judge};
 
 /// The beginning and the end of an image that is being decoded.
-pub(crate) struct Judge<'i> {
+pub(crate) struct ContentCheck<'i> {
     image: &'i Inner,
     head: Vec<u8>,
     tail: Vec<u8>,
     length: u64,
 }
 
-impl<'i> Judge<'i> {
+impl<'i> ContentCheck<'i> {
     /// Nothing was decoded yet.
-    pub(crate) fn new(image: &'i Inner) -> Judge<'i> {
-        Judge { image, head: Vec::new(), tail: Vec::new(), length: 0 }
+    pub(crate) fn new(image: &'i Inner) -> ContentCheck<'i> {
+        ContentCheck { image, head: Vec::new(), tail: Vec::new(), length: 0 }
     }
 
     /// Takes the next bytes.
@@ -43,10 +43,10 @@ impl<'i> Judge<'i> {
     ///
     /// # Errors
     ///
-    /// As [`Judge::push`]; the image is shorter than its partition table says.
+    /// As [`ContentCheck::push`]; the image is shorter than its partition table says.
     pub(crate) fn end(self) -> Result<(), Error> {
         match self.length {
-            0 => Ok(()), // told by whoever looks at the length
+            0 => Ok(()), // reported by the check of the length
             length => self.judge(Some(&self.tail), Some(length)),
         }
     }

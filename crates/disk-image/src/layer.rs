@@ -3,33 +3,33 @@
 use crate::archive::{Tar, Zip};
 use crate::decoder::Decoder;
 use crate::format::{HEAD, recognise};
-use crate::input::Input;
+use crate::input::LayerInput;
 use crate::lz4::Lz4;
 use crate::simg::Simg;
 use crate::{Digest, Error, Format};
 
-/// Most layers of one source: what is wrapped deeper is no image but a trap.
+/// Most layers of one source: deeper nesting is refused, as it could be a decompression bomb.
 const DEPTH: usize = 4;
 
 /// What one read gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Got {
+pub(crate) struct ReadResult {
     /// Bytes; none is the proven end.
     pub(crate) count: usize,
-    /// Whether it matters that they are on the medium.
-    pub(crate) cared: bool,
+    /// Whether they must be on the medium.
+    pub(crate) is_mapped: bool,
 }
 
-impl Got {
+impl ReadResult {
     /// `count` bytes that matter.
-    pub(crate) fn bytes(count: usize) -> Got {
-        Got { count, cared: true }
+    pub(crate) fn bytes(count: usize) -> ReadResult {
+        ReadResult { count, is_mapped: true }
     }
 }
 
 /// What is known of the stored bytes after their end.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stored {
+pub(crate) struct StoredFacts {
     /// Their digest, if it was wanted.
     pub(crate) sha256: Option<Digest>,
     /// How many bytes.
@@ -39,13 +39,13 @@ pub(crate) struct Stored {
 /// Bytes in order, to their proven end.
 pub(crate) trait Layer {
     /// Reads some bytes into `output`, which has room.
-    fn read(&mut self, output: &mut [u8]) -> Result<Got, Error>;
+    fn read(&mut self, output: &mut [u8]) -> Result<ReadResult, Error>;
     /// What was stored, once the end was reached.
-    fn stored(&mut self) -> Stored;
+    fn stored(&mut self) -> StoredFacts;
 }
 
 /// An image within its wrappings.
-pub(crate) struct Peeled {
+pub(crate) struct LayerStack {
     /// Gives the image.
     pub(crate) top: Box<dyn Layer>,
     /// What it is wrapped in, the outermost first.
@@ -55,28 +55,28 @@ pub(crate) struct Peeled {
 }
 
 /// Finds the image within `bottom`.
-pub(crate) fn peel(label: &str, bottom: Box<dyn Layer>) -> Result<Peeled, Error> {
+pub(crate) fn unwrap_layers(label: &str, bottom: Box<dyn Layer>) -> Result<LayerStack, Error> {
     let mut formats = Vec::new();
-    let mut input = Input::new(bottom);
+    let mut input = LayerInput::new(bottom);
     loop {
         let head = input.peek(HEAD)?;
         let format = recognise(label, &head[..head.len().min(HEAD)])?;
         if format == Format::Raw {
-            return Ok(Peeled { top: Box::new(input), formats, length: None });
+            return Ok(LayerStack { top: Box::new(input), formats, length: None });
         }
-        let named = Named { label: label.into(), format };
+        let named = LayerName { label: label.into(), format };
         if formats.len() == DEPTH {
             return Err(named.unusable(format!("it is wrapped more than {DEPTH} times")));
         }
         formats.push(format);
-        input = Input::new(match format {
+        input = LayerInput::new(match format {
             Format::Lz4 => Box::new(Lz4::new(named, input)),
             Format::Zip => Box::new(Zip::new(named, input)),
             Format::Tar => Box::new(Tar::new(named, input)),
             Format::Simg => {
                 let simg = Simg::open(named, input)?;
                 let length = Some(simg.image_length());
-                return Ok(Peeled { top: Box::new(simg), formats, length });
+                return Ok(LayerStack { top: Box::new(simg), formats, length });
             }
             _ => Box::new(Decoder::new(named, input)?),
         });
@@ -85,12 +85,12 @@ pub(crate) fn peel(label: &str, bottom: Box<dyn Layer>) -> Result<Peeled, Error>
 
 /// What an error of a layer tells: which image, and in which of its formats.
 #[derive(Debug, Clone)]
-pub(crate) struct Named {
+pub(crate) struct LayerName {
     pub(crate) label: String,
     pub(crate) format: Format,
 }
 
-impl Named {
+impl LayerName {
     pub(crate) fn corrupt(&self, offset: u64, reason: impl Into<String>) -> Error {
         Error::Corrupt { label: self.label.clone(), format: self.format, offset, reason: reason.into() }
     }

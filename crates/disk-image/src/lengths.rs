@@ -12,7 +12,7 @@ const XZ_STREAMS: usize = 1024;
 /// Most zstd blocks that are walked, each up to 128 KiB decoded.
 const ZSTD_BLOCKS: usize = 64 * 1024;
 
-/// The decoded length of `file`, which has `length` bytes, if it can be told.
+/// The decoded length of `file`, which has `length` bytes, if its headers give it.
 pub(crate) fn decoded(format: Format, file: &File, length: u64) -> Option<u64> {
     match format {
         Format::Raw => Some(length),

@@ -9,31 +9,31 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cache::Key;
 use crate::image::Origin;
-use crate::layer::peel;
-use crate::open::{Opened, Shelf};
+use crate::layer::unwrap_layers;
+use crate::open::{CacheLookup, Opened};
 use crate::options::Expected;
 use crate::recognise::{judge_file, judge_layer};
-use crate::source::{Bottom, FileSource, Source};
+use crate::source::{BaseLayer, FileSource, Source};
 use crate::{Digest, Error, Format, lengths, table};
 
 /// Bytes read at once.
 const BUFFER: usize = 1 << 20;
 
 /// A file that is open, and what it is wanted for.
-pub(crate) struct Local<'l> {
+pub(crate) struct LocalSource<'l> {
     pub(crate) label: &'l str,
     pub(crate) file: FileSource,
-    /// The state it is in, if that can be told from another one.
+    /// The state the file is in, if it differs from every other state.
     pub(crate) key: Option<Key>,
-    pub(crate) shelf: Shelf,
+    pub(crate) cache_lookup: CacheLookup,
     /// What the decoded image must be.
     pub(crate) expected: Expected,
-    /// Whether its end may be that of whoever wrote it, and not its own: standard input.
+    /// Whether the writer may have stopped early without an error: standard input.
     pub(crate) may_be_cut: bool,
 }
 
-impl Local<'_> {
-    /// Looks through all wrappings, at the cache, and at what is demanded. `alive` is gone when nobody waits any more.
+impl LocalSource<'_> {
+    /// Looks through all wrappings, at the cache, and at what is demanded. `alive` is gone when the caller is.
     pub(crate) fn open(
         self,
         origin: impl FnOnce(Arc<File>) -> Origin,
@@ -43,27 +43,27 @@ impl Local<'_> {
             return Err(Error::Empty { label: self.label.into() });
         }
         let handle = self.file.handle();
-        let found = match self.shelf.sha256 {
+        let found = match self.cache_lookup.sha256 {
             Some(_) => Some(self.digest(&handle, alive)?),
             None => None,
         };
-        let (hit, keep) = self.shelf.by_key(self.key.clone(), found);
+        let (hit, cache_slot) = self.cache_lookup.by_key(self.key.clone(), found);
         if let Some(hit) = hit {
             let opened = Opened { source_sha256: found, ..Opened::copy(hit) };
             return self.checked(opened, found);
         }
-        let (label, shelf, length) = (self.label, &self.shelf, self.file.length());
+        let (label, cache_lookup, length) = (self.label, &self.cache_lookup, self.file.length());
         let probed = probe(label, FileSource::of(label, handle.clone())?, self.expected, origin)?;
         if probed.format == Format::Raw
             && self.may_be_cut
-            && shelf.is_open_ended()
+            && cache_lookup.is_open_ended()
             && !table::ends(&handle, length)
         {
             return Err(Error::Unproven { label: label.into() });
         }
         // A copy of a raw file would be no better than the file.
-        let keep = keep.filter(|_| probed.format != Format::Raw);
-        self.checked(Opened { keep, source_sha256: found, ..probed }, found)
+        let cache_slot = cache_slot.filter(|_| probed.format != Format::Raw);
+        self.checked(Opened { cache_slot, source_sha256: found, ..probed }, found)
     }
 
     /// Refuses what is known to be another image. What only its decoding tells is left to that.
@@ -73,7 +73,7 @@ impl Local<'_> {
             (None, Format::Raw) => found,
             (None, _) => None,
         };
-        let (expected, source_sha256) = match self.shelf.sha256.zip(found) {
+        let (expected, source_sha256) = match self.cache_lookup.sha256.zip(found) {
             Some((expected, found)) if expected != found => (expected, found),
             _ => return Ok(opened),
         };
@@ -81,7 +81,7 @@ impl Local<'_> {
             None => Ok(Opened { has_open_question: true, ..opened }),
             Some(decoded) if decoded == expected => Ok(opened),
             Some(decoded_sha256) => {
-                let (label, list) = (self.label.into(), self.shelf.list.clone());
+                let (label, list) = (self.label.into(), self.cache_lookup.list.clone());
                 let decoded_sha256 = Box::new(decoded_sha256);
                 Err(Error::DigestDiffers { label, expected, list, source_sha256, decoded_sha256 })
             }
@@ -113,7 +113,7 @@ fn probe(
     origin: impl FnOnce(Arc<File>) -> Origin,
 ) -> Result<Opened, Error> {
     let (length, handle) = (file.length(), file.handle());
-    let mut peeled = peel(label, Box::new(Bottom::new(Source::File(file))))?;
+    let mut peeled = unwrap_layers(label, Box::new(BaseLayer::new(Source::File(file))))?;
     let format = peeled.formats.first().copied().unwrap_or(Format::Raw);
     let decoded_length = match peeled.formats.len() {
         0 | 1 => lengths::decoded(format, &handle, length),

@@ -6,9 +6,9 @@ use lz4_flex::block::decompress_into_with_dict;
 use twox_hash::XxHash32;
 
 use crate::Error;
-use crate::format::{Fit, MAGIC, fits};
-use crate::input::Input;
-use crate::layer::{Got, Layer, Named, Stored};
+use crate::format::{MAGIC, MagicMatch, fits};
+use crate::input::LayerInput;
+use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};
 
 /// How far a linked block looks back, in bytes.
 const WINDOW: usize = 64 * 1024;
@@ -17,9 +17,9 @@ const PLAIN: u32 = 1 << 31;
 
 /// Decoded bytes of all frames.
 pub(crate) struct Lz4 {
-    named: Named,
-    input: Input,
-    frame: Option<Frame>,
+    named: LayerName,
+    input: LayerInput,
+    frame: Option<Lz4Frame>,
     /// History of up to [`WINDOW`] bytes, then the block.
     decoded: Vec<u8>,
     start: usize,
@@ -29,7 +29,7 @@ pub(crate) struct Lz4 {
 }
 
 /// What the header of a frame says, and what is known of its content so far.
-struct Frame {
+struct Lz4Frame {
     linked: bool,
     block_sum: bool,
     content_sum: Option<XxHash32>,
@@ -40,7 +40,7 @@ struct Frame {
 
 impl Lz4 {
     /// Decodes `input`, which begins with a frame.
-    pub(crate) fn new(named: Named, input: Input) -> Lz4 {
+    pub(crate) fn new(named: LayerName, input: LayerInput) -> Lz4 {
         let (decoded, stored) = (Vec::new(), Vec::new());
         Lz4 { named, input, frame: None, decoded, start: 0, end: 0, stored, begun: false }
     }
@@ -59,20 +59,20 @@ impl Lz4 {
             return Ok(false);
         }
         match fits(self.named.format, &ahead[..ahead.len().min(MAGIC)]) {
-            Fit::Whole => self.begun = true,
-            Fit::Part => {
+            MagicMatch::Whole => self.begun = true,
+            MagicMatch::Part => {
                 let rest = ahead.len();
                 self.input.consume(rest);
                 return Err(self.named.truncated(self.input.offset()));
             }
-            Fit::None => return Err(self.named.garbage(self.input.offset())),
+            MagicMatch::None => return Err(self.named.garbage(self.input.offset())),
         }
         self.frame = Some(self.header()?);
         (self.start, self.end) = (0, 0);
         Ok(true)
     }
 
-    fn header(&mut self) -> Result<Frame, Error> {
+    fn header(&mut self) -> Result<Lz4Frame, Error> {
         let _magic: [u8; 4] = self.input.array(&self.named)?;
         let [flags, sizes] = self.input.array(&self.named)?;
         let mut descriptor = vec![flags, sizes];
@@ -88,7 +88,7 @@ impl Lz4 {
         if (sum(&descriptor) >> 8) as u8 != check {
             return Err(self.corrupt("the checksum of its frame header differs"));
         }
-        Ok(Frame {
+        Ok(Lz4Frame {
             linked: flags & 0x20 == 0,
             block_sum: flags & 0x10 != 0,
             content_sum: (flags & 4 != 0).then(|| XxHash32::with_seed(0)),
@@ -98,7 +98,7 @@ impl Lz4 {
         })
     }
 
-    fn next_block(&mut self, mut frame: Frame) -> Result<(), Error> {
+    fn next_block(&mut self, mut frame: Lz4Frame) -> Result<(), Error> {
         let length = u32::from_le_bytes(self.input.array(&self.named)?);
         if length == 0 {
             return self.end_frame(frame);
@@ -123,7 +123,7 @@ impl Lz4 {
     }
 
     /// Decodes the stored block behind its history.
-    fn decode(&mut self, frame: &Frame, plain: bool) -> Result<(), Error> {
+    fn decode(&mut self, frame: &Lz4Frame, plain: bool) -> Result<(), Error> {
         let history = if frame.linked { self.end.min(WINDOW) } else { 0 };
         self.decoded.resize(WINDOW + frame.largest, 0);
         self.decoded.copy_within(self.end - history..self.end, 0);
@@ -139,7 +139,7 @@ impl Lz4 {
         Ok(())
     }
 
-    fn end_frame(&mut self, frame: Frame) -> Result<(), Error> {
+    fn end_frame(&mut self, frame: Lz4Frame) -> Result<(), Error> {
         if let Some(content_sum) = frame.content_sum {
             let stored = u32::from_le_bytes(self.input.array(&self.named)?);
             if u64::from(stored) != content_sum.finish() {
@@ -164,19 +164,19 @@ fn sum(bytes: &[u8]) -> u32 {
 }
 
 impl Layer for Lz4 {
-    fn read(&mut self, output: &mut [u8]) -> Result<Got, Error> {
+    fn read(&mut self, output: &mut [u8]) -> Result<ReadResult, Error> {
         while self.start == self.end {
             if !self.advance()? {
-                return Ok(Got::bytes(0));
+                return Ok(ReadResult::bytes(0));
             }
         }
         let count = output.len().min(self.end - self.start);
         output[..count].copy_from_slice(&self.decoded[self.start..self.start + count]);
         self.start += count;
-        Ok(Got::bytes(count))
+        Ok(ReadResult::bytes(count))
     }
 
-    fn stored(&mut self) -> Stored {
+    fn stored(&mut self) -> StoredFacts {
         self.input.stored()
     }
 }

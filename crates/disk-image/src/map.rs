@@ -1,13 +1,13 @@
-//! Cuts the decoded stream into parts of data, of zeros and of nothing that matters.
+//! Cuts the decoded stream into extents: data, zeros and unmapped.
 
 use bytes::Bytes;
 
 use crate::{BLOCK, CHUNK, RangeKind};
 
-/// A part of the decoded image. Pieces come in order and without gaps; the first is data, whatever it holds, unless the image
+/// A part of the decoded image. Extents come in order and without gaps; the first is data, whatever it holds, unless the image
 /// does not care about its first block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub enum Extent {
     /// Bytes to write: at most 1 MiB, never across a multiple of 1 MiB, so never across the end of a range.
     Data {
         /// Where they belong, in bytes from the beginning.
@@ -24,7 +24,7 @@ pub enum Piece {
     },
     /// Need not be written, as the image's block map or its sparse format says: a multiple of [`BLOCK`], at most 64 MiB. A run of
     /// it is at least 1 MiB, but for the first block of the image.
-    DontCare {
+    Unmapped {
         /// Where it begins, in bytes from the beginning.
         offset: u64,
         /// How many bytes.
@@ -32,11 +32,11 @@ pub enum Piece {
     },
 }
 
-impl Piece {
+impl Extent {
     /// Where it belongs, in bytes from the beginning.
     pub fn offset(&self) -> u64 {
         match self {
-            Piece::Data { offset, .. } | Piece::Zero { offset, .. } | Piece::DontCare { offset, .. } => {
+            Extent::Data { offset, .. } | Extent::Zero { offset, .. } | Extent::Unmapped { offset, .. } => {
                 *offset
             }
         }
@@ -45,8 +45,8 @@ impl Piece {
     /// How many bytes of the image it covers.
     pub fn length(&self) -> u64 {
         match self {
-            Piece::Data { bytes, .. } => bytes.len() as u64,
-            Piece::Zero { length, .. } | Piece::DontCare { length, .. } => *length,
+            Extent::Data { bytes, .. } => bytes.len() as u64,
+            Extent::Zero { length, .. } | Extent::Unmapped { length, .. } => *length,
         }
     }
 }
@@ -69,39 +69,39 @@ pub(crate) fn chunk_length(offset: u64) -> usize {
 pub(crate) struct Chunk {
     pub(crate) bytes: Bytes,
     /// A bit for each block, the lowest for the first.
-    pub(crate) dont_care: u16,
+    pub(crate) unmapped: u16,
 }
 
 impl Chunk {
     /// Whether any of it is to be written: a block that is not left out, or that holds something all the same.
     pub(crate) fn matters(&self) -> bool {
         let left_out =
-            (0..self.bytes.len().div_ceil(BLOCK as usize)).all(|block| self.dont_care >> block & 1 == 1);
+            (0..self.bytes.len().div_ceil(BLOCK as usize)).all(|block| self.unmapped >> block & 1 == 1);
         !left_out || !is_zero(&self.bytes)
     }
 }
 
 /// Bytes of one kind, in order and without gaps; never across a multiple of 1 MiB.
 #[derive(Debug, Clone)]
-pub(crate) struct Part {
+pub(crate) struct TypedChunk {
     pub(crate) kind: RangeKind,
     pub(crate) bytes: Bytes,
 }
 
 /// So many gaps may be as short as the shortest; each time they are used up, the next must be twice as long.
 ///
-/// A gap costs whoever writes about two commands, and a command 5 ms and more: what writing and sending 1 MiB takes
+/// A gap costs the writer about two commands, and a command 5 ms and more: what writing and sending 1 MiB takes
 /// (measured, `docs/performance.md`). However an image is fragmented, the gaps of 8 GiB are at most 2080, those of 1 TiB 5632.
 const GAPS: u64 = 512;
 
 /// What is held of zeros takes no memory of its own.
 static ZEROS: [u8; CHUNK as usize] = [0; CHUNK as usize];
 
-/// Turns chunks into parts. The first chunk is a part of its own, as it is the one to be withheld: don't-care or data, never zeros.
+/// Turns chunks into parts. The first chunk is a part of its own, as it is the one to be withheld: unmapped or data, never zeros.
 pub(crate) struct Mapper {
     started: bool,
-    run: Option<Run>,
-    parts: Vec<Part>,
+    run: Option<BlockRun>,
+    parts: Vec<TypedChunk>,
     gaps: u64,
     /// How many gaps may have the same shortest length.
     allowed: u64,
@@ -114,7 +114,7 @@ impl Default for Mapper {
 }
 
 /// Blocks in a row that need no bytes. They are held until they are enough for a gap, as they may turn out to be data.
-struct Run {
+struct BlockRun {
     kind: RangeKind,
     length: u64,
     held: Vec<Bytes>,
@@ -142,7 +142,7 @@ impl Mapper {
     }
 
     /// The parts that are known by now.
-    pub(crate) fn take(&mut self) -> Vec<Part> {
+    pub(crate) fn take(&mut self) -> Vec<TypedChunk> {
         std::mem::take(&mut self.parts)
     }
 
@@ -151,7 +151,7 @@ impl Mapper {
         self.end_run();
     }
 
-    /// Whether the run so far and `more` bytes are worth a piece of their own.
+    /// Whether the run so far and `more` bytes are worth an extent of their own.
     fn is_run_with(&self, kind: RangeKind, more: usize) -> bool {
         let run = self.run.as_ref().filter(|run| run.kind == kind);
         let length = run.map_or(0, |run| run.length) + more as u64;
@@ -171,7 +171,8 @@ impl Mapper {
             self.end_run();
         }
         let shortest = self.shortest();
-        let run = self.run.get_or_insert_with(|| Run { kind, length: 0, held: Vec::new(), is_gap: false });
+        let run =
+            self.run.get_or_insert_with(|| BlockRun { kind, length: 0, held: Vec::new(), is_gap: false });
         run.length += bytes.len() as u64;
         run.held.push(Bytes::from_static(&ZEROS[..bytes.len()]));
         if !run.is_gap && run.length >= shortest {
@@ -192,7 +193,7 @@ impl Mapper {
 
     fn part(&mut self, kind: RangeKind, bytes: Bytes) {
         if !bytes.is_empty() {
-            self.parts.push(Part { kind, bytes });
+            self.parts.push(TypedChunk { kind, bytes });
         }
     }
 }
@@ -201,7 +202,7 @@ impl Mapper {
 fn kinds(chunk: &Chunk) -> Vec<RangeKind> {
     let kind = |(index, block): (usize, &[u8])| match block.len() == BLOCK as usize && is_zero(block) {
         false => RangeKind::Data,
-        true if chunk.dont_care >> index & 1 == 1 => RangeKind::DontCare,
+        true if chunk.unmapped >> index & 1 == 1 => RangeKind::Unmapped,
         true => RangeKind::Zero,
     };
     chunk.bytes.chunks(BLOCK as usize).enumerate().map(kind).collect()
@@ -209,8 +210,8 @@ fn kinds(chunk: &Chunk) -> Vec<RangeKind> {
 
 /// The kind of the first block, which is written last when it is data.
 fn first_kind(chunk: &Chunk) -> RangeKind {
-    match chunk.dont_care & 1 == 1 && is_zero(&chunk.bytes) {
-        true => RangeKind::DontCare,
+    match chunk.unmapped & 1 == 1 && is_zero(&chunk.bytes) {
+        true => RangeKind::Unmapped,
         false => RangeKind::Data,
     }
 }
@@ -226,26 +227,26 @@ fn bytes_of(blocks: usize, kind: RangeKind) -> usize {
     if kind == RangeKind::Data { 0 } else { blocks * BLOCK as usize }
 }
 
-/// A gap is told once it is this long, bytes, and at most one chunk longer: whoever writes it shows at least so often that the
+/// A gap is given out once it is this long, bytes, and at most one chunk longer: its writer reports progress at least so often that the
 /// work goes on.
 const LONGEST_GAP: u64 = 64 << 20;
 
-/// Turns parts into pieces: what holds no data is told in long pieces.
+/// Turns parts into extents: neighbours without data become one long extent.
 #[derive(Default)]
-pub(crate) struct Joiner {
+pub(crate) struct ExtentBuilder {
     offset: u64,
     gap: Option<(RangeKind, u64)>,
     pub(crate) data_length: u64,
     pub(crate) zero_length: u64,
-    pub(crate) dont_care_length: u64,
+    pub(crate) unmapped_length: u64,
 }
 
-impl Joiner {
-    /// The pieces that are complete with `part`.
-    pub(crate) fn push(&mut self, part: Part) -> Vec<Piece> {
+impl ExtentBuilder {
+    /// The extents that are complete with `part`.
+    pub(crate) fn push(&mut self, part: TypedChunk) -> Vec<Extent> {
         let (kind, length) = (part.kind, part.bytes.len() as u64);
         let ended = self.gap.is_some_and(|(of, _)| of != kind).then(|| self.end()).flatten();
-        let data = (kind == RangeKind::Data).then(|| Piece::Data { offset: self.offset, bytes: part.bytes });
+        let data = (kind == RangeKind::Data).then(|| Extent::Data { offset: self.offset, bytes: part.bytes });
         self.offset += length;
         match kind {
             RangeKind::Data => self.data_length += length,
@@ -255,16 +256,16 @@ impl Joiner {
         ended.into_iter().chain(data).chain(full).collect()
     }
 
-    /// The piece that was not complete yet.
-    pub(crate) fn end(&mut self) -> Option<Piece> {
+    /// The extent that was not complete yet.
+    pub(crate) fn end(&mut self) -> Option<Extent> {
         let (kind, length) = self.gap.take()?;
         let offset = self.offset - length;
         if kind == RangeKind::Zero {
             self.zero_length += length;
-            return Some(Piece::Zero { offset, length });
+            return Some(Extent::Zero { offset, length });
         }
-        self.dont_care_length += length;
-        Some(Piece::DontCare { offset, length })
+        self.unmapped_length += length;
+        Some(Extent::Unmapped { offset, length })
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) const HEAD: usize = 8;
 const ZSTD_WINDOW_LOG: u32 = 27;
 
 /// What one step did, in bytes.
-pub(crate) struct Step {
+pub(crate) struct MemberStep {
     pub(crate) consumed: usize,
     pub(crate) produced: usize,
     /// The member is complete and its checksum right.
@@ -27,7 +27,7 @@ pub(crate) struct Step {
 
 /// Why a step cannot be done.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum StepFailure {
     Corrupt(String),
     /// More memory is needed than the limit, in MiB.
     Memory(u64),
@@ -36,28 +36,28 @@ pub(crate) enum Failure {
 /// Decodes one member.
 pub(crate) trait Member {
     /// Decodes from `input` into `output`, some of either. No `input` means that there is no more.
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Failure>;
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<MemberStep, StepFailure>;
 }
 
 /// A decoder for the next member of `format`, which begins with `head`.
-pub(crate) fn start(format: Format, head: &[u8]) -> Result<Box<dyn Member>, Failure> {
+pub(crate) fn start(format: Format, head: &[u8]) -> Result<Box<dyn Member>, StepFailure> {
     Ok(match format {
         Format::Gzip => Box::new(Gzip(flate2::Decompress::new_gzip(15))), // RFC 1951: windows of 32 KiB
         Format::Xz => Box::new(Xz(xz_stream(head)?)),
         Format::Zstd => Box::new(Zstd(zstd_decoder()?)),
         Format::Bzip2 => Box::new(Bzip2(bzip2::Decompress::new(false))),
-        other => return Err(Failure::Corrupt(format!("{other} has no members"))),
+        other => return Err(StepFailure::Corrupt(format!("{other} has no members"))),
     })
 }
 
 struct Gzip(flate2::Decompress);
 
 impl Member for Gzip {
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Failure> {
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<MemberStep, StepFailure> {
         let before = (self.0.total_in(), self.0.total_out());
         let status = self.0.decompress(input, output, FlushDecompress::None);
         let status =
-            status.map_err(|e| Failure::Corrupt(e.message().unwrap_or("invalid data").to_owned()))?;
+            status.map_err(|e| StepFailure::Corrupt(e.message().unwrap_or("invalid data").to_owned()))?;
         Ok(progress(before, (self.0.total_in(), self.0.total_out()), status == GzipStatus::StreamEnd))
     }
 }
@@ -65,9 +65,9 @@ impl Member for Gzip {
 struct Bzip2(bzip2::Decompress);
 
 impl Member for Bzip2 {
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Failure> {
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<MemberStep, StepFailure> {
         let before = (self.0.total_in(), self.0.total_out());
-        let status = self.0.decompress(input, output).map_err(|e| Failure::Corrupt(e.to_string()))?;
+        let status = self.0.decompress(input, output).map_err(|e| StepFailure::Corrupt(e.to_string()))?;
         Ok(progress(before, (self.0.total_in(), self.0.total_out()), status == bzip2::Status::StreamEnd))
     }
 }
@@ -75,9 +75,9 @@ impl Member for Bzip2 {
 struct Xz(Stream);
 
 /// Decodes blocks side by side if there are several. That decoder would not tell of a check it cannot verify.
-fn xz_stream(head: &[u8]) -> Result<Stream, Failure> {
+fn xz_stream(head: &[u8]) -> Result<Stream, StepFailure> {
     if head.get(7).is_some_and(|check| !XZ_CHECKS.contains(check)) {
-        return Err(Failure::Corrupt("its integrity check is unknown".into()));
+        return Err(StepFailure::Corrupt("its integrity check is unknown".into()));
     }
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get().min(8));
     let mut builder = MtStreamBuilder::new();
@@ -88,16 +88,16 @@ fn xz_stream(head: &[u8]) -> Result<Stream, Failure> {
     builder.decoder().map_err(xz_failure)
 }
 
-fn xz_failure(error: liblzma::stream::Error) -> Failure {
+fn xz_failure(error: liblzma::stream::Error) -> StepFailure {
     use liblzma::stream::Error;
     match error {
-        Error::MemLimit | Error::Mem => Failure::Memory(XZ_MEMORY),
-        other => Failure::Corrupt(other.to_string()),
+        Error::MemLimit | Error::Mem => StepFailure::Memory(XZ_MEMORY),
+        other => StepFailure::Corrupt(other.to_string()),
     }
 }
 
 impl Member for Xz {
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Failure> {
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<MemberStep, StepFailure> {
         let before = (self.0.total_in(), self.0.total_out());
         let action = if input.is_empty() { Action::Finish } else { Action::Run };
         let status = self.0.process(input, output, action).map_err(xz_failure)?;
@@ -107,29 +107,29 @@ impl Member for Xz {
 
 struct Zstd(ZstdDecoder<'static>);
 
-fn zstd_decoder() -> Result<ZstdDecoder<'static>, Failure> {
+fn zstd_decoder() -> Result<ZstdDecoder<'static>, StepFailure> {
     let mut decoder = ZstdDecoder::new().map_err(zstd_failure)?;
     decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG)).map_err(zstd_failure)?;
     Ok(decoder)
 }
 
 /// zstd tells its errors by text only.
-fn zstd_failure(error: std::io::Error) -> Failure {
+fn zstd_failure(error: std::io::Error) -> StepFailure {
     let text = error.to_string();
     match text.contains("too much memory") {
-        true => Failure::Memory(1 << (ZSTD_WINDOW_LOG - 20)),
-        false => Failure::Corrupt(text),
+        true => StepFailure::Memory(1 << (ZSTD_WINDOW_LOG - 20)),
+        false => StepFailure::Corrupt(text),
     }
 }
 
 impl Member for Zstd {
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Failure> {
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<MemberStep, StepFailure> {
         let (mut from, mut to) = (InBuffer::around(input), OutBuffer::around(output));
         let left = self.0.run(&mut from, &mut to).map_err(zstd_failure)?;
-        Ok(Step { consumed: from.pos(), produced: to.pos(), end: left == 0 })
+        Ok(MemberStep { consumed: from.pos(), produced: to.pos(), end: left == 0 })
     }
 }
 
-fn progress(before: (u64, u64), after: (u64, u64), end: bool) -> Step {
-    Step { consumed: (after.0 - before.0) as usize, produced: (after.1 - before.1) as usize, end }
+fn progress(before: (u64, u64), after: (u64, u64), end: bool) -> MemberStep {
+    MemberStep { consumed: (after.0 - before.0) as usize, produced: (after.1 - before.1) as usize, end }
 }

@@ -1,32 +1,34 @@
-//! Opening a source: what its head tells, and what its companions (block map, checksums) say of it.
+//! Opening a source: its head and its companions (block map, checksums) are read.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use crate::bmap::{self, BlockMap};
-use crate::cache::{Cache, Hit, Keep, Key, Meta};
+use crate::cache::{Cache, CacheHit, CacheSlot, Key, Meta};
 use crate::format::{HEAD, recognise};
 use crate::http::Http;
 use crate::image::Origin;
 use crate::label::redact;
-use crate::local::Local;
-use crate::locate::{Place, locate};
+use crate::local::LocalSource;
+use crate::locate::{Location, locate};
 use crate::options::{BlockMapChoice, Expected};
 use crate::recognise::{WEB_PAGE_BY_SERVER, judge_file, judge_stored};
 use crate::source::FileSource;
-use crate::{Content, Digest, Error, Format, Given, SourceOptions, checks, checksums, s3, simg, spool};
+use crate::{
+    Digest, Error, ExternalSource, Format, ImageContent, SourceOptions, checks, checksums, s3, simg, spool,
+};
 
 /// Stored bytes of a source far away that are looked into, if it has as many: more than the largest block of bzip2.
 const AHEAD: usize = 1 << 20;
 
-/// What opening told.
+/// What is known of an image once it is open.
 pub(crate) struct Opened {
     pub(crate) format: Format,
     pub(crate) source_length: Option<u64>,
     pub(crate) decoded_length: Option<u64>,
     pub(crate) origin: Origin,
-    pub(crate) content: Option<Content>,
+    pub(crate) content: Option<ImageContent>,
     pub(crate) block_map: Option<BlockMap>,
     pub(crate) sha256: Option<Digest>,
     /// The file of checksums that says so.
@@ -37,8 +39,8 @@ pub(crate) struct Opened {
     /// Whether only a decoding tells if the image has the demanded digest, although the source is here, or if an archive holds
     /// one image.
     pub(crate) has_open_question: bool,
-    pub(crate) keep: Option<Keep>,
-    pub(crate) hit: Option<Hit>,
+    pub(crate) cache_slot: Option<CacheSlot>,
+    pub(crate) hit: Option<CacheHit>,
 }
 
 impl Opened {
@@ -60,13 +62,13 @@ impl Opened {
             length: None,
             source_sha256: None,
             has_open_question: false,
-            keep: None,
+            cache_slot: None,
             hit: None,
         }
     }
 
     /// A copy in the cache.
-    pub(crate) fn copy(hit: Hit) -> Opened {
+    pub(crate) fn copy(hit: CacheHit) -> Opened {
         let meta = hit.meta.clone();
         let format = meta.formats.first().copied().unwrap_or(Format::Raw);
         let origin = Origin::Spool(hit.file.clone());
@@ -77,7 +79,7 @@ impl Opened {
     /// Looks at a copy, which another job may have made for another place.
     async fn judged(self, label: &str, expected: Expected) -> Result<Opened, Error> {
         match self.hit.clone() {
-            Some(Hit { file, meta, .. }) => {
+            Some(CacheHit { file, meta, .. }) => {
                 blocking(label, move |label, _| {
                     let content = judge_file(label, expected, &file, meta.decoded_length)?;
                     Ok(Opened { content, ..self })
@@ -95,7 +97,7 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
     let (sha256, list) = demanded(source, &place, options).await?;
     let block_map = block_map(source, &place, options).await?;
     demand_map(label, block_map.as_ref(), options)?;
-    let shelf = Shelf {
+    let cache_lookup = CacheLookup {
         cache: options.cache.clone(),
         sha256,
         list: list.clone(),
@@ -103,15 +105,17 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
         block_map: block_map.as_ref().map(|found| found.sha256),
     };
     let opened = match place {
-        Place::Path(path) => open_file(label, path, options.expected, shelf).await?,
-        Place::Stdin => {
+        Location::Path(path) => open_file(label, path, options.expected, cache_lookup).await?,
+        Location::Stdin => {
             let file = spool::stdin(options.spool.as_deref()).await?;
-            open_spool(label, file, options.expected, shelf).await?
+            open_spool(label, file, options.expected, cache_lookup).await?
         }
-        Place::Http => open_http(Object { label, name: source, url: source }, options, shelf).await?,
-        Place::S3 => {
+        Location::Http => {
+            open_http(Object { label, name: source, url: source }, options, cache_lookup).await?
+        }
+        Location::S3 => {
             let url = &s3::url(source, label).await?;
-            open_http(Object { label, name: source, url }, &options.without_secrets(), shelf).await?
+            open_http(Object { label, name: source, url }, &options.without_secrets(), cache_lookup).await?
         }
     };
     if let (Some(found), Some(length)) = (&block_map, opened.decoded_length) {
@@ -124,15 +128,15 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
 /// The digest that the image must have, and the file of checksums that says so.
 async fn demanded(
     source: &str,
-    place: &Place,
+    place: &Location,
     options: &SourceOptions,
 ) -> Result<(Option<Digest>, Option<String>), Error> {
     let found = match (&options.checksums, options.sha256) {
         (Some(list), _) => Some((checksums::load(list, source, options).await?, redact(list))),
         (None, None) if options.checksums_beside => match place {
-            Place::Path(path) => checksums::beside(path, options).await?,
-            Place::Http => checksums::beside_url(source, options).await,
-            Place::S3 | Place::Stdin => None,
+            Location::Path(path) => checksums::beside(path, options).await?,
+            Location::Http => checksums::beside_url(source, options).await,
+            Location::S3 | Location::Stdin => None,
         },
         (None, sha256) => return Ok((sha256, None)),
     };
@@ -159,34 +163,37 @@ fn finish(label: &str, opened: Opened, options: &SourceOptions) -> Result<Opened
 }
 
 /// Opens a source that the caller brings.
-pub(crate) async fn open_given(given: Given, options: &SourceOptions) -> Result<Opened, Error> {
-    let label = given.label.clone();
+pub(crate) async fn open_external(
+    external: ExternalSource,
+    options: &SourceOptions,
+) -> Result<Opened, Error> {
+    let label = external.label.clone();
     // Its name is no URL that something could be beside.
-    let (sha256, list) = demanded(&label, &Place::Stdin, options).await?;
-    let block_map = block_map(&label, &Place::Stdin, options).await?;
+    let (sha256, list) = demanded(&label, &Location::Stdin, options).await?;
+    let block_map = block_map(&label, &Location::Stdin, options).await?;
     demand_map(&label, block_map.as_ref(), options)?;
     let map = block_map.as_ref().map(|found| found.sha256);
-    let shelf = Shelf {
+    let cache_lookup = CacheLookup {
         cache: options.cache.clone(),
-        sha256: Some(given.sha256),
+        sha256: Some(external.sha256),
         list: None,
         length: None,
         block_map: map,
     };
-    let opened = match shelf.by_source(given.sha256) {
+    let opened = match cache_lookup.by_source(external.sha256) {
         // The promise of the name is kept beside the copy.
-        Some(hit) => Opened { origin: Origin::Given(given), ..Opened::copy(hit) },
+        Some(hit) => Opened { origin: Origin::External(external), ..Opened::copy(hit) },
         None => {
-            let (_, keep) = shelf.by_key(Some(Key::of_bytes(given.sha256, map)), None);
-            let (head, whole) = given.head(HEAD, AHEAD).await?;
-            let source_length = Some(given.length);
+            let (_, cache_slot) = cache_lookup.by_key(Some(Key::of_bytes(external.sha256, map)), None);
+            let (head, whole) = external.head(HEAD, AHEAD).await?;
+            let source_length = Some(external.length);
             let (format, length) = recognised(&label, &head, source_length)?;
             let (content, has_open_question) = look(&label, options.expected, head, whole, length).await?;
             Opened {
                 content,
                 has_open_question,
-                keep,
-                ..Opened::new(format, Origin::Given(given), source_length, length)
+                cache_slot,
+                ..Opened::new(format, Origin::External(external), source_length, length)
             }
         }
     };
@@ -203,13 +210,17 @@ fn recognised(label: &str, head: &[u8], length: Option<u64>) -> Result<(Format, 
     Ok((format, if format == Format::Raw { length } else { simg::image_length(format, head) }))
 }
 
-async fn block_map(source: &str, place: &Place, options: &SourceOptions) -> Result<Option<BlockMap>, Error> {
+async fn block_map(
+    source: &str,
+    place: &Location,
+    options: &SourceOptions,
+) -> Result<Option<BlockMap>, Error> {
     let found = match (&options.block_map, place) {
         (BlockMapChoice::At(named), _) => Some(named.clone()),
-        (BlockMapChoice::Beside, Place::Path(path)) => {
+        (BlockMapChoice::Beside, Location::Path(path)) => {
             bmap::beside(path).await.and_then(|path| path.into_os_string().into_string().ok())
         }
-        (BlockMapChoice::Beside, Place::Http) => return bmap::load_beside(source, options).await,
+        (BlockMapChoice::Beside, Location::Http) => return bmap::load_beside(source, options).await,
         _ => None,
     };
     match found {
@@ -219,7 +230,7 @@ async fn block_map(source: &str, place: &Place, options: &SourceOptions) -> Resu
 }
 
 /// The cache, and what is looked for there.
-pub(crate) struct Shelf {
+pub(crate) struct CacheLookup {
     cache: Option<Cache>,
     pub(crate) sha256: Option<Digest>,
     /// The file of checksums that says so.
@@ -228,22 +239,26 @@ pub(crate) struct Shelf {
     block_map: Option<Digest>,
 }
 
-impl Shelf {
+impl CacheLookup {
     /// A copy of what has the demanded digest, stored or decoded.
-    fn by_digest(&self) -> Option<Hit> {
+    fn by_digest(&self) -> Option<CacheHit> {
         let sha256 = self.sha256?;
         let fits = |meta: &Meta| meta.source_sha256 == sha256 || meta.decoded_sha256 == sha256;
         self.cache.as_ref()?.find_where(self.block_map, fits)
     }
 
     /// A copy of a source whose stored bytes have this digest.
-    fn by_source(&self, sha256: Digest) -> Option<Hit> {
+    fn by_source(&self, sha256: Digest) -> Option<CacheHit> {
         self.cache.as_ref()?.find_where(self.block_map, |meta| meta.source_sha256 == sha256)
     }
 
     /// A copy of the source in the state of `key`, or else where it is to be kept. Where the stored bytes were read and have
     /// the digest `found`, a copy must be one of theirs, from whatever place.
-    pub(crate) fn by_key(&self, key: Option<Key>, found: Option<Digest>) -> (Option<Hit>, Option<Keep>) {
+    pub(crate) fn by_key(
+        &self,
+        key: Option<Key>,
+        found: Option<Digest>,
+    ) -> (Option<CacheHit>, Option<CacheSlot>) {
         let cache = self.cache.clone();
         let named = cache.as_ref().zip(key.as_ref()).and_then(|(cache, key)| cache.find(key));
         let hit = match found {
@@ -254,7 +269,7 @@ impl Shelf {
         };
         match hit {
             Some(hit) => (Some(hit), None),
-            None => (None, cache.zip(key).map(|(cache, key)| Keep { cache, key })),
+            None => (None, cache.zip(key).map(|(cache, key)| CacheSlot { cache, key })),
         }
     }
 
@@ -264,20 +279,30 @@ impl Shelf {
     }
 }
 
-async fn open_file(label: &str, path: PathBuf, expected: Expected, shelf: Shelf) -> Result<Opened, Error> {
+async fn open_file(
+    label: &str,
+    path: PathBuf,
+    expected: Expected,
+    cache_lookup: CacheLookup,
+) -> Result<Opened, Error> {
     blocking(label, move |label, alive| {
         let file = FileSource::open(label, &path, None)?;
-        let key = Key::of_file(&path, shelf.block_map);
-        let local = Local { label, file, key, shelf, expected, may_be_cut: false };
+        let key = Key::of_file(&path, cache_lookup.block_map);
+        let local = LocalSource { label, file, key, cache_lookup, expected, may_be_cut: false };
         local.open(|_| Origin::File(path), alive)
     })
     .await
 }
 
-async fn open_spool(label: &str, file: Arc<File>, expected: Expected, shelf: Shelf) -> Result<Opened, Error> {
+async fn open_spool(
+    label: &str,
+    file: Arc<File>,
+    expected: Expected,
+    cache_lookup: CacheLookup,
+) -> Result<Opened, Error> {
     blocking(label, move |label, alive| {
         let file = FileSource::of(label, file)?;
-        let local = Local { label, file, key: None, shelf, expected, may_be_cut: true };
+        let local = LocalSource { label, file, key: None, cache_lookup, expected, may_be_cut: true };
         local.open(Origin::Spool, alive)
     })
     .await
@@ -290,12 +315,17 @@ pub(crate) async fn open_standard_input(
     file: Arc<File>,
     options: &SourceOptions,
 ) -> Result<Opened, Error> {
-    let shelf =
-        Shelf { cache: None, sha256: options.sha256, list: None, length: options.length, block_map: None };
-    finish(label, open_spool(label, file, options.expected, shelf).await?, options)
+    let cache_lookup = CacheLookup {
+        cache: None,
+        sha256: options.sha256,
+        list: None,
+        length: options.length,
+        block_map: None,
+    };
+    finish(label, open_spool(label, file, options.expected, cache_lookup).await?, options)
 }
 
-/// Works in a thread, which can see when nobody waits for it any more.
+/// Works in a thread, which can see that its caller is gone.
 async fn blocking<T: Send + 'static>(
     label: &str,
     work: impl FnOnce(&str, &Weak<()>) -> Result<T, Error> + Send + 'static,
@@ -315,7 +345,7 @@ async fn look(
     head: Vec<u8>,
     whole: bool,
     length: Option<u64>,
-) -> Result<(Option<Content>, bool), Error> {
+) -> Result<(Option<ImageContent>, bool), Error> {
     blocking(label, move |label, _| judge_stored(label, expected, head, whole, length)).await
 }
 
@@ -327,9 +357,13 @@ struct Object<'o> {
     url: &'o str,
 }
 
-async fn open_http(object: Object<'_>, options: &SourceOptions, shelf: Shelf) -> Result<Opened, Error> {
+async fn open_http(
+    object: Object<'_>,
+    options: &SourceOptions,
+    cache_lookup: CacheLookup,
+) -> Result<Opened, Error> {
     let Object { label, name, url } = object;
-    if let Some(hit) = shelf.by_digest() {
+    if let Some(hit) = cache_lookup.by_digest() {
         return Ok(Opened::copy(hit)); // proven by its digest: the server need not be asked
     }
     let http = Http::new(label, url, options).await?;
@@ -339,13 +373,13 @@ async fn open_http(object: Object<'_>, options: &SourceOptions, shelf: Shelf) ->
     }
     let source_length = answer.length;
     let (format, decoded_length) = recognised(label, answer.head(HEAD).await?, source_length)?;
-    if format == Format::Raw && !answer.framed && shelf.is_open_ended() {
+    if format == Format::Raw && !answer.framed && cache_lookup.is_open_ended() {
         return Err(Error::Unframed { label: label.into() });
     }
-    let demanded = shelf.sha256.filter(|_| answer.may_be_kept);
-    let key = Key::of_object(name, &http, &answer, shelf.block_map)
-        .or_else(|| demanded.map(|sha256| Key::of_demanded(sha256, shelf.block_map)));
-    let (hit, keep) = shelf.by_key(key, None);
+    let demanded = cache_lookup.sha256.filter(|_| answer.may_be_kept);
+    let key = Key::of_object(name, &http, &answer, cache_lookup.block_map)
+        .or_else(|| demanded.map(|sha256| Key::of_demanded(sha256, cache_lookup.block_map)));
+    let (hit, cache_slot) = cache_lookup.by_key(key, None);
     if let Some(hit) = hit {
         return Ok(Opened::copy(hit));
     }
@@ -355,7 +389,7 @@ async fn open_http(object: Object<'_>, options: &SourceOptions, shelf: Shelf) ->
     Ok(Opened {
         content,
         has_open_question,
-        keep,
+        cache_slot,
         ..Opened::new(format, origin, source_length, decoded_length)
     })
 }

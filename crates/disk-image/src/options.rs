@@ -42,7 +42,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Which block map (bmap-tools) says what an image does not care about.
+/// Which block map (bmap-tools) says which parts of an image are unmapped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum BlockMapChoice {
     /// The one beside an image file or URL, if there is one: `os.img.xz.bmap`, `os.img.bmap` or `os.bmap` for `os.img.xz`.
@@ -62,12 +62,12 @@ pub enum Expected {
     Device,
     /// Anything but another format and a document: a partition may hold what is known to its own system alone.
     Partition,
-    /// Anything: nothing is refused for what it is. For whoever only reads.
+    /// Anything: nothing is refused for what it is. For callers that only read.
     #[default]
     Anything,
 }
 
-/// Says what may be fetched, when the source was chosen by somebody whom this machine's own ways are not for. Asked again for each
+/// Says what may be fetched, when a remote client chose the source, which may not use this machine's network access. Asked again for each
 /// redirect.
 pub trait FetchGuard: fmt::Debug + Send + Sync {
     /// Whether a URL with TLS, or without, may be fetched.

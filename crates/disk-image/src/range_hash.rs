@@ -85,9 +85,9 @@ mod tests {
             &[&[0; 5], &[7; 5], &[0; 5], &[7; 5]],
             &[&[0]],
         ];
-        for pieces in ranges {
-            pieces.iter().for_each(|piece| hash.update(piece));
-            let all = pieces.concat();
+        for extents in ranges {
+            extents.iter().for_each(|extent| hash.update(extent));
+            let all = extents.concat();
             assert_eq!(hash.is_zero(), all.iter().all(|byte| *byte == 0));
             assert_eq!(hash.finish(), Digest::of(&all), "{} bytes", all.len());
         }

@@ -19,7 +19,7 @@ use crate::Error;
 
 /// How long a signed URL is good for: longer than any flash, within what S3 allows (7 days).
 const VALID: Duration = Duration::from_secs(12 * 3600);
-/// Where buckets are when nobody says otherwise.
+/// The default region.
 const REGION: &str = "us-east-1";
 const MISSING: &str = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set; AWS_SKIP_SIGNATURE=true reads what everybody may read";
 
@@ -48,7 +48,7 @@ async fn url_in(source: &str, label: &str, env: impl Fn(&str) -> Option<String>)
         .with_region(region)
         .with_access_key_id(id)
         .with_secret_access_key(secret)
-        .with_http_connector(Nobody);
+        .with_http_connector(SigningOnly);
     if let Some(endpoint) = endpoint {
         builder = builder.with_endpoint(endpoint).with_allow_http(true);
     }
@@ -74,16 +74,16 @@ fn plain(bucket: &str, key: &Path, endpoint: Option<&str>, region: &str) -> Resu
 
 /// Signing needs no connection, and credentials are not asked for at any server.
 #[derive(Debug)]
-struct Nobody;
+struct SigningOnly;
 
-impl HttpConnector for Nobody {
+impl HttpConnector for SigningOnly {
     fn connect(&self, _: &ClientOptions) -> Result<HttpClient, StoreError> {
-        Ok(HttpClient::new(Nobody))
+        Ok(HttpClient::new(SigningOnly))
     }
 }
 
 #[async_trait]
-impl HttpService for Nobody {
+impl HttpService for SigningOnly {
     async fn call(&self, _: HttpRequest) -> Result<HttpResponse, HttpError> {
         let why = std::io::Error::other("credentials are taken from the environment only");
         Err(HttpError::new(HttpErrorKind::Unknown, why))

@@ -2,8 +2,8 @@
 
 use flate2::Crc;
 
-use crate::input::Input;
-use crate::layer::{Got, Layer, Named, Stored};
+use crate::input::LayerInput;
+use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};
 use crate::{Error, Format};
 
 /// Length of the file header, in bytes.
@@ -22,7 +22,7 @@ pub(crate) struct Header {
     block: u64,
     blocks: u64,
     chunks: u32,
-    /// CRC-32 of the image; 0 if it is not told.
+    /// CRC-32 of the image; 0 if it is not given.
     crc: u32,
 }
 
@@ -62,21 +62,21 @@ impl Header {
 enum Body {
     Raw(u64),
     Fill([u8; 4], u64),
-    DontCare(u64),
+    Unmapped(u64),
 }
 
 impl Body {
     fn left(&self) -> u64 {
         match self {
-            Body::Raw(left) | Body::Fill(_, left) | Body::DontCare(left) => *left,
+            Body::Raw(left) | Body::Fill(_, left) | Body::Unmapped(left) => *left,
         }
     }
 }
 
 /// The image that the chunks make.
 pub(crate) struct Simg {
-    named: Named,
-    input: Input,
+    named: LayerName,
+    input: LayerInput,
     header: Header,
     chunks: u32,
     blocks: u64,
@@ -87,11 +87,11 @@ pub(crate) struct Simg {
 
 impl Simg {
     /// Reads the header.
-    pub(crate) fn open(named: Named, mut input: Input) -> Result<Simg, Error> {
+    pub(crate) fn open(named: LayerName, mut input: LayerInput) -> Result<Simg, Error> {
         let head = input.array(&named)?;
         let header = Header::parse(&head).map_err(|reason| named.corrupt(0, reason))?;
         input.skip(header.header_length - HEADER as u64, &named)?;
-        let (body, crc) = (Body::DontCare(0), Crc::new());
+        let (body, crc) = (Body::Unmapped(0), Crc::new());
         Ok(Simg { named, input, header, chunks: 0, blocks: 0, body, crc, ended: false })
     }
 
@@ -117,7 +117,7 @@ impl Simg {
         match (kind, stored) {
             (RAW, Some(stored)) if stored == length => self.body = Body::Raw(length),
             (FILL, Some(4)) => self.body = Body::Fill(self.input.array(&self.named)?, length),
-            (DONT_CARE, Some(0)) => self.body = Body::DontCare(length),
+            (DONT_CARE, Some(0)) => self.body = Body::Unmapped(length),
             (CRC32, Some(4)) if blocks == 0 => self.check_crc()?,
             (RAW | FILL | DONT_CARE | CRC32, _) => {
                 return Err(self.named.corrupt(begin, "a chunk has another length than its kind"));
@@ -153,23 +153,23 @@ impl Simg {
     }
 
     /// Some bytes of the chunk, of which something is left.
-    fn body_bytes(&mut self, output: &mut [u8]) -> Result<Got, Error> {
+    fn body_bytes(&mut self, output: &mut [u8]) -> Result<ReadResult, Error> {
         let left = self.body.left();
         let room = output.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let output = &mut output[..room];
-        let (count, cared) = match self.body {
+        let (count, is_mapped) = match self.body {
             Body::Raw(_) => (self.input.read_some(output)?, true),
             Body::Fill(word, _) => (fill(output, word, left), true),
-            Body::DontCare(_) => (fill(output, [0; 4], left), false),
+            Body::Unmapped(_) => (fill(output, [0; 4], left), false),
         };
         if count == 0 {
             return Err(self.named.truncated(self.input.offset()));
         }
         self.crc.update(&output[..count]);
         match &mut self.body {
-            Body::Raw(left) | Body::Fill(_, left) | Body::DontCare(left) => *left -= count as u64,
+            Body::Raw(left) | Body::Fill(_, left) | Body::Unmapped(left) => *left -= count as u64,
         }
-        Ok(Got { count, cared })
+        Ok(ReadResult { count, is_mapped })
     }
 }
 
@@ -184,17 +184,17 @@ fn fill(output: &mut [u8], word: [u8; 4], left: u64) -> usize {
 }
 
 impl Layer for Simg {
-    fn read(&mut self, output: &mut [u8]) -> Result<Got, Error> {
+    fn read(&mut self, output: &mut [u8]) -> Result<ReadResult, Error> {
         while self.body.left() == 0 && !self.ended {
             match self.chunks < self.header.chunks {
                 true => self.next_chunk()?,
                 false => self.end()?,
             }
         }
-        if self.ended { Ok(Got::bytes(0)) } else { self.body_bytes(output) }
+        if self.ended { Ok(ReadResult::bytes(0)) } else { self.body_bytes(output) }
     }
 
-    fn stored(&mut self) -> Stored {
+    fn stored(&mut self) -> StoredFacts {
         self.input.stored()
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use crate::http::Http;
-use crate::locate::{Place, locate};
+use crate::locate::{Location, locate};
 use crate::source::open_file;
 use crate::{Error, SourceOptions, label, s3};
 
@@ -17,17 +17,17 @@ pub(crate) async fn read(
 ) -> Result<Vec<u8>, Error> {
     let label = label::redact(place);
     match locate(place, &label)? {
-        Place::Stdin => Err(Error::NotAFile { label, kind: "standard input" }),
-        Place::Path(path) => {
+        Location::Stdin => Err(Error::NotAFile { label, kind: "standard input" }),
+        Location::Path(path) => {
             let told = label.clone();
             let task = tokio::task::spawn_blocking(move || read_file(&told, &path, longest));
             task.await.map_err(|e| Error::Machine { label, reason: e.to_string() })?
         }
-        Place::S3 => {
+        Location::S3 => {
             let signed = s3::url(place, &label).await?;
             read_http(&label, &signed, &options.without_secrets(), longest).await
         }
-        Place::Http => {
+        Location::Http => {
             let options =
                 if same_origin(place, source) { options.clone() } else { options.without_secrets() };
             read_http(&label, place, &options, longest).await

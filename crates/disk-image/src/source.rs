@@ -8,17 +8,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::cache::Hit;
-use crate::chunk_hash::{Lane, whole};
+use crate::cache::CacheHit;
+use crate::chunk_hash::{Worker, whole};
 use crate::http::Body;
-use crate::layer::{Got, Layer, Stored};
+use crate::layer::{Layer, ReadResult, StoredFacts};
 use crate::{Digest, Error};
 
 /// Stored bytes in order. The end is only reported when it is where it was expected.
 pub(crate) enum Source {
     File(FileSource),
     /// An image that is decoded already.
-    Copy(FileSource, Hit),
+    Copy(FileSource, CacheHit),
     Http(Body),
 }
 
@@ -33,38 +33,38 @@ impl Source {
 }
 
 /// The lowest layer: the stored bytes, counted and, if wanted, hashed by a thread of its own.
-pub(crate) struct Bottom {
+pub(crate) struct BaseLayer {
     source: Source,
     length: u64,
-    hash: Option<Lane<Bytes, Digest>>,
+    hash: Option<Worker<Bytes, Digest>>,
 }
 
-impl Bottom {
+impl BaseLayer {
     /// Reads `source` without a digest of it.
-    pub(crate) fn new(source: Source) -> Bottom {
-        Bottom { source, length: 0, hash: None }
+    pub(crate) fn new(source: Source) -> BaseLayer {
+        BaseLayer { source, length: 0, hash: None }
     }
 
     /// Reads `source`, of which the digest is wanted.
-    pub(crate) fn hashed(source: Source) -> io::Result<Bottom> {
-        let hash = Some(Lane::start("source-sha256", whole)?);
-        Ok(Bottom { source, length: 0, hash })
+    pub(crate) fn hashed(source: Source) -> io::Result<BaseLayer> {
+        let hash = Some(Worker::start("source-sha256", whole)?);
+        Ok(BaseLayer { source, length: 0, hash })
     }
 }
 
-impl Layer for Bottom {
-    fn read(&mut self, output: &mut [u8]) -> Result<Got, Error> {
+impl Layer for BaseLayer {
+    fn read(&mut self, output: &mut [u8]) -> Result<ReadResult, Error> {
         let count = self.source.read(output)?;
         self.length += count as u64;
         if let Some(hash) = &self.hash {
             // A thread that died gives no digest in the end.
             let _ = hash.push(Bytes::copy_from_slice(&output[..count]));
         }
-        Ok(Got::bytes(count))
+        Ok(ReadResult::bytes(count))
     }
 
-    fn stored(&mut self) -> Stored {
-        Stored { sha256: self.hash.take().and_then(Lane::finish), length: self.length }
+    fn stored(&mut self) -> StoredFacts {
+        StoredFacts { sha256: self.hash.take().and_then(Worker::finish), length: self.length }
     }
 }
 

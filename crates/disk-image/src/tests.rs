@@ -3,13 +3,13 @@
 mod bmap;
 mod cache;
 mod errors;
+mod extents;
+mod external;
 mod files;
 mod foreign;
 mod formats;
-mod given;
 mod hostile;
 mod http;
-mod pieces;
 mod resume;
 mod server;
 mod shared;
@@ -22,7 +22,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::{Decoding, Digest, Error, Expected, Format, Image, Piece, SourceOptions, Summary};
+use crate::{Decoding, Digest, Error, Expected, Extent, Format, Image, SourceOptions, Summary};
 
 /// Longest wait for anything that must happen soon.
 const SOON: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ const COMPRESSED: [Format; 5] = [Format::Gzip, Format::Xz, Format::Zstd, Format:
 #[derive(Debug)]
 struct Decoded {
     format: Format,
-    pieces: Vec<Piece>,
+    extents: Vec<Extent>,
     summary: Summary,
 }
 
@@ -41,11 +41,11 @@ impl Decoded {
     /// The image put together again.
     fn bytes(&self) -> Vec<u8> {
         let mut image = Vec::new();
-        for piece in &self.pieces {
-            assert_eq!(piece.offset(), image.len() as u64, "pieces without gaps");
-            match piece {
-                Piece::Data { bytes, .. } => image.extend_from_slice(bytes),
-                Piece::Zero { length, .. } | Piece::DontCare { length, .. } => {
+        for extent in &self.extents {
+            assert_eq!(extent.offset(), image.len() as u64, "extents without gaps");
+            match extent {
+                Extent::Data { bytes, .. } => image.extend_from_slice(bytes),
+                Extent::Zero { length, .. } | Extent::Unmapped { length, .. } => {
                     image.resize(image.len() + *length as usize, 0)
                 }
             }
@@ -63,13 +63,13 @@ async fn drain(image: &Image) -> Result<Decoded, Error> {
 }
 
 async fn take_all(format: Format, mut decoding: Decoding) -> Result<Decoded, Error> {
-    let mut pieces = Vec::new();
-    while let Some(piece) = within(decoding.next()).await? {
+    let mut extents = Vec::new();
+    while let Some(extent) = within(decoding.next()).await? {
         assert!(decoding.summary().is_none(), "no summary before the end is proven");
-        pieces.push(piece);
+        extents.push(extent);
     }
     let summary = decoding.summary().expect("a summary after the end").clone();
-    Ok(Decoded { format, pieces, summary })
+    Ok(Decoded { format, extents, summary })
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {

@@ -1,27 +1,27 @@
-//! The decoding thread: reads, decodes, cuts into pieces, has everything hashed, and proves the end.
+//! The decoding thread: reads, decodes, cuts into extents, has everything hashed, and proves the end.
 
 use std::sync::Arc;
 
 use crate::backlog::Producer;
-use crate::cache::{Hit, Meta};
+use crate::cache::{CacheHit, Meta};
 use crate::checks::{accept, check_format, check_length};
 use crate::image::Inner;
-use crate::layer::{Peeled, Stored, peel};
-use crate::outlet::{Halt, Outlet, machine};
-use crate::source::{Bottom, FileSource, Source};
+use crate::layer::{LayerStack, StoredFacts, unwrap_layers};
+use crate::sink::{DecodedSink, Stopped, machine};
+use crate::source::{BaseLayer, FileSource, Source};
 use crate::{Cached, Digest, Error, Format, Summary};
 
-/// Decodes `source` as `image` says and sends pieces, then the summary or an error.
+/// Decodes `source` as `image` says and sends extents, then the summary or an error.
 pub(crate) fn run(image: &Arc<Inner>, source: Result<Source, Error>, events: &Producer) {
-    let last = match source.map_err(Halt::from).and_then(|source| decode(image, source, events)) {
+    let last = match source.map_err(Stopped::from).and_then(|source| decode(image, source, events)) {
         Ok(summary) => Ok(summary),
-        Err(Halt::Failed(error)) => Err(error),
-        Err(Halt::Dropped) => return,
+        Err(Stopped::Failed(error)) => Err(error),
+        Err(Stopped::Dropped) => return,
     };
     events.finish(last);
 }
 
-fn decode(image: &Inner, source: Source, events: &Producer) -> Result<Summary, Halt> {
+fn decode(image: &Inner, source: Source, events: &Producer) -> Result<Summary, Stopped> {
     match source {
         Source::Copy(file, hit) => copy(image, file, &hit, events),
         source => original(image, source, events),
@@ -29,18 +29,18 @@ fn decode(image: &Inner, source: Source, events: &Producer) -> Result<Summary, H
 }
 
 /// Decodes the source, and keeps a copy of it if there is a place for one.
-fn original(image: &Inner, source: Source, events: &Producer) -> Result<Summary, Halt> {
+fn original(image: &Inner, source: Source, events: &Producer) -> Result<Summary, Stopped> {
     let bottom = match image.format {
-        Format::Raw => Bottom::new(source), // its digest is that of the image
-        _ => Bottom::hashed(source).map_err(|e| machine(image, e.to_string()))?,
+        Format::Raw => BaseLayer::new(source), // its digest is that of the image
+        _ => BaseLayer::hashed(source).map_err(|e| machine(image, e.to_string()))?,
     };
-    let Peeled { mut top, formats, .. } = peel(&image.label, Box::new(bottom))?;
+    let LayerStack { mut top, formats, .. } = unwrap_layers(&image.label, Box::new(bottom))?;
     check_format(image, formats.first())?;
-    let mut outlet = Outlet::new(image, events, true)?;
-    let dont_care = |offset| image.block_map.as_ref().map_or(0, |found| found.map.dont_care(offset));
-    outlet.take_all(top.as_mut(), dont_care)?;
-    let (made, keeper) = outlet.finish()?;
-    let Stored { sha256, length: source_length } = top.stored();
+    let mut sink = DecodedSink::new(image, events, true)?;
+    let unmapped = |offset| image.block_map.as_ref().map_or(0, |found| found.map.unmapped(offset));
+    sink.take_all(top.as_mut(), unmapped)?;
+    let (made, cache_writer) = sink.finish()?;
+    let StoredFacts { sha256, length: source_length } = top.stored();
     let source_sha256 = match image.format {
         Format::Raw => made.decoded_sha256,
         _ => sha256.ok_or_else(|| machine(image, "a digest thread died".into()))?,
@@ -51,7 +51,7 @@ fn original(image: &Inner, source: Source, events: &Producer) -> Result<Summary,
         found.check_length(&image.label, summary.decoded_length)?;
     }
     accept(image, &mut summary)?;
-    if let Some((cached, hit)) = keeper.map(|keeper| keeper.finish(&summary)) {
+    if let Some((cached, hit)) = cache_writer.map(|cache_writer| cache_writer.finish(&summary)) {
         summary.cached = cached;
         if let Some(hit) = hit {
             image.hit.get_or_init(|| hit);
@@ -61,11 +61,11 @@ fn original(image: &Inner, source: Source, events: &Producer) -> Result<Summary,
 }
 
 /// Reads an image that is decoded already. Its digest proves that it is the one that was kept.
-fn copy(image: &Inner, file: FileSource, hit: &Hit, events: &Producer) -> Result<Summary, Halt> {
-    let mut outlet = Outlet::new(image, events, false)?;
-    let mut bottom = Bottom::new(Source::File(file));
-    outlet.take_all(&mut bottom, |offset| dont_care(image, &hit.meta, offset))?;
-    let (made, _) = outlet.finish()?;
+fn copy(image: &Inner, file: FileSource, hit: &CacheHit, events: &Producer) -> Result<Summary, Stopped> {
+    let mut sink = DecodedSink::new(image, events, false)?;
+    let mut bottom = BaseLayer::new(Source::File(file));
+    sink.take_all(&mut bottom, |offset| unmapped(image, &hit.meta, offset))?;
+    let (made, _) = sink.finish()?;
     if made.decoded_sha256 != hit.meta.decoded_sha256 {
         return Err(damaged(image, hit, made.decoded_sha256).into());
     }
@@ -76,14 +76,14 @@ fn copy(image: &Inner, file: FileSource, hit: &Hit, events: &Producer) -> Result
 }
 
 /// What need not be written: the block map is there to say it; only sparse images say it themselves, when they are decoded.
-fn dont_care(image: &Inner, meta: &Meta, offset: u64) -> u16 {
-    let mapped = image.block_map.as_ref().map_or(0, |found| found.map.dont_care(offset));
+fn unmapped(image: &Inner, meta: &Meta, offset: u64) -> u16 {
+    let mapped = image.block_map.as_ref().map_or(0, |found| found.map.unmapped(offset));
     let is_sparse = meta.formats.last() == Some(&Format::Simg);
-    mapped | if is_sparse { meta.dont_care.dont_care(offset) } else { 0 }
+    mapped | if is_sparse { meta.unmapped.unmapped(offset) } else { 0 }
 }
 
 /// A damaged copy must not be found again.
-fn damaged(image: &Inner, hit: &Hit, found: Digest) -> Error {
+fn damaged(image: &Inner, hit: &CacheHit, found: Digest) -> Error {
     let removed = std::fs::remove_file(&hit.path);
     let what = removed.map_or_else(|e| format!("cannot be removed: {e}"), |()| format!("sha256 {found}"));
     Error::Copy { label: image.label.clone(), copy: hit.path.clone(), what }

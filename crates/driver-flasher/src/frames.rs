@@ -6,7 +6,7 @@
 //! never taken for a whole one.
 
 use bytes::{Bytes, BytesMut};
-use disk_image::{BLOCK, Piece};
+use disk_image::{BLOCK, Extent};
 
 /// Most data gathered into one frame, bytes: each frame costs the board one process. Frames end at multiples of it.
 const GATHER: u64 = 8 * MIB;
@@ -38,16 +38,16 @@ impl Frames {
     }
 
     /// Takes a piece; gives what is ready to be sent.
-    pub(crate) fn push(&mut self, piece: Piece) -> Vec<Bytes> {
+    pub(crate) fn push(&mut self, piece: Extent) -> Vec<Bytes> {
         match piece {
-            Piece::Data { offset, bytes } => self.push_data(offset, &bytes),
-            Piece::Zero { offset, length } => {
+            Extent::Data { offset, bytes } => self.push_data(offset, &bytes),
+            Extent::Zero { offset, length } => {
                 let mut ready = self.flush_data();
                 ready.extend(parts(offset, length).iter().map(|part| zeros(part, self.fill)));
                 self.zeros += length;
                 ready
             }
-            Piece::DontCare { .. } => self.flush_data(),
+            Extent::Unmapped { .. } => self.flush_data(),
         }
     }
 
@@ -163,12 +163,12 @@ mod tests {
     #[test]
     fn neighbours_travel_in_one_frame_and_a_gap_starts_another() {
         let mut frames = Frames::default();
-        let data = |offset, byte: u8| Piece::Data { offset, bytes: Bytes::from(vec![byte; BLOCK as usize]) };
+        let data = |offset, byte: u8| Extent::Data { offset, bytes: Bytes::from(vec![byte; BLOCK as usize]) };
         assert!(frames.push(data(BLOCK, b'a')).is_empty());
         assert!(frames.push(data(BLOCK * 2, b'b')).is_empty());
-        let zero = text(frames.push(Piece::Zero { offset: BLOCK * 3, length: BLOCK * 16 }));
+        let zero = text(frames.push(Extent::Zero { offset: BLOCK * 3, length: BLOCK * 16 }));
         assert!(zero.starts_with("data 65536 1 2\na") && zero.ends_with("bzero 65536 3 16 196608 1048576\n"));
-        frames.push(Piece::Data { offset: BLOCK * 19, bytes: Bytes::from_static(b"tail") });
+        frames.push(Extent::Data { offset: BLOCK * 19, bytes: Bytes::from_static(b"tail") });
         assert_eq!(text(frames.finish()), "data 1 1245184 4\ntailend 0 0 0\n");
         assert_eq!((frames.data, frames.zeros), (BLOCK * 2 + 4, BLOCK * 16));
     }
@@ -178,7 +178,7 @@ mod tests {
         let mut frames = Frames::default();
         let piece = Bytes::from(vec![1; 1024 * 1024]);
         let sent: usize = (0..20)
-            .flat_map(|index| frames.push(Piece::Data { offset: index << 20, bytes: piece.clone() }))
+            .flat_map(|index| frames.push(Extent::Data { offset: index << 20, bytes: piece.clone() }))
             .map(|frame| frame.len())
             .sum();
         assert!(sent > 16 << 20);

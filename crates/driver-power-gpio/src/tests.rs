@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flasher_core::config::Document;
-use flasher_core::switch::{Care, Guarded, SwitchType};
+use flasher_core::switch::{Guarded, SwitchTiming, SwitchType};
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Device, Driver, PowerDriver, Result, testing};
 
@@ -72,7 +72,7 @@ fn switch(config: &str, line: &Arc<FakeLine>, sense: bool) -> Guarded<PowerGpio>
     let config: Config = serde_json::from_str(config).unwrap();
     let sense = sense.then(|| Arc::new(SenseOfLastLevel(Arc::clone(line))) as Arc<dyn GpioIn>);
     let switch = PowerGpio::new(&config, Arc::clone(line) as _, sense).unwrap();
-    Guarded::new(switch, Care { min_off: Duration::ZERO, confirm: Duration::ZERO })
+    Guarded::new(switch, SwitchTiming { min_off: Duration::ZERO, confirm: Duration::ZERO })
 }
 
 #[test]

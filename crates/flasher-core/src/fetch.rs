@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn labs_fetch_from_their_networks_and_nobody_from_what_is_this_machines_alone() {
+    fn fetch_rules_of_a_lab() {
         let rules = FetchRules::default();
         for address in
             ["192.168.7.1", "10.1.2.3", "172.16.0.9", "100.64.1.1", "93.184.215.14", "fd12::7", "2001:db8::1"]

@@ -335,7 +335,7 @@ impl Verify {
         match kind {
             RangeKind::Data => self != Self::Off,
             RangeKind::Zero => self == Self::Full,
-            RangeKind::DontCare => false,
+            RangeKind::Unmapped => false,
         }
     }
 }
@@ -349,7 +349,8 @@ pub enum RangeKind {
     /// Zeros only.
     Zero,
     /// Nothing that matters, as its block map or its sparse format says: neither written nor read back.
-    DontCare,
+    #[serde(rename = "dont-care")]
+    Unmapped,
 }
 
 /// State of the board's power.

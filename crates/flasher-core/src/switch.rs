@@ -1,4 +1,4 @@
-//! A power driver out of a bare switch: calls in a row, off for long enough, and confirmed where the state can be read.
+//! Makes a power driver of a plain switch: calls one after the other, off for long enough, confirmed where the state can be read.
 
 mod failure;
 mod kind;
@@ -17,20 +17,20 @@ pub use failure::{SwitchFailure, secret_line};
 pub use kind::{Built, Seconds, SwitchConfig, SwitchType};
 
 /// How often the state is read while it is not what was asked for.
-const GLANCE: Duration = Duration::from_millis(200);
+const STATE_POLL: Duration = Duration::from_millis(200);
 /// Longest time off and longest wait for a confirmation that a config may ask for.
 pub const LONGEST: Duration = Duration::from_secs(600);
 
-/// What can be told on and off, and perhaps asked. Calls never overlap.
+/// Hardware that switches power on and off and may report its state. Calls never overlap.
 #[async_trait]
 pub trait Switch: fmt::Debug + Send + Sync + 'static {
-    /// Tells the switch.
+    /// Switches power on or off.
     ///
     /// # Errors
-    /// When it does not take the order.
+    /// When the switch refuses or does not answer.
     async fn set(&self, on: bool) -> Result<()>;
 
-    /// What the switch says it is; none when it cannot be asked.
+    /// The state that the switch reports; none when it cannot report one.
     ///
     /// # Errors
     /// When it can be asked and does not answer.
@@ -74,16 +74,16 @@ pub trait Switch: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// How a switch is treated.
+/// Times that protect the board and confirm a switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Care {
+pub struct SwitchTiming {
     /// Least time power stays off before it comes on again; protects boards whose supplies need to run dry.
     pub min_off: Duration,
     /// How long the switch may report the old state before that is a failure.
     pub confirm: Duration,
 }
 
-impl Care {
+impl SwitchTiming {
     /// Out of the seconds of a config.
     ///
     /// # Errors
@@ -104,15 +104,15 @@ impl Care {
 #[derive(Debug)]
 pub struct Guarded<S> {
     switch: S,
-    care: Care,
-    /// Held while the switch is told; since when power is off.
+    timing: SwitchTiming,
+    /// Since when power is off. Locked while the switch works.
     off_since: Mutex<Option<Instant>>,
 }
 
 impl<S: Switch> Guarded<S> {
     /// A driver over `switch`.
-    pub fn new(switch: S, care: Care) -> Self {
-        Self { switch, care, off_since: Mutex::new(None) }
+    pub fn new(switch: S, timing: SwitchTiming) -> Self {
+        Self { switch, timing, off_since: Mutex::new(None) }
     }
 
     /// The switch itself.
@@ -120,11 +120,11 @@ impl<S: Switch> Guarded<S> {
         &self.switch
     }
 
-    async fn tell(&self, on: bool, off_since: &mut Option<Instant>) -> Result<()> {
+    async fn switch_and_confirm(&self, on: bool, off_since: &mut Option<Instant>) -> Result<()> {
         if let (true, Some(since)) = (on, *off_since) {
-            sleep_until(since + self.care.min_off).await;
+            sleep_until(since + self.timing.min_off).await;
         }
-        // An order to switch off that is cut short may have been obeyed.
+        // A call to switch off that is cancelled may have had its effect.
         *off_since = (!on).then(Instant::now);
         self.switch.set(on).await?;
         self.confirm(on).await?;
@@ -133,19 +133,21 @@ impl<S: Switch> Guarded<S> {
     }
 
     async fn confirm(&self, on: bool) -> Result<()> {
-        let deadline = Instant::now() + self.care.confirm;
+        let deadline = Instant::now() + self.timing.confirm;
         loop {
             match self.switch.get().await? {
-                Some(state) if state != on && Instant::now() >= deadline => return Err(self.lie(on)),
-                Some(state) if state != on => sleep(GLANCE).await,
+                Some(state) if state != on && Instant::now() >= deadline => {
+                    return Err(self.state_mismatch(on));
+                }
+                Some(state) if state != on => sleep(STATE_POLL).await,
                 _ => return Ok(()),
             }
         }
     }
 
-    fn lie(&self, on: bool) -> Error {
+    fn state_mismatch(&self, on: bool) -> Error {
         let word = |on: bool| if on { "on" } else { "off" };
-        let seconds = self.care.confirm.as_secs_f64();
+        let seconds = self.timing.confirm.as_secs_f64();
         Error::infrastructure(format!(
             "power was told `{}`, and after {seconds} s the switch still reports `{}`",
             word(on),
@@ -179,14 +181,14 @@ impl<S: Switch> Driver for Guarded<S> {
 impl<S: Switch> PowerDriver for Guarded<S> {
     async fn on(&self) -> Result<()> {
         let mut off_since = self.off_since.lock().await;
-        self.tell(true, &mut off_since).await
+        self.switch_and_confirm(true, &mut off_since).await
     }
 
     async fn off(&self) -> Result<()> {
         let mut off_since = self.off_since.lock().await;
         // A second order does not make the time off begin anew.
         let before = *off_since;
-        self.tell(false, &mut off_since).await?;
+        self.switch_and_confirm(false, &mut off_since).await?;
         *off_since = before.or(*off_since);
         Ok(())
     }
@@ -201,9 +203,9 @@ impl<S: Switch> PowerDriver for Guarded<S> {
             *off_since = None;
             return self.confirm(true).await;
         }
-        self.tell(false, &mut off_since).await?;
+        self.switch_and_confirm(false, &mut off_since).await?;
         sleep(wait).await;
-        self.tell(true, &mut off_since).await
+        self.switch_and_confirm(true, &mut off_since).await
     }
 }
 

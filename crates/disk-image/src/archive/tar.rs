@@ -4,8 +4,8 @@ use tar::{EntryType, Header, PaxExtensions};
 
 use super::{LOOK, is_companion, no_image, several_images, shown};
 use crate::Error;
-use crate::input::Input;
-use crate::layer::{Got, Layer, Named, Stored};
+use crate::input::LayerInput;
+use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};
 
 /// Length of headers and multiple of all lengths, in bytes.
 const BLOCK: usize = 512;
@@ -29,8 +29,8 @@ fn has_checksum(block: &[u8]) -> bool {
 
 /// The bytes of the one image.
 pub(crate) struct Tar {
-    named: Named,
-    input: Input,
+    named: LayerName,
+    input: LayerInput,
     file: Option<String>,
     companions: Vec<String>,
     /// Images that are too many.
@@ -44,7 +44,7 @@ pub(crate) struct Tar {
 
 impl Tar {
     /// Reads `input`, which begins with a header.
-    pub(crate) fn new(named: Named, input: Input) -> Tar {
+    pub(crate) fn new(named: LayerName, input: LayerInput) -> Tar {
         Tar {
             named,
             input,
@@ -171,12 +171,12 @@ fn padding(length: u64) -> u64 {
 }
 
 impl Layer for Tar {
-    fn read(&mut self, output: &mut [u8]) -> Result<Got, Error> {
+    fn read(&mut self, output: &mut [u8]) -> Result<ReadResult, Error> {
         while self.left == 0 && !self.ended {
             self.next_member()?;
         }
         if self.ended {
-            return Ok(Got::bytes(0));
+            return Ok(ReadResult::bytes(0));
         }
         let room = output.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let count = self.input.read_some(&mut output[..room])?;
@@ -184,10 +184,10 @@ impl Layer for Tar {
             return Err(self.named.truncated(self.input.offset()));
         }
         self.left -= count as u64;
-        Ok(Got::bytes(count))
+        Ok(ReadResult::bytes(count))
     }
 
-    fn stored(&mut self) -> Stored {
+    fn stored(&mut self) -> StoredFacts {
         self.input.stored()
     }
 }

@@ -7,8 +7,8 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 use self::fields::{half, long, method_name, sizes, word};
 use super::{LOOK, is_companion, no_image, several_images, shown};
 use crate::Error;
-use crate::input::Input;
-use crate::layer::{Got, Layer, Named, Stored};
+use crate::input::LayerInput;
+use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};
 
 const LOCAL: [u8; 4] = *b"PK\x03\x04";
 const CENTRAL: [u8; 4] = *b"PK\x01\x02";
@@ -25,8 +25,8 @@ const FOLLOWS: u16 = 8;
 
 /// The bytes of the one image.
 pub(crate) struct Zip {
-    named: Named,
-    input: Input,
+    named: LayerName,
+    input: LayerInput,
     /// The file that is being read, or the last one.
     file: Option<File>,
     fate: Fate,
@@ -35,7 +35,7 @@ pub(crate) struct Zip {
     companions: Vec<String>,
     /// Images that are too many.
     others: Vec<String>,
-    /// Decoded bytes of the file that nobody has taken yet.
+    /// Decoded bytes of the file that were not taken yet.
     ahead: Vec<u8>,
     /// Local headers seen, folders included.
     members: u64,
@@ -62,7 +62,7 @@ enum Fate {
     Companion,
 }
 
-/// What is told and found of the file. Sizes are bytes.
+/// What the headers say of the file, and what was found. Sizes are bytes.
 struct File {
     name: String,
     follows: bool,
@@ -77,7 +77,7 @@ struct File {
 
 impl Zip {
     /// Reads `input`, which begins with a local header.
-    pub(crate) fn new(named: Named, input: Input) -> Zip {
+    pub(crate) fn new(named: LayerName, input: LayerInput) -> Zip {
         let (file, image, companions, ahead) = (None, None, Vec::new(), Vec::new());
         Zip {
             named,
@@ -189,7 +189,7 @@ impl Zip {
         }
     }
 
-    /// The data is over: what was told of it must be what was found.
+    /// The data is over: what the headers say must be what was found.
     fn end_file(&mut self) -> Result<(), Error> {
         let Some(mut file) = self.file.take() else { return Ok(()) };
         if file.follows {
@@ -335,26 +335,26 @@ impl Zip {
 }
 
 impl Layer for Zip {
-    fn read(&mut self, output: &mut [u8]) -> Result<Got, Error> {
+    fn read(&mut self, output: &mut [u8]) -> Result<ReadResult, Error> {
         loop {
             if self.fate == Fate::Image && !self.ahead.is_empty() {
                 let count = self.ahead.len().min(output.len());
                 output[..count].copy_from_slice(&self.ahead[..count]);
                 self.ahead.drain(..count);
-                return Ok(Got::bytes(count));
+                return Ok(ReadResult::bytes(count));
             }
             match self.state {
-                State::Ended => return Ok(Got::bytes(0)),
+                State::Ended => return Ok(ReadResult::bytes(0)),
                 State::Header => self.next_record()?,
                 State::Stored | State::Deflated(_) => match self.step(output)? {
                     0 => {}
-                    count => return Ok(Got::bytes(count)),
+                    count => return Ok(ReadResult::bytes(count)),
                 },
             }
         }
     }
 
-    fn stored(&mut self) -> Stored {
+    fn stored(&mut self) -> StoredFacts {
         self.input.stored()
     }
 }

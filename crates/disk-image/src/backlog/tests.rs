@@ -1,4 +1,4 @@
-//! Pieces that wait in memory, in a copy, or in one that fails; cancelled, dropped and unreadable.
+//! Extents that wait in memory, in a copy, or in one that fails; cancelled, dropped and unreadable.
 
 use futures_util::FutureExt;
 
@@ -6,25 +6,25 @@ use super::*;
 
 const MIB: u64 = 1 << 20;
 
-/// What the copy does while pieces come.
+/// What the copy does while extents come.
 #[derive(Clone, Copy, Debug)]
 enum Copying {
     None,
-    /// It is as many pieces behind.
+    /// It is as many extents behind.
     Behind(u64),
-    /// It fails when so many pieces came.
+    /// It fails when so many extents came.
     FailsAfter(u64),
 }
 
-fn piece(number: u64) -> Piece {
+fn extent(number: u64) -> Extent {
     let offset = number * MIB;
     match number % 8 {
-        7 => Piece::Zero { offset, length: MIB },
-        _ => Piece::Data { offset, bytes: vec![number as u8; MIB as usize].into() },
+        7 => Extent::Zero { offset, length: MIB },
+        _ => Extent::Data { offset, bytes: vec![number as u8; MIB as usize].into() },
     }
 }
 
-/// Hands `count` pieces over as fast as it is let.
+/// Hands `count` extents over as fast as it is let.
 fn produce(producer: &Producer, copying: Copying, count: u64) {
     let (progress, file) = (producer.copy_progress(), Arc::new(tempfile::tempfile().unwrap()));
     if !matches!(copying, Copying::None) {
@@ -33,27 +33,27 @@ fn produce(producer: &Producer, copying: Copying, count: u64) {
     for number in 0..count {
         let copied = match copying {
             Copying::None => None,
-            Copying::Behind(pieces) => number.checked_sub(pieces),
+            Copying::Behind(extents) => number.checked_sub(extents),
             Copying::FailsAfter(end) => (number < end).then_some(number),
         };
         if let Some(number) = copied {
-            if let Piece::Data { offset, bytes } = piece(number) {
+            if let Extent::Data { offset, bytes } = extent(number) {
                 file.write_all_at(&bytes, offset).unwrap();
             }
             progress.written((number + 1) * MIB);
         } else if matches!(copying, Copying::FailsAfter(end) if end == number) {
             progress.failed();
         }
-        assert!(producer.push(piece(number)).is_ok());
-        assert!(producer.0.state().held <= HELD, "piece {number}, {copying:?}");
+        assert!(producer.push(extent(number)).is_ok());
+        assert!(producer.0.state().held <= HELD, "extent {number}, {copying:?}");
     }
     producer.finish(Err(Error::Ended { label: "the end".into() }));
 }
 
 async fn consume(mut consumer: Consumer, numbers: std::ops::Range<u64>) {
     for number in numbers {
-        let Ok(Some(Ok(Event::Piece(found)))) = consumer.next().await else { panic!("no piece {number}") };
-        assert_eq!(found, piece(number));
+        let Ok(Some(Ok(Event::Extent(found)))) = consumer.next().await else { panic!("no extent {number}") };
+        assert_eq!(found, extent(number));
     }
     assert!(matches!(consumer.next().await, Ok(Some(Err(Error::Ended { .. })))));
     assert!(matches!(consumer.next().await, Ok(None)));
@@ -106,7 +106,7 @@ async fn a_piece_that_was_asked_for_in_vain_is_not_lost() {
 async fn whoever_waits_for_room_learns_that_nobody_wants_pieces() {
     let (producer, consumer) = backlog();
     let producing = tokio::task::spawn_blocking(move || {
-        let pushed = (0..80).take_while(|number| producer.push(piece(*number)).is_ok()).count();
+        let pushed = (0..80).take_while(|number| producer.push(extent(*number)).is_ok()).count();
         (pushed, producer.is_closed())
     });
     while consumer.0.state().held < HELD {
@@ -123,7 +123,7 @@ async fn a_copy_that_cannot_be_read_is_an_error() {
         let progress = producer.copy_progress();
         progress.begun(Arc::new(tempfile::tempfile().unwrap()));
         progress.written(80 * MIB);
-        (0..40).for_each(|number| assert!(producer.push(piece(number)).is_ok()));
+        (0..40).for_each(|number| assert!(producer.push(extent(number)).is_ok()));
     })
     .await
     .unwrap();

@@ -10,34 +10,34 @@ use sha2::{Digest as _, Sha256, Sha512};
 use super::{Map, SumKind};
 
 /// A checksum in the making.
-enum Sum {
+enum RunningChecksum {
     Sha1(Sha1),
     Sha256(Sha256),
     Sha512(Sha512),
 }
 
-impl Sum {
-    fn new(kind: SumKind) -> Sum {
+impl RunningChecksum {
+    fn new(kind: SumKind) -> RunningChecksum {
         match kind {
-            SumKind::Sha1 => Sum::Sha1(Sha1::new()),
-            SumKind::Sha256 => Sum::Sha256(Sha256::new()),
-            SumKind::Sha512 => Sum::Sha512(Sha512::new()),
+            SumKind::Sha1 => RunningChecksum::Sha1(Sha1::new()),
+            SumKind::Sha256 => RunningChecksum::Sha256(Sha256::new()),
+            SumKind::Sha512 => RunningChecksum::Sha512(Sha512::new()),
         }
     }
 
     fn update(&mut self, bytes: &[u8]) {
         match self {
-            Sum::Sha1(sum) => sum.update(bytes),
-            Sum::Sha256(sum) => sum.update(bytes),
-            Sum::Sha512(sum) => sum.update(bytes),
+            RunningChecksum::Sha1(sum) => sum.update(bytes),
+            RunningChecksum::Sha256(sum) => sum.update(bytes),
+            RunningChecksum::Sha512(sum) => sum.update(bytes),
         }
     }
 
     fn finish(self) -> Vec<u8> {
         match self {
-            Sum::Sha1(sum) => sum.finalize().to_vec(),
-            Sum::Sha256(sum) => sum.finalize().to_vec(),
-            Sum::Sha512(sum) => sum.finalize().to_vec(),
+            RunningChecksum::Sha1(sum) => sum.finalize().to_vec(),
+            RunningChecksum::Sha256(sum) => sum.finalize().to_vec(),
+            RunningChecksum::Sha512(sum) => sum.finalize().to_vec(),
         }
     }
 }
@@ -47,14 +47,14 @@ pub(crate) struct Checker {
     map: Arc<Map>,
     next: usize,
     offset: u64,
-    sum: Sum,
+    sum: RunningChecksum,
     differs: Option<(u64, u64)>,
 }
 
 impl Checker {
     /// Verifies `map`.
     pub(crate) fn new(map: Arc<Map>) -> Checker {
-        let sum = Sum::new(map.kind);
+        let sum = RunningChecksum::new(map.kind);
         Checker { map, next: 0, offset: 0, sum, differs: None }
     }
 
@@ -81,7 +81,7 @@ impl Checker {
     }
 
     fn end_range(&mut self) {
-        let found = std::mem::replace(&mut self.sum, Sum::new(self.map.kind)).finish();
+        let found = std::mem::replace(&mut self.sum, RunningChecksum::new(self.map.kind)).finish();
         let range = &self.map.ranges[self.next];
         if range.sum.as_ref().is_some_and(|told| *told != found) && self.differs.is_none() {
             self.differs = Some((range.start, range.end));

@@ -28,7 +28,7 @@ pub(crate) async fn load(place: &str, source: &str, options: &SourceOptions) -> 
 /// The block map beside an image on a server, if there is one, under the names that [`beside`] looks for. A URL with a
 /// query is signed or computed: what would be beside it is unknown.
 pub(crate) async fn load_beside(url: &str, options: &SourceOptions) -> Result<Option<BlockMap>, Error> {
-    // A server that is not well is told of by the image's own request, which also waits and asks again.
+    // A server with a fault is reported by the image's own request, which also retries.
     let once = SourceOptions { retries: Some(0), ..options.clone() };
     for place in guesses(url) {
         match small::read(&place, url, &once, LONGEST).await {
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_for_beside_an_image_is_few_and_never_beside_a_signed_url() {
+    fn files_looked_for_beside_an_image() {
         for (url, places) in [
             (
                 "http://h/a/os.img.xz",

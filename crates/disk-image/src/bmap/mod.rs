@@ -44,7 +44,7 @@ impl Map {
     }
 
     /// Which of the blocks from `offset` on do not matter: a bit for each, the lowest for the first.
-    pub(crate) fn dont_care(&self, offset: u64) -> u16 {
+    pub(crate) fn unmapped(&self, offset: u64) -> u16 {
         let free = |index: u64| !self.touches(offset + index * BLOCK, offset + (index + 1) * BLOCK);
         (0..16).filter(|index| free(*index)).fold(0, |bits, index| bits | 1 << index)
     }

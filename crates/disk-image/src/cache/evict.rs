@@ -42,7 +42,7 @@ pub(super) fn make_room(folder: &Path, limit: u64, more: u64) -> io::Result<()> 
     if evicted { forget_lost(folder) } else { Ok(()) }
 }
 
-/// Removes temporary files whose processes are gone: nobody holds their locks.
+/// Removes temporary files whose processes are gone: their locks are free.
 pub(super) fn abandoned(folder: &Path) -> io::Result<()> {
     for path in files(folder)? {
         if !name(&path).starts_with(TEMPORARY) {

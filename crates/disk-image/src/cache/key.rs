@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::Digest;
-use crate::http::{Answer, Http};
+use crate::http::{Http, SourceResponse};
 
 /// How long a file must have been left alone: its times have the resolution of the kernel's tick, up to 10 ms.
 const SETTLED: Duration = Duration::from_millis(100);
@@ -51,7 +51,7 @@ impl Key {
     pub(crate) fn of_object(
         name: &str,
         http: &Http,
-        answer: &Answer,
+        answer: &SourceResponse,
         block_map: Option<Digest>,
     ) -> Option<Key> {
         let tag = answer.validator.tag().filter(|_| answer.may_be_kept)?;
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_tells_a_state_once_the_next_change_must_get_another_one() {
+    fn modification_times_that_identify_a_state() {
         let now = SystemTime::UNIX_EPOCH + Duration::new(1000, 500_000_000);
         for (seconds, nanos, settled) in [
             (1000, 450_000_000, false),

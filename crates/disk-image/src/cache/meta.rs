@@ -19,7 +19,8 @@ pub(crate) struct Meta {
     pub(crate) source_length: u64,
     pub(crate) formats: Vec<Format>,
     pub(crate) block_map: Option<Digest>,
-    pub(crate) dont_care: Holes,
+    #[serde(rename = "dont_care")]
+    pub(crate) unmapped: Holes,
 }
 
 impl Meta {
@@ -32,7 +33,7 @@ impl Meta {
             source_length: summary.source_length,
             formats: summary.formats.clone(),
             block_map,
-            dont_care: Holes::of(summary),
+            unmapped: Holes::of(summary),
         }
     }
 
@@ -73,7 +74,7 @@ pub(crate) struct Holes(Vec<(u64, u64)>);
 impl Holes {
     fn of(summary: &Summary) -> Holes {
         let mut holes: Vec<(u64, u64)> = Vec::new();
-        for range in summary.ranges.iter().filter(|range| range.kind == RangeKind::DontCare) {
+        for range in summary.ranges.iter().filter(|range| range.kind == RangeKind::Unmapped) {
             let end = range.offset + range.length;
             match holes.last_mut() {
                 Some((_, before)) if *before == range.offset => *before = end,
@@ -84,7 +85,7 @@ impl Holes {
     }
 
     /// Which of the blocks from `offset` on need not be written: a bit for each, the lowest for the first.
-    pub(crate) fn dont_care(&self, offset: u64) -> u16 {
+    pub(crate) fn unmapped(&self, offset: u64) -> u16 {
         let within = |start: u64| {
             let next = self.0.partition_point(|(_, end)| *end <= start);
             self.0.get(next).is_some_and(|(begin, end)| *begin <= start && start + BLOCK <= *end)
@@ -100,8 +101,8 @@ mod tests {
     #[test]
     fn a_block_within_a_hole_need_not_be_written() {
         let holes = Holes(vec![(BLOCK, 3 * BLOCK), (5 * BLOCK + 1, 7 * BLOCK)]);
-        assert_eq!(holes.dont_care(0), 0b0100_0110);
-        assert_eq!(holes.dont_care(2 * BLOCK), 0b01_0001);
-        assert_eq!(holes.dont_care(7 * BLOCK), 0);
+        assert_eq!(holes.unmapped(0), 0b0100_0110);
+        assert_eq!(holes.unmapped(2 * BLOCK), 0b01_0001);
+        assert_eq!(holes.unmapped(7 * BLOCK), 0);
     }
 }

@@ -6,9 +6,9 @@
 //! and its key, and one that was changed is no description. Several processes may share a folder.
 
 mod evict;
-mod keep;
 mod key;
 mod meta;
+mod writer;
 
 use std::fs::{DirBuilder, File, FileTimes};
 use std::io;
@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-pub(crate) use keep::{Keep, Keeper};
 pub(crate) use key::Key;
 pub(crate) use meta::Meta;
+pub(crate) use writer::{CacheSlot, CacheWriter};
 
 use crate::Digest;
 
@@ -35,7 +35,7 @@ pub struct Cache {
 /// What became of an image in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cached {
-    /// There is no cache, or the source cannot be told from another one, or is as good as a copy.
+    /// There is no cache, or the source's state cannot be identified, or the source is a raw local file that needs no copy.
     No,
     /// It was decoded and is kept now.
     Kept,
@@ -47,7 +47,7 @@ pub enum Cached {
 
 /// A copy in the cache. It can be read for as long as this lives, also when it is evicted meanwhile.
 #[derive(Debug, Clone)]
-pub(crate) struct Hit {
+pub(crate) struct CacheHit {
     pub(crate) meta: Arc<Meta>,
     pub(crate) file: Arc<File>,
     /// Where it was found.
@@ -56,19 +56,23 @@ pub(crate) struct Hit {
 
 impl Cache {
     /// The copy of what `key` stands for.
-    pub(crate) fn find(&self, key: &Key) -> Option<Hit> {
+    pub(crate) fn find(&self, key: &Key) -> Option<CacheHit> {
         self.hit(Meta::load(&self.meta_path(key))?)
     }
 
     /// A copy whose description `fits`, made with the same block map.
-    pub(crate) fn find_where(&self, block_map: Option<Digest>, fits: impl Fn(&Meta) -> bool) -> Option<Hit> {
+    pub(crate) fn find_where(
+        &self,
+        block_map: Option<Digest>,
+        fits: impl Fn(&Meta) -> bool,
+    ) -> Option<CacheHit> {
         let entries = std::fs::read_dir(&self.folder).ok()?.filter_map(Result::ok).map(|entry| entry.path());
         let metas = entries.filter(|path| path.extension().is_some_and(|end| end == "json"));
         let fits = |meta: &Meta| meta.block_map == block_map && fits(meta);
         metas.filter_map(|path| Meta::load(&path)).filter(fits).find_map(|meta| self.hit(meta))
     }
 
-    fn hit(&self, meta: Meta) -> Option<Hit> {
+    fn hit(&self, meta: Meta) -> Option<CacheHit> {
         let path = self.image_path(meta.decoded_sha256);
         let file = File::options().read(true).write(true).open(&path).ok()?;
         if file.metadata().ok()?.len() != meta.decoded_length {
@@ -76,7 +80,7 @@ impl Cache {
         }
         // Only the order of eviction depends on it.
         let _ = file.set_times(FileTimes::new().set_modified(SystemTime::now()));
-        Some(Hit { meta: Arc::new(meta), file: Arc::new(file), path })
+        Some(CacheHit { meta: Arc::new(meta), file: Arc::new(file), path })
     }
 
     fn image_path(&self, decoded: Digest) -> PathBuf {

@@ -16,7 +16,7 @@ use crate::error::chain;
 const SLOWEST: u64 = 1024;
 
 /// The source, or a part of it to its end. Offsets and lengths are those of the whole source.
-pub(crate) struct Answer {
+pub(crate) struct SourceResponse {
     label: String,
     response: Response,
     stall: Duration,
@@ -26,13 +26,13 @@ pub(crate) struct Answer {
     received: u64,
     /// Most bytes of the whole, if there is a bound.
     most: Option<u64>,
-    /// What [`Answer::head`] has read.
+    /// What [`SourceResponse::head`] has read.
     ahead: Vec<u8>,
     /// Where the body begins.
     pub(crate) offset: u64,
     /// Bytes of the whole source, if announced.
     pub(crate) length: Option<u64>,
-    /// Whether a cut can be told from the end (RFC 9112 section 6.3: not if only the close of the connection ends the body).
+    /// Whether a cut differs from the end (RFC 9112 section 6.3: not if only the close of the connection ends the body).
     pub(crate) framed: bool,
     /// Which version of the source it is.
     pub(crate) validator: Validator,
@@ -44,16 +44,16 @@ pub(crate) struct Answer {
     pub(crate) place: String,
 }
 
-impl Answer {
+impl SourceResponse {
     /// An answer with status 200.
-    pub(super) fn whole(label: String, response: Response, stall: Duration) -> Answer {
+    pub(super) fn whole(label: String, response: Response, stall: Duration) -> SourceResponse {
         let length = response.content_length();
         let http1 = matches!(response.version(), Version::HTTP_09 | Version::HTTP_10 | Version::HTTP_11);
         let framed = length.is_some() || !http1 || response.headers().contains_key(TRANSFER_ENCODING);
         let validator = Validator::of(response.headers());
         let is_page = is_page(response.headers());
         let (may_be_kept, place) = (may_be_kept(response.headers()), place(response.url()));
-        Answer {
+        SourceResponse {
             label,
             response,
             stall,
@@ -73,20 +73,20 @@ impl Answer {
     }
 
     /// An answer with status 206, which must say where it begins and how long the whole is.
-    pub(super) fn part(label: String, response: Response, stall: Duration) -> Result<Answer, Error> {
+    pub(super) fn part(label: String, response: Response, stall: Duration) -> Result<SourceResponse, Error> {
         let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
         match range.and_then(content_range) {
             Some((offset, length)) => {
-                let whole = Answer::whole(label, response, stall);
-                Ok(Answer { received: offset, offset, length: Some(length), framed: true, ..whole })
+                let whole = SourceResponse::whole(label, response, stall);
+                Ok(SourceResponse { received: offset, offset, length: Some(length), framed: true, ..whole })
             }
             None => Err(Error::Status { label, status: response.status().as_u16(), said: None }),
         }
     }
 
     /// The same answer, which ends with an error beyond `most` bytes, and at once if it is announced to be longer.
-    pub(super) fn at_most(self, most: Option<u64>) -> Result<Answer, Error> {
-        let answer = Answer { most, ..self };
+    pub(super) fn at_most(self, most: Option<u64>) -> Result<SourceResponse, Error> {
+        let answer = SourceResponse { most, ..self };
         answer.check_most(answer.length.unwrap_or(0))?;
         Ok(answer)
     }

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::{Answer, Http, Patience, Validator};
+use super::{Http, RetryBudget, SourceResponse, Validator};
 use crate::Error;
 
 /// Chunks between the network and the decoder; hyper's are at most some hundred KiB.
@@ -38,7 +38,7 @@ impl Body {
         let (sender, chunks) = mpsc::channel(QUEUE);
         let label = http.label.clone();
         let task = runtime.spawn(async move {
-            let mut transfer = Transfer::new(&http, length, validator, &sender);
+            let mut transfer = BodyTransfer::new(&http, length, validator, &sender);
             if let Err(error) = transfer.run().await {
                 // A receiver that is gone wants no error either.
                 let _ = sender.send(Err(error)).await;
@@ -62,16 +62,16 @@ impl Body {
 }
 
 /// Who receives the body is gone, so there is nothing more to do.
-struct Unwanted;
+struct ReceiverGone;
 
 /// How a transfer goes on after one answer.
-enum Next {
+enum AfterResponse {
     Done,
     Again(Error),
 }
 
 /// What has been handed over, and how to go on from there.
-struct Transfer<'t> {
+struct BodyTransfer<'t> {
     http: &'t Http,
     length: Option<u64>,
     validator: Validator,
@@ -80,19 +80,19 @@ struct Transfer<'t> {
     hash: Sha256,
 }
 
-impl<'t> Transfer<'t> {
+impl<'t> BodyTransfer<'t> {
     fn new(
         http: &'t Http,
         length: Option<u64>,
         validator: Validator,
         sender: &'t mpsc::Sender<Result<Bytes, Error>>,
-    ) -> Transfer<'t> {
-        Transfer { http, length, validator, sender, delivered: 0, hash: Sha256::new() }
+    ) -> BodyTransfer<'t> {
+        BodyTransfer { http, length, validator, sender, delivered: 0, hash: Sha256::new() }
     }
 
     /// Hands over the body and then no bytes as the mark of its end.
     async fn run(&mut self) -> Result<(), Error> {
-        let mut patience = Patience::new(self.http.retries);
+        let mut patience = RetryBudget::new(self.http.retries);
         loop {
             let before = self.delivered;
             let answer = match self.delivered {
@@ -101,9 +101,9 @@ impl<'t> Transfer<'t> {
             };
             let next = match answer {
                 Ok(answer) => self.take(answer).await?,
-                Err(error) => Next::Again(error),
+                Err(error) => AfterResponse::Again(error),
             };
-            let Next::Again(error) = next else { return Ok(()) };
+            let AfterResponse::Again(error) = next else { return Ok(()) };
             if self.delivered > before {
                 patience.renew();
             }
@@ -112,7 +112,7 @@ impl<'t> Transfer<'t> {
     }
 
     /// Takes all of an answer. One that begins at the beginning is no continuation until what was delivered before is proven.
-    async fn take(&mut self, mut answer: Answer) -> Result<Next, Error> {
+    async fn take(&mut self, mut answer: SourceResponse) -> Result<AfterResponse, Error> {
         self.check_same(&answer)?;
         if answer.offset != self.delivered
             && let Some(next) = self.catch_up(&mut answer).await?
@@ -123,26 +123,26 @@ impl<'t> Transfer<'t> {
             match answer.next().await {
                 Ok(Some(chunk)) => {
                     if self.hand_over(chunk).await.is_err() {
-                        return Ok(Next::Done);
+                        return Ok(AfterResponse::Done);
                     }
                 }
                 Ok(None) => {
                     let _ = self.sender.send(Ok(Bytes::new())).await; // no receiver, no need of an end
-                    return Ok(Next::Done);
+                    return Ok(AfterResponse::Done);
                 }
-                Err(error) => return Ok(Next::Again(error)),
+                Err(error) => return Ok(AfterResponse::Again(error)),
             }
         }
     }
 
     /// Reads what was delivered before once more and compares its digest.
-    async fn catch_up(&mut self, answer: &mut Answer) -> Result<Option<Next>, Error> {
+    async fn catch_up(&mut self, answer: &mut SourceResponse) -> Result<Option<AfterResponse>, Error> {
         let (mut again, mut left) = (Sha256::new(), self.delivered);
         while left > 0 {
             let chunk = match answer.next().await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => return Err(self.changed(format!("cut to {} bytes", self.delivered - left))),
-                Err(error) => return Ok(Some(Next::Again(error))),
+                Err(error) => return Ok(Some(AfterResponse::Again(error))),
             };
             let old = chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             again.update(&chunk[..old]);
@@ -154,22 +154,22 @@ impl<'t> Transfer<'t> {
                 return Err(self.changed(format!("another in its first {} bytes", self.delivered)));
             }
             if self.hand_over(chunk.slice(old..)).await.is_err() {
-                return Ok(Some(Next::Done));
+                return Ok(Some(AfterResponse::Done));
             }
         }
         Ok(None)
     }
 
-    async fn hand_over(&mut self, chunk: Bytes) -> Result<(), Unwanted> {
+    async fn hand_over(&mut self, chunk: Bytes) -> Result<(), ReceiverGone> {
         if chunk.is_empty() {
             return Ok(());
         }
         self.hash.update(&chunk);
         self.delivered += chunk.len() as u64;
-        self.sender.send(Ok(chunk)).await.map_err(|_| Unwanted)
+        self.sender.send(Ok(chunk)).await.map_err(|_| ReceiverGone)
     }
 
-    fn check_same(&self, answer: &Answer) -> Result<(), Error> {
+    fn check_same(&self, answer: &SourceResponse) -> Result<(), Error> {
         let told = |length: Option<u64>| {
             length.map_or("of no known length".into(), |length| format!("{length} bytes"))
         };

@@ -19,10 +19,10 @@ use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 use crate::error::chain;
 use crate::{Digest, Error, FetchGuard, SourceOptions};
 
-pub(crate) use answer::Answer;
+pub(crate) use answer::SourceResponse;
 pub(crate) use body::Body;
-use retry::Patience;
-use trust::Trust;
+use retry::RetryBudget;
+use trust::CertificateFault;
 pub(crate) use validator::Validator;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -58,15 +58,15 @@ impl Http {
         for (name, value) in &self.headers {
             text.extend([b"\n", name.as_str().as_bytes(), b":", value.as_bytes()].concat());
         }
-        // Which object of a signed URL is told by its place; by whom it is signed, by its name.
+        // The path of a signed URL identifies the object; the names of its parameters say how it is signed.
         let key = self.url.query_pairs().find(|(name, _)| name == "X-Amz-Credential");
         text.extend(key.iter().flat_map(|(_, id)| id.split('/').next().unwrap_or_default().bytes()));
         Digest::of(&text)
     }
 
     /// The whole source. Asks again when trying again may help.
-    pub(crate) async fn get(&self) -> Result<Answer, Error> {
-        let mut patience = Patience::new(self.retries);
+    pub(crate) async fn get(&self) -> Result<SourceResponse, Error> {
+        let mut patience = RetryBudget::new(self.retries);
         loop {
             match self.ask(None).await {
                 Ok(answer) => return Ok(answer),
@@ -76,7 +76,7 @@ impl Http {
     }
 
     /// The source from byte `offset` on if the server proves that it is still the one of `validator`, else the whole of it.
-    async fn get_from(&self, offset: u64, validator: &Validator) -> Result<Answer, Error> {
+    async fn get_from(&self, offset: u64, validator: &Validator) -> Result<SourceResponse, Error> {
         let wanted = validator.tag().map(|proof| (offset, proof));
         let answer = self.ask(wanted).await?;
         match answer.offset {
@@ -87,7 +87,7 @@ impl Http {
     }
 
     /// Follows up to 10 redirects. Headers of the caller never reach another origin.
-    async fn ask(&self, part: Option<(u64, HeaderValue)>) -> Result<Answer, Error> {
+    async fn ask(&self, part: Option<(u64, HeaderValue)>) -> Result<SourceResponse, Error> {
         let mut url = self.url.clone();
         let mut headers = self.headers.clone();
         for _ in 0..=REDIRECTS {
@@ -126,8 +126,8 @@ impl Http {
             |error| {
                 let (label, trust) = (self.label.clone(), trust::of(&error));
                 match (trust, error.is_connect()) {
-                    (Some(Trust::Certificate(reason)), _) => Error::Untrusted { label, reason },
-                    (Some(Trust::Protocol(reason)), _) => Error::NoTls { label, reason },
+                    (Some(CertificateFault::Certificate(reason)), _) => Error::Untrusted { label, reason },
+                    (Some(CertificateFault::Protocol(reason)), _) => Error::NoTls { label, reason },
                     (None, true) => Error::Connect { label, reason: self.by_way_of(url, chain(error)) },
                     (None, false) => Error::Cut { label, received: 0, expected: None, reason: chain(error) },
                 }
@@ -200,13 +200,13 @@ impl Http {
         Error::Machine { label: self.label.clone(), reason }
     }
 
-    async fn answer(&self, response: Response, part: bool) -> Result<Answer, Error> {
+    async fn answer(&self, response: Response, part: bool) -> Result<SourceResponse, Error> {
         let (label, status) = (self.label.clone(), response.status().as_u16());
         let largest = self.guard.as_ref().map(|guard| guard.largest());
         match response.status() {
-            StatusCode::OK => Answer::whole(label, response, self.stall).at_most(largest),
+            StatusCode::OK => SourceResponse::whole(label, response, self.stall).at_most(largest),
             StatusCode::PARTIAL_CONTENT if part => {
-                Answer::part(label, response, self.stall)?.at_most(largest)
+                SourceResponse::part(label, response, self.stall)?.at_most(largest)
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::NotFound { label, status }),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {

@@ -8,16 +8,16 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Tries that are left until there is progress, each after a longer pause.
-pub(super) struct Patience {
+pub(super) struct RetryBudget {
     retries: u32,
     left: u32,
     pause: Duration,
 }
 
-impl Patience {
+impl RetryBudget {
     /// As many tries after the first one.
-    pub(super) fn new(retries: u32) -> Patience {
-        Patience { retries, left: retries, pause: FIRST_PAUSE }
+    pub(super) fn new(retries: u32) -> RetryBudget {
+        RetryBudget { retries, left: retries, pause: FIRST_PAUSE }
     }
 
     /// Waits before the next try; gives the error back if trying again cannot help or there were tries enough.
@@ -33,6 +33,6 @@ impl Patience {
 
     /// There was progress: begin anew.
     pub(super) fn renew(&mut self) {
-        *self = Patience::new(self.retries);
+        *self = RetryBudget::new(self.retries);
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use rustls::Error as Tls;
 
 /// What is wrong.
-pub(super) enum Trust {
+pub(super) enum CertificateFault {
     /// With the server's certificate, or with ours.
     Certificate(String),
     /// With what it speaks.
@@ -14,7 +14,7 @@ pub(super) enum Trust {
 }
 
 /// What is wrong with TLS, if that is why a request failed.
-pub(super) fn of(error: &reqwest::Error) -> Option<Trust> {
+pub(super) fn of(error: &reqwest::Error) -> Option<CertificateFault> {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(tls) = tls_in(error) {
@@ -34,14 +34,14 @@ fn tls_in<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Tls> {
     error.downcast_ref::<Tls>()
 }
 
-fn kind(tls: &Tls) -> Option<Trust> {
+fn kind(tls: &Tls) -> Option<CertificateFault> {
     match tls {
         Tls::InvalidCertificate(_) | Tls::InvalidCertRevocationList(_) | Tls::NoCertificatesPresented => {
-            Some(Trust::Certificate(tls.to_string()))
+            Some(CertificateFault::Certificate(tls.to_string()))
         }
-        Tls::InvalidMessage(_) => Some(Trust::Protocol(format!("{tls}; is its URL `http://`?"))),
+        Tls::InvalidMessage(_) => Some(CertificateFault::Protocol(format!("{tls}; is its URL `http://`?"))),
         Tls::PeerIncompatible(_) | Tls::PeerMisbehaved(_) | Tls::AlertReceived(_) => {
-            Some(Trust::Protocol(tls.to_string()))
+            Some(CertificateFault::Protocol(tls.to_string()))
         }
         _ => None,
     }

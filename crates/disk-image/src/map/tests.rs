@@ -1,4 +1,4 @@
-//! Which pieces an image of data, zeros and don't-care makes.
+//! Which extents an image of data, zeros and unmapped makes.
 
 use super::*;
 
@@ -6,7 +6,7 @@ const B: usize = BLOCK as usize;
 
 #[test]
 fn only_a_gap_worth_a_command_is_a_piece_of_its_own() {
-    for (image, pieces) in [
+    for (image, extents) in [
         ("d", "d1"),
         ("z", "d1"), // the first block is withheld whatever it holds
         ("x", "x1"), // the first block is not touched when the image does not care about it
@@ -36,22 +36,22 @@ fn only_a_gap_worth_a_command_is_a_piece_of_its_own() {
         ("dnnnnnnnnnnnnnnnn", "d1 d15 d1"), // need not be written, but holds something
         ("dxxxxxxxxxxxxxxxxnxxxxxxxxxxxxxxxx", "d1 x16 d1 x16"),
     ] {
-        assert_eq!(shape(image), pieces, "{image}");
+        assert_eq!(shape(image), extents, "{image}");
     }
 }
 
-/// The pieces of an image whose blocks are `d`ata, `z`eros, don't care (`x`, or `n` if not zero), with their lengths in blocks.
+/// The extents of an image whose blocks are `d`ata, `z`eros, don't care (`x`, or `n` if not zero), with their lengths in blocks.
 fn shape(image: &str) -> String {
-    let name = |piece: &Piece| match piece {
-        Piece::Data { bytes, .. } => format!("d{}", bytes.len() / B),
-        Piece::Zero { length, .. } => format!("z{}", *length as usize / B),
-        Piece::DontCare { length, .. } => format!("x{}", *length as usize / B),
+    let name = |extent: &Extent| match extent {
+        Extent::Data { bytes, .. } => format!("d{}", bytes.len() / B),
+        Extent::Zero { length, .. } => format!("z{}", *length as usize / B),
+        Extent::Unmapped { length, .. } => format!("x{}", *length as usize / B),
     };
-    pieces(image, GAPS).iter().map(name).collect::<Vec<_>>().join(" ")
+    extents(image, GAPS).iter().map(name).collect::<Vec<_>>().join(" ")
 }
 
-fn pieces(image: &str, allowed: u64) -> Vec<Piece> {
-    let (mut mapper, mut joiner) = (Mapper { allowed, ..Mapper::default() }, Joiner::default());
+fn extents(image: &str, allowed: u64) -> Vec<Extent> {
+    let (mut mapper, mut joiner) = (Mapper { allowed, ..Mapper::default() }, ExtentBuilder::default());
     let mut rest = image;
     while !rest.is_empty() {
         let length = chunk_length(((image.len() - rest.len()) * B) as u64) / B;
@@ -60,9 +60,9 @@ fn pieces(image: &str, allowed: u64) -> Vec<Piece> {
         rest = behind;
     }
     mapper.finish();
-    let mut pieces: Vec<Piece> = mapper.take().into_iter().flat_map(|part| joiner.push(part)).collect();
-    pieces.extend(joiner.end());
-    pieces
+    let mut extents: Vec<Extent> = mapper.take().into_iter().flat_map(|part| joiner.push(part)).collect();
+    extents.extend(joiner.end());
+    extents
 }
 
 #[test]
@@ -87,10 +87,10 @@ fn once_short_gaps_are_used_up_only_longer_ones_are_told() {
     ] {
         let blocks = spelt(image);
         let shape: Vec<(u64, bool)> =
-            pieces(&blocks, 2).iter().map(|piece| (piece.length() / BLOCK, is_gap(piece))).collect();
+            extents(&blocks, 2).iter().map(|extent| (extent.length() / BLOCK, is_gap(extent))).collect();
         let gaps = |text: &str| {
-            let gaps = text.split(' ').filter(|piece| !piece.starts_with('d'));
-            gaps.map(|piece| piece[1..].parse().unwrap()).collect::<Vec<u64>>()
+            let gaps = text.split(' ').filter(|extent| !extent.starts_with('d'));
+            gaps.map(|extent| extent[1..].parse().unwrap()).collect::<Vec<u64>>()
         };
         let found: Vec<u64> = shape.iter().filter(|(_, gap)| *gap).map(|(length, _)| *length).collect();
         assert_eq!(found, gaps(expected), "{image}");
@@ -108,20 +108,20 @@ fn eight_fragmented_gibibytes_have_a_bounded_number_of_gaps() {
             Bytes::from((0..16).flat_map(|block| [data(block); B]).collect::<Vec<u8>>())
         })
         .collect();
-    let (mut mapper, mut joiner, mut gaps) = (Mapper::default(), Joiner::default(), 0);
+    let (mut mapper, mut joiner, mut gaps) = (Mapper::default(), ExtentBuilder::default(), 0);
     let mut offset = 0;
     while offset < LENGTH {
         let bytes = chunks[(offset / BLOCK % 17) as usize].slice(..chunk_length(offset));
         offset += bytes.len() as u64;
-        mapper.push(&Chunk { bytes, dont_care: 0 });
-        let pieces = mapper.take().into_iter().flat_map(|part| joiner.push(part));
-        gaps += pieces.filter(is_gap).count() as u64;
+        mapper.push(&Chunk { bytes, unmapped: 0 });
+        let extents = mapper.take().into_iter().flat_map(|part| joiner.push(part));
+        gaps += extents.filter(is_gap).count() as u64;
     }
     assert_eq!(gaps, GAPS);
 }
 
-fn is_gap(piece: &Piece) -> bool {
-    !matches!(piece, Piece::Data { .. })
+fn is_gap(extent: &Extent) -> bool {
+    !matches!(extent, Extent::Data { .. })
 }
 
 /// `dz3` for `dzzz`.
@@ -142,28 +142,28 @@ proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(96))]
 
     #[test]
-    fn however_data_and_gaps_take_turns_every_block_comes_once_and_gaps_grow(
+    fn alternating_data_and_gaps(
         image in "[dzx]([dzx][1-9]?[0-9]?){1,40}"
     ) {
         let blocks = spelt(&image);
         let (mut at, mut gaps) = (0, 0);
-        for piece in pieces(&blocks, 2) {
-            assert_eq!(piece.offset(), at);
-            let stretch = &blocks[(at / BLOCK) as usize..][..(piece.length() / BLOCK) as usize];
-            match &piece {
-                Piece::Data { bytes, .. } => {
+        for extent in extents(&blocks, 2) {
+            assert_eq!(extent.offset(), at);
+            let stretch = &blocks[(at / BLOCK) as usize..][..(extent.length() / BLOCK) as usize];
+            match &extent {
+                Extent::Data { bytes, .. } => {
                     let is_data = |(block, kind)| u8::from(kind == b'd') == bytes[block * B];
                     assert!(stretch.bytes().enumerate().all(is_data));
                 }
-                Piece::Zero { .. } => assert!(stretch.bytes().all(|kind| kind == b'z')),
-                Piece::DontCare { .. } => assert!(stretch.bytes().all(|kind| kind == b'x')),
+                Extent::Zero { .. } => assert!(stretch.bytes().all(|kind| kind == b'z')),
+                Extent::Unmapped { .. } => assert!(stretch.bytes().all(|kind| kind == b'x')),
             }
-            // The first block is a piece of its own, however short.
-            if is_gap(&piece) && at > 0 {
-                assert!(piece.length() >= CHUNK << (gaps / 2), "gap {gaps} of {image}");
+            // The first block is an extent of its own, however short.
+            if is_gap(&extent) && at > 0 {
+                assert!(extent.length() >= CHUNK << (gaps / 2), "gap {gaps} of {image}");
                 gaps += 1;
             }
-            at += piece.length();
+            at += extent.length();
         }
         assert_eq!(at, blocks.len() as u64 * BLOCK);
     }
@@ -172,5 +172,5 @@ proptest::proptest! {
 fn chunk(blocks: &str) -> Chunk {
     let bytes: Vec<u8> = blocks.bytes().flat_map(|kind| [u8::from(b"dn".contains(&kind)); B]).collect();
     let bit = |(index, kind)| u16::from(b"xn".contains(&kind)) << index;
-    Chunk { bytes: bytes.into(), dont_care: blocks.bytes().enumerate().map(bit).sum() }
+    Chunk { bytes: bytes.into(), unmapped: blocks.bytes().enumerate().map(bit).sum() }
 }

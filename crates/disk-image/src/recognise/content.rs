@@ -1,21 +1,21 @@
 //! What can be on a medium: partition tables, file systems and volumes, and what SoCs boot.
 
 use super::signatures::KNOWN;
-use super::{Content, table};
+use super::{ImageContent, table};
 
 /// What `head`, the beginning of an image, is.
-pub(super) fn of(head: &[u8]) -> Content {
+pub(super) fn of(head: &[u8]) -> ImageContent {
     if let Some(name) = boot_sector(head) {
-        return Content::Known(name);
+        return ImageContent::Known(name);
     }
     if let Some(table) = table::of(head) {
-        return Content::Table(table);
+        return ImageContent::Table(table);
     }
     let known = KNOWN.iter().find(|known| known.is_in(head)).map(|known| known.name);
     match known.or_else(|| by_fields(head)) {
-        Some(name) => Content::Known(name),
-        None if !head.is_empty() && head.iter().all(|byte| *byte == 0) => Content::Zeros,
-        None => Content::Unknown,
+        Some(name) => ImageContent::Known(name),
+        None if !head.is_empty() && head.iter().all(|byte| *byte == 0) => ImageContent::Zeros,
+        None => ImageContent::Unknown,
     }
 }
 

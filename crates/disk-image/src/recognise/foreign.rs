@@ -1,21 +1,21 @@
 //! Formats that are not decoded here: written as they are, they would make a medium that never boots.
 
 use super::text;
-use super::{Content, Seen};
+use super::{ImageContent, Seen};
 use crate::{Error, Expected};
 
 /// Another format than those that are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Foreign {
+pub(crate) struct ForeignFormat {
     /// What it is, with its article.
     pub(crate) found: &'static str,
     /// What to do about it.
     pub(crate) help: &'static str,
 }
 
-impl Foreign {
-    pub(super) const fn new(found: &'static str, help: &'static str) -> Foreign {
-        Foreign { found, help }
+impl ForeignFormat {
+    pub(super) const fn new(found: &'static str, help: &'static str) -> ForeignFormat {
+        ForeignFormat { found, help }
     }
 
     /// The refusal of the image `label`.
@@ -25,8 +25,8 @@ impl Foreign {
 }
 
 /// What a server says of its answer.
-pub(crate) const WEB_PAGE_BY_SERVER: Foreign =
-    Foreign::new("a web page, as its server says (`content-type: text/html`)", text::FETCH);
+pub(crate) const WEB_PAGE_BY_SERVER: ForeignFormat =
+    ForeignFormat::new("a web page, as its server says (`content-type: text/html`)", text::FETCH);
 
 const QEMU: &str = "convert it with `qemu-img convert -O raw IN OUT.img`";
 const UNPACK_7Z: &str = "unpack it with `7z x FILE`, and flash the image in it";
@@ -48,19 +48,19 @@ struct Mark {
     at: usize,
     bytes: &'static [u8],
     weight: Weight,
-    foreign: Foreign,
+    foreign: ForeignFormat,
 }
 
 const fn sure(at: usize, bytes: &'static [u8], found: &'static str, help: &'static str) -> Mark {
-    Mark { at, bytes, weight: Weight::Sure, foreign: Foreign::new(found, help) }
+    Mark { at, bytes, weight: Weight::Sure, foreign: ForeignFormat::new(found, help) }
 }
 
 const fn weak(bytes: &'static [u8], found: &'static str, help: &'static str) -> Mark {
-    Mark { at: 0, bytes, weight: Weight::Weak, foreign: Foreign::new(found, help) }
+    Mark { at: 0, bytes, weight: Weight::Weak, foreign: ForeignFormat::new(found, help) }
 }
 
 const fn program(bytes: &'static [u8], found: &'static str, help: &'static str) -> Mark {
-    Mark { at: 0, bytes, weight: Weight::Program, foreign: Foreign::new(found, help) }
+    Mark { at: 0, bytes, weight: Weight::Program, foreign: ForeignFormat::new(found, help) }
 }
 
 /// By their first bytes; of two that fit, the earlier.
@@ -193,8 +193,8 @@ const MARKS: &[Mark] = &[
 ];
 
 /// What the image is, if it is something known that must not be written where it is meant for.
-pub(super) fn of(seen: Seen<'_>, content: Content, expected: Expected) -> Option<Foreign> {
-    let unknown = content == Content::Unknown;
+pub(super) fn of(seen: Seen<'_>, content: ImageContent, expected: Expected) -> Option<ForeignFormat> {
+    let unknown = content == ImageContent::Unknown;
     let by_mark =
         MARKS.iter().filter(|mark| seen.head.get(mark.at..).is_some_and(|it| it.starts_with(mark.bytes)));
     let mut by_mark = by_mark.filter(|mark| match mark.weight {
@@ -221,10 +221,10 @@ pub(super) fn is_document(head: &[u8]) -> bool {
 }
 
 /// An update for SWUpdate is a cpio archive that begins with its description.
-fn swupdate(head: &[u8]) -> Option<Foreign> {
+fn swupdate(head: &[u8]) -> Option<ForeignFormat> {
     let is_cpio = head.starts_with(b"07070");
     (is_cpio && head.get(110..).is_some_and(|name| name.starts_with(b"sw-description\0"))).then_some(
-        Foreign::new(
+        ForeignFormat::new(
             "an update for SWUpdate (.swu)",
             "unpack it with `cpio -idv < FILE`, and flash the image in it",
         ),
@@ -232,40 +232,43 @@ fn swupdate(head: &[u8]) -> Option<Foreign> {
 }
 
 /// What stands at the end of an image. The last two are in many a file, which may be the last of a file system.
-fn footer(tail: &[u8], unknown: bool) -> Option<Foreign> {
+fn footer(tail: &[u8], unknown: bool) -> Option<ForeignFormat> {
     let footer =
         |mark: &[u8], length: usize| tail.len() >= length && tail[tail.len() - length..].starts_with(mark);
     if footer(b"koly\0\0\0\x04\0\0\x02\0", 512) {
-        return Some(Foreign::new(
+        return Some(ForeignFormat::new(
             "a disk image of macOS (dmg)",
             "convert it with `dmg2img IN.dmg OUT.img` or `qemu-img convert -O raw IN.dmg OUT.img`",
         ));
     }
     if footer(b"conectix", 512) || footer(b"conectix", 511) {
-        return Some(Foreign::new("a VHD disk", QEMU));
+        return Some(ForeignFormat::new("a VHD disk", QEMU));
     }
     if unknown && footer(b"PK\x05\x06", 22) {
-        return Some(Foreign::new(
+        return Some(ForeignFormat::new(
             "the last part of a zip archive, or one with something before it",
             "join all parts with `zip -s 0 FILE.zip --out WHOLE.zip`",
         ));
     }
     let xz = unknown && tail.len() >= 12 && tail.ends_with(b"YZ") && tail[tail.len() - 4] == 0;
-    xz.then_some(Foreign::new("the last part of xz data", "join the parts with `cat PART... > WHOLE.xz`"))
+    xz.then_some(ForeignFormat::new(
+        "the last part of xz data",
+        "join the parts with `cat PART... > WHOLE.xz`",
+    ))
 }
 
 /// The header of the format before xz: properties of `xz` and `lzma`, a dictionary of a usual size, a length or none (LZMA SDK, lzma.txt).
-fn lzma(head: &[u8]) -> Option<Foreign> {
+fn lzma(head: &[u8]) -> Option<ForeignFormat> {
     let dictionary = u32::from_le_bytes(head.get(1..5)?.try_into().ok()?);
     let length = u64::from_le_bytes(head.get(5..13)?.try_into().ok()?);
     let usual = dictionary >= 1 << 12 && (dictionary.is_power_of_two() || (dictionary / 3).is_power_of_two());
     let is_lzma =
         head[0] < 225 && usual && (length == u64::MAX || length < 1 << 40) && head.get(13) == Some(&0);
-    is_lzma.then_some(Foreign::new("lzma data", "unpack it with `xz --format=lzma -d FILE`"))
+    is_lzma.then_some(ForeignFormat::new("lzma data", "unpack it with `xz --format=lzma -d FILE`"))
 }
 
 /// A header that its checksum bears out, and data that inflates (RFC 1950).
-fn zlib(head: &[u8]) -> Option<Foreign> {
+fn zlib(head: &[u8]) -> Option<ForeignFormat> {
     let [method, flags, ..] = *head else { return None };
     let is_header =
         method & 0x0f == 8 && method >> 4 <= 7 && (u16::from(method) << 8 | u16::from(flags)) % 31 == 0;
@@ -276,5 +279,5 @@ fn zlib(head: &[u8]) -> Option<Foreign> {
     let mut output = vec![0; 4096];
     inflate.decompress(head, &mut output, flate2::FlushDecompress::None).ok()?;
     (inflate.total_out() > 0)
-        .then_some(Foreign::new("zlib data", "unpack it with `zlib-flate -uncompress < IN > OUT`"))
+        .then_some(ForeignFormat::new("zlib data", "unpack it with `zlib-flate -uncompress < IN > OUT`"))
 }

@@ -11,8 +11,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use crate::format::{HEAD, recognise};
-use crate::layer::{Layer, peel};
-use crate::memory::Memory;
+use crate::layer::{Layer, unwrap_layers};
+use crate::memory::InMemory;
 use crate::{Error, Expected};
 
 pub(crate) use foreign::WEB_PAGE_BY_SERVER;
@@ -29,7 +29,7 @@ const SECTOR: u64 = 512;
 
 /// What an image begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
+pub enum ImageContent {
     /// A partition table.
     Table(PartitionTable),
     /// A file system, volume or boot container, by its name.
@@ -40,13 +40,13 @@ pub enum Content {
     Unknown,
 }
 
-impl fmt::Display for Content {
+impl fmt::Display for ImageContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Content::Table(table) => table.fmt(f),
-            Content::Known(name) => f.write_str(name),
-            Content::Zeros => f.write_str("zeros"),
-            Content::Unknown => f.write_str("unknown content"),
+            ImageContent::Table(table) => table.fmt(f),
+            ImageContent::Known(name) => f.write_str(name),
+            ImageContent::Zeros => f.write_str("zeros"),
+            ImageContent::Unknown => f.write_str("unknown content"),
         }
     }
 }
@@ -69,7 +69,7 @@ pub(crate) struct Seen<'s> {
 /// # Errors
 ///
 /// It is another format or a document, too short, or nothing that a whole device can hold.
-pub(crate) fn judge(label: &str, expected: Expected, seen: Seen<'_>) -> Result<Option<Content>, Error> {
+pub(crate) fn judge(label: &str, expected: Expected, seen: Seen<'_>) -> Result<Option<ImageContent>, Error> {
     let content = content::of(seen.head);
     if expected == Expected::Anything {
         return Ok(seen.complete.then_some(content));
@@ -84,10 +84,10 @@ pub(crate) fn judge(label: &str, expected: Expected, seen: Seen<'_>) -> Result<O
         return Err(Error::Tiny { label: label.into(), length });
     }
     match content {
-        Content::Unknown if expected == Expected::Device => {
+        ImageContent::Unknown if expected == Expected::Device => {
             Err(Error::Unknown { label: label.into(), begins: hex(seen.head) })
         }
-        Content::Table(table) if expected == Expected::Device => {
+        ImageContent::Table(table) if expected == Expected::Device => {
             fits(label, table, seen.length).map(|()| Some(content))
         }
         _ => Ok(Some(content)),
@@ -123,7 +123,7 @@ pub(crate) fn judge_file(
     expected: Expected,
     file: &File,
     length: u64,
-) -> Result<Option<Content>, Error> {
+) -> Result<Option<ImageContent>, Error> {
     let read = |offset: u64, wanted: u64| {
         let mut bytes = vec![0; wanted as usize];
         let failed = |source| Error::Read { label: label.into(), offset, source };
@@ -136,19 +136,19 @@ pub(crate) fn judge_file(
 }
 
 /// Looks at the beginning of what a layer gives, which is a whole image of `length` bytes, if that is known. What cannot
-/// be read is told when the image is decoded.
+/// be read is reported when the image is decoded.
 pub(crate) fn judge_layer(
     label: &str,
     expected: Expected,
     top: &mut dyn Layer,
     length: Option<u64>,
-) -> Result<Option<Content>, Error> {
+) -> Result<Option<ImageContent>, Error> {
     let (mut head, mut filled) = (vec![0; LOOK], 0);
     let mut complete = true;
     while filled < LOOK {
         match top.read(&mut head[filled..]) {
-            Ok(got) if got.count == 0 => break,
-            Ok(got) => filled += got.count,
+            Ok(read_result) if read_result.count == 0 => break,
+            Ok(read_result) => filled += read_result.count,
             Err(_) => {
                 complete = false;
                 break;
@@ -166,9 +166,9 @@ pub(crate) fn judge_stored(
     stored: Vec<u8>,
     whole: bool,
     length: Option<u64>,
-) -> Result<(Option<Content>, bool), Error> {
+) -> Result<(Option<ImageContent>, bool), Error> {
     let is_archive = recognise(label, &stored[..stored.len().min(HEAD)])?.is_archive();
-    match peel(label, Box::new(Memory::new(stored, whole))) {
+    match unwrap_layers(label, Box::new(InMemory::new(stored, whole))) {
         Ok(mut peeled) => {
             let has_archive = peeled.formats.iter().any(|format| format.is_archive());
             let length = peeled.length.or(length);

@@ -1,26 +1,26 @@
 //! Marks of what can be on a medium: file systems, volumes and boot containers.
 
 /// Bytes at one of several places that tell what an image is.
-pub(super) struct Known {
+pub(super) struct Signature {
     at: &'static [usize],
     mark: &'static [u8],
     /// What it is, with its article.
     pub(super) name: &'static str,
 }
 
-impl Known {
+impl Signature {
     /// Whether the mark is at one of its places.
     pub(super) fn is_in(&self, head: &[u8]) -> bool {
         self.at.iter().any(|at| head.get(*at..).is_some_and(|rest| rest.starts_with(self.mark)))
     }
 }
 
-const fn known(at: &'static [usize], mark: &'static [u8], name: &'static str) -> Known {
-    Known { at, mark, name }
+const fn known(at: &'static [usize], mark: &'static [u8], name: &'static str) -> Signature {
+    Signature { at, mark, name }
 }
 
 /// Each with the source of its mark where that is not the Linux kernel's `magic.h` or the file system's own header.
-pub(super) const KNOWN: &[Known] = &[
+pub(super) const KNOWN: &[Signature] = &[
     known(&[0x1_0040], b"_BHRfS_M", "a btrfs file system"),
     known(&[0], b"XFSB", "an XFS file system"),
     known(&[1024], &[0x10, 0x20, 0xf5, 0xf2], "an F2FS file system"),

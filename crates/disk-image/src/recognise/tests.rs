@@ -40,7 +40,7 @@ fn ended(mark: &[u8], length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn another_format_is_refused_by_its_name_wherever_it_is_to_be_written() {
+fn foreign_formats_are_refused_by_name() {
     for (at, mark, name) in [
         (0, &b"PK\x05\x06"[..], "an empty zip archive"),
         (0, b"PK\x07\x08PK\x03\x04", "a zip archive in several parts"),
@@ -105,7 +105,7 @@ fn another_format_is_refused_by_its_end() {
 }
 
 #[test]
-fn documents_and_placeholders_are_refused_however_short_and_however_written() {
+fn documents_and_placeholders_are_refused() {
     let utf16 = |text: &str, mark: &[u8], word: fn(u16) -> [u8; 2]| -> Vec<u8> {
         [mark.to_vec(), text.encode_utf16().flat_map(word).collect()].concat()
     };
@@ -254,7 +254,7 @@ fn an_image_holds_all_that_its_partition_table_says() {
         (gpt(4096, 300), "a GUID partition table of sectors of 4096 bytes", Some(4096)),
     ] {
         assert_eq!(judged(&disk, Expected::Device), Ok(name.to_owned()));
-        let Content::Table(table) = content::of(&disk) else { panic!("{name} is not seen") };
+        let ImageContent::Table(table) = content::of(&disk) else { panic!("{name} is not seen") };
         assert_eq!((table.sector, table.end), (sector, disk.len() as u64), "{name}");
         let cut = &disk[..disk.len() - 1];
         let (length, end) = (cut.len(), disk.len());

@@ -1,6 +1,6 @@
 //! Documents and placeholders: what a server, a package or a checkout has where an image was expected.
 
-use super::foreign::Foreign;
+use super::foreign::ForeignFormat;
 
 pub(super) const FETCH: &str =
     "look at it: a server may have sent a page in place of the image, for example when a login is missing";
@@ -10,7 +10,7 @@ const BESIDE: &str = "give the image itself, which this belongs to";
 const LOOKED_AT: usize = 4096;
 
 /// What `head` is, if it is text.
-pub(super) fn of(head: &[u8]) -> Option<Foreign> {
+pub(super) fn of(head: &[u8]) -> Option<ForeignFormat> {
     let begin = &head[..head.len().min(LOOKED_AT)];
     let text = decoded(begin)?;
     let text = text.trim_start();
@@ -19,7 +19,7 @@ pub(super) fn of(head: &[u8]) -> Option<Foreign> {
         ["<!doctype html", "<html", "<head", "<body", "<script"].iter().any(|tag| lower.starts_with(tag));
     let is_page = is_page || (lower.starts_with("<!--") && text.to_ascii_lowercase().contains("<html"));
     if is_page || (lower.starts_with("<?xml") && text.contains("<html")) {
-        return Some(Foreign::new("a web page", FETCH));
+        return Some(ForeignFormat::new("a web page", FETCH));
     }
     is_text(text).then(|| kind(text))
 }
@@ -52,7 +52,7 @@ fn is_text(text: &str) -> bool {
 }
 
 /// Which document it is.
-fn kind(text: &str) -> Foreign {
+fn kind(text: &str) -> ForeignFormat {
     let first = text.lines().next().unwrap_or_default();
     let starts = |begin: &str| text.starts_with(begin);
     let (found, help) = match () {
@@ -75,7 +75,7 @@ fn kind(text: &str) -> Foreign {
         () if starts("---") || starts("%YAML") => ("a YAML document", BESIDE),
         () => ("text", BESIDE),
     };
-    Foreign::new(found, help)
+    ForeignFormat::new(found, help)
 }
 
 /// `DIGEST  FILE` or `SHA256 (FILE) = DIGEST`.

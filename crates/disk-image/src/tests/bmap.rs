@@ -83,22 +83,22 @@ async fn what_a_block_map_leaves_out_is_neither_written_nor_missed() {
             let decoded = decode_with(&encode(format, &image), &map(version, &image, &ranges)).await;
             let decoded = decoded.unwrap_or_else(|e| panic!("{version} {format}: {e}"));
             assert!(decoded.bytes() == image, "{version} {format}");
-            let gap = Piece::DontCare { offset: 1 << 20, length: 8 << 20 };
-            assert!(decoded.pieces.contains(&gap), "{version} {format}");
-            assert_eq!(decoded.summary.dont_care_length, 8 << 20, "{version} {format}");
+            let gap = Extent::Unmapped { offset: 1 << 20, length: 8 << 20 };
+            assert!(decoded.extents.contains(&gap), "{version} {format}");
+            assert_eq!(decoded.summary.unmapped_length, 8 << 20, "{version} {format}");
             assert_eq!(decoded.summary.decoded_sha256, Digest::of(&image), "{version} {format}");
         }
     }
 }
 
 #[tokio::test]
-async fn what_is_not_zero_is_written_although_the_block_map_leaves_it_out() {
+async fn unmapped_data_is_written() {
     let (mut image, ranges) = sparse();
     let map = map("2.0", &image, &ranges);
     image[5 << 20] = 1; // a map of an older image would lose it
     let decoded = decode_with(&image, &map).await.unwrap();
-    let data = |piece: &Piece| matches!(piece, Piece::Data { offset, .. } if *offset == 5 << 20);
-    assert!(decoded.pieces.iter().any(data) && decoded.bytes() == image);
+    let data = |extent: &Extent| matches!(extent, Extent::Data { offset, .. } if *offset == 5 << 20);
+    assert!(decoded.extents.iter().any(data) && decoded.bytes() == image);
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_damaged_block_map_is_refused() {
 }
 
 #[tokio::test]
-async fn the_block_map_beside_an_image_is_found_unless_told_otherwise() {
+async fn block_map_beside_an_image() {
     let (image, ranges) = sparse();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("os.img.xz");
@@ -170,10 +170,10 @@ async fn the_block_map_beside_an_image_is_found_unless_told_otherwise() {
         let opened = Image::open(path_of(&file), SourceOptions::default()).await.unwrap();
         let described = format!("{} (version 2.0, 2 of 2 ranges with a checksum)", beside.display());
         assert_eq!(opened.block_map(), Some(described));
-        assert_eq!(drain(&opened).await.unwrap().summary.dont_care_length, 8 << 20, "{name}");
+        assert_eq!(drain(&opened).await.unwrap().summary.unmapped_length, 8 << 20, "{name}");
         let off = SourceOptions { block_map: BlockMapChoice::Off, ..SourceOptions::default() };
         let decoded = decode(path_of(&file), off).await.unwrap();
-        assert_eq!((decoded.summary.dont_care_length, decoded.summary.zero_length), (0, 8 << 20));
+        assert_eq!((decoded.summary.unmapped_length, decoded.summary.zero_length), (0, 8 << 20));
         std::fs::remove_file(&beside).unwrap();
     }
     let without = Image::open(path_of(&file), SourceOptions::default()).await.unwrap();
@@ -181,7 +181,7 @@ async fn the_block_map_beside_an_image_is_found_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn the_block_map_beside_a_url_is_found_and_a_page_of_words_is_none() {
+async fn block_map_beside_a_url() {
     let (image, ranges) = sparse();
     for name in ["/a/os.img.xz.bmap", "/a/os.img.bmap", "/a/os.bmap"] {
         let (packed, text) = (encode(Format::Xz, &image), map("2.0", &image, &ranges));
@@ -193,10 +193,10 @@ async fn the_block_map_beside_a_url_is_found_and_a_page_of_words_is_none() {
         })
         .await;
         let decoded = decode(&server.url("/a/os.img.xz"), SourceOptions::default()).await.unwrap();
-        assert_eq!(decoded.summary.dont_care_length, 8 << 20, "{name}");
+        assert_eq!(decoded.summary.unmapped_length, 8 << 20, "{name}");
         let off = SourceOptions { block_map: BlockMapChoice::Off, ..SourceOptions::default() };
         let whole = decode(&server.url("/a/os.img.xz"), off).await.unwrap();
-        assert_eq!(whole.summary.dont_care_length, 0, "{name}");
+        assert_eq!(whole.summary.unmapped_length, 0, "{name}");
         assert_eq!(whole.summary.decoded_sha256, decoded.summary.decoded_sha256, "{name}");
     }
     let named =
@@ -217,7 +217,7 @@ async fn the_block_map_beside_a_url_is_found_and_a_page_of_words_is_none() {
 }
 
 #[tokio::test]
-async fn a_block_map_must_be_signed_by_a_key_of_the_keyring_when_one_is_given() {
+async fn a_keyring_demands_a_signed_block_map() {
     if !has("gpg") || !has("gpgv") {
         return println!("skipped: gpg or gpgv is not installed");
     }
@@ -318,7 +318,7 @@ async fn a_map_of_the_real_tool_fits() {
         );
     }
     let decoded = decode(path_of(&file), SourceOptions::default()).await.unwrap();
-    assert_eq!(decoded.summary.dont_care_length, 8 << 20);
+    assert_eq!(decoded.summary.unmapped_length, 8 << 20);
 }
 
 proptest! {

@@ -11,14 +11,14 @@ use crate::{Cache, Cached, Fault, RangeKind};
 /// Longer than what counts as only just written.
 const SETTLED: Duration = Duration::from_millis(150);
 
-pub(super) struct Place {
+pub(super) struct Location {
     folder: tempfile::TempDir,
     limit: u64,
 }
 
-impl Place {
-    pub(super) fn new() -> Place {
-        Place { folder: tempfile::tempdir().unwrap(), limit: 1 << 30 }
+impl Location {
+    pub(super) fn new() -> Location {
+        Location { folder: tempfile::tempdir().unwrap(), limit: 1 << 30 }
     }
 
     pub(super) fn cache(&self) -> PathBuf {
@@ -67,7 +67,7 @@ impl Place {
 
 #[tokio::test]
 async fn the_second_flash_of_an_image_decodes_nothing() {
-    let (place, disk) = (Place::new(), disk());
+    let (place, disk) = (Location::new(), disk());
     for format in [Format::Xz, Format::Gzip] {
         let file = place.file("os", &encode(format, &disk)).await;
         let first = decode(&file, place.options()).await.unwrap();
@@ -77,7 +77,7 @@ async fn the_second_flash_of_an_image_decodes_nothing() {
         let second = drain(&opened).await.unwrap();
         assert_eq!(second.summary.cached, Cached::Hit);
         assert!(second.bytes() == disk);
-        assert_eq!((second.format, &second.pieces), (format, &first.pieces));
+        assert_eq!((second.format, &second.extents), (format, &first.extents));
         let same = crate::Summary { cached: Cached::Kept, ..second.summary };
         assert_eq!(same, first.summary, "all facts are those of the first time");
     }
@@ -86,7 +86,7 @@ async fn the_second_flash_of_an_image_decodes_nothing() {
 
 #[tokio::test]
 async fn the_same_decoding_again_reads_the_copy() {
-    let place = Place::new();
+    let place = Location::new();
     let server =
         Server::start(|_, _| Reply::new("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"1\"", b"image"))
             .await;
@@ -100,7 +100,7 @@ async fn the_same_decoding_again_reads_the_copy() {
 
 #[tokio::test]
 async fn a_source_in_another_state_is_decoded_anew() {
-    let place = Place::new();
+    let place = Location::new();
     let file = place.file("os", &encode(Format::Gzip, b"one")).await;
     decode(&file, place.options()).await.unwrap();
     place.file("os", &encode(Format::Gzip, b"two")).await; // of the same length
@@ -120,7 +120,7 @@ async fn a_source_in_another_state_is_decoded_anew() {
 
 #[tokio::test]
 async fn what_cannot_be_told_from_another_state_is_not_kept() {
-    let place = Place::new();
+    let place = Location::new();
     let server = Server::start(|_, _| Reply::ok(b"image")).await;
     for source in [server.url("/x"), place.file("raw", b"image").await] {
         let decoded = decode(&source, place.options()).await.unwrap();
@@ -135,13 +135,14 @@ async fn what_cannot_be_told_from_another_state_is_not_kept() {
 
 #[tokio::test]
 async fn a_demanded_digest_finds_its_copy_without_asking_the_server() {
-    let place = Place::new();
+    let place = Location::new();
     let stored = encode(Format::Xz, b"image");
     decode(&place.file("os", &stored).await, place.options()).await.unwrap();
     let server = Server::start(|_, _| Reply::status(500)).await;
-    for (sha256, checked) in
-        [(Digest::of(&stored), crate::Checked::Source), (Digest::of(b"image"), crate::Checked::Decoded)]
-    {
+    for (sha256, checked) in [
+        (Digest::of(&stored), crate::DigestSubject::Source),
+        (Digest::of(b"image"), crate::DigestSubject::Decoded),
+    ] {
         let options = SourceOptions { sha256: Some(sha256), ..place.options() };
         let decoded = decode(&server.url("/os?presigned=1"), options).await.unwrap();
         assert_eq!((decoded.bytes(), decoded.summary.checked), (b"image".to_vec(), Some(checked)));
@@ -151,7 +152,7 @@ async fn a_demanded_digest_finds_its_copy_without_asking_the_server() {
 
 #[tokio::test]
 async fn a_damaged_copy_is_an_error_and_then_gone() {
-    let (place, disk) = (Place::new(), disk());
+    let (place, disk) = (Location::new(), disk());
     let file = place.file("os", &encode(Format::Gzip, &disk)).await;
     decode(&file, place.options()).await.unwrap();
     let mut damaged = disk.clone();
@@ -176,7 +177,7 @@ async fn a_damaged_copy_is_an_error_and_then_gone() {
 
 #[tokio::test]
 async fn what_is_not_proven_leaves_nothing_behind() {
-    let (place, disk) = (Place::new(), disk());
+    let (place, disk) = (Location::new(), disk());
     let mut cut = encode(Format::Gzip, &disk);
     cut.pop();
     decode(&place.file("cut", &cut).await, place.options()).await.expect_err("cut");
@@ -192,8 +193,8 @@ async fn what_is_not_proven_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not() {
-    let place = Place::new();
+async fn leftovers_of_dead_processes_go() {
+    let place = Location::new();
     std::fs::create_dir_all(place.cache()).unwrap();
     let old = std::time::SystemTime::now() - Duration::from_secs(60);
     let temporary = |name: &str| {
@@ -212,10 +213,10 @@ async fn what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not
 
 #[tokio::test]
 async fn the_copy_that_was_not_used_for_longest_makes_room() {
-    let mut place = Place::new();
+    let mut place = Location::new();
     place.limit = 2 << 20;
     let images: Vec<Vec<u8>> = (0..3).map(|index| [vec![index], noise(900_000)].concat()).collect();
-    let there = |place: &Place| images.iter().map(|image| place.image(image).exists()).collect::<Vec<_>>();
+    let there = |place: &Location| images.iter().map(|image| place.image(image).exists()).collect::<Vec<_>>();
     let mut files = Vec::new();
     for (index, image) in images.iter().enumerate() {
         files.push(place.file(&index.to_string(), &encode(Format::Zstd, image)).await);
@@ -236,7 +237,7 @@ async fn the_copy_that_was_not_used_for_longest_makes_room() {
 
 #[tokio::test]
 async fn a_cache_that_cannot_be_written_never_spoils_a_flash() {
-    let place = Place::new();
+    let place = Location::new();
     std::fs::write(place.cache(), b"a file is in the way").unwrap();
     let decoded =
         decode(&place.file("os", &encode(Format::Gzip, b"image")).await, place.options()).await.unwrap();
@@ -263,7 +264,7 @@ impl Drop for SmallDisk {
 
 #[tokio::test]
 async fn a_full_disk_never_spoils_a_flash() {
-    let place = Place::new();
+    let place = Location::new();
     let Some(_disk) = SmallDisk::mount(place.cache()) else {
         return println!("skipped: mounting a small file system needs root");
     };
@@ -279,7 +280,7 @@ async fn a_full_disk_never_spoils_a_flash() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_flashes_of_the_same_image_at_once_make_one_copy() {
-    let (place, disk) = (Place::new(), disk());
+    let (place, disk) = (Location::new(), disk());
     let file = place.file("os", &encode(Format::Zstd, &disk)).await;
     let flashes: Vec<_> = (0..4)
         .map(|_| {
@@ -295,7 +296,7 @@ async fn several_flashes_of_the_same_image_at_once_make_one_copy() {
 
 #[tokio::test]
 async fn a_copy_remembers_what_need_not_be_written() {
-    let place = Place::new();
+    let place = Location::new();
     let simg = [
         &b"\x3a\xff\x26\xed\x01\0\0\0\x1c\0\x0c\0\0\x10\0\0\x01\x24\0\0\x02\0\0\0\0\0\0\0"[..],
         b"\xc2\xca\0\0\x01\0\0\0\x10\0\0\0\x01\x02\x03\x04",
@@ -306,10 +307,10 @@ async fn a_copy_remembers_what_need_not_be_written() {
     let [first, second] =
         [decode(&file, place.options()).await.unwrap(), decode(&file, place.options()).await.unwrap()];
     assert_eq!((&first.summary.cached, &second.summary.cached), (&Cached::Kept, &Cached::Hit));
-    assert!(first.summary.dont_care_length > 30 << 20);
-    assert_eq!(first.pieces, second.pieces);
+    assert!(first.summary.unmapped_length > 30 << 20);
+    assert_eq!(first.extents, second.extents);
     assert_eq!(first.summary.ranges, second.summary.ranges);
-    assert!(second.summary.ranges.iter().any(|range| range.kind == RangeKind::DontCare));
+    assert!(second.summary.ranges.iter().any(|range| range.kind == RangeKind::Unmapped));
 }
 
 /// Data of so many MiB, all of it different.
@@ -320,8 +321,8 @@ fn long(mib: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_image_is_decoded_and_kept_while_nobody_takes_its_pieces_yet() {
-    let (place, disk) = (Place::new(), long(40));
+async fn decoding_runs_ahead_into_the_cache() {
+    let (place, disk) = (Location::new(), long(40));
     let source = place.file("os", &encode(Format::Zstd, &disk)).await;
     let image = Image::open(&source, place.options()).await.unwrap();
     assert!(image.can_wait());
@@ -342,7 +343,7 @@ async fn an_image_is_decoded_and_kept_while_nobody_takes_its_pieces_yet() {
 
 #[tokio::test]
 async fn a_copy_that_outgrows_its_room_ends_and_the_image_does_not() {
-    let (place, disk) = (Place { limit: 20 << 20, ..Place::new() }, long(40));
+    let (place, disk) = (Location { limit: 20 << 20, ..Location::new() }, long(40));
     let source = place.file("os", &encode(Format::Zstd, &disk)).await;
     let decoded = decode(&source, place.options()).await.unwrap();
     assert!(decoded.bytes() == disk);

@@ -129,7 +129,7 @@ fn every_error_says_what_is_wrong_with_which_image() {
             "the copy of image `os.img` in the cache is damaged (`/c/x.img`, gone); try again, it is fetched and decoded anew",
         ),
         (
-            Error::Given { label: label(), reason: reason(), fault: Network },
+            Error::External { label: label(), reason: reason(), fault: Network },
             Network,
             "image `os.img` cannot be read: no route",
         ),

@@ -5,7 +5,7 @@ use std::fs;
 use pretty_assertions::assert_eq;
 
 use super::*;
-use crate::{BLOCK, Checked, Fault};
+use crate::{BLOCK, DigestSubject, Fault};
 
 #[tokio::test]
 async fn the_name_of_a_file_says_nothing_about_its_format() {
@@ -67,9 +67,9 @@ async fn a_demanded_digest_may_be_that_of_the_source_or_of_the_image() {
     let checked = async |file: &tempfile::NamedTempFile, sha256| {
         decode(path_of(file.path()), options_with(sha256)).await.map(|decoded| decoded.summary.checked)
     };
-    assert_eq!(checked(&file, Digest::of(&stored)).await.unwrap(), Some(Checked::Source));
-    assert_eq!(checked(&file, Digest::of(image)).await.unwrap(), Some(Checked::Decoded));
-    assert_eq!(checked(&raw, Digest::of(image)).await.unwrap(), Some(Checked::Source));
+    assert_eq!(checked(&file, Digest::of(&stored)).await.unwrap(), Some(DigestSubject::Source));
+    assert_eq!(checked(&file, Digest::of(image)).await.unwrap(), Some(DigestSubject::Decoded));
+    assert_eq!(checked(&raw, Digest::of(image)).await.unwrap(), Some(DigestSubject::Source));
     assert_eq!(decode_bytes(image).await.unwrap().summary.checked, None);
 
     let error = checked(&file, Digest::of(b"other")).await.unwrap_err();
@@ -115,7 +115,7 @@ async fn after_an_error_there_is_no_end() {
     assert!(decoding.next().await.unwrap().is_some(), "what is there is given");
     let error = loop {
         match decoding.next().await {
-            Ok(piece) => assert!(piece.is_some(), "no end"),
+            Ok(extent) => assert!(extent.is_some(), "no end"),
             Err(error) => break error,
         }
     };

@@ -30,7 +30,7 @@ fn beginnings() -> Vec<Vec<u8>> {
 
 /// Bytes as headers have them: small numbers, large ones, marks, noise.
 fn filling() -> impl Strategy<Value = Vec<u8>> {
-    let piece = prop_oneof![
+    let extent = prop_oneof![
         any::<u32>().prop_map(|word| word.to_le_bytes().to_vec()),
         (0u32..300).prop_map(|word| word.to_le_bytes().to_vec()),
         proptest::sample::select(vec![
@@ -46,7 +46,7 @@ fn filling() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(<[u8]>::to_vec),
         proptest::collection::vec(any::<u8>(), 0..600),
     ];
-    proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    proptest::collection::vec(extent, 0..40).prop_map(|extents| extents.concat())
 }
 
 proptest! {
@@ -69,8 +69,8 @@ proptest! {
 async fn decode_start(stored: &[u8]) -> Result<(), Error> {
     let file = file_of(stored);
     let mut decoding = Image::open(path_of(file.path()), SourceOptions::default()).await?.decode();
-    while let Some(piece) = within(decoding.next()).await? {
-        if piece.offset() > 64 << 20 {
+    while let Some(extent) = within(decoding.next()).await? {
+        if extent.offset() > 64 << 20 {
             break;
         }
     }

@@ -8,32 +8,32 @@ use crate::{BlockMapChoice, Fault};
 
 /// How a server tells versions of its object apart.
 #[derive(Clone, Copy)]
-enum Tells {
+enum VersionEvidence {
     Tag(&'static str),
     /// However old: what is built reproducibly has the same one in every version.
     Date,
     Nothing,
 }
 
-impl Tells {
+impl VersionEvidence {
     fn lines(self) -> String {
         match self {
-            Tells::Tag(tag) => format!("\r\nETag: {tag}"),
-            Tells::Date => {
+            VersionEvidence::Tag(tag) => format!("\r\nETag: {tag}"),
+            VersionEvidence::Date => {
                 "\r\nLast-Modified: Tue, 01 Jan 1980 00:00:00 GMT\r\nDate: Wed, 25 Nov 2026 08:00:01 GMT"
                     .into()
             }
-            Tells::Nothing => String::new(),
+            VersionEvidence::Nothing => String::new(),
         }
     }
 }
 
-fn whole(tells: Tells, body: &[u8], sent: usize) -> Reply {
+fn whole(tells: VersionEvidence, body: &[u8], sent: usize) -> Reply {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}{}", body.len(), tells.lines());
     Reply::new(&head, &body[..sent])
 }
 
-fn part(tells: Tells, body: &[u8], from: usize) -> Reply {
+fn part(tells: VersionEvidence, body: &[u8], from: usize) -> Reply {
     let (last, length) = (body.len() - 1, body.len());
     let head = format!(
         "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {from}-{last}/{length}\r\nContent-Length: {}{}",
@@ -54,9 +54,9 @@ fn header(request: &str, name: &str) -> Option<String> {
 const CUT: usize = 1_500_000;
 
 #[tokio::test]
-async fn a_cut_transfer_goes_on_where_it_was_cut_when_it_is_proven_to_be_the_same() {
+async fn a_cut_transfer_resumes() {
     let body = noise(2_000_000);
-    let (tells, stored) = (Tells::Tag("\"v1\""), body.clone());
+    let (tells, stored) = (VersionEvidence::Tag("\"v1\""), body.clone());
     let server = Server::start(move |_, head| match header(head, "range") {
         None => whole(tells, &stored, CUT),
         Some(_) => part(tells, &stored, CUT),
@@ -71,13 +71,13 @@ async fn a_cut_transfer_goes_on_where_it_was_cut_when_it_is_proven_to_be_the_sam
 }
 
 #[tokio::test]
-async fn without_a_proof_or_ranges_the_whole_comes_again_and_must_begin_the_same() {
+async fn without_ranges_the_transfer_starts_over() {
     let body = noise(2_000_000);
     for (tells, asks_for_range) in [
-        (Tells::Nothing, false),
-        (Tells::Tag("W/\"weak\""), false),
-        (Tells::Date, false),
-        (Tells::Tag("\"v1\""), true), // a server that knows no ranges answers with the whole
+        (VersionEvidence::Nothing, false),
+        (VersionEvidence::Tag("W/\"weak\""), false),
+        (VersionEvidence::Date, false),
+        (VersionEvidence::Tag("\"v1\""), true), // a server that knows no ranges answers with the whole
     ] {
         let stored = body.clone();
         let server = Server::start(move |number, _| match number {
@@ -94,20 +94,24 @@ async fn without_a_proof_or_ranges_the_whole_comes_again_and_must_begin_the_same
 }
 
 #[tokio::test]
-async fn an_object_that_was_replaced_between_cut_and_resume_is_never_mixed_with_the_old_one() {
+async fn a_replaced_object_is_never_mixed() {
     let (old, new) = (noise(2_000_000), vec![7; 2_000_000]);
-    let v1 = Tells::Tag("\"v1\"");
+    let v1 = VersionEvidence::Tag("\"v1\"");
     for (tells, now, message) in [
-        (v1, Tells::Tag("\"v2\""), "it was \"v1\", now it is \"v2\""),
-        (v1, Tells::Nothing, "it was read up to byte 1500000, now it is another in its first 1500000 bytes"),
+        (v1, VersionEvidence::Tag("\"v2\""), "it was \"v1\", now it is \"v2\""),
         (
-            Tells::Date,
-            Tells::Date,
+            v1,
+            VersionEvidence::Nothing,
             "it was read up to byte 1500000, now it is another in its first 1500000 bytes",
         ),
         (
-            Tells::Nothing,
-            Tells::Nothing,
+            VersionEvidence::Date,
+            VersionEvidence::Date,
+            "it was read up to byte 1500000, now it is another in its first 1500000 bytes",
+        ),
+        (
+            VersionEvidence::Nothing,
+            VersionEvidence::Nothing,
             "it was read up to byte 1500000, now it is another in its first 1500000 bytes",
         ),
     ] {
@@ -131,7 +135,7 @@ async fn an_object_that_was_replaced_between_cut_and_resume_is_never_mixed_with_
 #[tokio::test]
 async fn a_part_of_something_else_is_not_taken() {
     let body = noise(2_000_000);
-    let v1 = Tells::Tag("\"v1\"");
+    let v1 = VersionEvidence::Tag("\"v1\"");
     let stored = body.clone();
     let server = Server::start(move |_, head| match header(head, "range") {
         None => whole(v1, &stored, CUT),
@@ -147,7 +151,7 @@ async fn a_part_of_something_else_is_not_taken() {
 #[tokio::test]
 async fn a_server_in_trouble_is_asked_again() {
     let body = noise(2_000_000);
-    let v1 = Tells::Tag("\"v1\"");
+    let v1 = VersionEvidence::Tag("\"v1\"");
     let stored = body.clone();
     let server = Server::start(move |number, _| match number {
         0 | 2 => Reply::status(503),
@@ -214,7 +218,7 @@ async fn companions_elsewhere_get_no_credentials() {
     };
     let near = with(Some(image.url("/SHA256SUMS")), BlockMapChoice::Off);
     let decoded = decode(&image.url("/os.img?sig=1"), near).await.unwrap();
-    assert_eq!(decoded.summary.checked, Some(crate::Checked::Source));
+    assert_eq!(decoded.summary.checked, Some(crate::DigestSubject::Source));
     assert!(image.requests().iter().all(|request| request.contains("hunter2")));
     for options in [
         with(Some(elsewhere.url("/SHA256SUMS")), BlockMapChoice::Off),
@@ -244,7 +248,7 @@ async fn checksums_of_another_image_are_a_difference() {
 }
 
 #[tokio::test]
-async fn standard_input_that_may_be_cut_short_needs_a_proof_of_its_end() {
+async fn standard_input_needs_a_proven_end() {
     let mut disk = vec![0; 1 << 20];
     disk[446 + 4] = 0x83;
     disk[446 + 8..446 + 16].copy_from_slice(&[64, 0, 0, 0, 0x40, 7, 0, 0]); // sectors 64 to 1920 of 2048

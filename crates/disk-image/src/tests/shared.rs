@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use pretty_assertions::assert_eq;
 
-use super::cache::Place;
+use super::cache::Location;
 use super::server::{Reply, Server};
 use super::*;
 use crate::Cached;
 
 /// Whether the second of two requests gets the copy of the first. `head` is what the server says beside its length.
-async fn is_shared(place: &Place, head: &str, first: SourceOptions, second: SourceOptions) -> bool {
+async fn is_shared(place: &Location, head: &str, first: SourceOptions, second: SourceOptions) -> bool {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: 5{head}");
     let server =
         Server::start(move |number, _| Reply::new(&head, if number < 2 { b"image" } else { b"other" })).await;
@@ -27,7 +27,7 @@ async fn is_shared(place: &Place, head: &str, first: SourceOptions, second: Sour
 }
 
 #[tokio::test]
-async fn only_a_strong_tag_for_the_same_asker_that_may_be_kept_is_the_same_object() {
+async fn cached_objects_need_a_strong_tag() {
     let asker = |value: &str| SourceOptions {
         headers: vec![("X-Board".into(), value.into())],
         ..SourceOptions::default()
@@ -49,13 +49,13 @@ async fn only_a_strong_tag_for_the_same_asker_that_may_be_kept_is_the_same_objec
         ("not to be stored", format!("{tag}\r\nCache-Control: no-store"), asker("a"), asker("a"), false),
         ("for one reader", format!("{tag}\r\nCache-Control: private"), asker("a"), asker("a"), false),
     ] {
-        assert_eq!(is_shared(&Place::new(), &head, first, second).await, shared, "{name}");
+        assert_eq!(is_shared(&Location::new(), &head, first, second).await, shared, "{name}");
     }
 }
 
 #[tokio::test]
 async fn a_demanded_digest_is_enough_where_the_server_tells_nothing() {
-    let place = Place::new();
+    let place = Location::new();
     let server = Server::start(|_, _| Reply::ok(&encode(Format::Gzip, b"image"))).await;
     let options = SourceOptions { sha256: Some(Digest::of(b"image")), ..place.options() };
     for expected in [Cached::Kept, Cached::Hit] {
@@ -72,14 +72,14 @@ async fn a_demanded_digest_is_enough_where_the_server_tells_nothing() {
 }
 
 /// The descriptions in the cache.
-fn descriptions(place: &Place) -> Vec<PathBuf> {
+fn descriptions(place: &Location) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(place.cache()).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.extension().is_some_and(|end| end == "json")).collect()
 }
 
 #[tokio::test]
 async fn a_description_that_was_changed_or_moved_is_none() {
-    let place = Place::new();
+    let place = Location::new();
     let (one, two) = (encode(Format::Gzip, b"image"), encode(Format::Gzip, b"other"));
     let (file, other) = (place.file("one", &one).await, place.file("two", &two).await);
     decode(&file, place.options()).await.unwrap();
@@ -116,8 +116,8 @@ async fn a_description_that_was_changed_or_moved_is_none() {
 }
 
 #[tokio::test]
-async fn a_demanded_digest_is_that_of_the_named_file_and_told_when_it_is_opened() {
-    let place = Place::new();
+async fn a_demanded_digest_is_checked_at_open() {
+    let place = Location::new();
     let stored = encode(Format::Gzip, b"image");
     let file = place.file("os", &stored).await;
     decode(&file, place.options()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Android sparse images: what they care about, and what can be wrong with them.
+//! Android sparse images: which parts are mapped, and what can be wrong with them.
 
 use pretty_assertions::assert_eq;
 
@@ -12,11 +12,11 @@ const UNIT: usize = 4096;
 enum Chunk<'a> {
     Raw(&'a [u8]),
     Fill([u8; 4], u32),
-    DontCare(u32),
+    Unmapped(u32),
     Crc(u32),
 }
 
-use Chunk::{Crc, DontCare, Fill, Raw};
+use Chunk::{Crc, Fill, Raw, Unmapped};
 
 fn simg(chunks: &[Chunk<'_>]) -> Vec<u8> {
     let mut body = Vec::new();
@@ -25,7 +25,7 @@ fn simg(chunks: &[Chunk<'_>]) -> Vec<u8> {
         let (kind, blocks, data): (u16, u32, &[u8]) = match chunk {
             Raw(bytes) => (0xcac1, (bytes.len() / UNIT) as u32, bytes),
             Fill(word, blocks) => (0xcac2, *blocks, word),
-            DontCare(blocks) => (0xcac3, *blocks, &[]),
+            Unmapped(blocks) => (0xcac3, *blocks, &[]),
             Crc(sum) => (0xcac4, 0, &sum.to_le_bytes()),
         };
         total += blocks;
@@ -51,8 +51,8 @@ async fn what_a_sparse_image_does_not_care_about_is_told() {
         [&head[..], &vec![0; 4 << 20], &b"\x07\0\0\x01".repeat(1 << 18), &vec![0; 2 << 20], &tail].concat();
     let stored = simg(&[
         Raw(&head),
-        DontCare(blocks(3)),
-        DontCare(blocks(1)),
+        Unmapped(blocks(3)),
+        Unmapped(blocks(1)),
         Fill(*b"\x07\0\0\x01", blocks(1)),
         Crc(crc(&image[..7 << 20])),
         Fill([0; 4], blocks(2)),
@@ -63,40 +63,42 @@ async fn what_a_sparse_image_does_not_care_about_is_told() {
     assert!(decoded.bytes() == image);
     let summary = &decoded.summary;
     assert_eq!(summary.decoded_sha256, Digest::of(&image));
-    assert_eq!((summary.dont_care_length, summary.zero_length), (4 << 20, 2 << 20));
-    let gaps: Vec<&Piece> =
-        decoded.pieces.iter().filter(|piece| !matches!(piece, Piece::Data { .. })).collect();
-    let (dont_care, zero) = (
-        Piece::DontCare { offset: 2 << 20, length: 4 << 20 },
-        Piece::Zero { offset: 7 << 20, length: 2 << 20 },
+    assert_eq!((summary.unmapped_length, summary.zero_length), (4 << 20, 2 << 20));
+    let gaps: Vec<&Extent> =
+        decoded.extents.iter().filter(|extent| !matches!(extent, Extent::Data { .. })).collect();
+    let (unmapped, zero) = (
+        Extent::Unmapped { offset: 2 << 20, length: 4 << 20 },
+        Extent::Zero { offset: 7 << 20, length: 2 << 20 },
     );
-    assert_eq!(gaps, [&dont_care, &zero]);
+    assert_eq!(gaps, [&unmapped, &zero]);
     let ranges: Vec<_> = summary.ranges.iter().map(|range| (range.offset, range.kind)).collect();
     let data = RangeKind::Data;
-    assert_eq!(ranges, [(0, data), (BLOCK, data), (2 << 20, RangeKind::DontCare), (6 << 20, data)]);
+    assert_eq!(ranges, [(0, data), (BLOCK, data), (2 << 20, RangeKind::Unmapped), (6 << 20, data)]);
 }
 
 #[tokio::test]
-async fn a_sparse_image_without_data_is_refused_and_one_without_a_beginning_is_not() {
+async fn sparse_images_without_data() {
     let units = 100 * (1 << 20) / UNIT as u32;
-    for stored in [simg(&[DontCare(1)]), simg(&[DontCare(units)]), simg(&[DontCare(9), DontCare(units)])] {
+    for stored in [simg(&[Unmapped(1)]), simg(&[Unmapped(units)]), simg(&[Unmapped(9), Unmapped(units)])] {
         let error = decode_bytes(&stored).await.expect_err("nothing to write");
         assert!(matches!(error, Error::NoData { .. }), "{error}");
     }
     // The second part of a split image: its first block belongs to the first part.
-    let decoded = decode_bytes(&simg(&[DontCare(units), Raw(&noise(UNIT))])).await.unwrap();
+    let decoded = decode_bytes(&simg(&[Unmapped(units), Raw(&noise(UNIT))])).await.unwrap();
     let first = &decoded.summary.ranges[0];
-    assert_eq!((first.offset, first.length, first.kind), (0, BLOCK, RangeKind::DontCare));
-    let Piece::DontCare { offset: 0, length } = decoded.pieces[0] else { panic!("{:?}", decoded.pieces[0]) };
+    assert_eq!((first.offset, first.length, first.kind), (0, BLOCK, RangeKind::Unmapped));
+    let Extent::Unmapped { offset: 0, length } = decoded.extents[0] else {
+        panic!("{:?}", decoded.extents[0])
+    };
     assert!(length >= 64 << 20, "{length}");
     // Zeros that are told are something to write.
     let zeros = decode_bytes(&simg(&[Fill([0; 4], units)])).await.unwrap();
-    assert_eq!(zeros.summary.dont_care_length, 0);
+    assert_eq!(zeros.summary.unmapped_length, 0);
 }
 
 #[tokio::test]
 async fn the_length_of_a_sparse_image_is_told_before_it_is_decoded() {
-    let file = file_of(&simg(&[DontCare(1000), Raw(&[1; UNIT])]));
+    let file = file_of(&simg(&[Unmapped(1000), Raw(&[1; UNIT])]));
     let image = Image::open(path_of(file.path()), SourceOptions::default()).await.unwrap();
     assert_eq!((image.format(), image.decoded_length()), (Format::Simg, Some(1001 * UNIT as u64)));
     assert_eq!(drain(&image).await.unwrap().summary.decoded_length, 1001 * UNIT as u64);
@@ -104,7 +106,7 @@ async fn the_length_of_a_sparse_image_is_told_before_it_is_decoded() {
 
 #[tokio::test]
 async fn a_sparse_image_cut_anywhere_is_truncated() {
-    let stored = simg(&[Raw(&noise(UNIT)), DontCare(7), Fill([1, 2, 3, 4], 2), Crc(0)]);
+    let stored = simg(&[Raw(&noise(UNIT)), Unmapped(7), Fill([1, 2, 3, 4], 2), Crc(0)]);
     for length in (4..stored.len()).step_by(5) {
         let error = decode_bytes(&stored[..length]).await.expect_err("cut");
         assert!(matches!(error, Error::Truncated { format: Format::Simg, .. }), "{length}: {error}");
@@ -114,7 +116,7 @@ async fn a_sparse_image_cut_anywhere_is_truncated() {
 #[tokio::test]
 async fn a_damaged_sparse_image_is_told_with_its_offset() {
     let raw = noise(UNIT);
-    let sound = simg(&[Raw(&raw), DontCare(1)]);
+    let sound = simg(&[Raw(&raw), Unmapped(1)]);
     let with = |at: usize, bytes: &[u8]| {
         let mut damaged = sound.clone();
         damaged[at..at + bytes.len()].copy_from_slice(bytes);

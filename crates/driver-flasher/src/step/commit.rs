@@ -28,7 +28,7 @@ pub(crate) async fn first_block(
 
 fn stream(first: &Bytes) -> Vec<u8> {
     let mut frames = Frames::default();
-    let mut all = frames.push(disk_image::Piece::Data { offset: 0, bytes: first.clone() });
+    let mut all = frames.push(disk_image::Extent::Data { offset: 0, bytes: first.clone() });
     all.extend(frames.finish());
     all.concat()
 }

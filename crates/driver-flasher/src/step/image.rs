@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use disk_image::{
-    Cache, Cached, Checked, Decoding, Digest, Expected, FetchGuard, Image, Secret, SourceOptions, Summary,
+    Cache, Cached, Decoding, Digest, DigestSubject, Expected, FetchGuard, Image, Secret, SourceOptions,
+    Summary,
 };
 use flasher_core::fetch::FetchRules;
 use flasher_core::flash::FormatChoice;
@@ -131,7 +132,7 @@ async fn open_one(session: Session<'_>, source: &str, expected: Expected) -> Res
     let (image, platform) = match source.starts_with(registry::SCHEME) {
         true => {
             let (given, platform) = registry::find(session, source).await?;
-            (Image::open_given(given, options).await, platform)
+            (Image::open_external(given, options).await, platform)
         }
         false => (Image::open(source, options).await, None),
     };
@@ -208,10 +209,10 @@ fn format(summary: &Summary) -> String {
     if formats.is_empty() { disk_image::Format::Raw.to_string() } else { formats.join(" in ") }
 }
 
-fn which(checked: Checked) -> &'static str {
+fn which(checked: DigestSubject) -> &'static str {
     match checked {
-        Checked::Source => "source",
-        Checked::Decoded => "decoded",
+        DigestSubject::Source => "source",
+        DigestSubject::Decoded => "decoded",
     }
 }
 

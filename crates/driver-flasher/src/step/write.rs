@@ -14,7 +14,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use disk_image::{BLOCK, Decoding, Digest, Piece, Range, RangeKind, Summary};
+use disk_image::{BLOCK, Decoding, Digest, Extent, Range, RangeKind, Summary};
 use flasher_core::driver::ContentStream;
 use flasher_core::flash::{self, MediumState, RangeFacts};
 use flasher_core::{Class, Content, Error, Result};
@@ -80,7 +80,7 @@ pub(crate) async fn all(
             let head = decoding.next().await.map_err(trouble::image)?;
             kept = kept_block(session, target, head.as_ref(), guest).await?;
             if wipe && kept.is_none() {
-                let first = head.as_ref().map_or(0, Piece::length).min(BLOCK);
+                let first = head.as_ref().map_or(0, Extent::length).min(BLOCK);
                 capacity::check(session, &piece.image, target, first, guest).await?;
             }
             send(session, Plan { head, ..plan(decoding, total, target, wipe) }, target, guest).await?
@@ -101,11 +101,11 @@ pub(crate) async fn all(
 async fn kept_block(
     session: Session<'_>,
     target: &Target,
-    head: Option<&Piece>,
+    head: Option<&Extent>,
     guest: &mut Guest,
 ) -> Result<Option<Range>> {
-    let Some(Piece::DontCare { offset: 0, length }) = head else { return Ok(None) };
-    let kind = RangeKind::DontCare;
+    let Some(Extent::Unmapped { offset: 0, length }) = head else { return Ok(None) };
+    let kind = RangeKind::Unmapped;
     let range = Range { offset: 0, length: BLOCK.min(*length), sha256: Digest::of(b""), kind };
     let wanted = Wanted::quietly(std::slice::from_ref(&range), &[0]);
     let read = read_back::digests(session, target, wanted, guest).await?;
@@ -118,21 +118,21 @@ pub(crate) fn kind(range: &Range) -> flash::RangeKind {
     match range.kind {
         RangeKind::Data => flash::RangeKind::Data,
         RangeKind::Zero => flash::RangeKind::Zero,
-        RangeKind::DontCare => flash::RangeKind::DontCare,
+        RangeKind::Unmapped => flash::RangeKind::Unmapped,
     }
 }
 
 fn facts(range: &Range) -> RangeFacts {
     let (offset, length, sha256) = (range.offset, range.length, range.sha256.to_string());
     let kind = kind(range);
-    let writes = u32::from(offset >= BLOCK && range.kind != RangeKind::DontCare);
+    let writes = u32::from(offset >= BLOCK && range.kind != RangeKind::Unmapped);
     RangeFacts { offset, length, kind, sha256, read_back: None, writes }
 }
 
 /// What goes into a stream.
 struct Plan {
     /// The first piece, when it was taken already.
-    head: Option<Piece>,
+    head: Option<Extent>,
     decoding: Decoding,
     /// Length of the image, if it is known.
     total: Option<u64>,
@@ -149,7 +149,7 @@ struct Plan {
 }
 
 impl Plan {
-    async fn next(&mut self) -> Result<Option<Piece>> {
+    async fn next(&mut self) -> Result<Option<Extent>> {
         match self.head.take() {
             None => self.decoding.next().await.map_err(trouble::image),
             head => Ok(head),
@@ -158,7 +158,7 @@ impl Plan {
 
     /// How much of the first block is erased before anything is written, bytes.
     fn erased(&self) -> u64 {
-        let head = self.head.as_ref().filter(|head| self.wipe && !matches!(head, Piece::DontCare { .. }));
+        let head = self.head.as_ref().filter(|head| self.wipe && !matches!(head, Extent::Unmapped { .. }));
         head.map_or(0, |head| head.length().min(BLOCK))
     }
 
@@ -319,7 +319,7 @@ async fn frame(plan: &mut Plan, outlet: &Outlet) -> Result<Made> {
     let mut first = BytesMut::new();
     while let Some(piece) = plan.next().await? {
         must_fit(piece.offset() + piece.length(), plan.size, &plan.device)?;
-        let is_kept = matches!(piece, Piece::DontCare { .. });
+        let is_kept = matches!(piece, Extent::Unmapped { .. });
         if plan.wipe && piece.offset() == 0 && !is_kept {
             emit(plan, outlet, wipe(piece.length().min(BLOCK))).await?;
         }
@@ -336,26 +336,26 @@ async fn frame(plan: &mut Plan, outlet: &Outlet) -> Result<Made> {
 }
 
 /// Keeps what belongs to the first block back; gives the rest.
-fn withhold(piece: Piece, first: &mut BytesMut) -> Option<Piece> {
+fn withhold(piece: Extent, first: &mut BytesMut) -> Option<Extent> {
     let keep = BLOCK.saturating_sub(piece.offset()).min(piece.length());
     if keep == 0 {
         return Some(piece);
     }
     match piece {
-        Piece::Data { offset, mut bytes } => {
+        Extent::Data { offset, mut bytes } => {
             first.extend_from_slice(&bytes.split_to(keep as usize));
-            (!bytes.is_empty()).then_some(Piece::Data { offset: offset + keep, bytes })
+            (!bytes.is_empty()).then_some(Extent::Data { offset: offset + keep, bytes })
         }
-        Piece::Zero { offset, length } => {
+        Extent::Zero { offset, length } => {
             first.resize(first.len() + keep as usize, 0);
-            (length > keep).then_some(Piece::Zero { offset: offset + keep, length: length - keep })
+            (length > keep).then_some(Extent::Zero { offset: offset + keep, length: length - keep })
         }
-        Piece::DontCare { .. } => Some(piece),
+        Extent::Unmapped { .. } => Some(piece),
     }
 }
 
 /// The parts of a piece that the plan wants.
-fn select(plan: &Plan, piece: Option<Piece>) -> Vec<Piece> {
+fn select(plan: &Plan, piece: Option<Extent>) -> Vec<Extent> {
     match (piece, &plan.only) {
         (None, _) => Vec::new(),
         (Some(piece), None) => vec![piece],
@@ -363,7 +363,7 @@ fn select(plan: &Plan, piece: Option<Piece>) -> Vec<Piece> {
     }
 }
 
-fn clip(piece: &Piece, range: &Range) -> Option<Piece> {
+fn clip(piece: &Extent, range: &Range) -> Option<Extent> {
     let start = piece.offset().max(range.offset);
     let end = (piece.offset() + piece.length()).min(range.offset + range.length);
     if start >= end {
@@ -371,11 +371,11 @@ fn clip(piece: &Piece, range: &Range) -> Option<Piece> {
     }
     let (from, to) = (start - piece.offset(), end - piece.offset());
     Some(match piece {
-        Piece::Data { bytes, .. } => {
-            Piece::Data { offset: start, bytes: bytes.slice(from as usize..to as usize) }
+        Extent::Data { bytes, .. } => {
+            Extent::Data { offset: start, bytes: bytes.slice(from as usize..to as usize) }
         }
-        Piece::Zero { .. } => Piece::Zero { offset: start, length: end - start },
-        Piece::DontCare { .. } => Piece::DontCare { offset: start, length: end - start },
+        Extent::Zero { .. } => Extent::Zero { offset: start, length: end - start },
+        Extent::Unmapped { .. } => Extent::Unmapped { offset: start, length: end - start },
     })
 }
 

@@ -119,7 +119,7 @@ fn audit_one(proof: &Proof, facts: &FurtherImage) -> Result<()> {
 /// image does not care about it.
 fn is_fresh(image: &FurtherImage, read_at: &ReadAt, writes: u64) -> bool {
     image.medium.iter().all(|medium| {
-        let first = |range: &RangeFacts| range.offset == 0 && range.kind != RangeKind::DontCare;
+        let first = |range: &RangeFacts| range.offset == 0 && range.kind != RangeKind::Unmapped;
         let counts = |range: &RangeFacts| medium.verify.reads(range.kind) || first(range);
         let mut ranges = medium.ranges.iter().enumerate();
         ranges.all(|(index, range)| !counts(range) || read_at.is_after_all(index, writes))

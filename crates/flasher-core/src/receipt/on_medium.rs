@@ -120,7 +120,7 @@ mod tests {
     };
 
     #[test]
-    fn a_medium_is_what_was_done_to_it_over_all_images_and_attempts() {
+    fn medium_state_over_images_and_attempts() {
         let (begun, half) = (PartlyWritten { to: 0 }, PartlyWritten { to: 1 << 20 });
         let wrong = Differs { first_block_erased: true };
         let cases: [(&[MediumState], MediumState); 9] = [

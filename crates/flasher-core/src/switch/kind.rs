@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, Visito
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
-use super::{Care, Guarded, LONGEST, Switch};
+use super::{Guarded, LONGEST, Switch, SwitchTiming};
 use crate::device::{Device, Wiring};
 use crate::driver::PowerMeter;
 use crate::error::{Error, Result};
@@ -86,10 +86,10 @@ impl<S: SwitchType> DriverType for Guarded<S> {
     type Config = SwitchConfig<S>;
 
     fn build(config: SwitchConfig<S>, wiring: Wiring) -> Result<Device> {
-        let care = Care::from_seconds(config.min_off, config.confirm)?;
+        let timing = SwitchTiming::from_seconds(config.min_off, config.confirm)?;
         let timeout = config.timeout()?;
         let Built { switch, meter } = S::build(config.own, timeout, &wiring)?;
-        Ok(Device::Power(Arc::new(Self::new(switch, care)), meter))
+        Ok(Device::Power(Arc::new(Self::new(switch, timing)), meter))
     }
 }
 
@@ -122,14 +122,14 @@ impl<S: SwitchType> fmt::Debug for SwitchConfig<S> {
 }
 
 /// The keys of every switch, as far as they were met.
-struct Shared {
+struct SharedKeys {
     min_off: Option<f64>,
     confirm: Option<f64>,
     timeout: Option<f64>,
     has_timeout: bool,
 }
 
-impl Shared {
+impl SharedKeys {
     /// Where the value of `key` goes; none for a key of the switch's own.
     fn slot(&mut self, key: &str) -> Option<(&'static str, &mut Option<f64>)> {
         match key {
@@ -143,12 +143,12 @@ impl Shared {
 
 /// A mapping without the keys of every switch, which it takes out as it meets them. It reads on in place, so that an error keeps
 /// its path.
-struct Own<'s, A> {
+struct OwnKeys<'s, A> {
     map: A,
-    shared: &'s mut Shared,
+    shared: &'s mut SharedKeys,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Own<'_, A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for OwnKeys<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
@@ -180,8 +180,8 @@ impl<'de, S: SwitchType> Deserialize<'de> for SwitchConfig<S> {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SwitchConfig<S>, A::Error> {
                 let has_timeout = S::TIMEOUT.is_some();
-                let mut shared = Shared { min_off: None, confirm: None, timeout: None, has_timeout };
-                let own = Own { map, shared: &mut shared };
+                let mut shared = SharedKeys { min_off: None, confirm: None, timeout: None, has_timeout };
+                let own = OwnKeys { map, shared: &mut shared };
                 let own = S::Config::deserialize(MapAccessDeserializer::new(own))?;
                 Ok(SwitchConfig {
                     own,

@@ -6,7 +6,7 @@ use super::*;
 
 /// What was told, and when, in milliseconds since the test began.
 #[derive(Debug)]
-struct Fake {
+struct FakeSwitch {
     begun: Instant,
     told: StdMutex<Vec<(bool, u128)>>,
     /// When an order shows; none never.
@@ -15,7 +15,7 @@ struct Fake {
     cycles: bool,
 }
 
-impl Fake {
+impl FakeSwitch {
     fn new(shows_after: Option<Duration>) -> Self {
         Self { begun: Instant::now(), told: StdMutex::default(), shows_after, answers: true, cycles: false }
     }
@@ -26,7 +26,7 @@ impl Fake {
 }
 
 #[async_trait]
-impl Switch for Fake {
+impl Switch for FakeSwitch {
     async fn set(&self, on: bool) -> Result<()> {
         self.told.lock().unwrap().push((on, self.begun.elapsed().as_millis()));
         Ok(())
@@ -45,13 +45,13 @@ impl Switch for Fake {
     }
 }
 
-fn guarded(fake: Fake, min_off: f64) -> Guarded<Fake> {
-    Guarded::new(fake, Care::from_seconds(min_off, 5.0).unwrap())
+fn guarded(fake: FakeSwitch, min_off: f64) -> Guarded<FakeSwitch> {
+    Guarded::new(fake, SwitchTiming::from_seconds(min_off, 5.0).unwrap())
 }
 
 #[tokio::test(start_paused = true)]
 async fn power_stays_off_for_as_long_as_the_board_needs() {
-    let power = guarded(Fake::new(Some(Duration::ZERO)), 3.0);
+    let power = guarded(FakeSwitch::new(Some(Duration::ZERO)), 3.0);
     power.on().await.unwrap();
     power.off().await.unwrap();
     sleep(Duration::from_secs(1)).await;
@@ -66,10 +66,10 @@ async fn power_stays_off_for_as_long_as_the_board_needs() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_switch_is_waited_for_and_a_lying_one_is_named() {
-    let slow = guarded(Fake::new(Some(Duration::from_secs(2))), 0.0);
+    let slow = guarded(FakeSwitch::new(Some(Duration::from_secs(2))), 0.0);
     slow.off().await.unwrap();
     assert_eq!(slow.state().await.unwrap(), Some(false));
-    let lying = guarded(Fake::new(None), 0.0);
+    let lying = guarded(FakeSwitch::new(None), 0.0);
     let error = lying.off().await.unwrap_err();
     assert_eq!(
         format!("{error}; {}", error.next_step().unwrap()),
@@ -80,17 +80,17 @@ async fn a_slow_switch_is_waited_for_and_a_lying_one_is_named() {
 
 #[tokio::test(start_paused = true)]
 async fn a_switch_that_cannot_be_asked_is_believed_and_says_so() {
-    let mute = guarded(Fake { answers: false, ..Fake::new(None) }, 0.0);
+    let mute = guarded(FakeSwitch { answers: false, ..FakeSwitch::new(None) }, 0.0);
     mute.on().await.unwrap();
     assert_eq!(mute.state().await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cycle_is_the_switchs_own_where_it_has_one() {
-    let own = guarded(Fake { cycles: true, answers: false, ..Fake::new(None) }, 0.0);
+    let own = guarded(FakeSwitch { cycles: true, answers: false, ..FakeSwitch::new(None) }, 0.0);
     own.cycle(Duration::from_secs(9)).await.unwrap();
     assert_eq!(own.switch().told(), []);
-    let plain = guarded(Fake::new(Some(Duration::ZERO)), 4.0);
+    let plain = guarded(FakeSwitch::new(Some(Duration::ZERO)), 4.0);
     plain.cycle(Duration::from_secs(2)).await.unwrap();
     assert_eq!(plain.switch().told(), [(false, 0), (true, 4000)]);
 }
@@ -102,6 +102,6 @@ fn seconds_have_bounds() {
         (0.0, f64::NAN, "`confirm_seconds` is NaN, expected 0 to 600 seconds"),
         (601.0, 0.0, "`min_off_seconds` is 601, expected 0 to 600 seconds"),
     ] {
-        assert_eq!(Care::from_seconds(min_off, confirm).unwrap_err().to_string(), expected);
+        assert_eq!(SwitchTiming::from_seconds(min_off, confirm).unwrap_err().to_string(), expected);
     }
 }

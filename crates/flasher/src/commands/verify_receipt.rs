@@ -144,7 +144,7 @@ fn of(summary: &Summary, mapped: bool) -> ImageMap {
     let kind = |kind| match kind {
         disk_image::RangeKind::Data => RangeKind::Data,
         disk_image::RangeKind::Zero => RangeKind::Zero,
-        disk_image::RangeKind::DontCare => RangeKind::DontCare,
+        disk_image::RangeKind::Unmapped => RangeKind::Unmapped,
     };
     let ranges = summary.ranges.iter().map(|range| ImageRange {
         offset: range.offset,

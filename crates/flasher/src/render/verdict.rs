@@ -122,7 +122,7 @@ fn whole_device(medium: &MediumFacts) -> &str {
 /// How the ranges compared, and the digest over all of them.
 fn read_back(medium: &MediumFacts) -> Vec<String> {
     let cared: Vec<&RangeFacts> =
-        medium.ranges.iter().filter(|range| range.kind != RangeKind::DontCare).collect();
+        medium.ranges.iter().filter(|range| range.kind != RangeKind::Unmapped).collect();
     let unread = cared.iter().filter(|range| range.read_back.is_none()).count();
     let count = cared.len();
     let equal = cared.iter().filter(|range| range.read_back.as_ref() == Some(&range.sha256)).count();
@@ -153,7 +153,7 @@ fn written(medium: &MediumFacts) -> String {
     let left: u64 = medium
         .ranges
         .iter()
-        .filter(|range| range.kind == RangeKind::DontCare)
+        .filter(|range| range.kind == RangeKind::Unmapped)
         .map(|range| range.length)
         .sum();
     let left = if left > 0 { format!(", {} left as they were", bytes(left)) } else { String::new() };

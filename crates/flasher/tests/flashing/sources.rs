@@ -98,7 +98,7 @@ fn the_block_map_beside_a_url_is_used_and_must_be_signed_when_keys_are_given() {
     check(&lab, &lab.run("true", &["flash", &url, "--receipt", "receipt.json"]));
     assert!(lab.medium()[HOLE].iter().all(|byte| *byte == 0xa5), "what the map leaves out was written");
     let ranges = lab.receipt().medium.unwrap().ranges;
-    assert!(ranges.iter().any(|range| range.kind == RangeKind::DontCare));
+    assert!(ranges.iter().any(|range| range.kind == RangeKind::Unmapped));
     let ran = lab.run("true", &["plan", &url, "--bmap-keyring", "keys.gpg"]);
     assert_eq!(ran.status.code(), Some(3), "{}", text(&ran.stderr));
     assert!(text(&ran.stderr).contains("os.bmap` has no signature beside it"), "{}", text(&ran.stderr));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bundle_store::{Access, Blame, Blob, OciError, Pick, Reference, open_blob};
-use disk_image::{Fault, Given, GivenError, GivenStream};
+use disk_image::{ExternalError, ExternalSource, ExternalStream, Fault};
 use flasher_core::Result;
 use futures_util::TryStreamExt;
 
@@ -14,7 +14,7 @@ use crate::trouble;
 pub(super) const SCHEME: &str = "oci://";
 
 /// The file that `source` names, and for which platform it is where the registry has several. What a tag stands for is looked up once, so that it stays the same.
-pub(super) async fn find(session: Session<'_>, source: &str) -> Result<(Given, Option<String>)> {
+pub(super) async fn find(session: Session<'_>, source: &str) -> Result<(ExternalSource, Option<String>)> {
     let (name, pick) = parts(source);
     let reference: Reference = name.parse().map_err(|error| trouble::registry(&error))?;
     let access = access(session).await?;
@@ -25,9 +25,9 @@ pub(super) async fn find(session: Session<'_>, source: &str) -> Result<(Given, O
     let open = move || {
         let (pinned, pick, access) = (pinned.clone(), pick.clone(), access.clone());
         Box::pin(async move { open_blob(&pinned, &pick, &access).await.map(stream).map_err(failed) })
-            as disk_image::GivenFuture
+            as disk_image::ExternalFuture
     };
-    Ok((Given { label: source.to_owned(), length, sha256, open: Arc::new(open) }, platform))
+    Ok((ExternalSource { label: source.to_owned(), length, sha256, open: Arc::new(open) }, platform))
 }
 
 /// The artifact, and which of its files.
@@ -51,17 +51,17 @@ async fn access(session: Session<'_>) -> Result<Access> {
     Ok(Access { plain_http: config.insecure_registries.clone(), cacert, architecture })
 }
 
-fn stream(blob: Blob) -> GivenStream {
+fn stream(blob: Blob) -> ExternalStream {
     Box::pin(blob.stream.map_err(failed))
 }
 
-fn failed(error: OciError) -> GivenError {
+fn failed(error: OciError) -> ExternalError {
     let fault = match error.blame() {
         Blame::Content => Fault::Source,
         Blame::Network => Fault::Network,
         Blame::Access | Blame::Machine => Fault::Usage,
     };
-    GivenError { message: error.to_string(), fault }
+    ExternalError { message: error.to_string(), fault }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A GUID partition table counts in sectors: it is of use only on a medium with sectors of the same size.
 
-use disk_image::{Content, PartitionTable};
+use disk_image::{ImageContent, PartitionTable};
 use flasher_core::flash::FormatChoice;
 use flasher_core::{Class, Error, Result};
 
@@ -17,7 +17,7 @@ pub(super) async fn must_match(
     device: &str,
     guest: &mut Guest,
 ) -> Result<()> {
-    let Some(Content::Table(PartitionTable { sector: Some(wanted), .. })) = piece.image.content() else {
+    let Some(ImageContent::Table(PartitionTable { sector: Some(wanted), .. })) = piece.image.content() else {
         return Ok(());
     };
     if piece.partition.is_some() || session.job.format == FormatChoice::Raw {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use disk_image::Piece;
+use disk_image::Extent;
 
 /// What is compared with the whole image, bytes: no block device has smaller sectors.
 const SECTOR: usize = 512;
@@ -88,14 +88,14 @@ impl Differences {
     }
 
     /// Takes the next piece of the job's image number `image`, as it should be on its medium.
-    pub(super) fn take(&mut self, image: usize, piece: &Piece) {
+    pub(super) fn take(&mut self, image: usize, piece: &Extent) {
         match piece {
-            Piece::Data { offset, bytes } => {
+            Extent::Data { offset, bytes } => {
                 self.find(image, *offset, bytes);
                 self.compare(image, *offset, bytes.len() as u64, |at| bytes[at as usize]);
             }
-            Piece::Zero { offset, length } => self.compare(image, *offset, *length, |_| 0),
-            Piece::DontCare { .. } => {}
+            Extent::Zero { offset, length } => self.compare(image, *offset, *length, |_| 0),
+            Extent::Unmapped { .. } => {}
         }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use disk_image::{BLOCK, Digest, Format, Image, Piece, Range, RangeKind};
+use disk_image::{BLOCK, Digest, Extent, Format, Image, Range, RangeKind};
 use flasher_core::flash::MediumState;
 use flasher_core::{Class, Content, Error, Result};
 
@@ -111,7 +111,7 @@ fn stream(marks: &BTreeMap<u64, Bytes>) -> Vec<u8> {
     let mut all = Vec::new();
     let (first, others): (Vec<_>, Vec<_>) = marks.iter().rev().partition(|(place, _)| **place == 0);
     for (offset, bytes) in first.into_iter().chain(others) {
-        all.extend(frames.push(Piece::Data { offset: *offset, bytes: bytes.clone() }));
+        all.extend(frames.push(Extent::Data { offset: *offset, bytes: bytes.clone() }));
     }
     let mut end = frames.finish();
     let last = end.pop();

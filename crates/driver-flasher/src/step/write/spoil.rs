@@ -1,7 +1,7 @@
 //! The first block as zeros: nothing boots while the rest of the medium is not proven.
 
 use bytes::Bytes;
-use disk_image::Piece;
+use disk_image::Extent;
 use flasher_core::flash::MediumState;
 use flasher_core::{Content, Result};
 
@@ -56,7 +56,7 @@ pub(super) fn spoiling(length: u64) -> Vec<u8> {
 /// Zeros where the first block will be, durable before anything else is written. Nothing behind the image is touched.
 pub(super) fn wipe(length: u64) -> Vec<Bytes> {
     let mut wipe = Frames::filling();
-    let mut frames = wipe.push(Piece::Zero { offset: 0, length });
+    let mut frames = wipe.push(Extent::Zero { offset: 0, length });
     frames.push(frames::flush());
     frames
 }

@@ -5,12 +5,12 @@ use futures_util::StreamExt;
 
 use super::*;
 
-fn data(offset: u64, length: u64) -> Piece {
+fn data(offset: u64, length: u64) -> Extent {
     let bytes: Vec<u8> = (offset..offset + length).map(|at| at as u8).collect();
-    Piece::Data { offset, bytes: bytes.into() }
+    Extent::Data { offset, bytes: bytes.into() }
 }
 
-fn stretch(piece: &Piece) -> (u64, u64) {
+fn stretch(piece: &Extent) -> (u64, u64) {
     (piece.offset(), piece.length())
 }
 
@@ -28,7 +28,7 @@ fn the_first_block_is_kept_back_and_nothing_else() {
 #[test]
 fn an_image_of_zeros_or_of_less_than_a_block_is_kept_back_as_well() {
     let mut zeros = BytesMut::new();
-    let rest = withhold(Piece::Zero { offset: 0, length: BLOCK * 3 }, &mut zeros).unwrap();
+    let rest = withhold(Extent::Zero { offset: 0, length: BLOCK * 3 }, &mut zeros).unwrap();
     assert_eq!(stretch(&rest), (BLOCK, BLOCK * 2));
     assert_eq!(zeros.as_ref(), vec![0; BLOCK as usize]);
     let mut small = BytesMut::new();
@@ -44,12 +44,12 @@ fn a_piece_is_cut_to_the_range_that_is_written_again() {
         (data(100, 50), range(120, 10), Some((120, 10))),
         (data(100, 50), range(0, 110), Some((100, 10))),
         (data(100, 50), range(140, 500), Some((140, 10))),
-        (Piece::Zero { offset: 0, length: 1000 }, range(10, 20), Some((10, 20))),
+        (Extent::Zero { offset: 0, length: 1000 }, range(10, 20), Some((10, 20))),
     ];
     for (piece, range, expected) in cases {
         let cut = clip(&piece, &range);
         assert_eq!(cut.as_ref().map(stretch), expected);
-        if let Some(Piece::Data { offset, bytes }) = cut {
+        if let Some(Extent::Data { offset, bytes }) = cut {
             assert_eq!(bytes[0], offset as u8);
         }
     }

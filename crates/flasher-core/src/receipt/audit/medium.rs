@@ -52,10 +52,10 @@ pub(super) fn audit(receipt: &Receipt, place: &str, part: Part<'_>) -> Audited {
         "warnings",
         "a range was written again without a warning",
     )?;
-    let dont_care = medium.ranges.iter().any(|range| range.kind == RangeKind::DontCare);
+    let unmapped = medium.ranges.iter().any(|range| range.kind == RangeKind::Unmapped);
     let explained =
         image.block_map.is_some() || image.format.as_ref().is_some_and(|it| it.starts_with(SPARSE));
-    demand(!dont_care || explained, at("image.block_map"), "nothing says that ranges do not matter")
+    demand(!unmapped || explained, at("image.block_map"), "nothing says that ranges do not matter")
 }
 
 /// What an image is.
@@ -118,7 +118,7 @@ fn kinds(medium: &MediumFacts, place: &str) -> Audited {
 }
 
 fn cared(range: &RangeFacts) -> bool {
-    range.kind != RangeKind::DontCare
+    range.kind != RangeKind::Unmapped
 }
 
 /// Nothing is written where the image does not care, and nothing at all by a dump; what is to be read back equals the image,
@@ -127,7 +127,7 @@ fn is_borne_out(range: &RangeFacts, verify: Verify, job: JobKind) -> bool {
     let read = range.read_back.as_ref() == Some(&range.sha256);
     let written = (range.writes > 0) == (job == JobKind::Flash);
     match range.kind {
-        RangeKind::DontCare => range.writes == 0 && range.read_back.is_none(),
+        RangeKind::Unmapped => range.writes == 0 && range.read_back.is_none(),
         kind if verify.reads(kind) || range.offset == 0 => written && read,
         _ => written && (read || range.read_back.is_none()),
     }

@@ -17,7 +17,7 @@ fn digest(text: &str) -> String {
 fn image() -> ImageMap {
     let range = |offset: u64, length: u64, kind: RangeKind| {
         let sha256 = match kind {
-            RangeKind::Zero | RangeKind::DontCare => {
+            RangeKind::Zero | RangeKind::Unmapped => {
                 zeros::digests([length * KIB].into_iter())[&(length * KIB)].clone()
             }
             _ => digest(&offset.to_string()),
@@ -37,14 +37,14 @@ fn image() -> ImageMap {
             range(0, 64, RangeKind::Data),
             range(64, 960, RangeKind::Data),
             range(1024, 1024, RangeKind::Zero),
-            range(2048, 2048, RangeKind::DontCare),
+            range(2048, 2048, RangeKind::Unmapped),
         ],
     }
 }
 
 fn ranges(map: &ImageMap) -> Vec<RangeFacts> {
     let facts = |range: &ImageRange| {
-        let cared = range.kind != RangeKind::DontCare;
+        let cared = range.kind != RangeKind::Unmapped;
         RangeFacts {
             offset: range.offset,
             length: range.length,

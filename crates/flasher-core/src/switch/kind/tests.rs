@@ -27,7 +27,7 @@ impl Switch for Relay {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Own {
+struct OwnKeys {
     /// The contacts.
     contacts: Vec<u8>,
 }
@@ -38,9 +38,9 @@ impl SwitchType for Relay {
     const SUMMARY: &'static str = "a relay of the tests";
     const EXAMPLE: &'static str = "type: kind-relay\nconfig: { contacts: [1] }\n";
     const TIMEOUT: Option<Seconds> = Some(Seconds { default: 7.0, meaning: "Longest time, seconds." });
-    type Config = Own;
+    type Config = OwnKeys;
 
-    fn build(config: Own, timeout: Duration, _wiring: &Wiring) -> Result<Built<Self>> {
+    fn build(config: OwnKeys, timeout: Duration, _wiring: &Wiring) -> Result<Built<Self>> {
         if config.contacts.is_empty() {
             return Err(Error::config("`contacts` is empty").with("key", "contacts"));
         }
@@ -89,10 +89,10 @@ fn device(kind: &str, config: &str) -> Result<Device, String> {
     Ok(tree.find("power").unwrap())
 }
 
-fn switch<S: SwitchType>(kind: &str, config: &str) -> (Care, Arc<dyn std::any::Any + Send + Sync>) {
+fn switch<S: SwitchType>(kind: &str, config: &str) -> (SwitchTiming, Arc<dyn std::any::Any + Send + Sync>) {
     let Device::Power(switch, None) = device(kind, config).unwrap() else { panic!("no switch") };
     let any: Arc<dyn std::any::Any + Send + Sync> = switch;
-    (any.downcast_ref::<Guarded<S>>().unwrap().care, any)
+    (any.downcast_ref::<Guarded<S>>().unwrap().timing, any)
 }
 
 #[test]
@@ -108,12 +108,12 @@ fn the_keys_of_every_switch_are_read() {
         ),
         ("contacts: [1], timeout_seconds: 600", Duration::ZERO, 5 * second, LONGEST),
     ] {
-        let (care, any) = switch::<Relay>("lab.Relay", config);
-        assert_eq!(care, Care { min_off, confirm }, "{config}");
+        let (timing, any) = switch::<Relay>("lab.Relay", config);
+        assert_eq!(timing, SwitchTiming { min_off, confirm }, "{config}");
         assert_eq!(any.downcast_ref::<Guarded<Relay>>().unwrap().switch().timeout, timeout, "{config}");
     }
-    let (care, _) = switch::<Wire>("kind-wire", "");
-    assert_eq!(care.confirm, Duration::from_millis(2500));
+    let (timing, _) = switch::<Wire>("kind-wire", "");
+    assert_eq!(timing.confirm, Duration::from_millis(2500));
 }
 
 #[test]

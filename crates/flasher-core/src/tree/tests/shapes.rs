@@ -165,7 +165,7 @@ fn anchors_aliases_and_merge_keys_work_as_in_python() {
 }
 
 #[test]
-fn a_file_may_begin_with_a_marker_and_end_lines_as_windows_does() {
+fn byte_order_mark_and_windows_lines() {
     for yaml in ["---\nexport: { p: { type: test-power } }\n", "export:\r\n  p:\r\n    type: test-power\r\n"]
     {
         assert_eq!(tree(yaml).all().len(), 1, "{yaml:?}");

@@ -24,7 +24,7 @@ fn play(images: &[&[u8]], medium: &[u8], stretches: &[(usize, usize)]) -> Differ
     for (image, bytes) in images.iter().enumerate() {
         for (index, part) in bytes.chunks(MIB).enumerate() {
             let bytes = Bytes::copy_from_slice(part);
-            differences.take(image, &Piece::Data { offset: (index * MIB) as u64, bytes });
+            differences.take(image, &Extent::Data { offset: (index * MIB) as u64, bytes });
         }
     }
     differences
@@ -48,7 +48,7 @@ fn one_flipped_bit_is_told_with_its_place_and_both_values() {
 #[test]
 fn zeros_that_are_none_are_told() {
     let mut differences = Differences::new(0, vec![Stretch { offset: 4096, bytes: vec![0, 0, 7, 8] }]);
-    differences.take(0, &Piece::Zero { offset: 0, length: 65_536 });
+    differences.take(0, &Extent::Zero { offset: 0, length: 65_536 });
     let first = First { offset: 4098, count: 2, expected: vec![0, 0], read: vec![7, 8] };
     assert_eq!(differences.first(), Some(&first));
 }

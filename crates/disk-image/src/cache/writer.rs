@@ -1,4 +1,4 @@
-//! Makes a copy while an image is decoded, and gives it a name once the image is proven.
+//! Writes the copy of an image into the cache while it is decoded, and names it once the image is proven.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,38 +8,38 @@ use std::sync::mpsc::Receiver;
 
 use tempfile::NamedTempFile;
 
-use super::{Cache, Hit, Key, Meta, evict, lock};
+use super::{Cache, CacheHit, Key, Meta, evict, lock};
 use crate::backlog::CopyProgress;
-use crate::chunk_hash::Lane;
-use crate::map::Part;
+use crate::chunk_hash::Worker;
+use crate::map::TypedChunk;
 use crate::{Cached, RangeKind, Summary};
 
 /// Where and under which key an image is to be kept.
 #[derive(Debug, Clone)]
-pub(crate) struct Keep {
+pub(crate) struct CacheSlot {
     pub(crate) cache: Cache,
     pub(crate) key: Key,
 }
 
 /// A copy in the making, written by a thread of its own.
-pub(crate) struct Keeper {
-    keep: Keep,
-    lane: io::Result<Lane<Part, io::Result<NamedTempFile>>>,
+pub(crate) struct CacheWriter {
+    cache_slot: CacheSlot,
+    lane: io::Result<Worker<TypedChunk, io::Result<NamedTempFile>>>,
 }
 
-impl Keeper {
-    /// Begins a copy and tells how far it is. What goes wrong with it is told at the end: a cache never spoils a flash.
-    pub(crate) fn start(keep: &Keep, progress: CopyProgress) -> Keeper {
-        let limit = keep.cache.limit;
-        let lane = temporary(&keep.cache).and_then(|file| {
+impl CacheWriter {
+    /// Begins a copy and reports its progress. A fault is reported at the end: a cache never makes a flash fail.
+    pub(crate) fn start(cache_slot: &CacheSlot, progress: CopyProgress) -> CacheWriter {
+        let limit = cache_slot.cache.limit;
+        let lane = temporary(&cache_slot.cache).and_then(|file| {
             progress.begun(Arc::new(file.as_file().try_clone()?));
-            Lane::start("image-cache", move |parts| write(file, limit, &parts, &progress))
+            Worker::start("image-cache", move |parts| write(file, limit, &parts, &progress))
         });
-        Keeper { keep: keep.clone(), lane }
+        CacheWriter { cache_slot: cache_slot.clone(), lane }
     }
 
     /// Takes the next part of the image.
-    pub(crate) fn push(&self, part: &Part) {
+    pub(crate) fn push(&self, part: &TypedChunk) {
         if let Ok(lane) = &self.lane {
             // A thread that died says so at the end.
             let _ = lane.push(part.clone());
@@ -47,14 +47,14 @@ impl Keeper {
     }
 
     /// Gives the copy its name: the image is proven to be what `summary` says.
-    pub(crate) fn finish(self, summary: &Summary) -> (Cached, Option<Hit>) {
-        let Keeper { keep, lane } = self;
+    pub(crate) fn finish(self, summary: &Summary) -> (Cached, Option<CacheHit>) {
+        let CacheWriter { cache_slot, lane } = self;
         let written = lane.and_then(|lane| {
             lane.finish().unwrap_or_else(|| Err(io::Error::other("the thread that wrote it died")))
         });
-        match written.and_then(|file| publish(&keep, file, summary)) {
-            Ok(()) => (Cached::Kept, keep.cache.find(&keep.key)),
-            Err(error) => (Cached::Failed(format!("`{}`: {error}", keep.cache.folder.display())), None),
+        match written.and_then(|file| publish(&cache_slot, file, summary)) {
+            Ok(()) => (Cached::Kept, cache_slot.cache.find(&cache_slot.key)),
+            Err(error) => (Cached::Failed(format!("`{}`: {error}", cache_slot.cache.folder.display())), None),
         }
     }
 }
@@ -73,7 +73,7 @@ fn temporary(cache: &Cache) -> io::Result<NamedTempFile> {
 fn write(
     file: NamedTempFile,
     limit: u64,
-    parts: &Receiver<Part>,
+    parts: &Receiver<TypedChunk>,
     progress: &CopyProgress,
 ) -> io::Result<NamedTempFile> {
     let written = write_all(file.as_file(), limit, parts, progress);
@@ -86,7 +86,12 @@ fn write(
     Ok(file)
 }
 
-fn write_all(file: &File, limit: u64, parts: &Receiver<Part>, progress: &CopyProgress) -> io::Result<()> {
+fn write_all(
+    file: &File,
+    limit: u64,
+    parts: &Receiver<TypedChunk>,
+    progress: &CopyProgress,
+) -> io::Result<()> {
     let (mut offset, mut data) = (0, 0);
     for part in parts {
         let length = part.bytes.len() as u64;
@@ -105,17 +110,17 @@ fn write_all(file: &File, limit: u64, parts: &Receiver<Part>, progress: &CopyPro
     file.set_len(offset)
 }
 
-fn publish(keep: &Keep, file: NamedTempFile, summary: &Summary) -> io::Result<()> {
-    if !keep.key.still_holds() {
+fn publish(cache_slot: &CacheSlot, file: NamedTempFile, summary: &Summary) -> io::Result<()> {
+    if !cache_slot.key.still_holds() {
         return Err(io::Error::other("the source changed while it was read"));
     }
-    let folder = &keep.cache.folder;
+    let folder = &cache_slot.cache.folder;
     let _locked = lock(folder)?;
-    evict::make_room(folder, keep.cache.limit, evict::disk_use(&file.as_file().metadata()?))?;
-    file.persist(keep.cache.image_path(summary.decoded_sha256)).map_err(|e| e.error)?;
-    let meta = Meta::of(summary, keep.key.block_map()).sealed(keep.key.digest())?;
+    evict::make_room(folder, cache_slot.cache.limit, evict::disk_use(&file.as_file().metadata()?))?;
+    file.persist(cache_slot.cache.image_path(summary.decoded_sha256)).map_err(|e| e.error)?;
+    let meta = Meta::of(summary, cache_slot.key.block_map()).sealed(cache_slot.key.digest())?;
     let mut description = tempfile::Builder::new().prefix(evict::TEMPORARY).tempfile_in(folder)?;
     description.write_all(&meta)?;
-    description.persist(keep.cache.meta_path(&keep.key)).map_err(|e| e.error)?;
+    description.persist(cache_slot.cache.meta_path(&cache_slot.key)).map_err(|e| e.error)?;
     Ok(())
 }

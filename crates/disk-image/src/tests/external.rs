@@ -7,26 +7,26 @@ use bytes::Bytes;
 use pretty_assertions::assert_eq;
 
 use super::*;
-use crate::{Cache, Cached, Fault, Given, GivenError, GivenStream};
+use crate::{Cache, Cached, ExternalError, ExternalSource, ExternalStream, Fault};
 
 /// Says of itself that it is `named`, and gives `stored` in pieces, then the error, if there is one.
-fn given(named: &[u8], stored: &[u8], error: Option<GivenError>) -> (Given, Arc<AtomicU32>) {
+fn external(named: &[u8], stored: &[u8], error: Option<ExternalError>) -> (ExternalSource, Arc<AtomicU32>) {
     let opened = Arc::new(AtomicU32::new(0));
     let (stored, count) = (stored.to_vec(), opened.clone());
     let open = move || {
         count.fetch_add(1, Ordering::Relaxed);
-        let pieces: Vec<Result<Bytes, GivenError>> =
-            stored.chunks(1000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-        let stream: GivenStream =
-            Box::pin(futures_util::stream::iter(pieces.into_iter().chain(error.clone().map(Err))));
-        Box::pin(async move { Ok(stream) }) as crate::GivenFuture
+        let extents: Vec<Result<Bytes, ExternalError>> =
+            stored.chunks(1000).map(|extent| Ok(Bytes::copy_from_slice(extent))).collect();
+        let stream: ExternalStream =
+            Box::pin(futures_util::stream::iter(extents.into_iter().chain(error.clone().map(Err))));
+        Box::pin(async move { Ok(stream) }) as crate::ExternalFuture
     };
     let (label, length, sha256) = ("oci://host/os:1".to_owned(), named.len() as u64, Digest::of(named));
-    (Given { label, length, sha256, open: Arc::new(open) }, opened)
+    (ExternalSource { label, length, sha256, open: Arc::new(open) }, opened)
 }
 
-async fn decode_given(given: Given, options: SourceOptions) -> Result<Decoded, Error> {
-    drain(&Image::open_given(given, options).await?).await
+async fn decode_external(external: ExternalSource, options: SourceOptions) -> Result<Decoded, Error> {
+    drain(&Image::open_external(external, options).await?).await
 }
 
 #[tokio::test]
@@ -39,8 +39,8 @@ async fn a_given_source_is_decoded_and_kept_under_its_digest() {
         ..SourceOptions::default()
     };
     for cached in [Cached::Kept, Cached::Hit] {
-        let (source, opened) = given(&stored, &stored, None);
-        let decoded = decode_given(source, options()).await.unwrap();
+        let (source, opened) = external(&stored, &stored, None);
+        let decoded = decode_external(source, options()).await.unwrap();
         assert!(decoded.bytes() == disk);
         assert_eq!(decoded.summary.source_sha256, Digest::of(&stored));
         let times = if cached == Cached::Hit { 0 } else { 2 };
@@ -51,7 +51,7 @@ async fn a_given_source_is_decoded_and_kept_under_its_digest() {
 #[tokio::test]
 async fn a_given_source_that_breaks_or_lies_is_told() {
     let stored = encode(Format::Gzip, &noise(10_000));
-    let failed = GivenError { message: "registry is gone".into(), fault: Fault::Network };
+    let failed = ExternalError { message: "registry is gone".into(), fault: Fault::Network };
     for (named, stored, error, message) in [
         (
             &stored[..],
@@ -79,8 +79,8 @@ async fn a_given_source_that_breaks_or_lies_is_told() {
             ),
         ),
     ] {
-        let (source, _) = given(named, stored, error);
-        let error = decode_given(source, SourceOptions::default()).await.expect_err("broken");
+        let (source, _) = external(named, stored, error);
+        let error = decode_external(source, SourceOptions::default()).await.expect_err("broken");
         assert_eq!(error.to_string(), message);
     }
 }

@@ -1,4 +1,4 @@
-//! Where decoded bytes go: to the digest threads, to the cache, and as pieces to the consumer.
+//! Where decoded bytes go: to the digest threads, to the cache, and as extents to the consumer.
 
 use std::io;
 
@@ -6,67 +6,72 @@ use bytes::Bytes;
 
 use crate::backlog::{Closed, Producer};
 use crate::bmap::Checker;
-use crate::cache::Keeper;
-use crate::chunk_hash::{ChunkHash, Lane};
+use crate::cache::CacheWriter;
+use crate::chunk_hash::{ChunkHash, Worker};
 use crate::image::Inner;
-use crate::judge::Judge;
+use crate::judge::ContentCheck;
 use crate::layer::Layer;
-use crate::map::{Chunk, Joiner, Mapper, chunk_length};
+use crate::map::{Chunk, ExtentBuilder, Mapper, chunk_length};
 use crate::{BLOCK, Cached, Error, Summary};
 
 /// Why the work ends before its time.
-pub(crate) enum Halt {
+pub(crate) enum Stopped {
     /// Nobody listens any more.
     Dropped,
     Failed(Error),
 }
 
-impl From<Error> for Halt {
-    fn from(error: Error) -> Halt {
-        Halt::Failed(error)
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Stopped {
+        Stopped::Failed(error)
     }
 }
 
-impl From<Closed> for Halt {
-    fn from(Closed: Closed) -> Halt {
-        Halt::Dropped
+impl From<Closed> for Stopped {
+    fn from(Closed: Closed) -> Stopped {
+        Stopped::Dropped
     }
 }
 
-/// Where chunks go: to the digest threads, and as pieces to the consumer.
-pub(crate) struct Outlet<'w> {
+/// Where chunks go: to the digest threads, and as extents to the consumer.
+pub(crate) struct DecodedSink<'w> {
     image: &'w Inner,
     events: &'w Producer,
     hash: ChunkHash,
     sums: Option<Sums>,
-    keeper: Option<Keeper>,
+    cache_writer: Option<CacheWriter>,
     mapper: Mapper,
-    joiner: Joiner,
+    joiner: ExtentBuilder,
     /// Whether any byte so far is one that the image cares about.
     matters: bool,
 }
 
-impl<'w> Outlet<'w> {
+impl<'w> DecodedSink<'w> {
     /// For the source itself (`original`), or for a copy of what was checked and kept before.
-    pub(crate) fn new(image: &'w Inner, events: &'w Producer, original: bool) -> Result<Outlet<'w>, Error> {
+    pub(crate) fn new(
+        image: &'w Inner,
+        events: &'w Producer,
+        original: bool,
+    ) -> Result<DecodedSink<'w>, Error> {
         let hash = ChunkHash::start().map_err(|e| machine(image, e.to_string()))?;
         let sums = if original { checker(image) } else { None };
         let sums = sums.transpose().map_err(|e| machine(image, e.to_string()))?;
-        let keeper = image.keep.as_ref().filter(|_| original);
-        let keeper = keeper.map(|keep| Keeper::start(keep, events.copy_progress()));
-        let (mapper, joiner) = (Mapper::default(), Joiner::default());
-        Ok(Outlet { image, events, hash, sums, keeper, mapper, joiner, matters: false })
+        let cache_writer = image.cache_slot.as_ref().filter(|_| original);
+        let cache_writer =
+            cache_writer.map(|cache_slot| CacheWriter::start(cache_slot, events.copy_progress()));
+        let (mapper, joiner) = (Mapper::default(), ExtentBuilder::default());
+        Ok(DecodedSink { image, events, hash, sums, cache_writer, mapper, joiner, matters: false })
     }
 
-    /// Takes the whole image; `dont_care` has a bit for each block from an offset on that need not be written.
+    /// Takes the whole image; `unmapped` has a bit for each block from an offset on that need not be written.
     pub(crate) fn take_all(
         &mut self,
         top: &mut dyn Layer,
-        dont_care: impl Fn(u64) -> u16,
-    ) -> Result<(), Halt> {
-        let (mut length, mut judge) = (0, Judge::new(self.image));
+        unmapped: impl Fn(u64) -> u16,
+    ) -> Result<(), Stopped> {
+        let (mut length, mut judge) = (0, ContentCheck::new(self.image));
         while let Some(mut chunk) = next_chunk(top, length)? {
-            chunk.dont_care |= dont_care(length);
+            chunk.unmapped |= unmapped(length);
             judge.push(&chunk.bytes)?;
             self.matters = self.matters || chunk.matters();
             length += chunk.bytes.len() as u64;
@@ -75,7 +80,7 @@ impl<'w> Outlet<'w> {
         Ok(judge.end()?)
     }
 
-    fn push(&mut self, chunk: &Chunk) -> Result<(), Halt> {
+    fn push(&mut self, chunk: &Chunk) -> Result<(), Stopped> {
         let sums = self.sums.as_ref().is_none_or(|sums| sums.push(chunk.bytes.clone()));
         if !sums || !self.hash.push(&chunk.bytes) {
             return Err(digest_died(self.image).into());
@@ -84,28 +89,28 @@ impl<'w> Outlet<'w> {
         self.send()
     }
 
-    fn send(&mut self) -> Result<(), Halt> {
+    fn send(&mut self) -> Result<(), Stopped> {
         for part in self.mapper.take() {
-            if !self.hash.push_part(&part) {
+            if !self.hash.push_typed(&part) {
                 return Err(digest_died(self.image).into());
             }
-            if let Some(keeper) = &self.keeper {
-                keeper.push(&part);
+            if let Some(cache_writer) = &self.cache_writer {
+                cache_writer.push(&part);
             }
-            for piece in self.joiner.push(part) {
-                self.events.push(piece)?;
+            for extent in self.joiner.push(part) {
+                self.events.push(extent)?;
             }
         }
         // A long run of zeros sends nothing.
-        if self.events.is_closed() { Err(Halt::Dropped) } else { Ok(()) }
+        if self.events.is_closed() { Err(Stopped::Dropped) } else { Ok(()) }
     }
 
-    /// The last pieces, all that is known of the decoded image alone, and the copy that waits for its name.
-    pub(crate) fn finish(mut self) -> Result<(Summary, Option<Keeper>), Halt> {
+    /// The last extents, all that is known of the decoded image alone, and the copy that waits for its name.
+    pub(crate) fn finish(mut self) -> Result<(Summary, Option<CacheWriter>), Stopped> {
         self.mapper.finish();
         self.send()?;
-        if let Some(piece) = self.joiner.end() {
-            self.events.push(piece)?;
+        if let Some(extent) = self.joiner.end() {
+            self.events.push(extent)?;
         }
         let differs =
             self.sums.map(|sums| sums.finish().ok_or_else(|| digest_died(self.image))).transpose()?;
@@ -114,8 +119,8 @@ impl<'w> Outlet<'w> {
             return Err(Error::MapDiffers { label, map, start, end: end - 1 }.into());
         }
         let (decoded_sha256, ranges) = self.hash.finish().ok_or_else(|| digest_died(self.image))?;
-        let Joiner { data_length, zero_length, dont_care_length, .. } = self.joiner;
-        if dont_care_length > 0 && !self.matters {
+        let ExtentBuilder { data_length, zero_length, unmapped_length, .. } = self.joiner;
+        if unmapped_length > 0 && !self.matters {
             return Err(Error::NoData { label: self.image.label.clone() }.into());
         }
         let summary = Summary {
@@ -123,45 +128,45 @@ impl<'w> Outlet<'w> {
             source_sha256: decoded_sha256,
             decoded_sha256,
             source_length: 0,
-            decoded_length: data_length + zero_length + dont_care_length,
+            decoded_length: data_length + zero_length + unmapped_length,
             data_length,
             zero_length,
-            dont_care_length,
+            unmapped_length,
             ranges,
             checked: None,
             cached: Cached::No,
         };
-        Ok((summary, self.keeper))
+        Ok((summary, self.cache_writer))
     }
 }
 
 /// A full chunk, unless the image ends. A block that matters in part matters.
 fn next_chunk(top: &mut dyn Layer, offset: u64) -> Result<Option<Chunk>, Error> {
     let mut bytes = vec![0; chunk_length(offset)];
-    let (mut filled, mut cared) = (0, 0u16);
+    let (mut filled, mut is_mapped) = (0, 0u16);
     while filled < bytes.len() {
-        let got = top.read(&mut bytes[filled..])?;
-        if got.count == 0 {
+        let read_result = top.read(&mut bytes[filled..])?;
+        if read_result.count == 0 {
             break;
         }
-        let end = filled + got.count;
-        if got.cared {
-            cared |=
+        let end = filled + read_result.count;
+        if read_result.is_mapped {
+            is_mapped |=
                 (filled / BLOCK as usize..end.div_ceil(BLOCK as usize)).fold(0, |bits, at| bits | 1 << at);
         }
         filled = end;
     }
     bytes.truncate(filled);
-    Ok((filled > 0).then(|| Chunk { bytes: bytes.into(), dont_care: !cared }))
+    Ok((filled > 0).then(|| Chunk { bytes: bytes.into(), unmapped: !is_mapped }))
 }
 
 /// Compares ranges; gives the beginning and end of the first that differs.
-type Sums = Lane<Bytes, Option<(u64, u64)>>;
+type Sums = Worker<Bytes, Option<(u64, u64)>>;
 
 /// Verifies the checksums of the block map on a thread of its own.
 fn checker(image: &Inner) -> Option<io::Result<Sums>> {
     let map = image.block_map.as_ref().map(|found| found.map.clone()).filter(|map| map.has_sums())?;
-    Some(Lane::start("bmap-sums", move |chunks| Checker::new(map).run(&chunks)))
+    Some(Worker::start("bmap-sums", move |chunks| Checker::new(map).run(&chunks)))
 }
 
 fn digest_died(image: &Inner) -> Error {

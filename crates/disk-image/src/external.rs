@@ -14,10 +14,10 @@ use crate::http::Body;
 use crate::{Digest, Error, Fault};
 
 /// Stored bytes in order. Only a stream that ends without an error was the whole source; an error is the last thing it gives.
-pub type GivenStream = Pin<Box<dyn Stream<Item = Result<Bytes, GivenError>> + Send>>;
+pub type ExternalStream = Pin<Box<dyn Stream<Item = Result<Bytes, ExternalError>> + Send>>;
 
 /// The wait for a stream.
-pub type GivenFuture = Pin<Box<dyn Future<Output = Result<GivenStream, GivenError>> + Send>>;
+pub type ExternalFuture = Pin<Box<dyn Future<Output = Result<ExternalStream, ExternalError>> + Send>>;
 
 /// Chunks between the stream and the decoder.
 const QUEUE: usize = 4;
@@ -25,7 +25,7 @@ const QUEUE: usize = 4;
 /// What went wrong with a source that the caller opens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct GivenError {
+pub struct ExternalError {
     /// What and where, for people; without secrets.
     pub message: String,
     /// Who is to blame.
@@ -34,7 +34,7 @@ pub struct GivenError {
 
 /// A source that the caller opens, as often as needed and always from its beginning.
 #[derive(Clone)]
-pub struct Given {
+pub struct ExternalSource {
     /// The name of the source for messages and receipts; without secrets.
     pub label: String,
     /// Length in bytes.
@@ -42,21 +42,21 @@ pub struct Given {
     /// Digest that the stored bytes must have, apart from the one the user demands.
     pub sha256: Digest,
     /// Opens it.
-    pub open: Arc<dyn Fn() -> GivenFuture + Send + Sync>,
+    pub open: Arc<dyn Fn() -> ExternalFuture + Send + Sync>,
 }
 
-impl fmt::Debug for Given {
+impl fmt::Debug for ExternalSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Given")
+        f.debug_struct("ExternalSource")
             .field("label", &self.label)
             .field("length", &self.length)
             .finish_non_exhaustive()
     }
 }
 
-impl Given {
-    fn failed(&self, error: GivenError) -> Error {
-        Error::Given { label: self.label.clone(), reason: error.message, fault: error.fault }
+impl ExternalSource {
+    fn failed(&self, error: ExternalError) -> Error {
+        Error::External { label: self.label.clone(), reason: error.message, fault: error.fault }
     }
 
     /// At least the first `needed` bytes, and as many of `wanted` as come without an error; and whether they are all there are.
@@ -67,7 +67,7 @@ impl Given {
             match stream.next().await {
                 Some(Ok(chunk)) => head.extend_from_slice(&chunk),
                 Some(Err(error)) if head.len() < needed => return Err(self.failed(error)),
-                Some(Err(_)) => return Ok((head, false)), // told when it is read
+                Some(Err(_)) => return Ok((head, false)), // reported when it is read
                 None => return Ok((head, true)),
             }
         }
@@ -77,9 +77,9 @@ impl Given {
     /// All of it, for a thread to read. The handle stops the transfer.
     pub(crate) fn body(&self, runtime: &Handle) -> (Body, AbortHandle) {
         let (sender, chunks) = mpsc::channel(QUEUE);
-        let given = self.clone();
+        let external = self.clone();
         let task = runtime.spawn(async move {
-            if let Err(error) = given.pump(&sender).await {
+            if let Err(error) = external.pump(&sender).await {
                 // A receiver that is gone wants no error either.
                 let _ = sender.send(Err(error)).await;
             }
@@ -87,7 +87,7 @@ impl Given {
         (Body::new(self.label.clone(), chunks), task.abort_handle())
     }
 
-    /// Hands over all bytes and then none as the mark of the end, which must be where it was told.
+    /// Hands over all bytes and then none as the mark of the end, which must be at the announced length.
     async fn pump(&self, sender: &mpsc::Sender<Result<Bytes, Error>>) -> Result<(), Error> {
         let mut stream = (self.open)().await.map_err(|e| self.failed(e))?;
         let mut received = 0;

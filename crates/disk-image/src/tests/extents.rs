@@ -1,4 +1,4 @@
-//! The map of an image: whatever it holds, the pieces are the image and the digests are those of its ranges.
+//! The map of an image: whatever it holds, the extents are the image and the digests are those of its ranges.
 
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
@@ -50,33 +50,35 @@ async fn an_image_of_zeros_is_its_first_block_and_a_gap() {
     assert!(decoded.summary.ranges.iter().all(|range| range.kind == RangeKind::Zero));
 }
 
-/// Decodes `stored` and checks every promise about the pieces and ranges of `image`.
+/// Decodes `stored` and checks every promise about the extents and ranges of `image`.
 async fn check_map(image: &[u8], stored: &[u8]) -> Decoded {
     let decoded = decode_bytes(stored).await.expect("a sound image");
-    assert!(decoded.bytes() == image, "the pieces are the image");
-    decoded.pieces.iter().for_each(|piece| check_piece(piece, image.len() as u64));
+    assert!(decoded.bytes() == image, "the extents are the image");
+    decoded.extents.iter().for_each(|extent| check_piece(extent, image.len() as u64));
     let summary = &decoded.summary;
-    assert_eq!(decoded.pieces[0].length(), summary.ranges[0].length, "the first piece is the first range");
+    assert_eq!(decoded.extents[0].length(), summary.ranges[0].length, "the first extent is the first range");
     assert_eq!(summary.decoded_sha256, Digest::of(image));
     assert_eq!(summary.source_sha256, Digest::of(stored));
     assert_eq!(summary.decoded_length, image.len() as u64);
-    let zeros = decoded.pieces.iter().filter(|piece| matches!(piece, Piece::Zero { .. }));
-    assert_eq!(summary.zero_length, zeros.map(Piece::length).sum::<u64>());
+    let zeros = decoded.extents.iter().filter(|extent| matches!(extent, Extent::Zero { .. }));
+    assert_eq!(summary.zero_length, zeros.map(Extent::length).sum::<u64>());
     assert_eq!(summary.data_length + summary.zero_length, summary.decoded_length);
     check_ranges(summary, image);
-    check_no_gap_is_missed(&decoded.pieces);
+    check_no_gap_is_missed(&decoded.extents);
     decoded
 }
 
-fn check_piece(piece: &Piece, image_length: u64) {
-    let (offset, length) = (piece.offset(), piece.length());
+fn check_piece(extent: &Extent, image_length: u64) {
+    let (offset, length) = (extent.offset(), extent.length());
     assert_eq!(offset % BLOCK, 0);
     assert!(length % BLOCK == 0 || offset + length == image_length, "{offset}+{length}");
-    match piece {
-        Piece::Data { .. } => {
+    match extent {
+        Extent::Data { .. } => {
             assert!(length > 0 && offset / crate::CHUNK == (offset + length - 1) / crate::CHUNK)
         }
-        Piece::Zero { .. } | Piece::DontCare { .. } => assert!(length >= crate::CHUNK && length % BLOCK == 0),
+        Extent::Zero { .. } | Extent::Unmapped { .. } => {
+            assert!(length >= crate::CHUNK && length % BLOCK == 0)
+        }
     }
 }
 
@@ -93,11 +95,11 @@ fn check_ranges(summary: &Summary, image: &[u8]) {
     assert_eq!(offset, image.len() as u64, "the ranges are the image");
 }
 
-/// Behind the first block, no run of zero blocks within data is long enough for a piece of its own.
-fn check_no_gap_is_missed(pieces: &[Piece]) {
+/// Behind the first block, no run of zero blocks within data is long enough for an extent of its own.
+fn check_no_gap_is_missed(extents: &[Extent]) {
     let mut run = 0;
-    for piece in &pieces[1..] {
-        let Piece::Data { bytes, .. } = piece else {
+    for extent in &extents[1..] {
+        let Extent::Data { bytes, .. } = extent else {
             assert_eq!(run, 0, "zeros in front of a gap belong to it");
             continue;
         };
