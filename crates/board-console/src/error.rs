@@ -217,6 +217,38 @@ impl Error {
             _ => None,
         }
     }
+
+    /// What went wrong, without the console lines that the whole text ends with.
+    pub fn summary(&self) -> String {
+        let mut text = self.to_string();
+        text.truncate(text.len() - self.console_lines().len());
+        text
+    }
+
+    /// What the text ends with: the last console lines, or what a command printed.
+    fn console_lines(&self) -> String {
+        match self {
+            Self::Io { tail, .. }
+            | Self::Timeout { tail, .. }
+            | Self::Closed { tail, .. }
+            | Self::AutobootNotInterruptible { tail }
+            | Self::Missed { tail, .. }
+            | Self::OtherPrompt { tail, .. }
+            | Self::Unreadable { tail, .. }
+            | Self::Altered { tail, .. }
+            | Self::Garbled { tail, .. }
+            | Self::Reset { tail, .. }
+            | Self::Boot { tail, .. }
+            | Self::Login { tail, .. }
+            | Self::Stalled { tail, .. } => tail.to_string(),
+            Self::Command { output, .. } => output_text(output),
+            Self::Transcript { .. }
+            | Self::Pattern { .. }
+            | Self::Invalid { .. }
+            | Self::LineTooLong { .. }
+            | Self::Unexpected { .. } => String::new(),
+        }
+    }
 }
 
 /// How a board came past its boot loader.

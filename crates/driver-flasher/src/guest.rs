@@ -1,5 +1,7 @@
 //! The script that runs on the board, and the words it answers with.
 
+use std::fmt;
+
 use disk_image::Digest;
 
 /// The script. The board fetches it and checks its digest before it runs.
@@ -29,7 +31,74 @@ pub(crate) enum Answer {
     /// A range that could not be read, with the tool's complaint.
     Unreadable(usize, String),
     /// The script gave up: what failed, and the tool's complaint.
-    Error(String, String),
+    Error(ScriptError, String),
+}
+
+/// What failed on the board, as the script's code for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ScriptError {
+    /// The server did not give what was asked for.
+    Fetch,
+    /// The stream ended early.
+    Cut,
+    /// What was read could not be sent.
+    Send,
+    /// There is no tool that could send it.
+    NoSender,
+    /// What was fetched could not be unpacked.
+    Unpack,
+    /// There is no tool that could unpack it.
+    NoUnpacker,
+    /// The medium could not be written.
+    Write,
+    /// What was written could not be flushed.
+    Flush,
+    /// The medium could not be read.
+    Read,
+    /// The page cache cannot be got out of the way.
+    Caches,
+    /// The pace of a digest could not be measured.
+    Pace,
+    /// The script was asked for something that it does not know.
+    Protocol,
+    /// A code that is none of these: the console changed it.
+    Unknown(String),
+}
+
+impl ScriptError {
+    /// Every code of the script.
+    const CODES: [(&'static str, Self); 12] = [
+        ("fetch", Self::Fetch),
+        ("cut", Self::Cut),
+        ("send", Self::Send),
+        ("no-sender", Self::NoSender),
+        ("unpack", Self::Unpack),
+        ("tool", Self::NoUnpacker),
+        ("write", Self::Write),
+        ("flush", Self::Flush),
+        ("read", Self::Read),
+        ("caches", Self::Caches),
+        ("pace", Self::Pace),
+        ("protocol", Self::Protocol),
+    ];
+
+    /// The error that the script calls `code`.
+    fn of(code: &str) -> Self {
+        let known = Self::CODES.into_iter().find(|(own, _)| *own == code);
+        known.map_or_else(|| Self::Unknown(code.to_owned()), |(_, error)| error)
+    }
+}
+
+impl fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(code) => f.write_str(code),
+            known => {
+                let code = Self::CODES.iter().find(|(_, error)| error == known);
+                f.write_str(code.map_or("", |(code, _)| code))
+            }
+        }
+    }
 }
 
 /// The answer in a console line; none when the line is something else or mangled.
@@ -50,7 +119,7 @@ pub(crate) fn answer(line: &str) -> Option<Answer> {
         "caches" => Answer::Caches(rest.to_owned()),
         "error" => {
             let (what, complaint) = rest.split_once(' ').unwrap_or((rest, ""));
-            Answer::Error(what.to_owned(), complaint.trim().to_owned())
+            Answer::Error(ScriptError::of(what), complaint.trim().to_owned())
         }
         "range" => return range(rest),
         _ => return None,

@@ -254,7 +254,7 @@ send_ranges() {
 
 # Where nothing can be connected, curl sends what a pipe gives it.
 send_piped() {
-    command -v curl >/dev/null 2>&1 || die "send no tool here can send what dd reads"
+    command -v curl >/dev/null 2>&1 || die "no-sender nothing here can send what dd reads"
     send_ranges "$1" "$errors.list" | curl -fsS -H 'Expect:' -T - -- "$2" 2>"$errors" || die "send $(complaint)"
     say sent
 }

@@ -48,7 +48,8 @@ pub(crate) fn console(error: &board_console::Error) -> Error {
             | Console::OtherPrompt { .. }
             | Console::Transcript { .. }
     );
-    let error = Error::new(class, head(&error.to_string())).help(help);
+    // Console lines travel in a field of their own.
+    let error = Error::new(class, error.summary()).help(help);
     if retryable { error } else { error.retryable(false) }
 }
 
@@ -65,16 +66,6 @@ fn class_of(cause: Option<Cause>) -> Class {
         ) => Class::Infrastructure,
         _ => Class::Board,
     }
-}
-
-/// Console lines travel in a field of their own: only what stands before them belongs into the message.
-fn head(text: &str) -> String {
-    let end = ["; last console lines:", "; it printed:", "; the console was silent"]
-        .iter()
-        .filter_map(|mark| text.find(mark))
-        .min()
-        .unwrap_or(text.len());
-    text[..end].to_owned()
 }
 
 /// A failure of the image.
@@ -206,13 +197,6 @@ mod tests {
             let told = image(error);
             assert_eq!(told.is_retryable(), is_retryable, "{told}");
         }
-    }
-
-    #[test]
-    fn the_message_ends_where_the_console_lines_begin() {
-        assert_eq!(head("no prompt within 2 s; last console lines:\n  | U-Boot"), "no prompt within 2 s");
-        assert_eq!(head("no prompt within 2 s; the console was silent"), "no prompt within 2 s");
-        assert_eq!(head("cannot log in"), "cannot log in");
     }
 
     #[test]

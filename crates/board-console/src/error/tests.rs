@@ -4,8 +4,12 @@ use std::io;
 
 use super::*;
 
+/// The text, and the summary: what stands before the console lines.
 fn check(error: &Error, text: &str) {
     assert_eq!(error.to_string(), text);
+    let lines = ["; last console lines:\n", "; it printed:\n", "; the console was silent"];
+    let end = lines.iter().filter_map(|begin| text.find(begin)).min().unwrap_or(text.len());
+    assert_eq!(error.summary(), text[..end]);
 }
 
 #[test]

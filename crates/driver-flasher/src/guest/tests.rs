@@ -10,7 +10,7 @@ use std::sync::mpsc;
 
 use disk_image::Digest;
 
-use super::{Answer, SCRIPT, answer, answers};
+use super::{Answer, SCRIPT, ScriptError, answer, answers};
 
 mod fetching;
 mod writing;
@@ -207,7 +207,7 @@ fn a_full_medium_is_an_error_of_writing() {
             run(&shell, home.path(), &["write", "/dev/full", "/nowhere", "identity", &url]);
         assert!(!output.status.success());
         let Some(Answer::Error(what, complaint)) = answers.first() else { panic!("{shell:?}: {answers:?}") };
-        assert_eq!(what, "write", "{shell:?}");
+        assert_eq!(*what, ScriptError::Write, "{shell:?}");
         assert!(complaint.contains("No space left on device"), "{shell:?}: {complaint}");
     }
 }
@@ -419,9 +419,31 @@ fn a_page_cache_that_stays_in_the_way_is_no_proof() {
             ["verify", medium.to_str().unwrap(), "/nowhere/drop_caches", "http://127.0.0.1:1/ranges"];
         let (output, answers) = run(&shell, home.path(), &arguments);
         assert!(!output.status.success(), "{shell:?}");
+        assert!(matches!(&answers[..], [Answer::Error(ScriptError::Caches, _)]), "{shell:?}: {answers:?}");
+    }
+}
+
+#[test]
+fn every_error_code_of_the_script_is_known() {
+    let after = |begin| SCRIPT.split(begin).skip(1).filter_map(|rest| rest.split([' ', '"']).next());
+    let all = after("die \"").chain(after("say \"error "));
+    // What `die` itself says is what it was given.
+    let codes: Vec<&str> = all.filter(|code| *code != "$*").collect();
+    assert!(codes.len() > 20, "{codes:?}");
+    for code in codes {
+        let error = ScriptError::of(code);
+        assert!(!matches!(error, ScriptError::Unknown(_)), "{code}");
+        assert_eq!(error.to_string(), code);
+    }
+    for (code, _) in ScriptError::CODES {
         assert!(
-            matches!(&answers[..], [Answer::Error(what, _)] if what == "caches"),
-            "{shell:?}: {answers:?}"
+            SCRIPT.contains(&format!("\"{code} ")) || SCRIPT.contains(&format!("error {code} ")),
+            "{code}"
         );
     }
+    let mangled = answer("flasher: error wr#te dd: failed");
+    assert_eq!(
+        mangled,
+        Some(Answer::Error(ScriptError::Unknown("wr#te".to_owned()), "dd: failed".to_owned()))
+    );
 }

@@ -17,6 +17,7 @@ use super::shell::Guest;
 use super::target::Target;
 use super::{verify, write};
 use crate::flasher::blocking;
+use crate::guest::ScriptError;
 use crate::transaction::{Proof, Session};
 
 /// What was read, and given to the sink.
@@ -63,13 +64,13 @@ fn facts(range: &Range) -> RangeFacts {
     RangeFacts { offset, length, kind: write::kind(range), sha256, read_back: None, writes: 0 }
 }
 
-/// Why the board did not send its medium; `what` is the script's word for it.
-fn failure(what: &str, why: &str, target: &Target) -> Error {
+/// Why the board did not send its medium; `what` is what failed there.
+fn failure(what: &ScriptError, why: &str, target: &Target) -> Error {
     let device = &target.device;
     let error = match what {
-        "read" => Error::new(Class::Medium, format!("`{device}` cannot be read: {why}"))
+        ScriptError::Read => Error::new(Class::Medium, format!("`{device}` cannot be read: {why}"))
             .help("the medium is bad; what can be read of it needs tools on the board itself"),
-        "send" if why.starts_with("no tool") => Error::new(
+        ScriptError::NoSender => Error::new(
             Class::Config,
             "the board's Linux has nothing that can send what it reads: neither busybox's `nc -e`, `bash` nor `curl`",
         )
@@ -225,17 +226,17 @@ mod tests {
     #[test]
     fn every_reason_for_not_sending_has_its_class_and_words() {
         let target = Target { device: "/dev/mmcblk0".to_owned(), size: 1, direct: true, old_table: false };
-        let tell = |what, why| format!("{:?}", failure(what, why, &target));
+        let tell = |what: ScriptError, why| format!("{:?}", failure(&what, why, &target));
         assert_eq!(
-            tell("read", "dd: Input/output error"),
+            tell(ScriptError::Read, "dd: Input/output error"),
             "medium error: `/dev/mmcblk0` cannot be read: dd: Input/output error [device: /dev/mmcblk0]"
         );
         assert_eq!(
-            tell("send", "no tool here can send what dd reads"),
+            tell(ScriptError::NoSender, "nothing here can send what dd reads"),
             "config error: the board's Linux has nothing that can send what it reads: neither busybox's `nc -e`, `bash` nor `curl` [device: /dev/mmcblk0]"
         );
         assert_eq!(
-            tell("send", "the server does not answer"),
+            tell(ScriptError::Send, "the server does not answer"),
             "infrastructure error: reading `/dev/mmcblk0` broke off: the server does not answer [device: /dev/mmcblk0]"
         );
         let range = Range { offset: 0, length: BLOCK, sha256: Digest::of(b""), kind: RangeKind::Data };

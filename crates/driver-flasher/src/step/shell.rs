@@ -12,7 +12,7 @@ use super::resolve::Resolved;
 use super::services::Services;
 use super::waiting::waiting;
 use crate::config::seconds;
-use crate::guest::{self, Answer, SCRIPT};
+use crate::guest::{self, Answer, SCRIPT, ScriptError};
 use crate::network;
 use crate::transaction::{Session, Writes};
 use crate::trouble;
@@ -199,19 +199,25 @@ impl Guest {
     }
 }
 
-fn complaint_error(what: &str, complaint: &str, device: &str) -> Error {
+fn complaint_error(what: &ScriptError, complaint: &str, device: &str) -> Error {
     let error = match what {
-        "write" | "flush" => Error::new(Class::Medium, format!("writing `{device}` failed: {complaint}"))
-            .help("the medium may be worn, write-protected or smaller than it says"),
-        "fetch" | "cut" | "send" => {
+        ScriptError::Write | ScriptError::Flush => {
+            Error::new(Class::Medium, format!("writing `{device}` failed: {complaint}"))
+                .help("the medium may be worn, write-protected or smaller than it says")
+        }
+        ScriptError::Fetch | ScriptError::Cut | ScriptError::Send | ScriptError::NoSender => {
             Error::infrastructure(format!("the board's download broke off: {complaint}"))
                 .help("check the network between board and exporter")
         }
-        "unpack" => Error::infrastructure(format!("the board could not unpack what it fetched: {complaint}"))
-            .help("flash without `--direct`: then the exporter unpacks"),
-        "tool" => Error::config(format!("the board's Linux has nothing that unpacks {complaint}"))
-            .help("put the tool into the bundle's initramfs, or flash without `--direct`"),
-        "caches" => Error::new(
+        ScriptError::Unpack => {
+            Error::infrastructure(format!("the board could not unpack what it fetched: {complaint}"))
+                .help("flash without `--direct`: then the exporter unpacks")
+        }
+        ScriptError::NoUnpacker => {
+            Error::config(format!("the board's Linux has nothing that unpacks {complaint}"))
+                .help("put the tool into the bundle's initramfs, or flash without `--direct`")
+        }
+        ScriptError::Caches => Error::new(
             Class::Board,
             format!("`{device}` cannot be read back around the page cache: {complaint}"),
         )

@@ -6,6 +6,7 @@ mod capacity;
 pub(crate) mod direct;
 mod patience;
 mod spoil;
+mod unfinished;
 mod watch;
 
 use std::io;
@@ -27,6 +28,7 @@ use ahead::{Ahead, Inlet};
 pub(crate) use capacity::counterfeit;
 pub(crate) use spoil::spoil;
 use spoil::{erase, spoiling, wipe};
+use unfinished::{Outcome, Unfinished};
 pub(crate) use watch::Sending;
 use watch::{Telling, Told, listen, watch};
 
@@ -194,9 +196,9 @@ struct Made {
 }
 
 /// Ends the task when the step ends early.
-struct Producer(JoinHandle<Result<Made>>);
+struct Producer<E>(JoinHandle<std::result::Result<Made, E>>);
 
-impl Drop for Producer {
+impl<E> Drop for Producer<E> {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -216,26 +218,21 @@ async fn send(session: Session<'_>, plan: Plan, target: &Target, guest: &mut Gue
     session.flasher.http.withdraw(&path(session, "frames"));
     let made = if producer.0.is_finished() || sent.is_ok() {
         (&mut producer.0).await.unwrap_or_else(|error| {
-            Err(Error::new(Class::Internal, "the decoding task ended unexpectedly").because(error))
+            Err(Error::new(Class::Internal, "the decoding task ended unexpectedly").because(error).into())
         })
     } else {
         return Err(sent.err().unwrap_or_else(|| Error::new(Class::Internal, "no stream and no error")));
     };
     // The image's own failure is the cause; what the board says of a broken stream is its consequence.
     match (made, sent) {
-        (Err(error), Err(board)) if is_consequence(&error) => Err(board),
-        (Err(error), _) => {
+        (Err(Unfinished::NotTaken), Err(board)) => Err(board),
+        (Err(unfinished), _) => {
             erase(session, erased, target, guest).await;
-            Err(error)
+            Err(unfinished.into())
         }
         (Ok(_), Err(error)) => Err(error),
         (Ok(made), Ok(())) => Ok(made),
     }
-}
-
-/// Whether the producer failed only because the board stopped listening.
-fn is_consequence(error: &Error) -> bool {
-    error.class() == Class::Infrastructure && error.context().iter().any(|(key, _)| *key == "stream")
 }
 
 /// Publishes a stream and has the board write it.
@@ -305,16 +302,16 @@ fn stream_once(inlet: Inlet, on_medium: OnMedium) -> Content {
 }
 
 /// Decodes into the stream. A failure is told to both sides: the board's download breaks, and the step learns why.
-async fn produce(mut plan: Plan, outlet: Outlet) -> Result<Made> {
+async fn produce(mut plan: Plan, outlet: Outlet) -> Outcome<Made> {
     let outcome = frame(&mut plan, &outlet).await;
-    if let Err(error) = &outcome {
-        // Nobody listening any more is the step's own end.
+    // Without a listener there is nobody to tell.
+    if let Err(Unfinished::Image(error)) = &outcome {
         outlet.send(Err(io::Error::other(error.to_string()))).await.ok();
     }
     outcome
 }
 
-async fn frame(plan: &mut Plan, outlet: &Outlet) -> Result<Made> {
+async fn frame(plan: &mut Plan, outlet: &Outlet) -> Outcome<Made> {
     let mut frames = if plan.fill { Frames::filling() } else { Frames::default() };
     let mut first = BytesMut::new();
     while let Some(piece) = plan.next().await? {
@@ -379,15 +376,12 @@ fn clip(piece: &Extent, range: &Range) -> Option<Extent> {
     })
 }
 
-async fn emit(plan: &Plan, outlet: &Outlet, frames: Vec<Bytes>) -> Result<()> {
+async fn emit(plan: &Plan, outlet: &Outlet, frames: Vec<Bytes>) -> Outcome<()> {
     for mut frame in frames {
         while !frame.is_empty() {
             let piece = frame.split_to(frame.len().min(HANDED));
             plan.ahead.framed(piece.len() as u64);
-            outlet.send(Ok(piece)).await.map_err(|_| {
-                Error::infrastructure("the board stopped listening before the image's end")
-                    .with("stream", "closed")
-            })?;
+            outlet.send(Ok(piece)).await.map_err(|_| Unfinished::NotTaken)?;
         }
     }
     Ok(())

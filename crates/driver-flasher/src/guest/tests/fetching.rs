@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::guest::Answer;
 
-use super::{is_there, run, serve, shells};
+use super::{ScriptError, is_there, run, serve, shells};
 
 /// What a tool makes of `content`; `cat` leaves it alone.
 fn pack(tool: &str, content: &[u8]) -> Vec<u8> {
@@ -56,18 +56,19 @@ fn an_image_that_does_not_come_whole_or_cannot_be_unpacked_is_told() {
     let content = vec![7; 300_000];
     let cut = pack("gzip", &content);
     let half = cut.len() / 2;
-    for (format, body, declared, word) in [
-        ("raw", content.clone(), 400_000, "fetch"),
-        ("gzip", cut[..half].to_vec(), half, "unpack"),
-        ("gzip", content.clone(), content.len(), "unpack"),
-        ("lzop", content.clone(), content.len(), "tool"),
+    for (format, body, declared, expected) in [
+        ("raw", content.clone(), 400_000, ScriptError::Fetch),
+        ("gzip", cut[..half].to_vec(), half, ScriptError::Unpack),
+        ("gzip", content.clone(), content.len(), ScriptError::Unpack),
+        ("lzop", content.clone(), content.len(), ScriptError::NoUnpacker),
     ] {
         let url = format!("http://{}/os", serve(body, declared));
         for shell in shells() {
             std::fs::write(&medium, vec![0xa5; 1 << 20]).unwrap();
             let (output, answers) =
                 run(&shell, folder.path(), &["direct", medium.to_str().unwrap(), format, &url]);
-            let told = answers.iter().any(|answer| matches!(answer, Answer::Error(what, _) if what == word));
+            let told =
+                answers.iter().any(|answer| matches!(answer, Answer::Error(what, _) if *what == expected));
             assert!(told, "{shell:?} {format}: {answers:?} {output:?}");
         }
     }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::intake::{Incoming, intake};
 use super::{Count, DROP_CACHES, Wanted, line, note_caches};
 use crate::config::seconds;
-use crate::guest::Answer;
+use crate::guest::{Answer, ScriptError};
 use crate::step::shell::{Guest, path};
 use crate::step::target::Target;
 use crate::transaction::Session;
@@ -26,9 +26,9 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 pub(in crate::step) enum Sent<T> {
     /// It sent everything: what was made of it.
     All(T),
-    /// It did not: the script's word for what went wrong, and the complaint. Nothing of what came counts: bytes could be
+    /// It did not: what went wrong, and the complaint. Nothing of what came counts: bytes could be
     /// missing anywhere.
-    Not(String, String),
+    Not(ScriptError, String),
 }
 
 /// Why nothing was made of what came.
@@ -119,19 +119,19 @@ fn judge<T>(
     };
     let answers = answers?;
     note_caches(session, &answers);
-    let not = |what: &str, why: &str| Ok(Sent::Not(what.to_owned(), why.to_owned()));
+    let not = |what: ScriptError, why: &str| Ok(Sent::Not(what, why.to_owned()));
     for answer in &answers {
         if let Answer::Error(what, complaint) = answer {
             return match Guest::complaint(&answers, &target.device) {
-                Some(error) if what == "caches" => Err(error),
-                _ => not(what, complaint),
+                Some(error) if *what == ScriptError::Caches => Err(error),
+                _ => not(what.clone(), complaint),
             };
         }
     }
     match taken {
-        _ if !answers.contains(&Answer::Sent) => not("send", "it never said that all was sent"),
+        _ if !answers.contains(&Answer::Sent) => not(ScriptError::Send, "it never said that all was sent"),
         Ok(taken) => Ok(Sent::All(taken)),
-        Err(why) => not("send", &why),
+        Err(why) => not(ScriptError::Send, &why),
     }
 }
 
