@@ -9,12 +9,16 @@ use std::thread;
 use xtask_support::programs::shown;
 use xtask_support::workspace::cargo;
 
+/// How many tests nextest runs at once, when a person says it.
+const THREADS: &str = "NEXTEST_TEST_THREADS";
+
 /// Runs every test of the workspace, shows all output as it comes, and keeps the runner's summary lines.
 /// The tests that printed `skipped` are counted and named after them.
 pub(super) fn run(root: &Path) -> Result<Outcome> {
     let nextest = has_subcommand("nextest");
+    let threads = threads(std::env::var(THREADS).ok());
     let args: &[&str] = if nextest {
-        &["nextest", "run", "--workspace", "--no-tests=pass"]
+        &["nextest", "run", "--workspace", "--no-tests=pass", "--test-threads", &threads]
     } else {
         // Libraries, programs and test binaries; doc tests are a step of their own.
         &["test", "--workspace", "--all-targets", "--no-fail-fast", "--", "--show-output"]
@@ -29,6 +33,12 @@ pub(super) fn run(root: &Path) -> Result<Outcome> {
     let skipped = if nextest { skips::read(&root.join(skips::REPORT))? } else { run.skipped };
     run.summary.extend(skips::lines(&skipped));
     Ok(Outcome::Tests(run.summary))
+}
+
+/// How many tests run at once: what was asked for, else three for each processor, because most tests mostly wait.
+/// What keeps processors busy counts for more in `.config/nextest.toml`.
+fn threads(asked: Option<String>) -> String {
+    asked.unwrap_or_else(|| (3 * thread::available_parallelism().map_or(1, usize::from)).to_string())
 }
 
 /// What a run printed, as far as it is kept.
@@ -118,6 +128,13 @@ mod tests {
         assert_eq!(kept.summary, ["test result: ok. 1 passed; 0 failed; 0 ignored;"]);
         let kept = pass_on(b"running 1 test\nskipped: no curl here\n".as_slice(), &mut seen).unwrap();
         assert_eq!(kept.skipped, ["no curl here"]);
+    }
+
+    #[test]
+    fn tests_are_three_to_a_processor_unless_asked_otherwise() {
+        assert_eq!(threads(Some("1".to_owned())), "1");
+        let counted: usize = threads(None).parse().unwrap();
+        assert_eq!(counted, 3 * thread::available_parallelism().unwrap().get());
     }
 
     #[test]
