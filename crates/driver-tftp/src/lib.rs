@@ -44,6 +44,7 @@ mod server;
 #[cfg(test)]
 mod simulation;
 mod source;
+mod spare;
 mod timer;
 mod transfer;
 mod window;

@@ -15,6 +15,7 @@ use crate::options::Agreed;
 use crate::packet::{self, Packet, Refusal};
 use crate::sender::Line;
 use crate::source::Source;
+use crate::spare::has_spare_processors;
 use crate::timer::{GiveUpLimits, NO_ANSWER_LIMIT, NO_PROGRESS_LIMIT, RetransmitTimer, SILENCE_LIMIT};
 use crate::window::{Heard, Window};
 
@@ -65,6 +66,8 @@ pub(crate) struct Transfer<L> {
     answered: Arc<AtomicBool>,
     /// Transfers of the server under way.
     active: Arc<AtomicUsize>,
+    /// Whether it may wait awake: looked at once, when it begins.
+    waits_awake: bool,
     bytes: u64,
     resends: u64,
 }
@@ -103,6 +106,7 @@ impl<L: Line> Transfer<L> {
             timed: None,
             answered,
             active,
+            waits_awake: has_spare_processors(),
             bytes: 0,
             resends: 0,
         }
@@ -224,9 +228,13 @@ impl<L: Line> Transfer<L> {
         }
     }
 
-    /// On this machine's own network an answer comes sooner than a thread could be put to sleep and woken: then, and when
-    /// nobody else is being served, it is waited for awake, for at most some ten microseconds.
+    /// On this machine's own network an answer comes sooner than a thread could be put to sleep and woken: then, when
+    /// this machine has processors to spare and nobody else is being served, it is waited for awake, for at most some ten
+    /// microseconds.
     fn poll_receive(&self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+        if !self.waits_awake {
+            return None;
+        }
         let trip = self.timer.round_trip().filter(|trip| *trip < LOCAL_ROUND_TRIP)?;
         if self.active.load(Ordering::Relaxed) > 1 {
             return None;
