@@ -19,11 +19,11 @@ use crate::sendfile::{self, SPAN, Spans};
 /// Largest piece read, counted and handed over at once, bytes. Smaller ones cost calls, larger ones the processor's cache.
 const PIECE: usize = 128 * 1024;
 
-/// The bytes `start..end` of a file: where there are `spans` and the page cache has them, the kernel sends all but the last
+/// The bytes `start..end` of a file: where the page cache has them, the kernel sends all but the last
 /// piece. That one is read when everything else has gone, so that a body is whole only when the file was until then.
 ///
 /// The stream gives `UnexpectedEof` when the file has become shorter, and another error when it was written to.
-pub(crate) fn of_file(file: File, start: u64, end: u64, spans: Option<Spans>) -> ContentStream {
+pub(crate) fn of_file(file: File, start: u64, end: u64, spans: Spans) -> ContentStream {
     let pieces = FilePieces { reader: Reader::new(file).reusing(), at: start, end, spans };
     Box::pin(stream::try_unfold(pieces, |mut pieces| async move {
         Ok(pieces.next().await?.map(|piece| (piece, pieces)))
@@ -35,7 +35,7 @@ struct FilePieces {
     /// Offset of the next piece.
     at: u64,
     end: u64,
-    spans: Option<Spans>,
+    spans: Spans,
 }
 
 impl FilePieces {
@@ -53,17 +53,14 @@ impl FilePieces {
     }
 
     fn span(&self, left: u64) -> Option<Bytes> {
-        let spans = self.spans.as_ref()?;
         let length = left.checked_sub(PIECE as u64)?.min(SPAN as u64) as usize;
         let is_fit = length > 0 && self.reader.is_at_hand(self.at, length);
-        is_fit.then(|| spans.hand_over(self.reader.file(), self.at, length))
+        is_fit.then(|| self.spans.hand_over(self.reader.file(), self.at, length))
     }
 
     async fn read(&mut self, left: u64) -> io::Result<Bytes> {
-        if left <= PIECE as u64
-            && let Some(spans) = &self.spans
-        {
-            spans.all_sent().await;
+        if left <= PIECE as u64 {
+            self.spans.all_sent().await;
         }
         self.reader.read(self.at, left.min(PIECE as u64) as usize).await
     }
@@ -118,8 +115,8 @@ impl Body {
     }
 
     /// When the body ends early because a span could not be sent, that is why.
-    pub(crate) fn sent_by(mut self, spans: Option<Spans>) -> Self {
-        self.spans = spans;
+    pub(crate) fn sent_by(mut self, spans: Spans) -> Self {
+        self.spans = Some(spans);
         self
     }
 
@@ -220,7 +217,7 @@ mod tests {
             eprintln!("skipped: this file system cannot tell what is in the page cache");
             return;
         }
-        let mut pieces = of_file(file, 0, (2 * SPAN + PIECE) as u64, Some(Spans::default()));
+        let mut pieces = of_file(file, 0, (2 * SPAN + PIECE) as u64, Spans::default());
         for _ in 0..2 {
             let piece = pieces.next().await.unwrap().unwrap();
             assert!(sendfile::is_stand_in(&piece) && piece.len() == SPAN, "{} bytes", piece.len());

@@ -10,11 +10,10 @@ use flasher_core::{
 };
 use tokio::sync::Mutex;
 
-use crate::config::{Config, TlsConfig};
+use crate::config::Config;
 use crate::error::Error;
 use crate::server::Server;
 use crate::site::Site;
-use crate::tls::Tls;
 
 /// Serves a folder, and content made as it goes, over HTTP.
 #[derive(Debug)]
@@ -23,7 +22,6 @@ pub struct HttpServer {
     port: u16,
     removes_created: bool,
     site: Site,
-    tls: Option<TlsConfig>,
     running: Mutex<Option<Server>>,
     address: StdMutex<Option<SocketAddr>>,
 }
@@ -31,15 +29,10 @@ pub struct HttpServer {
 impl HttpServer {
     /// A server that is not started yet. A relative `root_dir` is taken from the working directory.
     pub fn new(config: Config) -> Self {
-        let site = Site::new(config.root_dir);
         Self {
             host: config.host.filter(|host| !host.is_empty()),
             port: config.port,
-            site: match config.uploads {
-                Some(uploads) => site.with_uploads(uploads.dir, uploads.limit),
-                None => site,
-            },
-            tls: config.tls,
+            site: Site::new(config.root_dir),
             removes_created: config.remove_created_on_close,
             running: Mutex::default(),
             address: StdMutex::default(),
@@ -48,16 +41,7 @@ impl HttpServer {
 
     async fn serve(&self, log: TransferLog) -> Result<Server, Error> {
         let address = server_kit::address(self.host.as_deref(), self.port).await?;
-        let tls = match &self.tls {
-            Some(config) => Some((config.port, Tls::load(config, address.ip()).await?)),
-            None => None,
-        };
-        Server::bind_with(address, self.site.clone(), log, tls).await
-    }
-
-    /// Where https is served while running, when it is.
-    pub async fn https_address(&self) -> Option<SocketAddr> {
-        self.running.lock().await.as_ref().and_then(Server::https_address)
+        Server::bind(address, self.site.clone(), log).await
     }
 
     fn set_address(&self, address: Option<SocketAddr>) {
@@ -67,19 +51,6 @@ impl HttpServer {
 
 #[async_trait]
 impl Driver for HttpServer {
-    async fn probe(&self) -> Result<()> {
-        self.check_files().await
-    }
-
-    /// The certificate and its key are there and belong together.
-    async fn check_files(&self) -> Result<()> {
-        let Some(config) = self.tls.as_ref().filter(|it| it.certificate.is_some() || it.key.is_some()) else {
-            return Ok(());
-        };
-        Tls::load(config, std::net::Ipv4Addr::LOCALHOST.into()).await?;
-        Ok(())
-    }
-
     /// Stops serving and withdraws everything published.
     async fn close(&self) -> Result<()> {
         self.site.clear();
@@ -151,14 +122,6 @@ impl DriverType for HttpServer {
 
     fn build(mut config: Config, wiring: Wiring) -> Result<Device> {
         config.root_dir = wiring.file(&config.root_dir);
-        if let Some(uploads) = &mut config.uploads {
-            uploads.dir = wiring.file(&uploads.dir);
-        }
-        if let Some(tls) = &mut config.tls {
-            for file in [&mut tls.certificate, &mut tls.key].into_iter().flatten() {
-                *file = wiring.file(&file);
-            }
-        }
         Ok(Device::ContentServer(Arc::new(Self::new(config))))
     }
 }
@@ -195,6 +158,7 @@ mod tests {
             Ok(("/var/www", Some("10.0.0.1"), 8080)),
         );
         check(r#"{"rootdir": "x"}"#, Err("unknown field `rootdir`"));
+        check(r#"{"uploads": {"dir": "x", "limit": 1}}"#, Err("unknown field `uploads`"));
         check(r#"{"port": 65536}"#, Err("expected u16"));
     }
 

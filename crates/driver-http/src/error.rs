@@ -1,4 +1,4 @@
-//! What can go wrong before the first request: binding, the folder, a published path, the certificate.
+//! What can go wrong before the first request: binding, the folder, a published path.
 
 /// Why the server cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -11,9 +11,6 @@ pub enum Error {
         "cannot publish under `{0}`: expected a relative path like `images/disk.img`, without `.`, `..` or control characters"
     )]
     Path(String),
-    /// The certificate cannot be used.
-    #[error("cannot serve https: {0}")]
-    Tls(String),
 }
 
 impl Error {
@@ -22,11 +19,6 @@ impl Error {
         match self {
             Self::Serve(error) => error.help(),
             Self::Path(_) => "publish under another path".into(),
-            Self::Tls(_) => {
-                "give `certificate:` and `key:` as PEM files that belong together, or leave both out to \
-                             have one made for each start"
-                    .into()
-            }
         }
     }
 }
@@ -35,7 +27,7 @@ impl From<Error> for flasher_core::Error {
     fn from(error: Error) -> Self {
         let (text, help) = (error.to_string(), error.help());
         let error = match error {
-            Error::Path(_) | Error::Tls(_) => return Self::config(text).help(help),
+            Error::Path(_) => return Self::config(text).help(help),
             Error::Serve(error) => error,
         };
         let core = Self::infrastructure(text).retryable(error.may_pass()).help(help);
@@ -76,12 +68,6 @@ mod tests {
                 Class::Config,
                 "cannot publish under `../x`: expected a relative path like `images/disk.img`, without `.`, `..` or control characters",
                 "publish under another path",
-            ),
-            (
-                Error::Tls("the key is not that of the certificate".into()),
-                Class::Config,
-                "cannot serve https: the key is not that of the certificate",
-                "give `certificate:` and `key:` as PEM files that belong together, or leave both out to have one made for each start",
             ),
         ];
         for (error, class, text, help) in cases {

@@ -15,10 +15,9 @@
 //! Answers GET and HEAD over HTTP/1.1 (RFC 9110, RFC 9112) with single ranges, `ETag`, `Last-Modified` and the `If-…`
 //! fields. Folders are not listed, and nothing outside the root is reachable, by `..` or by symbolic links.
 //!
-//! PUT and POST are taken where something was accepted under that path, and below `/upload/` when an upload area is
-//! configured: a folder of bounded size whose files are whole or not there at all.
+//! PUT and POST are taken where something was accepted under that path, and nowhere else.
 //!
-//! Without TLS, files that are in the page cache are sent by the kernel (`sendfile`), others are read on a thread that may wait.
+//! Files that are in the page cache are sent by the kernel (`sendfile`), others are read on a thread that may wait.
 //! A file that is replaced arrives as it was; one that is cut short or written to meanwhile ends with an error.
 //!
 //! A body that breaks off resets the connection, so that every client notices, whatever its framing.
@@ -26,7 +25,6 @@
 //! Events: each GET that sends a body, or is refused, is reported. HEAD and 304 send no body and are not.
 //! `Done` means handed over to the network's buffers: what the client made of it only the client knows.
 
-mod area;
 mod body;
 mod clients;
 mod conditions;
@@ -38,14 +36,12 @@ mod report;
 mod sendfile;
 mod server;
 mod site;
-mod tls;
 mod upload;
 
-pub use config::{Config, TlsConfig, Uploads};
+pub use config::Config;
 pub use driver::HttpServer;
 pub use error::Error;
 pub use server::Server;
 pub use site::Site;
-pub use tls::Tls;
 
 flasher_core::register_driver!(HttpServer);

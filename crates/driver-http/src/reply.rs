@@ -37,8 +37,8 @@ pub(crate) struct Connection {
     pub(crate) cut: CancellationToken,
     /// Cancelled when the server stops without waiting any longer.
     pub(crate) stopped: CancellationToken,
-    /// How the kernel sends files by itself; not through TLS.
-    pub(crate) spans: Option<Spans>,
+    /// How the kernel sends files by itself.
+    pub(crate) spans: Spans,
 }
 
 /// One request, its path still percent-encoded.
@@ -118,18 +118,11 @@ impl Connection {
                 }
                 PublishedBody::Upload(upload) if request.sends() => {
                     let taking = taking(request, body, report, withdrawn);
-                    Ok(taken(taking.into_sink(&upload).await, StatusCode::OK))
+                    Ok(taken(taking.into_sink(&upload).await))
                 }
                 PublishedBody::Content(_) => not_allowed(FETCH),
                 PublishedBody::Upload(_) => not_allowed(SEND),
             };
-        }
-        if let Some((area, name)) = self.site.upload(path) {
-            if !request.sends() {
-                return not_allowed(SEND);
-            }
-            let taking = taking(request, body, report, CancellationToken::new());
-            return Ok(taken(taking.into_file(area, name).await, StatusCode::CREATED));
         }
         if fetches { Ok(self.send_file(request, report, path).await?) } else { not_allowed(FETCH) }
     }
@@ -256,9 +249,9 @@ fn taking(
     ReceivingUpload::new(body, announced, withdrawn, report.clone())
 }
 
-fn taken(outcome: Result<u64, UploadRejection>, done: StatusCode) -> Response {
+fn taken(outcome: Result<u64, UploadRejection>) -> Response {
     let (status, text) = match outcome {
-        Ok(bytes) => (done, format!("{bytes} bytes taken\n")),
+        Ok(bytes) => (StatusCode::OK, format!("{bytes} bytes taken\n")),
         Err(UploadRejection { status, reason }) => (status, format!("{status}: {reason}\n")),
     };
     warp::reply::with_status(text, status).into_response()

@@ -14,7 +14,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use server_kit::{Service, canonical};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use warp::Filter;
@@ -24,7 +23,6 @@ use crate::error::Error;
 use crate::reply::{Connection, Request};
 use crate::sendfile::{SendfileSocket, Spans};
 use crate::site::Site;
-use crate::tls::Tls;
 use crate::upload;
 
 /// How long a connection may take over a request's header, and be idle between requests.
@@ -38,7 +36,6 @@ const VANISHED: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    https: Option<SocketAddr>,
     stopping: CancellationToken,
     stopped: CancellationToken,
     accepting: JoinSet<()>,
@@ -50,40 +47,14 @@ impl Server {
     /// # Errors
     /// When the address cannot be bound, or the site's root is no folder that can be read.
     pub async fn bind(address: SocketAddr, site: Site, log: TransferLog) -> Result<Self, Error> {
-        Self::bind_with(address, site, log, None).await
-    }
-
-    /// [`Server::bind`], and the same over https on another port of that host (0 takes any free one).
-    ///
-    /// # Errors
-    /// Those of [`Server::bind`].
-    pub async fn bind_with(
-        address: SocketAddr,
-        site: Site,
-        log: TransferLog,
-        tls: Option<(u16, Tls)>,
-    ) -> Result<Self, Error> {
         prepare(&site).await?;
         let (listener, address) = listen(address).await?;
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
         let clients = Clients::default();
-        let mut shared = ServerState {
-            site,
-            log,
-            tls: None,
-            clients,
-            stopping: stopping.clone(),
-            stopped: stopped.clone(),
-        };
+        let state = ServerState { site, log, clients, stopping: stopping.clone(), stopped: stopped.clone() };
         let mut accepting = JoinSet::new();
-        let mut https = None;
-        accepting.spawn(shared.clone().accept_all(listener));
-        if let Some((port, tls)) = tls {
-            let (listener, address) = listen(SocketAddr::new(address.ip(), port)).await?;
-            (shared.tls, https) = (Some(tls), Some(address));
-            accepting.spawn(shared.accept_all(listener));
-        }
-        Ok(Self { address, https, stopping, stopped, accepting })
+        accepting.spawn(state.accept_all(listener));
+        Ok(Self { address, stopping, stopped, accepting })
     }
 
     /// The bound address; its host is the wildcard when that was bound.
@@ -91,12 +62,7 @@ impl Server {
         self.address
     }
 
-    /// Where https is served, when it is.
-    pub fn https_address(&self) -> Option<SocketAddr> {
-        self.https
-    }
-
-    /// Frees the ports, gives transfers under way 2 seconds to end, then cuts them.
+    /// Frees the port, gives transfers under way 2 seconds to end, then cuts them.
     pub async fn stop(mut self) {
         self.stopping.cancel();
         while self.accepting.join_next().await.is_some() {}
@@ -111,14 +77,11 @@ impl Drop for Server {
     }
 }
 
-/// The root must be there, and the upload area is made.
+/// The root must be there.
 async fn prepare(site: &Site) -> Result<(), Error> {
     let root = site.root();
     drop(tokio::fs::read_dir(root).await.map_err(|error| server_kit::Error::root(root, error))?);
-    let Some(area) = site.area().cloned() else { return Ok(()) };
-    let folder = area.folder().to_owned();
-    let prepared = tokio::task::spawn_blocking(move || area.prepare()).await.map_err(io::Error::other);
-    Ok(prepared.and_then(|done| done).map_err(|error| server_kit::Error::root(folder, error))?)
+    Ok(())
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
@@ -132,7 +95,6 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error>
 struct ServerState {
     site: Site,
     log: TransferLog,
-    tls: Option<Tls>,
     clients: Clients,
     stopping: CancellationToken,
     stopped: CancellationToken,
@@ -185,7 +147,7 @@ impl ServerState {
         watch_for_silence(&stream);
         // A connection that could not be reset might make a broken body look whole, so it is not served.
         let Ok(socket) = SockRef::from(&stream).try_clone() else { return };
-        let spans = self.tls.is_none().then(Spans::default);
+        let spans = Spans::default();
         let connection = Connection {
             peer,
             site: self.site.clone(),
@@ -195,18 +157,7 @@ impl ServerState {
             stopped: self.stopped.clone(),
             spans: spans.clone(),
         };
-        match &self.tls {
-            None => {
-                let socket = SendfileSocket::new(stream, spans.unwrap_or_default());
-                self.converse(socket, connection, &guest, &cut).await;
-            }
-            Some(tls) => {
-                let shaken = tokio::time::timeout(HEADER_WAIT, tls.acceptor.accept(stream)).await;
-                // One who does not speak TLS, or does not trust us, is gone.
-                let Ok(Ok(stream)) = shaken else { return };
-                self.converse(stream, connection, &guest, &cut).await;
-            }
-        }
+        self.converse(SendfileSocket::new(stream, spans), connection, &guest, &cut).await;
         if cut.is_cancelled() {
             // Where the end of the body is the end of the connection (HTTP/1.0), only a reset tells a client that it
             // has not got everything. Not refused for a TCP socket.
@@ -216,7 +167,7 @@ impl ServerState {
 
     async fn converse(
         &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin,
+        stream: SendfileSocket,
         connection: Connection,
         guest: &TableEntry,
         cut: &CancellationToken,

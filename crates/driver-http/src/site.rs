@@ -6,17 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flasher_core::{CancellationToken, Content, Upload};
 
-use crate::area::Area;
 use crate::error::Error;
-
-/// Where the files of the upload area are.
-const UPLOADS: &str = "upload/";
 
 /// A folder and the content published over it. Cloning shares both, so a site outlives the servers that serve it.
 #[derive(Clone, Debug)]
 pub struct Site {
     root: PathBuf,
-    area: Option<Area>,
     published: Arc<Mutex<BTreeMap<String, Published>>>,
 }
 
@@ -37,13 +32,7 @@ pub(crate) enum PublishedBody {
 impl Site {
     /// The site of the files below `root`, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), area: None, published: Arc::default() }
-    }
-
-    /// Also takes files under `/upload/NAME` into `folder`, which is made on start; `limit` bytes in all.
-    #[must_use]
-    pub fn with_uploads(self, folder: impl Into<PathBuf>, limit: u64) -> Self {
-        Self { area: Some(Area::new(folder, limit)), ..self }
+        Self { root: root.into(), published: Arc::default() }
     }
 
     /// The folder whose files are served.
@@ -89,15 +78,6 @@ impl Site {
     pub fn clear(&self) {
         let before = std::mem::take(&mut *self.published());
         before.into_values().for_each(Published::cut);
-    }
-
-    /// The upload area and the name in it, when `path` is one of its files.
-    pub(crate) fn upload<'p>(&self, path: &'p str) -> Option<(&Area, &'p str)> {
-        Some((self.area.as_ref()?, path.strip_prefix(UPLOADS)?))
-    }
-
-    pub(crate) fn area(&self) -> Option<&Area> {
-        self.area.as_ref()
     }
 
     pub(crate) fn find(&self, path: &str) -> Option<Published> {

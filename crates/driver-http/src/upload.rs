@@ -1,4 +1,4 @@
-//! Bodies on their way from a client: into a taker of the exporter's own, or into a file of the upload area.
+//! Bodies on their way from a client into a sink of the exporter's own.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,6 @@ use flasher_core::{CancellationToken, Upload};
 use futures_util::{SinkExt, Stream, StreamExt};
 use warp::http::StatusCode;
 
-use crate::area::{Area, Receiving};
 use crate::report::TransferReport;
 
 /// How long a client may take over its next piece. Long: a board may read from a slow card.
@@ -48,7 +47,6 @@ impl From<io::Error> for UploadRejection {
     fn from(error: io::Error) -> Self {
         let status = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
-            io::ErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
@@ -84,12 +82,6 @@ impl ReceivingUpload {
         self.tell(outcome)
     }
 
-    /// Keeps the body as the file `name` of the area; gives how many bytes it had.
-    pub(crate) async fn into_file(mut self, area: &Area, name: &str) -> Result<u64, UploadRejection> {
-        let outcome = self.keep(area, name).await;
-        self.tell(outcome)
-    }
-
     async fn feed(&mut self, upload: &Upload) -> Result<(), UploadRejection> {
         self.may_hold(upload.limit())?;
         let gone = || UploadRejection::new(StatusCode::GONE, "the receiver of this upload is gone");
@@ -105,17 +97,6 @@ impl ReceivingUpload {
             upload.count(length);
         }
         Ok(unless(&self.withdrawn, sink.close()).await??)
-    }
-
-    async fn keep(&mut self, area: &Area, name: &str) -> Result<(), UploadRejection> {
-        self.may_hold(area.limit())?;
-        let mut file: Receiving = area.receive(name).await?;
-        self.report.begun(self.announced, "upload".into());
-        while let Some(piece) = self.next().await? {
-            file.write(&piece).await?;
-            self.taken += piece.len() as u64;
-        }
-        Ok(file.finish().await?)
     }
 
     fn tell(&mut self, outcome: Result<(), UploadRejection>) -> Result<u64, UploadRejection> {

@@ -1,4 +1,4 @@
-//! The server as a service: starting and stopping, many clients, slow and vanished ones, https.
+//! The server as a service: starting and stopping, many clients, slow and vanished ones.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -186,33 +186,5 @@ async fn a_bind_failure_is_an_error_now_with_the_remedy() {
         assert!(error.to_string().contains(text), "{error:?}");
         assert!(error.class() == Class::Infrastructure && error.next_step().is_some(), "{error:?}");
         assert_eq!(http.address(), None);
-    }
-}
-
-#[tokio::test]
-async fn https_with_given_and_made_certificates() {
-    let folder = tempfile::tempdir().unwrap();
-    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    std::fs::write(&certificate, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let given = serde_json::json!({ "port": 0, "certificate": certificate, "key": key });
-    let ca = ["--cacert", certificate.to_str().unwrap()];
-    for (tls, trust) in [(given, &ca[..]), (serde_json::json!({ "port": 0 }), &["-k"])] {
-        let config =
-            serde_json::json!({ "root_dir": folder.path(), "host": "localhost", "port": 0, "tls": tls });
-        let http = HttpServer::new(serde_json::from_value(config).unwrap());
-        std::fs::write(folder.path().join("big"), pattern(5_000_000)).unwrap();
-        http.start(TransferLog::default()).await.unwrap();
-        let url = format!("https://localhost:{}/big", http.https_address().await.unwrap().port());
-        let Some(output) = curl(&url, trust).await else { return };
-        assert!(output.status.success() && output.stdout == pattern(5_000_000), "{:?}", output.status);
-        let distrustful = curl(&url, &[]).await.unwrap();
-        assert_eq!(
-            distrustful.status.code(),
-            Some(60),
-            "a certificate nobody signed is not trusted by itself"
-        );
-        http.close().await.unwrap();
     }
 }

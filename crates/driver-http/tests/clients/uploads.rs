@@ -6,12 +6,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use driver_http::{Config, HttpServer};
-use flasher_core::{Content, Driver as _, FileServer as _, TransferLog, Upload};
+use flasher_core::{Content, Upload};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::stage::{ServerStage, curl, pattern, run};
+use crate::stage::{ServerStage, pattern, run};
 
 /// The bytes, and whether the body was whole.
 type Kept = Arc<Mutex<(Vec<u8>, bool)>>;
@@ -132,38 +131,4 @@ async fn withdrawing_ends_an_upload_under_way() {
     stage.site.withdraw("sink");
     assert_eq!(stage.outcomes(1).await, [Err("the upload was withdrawn".to_owned())]);
     assert!(!kept.lock().unwrap().1);
-}
-
-#[tokio::test]
-async fn the_upload_area_takes_files_up_to_its_limit_and_only_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let (root, uploads) = (folder.path().join("www"), folder.path().join("uploads"));
-    let config: Config = serde_json::from_value(serde_json::json!({
-        "root_dir": root, "host": "127.0.0.1", "port": 0, "uploads": { "dir": uploads, "limit": 30_000 },
-    }))
-    .unwrap();
-    let http = HttpServer::new(config);
-    let address = http.start(TransferLog::default()).await.unwrap();
-    let file = folder.path().join("log");
-    std::fs::write(&file, pattern(10_000)).unwrap();
-    let put = |path: &'static str| {
-        let (url, file) = (format!("http://{address}/{path}"), file.to_str().unwrap().to_owned());
-        async move { curl(&url, &["-o", "/dev/null", "-w", "%{http_code}", "-T", &file]).await }
-    };
-    let cases = [
-        ("upload/board.log", "201"),
-        ("upload/board.log", "201"),
-        ("upload/second.log", "201"),
-        ("upload/third.log", "507"),
-        ("upload/%2e%2e%2fwww%2fx", "400"),
-        ("upload/.hidden", "400"),
-        ("board.log", "405"),
-    ];
-    for (path, status) in cases {
-        let Some(output) = put(path).await else { return };
-        assert_eq!(String::from_utf8_lossy(&output.stdout), status, "{path}: {output:?}");
-    }
-    assert_eq!(std::fs::read(uploads.join("board.log")).unwrap(), pattern(10_000));
-    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
-    http.close().await.unwrap();
 }

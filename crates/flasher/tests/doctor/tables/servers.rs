@@ -43,33 +43,6 @@ pub(crate) const SERVERS: &[Case] = &[
         4,
         "cannot serve the folder `",
     ),
-    broken(
-        "an https port that is in use",
-        &[("http", "port: 0, root_dir: http, tls: { port: @TCP@ }")],
-        4,
-        "the port is in use",
-    ),
-    broken(
-        "an upload folder that is a file",
-        &[("http", "port: 0, root_dir: http, uploads: { dir: os.img, limit: 1000 }")],
-        4,
-        "os.img`",
-    ),
-    refused(
-        "a certificate that is not there",
-        &[("http", "port: 0, root_dir: http, tls: { port: 0, certificate: no-such, key: no-such }")],
-        "cannot serve https: cannot read `",
-    ),
-    refused(
-        "a certificate without its key",
-        &[("http", "port: 0, root_dir: http, tls: { port: 0, certificate: os.img }")],
-        "`certificate:` and `key:` go together",
-    ),
-    refused(
-        "a certificate that is none",
-        &[("http", "port: 0, root_dir: http, tls: { port: 0, certificate: os.img, key: os.img }")],
-        "cannot serve https: ",
-    ),
     refused("a port that is none", &[("http", "port: 65536, root_dir: http")], "65536"),
 ];
 
@@ -141,11 +114,6 @@ pub(crate) const RIGHTS: &[Case] = &[
 
 pub(crate) const GOOD: &[Case] = &[
     Case { name: "a simulated board", ..Case::GOOD },
-    Case {
-        name: "https with a certificate made for it",
-        parts: &[("http", "port: 0, root_dir: http, tls: { port: 0 }")],
-        ..Case::GOOD
-    },
     Case {
         name: "folders with links",
         prepare: "mkdir real; ln -s real tftp; ln -s real http",
