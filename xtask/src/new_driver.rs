@@ -102,6 +102,9 @@ fn type_name(name: &str) -> String {
 }
 
 #[cfg(test)]
+mod fresh;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -49,7 +49,8 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
+/// All findings in a workspace, sorted.
+pub(crate) fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     let sources = sources::read(workspace)?;
     let mut findings = edges::check(&workspace.packages);
     findings.extend(sources::check(&sources));

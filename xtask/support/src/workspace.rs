@@ -43,8 +43,18 @@ impl Workspace {
     ///
     /// When cargo does not run, or there is no workspace.
     pub fn load() -> Result<Self> {
+        Self::load_from(Path::new("."))
+    }
+
+    /// Asks cargo about the workspace around `folder`; needs no network.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::load`].
+    pub fn load_from(folder: &Path) -> Result<Self> {
         let output = Command::new(cargo())
             .args(["metadata", "--no-deps", "--format-version=1"])
+            .current_dir(folder)
             .output()
             .context("`cargo metadata` did not start")?;
         if !output.status.success() {
