@@ -135,11 +135,13 @@ async fn prove(console: &mut Console) -> Result<bool, Error> {
     ask(console, ":", ANSWER_WITHIN).await
 }
 
-/// Runs `line` without looking at what it prints; whether its end was seen in time.
+/// Runs `line` without looking at what it prints; whether its end was seen in time. The marker of the end comes twice:
+/// a kernel message that tears one copy apart leaves the other whole.
 async fn ask(console: &mut Console, line: &str, within: Duration) -> Result<bool, Error> {
     let marker = console.transcript().marker();
     console.discard();
-    console.send(format!("{line}; printf '%s%s\\n' {} {}\n", marker.first, marker.second).as_bytes()).await?;
+    let halves = format!("{} {}", marker.first, marker.second);
+    console.send(format!("{line}; printf '%s%s\\n' {halves} {halves}\n").as_bytes()).await?;
     let answer = Pattern::text(&marker.joined());
     Ok(console.expect_until(&[answer], deadline(within)).await?.is_some())
 }

@@ -101,6 +101,25 @@ async fn the_number_sign_of_the_kernel_banner_is_no_prompt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kernel_message_in_every_answer_does_not_hide_the_shell() {
+    for torn in [0, 1] {
+        let (console, mut peer) = line();
+        tokio::spawn(async move {
+            peer.print("/ # ").await;
+            while let Some(line) = read_line(&mut peer).await {
+                let words: Vec<_> =
+                    line.rsplit_once("%s%s").expect("a marker").1.split(' ').skip(1).collect();
+                let mut answers: Vec<_> = words.chunks(2).map(<[_]>::concat).collect();
+                let place = torn.min(answers.len() - 1);
+                answers[place].insert_str(7, "[   42.000001] mmc0: tuning execution\r\n");
+                peer.print(&format!("{line}\r\n{}\r\n/ # ", answers.join("\r\n"))).await;
+            }
+        });
+        login(console, &options()).await.map_err(|(_, error)| error).expect("a shell");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_password_is_sent_and_masked() {
     let (console, mut peer) = line();
     let transcript = console.transcript().clone();
