@@ -35,10 +35,10 @@ pub(super) fn run(root: &Path) -> Result<Outcome> {
     Ok(Outcome::Tests(run.summary))
 }
 
-/// How many tests run at once: what was asked for, else three for each processor, because most tests mostly wait.
-/// What keeps processors busy counts for more in `.config/nextest.toml`.
+/// How many tests run at once: what was asked for, else two for each processor, because most tests mostly wait.
+/// What keeps processors busy counts for two in `.config/nextest.toml`.
 fn threads(asked: Option<String>) -> String {
-    asked.unwrap_or_else(|| (3 * thread::available_parallelism().map_or(1, usize::from)).to_string())
+    asked.unwrap_or_else(|| (2 * thread::available_parallelism().map_or(1, usize::from)).to_string())
 }
 
 /// What a run printed, as far as it is kept.
@@ -131,10 +131,10 @@ mod tests {
     }
 
     #[test]
-    fn tests_are_three_to_a_processor_unless_asked_otherwise() {
+    fn tests_are_two_to_a_processor_unless_asked_otherwise() {
         assert_eq!(threads(Some("1".to_owned())), "1");
         let counted: usize = threads(None).parse().unwrap();
-        assert_eq!(counted, 3 * thread::available_parallelism().unwrap().get());
+        assert_eq!(counted, 2 * thread::available_parallelism().unwrap().get());
     }
 
     #[test]
