@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the project's rules, executed. Reports every finding of the tree in one go.
 
 mod bundles;
+mod circles;
 mod edges;
 mod manifests;
 mod references;
@@ -54,6 +55,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     let sources = sources::read(workspace)?;
     let mut findings = edges::check(&workspace.packages);
     findings.extend(sources::check(&sources));
+    findings.extend(circles::check(workspace, &sources)?);
     findings.extend(bundles::check(workspace, &sources)?);
     findings.extend(manifests::check(workspace)?);
     findings.extend(documents(workspace)?);

@@ -142,7 +142,9 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         let (path, name) = (entry.path(), entry.file_name());
         let name = name.to_string_lossy();
         if entry.file_type()?.is_dir() {
-            if !name.starts_with('.') && !name.starts_with("target") {
+            // What cargo builds lies beside a manifest. A module may be called `target`, too.
+            let is_built = name.starts_with("target") && folder.join("Cargo.toml").exists();
+            if !name.starts_with('.') && !is_built {
                 collect(&path, found)?;
             }
         } else if name.ends_with(".rs") {
@@ -180,6 +182,23 @@ mod tests {
         let kinds: Vec<_> =
             package.dependencies.iter().map(|it| (it.name.as_str(), it.for_tests_only)).collect();
         assert_eq!(kinds, [("b", false), ("c", true), ("d", false)]);
+    }
+
+    #[test]
+    fn a_module_called_target_is_source_and_a_build_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        for file in
+            ["Cargo.toml", "src/lib.rs", "src/target/disk.rs", "target/debug/out.rs", "target-2/out.rs"]
+        {
+            let file = root.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+        }
+        let mut found = Vec::new();
+        collect(root.path(), &mut found).unwrap();
+        let mut found: Vec<_> = found.iter().map(|it| below(it, root.path()).unwrap()).collect();
+        found.sort();
+        assert_eq!(found, ["src/lib.rs", "src/target/disk.rs"]);
     }
 
     #[test]
