@@ -19,6 +19,8 @@ use crate::transaction::Session;
 
 /// How often the upload is looked at.
 const GLANCE: Duration = Duration::from_millis(250);
+/// What a board gets besides until it fetches the list of what is asked: on a poor line the command is typed again, more slowly.
+const TYPED_WITHIN: Duration = Duration::from_secs(40);
 /// Bound on one upload; a standstill is noticed long before.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
@@ -78,8 +80,9 @@ pub(in crate::step) async fn send<T: Send + 'static>(
     let (upload, incoming) = intake(length);
     let taking = tokio::task::spawn_blocking(move || take(incoming));
     http.accept(&path(session, "read-back"), upload.clone())?;
-    http.publish(&path(session, "ranges"), Content::bytes(list))?;
-    let answers = ask(session, target, &upload, guest).await;
+    let list = Content::bytes(list);
+    http.publish(&path(session, "ranges"), list.clone())?;
+    let answers = ask(session, target, (&list, &upload), guest).await;
     drop(upload);
     // Whoever still waits for bytes learns that none will come.
     http.withdraw(&path(session, "read-back"));
@@ -93,15 +96,16 @@ pub(in crate::step) async fn send<T: Send + 'static>(
 async fn ask(
     session: Session<'_>,
     target: &Target,
-    upload: &Upload,
+    (asked, upload): (&Content, &Upload),
     guest: &mut Guest,
 ) -> Result<Vec<Answer>> {
+    let stall = seconds(session.flasher.config.timeouts.stall);
     let (list, to) = (format!("{}ranges", guest.url), format!("{}read-back", guest.url));
     let length = upload.limit().to_string();
     let arguments = ["send", target.device.as_str(), DROP_CACHES, &list, &to, &length];
     tokio::select! {
         answers = guest.script(&arguments, LONGEST, None) => answers,
-        error = watch(session, upload) => Err(error),
+        error = standstill(stall, || (asked.delivered(), upload.received())) => Err(error),
     }
 }
 
@@ -135,18 +139,20 @@ fn judge<T>(
     }
 }
 
-/// Returns when nothing comes any more.
-async fn watch(session: Session<'_>, upload: &Upload) -> Error {
-    let stall = seconds(session.flasher.config.timeouts.stall);
-    let (mut last, mut moved) = (0, Instant::now());
+/// Returns when nothing moves any more; `moving` gives how many bytes of the list the board has fetched, and how many bytes it
+/// has sent.
+async fn standstill(stall: Duration, moving: impl Fn() -> (u64, u64)) -> Error {
+    let (mut last, mut moved) = ((0, 0), Instant::now());
     loop {
         tokio::time::sleep(GLANCE).await;
-        let now = upload.received();
+        let now = moving();
         if now != last {
             (last, moved) = (now, Instant::now());
         }
-        if moved.elapsed() > stall {
-            let text = format!("the reading back stands still after {now} bytes, for {} s", stall.as_secs());
+        let bound = if now == (0, 0) { stall + TYPED_WITHIN } else { stall };
+        if moved.elapsed() > bound {
+            let (sent, bound) = (now.1, bound.as_secs());
+            let text = format!("the reading back stands still after {sent} bytes, for {bound} s");
             return Error::infrastructure(text)
                 .help("the board's network or its medium hangs; the console may say which");
         }
@@ -203,6 +209,27 @@ mod tests {
     use futures_util::SinkExt;
 
     use super::*;
+
+    /// When a board counts as standing still, in whole seconds: it fetches the list and sends bytes at these seconds.
+    async fn stands_still_at(fetches: u64, sends: &'static [u64]) -> u64 {
+        let begun = Instant::now();
+        let moving = || {
+            let now = begun.elapsed().as_secs();
+            let sent = sends.iter().filter(|at| **at <= now).count() as u64;
+            (u64::from(fetches <= now), sent)
+        };
+        let error = standstill(Duration::from_secs(20), moving).await;
+        assert!(error.to_string().contains(&format!("after {} bytes", sends.len())), "{error}");
+        begun.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_that_is_typed_again_is_no_standstill() {
+        assert_eq!(stands_still_at(1000, &[]).await, 60);
+        assert_eq!(stands_still_at(50, &[]).await, 70);
+        assert_eq!(stands_still_at(50, &[55, 70, 85]).await, 105);
+        assert_eq!(stands_still_at(0, &[1]).await, 21);
+    }
 
     #[test]
     fn neighbours_are_read_in_one_go() {
