@@ -13,10 +13,8 @@ mod fuzz;
 mod new_board;
 mod new_driver;
 mod package;
-mod rust_text;
 mod schemas;
 mod test;
-mod tidy;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -65,7 +63,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Test(args) => test::run(&args),
-        Command::Tidy => tidy::run(),
+        Command::Tidy => xtask_tidy::run(),
         Command::NewDriver(args) => new_driver::run(&args),
         Command::NewBoard(args) => new_board::run(&args),
         Command::Schemas => schemas::run(),

@@ -5,7 +5,6 @@ mod runner;
 mod skips;
 
 use crate::package::{GPIO_GUEST, QEMU_BUNDLE};
-use crate::tidy;
 use anyhow::Result;
 use std::io::{self, Write};
 use std::path::Path;
@@ -44,7 +43,7 @@ const STEPS: &[Step] = &[
     ("clippy", |root, _| {
         run_cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
     }),
-    ("tidy", |_, _| tidy::run().map(|()| Outcome::Passed)),
+    ("tidy", |_, _| xtask_tidy::run().map(|()| Outcome::Passed)),
     ("qemu bundles", |_, _| prepared(QEMU_BUNDLE.run(&[]), "the bundles")),
     ("gpio guest", |_, _| prepared(GPIO_GUEST.run(&[]), "a kernel with a GPIO chip")),
     ("jumpstarter", |root, _| prepared(jumpstarter::ensure(root), "Jumpstarter's clients")),

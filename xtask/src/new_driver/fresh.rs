@@ -1,7 +1,6 @@
 //! A fresh driver in a copy of this tree passes, untouched, what a new driver can break.
 
 use super::{format, write};
-use crate::tidy;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,7 +52,7 @@ fn a_fresh_driver_passes_untouched() {
     write(&root, NAME).unwrap();
     let library = root.join(format!("crates/driver-{NAME}/src/lib.rs"));
     format(&library).unwrap();
-    let findings = tidy::check(&Workspace::load_from(&root).unwrap()).unwrap();
+    let findings = xtask_tidy::check(&Workspace::load_from(&root).unwrap()).unwrap();
     assert!(findings.is_empty(), "{findings:#?}");
     passes(&root, target, &["fmt", "--all", "--check"]);
     // The features that flasher-core has in a build of the whole workspace: that build is used then.

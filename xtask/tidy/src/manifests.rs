@@ -1,6 +1,6 @@
 //! Rules on each `Cargo.toml`: versions, lints and dependencies come from the workspace.
 
-use super::Finding;
+use crate::finding::Finding;
 use anyhow::{Context, Result};
 use xtask_support::workspace::Workspace;
 

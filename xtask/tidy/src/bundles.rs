@@ -1,9 +1,9 @@
 //! Rules on `flasher-bundles`: every driver is linked there and only there, every board has its line and its file.
 
-use super::Finding;
 use super::edges::{Room, room};
-use super::sources::{Source, links};
+use crate::finding::Finding;
 use crate::rust_text::{line_of, words};
+use crate::sources::{Source, links};
 use anyhow::{Context, Result};
 use std::fs;
 use xtask_support::workspace::{Package, Workspace};

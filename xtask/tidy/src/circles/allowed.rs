@@ -209,13 +209,4 @@ pub(super) const ALLOWED: &[&[&str]] = &[
         "xtask/bench/src/servers/tftp.rs",
     ],
     &["xtask/src/test.rs", "xtask/src/test/deny.rs", "xtask/src/test/runner.rs"],
-    &[
-        "xtask/src/tidy.rs",
-        "xtask/src/tidy/bundles.rs",
-        "xtask/src/tidy/circles.rs",
-        "xtask/src/tidy/edges.rs",
-        "xtask/src/tidy/manifests.rs",
-        "xtask/src/tidy/references.rs",
-        "xtask/src/tidy/sources.rs",
-    ],
 ];

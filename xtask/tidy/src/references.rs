@@ -1,8 +1,8 @@
 //! References between documents and files: what a document or a comment names is there.
 
-use super::Finding;
-use super::sources::Source;
+use crate::finding::Finding;
 use crate::rust_text::line_of;
+use crate::sources::Source;
 use anyhow::{Context, Result};
 use pulldown_cmark::{Event, Parser, Tag};
 use std::fs;

@@ -1,6 +1,6 @@
 //! Who may depend on whom among the crates of the workspace.
 
-use super::Finding;
+use crate::finding::Finding;
 use xtask_support::workspace::Package;
 
 /// What a crate is in the house.
@@ -35,7 +35,7 @@ pub(super) fn room(name: &str) -> Option<Room> {
         "flasher-bundles" => Room::Bundles,
         "exporter-grpc" => Room::Exporter,
         "flasher" => Room::CommandLine,
-        "xtask" | "xtask-bench" | "xtask-guests" | "xtask-support" => Room::Chores,
+        "xtask" | "xtask-bench" | "xtask-guests" | "xtask-support" | "xtask-tidy" => Room::Chores,
         "flasher-tests" => Room::Stories,
         "own-board" => Room::Outsider,
         _ if name.starts_with("driver-") => Room::Plugin,
@@ -50,7 +50,7 @@ pub(super) fn check(packages: &[Package]) -> Vec<Finding> {
 
 fn check_package(package: &Package, all: &[Package]) -> Vec<Finding> {
     let Some(from) = room(&package.name) else {
-        let text = format!("`{}` has no room in the house: add it to xtask/src/tidy/edges.rs", package.name);
+        let text = format!("`{}` has no room in the house: add it to xtask/tidy/src/edges.rs", package.name);
         return vec![Finding::new(package.manifest(), text)];
     };
     let ours = |name: &str| all.iter().any(|it| it.name == name);
@@ -178,7 +178,7 @@ mod tests {
         let findings = check(&[package("attic", &[])]);
         assert_eq!(
             findings[0].to_string(),
-            "crates/attic/Cargo.toml: `attic` has no room in the house: add it to xtask/src/tidy/edges.rs"
+            "crates/attic/Cargo.toml: `attic` has no room in the house: add it to xtask/tidy/src/edges.rs"
         );
     }
 

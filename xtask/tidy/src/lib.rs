@@ -1,43 +1,26 @@
 //! `cargo xtask tidy`: the project's rules, executed. Reports every finding of the tree in one go.
 
+#![allow(clippy::print_stdout, reason = "this command talks to the person or CI job that runs it")]
+
 mod bundles;
 mod circles;
 mod edges;
+mod finding;
 mod manifests;
 mod references;
+mod rust_text;
 mod sources;
 
 use anyhow::{Result, bail};
-use std::fmt;
+pub use finding::Finding;
 use xtask_support::workspace::Workspace;
 
-/// One broken rule.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Finding {
-    /// File, or `file:line`, relative to the root.
-    place: String,
-    /// What is there, what the rule is, what to do.
-    text: String,
-}
-
-impl Finding {
-    fn new(place: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { place: place.into(), text: text.into() }
-    }
-
-    fn on_line(path: &str, line: usize, text: impl Into<String>) -> Self {
-        Self::new(format!("{path}:{line}"), text)
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.text)
-    }
-}
-
-/// Checks the workspace around the current directory; an error when anything was found.
-pub(crate) fn run() -> Result<()> {
+/// Checks the workspace around the current directory, and prints what was found.
+///
+/// # Errors
+///
+/// When anything was found, or the workspace cannot be read.
+pub fn run() -> Result<()> {
     let findings = check(&Workspace::load()?)?;
     for finding in &findings {
         println!("{finding}");
@@ -51,7 +34,11 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// All findings in a workspace, sorted.
-pub(crate) fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
+///
+/// # Errors
+///
+/// When one of its files cannot be read.
+pub fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     let sources = sources::read(workspace)?;
     let mut findings = edges::check(&workspace.packages);
     findings.extend(sources::check(&sources));

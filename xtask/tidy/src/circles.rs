@@ -7,8 +7,8 @@ mod allowed;
 mod module_tree;
 mod syntax;
 
-use super::Finding;
-use super::sources::Source;
+use crate::finding::Finding;
+use crate::sources::Source;
 use allowed::ALLOWED;
 use anyhow::Result;
 use module_tree::{ModuleTree, Use};
@@ -51,7 +51,7 @@ fn judge(uses: &BTreeSet<Use>, allowed: &[&[&str]]) -> Vec<Finding> {
     let mended = allowed.iter().flat_map(|it| it.iter()).filter(|it| !in_circle.contains(**it));
     let mended = mended.map(|file| {
         let text = format!("`{file}` is in no circle any more; take it out of the list");
-        Finding::new("xtask/src/tidy/circles/allowed.rs", text)
+        Finding::new("xtask/tidy/src/circles/allowed.rs", text)
     });
     new.chain(mended).collect()
 }
@@ -187,7 +187,7 @@ mod tests {
         );
         assert_eq!(found(&files, &[&["a/src/b.rs", "a/src/c.rs", "a/src/d/mod.rs"]]), [""; 0]);
         let mended = found(&[("lib.rs", "")], &[&["a/src/lib.rs"]]);
-        let text = "xtask/src/tidy/circles/allowed.rs: `a/src/lib.rs` is in no circle any more; take it out of the list";
+        let text = "xtask/tidy/src/circles/allowed.rs: `a/src/lib.rs` is in no circle any more; take it out of the list";
         assert_eq!(mended, [text]);
     }
 }

@@ -1,6 +1,6 @@
 //! Rules on Rust files: the header, sizes, and macros that have no place in a library.
 
-use super::Finding;
+use crate::finding::Finding;
 use crate::rust_text::{self, identifier, line_of, words};
 use anyhow::{Context, Result};
 use xtask_support::workspace::Workspace;
