@@ -7,14 +7,16 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
 
+use crate::archive::ArchiveMap;
 use crate::backlog::backlog;
-use crate::bmap::BlockMap;
+use crate::bmap::{self, BlockMap};
 use crate::cache::{CacheHit, CacheSlot};
 use crate::http::{Body, Http, Validator};
 use crate::open::{Opened, open, open_external};
 use crate::source::{FileSource, Source};
 use crate::{
-    Decoding, Digest, Error, Expected, ExternalSource, Format, ImageContent, SourceOptions, label, worker,
+    BlockMapChoice, Decoding, Digest, Error, Expected, ExternalSource, Format, ImageContent, SourceOptions,
+    label, worker,
 };
 
 /// An image source that was there and readable when it was opened. Clones share it.
@@ -31,7 +33,12 @@ pub(crate) struct Inner {
     origin: Origin,
     pub(crate) expected: Expected,
     content: Option<ImageContent>,
-    pub(crate) block_map: Option<BlockMap>,
+    /// The block map that was named, or is beside the source.
+    block_map: Option<BlockMap>,
+    /// The one beside the image in its archive, once it is known.
+    archive_map: OnceLock<BlockMap>,
+    /// What is demanded of that one; none when it is not used.
+    archive_map_use: Option<ArchiveMapUse>,
     pub(crate) sha256: Option<Digest>,
     /// The file of checksums that says so.
     pub(crate) checksums: Option<String>,
@@ -47,6 +54,12 @@ pub(crate) struct Inner {
     runtime: Handle,
 }
 
+/// How the block map is used that may be beside the image in its archive.
+struct ArchiveMapUse {
+    /// Keys one of which must have signed it.
+    keyring: Option<PathBuf>,
+}
+
 /// Where the stored bytes are, to be read as often as needed.
 pub(crate) enum Origin {
     File(PathBuf),
@@ -57,6 +70,37 @@ pub(crate) enum Origin {
 }
 
 impl Inner {
+    /// The block map in use.
+    pub(crate) fn block_map(&self) -> Option<&BlockMap> {
+        self.block_map.as_ref().or_else(|| self.archive_map.get())
+    }
+
+    /// Whether that is the one of an archive.
+    pub(crate) fn has_archive_map(&self) -> bool {
+        self.block_map.is_none() && self.archive_map.get().is_some()
+    }
+
+    /// Has every further decoding use the block map that was found beside the image in its archive, if it is to be used. Blocks.
+    ///
+    /// # Errors
+    /// It is none, of another image, not signed as demanded, or not there and demanded.
+    pub(crate) fn use_archive_map(&self, found: Option<&ArchiveMap>, length: u64) -> Result<(), Error> {
+        let Some(ArchiveMapUse { keyring }) = &self.archive_map_use else { return Ok(()) };
+        match (found, keyring) {
+            (Some(found), keyring) => {
+                let reading = bmap::of_archive(found, &self.label, keyring.as_deref());
+                let map = self.runtime.block_on(reading)?;
+                map.check_length(&self.label, length)?;
+                self.archive_map.get_or_init(|| map);
+                Ok(())
+            }
+            (None, Some(keyring)) => {
+                Err(Error::MapAbsent { label: self.label.clone(), keyring: keyring.clone() })
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
     /// The digest that the name of the source promises.
     pub(crate) fn origin_sha256(&self) -> Option<Digest> {
         match &self.origin {
@@ -77,7 +121,7 @@ impl Image {
     pub async fn open(source: &str, options: SourceOptions) -> Result<Image, Error> {
         let label = label::redact(source);
         let opened = open(&label, source, &options).await?;
-        Ok(Image::new(label, options.expected, opened))
+        Ok(Image::new(label, options, opened))
     }
 
     /// Opens a source whose bytes the caller brings. Of `options`, those for a server are not used.
@@ -88,12 +132,15 @@ impl Image {
     pub async fn open_external(external: ExternalSource, options: SourceOptions) -> Result<Image, Error> {
         let label = external.label.clone();
         let opened = open_external(external, &options).await?;
-        Ok(Image::new(label, options.expected, opened))
+        Ok(Image::new(label, options, opened))
     }
 
-    fn new(label: String, expected: Expected, opened: Opened) -> Image {
+    fn new(label: String, options: SourceOptions, opened: Opened) -> Image {
+        let is_wanted = options.block_map == BlockMapChoice::Beside && opened.block_map.is_none();
+        let archive_map_use =
+            (is_wanted && opened.has_archive).then_some(ArchiveMapUse { keyring: options.map_keyring });
         let Opened { format, source_length, decoded_length, origin, .. } = opened;
-        let Opened { content, block_map, sha256, checksums, cache_slot, hit, .. } = opened;
+        let Opened { content, block_map, archive_map, sha256, checksums, cache_slot, hit, .. } = opened;
         let runtime = Handle::current();
         let inner = Inner {
             label,
@@ -101,9 +148,11 @@ impl Image {
             source_length,
             decoded_length,
             origin,
-            expected,
+            expected: options.expected,
             content,
             block_map,
+            archive_map: archive_map.map_or_else(OnceLock::new, OnceLock::from),
+            archive_map_use,
             sha256,
             checksums,
             demanded_length: opened.length,
@@ -139,7 +188,7 @@ impl Image {
     /// Length of the decoded image, in bytes, if the source or its block map tells it: raw ones do, of the others sparse
     /// images, and xz and zstd files may.
     pub fn decoded_length(&self) -> Option<u64> {
-        let mapped = self.inner.block_map.as_ref().map(|found| found.map.image_length);
+        let mapped = self.inner.block_map().map(|found| found.map.image_length);
         self.inner.decoded_length.or(mapped)
     }
 
@@ -166,9 +215,9 @@ impl Image {
         !is_far || self.inner.cache_slot.is_some() || self.is_cached()
     }
 
-    /// The block map in use and how much of the image it vouches for, for messages and receipts.
+    /// The block map in use (that of an archive once the image was decoded, so after its [`open question`](Self::has_open_question)) and how much of the image it vouches for, for messages and receipts.
     pub fn block_map(&self) -> Option<String> {
-        self.inner.block_map.as_ref().map(BlockMap::describe)
+        self.inner.block_map().map(BlockMap::describe)
     }
 
     /// Starts decoding from the beginning. Each decoding must find the source that the first one found.

@@ -1,6 +1,6 @@
 //! Layers between the stored bytes and the image: each reads the one below it and gives what that holds.
 
-use crate::archive::{Tar, Zip};
+use crate::archive::{ArchiveMaps, Tar, Zip};
 use crate::decoder::Decoder;
 use crate::format::{HEAD, recognise};
 use crate::input::LayerInput;
@@ -52,17 +52,19 @@ pub(crate) struct LayerStack {
     pub(crate) formats: Vec<Format>,
     /// Its length in bytes, if the innermost format tells it.
     pub(crate) length: Option<u64>,
+    /// Block maps of its archives, once they were read.
+    pub(crate) maps: ArchiveMaps,
 }
 
 /// Finds the image within `bottom`.
 pub(crate) fn unwrap_layers(label: &str, bottom: Box<dyn Layer>) -> Result<LayerStack, Error> {
-    let mut formats = Vec::new();
+    let (mut formats, maps) = (Vec::new(), ArchiveMaps::default());
     let mut input = LayerInput::new(bottom);
     loop {
         let head = input.peek(HEAD)?;
         let format = recognise(label, &head[..head.len().min(HEAD)])?;
         if format == Format::Raw {
-            return Ok(LayerStack { top: Box::new(input), formats, length: None });
+            return Ok(LayerStack { top: Box::new(input), formats, length: None, maps });
         }
         let named = LayerName { label: label.into(), format };
         if formats.len() == DEPTH {
@@ -71,12 +73,12 @@ pub(crate) fn unwrap_layers(label: &str, bottom: Box<dyn Layer>) -> Result<Layer
         formats.push(format);
         input = LayerInput::new(match format {
             Format::Lz4 => Box::new(Lz4::new(named, input)),
-            Format::Zip => Box::new(Zip::new(named, input)),
-            Format::Tar => Box::new(Tar::new(named, input)),
+            Format::Zip => Box::new(Zip::new(named, input, maps.clone())),
+            Format::Tar => Box::new(Tar::new(named, input, maps.clone())),
             Format::Simg => {
                 let simg = Simg::open(named, input)?;
                 let length = Some(simg.image_length());
-                return Ok(LayerStack { top: Box::new(simg), formats, length });
+                return Ok(LayerStack { top: Box::new(simg), formats, length, maps });
             }
             _ => Box::new(Decoder::new(named, input)?),
         });

@@ -124,7 +124,7 @@ fn probe(
         _ => judge_layer(label, expected, peeled.top.as_mut(), decoded_length)?,
     };
     // Whether an archive holds one image shows at its end.
-    let has_open_question = peeled.formats.iter().any(|format| format.is_archive());
+    let has_archive = peeled.formats.iter().any(|format| format.is_archive());
     let opened = Opened::new(format, origin(handle), Some(length), decoded_length);
-    Ok(Opened { content, has_open_question, ..opened })
+    Ok(Opened { content, has_archive, has_open_question: has_archive, ..opened })
 }

@@ -39,6 +39,10 @@ pub(crate) struct Opened {
     /// Whether only a decoding tells if the image has the demanded digest, although the source is here, or if an archive holds
     /// one image.
     pub(crate) has_open_question: bool,
+    /// Whether an archive was seen in it.
+    pub(crate) has_archive: bool,
+    /// The block map of the archive that a copy came out of.
+    pub(crate) archive_map: Option<BlockMap>,
     pub(crate) cache_slot: Option<CacheSlot>,
     pub(crate) hit: Option<CacheHit>,
 }
@@ -62,6 +66,8 @@ impl Opened {
             length: None,
             source_sha256: None,
             has_open_question: false,
+            has_archive: false,
+            archive_map: None,
             cache_slot: None,
             hit: None,
         }
@@ -96,7 +102,6 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
     let place = locate(source, label)?;
     let (sha256, list) = demanded(source, &place, options).await?;
     let block_map = block_map(source, &place, options).await?;
-    demand_map(label, block_map.as_ref(), options)?;
     let cache_lookup = CacheLookup {
         cache: options.cache.clone(),
         sha256,
@@ -122,7 +127,8 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
         found.check_length(label, length)?;
     }
     let opened = opened.judged(label, options.expected).await?;
-    finish(label, Opened { block_map, sha256, checksums: list, ..opened }, options)
+    let archive_map = archive_map(label, &opened, block_map.as_ref(), options).await?;
+    finish(label, Opened { block_map, archive_map, sha256, checksums: list, ..opened }, options)
 }
 
 /// The digest that the image must have, and the file of checksums that says so.
@@ -143,11 +149,25 @@ async fn demanded(
     Ok(found.map_or((None, None), |(sha256, list)| (Some(sha256), Some(list))))
 }
 
-/// A signature that is demanded and cannot be looked at is a failure.
-fn demand_map(label: &str, found: Option<&BlockMap>, options: &SourceOptions) -> Result<(), Error> {
-    match (&options.map_keyring, found) {
-        (Some(keyring), None) => Err(Error::MapAbsent { label: label.into(), keyring: keyring.clone() }),
-        _ => Ok(()),
+/// The block map beside the image in the archive that a copy came out of, when none was found elsewhere and the one beside the
+/// image is to be used. What an archive holds that is not decoded yet shows then.
+///
+/// # Errors
+/// A signature is demanded, and there is no block map that it could be of.
+async fn archive_map(
+    label: &str,
+    opened: &Opened,
+    found: Option<&BlockMap>,
+    options: &SourceOptions,
+) -> Result<Option<BlockMap>, Error> {
+    let is_wanted = found.is_none() && options.block_map == BlockMapChoice::Beside;
+    let kept = opened.hit.as_ref().and_then(|hit| hit.meta.archive_map.as_ref()).filter(|_| is_wanted);
+    match (kept, &options.map_keyring) {
+        (Some(kept), keyring) => bmap::of_archive(kept, label, keyring.as_deref()).await.map(Some),
+        (None, Some(keyring)) if found.is_none() && !(is_wanted && opened.has_archive) => {
+            Err(Error::MapAbsent { label: label.into(), keyring: keyring.clone() })
+        }
+        (None, _) => Ok(None),
     }
 }
 
@@ -171,7 +191,6 @@ pub(crate) async fn open_external(
     // Its name is no URL that something could be beside.
     let (sha256, list) = demanded(&label, &Location::Stdin, options).await?;
     let block_map = block_map(&label, &Location::Stdin, options).await?;
-    demand_map(&label, block_map.as_ref(), options)?;
     let map = block_map.as_ref().map(|found| found.sha256);
     let cache_lookup = CacheLookup {
         cache: options.cache.clone(),
@@ -188,17 +207,19 @@ pub(crate) async fn open_external(
             let (head, whole) = external.head(HEAD, AHEAD).await?;
             let source_length = Some(external.length);
             let (format, length) = recognised(&label, &head, source_length)?;
-            let (content, has_open_question) = look(&label, options.expected, head, whole, length).await?;
+            let (content, has_archive) = look(&label, options.expected, head, whole, length).await?;
             Opened {
                 content,
-                has_open_question,
+                has_archive,
+                has_open_question: has_archive,
                 cache_slot,
                 ..Opened::new(format, Origin::External(external), source_length, length)
             }
         }
     };
     let opened = opened.judged(&label, options.expected).await?;
-    finish(&label, Opened { block_map, sha256, checksums: list, ..opened }, options)
+    let archive_map = archive_map(&label, &opened, block_map.as_ref(), options).await?;
+    finish(&label, Opened { block_map, archive_map, sha256, checksums: list, ..opened }, options)
 }
 
 /// The format by the head of a source, and the length of the image if they tell it.
@@ -385,10 +406,11 @@ async fn open_http(
     }
     let origin = Origin::Http(Arc::new(http), answer.validator.clone());
     let (head, whole) = answer.look(AHEAD).await;
-    let (content, has_open_question) = look(label, options.expected, head, whole, decoded_length).await?;
+    let (content, has_archive) = look(label, options.expected, head, whole, decoded_length).await?;
     Ok(Opened {
         content,
-        has_open_question,
+        has_archive,
+        has_open_question: has_archive,
         cache_slot,
         ..Opened::new(format, origin, source_length, decoded_length)
     })

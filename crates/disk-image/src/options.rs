@@ -46,7 +46,7 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum BlockMapChoice {
     /// The one beside an image file or URL, if there is one: `os.img.xz.bmap`, `os.img.bmap` or `os.bmap` for `os.img.xz`.
-    /// Nothing is looked for beside a URL with a query.
+    /// Nothing is looked for beside a URL with a query. If there is none, the one beside the image in its archive.
     #[default]
     Beside,
     /// None.

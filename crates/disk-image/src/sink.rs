@@ -54,7 +54,9 @@ impl<'w> DecodedSink<'w> {
         original: bool,
     ) -> Result<DecodedSink<'w>, Error> {
         let hash = ChunkHash::start().map_err(|e| machine(image, e.to_string()))?;
-        let sums = if original { checker(image) } else { None };
+        // The block map of an archive is known only once the image was decoded.
+        let unchecked = original || image.has_archive_map();
+        let sums = if unchecked { checker(image) } else { None };
         let sums = sums.transpose().map_err(|e| machine(image, e.to_string()))?;
         let cache_writer = image.cache_slot.as_ref().filter(|_| original);
         let cache_writer =
@@ -114,7 +116,7 @@ impl<'w> DecodedSink<'w> {
         }
         let differs =
             self.sums.map(|sums| sums.finish().ok_or_else(|| digest_died(self.image))).transpose()?;
-        if let (Some(found), Some((start, end))) = (&self.image.block_map, differs.flatten()) {
+        if let (Some(found), Some((start, end))) = (self.image.block_map(), differs.flatten()) {
             let (label, map) = (self.image.label.clone(), found.label.clone());
             return Err(Error::MapDiffers { label, map, start, end: end - 1 }.into());
         }
@@ -165,7 +167,7 @@ type Sums = Worker<Bytes, Option<(u64, u64)>>;
 
 /// Verifies the checksums of the block map on a thread of its own.
 fn checker(image: &Inner) -> Option<io::Result<Sums>> {
-    let map = image.block_map.as_ref().map(|found| found.map.clone()).filter(|map| map.has_sums())?;
+    let map = image.block_map().map(|found| found.map.clone()).filter(|map| map.has_sums())?;
     Some(Worker::start("bmap-sums", move |chunks| Checker::new(map).run(&chunks)))
 }
 

@@ -1,5 +1,6 @@
 //! Stories of whole images: written by real tools and encoders, stored in files and behind servers, sound and damaged.
 
+mod archive_maps;
 mod bmap;
 mod cache;
 mod errors;

@@ -34,10 +34,11 @@ fn original(image: &Inner, source: Source, events: &Producer) -> Result<Summary,
         Format::Raw => BaseLayer::new(source), // its digest is that of the image
         _ => BaseLayer::hashed(source).map_err(|e| machine(image, e.to_string()))?,
     };
-    let LayerStack { mut top, formats, .. } = unwrap_layers(&image.label, Box::new(bottom))?;
+    let LayerStack { mut top, formats, maps, .. } = unwrap_layers(&image.label, Box::new(bottom))?;
     check_format(image, formats.first())?;
     let mut sink = DecodedSink::new(image, events, true)?;
-    let unmapped = |offset| image.block_map.as_ref().map_or(0, |found| found.map.unmapped(offset));
+    let block_map = image.block_map();
+    let unmapped = |offset| block_map.map_or(0, |found| found.map.unmapped(offset));
     sink.take_all(top.as_mut(), unmapped)?;
     let (made, cache_writer) = sink.finish()?;
     let StoredFacts { sha256, length: source_length } = top.stored();
@@ -47,11 +48,14 @@ fn original(image: &Inner, source: Source, events: &Producer) -> Result<Summary,
     };
     let mut summary = Summary { formats, source_sha256, source_length, ..made };
     check_length(image, source_length, summary.decoded_length)?;
-    if let Some(found) = &image.block_map {
+    if let Some(found) = block_map {
         found.check_length(&image.label, summary.decoded_length)?;
     }
     accept(image, &mut summary)?;
-    if let Some((cached, hit)) = cache_writer.map(|cache_writer| cache_writer.finish(&summary)) {
+    let archive_map = maps.beside_image();
+    image.use_archive_map(archive_map.as_ref(), summary.decoded_length)?;
+    let kept = cache_writer.map(|cache_writer| cache_writer.finish(&summary, archive_map));
+    if let Some((cached, hit)) = kept {
         summary.cached = cached;
         if let Some(hit) = hit {
             image.hit.get_or_init(|| hit);
@@ -77,7 +81,7 @@ fn copy(image: &Inner, file: FileSource, hit: &CacheHit, events: &Producer) -> R
 
 /// What need not be written: the block map is there to say it; only sparse images say it themselves, when they are decoded.
 fn unmapped(image: &Inner, meta: &Meta, offset: u64) -> u16 {
-    let mapped = image.block_map.as_ref().map_or(0, |found| found.map.unmapped(offset));
+    let mapped = image.block_map().map_or(0, |found| found.map.unmapped(offset));
     let is_sparse = meta.formats.last() == Some(&Format::Simg);
     mapped | if is_sparse { meta.unmapped.unmapped(offset) } else { 0 }
 }

@@ -22,7 +22,7 @@ pub struct SourceChoices {
 /// Which block map (bmap-tools) is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BlockMapChoice {
-    /// The one beside an image file or URL, if there is one.
+    /// The one beside an image file or URL, or beside the image in its archive, if there is one.
     #[default]
     Beside,
     /// None.

@@ -1,10 +1,12 @@
 //! Archives that hold one image, and perhaps what accompanies it.
 
+mod maps;
 mod tar;
 mod zip;
 
 use crate::recognise::is_document;
 
+pub(crate) use maps::{ArchiveMap, ArchiveMaps};
 pub(crate) use tar::{Tar, is_header as is_tar};
 pub(crate) use zip::Zip;
 

@@ -2,7 +2,7 @@
 
 use tar::{EntryType, Header, PaxExtensions};
 
-use super::{LOOK, is_companion, no_image, several_images, shown};
+use super::{ArchiveMaps, LOOK, is_companion, no_image, several_images, shown};
 use crate::Error;
 use crate::input::LayerInput;
 use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};
@@ -40,11 +40,12 @@ pub(crate) struct Tar {
     /// Size of the next file, if an extended header tells it.
     size: Option<u64>,
     ended: bool,
+    maps: ArchiveMaps,
 }
 
 impl Tar {
-    /// Reads `input`, which begins with a header.
-    pub(crate) fn new(named: LayerName, input: LayerInput) -> Tar {
+    /// Reads `input`, which begins with a header; block maps go to `maps`.
+    pub(crate) fn new(named: LayerName, input: LayerInput, maps: ArchiveMaps) -> Tar {
         Tar {
             named,
             input,
@@ -55,6 +56,7 @@ impl Tar {
             padding: 0,
             size: None,
             ended: false,
+            maps,
         }
     }
 
@@ -89,6 +91,9 @@ impl Tar {
 
     fn start_file(&mut self, name: &[u8], length: u64) -> Result<(), Error> {
         let length = self.size.take().unwrap_or(length);
+        if ArchiveMaps::wants(name) {
+            return self.keep(name, length);
+        }
         let wanted = LOOK.min(usize::try_from(length).unwrap_or(LOOK));
         let ahead = self.input.peek(wanted)?;
         if is_companion(&ahead[..ahead.len().min(wanted)], length <= LOOK as u64) {
@@ -100,10 +105,21 @@ impl Tar {
             self.others.push(shown(name));
             return self.leave_out(length);
         }
+        self.maps.image(name);
         self.file = Some(shown(name));
         self.left = length;
         self.padding = padding(self.left);
         Ok(())
+    }
+
+    /// Keeps what may be the block map of the image.
+    fn keep(&mut self, name: &[u8], length: u64) -> Result<(), Error> {
+        self.maps.reserve(name, length)?;
+        let mut bytes = vec![0; length as usize];
+        self.input.take(&mut bytes, &self.named)?;
+        self.maps.keep(name, bytes);
+        self.companions.push(shown(name));
+        self.input.skip(padding(length), &self.named)
     }
 
     fn leave_out(&mut self, length: u64) -> Result<(), Error> {

@@ -5,7 +5,7 @@ mod fields;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use self::fields::{half, long, method_name, sizes, word};
-use super::{LOOK, is_companion, no_image, several_images, shown};
+use super::{ArchiveMaps, LOOK, is_companion, no_image, several_images, shown};
 use crate::Error;
 use crate::input::LayerInput;
 use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};
@@ -40,6 +40,7 @@ pub(crate) struct Zip {
     /// Local headers seen, folders included.
     members: u64,
     state: State,
+    maps: ArchiveMaps,
 }
 
 enum State {
@@ -60,11 +61,15 @@ enum Fate {
     Image,
     /// They are only checked.
     Companion,
+    /// They may be the block map of the image.
+    Map,
 }
 
 /// What the headers say of the file, and what was found. Sizes are bytes.
 struct File {
+    /// For messages.
     name: String,
+    path: Vec<u8>,
     follows: bool,
     wide: bool,
     crc: u32,
@@ -76,8 +81,8 @@ struct File {
 }
 
 impl Zip {
-    /// Reads `input`, which begins with a local header.
-    pub(crate) fn new(named: LayerName, input: LayerInput) -> Zip {
+    /// Reads `input`, which begins with a local header; block maps go to `maps`.
+    pub(crate) fn new(named: LayerName, input: LayerInput, maps: ArchiveMaps) -> Zip {
         let (file, image, companions, ahead) = (None, None, Vec::new(), Vec::new());
         Zip {
             named,
@@ -90,6 +95,7 @@ impl Zip {
             ahead,
             members: 0,
             state: State::Header,
+            maps,
         }
     }
 
@@ -105,16 +111,16 @@ impl Zip {
 
     fn local(&mut self, begin: u64) -> Result<(), Error> {
         let head: [u8; 26] = self.input.array(&self.named)?;
-        let (name, extra) = (self.bytes(half(&head, 22))?, self.bytes(half(&head, 24))?);
+        let (path, extra) = (self.bytes(half(&head, 22))?, self.bytes(half(&head, 24))?);
         self.members += 1;
         let (flags, method) = (half(&head, 2), half(&head, 4));
         let (stored, size, wide) = sizes(&head, &extra);
-        if name.ends_with(b"/") && size == 0 {
+        if path.ends_with(b"/") && size == 0 {
             return self.input.skip(stored, &self.named);
         }
-        self.fate = Fate::Open;
+        self.fate = if ArchiveMaps::wants(&path) { Fate::Map } else { Fate::Open };
         let follows = flags & FOLLOWS != 0;
-        let (name, crc, found) = (shown(&name), word(&head, 10), Crc::new());
+        let (name, crc, found) = (shown(&path), word(&head, 10), Crc::new());
         if flags & 1 != 0 {
             return Err(self.named.unusable(format!("`{name}` in it is encrypted")));
         }
@@ -133,7 +139,7 @@ impl Zip {
                 return Err(self.named.unusable(reason));
             }
         };
-        self.file = Some(File { name, follows, wide, crc, stored, size, found, taken: 0, given: 0 });
+        self.file = Some(File { name, path, follows, wide, crc, stored, size, found, taken: 0, given: 0 });
         Ok(())
     }
 
@@ -282,6 +288,7 @@ impl Zip {
         match self.fate {
             Fate::Image => self.decoded(output),
             Fate::Companion => self.decoded(&mut vec![0; SCRATCH]).map(|_| 0),
+            Fate::Map => self.keep_map().map(|()| 0),
             Fate::Open => {
                 let mut scratch = vec![0; LOOK - self.ahead.len()];
                 let count = self.decoded(&mut scratch)?;
@@ -289,6 +296,20 @@ impl Zip {
                 self.decide()
             }
         }
+    }
+
+    /// Reads on in a file that may be the image's block map; keeps it at its end.
+    fn keep_map(&mut self) -> Result<(), Error> {
+        let mut scratch = vec![0; SCRATCH];
+        let count = self.decoded(&mut scratch)?;
+        let Some(file) = &self.file else { return Ok(()) };
+        self.maps.reserve(&file.path, count as u64)?;
+        self.ahead.extend_from_slice(&scratch[..count]);
+        if matches!(self.state, State::Header) {
+            self.companions.push(file.name.clone());
+            self.maps.keep(&file.path, std::mem::take(&mut self.ahead));
+        }
+        Ok(())
     }
 
     /// Whether a file is the image shows in its first bytes.
@@ -310,6 +331,7 @@ impl Zip {
             self.ahead.clear();
             return Ok(0);
         }
+        self.maps.image(&file.path);
         self.image = Some((file.name.clone(), file.crc));
         self.fate = Fate::Image;
         Ok(0)

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use reqwest::Url;
 
 use super::{BlockMap, parse, signature};
+use crate::archive::ArchiveMap;
 use crate::small;
 use crate::{Digest, Error, SourceOptions, label};
 
 /// Longest block map that is read, in bytes; one of 100 000 ranges has about 10 MB.
-const LONGEST: u64 = 32 << 20;
+pub(crate) const LONGEST: u64 = 32 << 20;
 /// Names that a server is asked for, at most: `os.img.xz.bmap`, `os.img.bmap` and `os.bmap` for `os.img.xz`.
 const GUESSES: usize = 3;
 
@@ -41,13 +42,32 @@ pub(crate) async fn load_beside(url: &str, options: &SourceOptions) -> Result<Op
     Ok(None)
 }
 
+/// The block map out of the archive `label`, signed by a key of `keyring` when that is given.
+pub(crate) async fn of_archive(
+    found: &ArchiveMap,
+    label: &str,
+    keyring: Option<&Path>,
+) -> Result<BlockMap, Error> {
+    let label = format!("{} in {label}", found.name);
+    if let Some(keyring) = keyring {
+        let unsigned = || Error::MapUnsigned { map: label.clone() };
+        let signature = found.signature.as_ref().ok_or_else(unsigned)?;
+        signature::must_be_of(&found.map, &signature.0, &label, keyring).await?;
+    }
+    parsed(label, &found.map)
+}
+
 async fn made(place: &str, source: &str, bytes: Vec<u8>, options: &SourceOptions) -> Result<BlockMap, Error> {
     let label = label::redact(place);
     if let Some(keyring) = &options.map_keyring {
         signature::check(&bytes, place, source, options, keyring).await?;
     }
-    let map = parse::parse(&bytes).map_err(|reason| Error::Map { map: label.clone(), reason })?;
-    Ok(BlockMap { label, map: Arc::new(map), sha256: Digest::of(&bytes) })
+    parsed(label, &bytes)
+}
+
+fn parsed(label: String, bytes: &[u8]) -> Result<BlockMap, Error> {
+    let map = parse::parse(bytes).map_err(|reason| Error::Map { map: label.clone(), reason })?;
+    Ok(BlockMap { label, map: Arc::new(map), sha256: Digest::of(bytes) })
 }
 
 /// Where a block map of the image at `url` may be.

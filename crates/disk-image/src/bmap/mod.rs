@@ -10,7 +10,8 @@ use std::sync::Arc;
 use crate::{BLOCK, Error};
 
 pub(crate) use check::Checker;
-pub(crate) use find::{beside, load, load_beside};
+pub(crate) use find::{LONGEST, beside, load, load_beside, of_archive};
+pub(crate) use parse::unhex;
 
 /// A function that the checksums of a map are made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -120,7 +120,8 @@ fn number(root: Node<'_, '_>, name: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("its `{name}` is `{text}`, expected a number"))
 }
 
-fn unhex(text: &str) -> Result<Vec<u8>, String> {
+/// The bytes of hexadecimal digits.
+pub(crate) fn unhex(text: &str) -> Result<Vec<u8>, String> {
     let wrong = || format!("`{}` is no checksum", text.chars().take(140).collect::<String>());
     let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
     let digits = digits.filter(|digits| digits.len() % 2 == 0 && !digits.is_empty()).ok_or_else(wrong)?;

@@ -30,12 +30,22 @@ pub(super) async fn check(
     keyring: &Path,
 ) -> Result<(), Error> {
     let signature = beside(place, source, options).await?;
-    let wrong = |reason: String| Error::MapSignature {
-        map: label::redact(place),
-        keyring: keyring.to_owned(),
-        reason,
-    };
-    let output = verify(map, &signature, keyring).await.map_err(|error| match error.kind() {
+    must_be_of(map, &signature, &label::redact(place), keyring).await
+}
+
+/// Checks that a key of `keyring` made `signature` for the block map `map`, which messages call `label`.
+///
+/// # Errors
+/// When none did, or `gpgv` cannot be run.
+pub(super) async fn must_be_of(
+    map: &[u8],
+    signature: &[u8],
+    label: &str,
+    keyring: &Path,
+) -> Result<(), Error> {
+    let wrong =
+        |reason: String| Error::MapSignature { map: label.to_owned(), keyring: keyring.to_owned(), reason };
+    let output = verify(map, signature, keyring).await.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => wrong("`gpgv` is not installed here (Debian: gpgv)".into()),
         _ => wrong(error.to_string()),
     })?;

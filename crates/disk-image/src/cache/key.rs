@@ -12,7 +12,7 @@ const SETTLED: Duration = Duration::from_millis(100);
 /// The same where times have whole seconds (inodes of 128 bytes) or every second one of them (FAT).
 const SETTLED_COARSE: Duration = Duration::from_secs(2);
 /// Changes when copies of older versions must not be used any more.
-const GENERATION: &str = "flasher image cache 2";
+const GENERATION: &str = "flasher image cache 3";
 
 /// A source in one state, together with the block map it is read with.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::archive::ArchiveMap;
 use crate::{BLOCK, Digest, Format, RangeKind, Summary};
 
 /// Longest description that is read, in bytes.
@@ -19,13 +20,15 @@ pub(crate) struct Meta {
     pub(crate) source_length: u64,
     pub(crate) formats: Vec<Format>,
     pub(crate) block_map: Option<Digest>,
+    /// The block map beside the image in its archive.
+    pub(crate) archive_map: Option<ArchiveMap>,
     #[serde(rename = "dont_care")]
     pub(crate) unmapped: Holes,
 }
 
 impl Meta {
     /// The description of the image that was decoded with this result.
-    pub(crate) fn of(summary: &Summary, block_map: Option<Digest>) -> Meta {
+    pub(crate) fn of(summary: &Summary, block_map: Option<Digest>, archive_map: Option<ArchiveMap>) -> Meta {
         Meta {
             decoded_sha256: summary.decoded_sha256,
             decoded_length: summary.decoded_length,
@@ -33,6 +36,7 @@ impl Meta {
             source_length: summary.source_length,
             formats: summary.formats.clone(),
             block_map,
+            archive_map,
             unmapped: Holes::of(summary),
         }
     }

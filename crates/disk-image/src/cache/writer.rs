@@ -9,6 +9,7 @@ use std::sync::mpsc::Receiver;
 use tempfile::NamedTempFile;
 
 use super::{Cache, CacheHit, Key, Meta, evict, lock};
+use crate::archive::ArchiveMap;
 use crate::backlog::CopyProgress;
 use crate::chunk_hash::Worker;
 use crate::map::TypedChunk;
@@ -47,12 +48,16 @@ impl CacheWriter {
     }
 
     /// Gives the copy its name: the image is proven to be what `summary` says.
-    pub(crate) fn finish(self, summary: &Summary) -> (Cached, Option<CacheHit>) {
+    pub(crate) fn finish(
+        self,
+        summary: &Summary,
+        archive_map: Option<ArchiveMap>,
+    ) -> (Cached, Option<CacheHit>) {
         let CacheWriter { cache_slot, lane } = self;
         let written = lane.and_then(|lane| {
             lane.finish().unwrap_or_else(|| Err(io::Error::other("the thread that wrote it died")))
         });
-        match written.and_then(|file| publish(&cache_slot, file, summary)) {
+        match written.and_then(|file| publish(&cache_slot, file, summary, archive_map)) {
             Ok(()) => (Cached::Kept, cache_slot.cache.find(&cache_slot.key)),
             Err(error) => (Cached::Failed(format!("`{}`: {error}", cache_slot.cache.folder.display())), None),
         }
@@ -110,7 +115,12 @@ fn write_all(
     file.set_len(offset)
 }
 
-fn publish(cache_slot: &CacheSlot, file: NamedTempFile, summary: &Summary) -> io::Result<()> {
+fn publish(
+    cache_slot: &CacheSlot,
+    file: NamedTempFile,
+    summary: &Summary,
+    archive_map: Option<ArchiveMap>,
+) -> io::Result<()> {
     if !cache_slot.key.still_holds() {
         return Err(io::Error::other("the source changed while it was read"));
     }
@@ -118,7 +128,7 @@ fn publish(cache_slot: &CacheSlot, file: NamedTempFile, summary: &Summary) -> io
     let _locked = lock(folder)?;
     evict::make_room(folder, cache_slot.cache.limit, evict::disk_use(&file.as_file().metadata()?))?;
     file.persist(cache_slot.cache.image_path(summary.decoded_sha256)).map_err(|e| e.error)?;
-    let meta = Meta::of(summary, cache_slot.key.block_map()).sealed(cache_slot.key.digest())?;
+    let meta = Meta::of(summary, cache_slot.key.block_map(), archive_map).sealed(cache_slot.key.digest())?;
     let mut description = tempfile::Builder::new().prefix(evict::TEMPORARY).tempfile_in(folder)?;
     description.write_all(&meta)?;
     description.persist(cache_slot.cache.meta_path(&cache_slot.key)).map_err(|e| e.error)?;

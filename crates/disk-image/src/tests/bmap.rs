@@ -11,13 +11,13 @@ use crate::{BlockMapChoice, Fault};
 const UNIT: usize = 4096;
 
 /// 10 MiB and a bit: data, a hole, data up to an odd end.
-fn sparse() -> (Vec<u8>, Vec<(usize, usize)>) {
+pub(super) fn sparse() -> (Vec<u8>, Vec<(usize, usize)>) {
     let image = [noise(1 << 20), vec![0; 8 << 20], noise((1 << 20) + 100)].concat();
     (image, vec![(0, 255), (9 * 256, 10 * 256)])
 }
 
 /// A block map of `version` for the `ranges` (first and last block) of `image`.
-fn map(version: &str, image: &[u8], ranges: &[(usize, usize)]) -> String {
+pub(super) fn map(version: &str, image: &[u8], ranges: &[(usize, usize)]) -> String {
     let sum = |bytes: &[u8]| match version {
         "2.0" => hex(&sha2::Sha256::digest(bytes)),
         _ => hex(&sha1::Sha1::digest(bytes)),
@@ -250,13 +250,13 @@ async fn a_keyring_demands_a_signed_block_map() {
 }
 
 /// A key of its own, made by gpg without a passphrase.
-struct Keys {
+pub(super) struct Keys {
     home: std::path::PathBuf,
-    ring: std::path::PathBuf,
+    pub(super) ring: std::path::PathBuf,
 }
 
 impl Keys {
-    fn new(home: &Path) -> Keys {
+    pub(super) fn new(home: &Path) -> Keys {
         std::fs::create_dir(home).unwrap();
         std::fs::set_permissions(home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let keys = Keys { home: home.to_owned(), ring: home.join("keys.gpg") };
@@ -273,7 +273,7 @@ impl Keys {
         keys
     }
 
-    fn sign(&self, armour: &str, what: &Path, signature: &Path) {
+    pub(super) fn sign(&self, armour: &str, what: &Path, signature: &Path) {
         self.gpg(&["--yes", "--output", path_of(signature), armour, "--detach-sign", path_of(what)]);
     }
 
@@ -292,7 +292,7 @@ impl Drop for Keys {
     }
 }
 
-fn has(tool: &str) -> bool {
+pub(super) fn has(tool: &str) -> bool {
     Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 

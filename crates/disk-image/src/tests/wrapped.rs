@@ -149,16 +149,16 @@ async fn an_archive_that_holds_no_one_image_is_refused() {
 async fn what_accompanies_the_image_in_an_archive_is_left_out() {
     let disk = disk();
     let folder = Folder::with(&disk);
-    let beside = "echo 'read me' > README; echo '<?xml version=\"1.0\"?><bmap version=\"2.0\"/>' > os.bmap; : > empty; \
+    let beside = "echo 'read me' > README; echo '<?xml version=\"1.0\"?><bmap version=\"2.0\"/>' > other.bmap; : > empty; \
         sha256sum os.img > os.img.sha256; mkdir -p __MACOSX; printf '\\000\\005\\026\\007%2000s' x > __MACOSX/._os.img";
     for command in [
-        "tar -cf out README os.bmap empty os.img.sha256 __MACOSX os.img",
-        "tar -cf out os.img README os.bmap empty __MACOSX",
-        "tar -czf out README os.img os.bmap",
-        "zip -q -r o.zip README os.bmap empty os.img.sha256 __MACOSX os.img; mv o.zip out",
-        "zip -q -r o.zip os.img README os.bmap empty __MACOSX; mv o.zip out",
-        "zip -q -0 o.zip README os.img os.bmap; mv o.zip out",
-        "zip -q - README os.img os.bmap > out",
+        "tar -cf out README other.bmap empty os.img.sha256 __MACOSX os.img",
+        "tar -cf out os.img README other.bmap empty __MACOSX",
+        "tar -czf out README os.img other.bmap",
+        "zip -q -r o.zip README other.bmap empty os.img.sha256 __MACOSX os.img; mv o.zip out",
+        "zip -q -r o.zip os.img README other.bmap empty __MACOSX; mv o.zip out",
+        "zip -q -0 o.zip README os.img other.bmap; mv o.zip out",
+        "zip -q - README os.img other.bmap > out",
     ] {
         if command.starts_with("zip") && !is_there("zip") {
             continue;

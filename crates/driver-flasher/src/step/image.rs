@@ -79,6 +79,8 @@ pub(crate) async fn open(session: Session<'_>) -> Result<Vec<Piece>> {
         if session.job.check_first || image.has_open_question() {
             let total = image.decoded_length().filter(|_| session.job.also.is_empty());
             checked += check(session, &image, checked, total).await?;
+            // That of an archive is known now.
+            session.run.image(|facts| facts.block_map = image.block_map());
         }
         pieces.push(Piece { image, partition, platform, begun: None });
     }

@@ -32,7 +32,8 @@ pub(crate) struct SourceArgs {
     /// What the unpacked image may be
     #[arg(long, value_enum, value_name = "WHAT", default_value = "auto", help_heading = "Image")]
     pub(crate) format: FormatArg,
-    /// Block map (bmap) of the image: what it leaves out is not written; without this, the one beside the image
+    /// Block map (bmap) of the image: what it leaves out is not written; without this, the one beside the image, or in its
+    /// archive
     #[arg(long, value_name = "FILE|URL", help_heading = "Image")]
     pub(crate) bmap: Option<String>,
     /// Use no block map, also when there is one beside the image

@@ -128,9 +128,14 @@ async fn map(image: &str, mapped: bool, args: &VerifyArgs) -> Result<ImageMap> {
     };
     let options = SourceOptions { block_map, ..SourceOptions::default() };
     let image = Image::open(image, options).await.map_err(failed)?;
-    let mapped = image.block_map().is_some();
     let mut decoding = image.decode();
     while decoding.next().await.map_err(failed)?.is_some() {}
+    // The block map of an archive is known now, and used from the second decoding on.
+    if mapped && image.has_open_question() && image.block_map().is_some() {
+        decoding = image.decode();
+        while decoding.next().await.map_err(failed)?.is_some() {}
+    }
+    let mapped = image.block_map().is_some();
     let summary = decoding.summary();
     summary
         .map(|summary| of(summary, mapped))

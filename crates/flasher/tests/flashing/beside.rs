@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use flasher_core::Verdict;
-use flasher_core::flash::PowerState;
+use flasher_core::flash::{PowerState, RangeKind};
 
 use crate::lab::{Lab, Site, make_disk, sha256, text};
 
@@ -91,7 +91,7 @@ fn whether_an_archive_holds_one_image_is_decided_before_the_board_is_touched() {
     std::fs::write(lab.path("os.img"), image()).unwrap();
     let pack = |command: &str| {
         let more =
-            "cp os.img b.img; echo 'read me' > README; echo '<?xml version=\"1.0\"?><bmap/>' > os.bmap";
+            "cp os.img b.img; echo 'read me' > README; echo '<?xml version=\"1.0\"?><bmap/>' > more.bmap";
         let mut shell = Command::new("sh");
         shell.args(["-ec", &format!("{more}; {command}")]).current_dir(lab.path(""));
         shell.output().unwrap().status.success()
@@ -99,7 +99,7 @@ fn whether_an_archive_holds_one_image_is_decided_before_the_board_is_touched() {
     for (command, archive) in
         [("tar -cf site/X.tar", "X.tar"), ("tar -czf site/X.tgz", "X.tgz"), ("zip -q site/X.zip", "X.zip")]
     {
-        if !pack(&format!("{command} README os.img os.bmap")) {
+        if !pack(&format!("{command} README os.img more.bmap")) {
             println!("skipped: `{command}` does not work here");
             continue;
         }
@@ -117,5 +117,57 @@ fn whether_an_archive_holds_one_image_is_decided_before_the_board_is_touched() {
             }
         }
         assert!(lab.medium() == before);
+    }
+}
+
+#[test]
+fn the_block_map_in_an_archive_is_used_and_told() {
+    let lab = Lab::new();
+    let site = Site::new(&lab);
+    // 8 KiB of data, 2 MiB that do not matter, 8 KiB of data.
+    let mut image = [vec![7; 8192], vec![0; 2 << 20], vec![9; 8192]].concat();
+    make_disk(&mut image);
+    std::fs::write(lab.path("os.img"), &image).unwrap();
+    let map = |length: usize| {
+        let blocks = length.div_ceil(4096);
+        format!(
+            "<?xml version=\"1.0\"?><bmap version=\"1.2\"><ImageSize>{length}</ImageSize><BlockSize>4096</BlockSize>\
+             <BlocksCount>{blocks}</BlocksCount><MappedBlocksCount>4</MappedBlocksCount>\
+             <BlockMap><Range>0-1</Range><Range>514-515</Range></BlockMap></bmap>"
+        )
+    };
+    for (tool, name) in [("tar -czf site/os.tgz", "os.tgz"), ("zip -q site/os.zip", "os.zip")] {
+        let pack = |length: usize| {
+            std::fs::write(lab.path("os.bmap"), map(length)).unwrap();
+            let command = format!("rm -f site/{name}; {tool} os.img os.bmap; rm os.bmap");
+            let mut shell = Command::new("sh");
+            shell.args(["-ec", &command]).current_dir(lab.path("")).output().unwrap().status.success()
+        };
+        if !pack(image.len()) {
+            println!("skipped: `{tool}` does not work here");
+            continue;
+        }
+        for place in [format!("site/{name}"), format!("http://{}/{name}", site.address)] {
+            let plan = lab.run("true", &["plan", &place]);
+            assert!(text(&plan.stdout).contains("os.bmap in "), "{}", text(&plan.stdout));
+            for more in [&[][..], &["--no-cache"]] {
+                let ran = flash(&lab, &place, more);
+                assert_eq!(ran.status.code(), Some(0), "{place}: {}", text(&ran.stderr));
+                let receipt = lab.receipt();
+                let told = receipt.image.block_map.unwrap_or_default();
+                assert!(told.contains("os.bmap in ") && told.contains("version 1.2"), "{place}: {told}");
+                let ranges = &receipt.medium.as_ref().unwrap().ranges;
+                assert!(ranges.iter().any(|range| range.kind == RangeKind::DontCare), "{place}: {ranges:?}");
+                let ran = lab.run("true", &["verify-receipt", "receipt.json", &place]);
+                assert_eq!(ran.status.code(), Some(0), "{place}: {}", text(&ran.stderr));
+            }
+            let ran = flash(&lab, &place, &["--no-bmap"]);
+            assert_eq!((ran.status.code(), lab.receipt().image.block_map), (Some(0), None), "{place}");
+            let reason = "has no signature beside it";
+            assert_refused(&lab, &flash(&lab, &place, &["--bmap-keyring", "keys.gpg"]), reason);
+        }
+        assert!(pack(image.len() + 4096));
+        let ran = flash(&lab, &format!("site/{name}"), &[]);
+        assert_refused(&lab, &ran, "is not the one of image");
     }
 }
