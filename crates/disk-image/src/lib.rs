@@ -12,6 +12,7 @@ mod cache;
 mod checks;
 mod checksums;
 mod chunk_hash;
+mod companions;
 mod decoder;
 mod decoding;
 mod digest;
@@ -48,6 +49,7 @@ mod worker;
 mod tests;
 
 pub use cache::{Cache, Cached};
+pub use companions::{BlockMapFile, Companions, companions};
 pub use decoding::{Decoding, DigestSubject, Range, RangeKind, Summary};
 pub use digest::{Digest, DigestError};
 pub use error::{Error, Fault};

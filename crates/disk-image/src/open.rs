@@ -132,7 +132,7 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
 }
 
 /// The digest that the image must have, and the file of checksums that says so.
-async fn demanded(
+pub(crate) async fn demanded(
     source: &str,
     place: &Location,
     options: &SourceOptions,
@@ -236,17 +236,23 @@ async fn block_map(
     place: &Location,
     options: &SourceOptions,
 ) -> Result<Option<BlockMap>, Error> {
-    let found = match (&options.block_map, place) {
+    if let (BlockMapChoice::Beside, Location::Http) = (&options.block_map, place) {
+        return bmap::load_beside(source, options).await;
+    }
+    match block_map_place(place, options).await {
+        Some(named) => bmap::load(&named, source, options).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Where the block map is that was named, or that is beside a file.
+pub(crate) async fn block_map_place(place: &Location, options: &SourceOptions) -> Option<String> {
+    match (&options.block_map, place) {
         (BlockMapChoice::At(named), _) => Some(named.clone()),
         (BlockMapChoice::Beside, Location::Path(path)) => {
             bmap::beside(path).await.and_then(|path| path.into_os_string().into_string().ok())
         }
-        (BlockMapChoice::Beside, Location::Http) => return bmap::load_beside(source, options).await,
         _ => None,
-    };
-    match found {
-        Some(named) => bmap::load(&named, source, options).await.map(Some),
-        None => Ok(None),
     }
 }
 

@@ -3,6 +3,7 @@
 mod archive_maps;
 mod bmap;
 mod cache;
+mod companions;
 mod errors;
 mod extents;
 mod external;

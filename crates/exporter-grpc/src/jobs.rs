@@ -7,6 +7,7 @@ use std::time::Duration;
 use flasher_core::flash::Site;
 use flasher_core::journal::Journal;
 use flasher_core::owner;
+use flasher_core::source::BlockMapChoice;
 use flasher_core::{CancellationToken, Class, Error, Event, FlashJob, Flasher, Receipt, Timed};
 use futures_util::{StreamExt, stream};
 use tokio::sync::watch;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 use crate::capability::{Call, Results};
 use crate::claims::{Claim, Key};
 use crate::failure::{CallFailure, CallResult};
-use crate::order::JobOrder;
+use crate::order::{JobOrder, OrderedBlockMap};
 use crate::resource::DataSource;
 use crate::uploads::{Upload, Uploads};
 use crate::value;
@@ -114,6 +115,7 @@ impl Jobs {
             flasher: Arc::clone(board.flasher),
             flash,
             variant: order.variant,
+            block_map: order.block_map,
             sent,
             uploads: self.uploads.clone(),
             claim,
@@ -188,6 +190,7 @@ struct Work {
     flasher: Arc<dyn Flasher>,
     flash: FlashJob,
     variant: Option<String>,
+    block_map: Option<OrderedBlockMap>,
     sent: Option<OrderedImage>,
     uploads: Uploads,
     claim: Claim,
@@ -198,12 +201,12 @@ struct Work {
 impl Work {
     async fn run(mut self) {
         let refused = match self.prepare().await {
-            Ok((owned, upload)) => {
+            Ok((owned, uploads)) => {
                 let teller = Arc::clone(&self.job);
                 let reported = Arc::new(move |event: Event| teller.tell(&event));
                 let receipt = self.flasher.flash(self.flash, reported).await;
                 keep(self.journal, receipt).await;
-                drop((owned, upload));
+                drop((owned, uploads));
                 None
             }
             Err(error) => Some(error),
@@ -214,7 +217,7 @@ impl Work {
     }
 
     /// Makes the board this job's, against every other program of this machine as well, and then takes the image.
-    async fn prepare(&mut self) -> Result<(owner::Held, Option<Upload>), Error> {
+    async fn prepare(&mut self) -> Result<(owner::Held, Vec<Upload>), Error> {
         if let Some(variant) = &self.variant {
             self.flasher.use_variant(variant).await?;
         }
@@ -225,20 +228,42 @@ impl Work {
             );
             self.job.tell(&Event::Warning { message });
         }
-        let upload = match self.sent.take() {
-            Some(sent) => Some(self.take(sent).await?),
-            None => None,
-        };
-        Ok((owned, upload))
+        let mut uploads = Vec::new();
+        if let Some(OrderedBlockMap::File { name, text }) = self.block_map.take() {
+            uploads.push(self.take_block_map(name, text).await?);
+        }
+        if let Some(sent) = self.sent.take() {
+            uploads.push(self.take(sent).await?);
+        }
+        Ok((owned, uploads))
+    }
+
+    /// Keeps the block map of the order where the flasher can read it.
+    async fn take_block_map(&mut self, name: String, text: String) -> Result<Upload, Error> {
+        let upload = self.room(name, text.len() as u64).await?;
+        let path = upload.path()?;
+        tokio::fs::write(&path, text).await.map_err(|error| {
+            Error::infrastructure("the exporter cannot write the block map of the order")
+                .retryable(false)
+                .because(error)
+        })?;
+        self.flash.source.block_map = BlockMapChoice::At(path);
+        Ok(upload)
+    }
+
+    /// A place for a file of `length` bytes.
+    async fn room(&self, name: String, length: u64) -> Result<Upload, Error> {
+        let uploads = self.uploads.clone();
+        let begun = tokio::task::spawn_blocking(move || uploads.begin(&name, length)).await;
+        begun.unwrap_or_else(|error| {
+            Err(Error::new(Class::Internal, "a worker thread ended unexpectedly").because(error))
+        })
     }
 
     /// Takes the image. Each attempt reads it anew, and must find the digest that it came with.
     async fn take(&mut self, sent: OrderedImage) -> Result<Upload, Error> {
-        let (uploads, name, length) = (self.uploads.clone(), self.flash.image.clone(), sent.length);
-        let begun = tokio::task::spawn_blocking(move || uploads.begin(&name, length)).await;
-        let upload = begun.unwrap_or_else(|error| {
-            Err(Error::new(Class::Internal, "a worker thread ended unexpectedly").because(error))
-        })?;
+        let length = sent.length;
+        let upload = self.room(self.flash.image.clone(), length).await?;
         self.job.put(SEND.into(), false);
         let digest = upload.receive(sent.source, length, &self.flash.stop).await?;
         self.flash.image = upload.path()?;

@@ -46,7 +46,7 @@ mod value;
 
 pub use authority::Scrubber;
 pub use listen::{ListenAddress, Listener};
-pub use order::JobOrder;
+pub use order::{JobOrder, OrderedBlockMap};
 pub use passphrase::Passphrase;
 pub use remote::Remote;
 pub use serve::{Access, Exporter, Load};

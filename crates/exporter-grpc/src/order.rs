@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use flasher_core::flash::{FormatChoice, Wire};
+use flasher_core::source::BlockMapChoice;
 use flasher_core::{CancellationToken, FlashJob};
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,29 @@ pub struct JobOrder {
     /// How the image travels to the board; the flasher's config says when not given.
     #[serde(default)]
     pub wire: Option<Wire>,
+    /// The block map; without this, the one beside the image's URL or in its archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_map: Option<OrderedBlockMap>,
+}
+
+/// The block map (bmap) of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum OrderedBlockMap {
+    /// None is used.
+    Off,
+    /// This one.
+    File {
+        /// The client's name of the file.
+        name: String,
+        /// The file, at most [`OrderedBlockMap::LONGEST`] bytes.
+        text: String,
+    },
+}
+
+impl OrderedBlockMap {
+    /// Longest block map in an order, bytes: an order is one message, and those have 4 MiB at most.
+    pub const LONGEST: usize = 2 << 20;
 }
 
 impl fmt::Debug for JobOrder {
@@ -88,6 +112,7 @@ impl JobOrder {
             format: FormatChoice::Auto,
             wipe_old_table: false,
             wire: None,
+            block_map: None,
         }
     }
 
@@ -136,7 +161,15 @@ impl JobOrder {
         if self.sha256.as_ref().is_some_and(|text| !digest(text)) {
             return Err(CallFailure::argument("`sha256` has 64 hex digits"));
         }
-        let defaults = FlashJob::new(image);
+        if let Some(OrderedBlockMap::File { text, .. }) = &self.block_map
+            && text.len() > OrderedBlockMap::LONGEST
+        {
+            return Err(CallFailure::argument("the block map of the order is too long"));
+        }
+        let mut defaults = FlashJob::new(image);
+        if self.block_map == Some(OrderedBlockMap::Off) {
+            defaults.source.block_map = BlockMapChoice::Off;
+        }
         Ok(FlashJob {
             target: self.target.clone(),
             headers: self.headers.clone(),
@@ -168,6 +201,7 @@ mod tests {
             retries: Some(0),
             format: FormatChoice::Raw,
             wipe_old_table: true,
+            block_map: Some(OrderedBlockMap::Off),
             ..JobOrder::new("image.xz")
         };
         let job = JobOrder::parse(&order.json())
@@ -179,7 +213,28 @@ mod tests {
             ("/srv/image.xz", Some("emmc"), 0)
         );
         assert!(job.power_off && job.wipe_old_table);
+        assert_eq!(job.source.block_map, BlockMapChoice::Off);
         assert_eq!(job.format, FormatChoice::Raw);
+    }
+
+    #[test]
+    fn a_block_map_of_an_order() {
+        let file = |text: String| OrderedBlockMap::File { name: "os.bmap".into(), text };
+        for (block_map, expected) in [
+            (None, Ok(BlockMapChoice::Beside)),
+            (Some(OrderedBlockMap::Off), Ok(BlockMapChoice::Off)),
+            // Where it lies is known once it is there.
+            (Some(file("<bmap/>".into())), Ok(BlockMapChoice::Beside)),
+            (Some(file("x".repeat((2 << 20) + 1))), Err("the block map of the order is too long".to_owned())),
+        ] {
+            let order = JobOrder { block_map: block_map.clone(), ..JobOrder::new("a") };
+            let read = JobOrder::parse(&order.json()).unwrap();
+            assert_eq!(read.block_map, block_map);
+            let job = read.job("a".into(), CancellationToken::new());
+            assert_eq!(job.map(|job| job.source.block_map).map_err(|failure| failure.text), expected);
+        }
+        // Exporters of former versions know no such key.
+        assert!(!JobOrder::new("a").json().contains("block_map"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `flasher --remote`: a flash that runs on an exporter, survives this process, and can be followed by others.
 
+mod companions;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -35,7 +37,8 @@ pub(super) async fn flash(args: &FlashArgs, remote: &RemoteArgs, screen: &Screen
     let receipt_file = args.job.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
     let (mut client, board) = connect(remote, args.node.device.as_deref()).await?;
     let progress = screen.progress();
-    let (events, sent) = start(&mut client, &board, order(job, args), &progress).await?;
+    let order = order(job, args, &progress).await?;
+    let (events, sent) = start(&mut client, &board, order, &progress).await?;
     crate::signals::watch(stop.clone(), Arc::clone(&progress))?;
     let receipt = {
         let mut following = std::pin::pin!(follow(events, &progress, From::Now, screen));
@@ -99,12 +102,14 @@ pub(super) async fn exporter(remote: &RemoteArgs) -> Result<Remote> {
     Remote::connect(address, passphrase.as_ref(), remote.remote_cacert.as_deref()).await
 }
 
-/// The job as an order.
-fn order(job: FlashJob, args: &FlashArgs) -> JobOrder {
-    JobOrder {
+/// The job as an order, with what is beside its image.
+async fn order(job: FlashJob, args: &FlashArgs, progress: &Arc<dyn Progress>) -> Result<JobOrder> {
+    let beside = companions::of(&job, progress).await?;
+    Ok(JobOrder {
         target: job.target,
         variant: args.variant.clone(),
-        sha256: job.sha256,
+        sha256: beside.sha256,
+        block_map: beside.block_map,
         headers: job.headers,
         bearer: job.bearer,
         insecure: job.insecure,
@@ -117,7 +122,7 @@ fn order(job: FlashJob, args: &FlashArgs) -> JobOrder {
         wipe_old_table: job.wipe_old_table,
         wire: job.wire,
         ..JobOrder::new(job.image)
-    }
+    })
 }
 
 /// The digest of what was sent, once it is known.
@@ -130,10 +135,9 @@ async fn start(
     mut order: JobOrder,
     progress: &Arc<dyn Progress>,
 ) -> Result<(BoxStream<'static, Result<String>>, Option<Digest>)> {
-    if order.image.starts_with("http://") || order.image.starts_with("https://") {
+    if is_url(&order.image) {
         return Ok((client.start(board, &order).await?.boxed(), None));
     }
-    refuse_other(&order.image)?;
     let file = PathBuf::from(std::mem::take(&mut order.image));
     order.image = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let told = Arc::clone(progress);
@@ -147,9 +151,15 @@ async fn start(
     Ok((sending.events, Some(sending.sha256)))
 }
 
+/// Whether the exporter fetches the image by itself.
+fn is_url(image: &str) -> bool {
+    image.starts_with("http://") || image.starts_with("https://")
+}
+
 /// Refuses an image that is neither a URL the exporter fetches nor a file of this machine.
 fn refuse_other(image: &str) -> Result<()> {
     let what = match image.split_once("://") {
+        Some(_) if is_url(image) => return Ok(()),
         Some((scheme, _)) => format!("images by `{scheme}://`"),
         None if image == "-" => "an image on standard input".to_owned(),
         None => return Ok(()),

@@ -111,16 +111,20 @@ async fn held_against<'a>(receipt: &'a Receipt, image: &str, args: &VerifyArgs) 
     audit::against(receipt, &map).map_err(other)
 }
 
+/// A failure of an image, or of what is beside it.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+pub(super) fn image_error(error: disk_image::Error) -> Error {
+    let class = match error.fault() {
+        disk_image::Fault::Network => Class::Infrastructure,
+        disk_image::Fault::Usage => Class::Config,
+        _ => Class::Source,
+    };
+    Error::new(class, error.to_string())
+}
+
 /// The image, decoded to its end; with the block map beside it where the receipt was `mapped`.
 async fn map(image: &str, mapped: bool, args: &VerifyArgs) -> Result<ImageMap> {
-    let failed = |error: disk_image::Error| {
-        let class = match error.fault() {
-            disk_image::Fault::Network => Class::Infrastructure,
-            disk_image::Fault::Usage => Class::Config,
-            _ => Class::Source,
-        };
-        Error::new(class, error.to_string())
-    };
+    let failed = image_error;
     let block_map = match &args.bmap {
         Some(place) => BlockMapChoice::At(place.clone()),
         None if mapped && !args.no_bmap => BlockMapChoice::Beside,

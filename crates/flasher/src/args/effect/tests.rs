@@ -68,6 +68,8 @@ fn an_option_without_effect_is_refused() {
         ("--remote h:1 flash os.img --length 5", Some("`--length` does not go through `--remote`")),
         ("--remote h:1 flash os.img --verify full", Some("`--verify` does not go through `--remote`")),
         ("--remote h:1 flash -t a:b", Some("`--partition` does not go through `--remote`")),
+        ("--remote h:1 flash os.img --bmap os.bmap --bmap-keyring k --no-checksum", None),
+        ("--remote h:1 flash os.img --no-bmap --checksum-url SHA256SUMS", None),
         ("--remote h:1 flash http://h/os --header a:b -k --check-first", None),
     ] {
         assert_eq!(check_line(line), problem.map_or(Ok(()), |it| Err(it.to_owned())), "{line}");
