@@ -1,8 +1,11 @@
-//! What is beside an image that another machine will decode: its digest and its block map, to be sent along.
+//! What is beside an image: its digest and its block map, to be used here or sent along to where it is decoded.
 
+use crate::archive_map::{ArchiveMap, LONGEST};
+use crate::bmap::{self, BlockMap};
+use crate::label::redact;
 use crate::locate::{Location, locate};
-use crate::open::{block_map_place, demanded};
-use crate::{Digest, Error, SourceOptions, bmap, label, small};
+use crate::options::BlockMapChoice;
+use crate::{Digest, Error, SourceOptions, checksums, small};
 
 /// What was found for an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,7 +37,7 @@ pub struct BlockMapFile {
 /// # Errors
 /// A companion cannot be read or used; a block map is not signed as demanded, or there is none to look at.
 pub async fn companions(source: &str, options: &SourceOptions) -> Result<Companions, Error> {
-    let shown = label::redact(source);
+    let shown = redact(source);
     let place = match locate(source, &shown)? {
         Location::Path(path) => Location::Path(path),
         // Nothing is looked for beside that.
@@ -42,7 +45,7 @@ pub async fn companions(source: &str, options: &SourceOptions) -> Result<Compani
     };
     let (sha256, checksums) = demanded(source, &place, options).await?;
     let block_map = match block_map_place(&place, options).await {
-        Some(at) => Some(block_map(&at, source, options).await?),
+        Some(at) => Some(block_map_file(&at, source, options).await?),
         None => None,
     };
     match (&block_map, &options.map_keyring) {
@@ -51,9 +54,9 @@ pub async fn companions(source: &str, options: &SourceOptions) -> Result<Compani
     }
 }
 
-async fn block_map(at: &str, source: &str, options: &SourceOptions) -> Result<BlockMapFile, Error> {
+async fn block_map_file(at: &str, source: &str, options: &SourceOptions) -> Result<BlockMapFile, Error> {
     let checked = bmap::load(at, source, options).await?;
-    let bytes = small::read(at, source, options, bmap::LONGEST).await?;
+    let bytes = small::read(at, source, options, LONGEST).await?;
     let label = checked.label;
     if Digest::of(&bytes) != checked.sha256 {
         let (before, now) = ("another file".into(), "changed".into());
@@ -63,4 +66,78 @@ async fn block_map(at: &str, source: &str, options: &SourceOptions) -> Result<Bl
     let path = label.split('?').next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default().to_owned();
     Ok(BlockMapFile { name, text: text?, label })
+}
+
+/// The digest that the image must have, and the file of checksums that says so.
+pub(crate) async fn demanded(
+    source: &str,
+    place: &Location,
+    options: &SourceOptions,
+) -> Result<(Option<Digest>, Option<String>), Error> {
+    let found = match (&options.checksums, options.sha256) {
+        (Some(list), _) => Some((checksums::load(list, source, options).await?, redact(list))),
+        (None, None) if options.checksums_beside => match place {
+            Location::Path(path) => checksums::beside(path, options).await?,
+            Location::Http => checksums::beside_url(source, options).await,
+            Location::S3 | Location::Stdin => None,
+        },
+        (None, sha256) => return Ok((sha256, None)),
+    };
+    Ok(found.map_or((None, None), |(sha256, list)| (Some(sha256), Some(list))))
+}
+
+/// What is known of the archive that an image is in.
+pub(crate) struct Archive<'a> {
+    /// The block map of the one that a copy came out of.
+    pub(crate) kept: Option<&'a ArchiveMap>,
+    /// Whether there is one that is not decoded yet.
+    pub(crate) is_ahead: bool,
+}
+
+/// The block map beside the image in the archive that a copy came out of, when none was found elsewhere and the one beside the
+/// image is to be used. What an archive holds that is not decoded yet shows then.
+///
+/// # Errors
+/// A signature is demanded, and there is no block map that it could be of.
+pub(crate) async fn archive_map(
+    label: &str,
+    archive: Archive<'_>,
+    found: Option<&BlockMap>,
+    options: &SourceOptions,
+) -> Result<Option<BlockMap>, Error> {
+    let is_wanted = found.is_none() && options.block_map == BlockMapChoice::Beside;
+    let kept = archive.kept.filter(|_| is_wanted);
+    match (kept, &options.map_keyring) {
+        (Some(kept), keyring) => bmap::of_archive(kept, label, keyring.as_deref()).await.map(Some),
+        (None, Some(keyring)) if found.is_none() && !(is_wanted && archive.is_ahead) => {
+            Err(Error::MapAbsent { label: label.into(), keyring: keyring.clone() })
+        }
+        (None, _) => Ok(None),
+    }
+}
+
+/// The block map that was named, or that is beside the image.
+pub(crate) async fn block_map(
+    source: &str,
+    place: &Location,
+    options: &SourceOptions,
+) -> Result<Option<BlockMap>, Error> {
+    if let (BlockMapChoice::Beside, Location::Http) = (&options.block_map, place) {
+        return bmap::load_beside(source, options).await;
+    }
+    match block_map_place(place, options).await {
+        Some(named) => bmap::load(&named, source, options).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Where the block map is that was named, or that is beside a file.
+async fn block_map_place(place: &Location, options: &SourceOptions) -> Option<String> {
+    match (&options.block_map, place) {
+        (BlockMapChoice::At(named), _) => Some(named.clone()),
+        (BlockMapChoice::Beside, Location::Path(path)) => {
+            bmap::beside(path).await.and_then(|path| path.into_os_string().into_string().ok())
+        }
+        _ => None,
+    }
 }

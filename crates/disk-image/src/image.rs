@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
 
-use crate::archive::ArchiveMap;
+use crate::archive_map::ArchiveMap;
 use crate::backlog::backlog;
 use crate::bmap::{self, BlockMap};
 use crate::cache::{CacheHit, CacheSlot};

@@ -6,6 +6,7 @@
 //! its end never yields a summary.
 
 mod archive;
+mod archive_map;
 mod backlog;
 mod bmap;
 mod cache;

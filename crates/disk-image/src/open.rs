@@ -4,20 +4,18 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use crate::bmap::{self, BlockMap};
+use crate::bmap::BlockMap;
 use crate::cache::{Cache, CacheHit, CacheSlot, Key, Meta};
+use crate::companions::{Archive, archive_map, block_map, demanded};
 use crate::format::{HEAD, recognise};
 use crate::http::Http;
 use crate::image::Origin;
-use crate::label::redact;
 use crate::local::LocalSource;
 use crate::locate::{Location, locate};
-use crate::options::{BlockMapChoice, Expected};
+use crate::options::Expected;
 use crate::recognise::{WEB_PAGE_BY_SERVER, judge_file, judge_stored};
 use crate::source::FileSource;
-use crate::{
-    Digest, Error, ExternalSource, Format, ImageContent, SourceOptions, checks, checksums, s3, simg, spool,
-};
+use crate::{Digest, Error, ExternalSource, Format, ImageContent, SourceOptions, checks, s3, simg, spool};
 
 /// Stored bytes of a source far away that are looked into, if it has as many: more than the largest block of bzip2.
 const AHEAD: usize = 1 << 20;
@@ -82,6 +80,12 @@ impl Opened {
         Opened { hit: Some(hit), ..Opened::new(format, origin, source_length, decoded_length) }
     }
 
+    /// What is known of its archive.
+    fn archive(&self) -> Archive<'_> {
+        let kept = self.hit.as_ref().and_then(|hit| hit.meta.archive_map.as_ref());
+        Archive { kept, is_ahead: self.has_archive }
+    }
+
     /// Looks at a copy, which another job may have made for another place.
     async fn judged(self, label: &str, expected: Expected) -> Result<Opened, Error> {
         match self.hit.clone() {
@@ -127,48 +131,8 @@ pub(crate) async fn open(label: &str, source: &str, options: &SourceOptions) -> 
         found.check_length(label, length)?;
     }
     let opened = opened.judged(label, options.expected).await?;
-    let archive_map = archive_map(label, &opened, block_map.as_ref(), options).await?;
+    let archive_map = archive_map(label, opened.archive(), block_map.as_ref(), options).await?;
     finish(label, Opened { block_map, archive_map, sha256, checksums: list, ..opened }, options)
-}
-
-/// The digest that the image must have, and the file of checksums that says so.
-pub(crate) async fn demanded(
-    source: &str,
-    place: &Location,
-    options: &SourceOptions,
-) -> Result<(Option<Digest>, Option<String>), Error> {
-    let found = match (&options.checksums, options.sha256) {
-        (Some(list), _) => Some((checksums::load(list, source, options).await?, redact(list))),
-        (None, None) if options.checksums_beside => match place {
-            Location::Path(path) => checksums::beside(path, options).await?,
-            Location::Http => checksums::beside_url(source, options).await,
-            Location::S3 | Location::Stdin => None,
-        },
-        (None, sha256) => return Ok((sha256, None)),
-    };
-    Ok(found.map_or((None, None), |(sha256, list)| (Some(sha256), Some(list))))
-}
-
-/// The block map beside the image in the archive that a copy came out of, when none was found elsewhere and the one beside the
-/// image is to be used. What an archive holds that is not decoded yet shows then.
-///
-/// # Errors
-/// A signature is demanded, and there is no block map that it could be of.
-async fn archive_map(
-    label: &str,
-    opened: &Opened,
-    found: Option<&BlockMap>,
-    options: &SourceOptions,
-) -> Result<Option<BlockMap>, Error> {
-    let is_wanted = found.is_none() && options.block_map == BlockMapChoice::Beside;
-    let kept = opened.hit.as_ref().and_then(|hit| hit.meta.archive_map.as_ref()).filter(|_| is_wanted);
-    match (kept, &options.map_keyring) {
-        (Some(kept), keyring) => bmap::of_archive(kept, label, keyring.as_deref()).await.map(Some),
-        (None, Some(keyring)) if found.is_none() && !(is_wanted && opened.has_archive) => {
-            Err(Error::MapAbsent { label: label.into(), keyring: keyring.clone() })
-        }
-        (None, _) => Ok(None),
-    }
 }
 
 /// Refuses a length that is known and not the demanded one.
@@ -218,7 +182,7 @@ pub(crate) async fn open_external(
         }
     };
     let opened = opened.judged(&label, options.expected).await?;
-    let archive_map = archive_map(&label, &opened, block_map.as_ref(), options).await?;
+    let archive_map = archive_map(&label, opened.archive(), block_map.as_ref(), options).await?;
     finish(&label, Opened { block_map, archive_map, sha256, checksums: list, ..opened }, options)
 }
 
@@ -229,31 +193,6 @@ fn recognised(label: &str, head: &[u8], length: Option<u64>) -> Result<(Format, 
     }
     let format = recognise(label, &head[..head.len().min(HEAD)])?;
     Ok((format, if format == Format::Raw { length } else { simg::image_length(format, head) }))
-}
-
-async fn block_map(
-    source: &str,
-    place: &Location,
-    options: &SourceOptions,
-) -> Result<Option<BlockMap>, Error> {
-    if let (BlockMapChoice::Beside, Location::Http) = (&options.block_map, place) {
-        return bmap::load_beside(source, options).await;
-    }
-    match block_map_place(place, options).await {
-        Some(named) => bmap::load(&named, source, options).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-/// Where the block map is that was named, or that is beside a file.
-pub(crate) async fn block_map_place(place: &Location, options: &SourceOptions) -> Option<String> {
-    match (&options.block_map, place) {
-        (BlockMapChoice::At(named), _) => Some(named.clone()),
-        (BlockMapChoice::Beside, Location::Path(path)) => {
-            bmap::beside(path).await.and_then(|path| path.into_os_string().into_string().ok())
-        }
-        _ => None,
-    }
 }
 
 /// The cache, and what is looked for there.

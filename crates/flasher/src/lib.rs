@@ -22,6 +22,7 @@ mod detached;
 mod dump_file;
 mod failure;
 mod host;
+mod image_error;
 mod job;
 mod log;
 mod outputs;

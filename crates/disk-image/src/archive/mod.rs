@@ -4,9 +4,11 @@ mod maps;
 mod tar;
 mod zip;
 
+use crate::Error;
+use crate::archive_map::LONGEST;
 use crate::recognise::is_document;
 
-pub(crate) use maps::{ArchiveMap, ArchiveMaps};
+pub(crate) use maps::ArchiveMaps;
 pub(crate) use tar::{Tar, is_header as is_tar};
 pub(crate) use zip::Zip;
 
@@ -38,6 +40,11 @@ fn no_image(companions: &[String]) -> String {
 fn shown(name: &[u8]) -> String {
     let name: String = String::from_utf8_lossy(name).chars().take(80).collect();
     name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// A member that is called a block map and is none.
+fn too_long(name: String) -> Error {
+    Error::TooLong { label: name, longest: LONGEST }
 }
 
 /// Says which files are too many.

@@ -2,7 +2,7 @@
 
 use tar::{EntryType, Header, PaxExtensions};
 
-use super::{ArchiveMaps, LOOK, is_companion, no_image, several_images, shown};
+use super::{ArchiveMaps, LOOK, is_companion, no_image, several_images, shown, too_long};
 use crate::Error;
 use crate::input::LayerInput;
 use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};
@@ -114,7 +114,9 @@ impl Tar {
 
     /// Keeps what may be the block map of the image.
     fn keep(&mut self, name: &[u8], length: u64) -> Result<(), Error> {
-        self.maps.reserve(name, length)?;
+        if !self.maps.reserve(length) {
+            return Err(too_long(shown(name)));
+        }
         let mut bytes = vec![0; length as usize];
         self.input.take(&mut bytes, &self.named)?;
         self.maps.keep(name, bytes);

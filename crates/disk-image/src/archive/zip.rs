@@ -5,7 +5,7 @@ mod fields;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use self::fields::{half, long, method_name, sizes, word};
-use super::{ArchiveMaps, LOOK, is_companion, no_image, several_images, shown};
+use super::{ArchiveMaps, LOOK, is_companion, no_image, several_images, shown, too_long};
 use crate::Error;
 use crate::input::LayerInput;
 use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};
@@ -303,7 +303,9 @@ impl Zip {
         let mut scratch = vec![0; SCRATCH];
         let count = self.decoded(&mut scratch)?;
         let Some(file) = &self.file else { return Ok(()) };
-        self.maps.reserve(&file.path, count as u64)?;
+        if !self.maps.reserve(count as u64) {
+            return Err(too_long(file.name.clone()));
+        }
         self.ahead.extend_from_slice(&scratch[..count]);
         if matches!(self.state, State::Header) {
             self.companions.push(file.name.clone());

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use reqwest::Url;
 
 use super::{BlockMap, parse, signature};
-use crate::archive::ArchiveMap;
+use crate::archive_map::{ArchiveMap, LONGEST};
 use crate::small;
 use crate::{Digest, Error, SourceOptions, label};
 
-/// Longest block map that is read, in bytes; one of 100 000 ranges has about 10 MB.
-pub(crate) const LONGEST: u64 = 32 << 20;
 /// Names that a server is asked for, at most: `os.img.xz.bmap`, `os.img.bmap` and `os.bmap` for `os.img.xz`.
 const GUESSES: usize = 3;
 

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use crate::{BLOCK, Error};
 
 pub(crate) use check::Checker;
-pub(crate) use find::{LONGEST, beside, load, load_beside, of_archive};
-pub(crate) use parse::unhex;
+pub(crate) use find::{beside, load, load_beside, of_archive};
 
 /// A function that the checksums of a map are made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::{Map, Mapped, SumKind};
+use crate::archive_map::unhex;
 
 /// Whether a document is meant to be a block map, sound or not.
 pub(super) fn is_map(bytes: &[u8]) -> bool {
@@ -118,12 +119,4 @@ fn content<'x>(root: Node<'x, '_>, name: &str) -> Result<&'x str, String> {
 fn number(root: Node<'_, '_>, name: &str) -> Result<u64, String> {
     let text = content(root, name)?;
     text.parse().map_err(|_| format!("its `{name}` is `{text}`, expected a number"))
-}
-
-/// The bytes of hexadecimal digits.
-pub(crate) fn unhex(text: &str) -> Result<Vec<u8>, String> {
-    let wrong = || format!("`{}` is no checksum", text.chars().take(140).collect::<String>());
-    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0 && !digits.is_empty()).ok_or_else(wrong)?;
-    Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::archive::ArchiveMap;
+use crate::archive_map::ArchiveMap;
 use crate::{BLOCK, Digest, Format, RangeKind, Summary};
 
 /// Longest description that is read, in bytes.

@@ -9,7 +9,7 @@ use std::sync::mpsc::Receiver;
 use tempfile::NamedTempFile;
 
 use super::{Cache, CacheHit, Key, Meta, evict, lock};
-use crate::archive::ArchiveMap;
+use crate::archive_map::ArchiveMap;
 use crate::backlog::CopyProgress;
 use crate::chunk_hash::Worker;
 use crate::map::TypedChunk;

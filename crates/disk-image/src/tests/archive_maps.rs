@@ -139,3 +139,19 @@ async fn a_map_in_an_archive_is_signed_there() {
         std::fs::remove_file(signature).unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_member_that_is_too_long_for_a_map_is_refused() {
+    let folder = folder(&sound());
+    for command in [
+        "truncate -s 33M os.bmap; tar -cf out os.img os.bmap",
+        "truncate -s 33M os.bmap; zip -q - os.bmap os.img > out",
+    ] {
+        let Some(file) = packed(&folder, command) else { continue };
+        let error = match Image::open(&file, SourceOptions::default()).await {
+            Ok(opened) => drain(&opened).await.err().unwrap(),
+            Err(error) => error,
+        };
+        assert!(matches!(error, Error::TooLong { .. }), "{command}: {error}");
+    }
+}

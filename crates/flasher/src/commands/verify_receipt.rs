@@ -11,6 +11,7 @@ use flasher_core::{Class, Error, Receipt, Result};
 
 use crate::args::VerifyArgs;
 use crate::failure::Failure;
+use crate::image_error::image_error;
 use crate::render::message::{Message, ProvenImage};
 use crate::render::units::tame;
 use crate::screen::Screen;
@@ -109,17 +110,6 @@ async fn held_against<'a>(receipt: &'a Receipt, image: &str, args: &VerifyArgs) 
             .help("give the image as it was flashed; `--bmap` names the block map that was used with it")
     };
     audit::against(receipt, &map).map_err(other)
-}
-
-/// A failure of an image, or of what is beside it.
-#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-pub(super) fn image_error(error: disk_image::Error) -> Error {
-    let class = match error.fault() {
-        disk_image::Fault::Network => Class::Infrastructure,
-        disk_image::Fault::Usage => Class::Config,
-        _ => Class::Source,
-    };
-    Error::new(class, error.to_string())
 }
 
 /// The image, decoded to its end; with the block map beside it where the receipt was `mapped`.

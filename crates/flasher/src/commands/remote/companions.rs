@@ -7,7 +7,8 @@ use exporter_grpc::OrderedBlockMap;
 use flasher_core::source::BlockMapChoice;
 use flasher_core::{Error, Event, FlashJob, Progress, Result};
 
-use super::super::verify_receipt::image_error;
+use super::source::refuse_other;
+use crate::image_error::image_error;
 
 /// What of an order comes from files beside the image, or from files that were named.
 pub(super) struct Beside {
@@ -21,7 +22,7 @@ pub(super) struct Beside {
 /// # Errors
 /// The image is none that an exporter takes; what is beside it cannot be used.
 pub(super) async fn of(job: &FlashJob, progress: &Arc<dyn Progress>) -> Result<Beside> {
-    super::refuse_other(&job.image)?;
+    refuse_other(&job.image)?;
     let found = disk_image::companions(&job.image, &options(job)).await.map_err(image_error)?;
     let Companions { sha256, checksums, block_map, .. } = found;
     if let Some(list) = checksums {
