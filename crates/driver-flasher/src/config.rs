@@ -9,6 +9,10 @@ use flasher_core::flash::Wire;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+/// What a command of the script gets besides its work: on a noisy line it is typed again, more slowly, and its answer is asked
+/// for again.
+pub(crate) const DIALOGUE: Duration = Duration::from_secs(40);
+
 /// Config of a flasher. The upper half has Jumpstarter's keys and defaults, the lower half is ours.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::intake::{Incoming, intake};
 use super::{Count, DROP_CACHES, Wanted, line, note_caches};
-use crate::config::seconds;
+use crate::config::{DIALOGUE, seconds};
 use crate::guest::{Answer, ScriptError};
 use crate::step::shell::{Guest, path};
 use crate::step::target::Target;
@@ -19,8 +19,6 @@ use crate::transaction::Session;
 
 /// How often the upload is looked at.
 const GLANCE: Duration = Duration::from_millis(250);
-/// What a board gets besides until it fetches the list of what is asked: on a poor line the command is typed again, more slowly.
-const TYPED_WITHIN: Duration = Duration::from_secs(40);
 /// Bound on one upload; a standstill is noticed long before.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
@@ -105,7 +103,7 @@ async fn ask(
     let arguments = ["send", target.device.as_str(), DROP_CACHES, &list, &to, &length];
     tokio::select! {
         answers = guest.script(&arguments, LONGEST, None) => answers,
-        error = standstill(stall, || (asked.delivered(), upload.received())) => Err(error),
+        error = standstill(stall, upload.limit(), || (asked.delivered(), upload.received())) => Err(error),
     }
 }
 
@@ -140,8 +138,8 @@ fn judge<T>(
 }
 
 /// Returns when nothing moves any more; `moving` gives how many bytes of the list the board has fetched, and how many bytes it
-/// has sent.
-async fn standstill(stall: Duration, moving: impl Fn() -> (u64, u64)) -> Error {
+/// has sent, of `whole`.
+async fn standstill(stall: Duration, whole: u64, moving: impl Fn() -> (u64, u64)) -> Error {
     let (mut last, mut moved) = ((0, 0), Instant::now());
     loop {
         tokio::time::sleep(GLANCE).await;
@@ -149,7 +147,8 @@ async fn standstill(stall: Duration, moving: impl Fn() -> (u64, u64)) -> Error {
         if now != last {
             (last, moved) = (now, Instant::now());
         }
-        let bound = if now == (0, 0) { stall + TYPED_WITHIN } else { stall };
+        let is_asked = now == (0, 0) || now.1 == whole;
+        let bound = if is_asked { stall + DIALOGUE } else { stall };
         if moved.elapsed() > bound {
             let (sent, bound) = (now.1, bound.as_secs());
             let text = format!("the reading back stands still after {sent} bytes, for {bound} s");
@@ -218,7 +217,7 @@ mod tests {
             let sent = sends.iter().filter(|at| **at <= now).count() as u64;
             (u64::from(fetches <= now), sent)
         };
-        let error = standstill(Duration::from_secs(20), moving).await;
+        let error = standstill(Duration::from_secs(20), 4, moving).await;
         assert!(error.to_string().contains(&format!("after {} bytes", sends.len())), "{error}");
         begun.elapsed().as_secs()
     }
@@ -229,6 +228,7 @@ mod tests {
         assert_eq!(stands_still_at(50, &[]).await, 70);
         assert_eq!(stands_still_at(50, &[55, 70, 85]).await, 105);
         assert_eq!(stands_still_at(0, &[1]).await, 21);
+        assert_eq!(stands_still_at(0, &[1, 2, 3, 4]).await, 64);
     }
 
     #[test]

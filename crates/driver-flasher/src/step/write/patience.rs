@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::config::DIALOGUE;
+
 /// Most that waits in the buffers of a connection, bytes: Linux lets both sides grow to 4 to 6 MiB (tcp(7)).
 const BUFFERED: u64 = 16 * 1024 * 1024;
 /// Slowest medium whose last flush is waited for, bytes a second.
@@ -44,8 +46,8 @@ impl Patience {
         }
     }
 
-    /// How long nothing may move now. `whole` tells that the whole stream was delivered: then the rest of it and the
-    /// flush at its end are all that is left.
+    /// How long nothing may move now. `whole` tells that the whole stream was delivered: then the rest of it, the flush at
+    /// its end and the board's answer are all that is left.
     pub(super) fn bound(&self, whole: bool) -> Duration {
         let (delivered, image) = self.course.back().copied().unwrap_or_default();
         let busy = image.saturating_sub(self.course.front().map_or(0, |(_, image)| *image));
@@ -54,7 +56,8 @@ impl Patience {
             (true, true) => (busy / SLOWEST).min(LONGEST_FLUSH),
             (false, _) => (delivered / SLOWEST).min(LONGEST_FLUSH),
         };
-        self.stall + Duration::from_secs(flush + (busy / SLOWEST_ZEROS).min(LONGEST_ZEROS))
+        let dialogue = if whole { DIALOGUE } else { Duration::ZERO };
+        self.stall + dialogue + Duration::from_secs(flush + (busy / SLOWEST_ZEROS).min(LONGEST_ZEROS))
     }
 }
 
@@ -82,9 +85,9 @@ mod tests {
     #[test]
     fn what_waits_at_the_end_or_in_memory_is_given_its_time() {
         let steady: Vec<(u64, u64)> = (0..=200).map(|at| (at, at)).collect();
-        assert_eq!(bound(true, &steady, true), 20 + 32 + 4);
+        assert_eq!(bound(true, &steady, true), 20 + 40 + 32 + 4);
         assert_eq!(bound(false, &steady, false), 20 + 400 + 4);
-        assert_eq!(bound(false, &[(1000, 1000)], true), 20 + 600 + 250);
+        assert_eq!(bound(false, &[(1000, 1000)], true), 20 + 40 + 600 + 250);
     }
 
     #[test]
