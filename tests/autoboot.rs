@@ -53,7 +53,7 @@ async fn keys_that_the_countdown_names_are_advised_and_then_stop_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_string_that_is_a_password_comes_from_the_manifest_and_is_in_no_record() {
+async fn stop_passwords_are_never_recorded() {
     let lab = lab("autoboot: { stop: hunter2, hashed: true }");
     let manifest = lab.path("bundle/manifest.yaml");
     let text = std::fs::read_to_string(&manifest).unwrap();
@@ -88,7 +88,7 @@ async fn a_prompt_of_its_own_is_named_with_the_setting_that_mends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fault_of_the_boot_loader_or_the_line_does_not_blame_the_dhcp_server() {
+async fn dhcp_is_not_blamed_for_other_faults() {
     for (faults, class, says) in [
         ("no_network: true", Class::Board, "U-Boot finds no Ethernet device"),
         ("garble_console: 2", Class::Infrastructure, "what the board sends is no text"),

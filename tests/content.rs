@@ -87,7 +87,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_for_other_sectors_is_refused_before_anything_is_written() {
+async fn tables_for_other_sectors_are_refused() {
     for (image_sector, medium_sector) in [(512, 512), (4096, 4096), (512, 4096), (4096, 512)] {
         let mut lab = Lab::new("");
         lab.board = format!("{}\n      sector_size: {medium_sector}", lab.board);
@@ -110,7 +110,7 @@ async fn a_table_for_other_sectors_is_refused_before_anything_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_old_table_at_the_end_of_the_medium_is_told_and_removed_when_asked_for() {
+async fn old_tables_are_reported_and_removed() {
     for (packed, wipe) in [(false, false), (false, true), (true, true)] {
         let lab = Lab::new("");
         let mut medium = lab.medium();

@@ -157,7 +157,7 @@ async fn gibibytes_that_are_left_out_are_no_standstill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_that_changes_between_two_attempts_is_a_failure_of_the_source() {
+async fn images_that_change_between_attempts() {
     let lab = Lab::new("flip_bit: { offset: 700000, mask: 4 }, heals_after: 1");
     let (path, changed) = (lab.image(&noise(MIB, 1), None), noise(MIB, 2));
     let tree = DeviceTree::load(&lab.exporter()).unwrap_or_else(|findings| panic!("{findings}"));

@@ -151,7 +151,7 @@ async fn a_medium_that_fails_is_a_medium_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_board_that_does_not_do_as_told_is_a_board_failure_with_its_last_words() {
+async fn board_failures_show_the_console() {
     let cases = [
         ("no_autoboot_stop: true", "timeouts: { bootloader: 8 }", Class::Board, Step::Bootloader, ""),
         ("no_login: true", "timeouts: { shell: 4 }", Class::Board, Step::Shell, "within 4 s"),
@@ -201,7 +201,7 @@ async fn a_missing_server_file_is_seen_from_both_sides() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_target_or_variant_lists_the_known_ones_and_touches_nothing() {
+async fn unknown_targets_and_variants() {
     let lab = Lab::new("");
     let job = FlashJob { target: Some("emcm".to_owned()), ..lab.job(&lab.image(&sample(), None)) };
     let (receipt, _) = lab.flash(job).await;
@@ -240,7 +240,7 @@ fn server(answer: Vec<u8>) -> std::net::SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_that_a_server_does_not_give_is_no_fault_of_the_board() {
+async fn missing_images_are_source_failures() {
     let cut =
         [b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n".as_slice(), &noise(3_000_000, 1)].concat();
     let cases = [

@@ -33,7 +33,7 @@ struct Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_fault_ends_proven_or_with_its_cause_and_never_in_a_false_success() {
+async fn every_fault_ends_as_expected() {
     let cases: Vec<Case> = [sources::cases(), media::cases(), board::cases()].concat();
     let wanted = std::env::var("FLASHER_FAULT").unwrap_or_default();
     let cases: Vec<Case> = cases.into_iter().filter(|case| case.name.contains(&wanted)).collect();

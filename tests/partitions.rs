@@ -51,7 +51,7 @@ fn device(receipt: &Receipt, number: usize) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn partitions_that_share_bytes_are_refused_before_either_is_written() {
+async fn overlapping_partitions_are_refused() {
     let mut lab = lab("");
     lab.board = lab.board.replace("start: 1MiB, size: 2MiB", "start: 1MiB, size: 4MiB");
     let images = vec![image(&lab, "boot", &noise(MIB, 1)), image(&lab, "root", &noise(MIB, 2))];
@@ -85,7 +85,7 @@ async fn what_prepares_a_whole_device_is_not_done_to_its_partitions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_images_go_to_their_partitions_of_the_chosen_device_without_a_power_cycle() {
+async fn several_images_in_one_boot() {
     let boot = noise(700_000, 1);
     let root = [noise(MIB, 2), vec![0; 2 * MIB], noise(77_777, 3)].concat();
     // By path, and by the address of the controller.
@@ -124,7 +124,7 @@ async fn fails(lab: &Lab, job: FlashJob, class: Class, step: Step, says: &str) -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_label_that_is_not_on_the_chosen_device_once_is_refused_and_nothing_is_written() {
+async fn labels_that_are_not_there_once() {
     let lab = lab("");
     let small = noise(1000, 1);
     let refused = |label, says| (job(vec![image(&lab, "boot", &small), image(&lab, label, &small)]), says);
@@ -145,7 +145,7 @@ async fn a_label_that_is_not_on_the_chosen_device_once_is_refused_and_nothing_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn images_that_cannot_be_meant_together_are_refused_before_power_on() {
+async fn images_that_exclude_each_other() {
     let lab = lab("");
     let two = || job(vec![image(&lab, "boot", b"x"), image(&lab, "root", b"y")]);
     let cases = [

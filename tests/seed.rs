@@ -143,7 +143,7 @@ async fn children_that_are_left_out_are_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn set_up_puts_the_boot_files_into_the_tftp_root_and_a_real_client_fetches_them() {
+async fn set_up_serves_the_boot_files() {
     for place in Place::both().await {
         let tree = place.complete();
         base(&tree).stage().await.unwrap();

@@ -170,7 +170,7 @@ fn origin(image: Vec<u8>) -> (String, Arc<AtomicUsize>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_board_that_boots_at_the_second_attempt_only_does_not_fetch_its_image_twice() {
+async fn retries_do_not_fetch_the_image_twice() {
     let image = sample();
     let mut asked = Vec::new();
     for (faults, attempts) in [("", 1), ("reset_on_boot: 1", 2)] {

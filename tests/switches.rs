@@ -58,7 +58,7 @@ async fn a_switch_that_does_not_obey_is_no_fault_of_the_board() {
         ("on: 'false', off: 'true'", "`on` of the power switch (`false`) ended with exit status 1", 1),
         (
             "on: 'true', off: 'true', status: echo on, confirm_seconds: 0.3",
-            "power was told `off`, and after 0.3 s the switch still reports `on`",
+            "power was switched `off`, but after 0.3 s the switch still reports `on`",
             0,
         ),
         ("on: no-such-relay, off: no-such-relay", "needs `no-such-relay`, which is not in the PATH", 0),

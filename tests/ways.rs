@@ -13,7 +13,7 @@ fn check_proven(lab: &Lab, content: &[u8], receipt: &Receipt) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn zeros_are_made_by_whoever_vouches_for_them_and_proven_like_all_else() {
+async fn zeros_are_made_and_proven() {
     let content = sample();
     for (zeroout, by) in [("true", "zeroout"), ("false", "written")] {
         let mut lab = Lab::new("");

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use board_qemu::{Cache, Config, Disk, Network, QemuBoard};
+use board_qemu::{BoardNetwork, Cache, Config, Disk, QemuBoard};
 use disk_image::Digest;
 use driver_flasher::config::StaticNetwork;
 use driver_flasher::{BaseFlasher, FlasherConfig};
@@ -377,7 +377,7 @@ fn board(case: &Case, folder: &Path) -> Config {
         Fault::Counterfeit { .. } => (None, card::arguments(folder)),
         _ => (Some(disk), Vec::new()),
     };
-    let network = Network { dhcp: case.fault != Fault::StaticAddress, ..Network::default() };
+    let network = BoardNetwork { dhcp: case.fault != Fault::StaticAddress, ..BoardNetwork::default() };
     Config {
         disk,
         arguments,

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_without_the_room_for_drivers_is_refused_before_anything_is_written() {
+    fn trees_without_crates_are_refused() {
         let tree = tempfile::tempdir().unwrap();
         let error = write(tree.path(), "relay").unwrap_err();
         assert_eq!(error.to_string(), "cannot read crates/flasher-bundles/src/lib.rs");

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_has_a_row_per_step_and_ends_with_the_runners_own_words() {
+    fn the_summary_has_a_row_per_step() {
         let row = |name, result, seconds| Row { name, result, took: Duration::from_secs(seconds) };
         let runner = vec!["test result: ok. 7 passed".to_owned()];
         let rows = [

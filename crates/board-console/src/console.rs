@@ -258,16 +258,16 @@ impl Console {
             let Self { stream, state, .. } = self;
             let step = poll_fn(|context| {
                 if let Poll::Ready(written) = Pin::new(&mut **stream).poll_write(context, bytes) {
-                    return Poll::Ready(written.map(Step::Wrote));
+                    return Poll::Ready(written.map(ReadStep::Wrote));
                 }
                 let mut read = ReadBuf::new(&mut state.chunk);
                 let polled = Pin::new(&mut **stream).poll_read(context, &mut read);
-                polled.map_ok(|()| Step::Read(read.filled().len()))
+                polled.map_ok(|()| ReadStep::Read(read.filled().len()))
             });
             match step.await? {
-                Step::Wrote(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Step::Wrote(length) => return Ok(length),
-                Step::Read(length) => self.accept(length)?,
+                ReadStep::Wrote(0) => return Err(io::ErrorKind::WriteZero.into()),
+                ReadStep::Wrote(length) => return Ok(length),
+                ReadStep::Read(length) => self.accept(length)?,
             }
         }
     }
@@ -283,7 +283,7 @@ impl fmt::Debug for Console {
     }
 }
 
-enum Step {
+enum ReadStep {
     Wrote(usize),
     Read(usize),
 }

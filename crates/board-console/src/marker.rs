@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_that_lost_some_bits_is_known_and_its_echo_is_not_taken_for_one() {
+    fn damaged_markers_and_their_echo() {
         let marker = Marker { first: "abcdefgh".into(), second: "ijklmnop".into() };
         for (heard, changes) in [
             ("x\r\nabcDefghijkl-nop0\r\n", Some(2)),

@@ -110,7 +110,7 @@ impl Shell {
                 return Ok(());
             }
         }
-        Err(console.timeout_error("answer from the shell when it was told to be quiet", ANSWER_WITHIN * 3))
+        Err(console.timeout_error("answer from the shell when its echo was switched off", ANSWER_WITHIN * 3))
     }
 
     /// Interrupts what is running and waits until the shell answers.

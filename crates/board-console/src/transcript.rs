@@ -23,7 +23,7 @@ const KEPT: usize = 1024 * 1024;
 /// Longer lines are cut in [`Transcript::tail`], in characters.
 const TAIL_WIDTH: usize = 200;
 
-type Listener = Arc<dyn Fn(&str) + Send + Sync>;
+type LineListener = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The shared record of one console; clones are handles to the same record.
 ///
@@ -48,9 +48,9 @@ struct State {
     sent: LineAssembler,
     secrets: Secrets,
     ours: Ours,
-    kept: VecDeque<Entry>,
+    kept: VecDeque<TranscriptEntry>,
     kept_bytes: usize,
-    listeners: Vec<Listener>,
+    listeners: Vec<LineListener>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,13 +61,13 @@ enum Direction {
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
+struct TranscriptEntry {
     milliseconds: u64,
     direction: Direction,
     text: String,
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for TranscriptEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = match self.direction {
             Direction::Received => '<',
@@ -153,7 +153,7 @@ impl Transcript {
 
     /// Everything kept in memory, in the format of the file.
     pub fn render(&self) -> String {
-        self.state().kept.iter().map(Entry::to_string).collect()
+        self.state().kept.iter().map(TranscriptEntry::to_string).collect()
     }
 
     /// `text` with the secrets masked.
@@ -221,15 +221,15 @@ impl Transcript {
     }
 
     fn record(&self, state: &mut State, milliseconds: u64, direction: Direction, text: String) {
-        let entry = Entry { milliseconds, direction, text };
+        let entry = TranscriptEntry { milliseconds, direction, text };
         if let Some(file) = &self.shared.file {
             file.write(entry.to_string());
         }
-        state.kept_bytes += entry.text.len() + size_of::<Entry>();
+        state.kept_bytes += entry.text.len() + size_of::<TranscriptEntry>();
         state.kept.push_back(entry);
         while state.kept_bytes > KEPT {
             let Some(oldest) = state.kept.pop_front() else { return };
-            state.kept_bytes -= oldest.text.len() + size_of::<Entry>();
+            state.kept_bytes -= oldest.text.len() + size_of::<TranscriptEntry>();
         }
     }
 

@@ -132,7 +132,7 @@ impl UBoot {
         let executed = timeout(longest, async {
             self.start_line(&line).await?;
             match wait::for_end(self, &line, &marker, deadline(within), reading).await? {
-                wait::Outcome::Ended(ended) => Ok(ended),
+                wait::WaitOutcome::Ended(ended) => Ok(ended),
                 outcome => self.stop(command, within, outcome).await,
             }
         });
@@ -147,20 +147,20 @@ impl UBoot {
         &mut self,
         command: &str,
         within: Duration,
-        outcome: wait::Outcome,
+        outcome: wait::WaitOutcome,
     ) -> Result<wait::Ended, Error> {
         let during = self.transcript().masked(command);
         let tail = self.console.tail();
-        if let wait::Outcome::Altered { changed, length } = outcome {
+        if let wait::WaitOutcome::Altered { changed, length } = outcome {
             return Err(Error::Altered { command: during, changed, length, tail });
         }
-        if matches!(outcome, wait::Outcome::Reset) {
+        if matches!(outcome, wait::WaitOutcome::Reset) {
             return Err(Error::Reset { during, tail });
         }
         // When the prompt does not come back the next command tries again and reports it.
         let _ = self.resync(PROMPT_WITHIN).await;
         match outcome {
-            wait::Outcome::Failed(ended) | wait::Outcome::Ended(ended) => Ok(ended),
+            wait::WaitOutcome::Failed(ended) | wait::WaitOutcome::Ended(ended) => Ok(ended),
             _ => Err(self.overdue(command, within, tail)),
         }
     }

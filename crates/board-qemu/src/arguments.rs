@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use crate::config::{Cache, Config, Disk, DiskKind, Network};
+use crate::config::{BoardNetwork, Cache, Config, Disk, DiskKind};
 
 /// The socket of the serial line, in the board's folder.
 pub(crate) const SERIAL: &str = "serial";
@@ -17,7 +17,7 @@ pub(crate) const NETDEV: &str = "n0";
 
 /// Everything after the name of the emulator. `folder` is where the sockets are; QEMU connects to them.
 pub(crate) fn arguments(config: &Config, folder: &Path) -> Vec<OsString> {
-    let mut line = Line::default();
+    let mut line = CommandLine::default();
     line.plain(["-nodefaults", "-no-user-config", "-display", "none"]);
     line.plain(["-machine", &config.machine, "-cpu", &config.cpu]);
     line.plain(["-smp", &config.smp.to_string(), "-m", &config.memory.to_string()]);
@@ -41,9 +41,9 @@ pub(crate) fn arguments(config: &Config, folder: &Path) -> Vec<OsString> {
 }
 
 #[derive(Default)]
-struct Line(Vec<OsString>);
+struct CommandLine(Vec<OsString>);
 
-impl Line {
+impl CommandLine {
     fn plain<'a>(&mut self, words: impl IntoIterator<Item = &'a str>) {
         self.0.extend(words.into_iter().map(OsString::from));
     }
@@ -83,7 +83,7 @@ impl Line {
         );
     }
 
-    fn network(&mut self, network: &Network) {
+    fn network(&mut self, network: &BoardNetwork) {
         let netdev = format!("tap,id={NETDEV},ifname={},script=no,downscript=no", network.tap);
         let device = format!("virtio-net-pci,netdev={NETDEV},mac={},romfile=", network.mac());
         self.plain(["-netdev", &netdev, "-device", &device]);

@@ -15,14 +15,14 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::arguments::{self, arguments};
-use crate::config::{Config, Network};
+use crate::config::{BoardNetwork, Config};
 use crate::dhcp::DhcpServer;
 use crate::driver::{QemuPower, QemuSerial};
 use crate::error::QemuError;
 use crate::host::{self, blocking};
 use crate::monitor::Monitor;
 use crate::process::Process;
-use crate::serial_line::{Line, SerialLine};
+use crate::serial_line::{HostEnd, SerialLine};
 use crate::tap::{self, Tap};
 
 /// How long QEMU may take to report; it takes a few hundred milliseconds.
@@ -41,20 +41,20 @@ pub struct QemuBoard {
 /// What has been made so far. Fields are dropped in this order.
 #[derive(Debug, Default)]
 struct State {
-    running: Option<Running>,
+    running: Option<RunningQemu>,
     network: Option<LocalNetwork>,
-    folder: Option<Arc<Folder>>,
+    folder: Option<Arc<TemporaryFolder>>,
 }
 
 /// What exists from power on to power off.
 #[derive(Debug)]
-struct Running {
+struct RunningQemu {
     process: Process,
     relay: JoinHandle<()>,
     monitor: Monitor,
 }
 
-impl Drop for Running {
+impl Drop for RunningQemu {
     fn drop(&mut self) {
         self.relay.abort();
     }
@@ -177,7 +177,7 @@ impl QemuBoard {
         Ok(())
     }
 
-    pub(crate) fn open_serial(&self) -> Result<Line, QemuError> {
+    pub(crate) fn open_serial(&self) -> Result<HostEnd, QemuError> {
         self.serial.open()
     }
 
@@ -193,7 +193,7 @@ impl QemuBoard {
     }
 
     /// Starts QEMU and waits until its main loop runs.
-    async fn start(&self, folder: &Path) -> Result<Running, QemuError> {
+    async fn start(&self, folder: &Path) -> Result<RunningQemu, QemuError> {
         let serial = listen(&folder.join(arguments::SERIAL))?;
         let monitor = listen(&folder.join(arguments::MONITOR))?;
         let program = host::find(&self.config.qemu).unwrap_or_else(|| self.config.qemu.clone());
@@ -221,12 +221,12 @@ impl QemuBoard {
             result => result?,
         };
         tracing::debug!(process = process.id(), "QEMU runs");
-        Ok(Running { process, relay: relay.keep()?, monitor })
+        Ok(RunningQemu { process, relay: relay.keep()?, monitor })
     }
 }
 
 impl LocalNetwork {
-    async fn up(network: &Network) -> Result<Self, QemuError> {
+    async fn up(network: &BoardNetwork) -> Result<Self, QemuError> {
         let tap = Tap::make(network).await?;
         let dhcp = network.dhcp.then(|| DhcpServer::start(network)).transpose()?;
         Ok(Self { dhcp, tap })
@@ -265,12 +265,12 @@ async fn end(process: &Process) -> Result<(), QemuError> {
 
 /// A temporary folder, removed when it is dropped, or by the next board when its process was killed.
 #[derive(Debug)]
-struct Folder {
+struct TemporaryFolder {
     made: TempDir,
     _in_use: InUse,
 }
 
-impl Folder {
+impl TemporaryFolder {
     fn make() -> std::io::Result<Self> {
         leftovers::sweep(&std::env::temp_dir(), PREFIX);
         let make = || tempfile::Builder::new().prefix(PREFIX).tempdir();
@@ -287,11 +287,13 @@ impl Folder {
 const PREFIX: &str = "qemu-board-";
 
 /// The board's own folder, with nothing of the last power cycle in it, and the files the config names.
-fn prepare(config: &Config, kept: Option<Arc<Folder>>) -> Result<Arc<Folder>, QemuError> {
+fn prepare(config: &Config, kept: Option<Arc<TemporaryFolder>>) -> Result<Arc<TemporaryFolder>, QemuError> {
     host::prepare(config)?;
     let folder = match kept {
         Some(folder) => folder,
-        None => Arc::new(Folder::make().map_err(QemuError::file("make a folder in", std::env::temp_dir()))?),
+        None => Arc::new(
+            TemporaryFolder::make().map_err(QemuError::file("make a folder in", std::env::temp_dir()))?,
+        ),
     };
     if let Some(rules) = config.disk.as_ref().and_then(|disk| disk.blkdebug.as_ref()) {
         let path = folder.path().join(arguments::BLKDEBUG);

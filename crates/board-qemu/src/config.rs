@@ -30,7 +30,7 @@ pub struct Config {
     /// saves is lost at power off.
     pub environment: Option<PathBuf>,
     /// The board's network; none when not given.
-    pub network: Option<Network>,
+    pub network: Option<BoardNetwork>,
     /// More arguments for QEMU, after all others.
     pub arguments: Vec<String>,
 }
@@ -109,7 +109,7 @@ pub enum Cache {
 /// The board's network: a tap in a private network namespace.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Network {
+pub struct BoardNetwork {
     /// Name of the tap that is made. Each board needs its own.
     pub tap: String,
     /// This side's address on the tap, with the length of the subnet's prefix.
@@ -124,7 +124,7 @@ pub struct Network {
     pub mac: Option<String>,
 }
 
-impl Default for Network {
+impl Default for BoardNetwork {
     fn default() -> Self {
         Self {
             tap: "qtap0".to_owned(),
@@ -137,7 +137,7 @@ impl Default for Network {
     }
 }
 
-impl Network {
+impl BoardNetwork {
     /// The MAC address of the card: that of the config, or one of QEMU's range that depends on the name of the tap only.
     pub fn mac(&self) -> String {
         self.mac.clone().unwrap_or_else(|| {
@@ -281,7 +281,7 @@ impl Config {
             return Some("memory and smp must not be 0".to_owned());
         }
         let disk = self.disk.as_ref().and_then(|disk| disk.refuse(disk.size.unwrap_or(Disk::NEW)));
-        disk.or_else(|| self.network.as_ref().and_then(Network::problem))
+        disk.or_else(|| self.network.as_ref().and_then(BoardNetwork::problem))
     }
 
     /// Takes relative paths from where `place` puts them.

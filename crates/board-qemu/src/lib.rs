@@ -32,7 +32,7 @@ mod serial_line;
 mod tap;
 
 pub use board::QemuBoard;
-pub use config::{Cache, Config, Disk, DiskKind, HostAddress, Network, Size};
+pub use config::{BoardNetwork, Cache, Config, Disk, DiskKind, HostAddress, Size};
 pub use error::QemuError;
 
 flasher_core::register_driver!(QemuBoard);

@@ -21,7 +21,7 @@ pub(crate) struct Monitor(BufReader<UnixStream>);
 
 /// What the monitor says; events are neither.
 #[derive(Debug, Deserialize)]
-struct Message {
+struct MonitorMessage {
     #[serde(rename = "return")]
     done: Option<Value>,
     error: Option<Refusal>,
@@ -68,7 +68,7 @@ impl Monitor {
         }
     }
 
-    async fn next(&mut self) -> Result<Message, String> {
+    async fn next(&mut self) -> Result<MonitorMessage, String> {
         let mut line = Vec::new();
         (&mut self.0).take(LINE).read_until(b'\n', &mut line).await.map_err(|error| error.to_string())?;
         if line.last() != Some(&b'\n') {

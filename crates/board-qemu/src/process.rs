@@ -116,7 +116,7 @@ fn keep(mut command: Command, started: oneshot::Sender<Started>, tell: &watch::S
         }
     };
     if started.send(Ok((child.id(), handle))).is_err() {
-        // Whoever wanted it has given up meanwhile.
+        // The caller has given up meanwhile.
         child.kill().ok();
     }
     let status = child.wait().map_or_else(|error| error.to_string(), |status: ExitStatus| status.to_string());

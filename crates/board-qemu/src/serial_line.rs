@@ -26,11 +26,11 @@ const INPUT: usize = 16;
 #[derive(Debug)]
 pub(crate) struct SerialLine {
     user: Arc<Semaphore>,
-    ends: Mutex<Ends>,
+    ends: Mutex<PtyEnds>,
 }
 
 #[derive(Debug, Default)]
-struct Ends {
+struct PtyEnds {
     host: Option<mpsc::Sender<Vec<u8>>>,
     board: Option<mpsc::Sender<Vec<u8>>>,
 }
@@ -42,17 +42,17 @@ impl Default for SerialLine {
 }
 
 impl SerialLine {
-    /// Opens the host's end, for one user at a time. What the board printed while nobody listened is gone.
-    pub(crate) fn open(self: &Arc<Self>) -> Result<Line, QemuError> {
+    /// Opens the host's end, for one user at a time. What the board printed while the line was closed is lost.
+    pub(crate) fn open(self: &Arc<Self>) -> Result<HostEnd, QemuError> {
         let user = Arc::clone(&self.user).try_acquire_owned().map_err(|_| QemuError::Busy)?;
         let (stream, far) = tokio::io::duplex(HOST_BUFFER);
         let (sender, output) = mpsc::channel(OUTPUT);
         self.ends().host = Some(sender);
         tokio::spawn(pump(far, output, Arc::downgrade(self)));
-        Ok(Line { stream, _user: user })
+        Ok(HostEnd { stream, _user: user })
     }
 
-    /// Carries bytes between the board and whoever has the line open, until the board hangs up. What is typed from then
+    /// Carries bytes between the board and the line's user, until the board hangs up. What is typed from then
     /// on is lost.
     pub(crate) async fn relay(self: Arc<Self>, board: UnixStream) {
         let (mut printed, mut keyboard) = board.into_split();
@@ -81,7 +81,7 @@ impl SerialLine {
 
     fn print(&self, bytes: &[u8]) {
         if let Some(host) = &self.ends().host {
-            // Nobody listens, or too slowly: lost, see OUTPUT.
+            // The reader is gone or too slow: the bytes are lost, see OUTPUT.
             host.try_send(bytes.to_vec()).ok();
         }
     }
@@ -94,7 +94,7 @@ impl SerialLine {
         }
     }
 
-    fn ends(&self) -> MutexGuard<'_, Ends> {
+    fn ends(&self) -> MutexGuard<'_, PtyEnds> {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -125,12 +125,12 @@ async fn pump(stream: DuplexStream, mut output: mpsc::Receiver<Vec<u8>>, serial:
 
 /// The host's end of the line. Dropping it frees the line.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct HostEnd {
     stream: DuplexStream,
     _user: OwnedSemaphorePermit,
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for HostEnd {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -140,7 +140,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for HostEnd {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

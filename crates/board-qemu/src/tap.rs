@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use crate::config::Network;
+use crate::config::BoardNetwork;
 use crate::error::QemuError;
 use crate::host::{self, ip};
 
@@ -57,7 +57,7 @@ impl Interface {
 
 impl Tap {
     /// Makes the tap and sets it up with this side's address.
-    pub(crate) async fn make(network: &Network) -> Result<Self, QemuError> {
+    pub(crate) async fn make(network: &BoardNetwork) -> Result<Self, QemuError> {
         let name = network.tap.as_str();
         clear(&private_interfaces().await?, name).await?;
         let tap = Self { name: name.to_owned(), removed: false };

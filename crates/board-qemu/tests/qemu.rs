@@ -1,6 +1,6 @@
 //! Stories on a real QEMU with a real U-Boot, each in a private network namespace of its own.
 //!
-//! A test starts its own binary again below `unshare`, and that one runs the story. Needs root, QEMU and U-Boot.
+//! A test starts its own binary again below `unshare`, and that one runs the test. Needs root, QEMU and U-Boot.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -16,7 +16,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use board_qemu::{Cache, Config, Disk, DiskKind, Network, QemuBoard, Size};
+use board_qemu::{BoardNetwork, Cache, Config, Disk, DiskKind, QemuBoard, Size};
 use flasher_core::{ByteStream, Class, Device, testing};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -50,7 +50,7 @@ fn run(command: &mut Command) -> String {
     out.into_owned()
 }
 
-/// What a story needs and this machine has not. What CI could install must be there.
+/// What a test needs and this machine has not. What CI could install must be there.
 fn missing() -> Option<String> {
     let works = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
     if !works(
@@ -126,7 +126,7 @@ impl Console {
     }
 }
 
-/// Processes of this namespace whose name begins so. One that has ended and that nobody has asked about is none: here
+/// Processes of this namespace whose name begins so. A zombie does not count: here
 /// the test is process 1, which inherits orphans.
 fn processes(name: &str) -> usize {
     let stat =
@@ -151,7 +151,7 @@ async fn no_qemu_left() {
 }
 
 fn with_network() -> Config {
-    Config { network: Some(Network::default()), ..Config::default() }
+    Config { network: Some(BoardNetwork::default()), ..Config::default() }
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn qemu_keeps_the_promises_of_a_power_and_of_a_serial_driver() {
 }
 
 #[test]
-fn qemu_one_open_line_sees_u_boot_through_a_power_cycle_and_dhcp() {
+fn qemu_u_boot_through_a_power_cycle_and_dhcp() {
     story("qemu_one_open_line_sees_u_boot_through_a_power_cycle_and_dhcp", || async {
         let board = QemuBoard::new(with_network());
         let power = board.power();
@@ -361,7 +361,7 @@ fn qemu_that_cannot_start_says_why() {
 }
 
 #[test]
-fn qemu_two_boards_do_not_share_a_tap_and_a_stranger_closes_the_namespace() {
+fn qemu_taps_are_separate() {
     let name = "qemu_two_boards_do_not_share_a_tap_and_a_stranger_closes_the_namespace";
     story(name, || async {
         let first = QemuBoard::new(with_network());
@@ -371,7 +371,7 @@ fn qemu_two_boards_do_not_share_a_tap_and_a_stranger_closes_the_namespace() {
         assert!(refused.cause().contains(&why), "{refused:?}");
         let address = "10.78.0.1/24".to_owned().try_into().unwrap();
         let board = "10.78.0.50".parse().unwrap();
-        let network = Network { tap: "qtap1".to_owned(), address, board, ..Network::default() };
+        let network = BoardNetwork { tap: "qtap1".to_owned(), address, board, ..BoardNetwork::default() };
         let second = QemuBoard::new(Config { network: Some(network), ..Config::default() });
         second.power().on().await.unwrap();
         assert_eq!(processes("qemu-system"), 2);

@@ -14,13 +14,13 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::counters::{Counters, Tally};
+use crate::counters::{CounterCells, Counters};
 use crate::driver::{SimPower, SimSerial};
 use crate::error::SimError;
-use crate::guest::{Home, HomeSlot, Medium, hosttools, safety};
+use crate::guest::{GuestFolder, HomeSlot, Medium, hosttools, safety};
 use crate::machine::Machine;
 use crate::outlet;
-use crate::wire::Wire;
+use crate::serial_pty::SerialPty;
 
 /// How names of the boards' temporary folders begin.
 const PREFIX: &str = "sim-board-";
@@ -30,12 +30,12 @@ const PREFIX: &str = "sim-board-";
 pub struct SimBoard {
     config: Arc<Config>,
     folder: PathBuf,
-    wire: Arc<Wire>,
-    tally: Arc<Tally>,
+    serial_pty: Arc<SerialPty>,
+    tally: Arc<CounterCells>,
     home: HomeSlot,
     /// What makes and removes files in the folder. It goes on when the task that waits for it is aborted.
     file_work: TaskTracker,
-    running: tokio::sync::Mutex<Option<Running>>,
+    running: tokio::sync::Mutex<Option<PoweredMachine>>,
     /// Its folder is in use.
     in_use: Mutex<Option<InUse>>,
     /// Follows the outlet, once the line was opened.
@@ -44,13 +44,13 @@ pub struct SimBoard {
 
 /// What exists while the power is on.
 #[derive(Debug)]
-struct Running {
+struct PoweredMachine {
     machine: JoinHandle<()>,
     /// Gives the medium back to its owner when dropped.
     _medium: Medium,
 }
 
-impl Running {
+impl PoweredMachine {
     /// Ends the machine. Aborted on purpose: how it ended says nothing.
     async fn end(&mut self) {
         self.machine.abort();
@@ -58,7 +58,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for PoweredMachine {
     fn drop(&mut self) {
         self.machine.abort();
     }
@@ -75,7 +75,7 @@ impl SimBoard {
         Arc::new(Self {
             config: Arc::new(config),
             folder: std::env::temp_dir().join(name),
-            wire: Arc::default(),
+            serial_pty: Arc::default(),
             tally: Arc::default(),
             home: Arc::default(),
             file_work,
@@ -139,14 +139,14 @@ impl SimBoard {
         let faults = self.config.faults.in_cycle(self.tally.read().power_on);
         let machine = Machine::new(
             Arc::new(Config { faults, ..Config::clone(&self.config) }),
-            Arc::clone(&self.wire),
+            Arc::clone(&self.serial_pty),
             Arc::clone(&self.tally),
             self.folder.clone(),
             medium.path().to_owned(),
             Arc::clone(&self.home),
             self.file_work.clone(),
         );
-        *running = Some(Running { machine: tokio::spawn(machine.run()), _medium: medium });
+        *running = Some(PoweredMachine { machine: tokio::spawn(machine.run()), _medium: medium });
         Ok(())
     }
 
@@ -155,14 +155,14 @@ impl SimBoard {
         let mut running = self.running.lock().await;
         let Some(mut ended) = running.take() else { return Ok(()) };
         self.tally.count(|counters| counters.power_off += 1);
-        self.wire.detach();
+        self.serial_pty.detach();
         ended.end().await;
         self.file_work.wait().await;
         let home = take(&self.home);
-        blocking(move || home.map_or(Ok(()), Home::destroy)).await
+        blocking(move || home.map_or(Ok(()), GuestFolder::destroy)).await
     }
 
-    /// Ends what runs on it and removes its folder: whoever closes it may be about to end, and leave nobody to drop it.
+    /// Ends what runs on it and removes its folder: the process that closes it may end without dropping it.
     pub(crate) async fn close(&self) -> Result<(), SimError> {
         let plug = take(&self.plug);
         if let Some(plug) = plug {
@@ -176,7 +176,7 @@ impl SimBoard {
         self.file_work.wait().await;
         let (home, folder) = (take(&self.home), self.folder.clone());
         blocking(move || {
-            home.map_or(Ok(()), Home::destroy)?;
+            home.map_or(Ok(()), GuestFolder::destroy)?;
             match fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     Err(SimError::file("remove the folder", &folder)(error))
@@ -193,7 +193,7 @@ impl SimBoard {
 
     pub(crate) async fn open_serial(self: &Arc<Self>) -> Result<DuplexStream, SimError> {
         self.plug_in();
-        let stream = self.wire.open().await?;
+        let stream = self.serial_pty.open().await?;
         self.tally.count(|counters| counters.serial_opens += 1);
         Ok(stream)
     }

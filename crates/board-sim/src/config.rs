@@ -224,9 +224,9 @@ impl Size {
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Either::deserialize(deserializer)? {
-            Either::Number(bytes) => Ok(Self(bytes)),
-            Either::Text(text) => Self::parse(&text).ok_or_else(|| {
+        match NumberOrText::deserialize(deserializer)? {
+            NumberOrText::Number(bytes) => Ok(Self(bytes)),
+            NumberOrText::Text(text) => Self::parse(&text).ok_or_else(|| {
                 D::Error::custom(format!("`{text}` is no size; write bytes or for example `64MiB`"))
             }),
         }
@@ -235,7 +235,7 @@ impl<'de> Deserialize<'de> for Size {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Either {
+enum NumberOrText {
     Number(u64),
     Text(String),
 }
@@ -276,7 +276,7 @@ pub struct RealSize {
     pub beyond: Beyond,
 }
 
-/// What becomes of what is written behind the real end of a medium. No error is told.
+/// What becomes of what is written behind the real end of a medium. No error is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Beyond {

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::counters::Tally;
+use crate::counters::CounterCells;
 use crate::faults::{Dice, Faults};
-use crate::wire::Wire;
+use crate::serial_pty::SerialPty;
 
 /// Control C.
 pub(crate) const CTRL_C: u8 = 3;
@@ -15,16 +15,16 @@ pub(crate) const CTRL_C: u8 = 3;
 /// Where the board prints. Cloning shares it.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen {
-    wire: Arc<Wire>,
-    tally: Arc<Tally>,
+    serial_pty: Arc<SerialPty>,
+    tally: Arc<CounterCells>,
     garble: Option<u32>,
     dice: Arc<Mutex<Dice>>,
 }
 
 impl Screen {
-    pub(crate) fn new(wire: Arc<Wire>, tally: Arc<Tally>, faults: &Faults) -> Self {
+    pub(crate) fn new(serial_pty: Arc<SerialPty>, tally: Arc<CounterCells>, faults: &Faults) -> Self {
         let dice = Arc::new(Mutex::new(Dice::new(faults.seed ^ 0x0b)));
-        Self { wire, tally, garble: faults.garble_console, dice }
+        Self { serial_pty, tally, garble: faults.garble_console, dice }
     }
 
     /// Prints text; line ends become CR LF.
@@ -38,7 +38,7 @@ impl Screen {
             self.garble(&mut bytes);
         }
         if !bytes.is_empty() {
-            self.wire.print(&bytes);
+            self.serial_pty.print(&bytes);
         }
     }
 
@@ -58,13 +58,13 @@ impl Screen {
 pub(crate) struct Keys {
     input: mpsc::Receiver<Vec<u8>>,
     ahead: VecDeque<u8>,
-    tally: Arc<Tally>,
+    tally: Arc<CounterCells>,
     drop: Option<u32>,
     dice: Dice,
 }
 
 impl Keys {
-    pub(crate) fn new(input: mpsc::Receiver<Vec<u8>>, tally: Arc<Tally>, faults: &Faults) -> Self {
+    pub(crate) fn new(input: mpsc::Receiver<Vec<u8>>, tally: Arc<CounterCells>, faults: &Faults) -> Self {
         Self { input, ahead: VecDeque::new(), tally, drop: faults.drop_console, dice: Dice::new(faults.seed) }
     }
 

@@ -55,9 +55,9 @@ pub struct Counters {
 
 /// Counters that are being counted.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(Mutex<Counters>);
+pub(crate) struct CounterCells(Mutex<Counters>);
 
-impl Tally {
+impl CounterCells {
     pub(crate) fn read(&self) -> Counters {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

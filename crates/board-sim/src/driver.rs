@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_builds_a_group_of_power_and_serial_and_makes_nothing() {
+    fn the_example_builds_power_and_serial() {
         let config: Config =
             serde_json::from_value(serde_json::json!({"size": "64MiB", "medium": "card.img"})).unwrap();
         let device = SimBoard::build(config, Wiring::new("board", "/nowhere", Default::default())).unwrap();

@@ -21,9 +21,9 @@ mod faults;
 mod guest;
 mod machine;
 mod outlet;
+mod serial_pty;
 mod tftp_client;
 mod uboot;
-mod wire;
 
 pub use board::SimBoard;
 pub use config::{Beyond, Config, FlipBit, Partition, RealSize, Size};

@@ -10,10 +10,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::console::{Keys, Screen};
-use crate::counters::Tally;
+use crate::counters::CounterCells;
 use crate::guest::{self, End, HomeSlot};
-use crate::uboot::{Leave, UBoot};
-use crate::wire::Wire;
+use crate::serial_pty::SerialPty;
+use crate::uboot::{UBoot, UBootExit};
 
 /// The board while its power is on.
 #[derive(Debug)]
@@ -21,29 +21,29 @@ pub(crate) struct Machine {
     pub(crate) config: Arc<Config>,
     pub(crate) screen: Screen,
     pub(crate) keys: Keys,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) tally: Arc<CounterCells>,
     /// The board's own folder.
     pub(crate) folder: PathBuf,
     pub(crate) medium: PathBuf,
     pub(crate) home: HomeSlot,
     /// What makes and removes files in the folder.
     pub(crate) file_work: TaskTracker,
-    wire: Arc<Wire>,
+    serial_pty: Arc<SerialPty>,
 }
 
 impl Machine {
     pub(crate) fn new(
         config: Arc<Config>,
-        wire: Arc<Wire>,
-        tally: Arc<Tally>,
+        serial_pty: Arc<SerialPty>,
+        tally: Arc<CounterCells>,
         folder: PathBuf,
         medium: PathBuf,
         home: HomeSlot,
         file_work: TaskTracker,
     ) -> Self {
-        let screen = Screen::new(Arc::clone(&wire), Arc::clone(&tally), &config.faults);
-        let keys = Keys::new(wire.attach(), Arc::clone(&tally), &config.faults);
-        Self { config, screen, keys, tally, folder, medium, home, file_work, wire }
+        let screen = Screen::new(Arc::clone(&serial_pty), Arc::clone(&tally), &config.faults);
+        let keys = Keys::new(serial_pty.attach(), Arc::clone(&tally), &config.faults);
+        Self { config, screen, keys, tally, folder, medium, home, file_work, serial_pty }
     }
 
     /// Runs until the task is aborted: that is what switching the power off does.
@@ -51,14 +51,14 @@ impl Machine {
         tokio::time::sleep(Duration::from_millis(self.config.faults.boot_delay_ms)).await;
         loop {
             let end = match UBoot::new(&mut self).run().await {
-                Leave::Reset => End::Reset,
-                Leave::Off => End::Off,
-                Leave::Kernel => self.kernel().await,
-                Leave::Medium => self.medium_system().await,
+                UBootExit::Reset => End::Reset,
+                UBootExit::Off => End::Off,
+                UBootExit::Kernel => self.kernel().await,
+                UBootExit::Medium => self.medium_system().await,
             };
             if end != End::Reset {
                 // Dead until the power is cycled: silent and deaf.
-                self.wire.detach();
+                self.serial_pty.detach();
                 return std::future::pending().await;
             }
         }

@@ -21,7 +21,7 @@ const LARGEST: usize = 65_536;
 
 /// What to fetch, and how.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub(crate) struct FetchRequest {
     pub(crate) server: SocketAddr,
     pub(crate) file: String,
     /// Bytes, 8 to 65464.
@@ -40,7 +40,7 @@ pub(crate) struct Request {
 
 /// What happens on the way, for U-Boot's progress signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sign {
+pub(crate) enum ProgressSign {
     Block,
     Timeout,
     Lost,
@@ -48,7 +48,7 @@ pub(crate) enum Sign {
 
 /// Why a file did not come.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum FetchFailure {
     /// The server's error packet.
     Refused(u16, String),
     /// Too many timeouts.
@@ -63,29 +63,29 @@ pub(crate) enum Failure {
 
 /// Fetches a file whole.
 pub(crate) async fn fetch(
-    request: &Request,
+    request: &FetchRequest,
     dice: &mut Dice,
-    mut sign: impl FnMut(Sign),
-) -> Result<Vec<u8>, Failure> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await.map_err(|_| Failure::Unreachable)?;
-    let mut transfer = Transfer::new(request);
-    transfer.send(&socket).await.map_err(|_| Failure::Unreachable)?;
+    mut sign: impl FnMut(ProgressSign),
+) -> Result<Vec<u8>, FetchFailure> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await.map_err(|_| FetchFailure::Unreachable)?;
+    let mut transfer = Download::new(request);
+    transfer.send(&socket).await.map_err(|_| FetchFailure::Unreachable)?;
     let mut packet = vec![0; LARGEST];
     let mut timeouts = 0;
     while !transfer.done {
         let Ok(received) = timeout(request.patience, socket.recv_from(&mut packet)).await else {
             timeouts += 1;
             if timeouts > request.timeouts {
-                return Err(Failure::TimedOut);
+                return Err(FetchFailure::TimedOut);
             }
-            sign(Sign::Timeout);
-            transfer.send(&socket).await.map_err(|_| Failure::Unreachable)?;
+            sign(ProgressSign::Timeout);
+            transfer.send(&socket).await.map_err(|_| FetchFailure::Unreachable)?;
             continue;
         };
         // An ICMP error for an earlier packet shows up here; the timeout deals with it.
         let Ok((length, from)) = received else { continue };
         if dice.below(100) < u64::from(request.loss) {
-            sign(Sign::Lost);
+            sign(ProgressSign::Lost);
             continue;
         }
         if transfer.belongs(from) {
@@ -96,8 +96,8 @@ pub(crate) async fn fetch(
 }
 
 /// A transfer under way.
-struct Transfer<'r> {
-    request: &'r Request,
+struct Download<'r> {
+    request: &'r FetchRequest,
     /// The server's port of this transfer, from its first answer on.
     peer: Option<SocketAddr>,
     block_size: usize,
@@ -112,8 +112,8 @@ struct Transfer<'r> {
     done: bool,
 }
 
-impl<'r> Transfer<'r> {
-    fn new(request: &'r Request) -> Self {
+impl<'r> Download<'r> {
+    fn new(request: &'r FetchRequest) -> Self {
         Self {
             request,
             peer: None,
@@ -149,18 +149,18 @@ impl<'r> Transfer<'r> {
         packet: &[u8],
         from: SocketAddr,
         socket: &UdpSocket,
-        sign: &mut impl FnMut(Sign),
-    ) -> Result<(), Failure> {
+        sign: &mut impl FnMut(ProgressSign),
+    ) -> Result<(), FetchFailure> {
         let [kind_high, kind_low, a, b, rest @ ..] = packet else { return Ok(()) };
         match u16::from_be_bytes([*kind_high, *kind_low]) {
-            ERROR => Err(Failure::Refused(u16::from_be_bytes([*a, *b]), text(rest))),
+            ERROR => Err(FetchFailure::Refused(u16::from_be_bytes([*a, *b]), text(rest))),
             OACK if self.peer.is_none() => {
                 self.peer = Some(from);
                 self.agree(&packet[2..])?;
-                self.send(socket).await.map_err(|_| Failure::Unreachable)
+                self.send(socket).await.map_err(|_| FetchFailure::Unreachable)
             }
             // The acknowledgement of the options was lost.
-            OACK if self.last == 0 => self.send(socket).await.map_err(|_| Failure::Unreachable),
+            OACK if self.last == 0 => self.send(socket).await.map_err(|_| FetchFailure::Unreachable),
             DATA => {
                 self.peer = Some(from);
                 self.data(u16::from_be_bytes([*a, *b]), rest, socket, sign).await
@@ -174,45 +174,45 @@ impl<'r> Transfer<'r> {
         block: u16,
         data: &[u8],
         socket: &UdpSocket,
-        sign: &mut impl FnMut(Sign),
-    ) -> Result<(), Failure> {
+        sign: &mut impl FnMut(ProgressSign),
+    ) -> Result<(), FetchFailure> {
         if block != self.last.wrapping_add(1) {
             // A gap is reported once; what came twice is ignored (RFC 7440, section 4).
             let ahead = block.wrapping_sub(self.last) < 0x8000 && block != self.last;
             if ahead && !self.gap_reported {
                 self.gap_reported = true;
-                self.send(socket).await.map_err(|_| Failure::Unreachable)?;
+                self.send(socket).await.map_err(|_| FetchFailure::Unreachable)?;
             }
             return Ok(());
         }
         if self.content.len() + data.len() > self.request.limit {
-            return Err(Failure::TooLarge);
+            return Err(FetchFailure::TooLarge);
         }
         self.content.extend_from_slice(data);
         self.last = block;
         self.gap_reported = false;
         self.unacknowledged += 1;
         self.done = data.len() < self.block_size;
-        sign(Sign::Block);
+        sign(ProgressSign::Block);
         if self.done || self.unacknowledged >= self.window {
-            self.send(socket).await.map_err(|_| Failure::Unreachable)?;
+            self.send(socket).await.map_err(|_| FetchFailure::Unreachable)?;
         }
         Ok(())
     }
 
     /// Takes the options the server has accepted.
-    fn agree(&mut self, options: &[u8]) -> Result<(), Failure> {
+    fn agree(&mut self, options: &[u8]) -> Result<(), FetchFailure> {
         let mut words = options.split(|&byte| byte == 0).map(text);
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
             let number = value.parse::<u16>().ok();
             match name.to_ascii_lowercase().as_str() {
                 "blksize" => match number {
                     Some(size @ 8..) if size <= self.request.block_size => self.block_size = size.into(),
-                    _ => return Err(Failure::Protocol("block size is not what was asked for")),
+                    _ => return Err(FetchFailure::Protocol("block size is not what was asked for")),
                 },
                 "windowsize" => match number {
                     Some(window @ 1..) if window <= self.request.window => self.window = window,
-                    _ => return Err(Failure::Protocol("window size is not what was asked for")),
+                    _ => return Err(FetchFailure::Protocol("window size is not what was asked for")),
                 },
                 _ => {}
             }
@@ -221,7 +221,7 @@ impl<'r> Transfer<'r> {
     }
 }
 
-fn request_packet(request: &Request) -> Vec<u8> {
+fn request_packet(request: &FetchRequest) -> Vec<u8> {
     let seconds = request.patience.as_secs().clamp(1, 255);
     let mut packet = RRQ.to_be_bytes().to_vec();
     let mut word = |word: &str| {

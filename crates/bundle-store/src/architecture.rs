@@ -28,7 +28,7 @@ pub struct Architecture {
 }
 
 impl Architecture {
-    /// Whether what was built for `name`, of this `variant` if it is told, is for such a board.
+    /// Whether what was built for `name`, of this `variant` if it is given, is for such a board.
     pub fn takes(&self, name: &str, variant: Option<&str>) -> bool {
         let is_variant = match (&self.variant, variant) {
             (Some(own), Some(other)) => own == other,

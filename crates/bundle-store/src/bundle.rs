@@ -11,7 +11,7 @@ mod origin;
 
 use crate::{
     Address, Digest, Error, MAX_MANIFEST_LENGTH, Manifest, Problem, Problems, Warning, confine,
-    digest::{self, Content},
+    digest::{self, EntryDigest},
     inherit::{Base, Lookup},
     manifest::{self, Parsed},
     suggest::quoted,
@@ -161,7 +161,7 @@ impl Bundle {
     ///
     /// # Errors
     /// [`Error::Files`] with every file that cannot be used, [`Error::Io`] if one cannot be read to its end,
-    /// [`Error::Changed`] for one that is not what [`Bundle::expecting`] was told.
+    /// [`Error::Changed`] for one that differs from what [`Bundle::expecting`] got.
     pub fn digest(&self) -> Result<Digest, Error> {
         let mut entries = BTreeMap::new();
         let mut problems = Vec::new();
@@ -171,7 +171,7 @@ impl Bundle {
                 Err(reason) => problems.push(problem(&key, file, &reason)),
                 Ok((name, _)) if entries.contains_key(&name) => {}
                 Ok((name, found)) => {
-                    let content = Content::of_file(&found.path);
+                    let content = EntryDigest::of_file(&found.path);
                     let content = content.map_err(|source| Error::Io { path: found.path, source })?;
                     self.refuse_changed(&name, &content)?;
                     entries.insert(name, content);
@@ -181,12 +181,12 @@ impl Bundle {
         if !problems.is_empty() {
             return Err(self.unusable(problems));
         }
-        let text = Content::of_text(&self.text);
+        let text = EntryDigest::of_text(&self.text);
         self.refuse_changed(&self.manifest_file, &text)?;
         // Keys that no relative path has, so that a file cannot stand in for a manifest.
         entries.insert(format!("/manifest/{}", self.manifest_file), text);
         for base in &self.bases {
-            entries.insert(format!("/inherits/{}", base.name), Content::of_text(&base.text));
+            entries.insert(format!("/inherits/{}", base.name), EntryDigest::of_text(&base.text));
         }
         Ok(digest::over(entries.iter()))
     }

@@ -7,7 +7,7 @@ use std::{
 
 /// A file that may be used.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct ConfinedFile {
     /// Where it really is: absolute, symbolic links resolved.
     pub(crate) path: PathBuf,
     /// Length in bytes, not zero.
@@ -18,7 +18,7 @@ pub(crate) struct Found {
 ///
 /// # Errors
 /// Says why it may not be used, as the end of a sentence that begins with the file's name.
-pub(crate) fn find(root: &Path, file: &str) -> Result<Found, String> {
+pub(crate) fn find(root: &Path, file: &str) -> Result<ConfinedFile, String> {
     relative(file)?;
     let unreadable = |fault: io::Error| match fault.kind() {
         io::ErrorKind::NotFound => "does not exist".to_owned(),
@@ -32,7 +32,7 @@ pub(crate) fn find(root: &Path, file: &str) -> Result<Found, String> {
     match about.len() {
         _ if !about.is_file() => Err("is not a regular file".into()),
         0 => Err("is empty".into()),
-        length => Ok(Found { path, length }),
+        length => Ok(ConfinedFile { path, length }),
     }
 }
 

@@ -37,7 +37,7 @@ impl Digest {
 
     /// Length and digest of a file, read to its end.
     pub(crate) fn of_file(path: &Path) -> io::Result<(u64, Digest)> {
-        Content::of_file(path).map(|content| (content.length, Digest(content.digest)))
+        EntryDigest::of_file(path).map(|content| (content.length, Digest(content.digest)))
     }
 }
 
@@ -78,29 +78,29 @@ impl fmt::Debug for Digest {
 
 /// Length and digest of one entry of a bundle.
 #[derive(Debug)]
-pub(crate) struct Content {
+pub(crate) struct EntryDigest {
     length: u64,
     digest: [u8; 32],
 }
 
-impl Content {
+impl EntryDigest {
     /// The digest of the content alone, without name and length.
     pub(crate) fn digest(&self) -> Digest {
         Digest(self.digest)
     }
 
-    pub(crate) fn of_text(text: &str) -> Content {
-        Content { length: text.len() as u64, digest: Sha256::digest(text).into() }
+    pub(crate) fn of_text(text: &str) -> EntryDigest {
+        EntryDigest { length: text.len() as u64, digest: Sha256::digest(text).into() }
     }
 
-    pub(crate) fn of_file(path: &Path) -> io::Result<Content> {
+    pub(crate) fn of_file(path: &Path) -> io::Result<EntryDigest> {
         let mut file = File::open(path)?;
         let mut hash = Sha256::new();
         let mut buffer = vec![0; 1 << 18];
         let mut length = 0;
         loop {
             match file.read(&mut buffer) {
-                Ok(0) => return Ok(Content { length, digest: hash.finalize().into() }),
+                Ok(0) => return Ok(EntryDigest { length, digest: hash.finalize().into() }),
                 Ok(count) => {
                     hash.update(buffer.get(..count).unwrap_or_default());
                     length += count as u64;
@@ -113,7 +113,7 @@ impl Content {
 }
 
 /// The digest over all entries. Names and lengths are framed, so that no two bundles give the same input.
-pub(crate) fn over<'e>(entries: impl Iterator<Item = (&'e String, &'e Content)>) -> Digest {
+pub(crate) fn over<'e>(entries: impl Iterator<Item = (&'e String, &'e EntryDigest)>) -> Digest {
     let mut hash = Sha256::new();
     for (name, content) in entries {
         hash.update((name.len() as u64).to_le_bytes());

@@ -43,7 +43,7 @@ pub(crate) trait Read: Sized {
     fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Self>;
 }
 
-/// A mapping with known keys: hands them out one by one and warns of those nobody asked for.
+/// A mapping with known keys: hands them out one by one and warns of unknown ones.
 #[derive(Debug)]
 pub(crate) struct Section<'v, 'f> {
     mapping: &'v Mapping,
@@ -90,7 +90,7 @@ impl<'v, 'f> Section<'v, 'f> {
         self.mapping.get(key).and_then(|value| T::read(value, &path, self.found)).unwrap_or(default)
     }
 
-    /// A key that the field's manifests carry and nobody reads: no warning.
+    /// A key that published manifests have and no code reads: no warning.
     pub(crate) fn ignored(&mut self, key: &'static str) {
         self.silent.push(key);
     }

@@ -101,7 +101,7 @@ impl Read for Login {
         let prompt = keys.required("prompt");
         let username = keys.optional("username");
         let password = keys.optional("password");
-        keys.ignored("type"); // the field's test bundle carries it; nobody reads it
+        keys.ignored("type"); // published test bundles have it; no code reads it
         keys.finish();
         Some(Login { login_prompt: login_prompt?, prompt: prompt?, username, password })
     }

@@ -1,6 +1,6 @@
 //! "Did you mean": the nearest known name, and text that is safe to show.
 
-const LONGEST_COMPARED: usize = 64; // bytes; nobody misspells a longer key, and comparing costs their product
+const LONGEST_COMPARED: usize = 64; // bytes; real keys are shorter, and comparing costs their product
 const LONGEST_SHOWN: usize = 200; // characters
 
 /// The known name that `word` is most likely a misspelling of.
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_name_finds_the_right_one_and_a_strange_one_finds_none() {
+    fn misspelt_names() {
         let known = ["initram", "kernel", "preflash_commands", "dtb", "default_target"];
         let cases = [
             ("initramfs", Some("initram")),

@@ -32,7 +32,7 @@ pub(crate) fn check_length(image: &Inner, source_length: u64, length: u64) -> Re
     match image.decoded_length {
         _ if length == 0 => Err(Error::EmptyImage { label, format }),
         Some(told) if told != length => {
-            let reason = format!("it tells a length of {told} bytes and decodes to {length}");
+            let reason = format!("it announces a length of {told} bytes and decodes to {length}");
             Err(Error::Corrupt { label, format, offset: source_length, reason })
         }
         _ => Ok(()),

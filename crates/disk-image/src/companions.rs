@@ -32,7 +32,7 @@ pub struct BlockMapFile {
 }
 
 /// Finds what `options` say of the image `source`. Beside a file everything is looked for; of a URL only what was named, as
-/// whoever fetches the image looks beside it.
+/// the caller that fetches the image looks beside it.
 ///
 /// # Errors
 /// A companion cannot be read or used; a block map is not signed as demanded, or there is none to look at.

@@ -66,7 +66,7 @@ pub enum RangeKind {
     Unmapped,
 }
 
-/// Decodes an image from its beginning, at once and ahead of whoever takes its extents: 4 MiB are held in memory, and as much as
+/// Decodes an image from its beginning, at once and ahead of its consumer: 4 MiB are held in memory, and as much as
 /// there is when a copy goes into the cache. Dropping it stops the work and closes the source.
 #[derive(Debug)]
 pub struct Decoding {

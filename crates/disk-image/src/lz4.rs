@@ -148,7 +148,7 @@ impl Lz4 {
         }
         match frame.content {
             Some(told) if told != frame.length => {
-                Err(self.corrupt(format!("its frame tells {told} bytes and has {}", frame.length)))
+                Err(self.corrupt(format!("its frame announces {told} bytes and has {}", frame.length)))
             }
             _ => Ok(()),
         }

@@ -140,7 +140,7 @@ impl Simg {
         let offset = self.input.offset();
         if self.blocks != self.header.blocks {
             let (told, have) = (self.header.blocks, self.blocks);
-            return Err(self.named.corrupt(offset, format!("it tells {told} blocks and has {have}")));
+            return Err(self.named.corrupt(offset, format!("it announces {told} blocks and has {have}")));
         }
         if self.header.crc != 0 && self.header.crc != self.crc.sum() {
             return Err(self.named.corrupt(offset, "its CRC-32 differs"));

@@ -16,7 +16,7 @@ use crate::{BLOCK, Cached, Error, Summary};
 
 /// Why the work ends before its time.
 pub(crate) enum Stopped {
-    /// Nobody listens any more.
+    /// The consumer is gone.
     Dropped,
     Failed(Error),
 }

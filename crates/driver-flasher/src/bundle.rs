@@ -139,7 +139,7 @@ fn in_folder(name: &str, config: &FlasherConfig, folder: &Path) -> Result<Option
         (direct, Vec::new())
     } else if is_real(&foreign) {
         let note = format!(
-            "`{}` was put there by somebody else: what is in it was not checked; remove it and the bundle is pulled",
+            "`{}` was put there by another program: what is in it was not checked; remove it and the bundle is pulled",
             foreign.display()
         );
         (foreign, vec![note])
@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(
             place.notes,
             [format!(
-                "`{}` was put there by somebody else: what is in it was not checked; remove it and the bundle is pulled",
+                "`{}` was put there by another program: what is in it was not checked; remove it and the bundle is pulled",
                 cached.display()
             )]
         );

@@ -90,7 +90,7 @@ fn sentence(transfer: &Transfer) -> String {
             "the request from {peer} was served to its end; {bytes} bytes are acknowledged, the last block is not"
         ),
         TransferState::SizeAsked { length } => {
-            format!("{peer} asked for the length only and was told {length} bytes")
+            format!("{peer} asked for the length only; it is {length} bytes")
         }
         TransferState::Failed { bytes, reason } => {
             format!("the request from {peer} arrived and ended after {bytes} bytes: {reason}")
@@ -151,10 +151,7 @@ mod tests {
                 TransferState::Unconfirmed { bytes: 5, resends: 4, seconds: 12.0 },
                 "the request from 192.0.2.9 was served to its end; 5 bytes are acknowledged, the last block is not",
             ),
-            (
-                TransferState::SizeAsked { length: 5 },
-                "192.0.2.9 asked for the length only and was told 5 bytes",
-            ),
+            (TransferState::SizeAsked { length: 5 }, "192.0.2.9 asked for the length only; it is 5 bytes"),
         ] {
             log.record(transfer("kernel", state));
             assert_eq!(evidence.about("tftp", "kernel"), expected);

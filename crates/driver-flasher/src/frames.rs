@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn however_a_stretch_is_split_its_runs_cover_it_exactly_and_in_order() {
+    fn runs_cover_a_stretch_exactly() {
         for offset in [0, 1, 511, 512, BLOCK - 1, BLOCK, MIB - 512, MIB, MIB + 1, 7 * MIB + 3 * BLOCK] {
             for length in [1, 2, 511, 513, BLOCK, BLOCK + 1, MIB - 1, MIB, 2 * MIB + 1, 9 * MIB + BLOCK + 5] {
                 let parts = parts(offset, length);

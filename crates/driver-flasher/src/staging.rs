@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn two_jobs_in_one_folder_have_their_own_files_and_remove_no_others() {
+    fn two_jobs_share_a_folder() {
         let (folder, all, root) = folders();
         let (one, other) = (Staging::default(), Staging::default());
         one.fill_own(&root, "flasher-job-1", &all).unwrap();

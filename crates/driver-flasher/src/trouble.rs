@@ -100,7 +100,7 @@ fn next_step(error: &disk_image::Error) -> Option<&'static str> {
         }
         Of::NoTls { .. } => "give the URL with `http://`, or the port that speaks https",
         Of::NotAllowed { .. } => {
-            "whoever runs the exporter says what it fetches: `flasher serve` has `--fetch-from NETWORK`, `--fetch-https` and `--fetch-max SIZE`"
+            "the operator of the exporter decides what it fetches: `flasher serve` has `--fetch-from NETWORK`, `--fetch-https` and `--fetch-max SIZE`"
         }
         Of::Connect { .. } => "check the address, and whether this machine reaches it (`curl -I URL`)",
         Of::Cut { label, received: 0, .. } if label.starts_with("http://") => {

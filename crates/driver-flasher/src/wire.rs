@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_comes_out_as_it_went_in_and_its_packed_length_is_counted() {
+    async fn streams_round_trip_with_their_length() {
         for wire in [Wire::Identity, Wire::Gzip, Wire::Zstd] {
             let (outlet, inlet) = mpsc::channel(2);
             let made = Arc::new(AtomicU64::new(0));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_goes_on_to_the_board_and_a_board_that_left_ends_the_packing() {
+    async fn errors_reach_the_board() {
         for wire in [Wire::Gzip, Wire::Zstd] {
             let (outlet, inlet) = mpsc::channel(2);
             let mut broken = packed(wire, inlet, |_| {});

@@ -68,7 +68,7 @@ pub enum Preset {
 
 /// What the commands are once presets, words and patterns are worked out.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct ResolvedCommands {
     pub(crate) on: Vec<String>,
     pub(crate) off: Vec<String>,
     pub(crate) status: Option<Vec<String>>,
@@ -82,14 +82,14 @@ pub(crate) struct Plan {
 }
 
 impl Config {
-    pub(crate) fn plan(&self) -> Result<Plan, Error> {
+    pub(crate) fn plan(&self) -> Result<ResolvedCommands, Error> {
         let known = self.preset.map(|preset| preset.commands(self)).transpose()?.unwrap_or_default();
         let needed = |key, given: Option<Vec<String>>| given.ok_or(Error::Lacking { key });
         let pattern = |key, given: &Option<String>, known: Option<String>, default: &str| {
             let text = given.clone().or(known).unwrap_or_else(|| default.to_owned());
             Regex::new(&text).map_err(|error| Error::Pattern { key, reason: error.to_string() })
         };
-        Ok(Plan {
+        Ok(ResolvedCommands {
             on: needed("on", self.argv("on", &self.on)?.or(known.on))?,
             off: needed("off", self.argv("off", &self.off)?.or(known.off))?,
             status: self.argv("status", &self.status)?.or(known.status),

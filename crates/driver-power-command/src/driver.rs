@@ -5,16 +5,16 @@ use std::time::Duration;
 use flasher_core::switch::{Built, Seconds, Switch, SwitchType};
 use flasher_core::{Result, Wiring, async_trait};
 
-use crate::config::{Config, Plan};
+use crate::config::{Config, ResolvedCommands};
 use crate::error::Error;
-use crate::run::{Surroundings, last_line, looked, run};
+use crate::run::{CommandEnvironment, last_line, looked, run};
 use crate::{look, shell};
 
 /// The driver type `power-command`.
 #[derive(Debug)]
 pub struct PowerCommand {
-    plan: Plan,
-    around: Surroundings,
+    plan: ResolvedCommands,
+    around: CommandEnvironment,
 }
 
 impl SwitchType for PowerCommand {
@@ -33,7 +33,7 @@ impl SwitchType for PowerCommand {
         let plan = config.plan()?;
         let folder = wiring.file(config.folder.unwrap_or_default());
         let folder = if folder.as_os_str().is_empty() { ".".into() } else { folder };
-        let around = Surroundings { env: config.env.into_iter().collect(), folder, timeout };
+        let around = CommandEnvironment { env: config.env.into_iter().collect(), folder, timeout };
         Ok(Self { plan, around }.into())
     }
 }

@@ -109,7 +109,7 @@ pub enum Error {
         /// The last line it printed.
         said: String,
     },
-    /// The state cannot be told from what it printed.
+    /// The output does not show the state.
     #[error("`status` of the power switch (`{program}`) says neither on nor off, or both{}", last(.said))]
     Unclear {
         /// Its program.

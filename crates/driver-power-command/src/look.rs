@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 use crate::error::Error;
-use crate::run::Surroundings;
+use crate::run::CommandEnvironment;
 
 /// Most of a program that is read, bytes: the kernel looks at no more for the name of an interpreter.
 const HEAD: u64 = 256;
 
 /// Fails with what stands in the way of the command under `key`.
-pub(crate) fn look(key: &'static str, argv: &[String], around: &Surroundings) -> Result<(), Error> {
+pub(crate) fn look(key: &'static str, argv: &[String], around: &CommandEnvironment) -> Result<(), Error> {
     let name = argv.first().map_or("", String::as_str);
     let folder = &around.folder;
     let start = |reason: String| Error::Start { key, program: name.to_owned(), reason };
@@ -40,7 +40,7 @@ pub(crate) fn look(key: &'static str, argv: &[String], around: &Surroundings) ->
 }
 
 /// The program as the system finds it: a path from the folder, a name in the PATH, which the config may set.
-pub(crate) fn find(program: &str, around: &Surroundings) -> Option<PathBuf> {
+pub(crate) fn find(program: &str, around: &CommandEnvironment) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(around.folder.join(program)).filter(|it| it.is_file());
     }
@@ -62,7 +62,7 @@ enum Interpreter {
     Unnamed,
 }
 
-fn interpreter(head: &[u8], around: &Surroundings) -> Interpreter {
+fn interpreter(head: &[u8], around: &CommandEnvironment) -> Interpreter {
     let Some(line) = head.strip_prefix(b"#!") else {
         let is_text = head.is_empty() || !head.contains(&0);
         return if is_text { Interpreter::Unnamed } else { Interpreter::Needless };
@@ -80,7 +80,7 @@ fn interpreter(head: &[u8], around: &Surroundings) -> Interpreter {
     }
 }
 
-fn runs(program: &str, around: &Surroundings) -> bool {
+fn runs(program: &str, around: &CommandEnvironment) -> bool {
     find(program, around).is_some_and(|it| access(&it, Access::EXEC_OK).is_ok())
 }
 

@@ -5,7 +5,7 @@ use crate::error::Error;
 
 /// Commands and patterns of a preset.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct PresetCommands {
     pub(crate) on: Option<Vec<String>>,
     pub(crate) off: Option<Vec<String>>,
     pub(crate) status: Option<Vec<String>>,
@@ -14,7 +14,7 @@ pub(crate) struct Known {
 }
 
 impl Preset {
-    pub(crate) fn commands(self, config: &Config) -> Result<Known, Error> {
+    pub(crate) fn commands(self, config: &Config) -> Result<PresetCommands, Error> {
         let port = match (self, config.port) {
             (_, Some(port)) => port,
             (Self::Ykushxs, None) => 1,
@@ -34,13 +34,13 @@ fn words(text: &[&str]) -> Vec<String> {
 }
 
 /// A port that is on shows the word `power` in its status line, one that is off the word `off`.
-fn uhubctl(location: Option<&str>, port: u32) -> Known {
+fn uhubctl(location: Option<&str>, port: u32) -> PresetCommands {
     let number = port.to_string();
     let command = |action: &[&str]| {
         let place = location.map(|it| vec!["-l", it]).unwrap_or_default();
         words(&[&["uhubctl"][..], &place, &["-p", &number], action].concat())
     };
-    Known {
+    PresetCommands {
         on: Some(command(&["-a", "on"])),
         off: Some(command(&["-a", "off"])),
         status: Some(command(&[])),
@@ -50,13 +50,13 @@ fn uhubctl(location: Option<&str>, port: u32) -> Known {
 }
 
 /// `-g` prints `Downstream port 1 is ON`, or `is OFF`.
-fn ykush(model: &[&str], serial: Option<&str>, port: u32) -> Known {
+fn ykush(model: &[&str], serial: Option<&str>, port: u32) -> PresetCommands {
     let number = port.to_string();
     let command = |action: &str| {
         let which = serial.map(|it| vec!["-s", it]).unwrap_or_default();
         words(&[&["ykushcmd"][..], model, &which, &[action, &number]].concat())
     };
-    Known {
+    PresetCommands {
         on: Some(command("-u")),
         off: Some(command("-d")),
         status: Some(command("-g")),

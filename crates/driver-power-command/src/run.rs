@@ -23,20 +23,24 @@ const DRAIN: Duration = Duration::from_millis(300);
 
 /// What a command needs besides its words.
 #[derive(Clone, Debug)]
-pub(crate) struct Surroundings {
+pub(crate) struct CommandEnvironment {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) folder: std::path::PathBuf,
     pub(crate) timeout: Duration,
 }
 
 /// Runs `argv`, which is the command under `key`, and gives what it printed on standard output.
-pub(crate) async fn run(key: &'static str, argv: &[String], around: &Surroundings) -> Result<String, Error> {
+pub(crate) async fn run(
+    key: &'static str,
+    argv: &[String],
+    around: &CommandEnvironment,
+) -> Result<String, Error> {
     let program = argv.first().cloned().unwrap_or_default();
     let mut child = match command(argv, around).spawn() {
         Ok(child) => child,
         Err(error) => return Err(refusal(key, argv, around, &error).await),
     };
-    let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+    let mut group = ProcessGroup(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
     let (out, out_task) = keep(child.stdout.take());
     let (err, err_task) = keep(child.stderr.take());
     let ended = timeout(around.timeout, child.wait()).await;
@@ -60,7 +64,7 @@ pub(crate) async fn run(key: &'static str, argv: &[String], around: &Surrounding
     }
 }
 
-fn command(argv: &[String], around: &Surroundings) -> Command {
+fn command(argv: &[String], around: &CommandEnvironment) -> Command {
     let mut command = Command::new(argv.first().map_or("", String::as_str));
     command.args(argv.iter().skip(1)).envs(around.env.iter().cloned()).current_dir(&around.folder);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -69,39 +73,48 @@ fn command(argv: &[String], around: &Surroundings) -> Command {
 }
 
 /// The system says no more than a number: it is looked for what it means.
-async fn refusal(key: &'static str, argv: &[String], around: &Surroundings, error: &io::Error) -> Error {
+async fn refusal(
+    key: &'static str,
+    argv: &[String],
+    around: &CommandEnvironment,
+    error: &io::Error,
+) -> Error {
     let reason = error.to_string();
     let program = argv.first().cloned().unwrap_or_default();
     looked(key, argv, around).await.err().unwrap_or(Error::Start { key, program, reason })
 }
 
-/// Whether the command could be started, as far as that can be told without starting it.
-pub(crate) async fn looked(key: &'static str, argv: &[String], around: &Surroundings) -> Result<(), Error> {
+/// Whether the command could be started, as far as that can be checked without starting it.
+pub(crate) async fn looked(
+    key: &'static str,
+    argv: &[String],
+    around: &CommandEnvironment,
+) -> Result<(), Error> {
     let (words, around) = (argv.to_vec(), around.clone());
     let looked = tokio::task::spawn_blocking(move || look(key, &words, &around)).await;
     let program = || argv.first().cloned().unwrap_or_default();
     looked.unwrap_or_else(|error| Err(Error::Start { key, program: program(), reason: error.to_string() }))
 }
 
-/// The processes of a command. Whoever gives up waiting ends all of them.
-struct Group(Option<Pid>);
+/// The processes of a command. Dropping it ends all of them.
+struct ProcessGroup(Option<Pid>);
 
-impl Group {
+impl ProcessGroup {
     fn signal(&self, signal: Signal) {
         if let Some(group) = self.0 {
-            // It fails when nobody is left, which is what it is for.
+            // It fails when no process of the group is left, which is the aim.
             let _ = kill_process_group(group, signal);
         }
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
     }
 }
 
-type Kept = Arc<Mutex<Vec<u8>>>;
+type OutputTail = Arc<Mutex<Vec<u8>>>;
 
 /// A task that ends when it is dropped.
 struct Task(JoinHandle<()>);
@@ -120,8 +133,8 @@ impl Drop for Task {
 }
 
 /// Reads to the end, keeps the beginning.
-fn keep(pipe: Option<impl AsyncRead + Unpin + Send + 'static>) -> (Kept, Task) {
-    let kept = Kept::default();
+fn keep(pipe: Option<impl AsyncRead + Unpin + Send + 'static>) -> (OutputTail, Task) {
+    let kept = OutputTail::default();
     let to = Arc::clone(&kept);
     let task = tokio::spawn(async move {
         let Some(mut pipe) = pipe else { return };
@@ -135,7 +148,7 @@ fn keep(pipe: Option<impl AsyncRead + Unpin + Send + 'static>) -> (Kept, Task) {
     (kept, Task(task))
 }
 
-fn text(kept: &Kept) -> String {
+fn text(kept: &OutputTail) -> String {
     String::from_utf8_lossy(&kept.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
 }
 

@@ -1,7 +1,7 @@
 //! What a shell would make of a line: signs that mean nothing without one, and the tools that a line needs.
 
 /// A character of a line, without the quotes around it, and whether they kept a shell from reading it.
-type Marked = (char, bool);
+type MarkedCharacter = (char, bool);
 
 /// Words of sh's grammar: what follows one of them is not looked into.
 const GRAMMAR: [&str; 17] = [
@@ -34,10 +34,10 @@ pub(crate) fn sign_in_list(words: &[String]) -> Option<String> {
     words.iter().find(|word| is_operator(word) || is_variable(word) || is_home(word)).cloned()
 }
 
-/// The tools that `line` cannot do without, as far as they can be told: nothing behind a word of the grammar, around `||`, or out
+/// The tools that `line` cannot do without, as far as that is certain: nothing behind a word of the grammar, around `||`, or out
 /// of a variable.
 pub(crate) fn tools(line: &str) -> Vec<String> {
-    let mut commands = vec![(String::new(), Vec::<Marked>::new())];
+    let mut commands = vec![(String::new(), Vec::<MarkedCharacter>::new())];
     let mut before = ' ';
     for (char, quoted) in marked(line) {
         // `2>&1` is one redirection.
@@ -73,7 +73,7 @@ pub(crate) fn tools(line: &str) -> Vec<String> {
 }
 
 /// Follows quotes and backslashes as sh does.
-fn marked(line: &str) -> Vec<Marked> {
+fn marked(line: &str) -> Vec<MarkedCharacter> {
     let mut all = Vec::new();
     let mut quote = None;
     let mut chars = line.chars();
@@ -89,7 +89,7 @@ fn marked(line: &str) -> Vec<Marked> {
 }
 
 /// A variable that is set for one command: `NAME=value`.
-fn assignment(word: &[Marked]) -> Option<String> {
+fn assignment(word: &[MarkedCharacter]) -> Option<String> {
     let end = word.iter().position(|(char, _)| *char == '=')?;
     let name: String = word.iter().take(end).map(|(char, _)| *char).collect();
     is_name(&name).then(|| format!("{name}="))
@@ -101,7 +101,7 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
-fn sign(word: &[Marked]) -> Option<String> {
+fn sign(word: &[MarkedCharacter]) -> Option<String> {
     let bare: String = word.iter().map(|(char, quoted)| if *quoted { 'x' } else { *char }).collect();
     // The words of a URL are separated by signs that mean something else to a shell, and are harmless without one.
     let signs = if bare.contains("://") { "|<>`" } else { "|<>`&;*?()" };

@@ -109,7 +109,7 @@ async fn gone(folder: &Path) -> bool {
 }
 
 #[tokio::test]
-async fn commands_that_fail_are_told_with_their_last_words_and_without_secrets() {
+async fn failures_show_output_without_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let script = "echo 'no outlet, token hunter2' >&2; exit 3";
@@ -143,7 +143,7 @@ async fn a_switch_that_lies_is_no_success() {
     let config = "on: 'true', off: 'true', status: echo off, confirm_seconds: 0.3";
     assert_eq!(
         refusal(folder.path(), config).await,
-        ("power was told `on`, and after 0.3 s the switch still reports `off`".to_owned(), true)
+        ("power was switched `on`, but after 0.3 s the switch still reports `off`".to_owned(), true)
     );
     let config = "on: 'true', off: 'true', status: echo on or off";
     assert_eq!(

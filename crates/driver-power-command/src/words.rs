@@ -41,13 +41,13 @@ impl Words {
 
 impl<'de> Deserialize<'de> for Words {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Either)
+        deserializer.deserialize_any(LineOrWords)
     }
 }
 
-struct Either;
+struct LineOrWords;
 
-impl<'de> Visitor<'de> for Either {
+impl<'de> Visitor<'de> for LineOrWords {
     type Value = Words;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

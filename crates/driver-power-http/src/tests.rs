@@ -188,7 +188,7 @@ async fn a_switch_that_is_away_lies_or_mumbles_is_no_success() {
         at("say/off")
     );
     let error = refusal(&lies).await;
-    assert_eq!(error.to_string(), "power was told `on`, and after 0.2 s the switch still reports `off`");
+    assert_eq!(error.to_string(), "power was switched `on`, but after 0.2 s the switch still reports `off`");
     let mumbles = lies.replace("say/off", "say/maybe");
     let error = refusal(&mumbles).await;
     assert!(error.to_string().ends_with("says neither on nor off, or both: `maybe`"), "{error}");

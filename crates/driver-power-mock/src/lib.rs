@@ -1,4 +1,4 @@
-//! Power that only remembers what it was told: for trying out an exporter YAML, and for tests.
+//! A power switch without hardware that records its calls: for trying out an exporter YAML, and for tests.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -84,7 +84,7 @@ impl DriverType for MockPower {
     const NAME: &'static str = "power-mock";
     const ALIASES: &'static [&'static str] =
         &["jumpstarter_driver_power.driver.MockPower", "jumpstarter_driver_power.driver.SyncMockPower"];
-    const SUMMARY: &'static str = "power that only remembers what it was told";
+    const SUMMARY: &'static str = "power without hardware that records its calls";
     const EXAMPLE: &'static str = "type: power-mock\n";
     type Config = Config;
 

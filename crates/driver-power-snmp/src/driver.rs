@@ -13,7 +13,7 @@ use crate::config::{Config, Version};
 use crate::error::Error;
 use crate::outlet::Outlet;
 
-/// How often a request is sent before nobody is there. UDP may lose it, and setting the same again changes nothing.
+/// How often a request is sent before the PDU counts as unreachable. UDP may lose it, and setting the same again changes nothing.
 const TRIES: u32 = 3;
 
 /// The driver type `power-snmp`.
@@ -122,11 +122,11 @@ impl PowerSnmp {
         Err(Error::Late { pdu: self.pdu(), seconds: self.timeout.as_secs_f64() })
     }
 
-    /// Sending and receiving fail when the host says that nobody listens there.
+    /// Sending and receiving fail when the host says that no program listens there.
     fn failed(&self, error: &snmp2::Error) -> Error {
         match error {
             snmp2::Error::Send | snmp2::Error::Receive => {
-                Error::Reach { pdu: self.pdu(), reason: "nobody listens on its port".to_owned() }
+                Error::Reach { pdu: self.pdu(), reason: "no program listens on its port".to_owned() }
             }
             other => Error::Broken { pdu: self.pdu(), reason: other.to_string() },
         }
@@ -171,7 +171,7 @@ fn status(number: u32) -> &'static str {
         "notWritable",
         "inconsistentName",
     ];
-    NAMES.get(number as usize).copied().unwrap_or("an error status nobody knows")
+    NAMES.get(number as usize).copied().unwrap_or("an unknown error status")
 }
 
 #[async_trait]

@@ -18,19 +18,19 @@ pub(crate) struct Outlet {
 }
 
 /// Those of a preset: control, its values for on, off and cycle; status, its values for on and off.
-type Known = (&'static str, [i64; 3], &'static str, [i64; 2]);
+type PresetObjects = (&'static str, [i64; 3], &'static str, [i64; 2]);
 
 /// PowerNet-MIB: immediateOn 1, immediateOff 2, immediateReboot 3; read back as 1 and 2.
-const APC: Known =
+const APC: PresetObjects =
     ("1.3.6.1.4.1.318.1.1.12.3.3.1.1.4", [1, 2, 3], "1.3.6.1.4.1.318.1.1.12.3.3.1.1.4", [1, 2]);
-const CYBERPOWER: Known =
+const CYBERPOWER: PresetObjects =
     ("1.3.6.1.4.1.3808.1.1.3.3.3.1.1.4", [1, 2, 3], "1.3.6.1.4.1.3808.1.1.3.3.3.1.1.4", [1, 2]);
 /// PDU2-MIB, first PDU of a chain: off 0, on 1, cycle 2; the state is a sensor's, on 7 and off 8.
-const RARITAN: Known =
+const RARITAN: PresetObjects =
     ("1.3.6.1.4.1.13742.6.4.1.2.1.2.1", [1, 0, 2], "1.3.6.1.4.1.13742.6.4.1.2.1.3.1", [7, 8]);
 
 impl Preset {
-    fn known(self) -> Known {
+    fn known(self) -> PresetObjects {
         match self {
             Self::Apc => APC,
             Self::Cyberpower => CYBERPOWER,

@@ -79,7 +79,7 @@ async fn an_agent_that_refuses_or_is_silent_is_told_apart() {
     let lies = at("outlet: 3, status_on: 2, status_off: 1, confirm_seconds: 0.3");
     assert_eq!(
         refusal(&lies).await,
-        ("power was told `on`, and after 0.3 s the switch still reports `off`".to_owned(), true)
+        ("power was switched `on`, but after 0.3 s the switch still reports `off`".to_owned(), true)
     );
 }
 
@@ -89,7 +89,7 @@ async fn a_port_where_nobody_listens_is_told_at_once() {
     let config = format!("preset: raritan, outlet: 1, host: 127.0.0.1, port: {free}");
     assert_eq!(
         refusal(&config).await,
-        (format!("the PDU `127.0.0.1:{free}` cannot be reached: nobody listens on its port"), true)
+        (format!("the PDU `127.0.0.1:{free}` cannot be reached: no program listens on its port"), true)
     );
 }
 

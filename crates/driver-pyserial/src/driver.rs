@@ -17,19 +17,19 @@ use tokio::time::sleep;
 use crate::address::Address;
 use crate::config::{Config, Record};
 use crate::error::PortError;
-use crate::line::{Handles, Plan, blocking};
+use crate::line::{Handles, OpenSettings, blocking};
 use crate::pace::Pace;
 use crate::record::{self, Recorder};
-use crate::reopen::{Lines, locked};
-use crate::share::{self, Shared};
+use crate::reopen::{OpenControlLines, locked};
+use crate::share::{self, WatchSocket};
 use crate::tap::{Tap, Tapped};
 use crate::tty;
-use keep::{Kept, Owned};
+use keep::{HeldLine, Owned};
 
 /// A serial line by URL.
 #[derive(Debug)]
 pub struct PySerial {
-    plan: Plan,
+    plan: OpenSettings,
     check_present: bool,
     record: Option<Record>,
     tap: Tap,
@@ -43,9 +43,9 @@ struct Open {
     handles: Handles,
     /// Openings that are heard just now; an echo has as many as it is opened.
     heard: AtomicUsize,
-    shared: Mutex<Option<Shared>>,
+    shared: Mutex<Option<WatchSocket>>,
     /// The line between two owners, when it is recorded all the time.
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Option<HeldLine>>,
 }
 
 impl DriverType for PySerial {
@@ -65,7 +65,7 @@ impl DriverType for PySerial {
             None if config.auto_pace => Pace::Careful,
             None => Pace::Free,
         };
-        let plan = Plan { address, settings, pace, away: config.away()? };
+        let plan = OpenSettings { address, settings, pace, away: config.away()? };
         let record = config.record.map(|record| Record { file: wiring.file(record.file), ..record });
         Ok(Device::Serial(Arc::new(Self {
             plan,
@@ -149,7 +149,7 @@ impl SerialDriver for PySerial {
                 server.set(lines);
                 if let Some(span) = lines.send_break {
                     server.set_break(true);
-                    let _ends = Ends(|| server.set_break(false));
+                    let _ends = EndOnDrop(|| server.set_break(false));
                     sleep(span.min(LONGEST_BREAK)).await;
                 }
                 Ok(true)
@@ -191,7 +191,7 @@ impl PySerial {
         if let Some(shared) = shared {
             *locked(&self.open.shared) = Some(shared);
         }
-        Ok(Box::new(keep::Shown::new(line, Arc::clone(&self.open))))
+        Ok(Box::new(keep::WatchedLine::new(line, Arc::clone(&self.open))))
     }
 
     async fn recorder(&self, record: &Record) -> Result<Arc<Recorder>> {
@@ -220,7 +220,7 @@ impl PySerial {
         if let Some(span) = lines.send_break {
             on(&path, &port, |path, port| tty::set_break(path, port, true)).await?;
             // Said once more below, where a refusal is heard.
-            let _ends = Ends(|| {
+            let _ends = EndOnDrop(|| {
                 locked(&port).as_ref().map(|port| tty::set_break(&path, port, false));
             });
             sleep(span.min(LONGEST_BREAK)).await;
@@ -231,9 +231,9 @@ impl PySerial {
 }
 
 /// Ends what was begun, also when nobody waits for it any more.
-struct Ends<F: FnMut()>(F);
+struct EndOnDrop<F: FnMut()>(F);
 
-impl<F: FnMut()> Drop for Ends<F> {
+impl<F: FnMut()> Drop for EndOnDrop<F> {
     fn drop(&mut self) {
         (self.0)();
     }
@@ -245,7 +245,7 @@ const LONGEST_BREAK: Duration = Duration::from_secs(5);
 /// Does something with an open port, off the runtime.
 async fn on<T: Send + 'static>(
     path: &Path,
-    port: &Lines,
+    port: &OpenControlLines,
     work: impl FnOnce(&Path, &mut TTYPort) -> Result<T, PortError> + Send + 'static,
 ) -> Result<T> {
     let (path, port) = (path.to_owned(), Arc::clone(port));

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use crate::address::{Address, Host};
 use crate::error::PortError;
 use crate::pace::{Pace, Paced};
-use crate::reopen::{Device, Lines, Recipe};
+use crate::reopen::{Device, OpenControlLines, Recipe};
 use crate::rfc2217::{self, Control};
 use crate::spy::Spied;
 use crate::tty::{self, Settings};
@@ -30,7 +30,7 @@ const ECHO: usize = 64 * 1024;
 
 /// How a line is opened.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct OpenSettings {
     pub(crate) address: Address,
     pub(crate) settings: Settings,
     pub(crate) pace: Pace,
@@ -41,11 +41,11 @@ pub(crate) struct Plan {
 /// The control lines of an open line.
 #[derive(Debug, Default)]
 pub(crate) struct Handles {
-    pub(crate) device: Lines,
+    pub(crate) device: OpenControlLines,
     pub(crate) server: std::sync::Mutex<Option<Control>>,
 }
 
-impl Plan {
+impl OpenSettings {
     /// Opens the line.
     pub(crate) async fn open(&self, handles: &Handles) -> Result<Box<dyn ByteStream>, PortError> {
         let line = within(&self.address, self.raw(&self.address, handles)).await?;

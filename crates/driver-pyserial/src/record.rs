@@ -59,7 +59,7 @@ impl Recorder {
             file: file.display().to_string(),
             reason: error.to_string(),
         };
-        let writer = Writer::open(file.to_owned(), part).map_err(wrong)?;
+        let writer = RecordWriter::open(file.to_owned(), part).map_err(wrong)?;
         let (to, pieces) = sync_channel(WAITING);
         std::thread::Builder::new().spawn(move || writer.run(&pieces)).map_err(wrong)?;
         Ok(Self { to: Mutex::new(to), missed: AtomicUsize::new(0) })
@@ -81,7 +81,7 @@ impl Recorder {
 }
 
 /// The thread's half.
-struct Writer {
+struct RecordWriter {
     path: PathBuf,
     file: io::BufWriter<File>,
     written: u64,
@@ -90,7 +90,7 @@ struct Writer {
     fresh: bool,
 }
 
-impl Writer {
+impl RecordWriter {
     fn open(path: PathBuf, part: u64) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
         let written = file.metadata()?.len();
@@ -181,7 +181,7 @@ mod tests {
     fn lines_have_their_time_once_and_nothing_that_moves_a_cursor() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("console.log");
-        let mut writer = Writer::open(path.clone(), 1 << 20).unwrap();
+        let mut writer = RecordWriter::open(path.clone(), 1 << 20).unwrap();
         let time = std::time::UNIX_EPOCH;
         for piece in [&b"U-Boot "[..], b"2023.01\r\n\x1b[2J", b"=> "] {
             writer.write(time, piece).unwrap();
@@ -197,7 +197,7 @@ mod tests {
     fn parts_are_kept_and_the_oldest_goes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("console.log");
-        let mut writer = Writer::open(path.clone(), 1).unwrap();
+        let mut writer = RecordWriter::open(path.clone(), 1).unwrap();
         for number in 0..8 {
             writer.write(std::time::UNIX_EPOCH, format!("line {number}\n").as_bytes()).unwrap();
         }

@@ -30,13 +30,13 @@ pub(crate) struct Recipe {
 }
 
 /// The control lines of the device that is open just now.
-pub(crate) type Lines = Arc<Mutex<Option<TTYPort>>>;
+pub(crate) type OpenControlLines = Arc<Mutex<Option<TTYPort>>>;
 
 /// A device.
 pub(crate) struct Device {
     recipe: Recipe,
     state: State,
-    lines: Lines,
+    lines: OpenControlLines,
     /// Told to the reader before what the device says next.
     gap: Vec<u8>,
 }
@@ -50,12 +50,12 @@ enum State {
 /// Somebody looks for the device; whoever reads or writes meanwhile waits.
 struct Search {
     since: Instant,
-    found: Arc<Mutex<Found>>,
+    found: Arc<Mutex<FoundDevice>>,
     task: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Found {
+struct FoundDevice {
     outcome: Option<Option<Opened>>,
     waiting: Vec<Waker>,
 }
@@ -68,7 +68,7 @@ impl Drop for Search {
 
 impl Device {
     /// An open device; `lines` has its control lines as long as this lives.
-    pub(crate) fn new(recipe: Recipe, opened: Opened, lines: Lines) -> Self {
+    pub(crate) fn new(recipe: Recipe, opened: Opened, lines: OpenControlLines) -> Self {
         *locked(&lines) = Some(opened.lines);
         Self { recipe, state: State::Here(opened.stream), lines, gap: Vec::new() }
     }
@@ -81,7 +81,7 @@ impl Device {
             return;
         }
         tracing::warn!(port = %self.recipe.path.display(), "the serial port vanished; waiting for it to come back");
-        let found = Arc::<Mutex<Found>>::default();
+        let found = Arc::<Mutex<FoundDevice>>::default();
         // The lost device is closed first, so that its name is free.
         self.state = State::Gone(0.0);
         let task = tokio::spawn(search(self.recipe.clone(), Arc::clone(&found)));
@@ -135,7 +135,7 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn search(recipe: Recipe, found: Arc<Mutex<Found>>) {
+async fn search(recipe: Recipe, found: Arc<Mutex<FoundDevice>>) {
     let begun = Instant::now();
     let mut pause = FIRST;
     let outcome = loop {

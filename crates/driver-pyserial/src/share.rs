@@ -16,12 +16,12 @@ const MOST: usize = 16;
 
 /// Serves watchers until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct WatchSocket {
     socket: PathBuf,
     server: JoinHandle<()>,
 }
 
-impl Drop for Shared {
+impl Drop for WatchSocket {
     fn drop(&mut self) {
         self.server.abort();
         // Another opening may have taken the name already only after this one: the line is held exclusively.
@@ -30,9 +30,9 @@ impl Drop for Shared {
 }
 
 /// Serves watchers of `line`. None when the folder cannot be had or another process serves the same line: the line works without.
-pub(crate) async fn serve(line: &Address, tap: &Tap) -> Option<Shared> {
+pub(crate) async fn serve(line: &Address, tap: &Tap) -> Option<WatchSocket> {
     let socket = socket(line)?;
-    let refused = |error: io::Error| tracing::debug!(%error, "nobody can watch this line from outside");
+    let refused = |error: io::Error| tracing::debug!(%error, "other processes cannot watch this line");
     if UnixStream::connect(&socket).await.is_ok() {
         return None;
     }
@@ -46,7 +46,7 @@ pub(crate) async fn serve(line: &Address, tap: &Tap) -> Option<Shared> {
     let listener = listener.map_err(refused).ok()?;
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).map_err(refused).ok()?;
     let server = tokio::spawn(accept(listener, tap.again()));
-    Some(Shared { socket, server })
+    Some(WatchSocket { socket, server })
 }
 
 async fn accept(listener: UnixListener, tap: Tap) {

@@ -361,7 +361,7 @@ async fn a_socket_where_nobody_listens_is_an_infrastructure_error() {
 }
 
 #[tokio::test]
-async fn what_is_no_serial_port_is_refused_when_looked_at_and_when_opened() {
+async fn wrong_serial_ports_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("notes.txt");
     fs::write(&file, "not a port").unwrap();

@@ -31,12 +31,12 @@ pub(crate) struct Arrival {
 
 /// The socket requests arrive on.
 #[derive(Debug)]
-pub(crate) struct Listener {
+pub(crate) struct RequestSocket {
     socket: UdpSocket,
     address: SocketAddr,
 }
 
-impl Listener {
+impl RequestSocket {
     pub(crate) async fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = UdpSocket::bind(address).await?;
         match address {
@@ -99,7 +99,7 @@ fn with_scope(ip: IpAddr, peer: SocketAddr) -> SocketAddr {
     }
 }
 
-/// A socket of a port of its own that answers `peer` from `local`, and hears nobody else.
+/// A socket of a port of its own that answers `peer` from `local`, and receives from no other address.
 pub(crate) async fn answer_socket(local: SocketAddr, peer: SocketAddr) -> io::Result<UdpSocket> {
     let local =
         if local.ip().is_multicast() { SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0) } else { local };
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     async fn check(bind: &str, ask: &str) {
-        let listener = Listener::bind(bind.parse().unwrap()).await.unwrap();
+        let listener = RequestSocket::bind(bind.parse().unwrap()).await.unwrap();
         let to = SocketAddr::new(ask.parse().unwrap(), listener.address().port());
         let client = UdpSocket::bind(SocketAddr::new(ask.parse().unwrap(), 0)).await.unwrap();
         client.send_to(b"hello", to).await.unwrap();

@@ -75,9 +75,9 @@ impl Burst {
 
 /// What the networks of clients took at once, so that the second file does not learn it anew.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(Mutex<HashMap<IpAddr, u16>>);
+pub(crate) struct BurstMemory(Mutex<HashMap<IpAddr, u16>>);
 
-impl Memory {
+impl BurstMemory {
     /// The burst to begin with.
     pub(crate) fn recall(&self, peer: IpAddr, windowsize: u16) -> Burst {
         let size = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&peer).copied();
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_next_file_of_a_client_begins_where_the_last_one_ended() {
-        let (memory, peer) = (Memory::default(), IpAddr::from([10, 0, 0, 2]));
+        let (memory, peer) = (BurstMemory::default(), IpAddr::from([10, 0, 0, 2]));
         let mut burst = memory.recall(peer, 16);
         assert_eq!(burst, Burst::new(16));
         (0..3).for_each(|_| burst.lost_after(5));

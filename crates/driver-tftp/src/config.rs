@@ -13,7 +13,7 @@ pub struct Config {
     pub root_dir: PathBuf,
     /// Address or host name to bind. None or empty: every IPv4 address of this machine.
     pub host: Option<String>,
-    /// UDP port; 0 takes any free one. Boot loaders ask on 69 unless told otherwise (U-Boot: `tftpdstp`).
+    /// UDP port; 0 takes any free one. Boot loaders ask on 69 unless set otherwise (U-Boot: `tftpdstp`).
     pub port: u16,
     /// Whether the exporter removes what its clients put below `root_dir` when it ends. The server itself removes nothing.
     pub remove_created_on_close: bool,

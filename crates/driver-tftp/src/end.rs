@@ -11,7 +11,7 @@ use crate::transfer::Tally;
 pub(crate) enum End {
     /// The client sent an ERROR.
     Client { code: u16, text: String },
-    /// The client's host says that nobody listens there any more.
+    /// The client's host says that the port is closed.
     PortClosed,
     /// Nothing was heard for so long, after so many repetitions.
     Silence { times: u32, silent: Duration },

@@ -13,11 +13,11 @@ use tokio::net::UdpSocket;
 use crate::address::{self, Arrival};
 use crate::end::End;
 use crate::options::{self, BLKSIZES, Limits};
-use crate::packet::{Code, Mode, Refusal, Request};
-use crate::report::Report;
+use crate::packet::{Code, FileRequest, Mode, Refusal};
+use crate::report::TransferReport;
 use crate::sender::PacketSender;
 use crate::server::{Settings, Shared};
-use crate::source::Source;
+use crate::source::ServedFile;
 use crate::timer::GiveUpLimits;
 use crate::transfer::Transfer;
 
@@ -25,8 +25,8 @@ use crate::transfer::Transfer;
 pub(crate) struct Job {
     pub(crate) shared: Arc<Shared>,
     pub(crate) arrival: Arrival,
-    pub(crate) request: Request,
-    pub(crate) report: Report,
+    pub(crate) request: FileRequest,
+    pub(crate) report: TransferReport,
     pub(crate) answered: Arc<AtomicBool>,
     pub(crate) superseded: CancellationToken,
     pub(crate) replaced: CancellationToken,
@@ -53,7 +53,7 @@ impl Job {
         let mode_note = if mode == Mode::Netascii { ", netascii" } else { "" };
         self.report.begun(length, format!("{agreed}{mode_note}"));
         let fits = agreed.blksize <= address::unfragmented(&socket, self.arrival.peer);
-        let source = Source::new(file, length, mode, agreed.blksize);
+        let source = ServedFile::new(file, length, mode, agreed.blksize);
         let burst = self.shared.bursts.recall(self.arrival.peer.ip(), agreed.windowsize);
         let Settings { first_wait, retries, .. } = self.shared.settings;
         let limits = GiveUpLimits { first_wait, retries };
@@ -119,7 +119,7 @@ fn refusal_of(error: &io::Error) -> Refusal {
 }
 
 /// Reports a refusal and sends it.
-pub(crate) async fn refuse(arrival: &Arrival, report: &Report, refusal: &Refusal) {
+pub(crate) async fn refuse(arrival: &Arrival, report: &TransferReport, refusal: &Refusal) {
     report.failed(0, format!("refused: {}", refusal.text));
     answer(arrival, refusal).await;
 }

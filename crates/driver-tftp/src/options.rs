@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::packet::{Code, Mode, Refusal, Request, option_ack};
+use crate::packet::{Code, FileRequest, Mode, Refusal, option_ack};
 
 /// Smallest and largest block size of RFC 2348, bytes.
 pub(crate) const BLKSIZES: std::ops::RangeInclusive<u16> = 8..=65464;
@@ -27,7 +27,7 @@ pub(crate) struct Agreed {
 }
 
 impl Agreed {
-    /// Whether the client was told how long the file is.
+    /// Whether the client got the length of the file.
     pub(crate) fn tells_size(&self) -> bool {
         self.accepted.iter().any(|(name, _)| name == "tsize")
     }
@@ -53,7 +53,7 @@ impl fmt::Display for Agreed {
 ///
 /// # Errors
 /// ERROR 8 when an option is given twice.
-pub(crate) fn negotiate(request: &Request, length: u64, limits: Limits) -> Result<Agreed, Refusal> {
+pub(crate) fn negotiate(request: &FileRequest, length: u64, limits: Limits) -> Result<Agreed, Refusal> {
     let mut agreed = Agreed { blksize: PLAIN_BLKSIZE, windowsize: 1, accepted: Vec::new() };
     let blksize = asked(request, "blksize")?.filter(|size| *size >= u64::from(*BLKSIZES.start()));
     if let Some(asked) = blksize {
@@ -79,7 +79,7 @@ pub(crate) fn negotiate(request: &Request, length: u64, limits: Limits) -> Resul
 }
 
 /// The value of an option when it is there and a decimal number.
-fn asked(request: &Request, name: &str) -> Result<Option<u64>, Refusal> {
+fn asked(request: &FileRequest, name: &str) -> Result<Option<u64>, Refusal> {
     let mut values = request.options.iter().filter(|(found, _)| found == name).map(|(_, value)| value);
     let value = values.next();
     if values.next().is_some() {
@@ -103,7 +103,7 @@ mod tests {
 
     fn check(mode: Mode, limits: (u16, u16), options: &[(&str, &str)], expected: Expected) {
         let asked = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let request = Request { file: b"f".to_vec(), mode: Some(mode), options: asked };
+        let request = FileRequest { file: b"f".to_vec(), mode: Some(mode), options: asked };
         let limits = Limits { blksize: limits.0, windowsize: limits.1 };
         let found = negotiate(&request, 1_000_000, limits).map(|agreed| {
             let ack =

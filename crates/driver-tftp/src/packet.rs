@@ -46,7 +46,7 @@ pub(crate) enum Mode {
 
 /// A request to read or write a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Request {
+pub(crate) struct FileRequest {
     /// As it arrived; not necessarily UTF-8.
     pub(crate) file: Vec<u8>,
     /// None when it is neither octet nor netascii.
@@ -58,8 +58,8 @@ pub(crate) struct Request {
 /// Any packet a server may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Packet {
-    Read(Request),
-    Write(Request),
+    Read(FileRequest),
+    Write(FileRequest),
     Data,
     Ack(u16),
     Error { code: u16, text: String },
@@ -87,7 +87,7 @@ pub(crate) fn parse(datagram: &[u8]) -> Result<Packet, Refusal> {
     }
 }
 
-fn request(body: &[u8]) -> Result<Request, Refusal> {
+fn request(body: &[u8]) -> Result<FileRequest, Refusal> {
     let malformed = |text: &str| Refusal::new(Code::IllegalOperation, text);
     let body = body.strip_suffix(&[0]).ok_or_else(|| malformed("request without final zero"))?;
     let mut texts = body.split(|byte| *byte == 0);
@@ -99,7 +99,7 @@ fn request(body: &[u8]) -> Result<Request, Refusal> {
         let value = texts.next().ok_or_else(|| malformed("option without value"))?;
         options.push((text(name).to_ascii_lowercase(), text(value)));
     }
-    Ok(Request { file: file.to_vec(), mode: mode_of(mode), options })
+    Ok(FileRequest { file: file.to_vec(), mode: mode_of(mode), options })
 }
 
 fn mode_of(mode: &[u8]) -> Option<Mode> {
@@ -146,7 +146,7 @@ mod tests {
 
     fn read(file: &str, mode: Option<Mode>, options: &[(&str, &str)]) -> Result<Packet, String> {
         let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Ok(Packet::Read(Request { file: file.into(), mode, options }))
+        Ok(Packet::Read(FileRequest { file: file.into(), mode, options }))
     }
 
     fn wrong(text: &str) -> Result<Packet, String> {
@@ -215,7 +215,7 @@ mod tests {
                 packet.extend(text.bytes());
                 packet.push(0);
             }
-            let request = Request { file: file.into_bytes(), mode: mode_of(mode.as_bytes()), options };
+            let request = FileRequest { file: file.into_bytes(), mode: mode_of(mode.as_bytes()), options };
             let expected = if is_read { Packet::Read(request) } else { Packet::Write(request) };
             prop_assert_eq!(parse(&packet), Ok(expected));
         }

@@ -1,4 +1,4 @@
-//! What is told about a transfer.
+//! The reports about a transfer: its beginning, progress and end.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -9,13 +9,13 @@ use crate::transfer::Tally;
 
 /// Who asked for what, and where the outcome is reported.
 #[derive(Clone, Debug)]
-pub(crate) struct Report {
+pub(crate) struct TransferReport {
     log: TransferLog,
     blank: Transfer,
     at: Instant,
 }
 
-impl Report {
+impl TransferReport {
     /// `file` is taken as it arrived; control characters are removed and it is cut to 256 characters.
     pub(crate) fn new(log: TransferLog, peer: SocketAddr, file: &[u8]) -> Self {
         let file = String::from_utf8_lossy(file);

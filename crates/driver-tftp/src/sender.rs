@@ -16,7 +16,7 @@ const SEGMENTS: usize = 64;
 const SEGMENTED: usize = 65_507;
 
 /// A way to one client: a socket, or a simulated network.
-pub(crate) trait Line {
+pub(crate) trait ClientLink {
     /// Sends DATA packets of these payloads, numbered from `first`. All but the last are `block` bytes long.
     async fn send_blocks(&mut self, first: u64, payloads: &[Bytes], block: usize) -> io::Result<()>;
     /// Sends a packet as it is.
@@ -89,7 +89,7 @@ impl PacketSender {
     }
 }
 
-impl Line for PacketSender {
+impl ClientLink for PacketSender {
     async fn send_blocks(&mut self, first: u64, payloads: &[Bytes], block: usize) -> io::Result<()> {
         self.send_cut(first, payloads, block).await
     }

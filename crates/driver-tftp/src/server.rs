@@ -11,12 +11,12 @@ use flasher_core::{CancellationToken, TransferLog};
 use server_kit::Service;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::address::{Arrival, Listener};
+use crate::address::{Arrival, RequestSocket};
 use crate::burst;
 use crate::error::Error;
 use crate::job::{Job, answer, refuse};
-use crate::packet::{self, Code, Packet, Refusal, Request};
-use crate::report::Report;
+use crate::packet::{self, Code, FileRequest, Packet, Refusal};
+use crate::report::TransferReport;
 
 /// Transfers under way at a time.
 const TRANSFERS: usize = 512;
@@ -84,12 +84,12 @@ impl Server {
     ) -> Result<Self, Error> {
         let root = root.into();
         drop(tokio::fs::read_dir(&root).await.map_err(|error| server_kit::Error::root(&root, error))?);
-        let listener = Listener::bind(address)
+        let listener = RequestSocket::bind(address)
             .await
             .map_err(|error| server_kit::Error::bind(Service::Tftp, address, error))?;
         let address = listener.address();
         let stopping = CancellationToken::new();
-        let (bursts, stop) = (burst::Memory::default(), stopping.clone());
+        let (bursts, stop) = (burst::BurstMemory::default(), stopping.clone());
         let active = Arc::default();
         let shared = Arc::new(Shared { root, log, settings, bursts, active, stopping: stop });
         let dispatcher =
@@ -122,7 +122,7 @@ pub(crate) struct Shared {
     pub(crate) root: PathBuf,
     pub(crate) log: TransferLog,
     pub(crate) settings: Settings,
-    pub(crate) bursts: burst::Memory,
+    pub(crate) bursts: burst::BurstMemory,
     /// Transfers under way.
     pub(crate) active: Arc<AtomicUsize>,
     pub(crate) stopping: CancellationToken,
@@ -147,7 +147,7 @@ struct RequestDispatcher {
 }
 
 impl RequestDispatcher {
-    async fn serve(mut self, listener: Listener) {
+    async fn serve(mut self, listener: RequestSocket) {
         let stopping = self.shared.stopping.clone();
         let mut buffer = vec![0; REQUEST];
         loop {
@@ -162,7 +162,7 @@ impl RequestDispatcher {
         }
         drop(listener);
         let told = async { while self.tasks.join_next().await.is_some() {} };
-        // Those that have not told their clients by then are cut.
+        // Transfers that have not sent their last packet by then are cut.
         let _ = tokio::time::timeout(GRACE, told).await;
         self.tasks.shutdown().await;
     }
@@ -181,7 +181,7 @@ impl RequestDispatcher {
         } else {
             packet::parse(datagram)
         };
-        let report = |file: &[u8]| Report::new(self.shared.log.clone(), arrival.peer, file);
+        let report = |file: &[u8]| TransferReport::new(self.shared.log.clone(), arrival.peer, file);
         let illegal = |text: &str| Refusal::new(Code::IllegalOperation, text);
         match parsed {
             Ok(Packet::Read(request)) => self.admit(arrival, datagram, request).await,
@@ -198,7 +198,7 @@ impl RequestDispatcher {
         }
     }
 
-    async fn admit(&mut self, arrival: Arrival, datagram: &[u8], request: Request) {
+    async fn admit(&mut self, arrival: Arrival, datagram: &[u8], request: FileRequest) {
         let peer = arrival.peer;
         if let Some(active) = self.active.get(&peer) {
             if active.request == datagram && !active.answered.load(Ordering::Relaxed) {
@@ -206,7 +206,7 @@ impl RequestDispatcher {
             }
             active.superseded.cancel();
         }
-        let report = Report::new(self.shared.log.clone(), peer, &request.file);
+        let report = TransferReport::new(self.shared.log.clone(), peer, &request.file);
         if !self.make_room(peer) {
             return refuse(&arrival, &report, &Refusal::new(Code::NotDefined, "server busy")).await;
         }
@@ -236,7 +236,7 @@ impl RequestDispatcher {
         self.shared.active.store(self.tasks.len(), Ordering::Relaxed);
     }
 
-    /// Whether there is room for one more to `peer`; where there is none, the oldest transfer that nobody ever answered ends.
+    /// Whether there is room for one more to `peer`; where there is none, the oldest transfer whose client never answered ends.
     fn make_room(&mut self, peer: SocketAddr) -> bool {
         let of_peer = self.active.keys().filter(|active| active.ip() == peer.ip()).count();
         if of_peer >= TRANSFERS_PER_PEER {

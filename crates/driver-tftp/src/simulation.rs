@@ -20,8 +20,8 @@ use crate::burst::Burst;
 use crate::end::End;
 use crate::options::{Limits, negotiate};
 use crate::packet::{Mode, Packet, data_header, parse};
-use crate::sender::Line;
-use crate::source::Source;
+use crate::sender::ClientLink;
+use crate::source::ServedFile;
 use crate::timer::GiveUpLimits;
 use crate::transfer::Transfer;
 
@@ -92,7 +92,7 @@ fn put(packet: &[u8], buffer: &mut [u8]) -> usize {
     length
 }
 
-impl Line for Simulated {
+impl ClientLink for Simulated {
     async fn send_blocks(&mut self, first: u64, payloads: &[Bytes], _block: usize) -> io::Result<()> {
         for (number, payload) in (first..).zip(payloads) {
             self.to_client.send([&data_header(number)[..], payload].concat());
@@ -114,14 +114,14 @@ impl Line for Simulated {
     }
 
     fn poll_receive(&self, _buffer: &mut [u8]) -> nix::Result<usize> {
-        // Time stands still while nobody sleeps.
+        // The simulated clock moves only while every task sleeps.
         Err(nix::Error::ENOTCONN)
     }
 }
 
 /// What is asked for, and how U-Boot is set.
 #[derive(Clone, Copy, Debug)]
-struct Setting {
+struct SimulatedSettings {
     windowsize: u16,
     /// `tftptimeout`.
     timeout: Duration,
@@ -131,8 +131,8 @@ struct Setting {
 }
 
 /// U-Boot's client: what `net/tftp.c` keeps in its variables.
-struct Client {
-    setting: Setting,
+struct SimulatedClient {
+    setting: SimulatedSettings,
     began: bool,
     current: u16,
     last_complaint: u16,
@@ -143,8 +143,8 @@ struct Client {
     strikes: u32,
 }
 
-impl Client {
-    fn new(setting: Setting) -> Self {
+impl SimulatedClient {
+    fn new(setting: SimulatedSettings) -> Self {
         let got = Vec::new();
         let (current, last_complaint, windowsize) = (0, 0, 1);
         Self {
@@ -244,11 +244,11 @@ fn content(blocks: usize) -> Vec<u8> {
 
 /// Serves the file to the end; gives that, and the last block that was acknowledged.
 async fn serve(line: Simulated, path: &Path, windowsize: u16) -> (Result<(), End>, Option<u64>) {
-    let client = Client::new(setting(windowsize, 1, 0, 0));
+    let client = SimulatedClient::new(setting(windowsize, 1, 0, 0));
     let Ok(Packet::Read(request)) = parse(&client.request()) else { panic!("no request") };
     let length = std::fs::metadata(path).unwrap().len();
     let agreed = negotiate(&request, length, Limits { blksize: 1468, windowsize: 64 }).unwrap();
-    let source = Source::new(File::open(path).unwrap(), length, Mode::Octet, agreed.blksize);
+    let source = ServedFile::new(File::open(path).unwrap(), length, Mode::Octet, agreed.blksize);
     let limits = GiveUpLimits { first_wait: Duration::from_millis(500), retries: 12 };
     let flags = (Arc::<AtomicBool>::default(), Arc::default());
     let burst = Burst::new(agreed.windowsize);
@@ -257,7 +257,7 @@ async fn serve(line: Simulated, path: &Path, windowsize: u16) -> (Result<(), End
 }
 
 /// Plays one transfer; gives how it ended for the server, and the client.
-async fn play(path: &Path, setting: Setting, seed: u64) -> (Result<(), End>, Client) {
+async fn play(path: &Path, setting: SimulatedSettings, seed: u64) -> (Result<(), End>, SimulatedClient) {
     let (to_client, to_server) = (Cable::new(setting.loss, seed), Cable::new(setting.loss, !seed));
     let asked = Notify::new();
     let served = async {
@@ -271,7 +271,7 @@ async fn play(path: &Path, setting: Setting, seed: u64) -> (Result<(), End>, Cli
             }
         }
     };
-    let fetched = Client::new(setting).fetch(&to_client, &to_server, &asked);
+    let fetched = SimulatedClient::new(setting).fetch(&to_client, &to_server, &asked);
     let ended = tokio::time::timeout(FOR_EVER, async { tokio::join!(served, fetched) }).await;
     ended.unwrap_or_else(|_| panic!("{setting:?} {seed}: it does not end"))
 }
@@ -282,12 +282,12 @@ fn file(folder: &Path, blocks: usize) -> PathBuf {
     path
 }
 
-const fn setting(windowsize: u16, timeout: u64, loss: u64, blocks: usize) -> Setting {
-    Setting { windowsize, timeout: Duration::from_secs(timeout), loss, blocks }
+const fn setting(windowsize: u16, timeout: u64, loss: u64, blocks: usize) -> SimulatedSettings {
+    SimulatedSettings { windowsize, timeout: Duration::from_secs(timeout), loss, blocks }
 }
 
 /// Plays so many seeds: the file always comes whole, and only the last acknowledgement may be missed.
-async fn check(setting: Setting, seeds: u64) {
+async fn check(setting: SimulatedSettings, seeds: u64) {
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), setting.blocks);
     let whole = content(setting.blocks);
@@ -309,12 +309,12 @@ async fn check(setting: Setting, seeds: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_boot_loader_set_by_the_flasher_gets_its_file_over_a_lossy_network() {
+async fn lossy_network_with_flasher_settings() {
     check(setting(16, 1, 50, 64), 1500).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_boot_loader_with_its_own_timer_gets_its_file_over_a_lossy_network() {
+async fn lossy_network_with_default_timer() {
     check(setting(16, 5, 50, 64), 1000).await;
 }
 
@@ -324,7 +324,7 @@ async fn a_file_of_less_than_a_window_arrives_over_a_lossy_network() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_boot_loader_without_windows_gets_its_file_over_a_lossy_network() {
+async fn lossy_network_without_windows() {
     check(setting(1, 5, 50, 30), 500).await;
 }
 

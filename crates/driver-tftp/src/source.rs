@@ -13,7 +13,7 @@ const PIECE: usize = 64 * 1024;
 
 /// A file being sent. One that is written to meanwhile ends with an error, for two versions must not be mixed.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct ServedFile {
     reader: Reader,
     mode: Mode,
     block: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Source {
     text: BytesMut,
 }
 
-impl Source {
+impl ServedFile {
     /// The blocks of `block` bytes of the first `length` bytes of a file.
     pub(crate) fn new(file: File, length: u64, mode: Mode, block: u16) -> Self {
         let reader = Reader::new(file);
@@ -91,7 +91,7 @@ mod tests {
     async fn blocks(content: &[u8], mode: Mode, size: u16) -> Vec<Bytes> {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, content).unwrap();
-        let mut source = Source::new(file, content.len() as u64, mode, size);
+        let mut source = ServedFile::new(file, content.len() as u64, mode, size);
         let mut blocks = Vec::new();
         loop {
             let block = source.next().await.unwrap();
@@ -141,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_becomes_shorter_is_an_error() {
         let file = tempfile::tempfile().unwrap();
-        let mut source = Source::new(file, 10, Mode::Octet, 512);
+        let mut source = ServedFile::new(file, 10, Mode::Octet, 512);
         let error = source.next().await.unwrap_err();
         assert_eq!(error.to_string(), "the file became shorter while it was sent");
     }

@@ -5,7 +5,7 @@ use std::thread;
 /// The processors that waiting awake takes: one for the server, one for the client, and one that stays free.
 const NEEDED: f64 = 3.0;
 
-/// Whether a thread may wait awake and keep nobody from a processor. Looks at the load of the last minute.
+/// Whether a thread may wait awake without keeping other threads from a processor. Looks at the load of the last minute.
 pub(crate) fn has_spare_processors() -> bool {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     // Linux counts in parts of 65536 (sysinfo(2)).

@@ -13,11 +13,11 @@ use crate::burst::Burst;
 use crate::end::End;
 use crate::options::Agreed;
 use crate::packet::{self, Packet, Refusal};
-use crate::sender::Line;
-use crate::source::Source;
+use crate::sender::ClientLink;
+use crate::source::ServedFile;
 use crate::spare::has_spare_processors;
 use crate::timer::{GiveUpLimits, NO_ANSWER_LIMIT, NO_PROGRESS_LIMIT, RetransmitTimer, SILENCE_LIMIT};
-use crate::window::{Heard, Window};
+use crate::window::{AckMeaning, Window};
 
 /// Whether a sign of loss at the beginning of a window has been acted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(crate) struct Tally {
 #[derive(Debug)]
 pub(crate) struct Transfer<L> {
     line: L,
-    source: Source,
+    source: ServedFile,
     blksize: usize,
     windowsize: u16,
     window: Window,
@@ -75,12 +75,12 @@ pub(crate) struct Transfer<L> {
 /// Round trips shorter than this are those of this machine's own network.
 const LOCAL_ROUND_TRIP: Duration = Duration::from_micros(50);
 
-impl<L: Line> Transfer<L> {
+impl<L: ClientLink> Transfer<L> {
     /// `answered` is set when the client answers at all, `active` counts the server's transfers; `burst` is what the
     /// client's network took before.
     pub(crate) fn new(
         line: L,
-        source: Source,
+        source: ServedFile,
         agreed: &Agreed,
         burst: Burst,
         limits: GiveUpLimits,
@@ -229,7 +229,7 @@ impl<L: Line> Transfer<L> {
     }
 
     /// On this machine's own network an answer comes sooner than a thread could be put to sleep and woken: then, when
-    /// this machine has processors to spare and nobody else is being served, it is waited for awake, for at most some ten
+    /// this machine has processors to spare and no other client is served, it is waited for awake, for at most some ten
     /// microseconds.
     fn poll_receive(&self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
         if !self.waits_awake {
@@ -283,22 +283,22 @@ impl<L: Line> Transfer<L> {
         (self.heard, self.silent_timeouts) = (Instant::now(), 0);
         let heard = self.window.take(number);
         match heard {
-            Heard::All { bytes } => {
+            AckMeaning::All { bytes } => {
                 self.progress(bytes);
                 self.mended = None;
                 self.burst.arrived();
             }
-            Heard::Some { bytes, blocks } => {
+            AckMeaning::Some { bytes, blocks } => {
                 if self.mended.is_none() && self.fast_retransmit != FastRetransmit::Used {
                     self.burst.lost_after(blocks);
                 }
                 self.progress(bytes);
                 self.mend();
             }
-            Heard::Again => self.hurry(),
-            Heard::Foreign => {}
+            AckMeaning::Again => self.hurry(),
+            AckMeaning::Foreign => {}
         }
-        matches!(heard, Heard::All { .. } | Heard::Some { .. })
+        matches!(heard, AckMeaning::All { .. } | AckMeaning::Some { .. })
     }
 
     fn progress(&mut self, bytes: u64) {

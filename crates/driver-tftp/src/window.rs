@@ -24,7 +24,7 @@ pub(crate) struct Window {
 
 /// What an acknowledgement means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum AckMeaning {
     /// Everything sent has arrived.
     All { bytes: u64 },
     /// So many blocks have arrived; of what follows, something was lost, or is still under way.
@@ -90,18 +90,22 @@ impl Window {
     }
 
     /// Takes an acknowledgement of the block whose number ends in these 16 bits.
-    pub(crate) fn take(&mut self, number: u16) -> Heard {
+    pub(crate) fn take(&mut self, number: u16) -> AckMeaning {
         // At most 64 blocks are under way, so the 16 bits tell which one is meant.
         let distance = u64::from(number.wrapping_sub((self.base as u16).wrapping_sub(1)));
         if distance == 0 {
-            return Heard::Again;
+            return AckMeaning::Again;
         }
         if self.base + distance > self.fresh {
-            return Heard::Foreign;
+            return AckMeaning::Foreign;
         }
         let bytes = (0..distance).map(|_| self.drop_first()).sum();
         self.next = self.next.max(self.base);
-        if self.next > self.base { Heard::Some { bytes, blocks: distance } } else { Heard::All { bytes } }
+        if self.next > self.base {
+            AckMeaning::Some { bytes, blocks: distance }
+        } else {
+            AckMeaning::All { bytes }
+        }
     }
 
     /// The numbers of the blocks under way: sent and not acknowledged.
@@ -151,13 +155,13 @@ mod tests {
     fn acknowledgements_move_the_window_across_the_rollover_too() {
         for base in [1, 1000, 65_530, 65_536, 65_537, 131_070] {
             let cases = [
-                (-1, Heard::Again, 0),
-                (-2, Heard::Foreign, 0),
-                (0, Heard::Some { bytes: 1, blocks: 1 }, 1),
-                (3, Heard::Some { bytes: 4, blocks: 4 }, 4),
-                (7, Heard::All { bytes: 8 }, 8),
-                (8, Heard::Foreign, 0),
-                (30_000, Heard::Foreign, 0),
+                (-1, AckMeaning::Again, 0),
+                (-2, AckMeaning::Foreign, 0),
+                (0, AckMeaning::Some { bytes: 1, blocks: 1 }, 1),
+                (3, AckMeaning::Some { bytes: 4, blocks: 4 }, 4),
+                (7, AckMeaning::All { bytes: 8 }, 8),
+                (8, AckMeaning::Foreign, 0),
+                (30_000, AckMeaning::Foreign, 0),
             ];
             for (offset, heard, moved) in cases {
                 let mut window = full(8, base);
@@ -174,7 +178,7 @@ mod tests {
         let mut window = full(4, 1);
         window.rewind();
         assert_eq!(window.sent(1), 1);
-        assert_eq!(window.take(4), Heard::All { bytes: 4 });
+        assert_eq!(window.take(4), AckMeaning::All { bytes: 4 });
         assert_eq!(window.due(100), 5..9);
     }
 
@@ -184,25 +188,25 @@ mod tests {
         assert_eq!(window.due(100), 0..1);
         assert_eq!(window.sent(1), 0);
         assert!(window.is_used_up());
-        assert_eq!(window.take(0), Heard::All { bytes: 0 });
+        assert_eq!(window.take(0), AckMeaning::All { bytes: 0 });
         assert_eq!((window.due(100), window.due(3), window.unmade()), (1..17, 1..4, 1));
     }
 
     #[test]
-    fn the_transfer_is_finished_when_the_last_block_is_acknowledged() {
+    fn the_last_ack_finishes_the_transfer() {
         let mut window = Window::new(4, None);
         window.add(Bytes::new(), true);
         assert_eq!(window.due(100), 1..2);
         window.sent(1);
         assert_eq!((window.is_used_up(), window.is_finished()), (true, false));
-        assert_eq!(window.take(1), Heard::All { bytes: 0 });
+        assert_eq!(window.take(1), AckMeaning::All { bytes: 0 });
         assert!(window.is_finished());
     }
 
     #[test]
     fn what_was_sent_before_is_counted_as_sent_again() {
         let mut window = full(4, 1);
-        assert_eq!(window.take(2), Heard::Some { bytes: 2, blocks: 2 });
+        assert_eq!(window.take(2), AckMeaning::Some { bytes: 2, blocks: 2 });
         assert_eq!(window.due(100), 5..7);
         window.rewind();
         window.add(Bytes::from_static(b"x"), false);

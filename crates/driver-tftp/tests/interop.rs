@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use driver_tftp::Settings;
-use peer::{Client, Fate, LONG, Stage, fetch, pattern, receive, relay, request};
+use peer::{LONG, PacketFate, SimulatedClient, TestServer, fetch, pattern, receive, relay, request};
 use tftpd::{ClientConfig, Mode};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
@@ -44,7 +44,7 @@ async fn fetch_with_rs_tftpd(
 
 #[tokio::test]
 async fn the_client_of_rs_tftpd_fetches_files() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     for (file, length) in [("one", 1), ("full", 1024), ("long", 700_001)] {
         stage.write(file, pattern(length));
         for (block, window) in [(512, 1), (1468, 1), (1468, 16), (8192, 8)] {
@@ -60,12 +60,12 @@ async fn the_client_of_rs_tftpd_fetches_files() {
 
 #[tokio::test]
 async fn the_client_of_rs_tftpd_fetches_over_a_network_that_loses() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     stage.write("file", pattern(200_000));
     let mut count = 0;
     let lossy = move |_, _| {
         count += 1;
-        if count % 23 == 0 { Fate::Drop } else { Fate::Pass }
+        if count % 23 == 0 { PacketFate::Drop } else { PacketFate::Pass }
     };
     let address = relay(stage.server.address(), lossy).await;
     let folder = tempfile::tempdir().unwrap();
@@ -75,7 +75,7 @@ async fn the_client_of_rs_tftpd_fetches_over_a_network_that_loses() {
 
 #[tokio::test]
 async fn two_hundred_boards_are_served_at_a_time() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     let bytes = pattern(300_000);
     stage.write("file", &bytes);
     let server = stage.server.address();
@@ -87,7 +87,7 @@ async fn two_hundred_boards_are_served_at_a_time() {
         let (asking, bytes, together) = (asking.clone(), bytes.clone(), std::sync::Arc::clone(&together));
         let from = IpAddr::from(Ipv4Addr::new(127, 0, 1, 1 + board % 8));
         boards.spawn(async move {
-            let client = Client::ask_from(from, server, &asking).await;
+            let client = SimulatedClient::ask_from(from, server, &asking).await;
             client.socket.readable().await.unwrap();
             together.wait().await;
             let fetched = receive(client, server, &asking, Duration::from_secs(5)).await.unwrap();
@@ -100,9 +100,9 @@ async fn two_hundred_boards_are_served_at_a_time() {
 }
 
 /// Bytes of a generator that is the same each time.
-struct Noise(u64);
+struct PseudoRandomBytes(u64);
 
-impl Noise {
+impl PseudoRandomBytes {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
@@ -130,11 +130,11 @@ impl Noise {
 #[tokio::test]
 async fn a_flood_from_many_ports_keeps_nobody_else_from_being_served() {
     let settings = Settings { first_wait: Duration::from_millis(20), retries: 3, ..Settings::default() };
-    let stage = Stage::with(settings).await;
+    let stage = TestServer::with(settings).await;
     stage.write("file", pattern(100_000));
     let server = stage.server.address();
     let honest = request(1, b"file", "octet", &[("blksize", "1468")]);
-    let mut noise = Noise(7);
+    let mut noise = PseudoRandomBytes(7);
     let mut sockets = Vec::new();
     for _ in 0..200 {
         sockets.push(UdpSocket::bind("127.0.0.9:0").await.unwrap());
@@ -144,13 +144,13 @@ async fn a_flood_from_many_ports_keeps_nobody_else_from_being_served() {
         socket.send_to(&noise.datagram(), server).await.unwrap();
         if round % 1000 == 999 {
             // From another address than the flood, which has used up its share.
-            let client = Client::ask_from(IpAddr::from([127, 0, 0, 2]), server, &honest).await;
+            let client = SimulatedClient::ask_from(IpAddr::from([127, 0, 0, 2]), server, &honest).await;
             let fetched = receive(client, server, &honest, Duration::from_millis(300)).await.unwrap();
             assert!(fetched.bytes == pattern(100_000));
         }
     }
     // Those who asked and never answered are given up.
-    let asked = |stage: &Stage| {
+    let asked = |stage: &TestServer| {
         let seen = stage.seen.lock().unwrap();
         let begun =
             seen.iter().filter(|it| matches!(it.state, flasher_core::TransferState::Begun { .. })).count();
@@ -166,7 +166,7 @@ async fn a_flood_from_many_ports_keeps_nobody_else_from_being_served() {
         }
     };
     timeout(LONG, quiet).await.expect("the server comes to rest");
-    let client = Client::ask_from(IpAddr::from([127, 0, 0, 9]), server, &honest).await;
+    let client = SimulatedClient::ask_from(IpAddr::from([127, 0, 0, 9]), server, &honest).await;
     let fetched = receive(client, server, &honest, Duration::from_millis(300)).await.unwrap();
     assert!(fetched.bytes == pattern(100_000), "the flood's address has its share back");
     timeout(LONG, stage.server.stop()).await.expect("stop ends");
@@ -174,11 +174,11 @@ async fn a_flood_from_many_ports_keeps_nobody_else_from_being_served() {
 
 #[tokio::test]
 async fn a_file_that_is_replaced_meanwhile_arrives_as_it_was() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     stage.write("kernel", pattern(2_000_000));
     let address = stage.server.address();
     let asking = request(1, b"kernel", "octet", &[("blksize", "1468"), ("windowsize", "4")]);
-    let client = Client::ask(address, &asking).await;
+    let client = SimulatedClient::ask(address, &asking).await;
     client.socket.readable().await.unwrap();
     stage.write("next", vec![0; 2_000_000]);
     let root = stage.folder.path().join("root");
@@ -192,13 +192,13 @@ async fn a_file_that_is_replaced_meanwhile_arrives_as_it_was() {
 
 #[tokio::test]
 async fn a_file_that_is_written_to_meanwhile_ends_with_an_error() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     stage.write("kernel", pattern(2_000_000));
     let kernel = std::fs::File::options().write(true).open(stage.folder.path().join("root/kernel")).unwrap();
     kernel.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     let address = stage.server.address();
     let asking = request(1, b"kernel", "octet", &[("blksize", "1468"), ("windowsize", "4")]);
-    let client = Client::ask(address, &asking).await;
+    let client = SimulatedClient::ask(address, &asking).await;
     client.socket.readable().await.unwrap();
     stage.write("kernel", vec![0; 2_000_000]);
     assert!(receive(client, address, &asking, Duration::from_secs(5)).await.is_err(), "as if it were whole");

@@ -44,7 +44,7 @@ impl Origin {
         })
     }
 
-    /// Whether it is on this machine. Whoever comes through a tunnel that ends here counts, and may log in here as well.
+    /// Whether it is on this machine. A client behind a tunnel that ends here counts, and may log in here as well.
     pub(crate) fn is_local(self) -> bool {
         match self {
             Self::Socket => true,
@@ -91,7 +91,7 @@ pub(crate) struct ConnectionSlot {
 }
 
 impl Admission {
-    /// Somebody has connected, and has not said anything yet.
+    /// A client has connected, and has sent nothing yet.
     pub(crate) fn arrive(self: &Arc<Self>, origin: Origin) -> ConnectionSlot {
         let evicted = CancellationToken::new();
         let mut state = self.state();

@@ -156,7 +156,7 @@ fn clear(path: &Path) -> Result<()> {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let ListenAddress::Unix(path) = &self.address {
-            // Somebody may have removed it before.
+            // It may have been removed before.
             fs::remove_file(path).ok();
         }
     }

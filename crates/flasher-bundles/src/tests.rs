@@ -71,7 +71,7 @@ fn every_manifest_tells_editors_its_schema() {
 }
 
 #[test]
-fn the_driver_types_of_jumpstarter_stand_for_boards_and_their_bundles() {
+fn jumpstarter_types_of_boards() {
     let cases = [
         ("TIJ784S4Flasher", "ti-j784s4", "quay.io/jumpstarter-dev/jumpstarter-flasher-ti-j784s4:latest"),
         ("RCarS4Flasher", "rcar-s4", "quay.io/jumpstarter-dev/jumpstarter-flasher-rcar-s4:latest"),

@@ -7,8 +7,8 @@ use time::format_description::well_known::Rfc3339;
 
 /// `2026-11-28T20:24:41Z`: the time `at`, cut to whole seconds.
 ///
-/// A clock may stand before 1970 (a board without a battery) or far in the future; the years 0 to 9999 are told, and
-/// what lies beyond is told as the nearest of them.
+/// A clock may stand before 1970 (a board without a battery) or far in the future; the years 0 to 9999 are written, and
+/// other times as the nearest of them.
 pub fn seconds(at: SystemTime) -> String {
     let (date, time) = parts(utc(at));
     format!("{date}T{time}Z")

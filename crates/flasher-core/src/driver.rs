@@ -54,7 +54,7 @@ pub trait Driver: Any + fmt::Debug + Send + Sync {
 
     /// Which hardware it is: words that are equal for the same hardware however a config names it, and never equal for
     /// other hardware. One is shared, the hardware is. They hold no secret and have no meaning to people; see [`crate::owner`].
-    /// None for a driver without hardware, or with hardware that nobody outside this program can reach.
+    /// None for a driver without hardware, or with hardware that no other program can reach.
     async fn identities(&self) -> Vec<String> {
         Vec::new()
     }
@@ -83,7 +83,7 @@ pub trait PowerDriver: Driver {
     /// When the switch did not obey.
     async fn off(&self) -> Result<()>;
 
-    /// Whether power is on, read from the switch; none when it cannot tell. What was told to it is no answer.
+    /// Whether power is on, read from the switch; none when it cannot report one. The last call is no evidence.
     ///
     /// # Errors
     /// When the switch does not answer.
@@ -96,7 +96,7 @@ pub trait PowerDriver: Driver {
         false
     }
 
-    /// Whether a person does the switching, who has to be told.
+    /// Whether a person switches the power by hand and needs a message.
     fn is_by_hand(&self) -> bool {
         false
     }
@@ -149,7 +149,7 @@ pub trait SerialDriver: Driver {
     async fn open(&self) -> Result<Box<dyn ByteStream>>;
 
     /// Hears what the line's owner hears from now on, without taking the line; also when the owner is another process.
-    /// None when nobody has the line open, or the driver knows of no owner.
+    /// None when the line is not open, or the driver knows of no owner.
     ///
     /// # Errors
     /// When there is an owner that does not let others hear.
@@ -157,7 +157,7 @@ pub trait SerialDriver: Driver {
         Ok(None)
     }
 
-    /// Sets the lines beside the data, whoever has the line open. False when it has none, as a pty or a plain socket.
+    /// Sets the lines beside the data, also while another process has the line open. False when it has none, as a pty or a plain socket.
     ///
     /// # Errors
     /// When the line has them and refuses.
@@ -268,7 +268,7 @@ pub trait BootConsole: Driver {
 pub struct StopKeys {
     /// The bytes that are sent.
     pub bytes: Vec<u8>,
-    /// How people are told of them: "`space`".
+    /// Their name in messages: "`space`".
     pub shown: String,
     /// The part of them that is a password, which no record shows.
     pub password: Option<String>,
@@ -333,7 +333,7 @@ pub trait Flasher: Driver {
         Ok(())
     }
 
-    /// How this machine and the board reach each other, in words, as far as that can be told before the board is on;
+    /// How this machine and the board reach each other, in words, as far as that is known before the board is on;
     /// none when there is nothing to tell.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ pub struct DumpJob {
     pub site: Site,
     /// Cancelled to stop the job: services go down and the board is powered off.
     pub stop: CancellationToken,
-    /// Cancelled by whoever cannot wait for a job that stops; as [`FlashJob::hurry`](crate::FlashJob::hurry).
+    /// Cancelled by a caller that cannot wait for a job to stop; as [`FlashJob::hurry`](crate::FlashJob::hurry).
     pub hurry: CancellationToken,
 }
 

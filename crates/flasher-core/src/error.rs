@@ -21,7 +21,7 @@ pub enum Class {
     Source,
     /// Power, serial port, network, TFTP or HTTP server, registry.
     Infrastructure,
-    /// The boot loader, kernel or shell did not do as told.
+    /// The boot loader, kernel or shell did not do what was asked of it.
     Board,
     /// A write error, or what was read back differs.
     Medium,

@@ -138,7 +138,7 @@ pub enum Event {
         /// Bytes in all, when known.
         total: Option<u64>,
     },
-    /// Something is waited for; told every second until it is there.
+    /// The job waits for something; repeated every second until it is there.
     Waiting {
         /// The step.
         step: Step,
@@ -194,7 +194,7 @@ pub struct Timed<T = Event> {
     pub what: T,
 }
 
-/// The default stands for events of former versions; it is no time that anybody wrote.
+/// The default stands for events of former versions; it is no recorded time.
 fn without_default(schema: &mut schemars::Schema) {
     schema.remove("default");
 }

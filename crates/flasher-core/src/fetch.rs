@@ -1,4 +1,4 @@
-//! What this machine fetches when somebody at another machine asks for it, as clients of an exporter do: it has ways that they may
+//! What this machine fetches for clients at other machines, as an exporter does: it can reach networks that they may
 //! not have, to services of its own and to secrets that clouds give to it alone.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -52,7 +52,7 @@ pub struct FetchRules {
     pub largest: u64,
     /// Registries that bundles may come from, as `host` or `host:port`, besides [`BUNDLES`] and that of the exporter YAML.
     pub registries: Vec<String>,
-    /// Whoever asks is at this machine, and reaches its loopback addresses anyway.
+    /// The client is at this machine, and reaches its loopback addresses anyway.
     pub is_local: bool,
 }
 
@@ -81,7 +81,7 @@ impl FetchRules {
     }
 
     /// Whether a bundle may come from a registry (`host` or `host:port`): a registry leads on to servers of its choice, so only
-    /// those are asked that somebody at this machine trusts. `own` is that of the exporter YAML.
+    /// those are asked that the user of this machine trusts. `own` is that of the exporter YAML.
     ///
     /// # Errors
     /// Why not, for people.

@@ -39,7 +39,7 @@ pub struct FlashJob {
     pub cacert: Option<PathBuf>,
     /// Accept any certificate of the http(s) source.
     pub insecure: bool,
-    /// What may be fetched, when the image was chosen by somebody who is not the user of this machine.
+    /// What may be fetched, when a remote client chose the image.
     pub fetch: Option<FetchRules>,
     /// SHA-256 the source or the decoded image must have, 64 hex digits.
     pub sha256: Option<String>,
@@ -72,7 +72,7 @@ pub struct FlashJob {
     pub site: Site,
     /// Cancelled to stop the job: services go down and the board is powered off.
     pub stop: CancellationToken,
-    /// Cancelled by whoever cannot wait for a job that stops: what is only tidiness gets little time. The board is switched off all
+    /// Cancelled by a caller that cannot wait for a job to stop: cleaning up gets little time. The board is switched off all
     /// the same.
     pub hurry: CancellationToken,
 }

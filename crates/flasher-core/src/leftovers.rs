@@ -1,4 +1,4 @@
-//! What a killed process left behind: whatever is temporary is locked by its owner, and what nobody holds goes at the next start.
+//! What a killed process left behind: temporary files are locked by their owner; those without a lock are removed at the next start.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -41,7 +41,7 @@ fn hold(path: &Path) -> io::Result<Option<InUse>> {
     Ok(is_at(&file, path).then_some(InUse { _file: file }))
 }
 
-/// Removes the files and folders in `folder` whose names begin with `prefix`, whose owner is this user, and which nobody holds.
+/// Removes the files and folders in `folder` whose names begin with `prefix`, whose owner is this user, and which no process holds.
 /// Gives those that are gone. May block for an instant.
 pub fn sweep(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -56,7 +56,7 @@ fn is_abandoned(path: &Path) -> bool {
     // The superuser gives some of its folders to a user without rights.
     let ours = user.is_root() || about.uid() == user.as_raw();
     let plain = about.is_file() || about.is_dir();
-    // Removed while the lock is held, so that whoever has just made it notices.
+    // Removed while the lock is held, so that a process that has just made it notices.
     ours && plain && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && is_at(&file, path)
 }
 

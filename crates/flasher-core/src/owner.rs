@@ -1,8 +1,8 @@
 //! Who owns a board, across the processes and users of this machine.
 //!
 //! A board is what its power switch, its serial line and its medium are ([`Driver::identities`]), however an exporter YAML names
-//! them and whichever file it is. Each of them is a lock that one job holds at a time: a flash, a dump, a console. Whoever comes
-//! second is refused at once and told who holds it.
+//! them and whichever file it is. Each of them is a lock that one job holds at a time: a flash, a dump, a console. A job that comes
+//! second is refused at once; the error names the holder.
 
 mod lock;
 mod same;
@@ -62,16 +62,16 @@ impl Board {
     /// Owns the board until the result is dropped; `job` tells others what for, without secrets.
     ///
     /// # Errors
-    /// Class infrastructure, and not worth a retry, when somebody else has it (names who) or no lock can be kept.
+    /// Class infrastructure, and not worth a retry, when another job has it (names the holder) or no lock can be kept.
     pub async fn hold(&self, job: &str) -> Result<Held> {
         let (locks, job) = (self.locks().await, job.to_owned());
         blocking(move || Place::default().hold(&locks, &job)).await
     }
 
-    /// Fails while somebody else has the board, in whatever process; leaves what to do to the caller.
+    /// Fails while another job has the board, in this or another process. The caller decides what to do.
     ///
     /// # Errors
-    /// Class infrastructure when somebody has it; names who.
+    /// Class infrastructure when another job has it; names the holder.
     pub async fn refuse_if_held(&self) -> Result<()> {
         let locks = self.locks().await;
         blocking(move || Place::default().refuse_if_held(&locks)).await
@@ -89,7 +89,7 @@ impl Board {
     /// Forgets the job that was killed, once the board is switched off.
     ///
     /// # Errors
-    /// Class infrastructure when somebody has the board meanwhile, or a lock cannot be used.
+    /// Class infrastructure when another job has the board meanwhile, or a lock cannot be used.
     pub async fn forget_killed_job(&self) -> Result<()> {
         let locks = self.locks().await;
         blocking(move || Place::default().forget_killed_job(&locks)).await

@@ -125,7 +125,7 @@ pub struct Receipt {
     pub warnings: Vec<String>,
     /// SHA-256 of the receipt as JSON without this key, keys in the order of their bytes at every level, no space between
     /// and no line end: what `jq -cjS 'del(.sha256)' FILE | sha256sum` prints. It shows that nothing was changed by
-    /// accident or by hand; it is no signature, as whoever changes a receipt on purpose can make it anew.
+    /// accident or by hand; it is no signature, as a person who changes a receipt on purpose can make it anew.
     #[serde(default)]
     pub sha256: String,
 }
@@ -308,7 +308,7 @@ pub struct RangeFacts {
     pub length: u64,
     /// What the image has there.
     pub kind: RangeKind,
-    /// SHA-256 of the image's bytes there, which the medium must hold too unless they are don't-care.
+    /// SHA-256 of the image's bytes there, which the medium must hold too unless they are unmapped.
     pub sha256: String,
     /// SHA-256 read back last, when it was read back.
     pub read_back: Option<String>,
@@ -371,7 +371,7 @@ pub enum PowerState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PowerEvidence {
-    /// It is what the switch was told, and no more.
+    /// It is the last call to the switch, and no more.
     #[default]
     NotConfirmed,
     /// The switch reports it.

@@ -149,7 +149,7 @@ impl<S: Switch> Guarded<S> {
         let word = |on: bool| if on { "on" } else { "off" };
         let seconds = self.timing.confirm.as_secs_f64();
         Error::infrastructure(format!(
-            "power was told `{}`, and after {seconds} s the switch still reports `{}`",
+            "power was switched `{}`, but after {seconds} s the switch still reports `{}`",
             word(on),
             word(!on)
         ))

@@ -1,4 +1,4 @@
-//! Passwords in URLs within a text: whoever mistypes a URL gets it back in a message, without what is secret in it.
+//! Passwords in URLs within a text: a message shows a mistyped URL without its secrets.
 
 /// What stands for user and password.
 const INSTEAD: &str = "***";

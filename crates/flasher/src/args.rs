@@ -55,7 +55,7 @@ pub(crate) struct Args {
     pub(crate) remote: RemoteArgs,
     /// Options of the command that stand on the command line.
     #[arg(skip)]
-    pub(crate) given: Vec<effect::Given>,
+    pub(crate) given: Vec<effect::GivenOption>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -230,15 +230,15 @@ pub(crate) struct FilesArgs {
     pub(crate) dir: PathBuf,
     /// Where TFTP is served; port 0 takes any free one, `off` serves none
     #[arg(long, value_name = "HOST:PORT", default_value = "0.0.0.0:69", value_parser = place)]
-    pub(crate) tftp: Place,
+    pub(crate) tftp: ServePlace,
     /// Where HTTP is served; port 0 takes any free one, `off` serves none
     #[arg(long, value_name = "HOST:PORT", default_value = "0.0.0.0:8080", value_parser = place)]
-    pub(crate) http: Place,
+    pub(crate) http: ServePlace,
 }
 
 /// Where to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum ServePlace {
     Off,
     At { host: String, port: u16 },
 }
@@ -335,10 +335,10 @@ pub(crate) struct ShellEnvArgs {
     pub(crate) command: Vec<OsString>,
 }
 
-fn place(text: &str) -> Result<Place, String> {
+fn place(text: &str) -> Result<ServePlace, String> {
     let expected = || "expected `HOST:PORT`, for example `192.168.7.1:69` or `[::1]:0`, or `off`".to_owned();
     if text == "off" {
-        return Ok(Place::Off);
+        return Ok(ServePlace::Off);
     }
     let (host, port) = text.rsplit_once(':').ok_or_else(expected)?;
     let port = port.parse().map_err(|_| expected())?;
@@ -347,7 +347,7 @@ fn place(text: &str) -> Result<Place, String> {
         None if host.is_empty() || host.contains(':') => return Err(expected()),
         None => host,
     };
-    Ok(Place::At { host: host.to_owned(), port })
+    Ok(ServePlace::At { host: host.to_owned(), port })
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -406,11 +406,11 @@ mod tests {
 
     #[test]
     fn a_place_is_host_and_port_or_off() {
-        let at = |host: &str, port| Ok(Place::At { host: host.to_owned(), port });
+        let at = |host: &str, port| Ok(ServePlace::At { host: host.to_owned(), port });
         assert_eq!(place("127.0.0.1:0"), at("127.0.0.1", 0));
         assert_eq!(place("lab.local:69"), at("lab.local", 69));
         assert_eq!(place("[::1]:8080"), at("::1", 8080));
-        assert_eq!(place("off"), Ok(Place::Off));
+        assert_eq!(place("off"), Ok(ServePlace::Off));
         for wrong in ["", "69", ":69", "host", "host:", "host:65536", "::1:69", "[::1:69"] {
             assert!(place(wrong).is_err(), "{wrong}");
         }

@@ -136,7 +136,7 @@ impl JobFolder {
         let Some(process) = self.process() else { return Ok(false) };
         let told = pidfd_send_signal(&process, Signal::TERM);
         told.map(|()| true).map_err(|error| {
-            Error::infrastructure(format!("the job `{}` cannot be told to stop", self.id())).because(error)
+            Error::infrastructure(format!("the job `{}` cannot be stopped", self.id())).because(error)
         })
     }
 

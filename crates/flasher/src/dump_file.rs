@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_where_no_dump_can_be_is_refused_before_anything_begins() {
+    fn impossible_dump_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("no/where.img")] {
             let error = DumpFile::prepare(&path).err().unwrap();

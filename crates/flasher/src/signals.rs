@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_ignored_at_the_start_is_read_as_the_kernel_tells_it() {
+    fn signals_ignored_at_the_start() {
         for (status, expected) in [
             ("Name:\tflasher\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\tff\n", 0x1001),
             ("SigIgn:\tnonsense\n", 0),

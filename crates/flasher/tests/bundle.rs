@@ -95,7 +95,7 @@ fn a_bundle_goes_to_a_registry_and_comes_back_the_same() {
 }
 
 #[test]
-fn a_registry_that_asks_who_is_there_lets_in_whoever_it_knows_and_names_whom_it_refuses() {
+fn registry_logins() {
     let (user, password) = ("acme", "s3cret-of-acme");
     let Some(registry) = DockerRegistry::guarded(user, password) else { return };
     let (home, name) = (tempfile::tempdir().unwrap(), registry.name("acme/sim:v1"));

@@ -168,7 +168,7 @@ fn the_environment_can_name_the_exporter() {
 #[test]
 fn drivers_and_boards_come_out_of_the_registry() {
     for (args, expected) in [
-        (&["drivers"][..], "  power that only remembers what it was told\n"),
+        (&["drivers"][..], "  power without hardware that records its calls\n"),
         (&["drivers", "serial"], "  baudrate  whole number, default 115200\n"),
         (&["drivers", "jumpstarter_driver_pyserial.driver.PySerial"], "serial  "),
         (&["boards"], "ti-j784s4  "),
@@ -359,7 +359,7 @@ fn power_is_switched_and_a_path_that_is_no_switch_is_refused() {
 }
 
 #[test]
-fn a_pipe_talks_to_the_board_that_boots_after_its_power_was_cycled() {
+fn a_pipe_as_console_with_power_cycle() {
     let lab = Lab::with(
         "export:\n  board: { type: sim-board, config: { medium: medium.img, size: 1MiB, bootdelay: 5 } }\n",
     );
@@ -373,7 +373,7 @@ fn a_pipe_talks_to_the_board_that_boots_after_its_power_was_cycled() {
 }
 
 #[test]
-fn who_leaves_in_the_middle_of_a_power_cycle_leaves_a_board_that_is_on() {
+fn leaving_during_a_power_cycle() {
     let lab = Lab::with(
         "export:\n  board:\n    children:\n      power:\n        type: power-command\n        \
          config: { on: [sh, -c, \"echo on >>switched\"], off: [sh, -c, \"echo off >>switched\"] }\n      \
@@ -428,7 +428,7 @@ fn secrets_are_not_shown_also_when_they_are_malformed() {
 }
 
 #[test]
-fn a_flash_that_cannot_begin_leaves_a_receipt_and_no_old_verdict() {
+fn receipts_of_flashes_that_cannot_begin() {
     let lab = Lab::new();
     let receipt = lab.path("receipt.json");
     std::fs::write(&receipt, "{\"verdict\": \"proven\"}").unwrap();
@@ -446,7 +446,7 @@ fn a_flash_that_cannot_begin_leaves_a_receipt_and_no_old_verdict() {
 }
 
 #[test]
-fn a_receipt_that_cannot_be_kept_stops_everything_before_it_begins() {
+fn unwritable_receipts_stop_the_job() {
     let lab = Lab::new();
     for place in [lab.path("gone/receipt.json"), lab.folder.path().to_path_buf()] {
         let ran = lab.run(&["flash", "os.img", "--receipt", place.to_str().unwrap()]);

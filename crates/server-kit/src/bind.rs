@@ -62,7 +62,7 @@ impl Error {
         Self::Root(path.into(), error)
     }
 
-    /// Whether trying again soon may help: a name server may answer, a system may have room again. Whoever has a port keeps it.
+    /// Whether trying again soon may help: a name server may answer, a system may have room again. A port that is in use stays so.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Host(..) | Self::Bind(..))
     }

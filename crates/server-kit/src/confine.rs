@@ -8,7 +8,7 @@ use std::path::{Component, Path};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-/// Non-blocking, so that opening a FIFO somebody put below the root cannot hang; files ignore it.
+/// Non-blocking, so that opening a FIFO below the root cannot hang; files ignore it.
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 /// Opens the regular file `path` below `root`. Blocks on the disk.

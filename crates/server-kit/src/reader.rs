@@ -21,7 +21,7 @@ pub struct Reader {
     file: Arc<File>,
     /// Length and time of the last change when it was opened; none when the file system cannot tell.
     opened: Option<(u64, SystemTime)>,
-    /// Pieces handed out, oldest first; their memory is used again once nobody else has them. Empty unless wanted.
+    /// Pieces handed out, oldest first; their memory is used again once they have no other user. Empty unless wanted.
     kept: VecDeque<Bytes>,
     reuses: bool,
 }
@@ -61,7 +61,7 @@ impl Reader {
                 reading.await.map_err(io::Error::other)??
             }
         };
-        // After reading: whoever changes a file changes its time first.
+        // After reading: a change of the file changes its time first.
         self.is_unchanged()?;
         if self.reuses {
             self.kept.push_back(piece.clone());
@@ -89,7 +89,7 @@ impl Reader {
         }
     }
 
-    /// The oldest piece that nobody else has any more, or new memory.
+    /// The oldest piece without another user, or new memory.
     fn memory(&mut self, wanted: usize) -> BytesMut {
         match self.kept.pop_front().map(Bytes::try_into_mut) {
             Some(Ok(old)) if old.len() == wanted => return old,
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_just_written_is_at_hand_and_what_is_not_there_never() {
+    fn recently_written_files_are_cached() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&vec![7; 300_000]).unwrap();
         let reader = Reader::new(file);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn memory_that_nobody_has_any_more_is_used_again_and_other_memory_never() {
+    async fn only_free_memory_is_reused() {
         let mut file = tempfile::tempfile().unwrap();
         let content: Vec<u8> = (0..80_000_u32).map(|at| (at / 1000) as u8).collect();
         file.write_all(&content).unwrap();

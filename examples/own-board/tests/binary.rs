@@ -23,7 +23,7 @@ fn the_boards_of_our_own_stand_beside_those_of_the_project() {
 }
 
 #[test]
-fn each_own_board_is_flashed_and_the_second_is_switched_on_twice() {
+fn each_own_board_is_flashed() {
     // Switched on for the flash; the Own Two once more before.
     for (board, switched_on) in [("own-one", 1), ("own-two", 2)] {
         let folder = tempfile::tempdir().unwrap();

@@ -11,7 +11,7 @@ use mockall::Sequence;
 use own_board::OwnFlasher;
 
 #[tokio::test]
-async fn the_supply_is_switched_on_twice_and_left_off_when_the_board_stays_dark() {
+async fn the_supply_is_switched_on_twice() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("bundle/data")).unwrap();
     fs::write(folder.path().join("bundle/data/flasher.itb"), [1; 100]).unwrap();

@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn no_package_is_listed_twice_and_the_tftp_servers_that_exclude_each_other_are_not_listed() {
+    fn packages_are_listed_once() {
         let mut listed: Vec<_> = GROUPS.iter().flat_map(|it| it.packages).map(|it| it.name).collect();
         assert!(!listed.contains(&"tftpd-hpa") && !listed.contains(&"atftpd"));
         let count = listed.len();
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_emulated_board_needs_its_packages_only_once_it_is_in_the_tree() {
+    fn packages_of_the_emulated_board() {
         let tree = tempfile::tempdir().unwrap();
         let qemu = GROUPS.iter().find(|it| it.name == "qemu").unwrap();
         assert!(!(qemu.needed)(tree.path()));

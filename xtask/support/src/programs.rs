@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_found_on_the_search_path_only_by_its_whole_name() {
+    fn programs_are_found_by_whole_name() {
         assert!(has_program("sh"));
         assert!(!has_program("no-such-program-here"));
     }

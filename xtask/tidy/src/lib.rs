@@ -10,6 +10,7 @@ mod manifests;
 mod references;
 mod rust_text;
 mod sources;
+mod vocabulary;
 
 use anyhow::{Result, bail};
 pub use finding::Finding;
@@ -47,6 +48,7 @@ pub fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     findings.extend(manifests::check(workspace)?);
     findings.extend(documents(workspace)?);
     findings.extend(references::check(workspace, &sources)?);
+    findings.extend(vocabulary::check(workspace, &sources)?);
     findings.sort();
     Ok(findings)
 }

@@ -25,7 +25,7 @@ pub(super) fn check(workspace: &Workspace, sources: &[Source]) -> Result<Vec<Fin
 }
 
 /// The Markdown files of the root and of `docs`, relative to the root.
-fn documents(root: &Path) -> Result<Vec<String>> {
+pub(super) fn documents(root: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for folder in ["", "docs", "docs/decisions"] {
         let listed = root.join(folder);

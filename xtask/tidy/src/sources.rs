@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_declared_for_tests_is_found_by_the_path_of_its_file() {
+    fn modules_for_tests_are_found() {
         let declared =
             |path: &str| Source::new(path, "//! A.\n#[cfg(test)]\nmod fakes;\n".to_owned()).test_modules();
         assert_eq!(declared("crates/a/src/lib.rs"), ["crates/a/src/fakes"]);

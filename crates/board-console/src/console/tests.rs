@@ -8,7 +8,7 @@ use super::*;
 use crate::testing::{SOON, line};
 
 #[tokio::test]
-async fn the_earliest_match_wins_and_of_several_at_one_place_the_first() {
+async fn the_earliest_match_wins() {
     let (mut console, mut peer) = line();
     peer.print("one two three").await;
     let patterns = [Pattern::text("three"), Pattern::regex("t[a-z]o").expect("regex"), Pattern::text("two")];
@@ -68,7 +68,7 @@ async fn a_board_that_takes_nothing_does_not_hold_us_up() {
 }
 
 #[tokio::test]
-async fn sending_reads_so_that_two_full_directions_do_not_block_each_other() {
+async fn sending_reads_meanwhile() {
     let (mut console, mut peer) = line();
     let echo = tokio::spawn(async move {
         for _ in 0..200_000 {

@@ -83,12 +83,12 @@ async fn run_tries(
         shell.idle = false;
         let outcome = attempt_once(shell, command, within, stall).await?;
         match outcome {
-            Outcome::Done(output) => {
+            RunOutcome::Done(output) => {
                 shell.idle = true;
                 return Ok(output);
             }
-            Outcome::Garbled => {}
-            Outcome::Stopped(error) => return Err(give_up(shell, error).await),
+            RunOutcome::Garbled => {}
+            RunOutcome::Stopped(error) => return Err(give_up(shell, error).await),
         }
     }
     Err(Error::Garbled {
@@ -99,7 +99,7 @@ async fn run_tries(
     })
 }
 
-enum Outcome {
+enum RunOutcome {
     Done(Output),
     /// The command did not arrive whole and was not run.
     Garbled,
@@ -112,18 +112,18 @@ async fn attempt_once(
     command: &str,
     within: Duration,
     stall: Option<Duration>,
-) -> Result<Outcome, Error> {
+) -> Result<RunOutcome, Error> {
     let until = deadline(within);
     let expression = typed(command);
     let assign = if expression.len() <= LONGEST_TYPED {
         format!("__v={expression}; ")
     } else {
         if !type_pieces(shell, command).await? {
-            return Ok(Outcome::Garbled);
+            return Ok(RunOutcome::Garbled);
         }
         String::new()
     };
-    let frame = Frame::new(shell.transcript());
+    let frame = CommandMarkers::new(shell.transcript());
     shell.console.discard();
     shell.console.send(format!("{assign}{}\n", frame.line(command)).as_bytes()).await?;
     Wait::new(shell, command, frame, stall)?.for_end(until, within).await
@@ -181,14 +181,14 @@ async fn give_up(shell: &mut Shell, error: Error) -> Error {
 }
 
 /// The markers of one command.
-struct Frame {
+struct CommandMarkers {
     begin: Marker,
     end: Marker,
     /// Stands before the status of a command that has run.
     ran: String,
 }
 
-impl Frame {
+impl CommandMarkers {
     fn new(transcript: &Transcript) -> Self {
         Self { begin: transcript.marker(), end: transcript.marker(), ran: transcript.marker().first }
     }
@@ -219,7 +219,7 @@ impl Frame {
 struct Wait<'s> {
     shell: &'s mut Shell,
     command: &'s str,
-    frame: Frame,
+    frame: CommandMarkers,
     patterns: [Pattern; 3],
     output: Vec<u8>,
     stall: Option<Duration>,
@@ -236,7 +236,7 @@ impl<'s> Wait<'s> {
     fn new(
         shell: &'s mut Shell,
         command: &'s str,
-        frame: Frame,
+        frame: CommandMarkers,
         stall: Option<Duration>,
     ) -> Result<Self, Error> {
         let end = Pattern::regex(&format!(r"{}:[0-9a-z]*:\d+:\r?\n", frame.end.joined()))?;
@@ -256,7 +256,7 @@ impl<'s> Wait<'s> {
         })
     }
 
-    async fn for_end(mut self, until: Instant, within: Duration) -> Result<Outcome, Error> {
+    async fn for_end(mut self, until: Instant, within: Duration) -> Result<RunOutcome, Error> {
         loop {
             let wake = self.wake(until);
             match self.shell.console.expect_until(&self.patterns, wake).await? {
@@ -266,7 +266,7 @@ impl<'s> Wait<'s> {
             }
             self.listen();
             if let Some(error) = self.given_up(until, within) {
-                return Ok(Outcome::Stopped(error));
+                return Ok(RunOutcome::Stopped(error));
             }
             if Instant::now() >= self.next_question {
                 self.ask_again().await?;
@@ -339,14 +339,14 @@ impl<'s> Wait<'s> {
         Ok(())
     }
 
-    fn ended(&mut self, found: &Found) -> Outcome {
+    fn ended(&mut self, found: &Found) -> RunOutcome {
         self.keep(&found.before);
         let marked = String::from_utf8_lossy(&found.matched);
         let status =
             marked.split(':').nth(1).and_then(|status| status.strip_prefix(&self.frame.ran)?.parse().ok());
         match status {
-            Some(status) => Outcome::Done(Output { status, text: self.text() }),
-            None => Outcome::Garbled,
+            Some(status) => RunOutcome::Done(Output { status, text: self.text() }),
+            None => RunOutcome::Garbled,
         }
     }
 

@@ -89,7 +89,7 @@ async fn variables_and_the_working_directory_stay() {
 }
 
 #[tokio::test]
-async fn a_command_past_its_deadline_is_interrupted_and_the_next_one_runs() {
+async fn late_commands_are_interrupted() {
     for (name, arguments) in shells() {
         let (mut shell, _child) = shell_of(name, &arguments).await;
         let error = shell.run("sleep 100", Duration::from_millis(300)).await.expect_err(name);
@@ -122,7 +122,7 @@ async fn a_silent_command_is_a_stall_and_a_talking_one_is_not() {
 }
 
 #[tokio::test]
-async fn a_silent_command_that_takes_longer_than_the_question_gives_its_own_output_only() {
+async fn slow_silent_commands_keep_their_output() {
     check("sleep 3; echo done", 0, "done").await;
 }
 

@@ -16,7 +16,7 @@ use crate::error::Error;
 /// Text that waits for a slow disk; what comes beyond is left out and the gap is marked.
 const LONGEST_BACKLOG: usize = 16 * 1024 * 1024;
 
-enum Message {
+enum FileMessage {
     Line(String),
     Flush(oneshot::Sender<io::Result<String>>),
 }
@@ -24,7 +24,7 @@ enum Message {
 /// The sending end; the thread ends when it is dropped.
 pub(super) struct FileWriter {
     path: PathBuf,
-    queue: Sender<Message>,
+    queue: Sender<FileMessage>,
     backlog: Arc<AtomicUsize>,
     left_out: AtomicUsize,
 }
@@ -60,7 +60,7 @@ impl FileWriter {
     pub(super) async fn flush(&self) -> Result<String, Error> {
         let (done, written) = oneshot::channel();
         let gone = || io::Error::other("the writing thread has ended");
-        let sent = self.queue.send(Message::Flush(done)).map_err(|_| gone());
+        let sent = self.queue.send(FileMessage::Flush(done)).map_err(|_| gone());
         let result = match sent {
             Ok(()) => written.await.unwrap_or_else(|_| Err(gone())),
             Err(error) => Err(error),
@@ -71,7 +71,7 @@ impl FileWriter {
     fn queue_line(&self, line: String) {
         self.backlog.fetch_add(line.len(), Ordering::Relaxed);
         // A thread that is gone is reported by `flush`.
-        let _ = self.queue.send(Message::Line(line));
+        let _ = self.queue.send(FileMessage::Line(line));
     }
 }
 
@@ -89,18 +89,18 @@ fn create(path: &Path) -> io::Result<File> {
 }
 
 /// Writes until the queue is closed; after the first error only reports it.
-fn write_messages(mut file: BufWriter<File>, messages: &Receiver<Message>, backlog: &AtomicUsize) {
+fn write_messages(mut file: BufWriter<File>, messages: &Receiver<FileMessage>, backlog: &AtomicUsize) {
     let (mut failed, mut hash): (Option<io::Error>, _) = (None, Sha256::new());
     while let Some(message) = next_message(messages, &mut file, &mut failed) {
         match message {
-            Message::Line(line) => {
+            FileMessage::Line(line) => {
                 backlog.fetch_sub(line.len(), Ordering::Relaxed);
                 if failed.is_none() {
                     hash.update(line.as_bytes());
                     failed = file.write_all(line.as_bytes()).err();
                 }
             }
-            Message::Flush(done) => {
+            FileMessage::Flush(done) => {
                 if failed.is_none() {
                     failed = file.flush().err();
                 }
@@ -117,10 +117,10 @@ fn write_messages(mut file: BufWriter<File>, messages: &Receiver<Message>, backl
 
 /// The next message; writes out what is buffered before it waits for one.
 fn next_message(
-    messages: &Receiver<Message>,
+    messages: &Receiver<FileMessage>,
     file: &mut BufWriter<File>,
     failed: &mut Option<io::Error>,
-) -> Option<Message> {
+) -> Option<FileMessage> {
     match messages.try_recv() {
         Ok(message) => Some(message),
         Err(TryRecvError::Disconnected) => None,

@@ -6,7 +6,7 @@ use super::Secrets;
 const LONGEST_LINE: usize = 4096;
 
 /// A line and the milliseconds at which it began.
-pub(super) type Line = (u64, String);
+pub(super) type TimedLine = (u64, String);
 
 /// The unfinished line of one direction.
 #[derive(Default)]
@@ -19,7 +19,7 @@ pub(super) struct LineAssembler {
 
 impl LineAssembler {
     /// Takes bytes that arrived at `now` and gives the lines they complete.
-    pub(super) fn feed(&mut self, bytes: &[u8], now: u64, secrets: &Secrets) -> Vec<Line> {
+    pub(super) fn feed(&mut self, bytes: &[u8], now: u64, secrets: &Secrets) -> Vec<TimedLine> {
         let mut complete = Vec::new();
         for &byte in bytes {
             match byte {
@@ -42,11 +42,11 @@ impl LineAssembler {
     }
 
     /// Ends the unfinished line, if there is one.
-    pub(super) fn finish(&mut self, secrets: &Secrets) -> Option<Line> {
+    pub(super) fn finish(&mut self, secrets: &Secrets) -> Option<TimedLine> {
         (!self.bytes.is_empty()).then(|| self.end_line(self.began, secrets))
     }
 
-    fn push(&mut self, byte: u8, now: u64, secrets: &Secrets) -> Option<Line> {
+    fn push(&mut self, byte: u8, now: u64, secrets: &Secrets) -> Option<TimedLine> {
         if self.bytes.is_empty() {
             self.began = now;
         }
@@ -54,7 +54,7 @@ impl LineAssembler {
         (self.bytes.len() >= LONGEST_LINE + secrets.longest()).then(|| self.cut_line(secrets))
     }
 
-    fn end_line(&mut self, now: u64, secrets: &Secrets) -> Line {
+    fn end_line(&mut self, now: u64, secrets: &Secrets) -> TimedLine {
         let began = if self.bytes.is_empty() { now } else { self.began };
         let line = cleaned(&self.bytes, secrets);
         self.bytes.clear();
@@ -63,7 +63,7 @@ impl LineAssembler {
     }
 
     /// Records the beginning of an endless line; a secret that may be just arriving stays for later.
-    fn cut_line(&mut self, secrets: &Secrets) -> Line {
+    fn cut_line(&mut self, secrets: &Secrets) -> TimedLine {
         let at = secrets.cut(&self.bytes, self.bytes.len() - secrets.longest());
         let rest = self.bytes.split_off(at);
         let line = cleaned(&self.bytes, secrets);

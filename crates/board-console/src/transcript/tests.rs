@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 
 #[test]
-fn the_tail_is_the_last_received_lines_without_control_characters() {
+fn the_tail_has_no_control_characters() {
     let transcript = Transcript::in_memory();
     transcript.received(b"one\r\ntwo\x07\r\r\n\r\n10%\r20%\r\n");
     transcript.sent(b"sent\n");

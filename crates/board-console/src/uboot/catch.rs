@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::UBoot;
-use super::prompt::{Stranger, shown_prompt};
+use super::prompt::{PossiblePrompt, shown_prompt};
 use crate::cause::BANNER;
 use crate::console::{Console, deadline};
 use crate::error::{Error, Missed};
@@ -149,7 +149,7 @@ struct Catching<'o> {
     /// Banners seen so far.
     banners: usize,
     /// What may be the boot loader's prompt, and is not the one that is looked for.
-    stranger: Stranger,
+    stranger: PossiblePrompt,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -178,7 +178,7 @@ impl<'o> Catching<'o> {
             stage: Stage::Unknown,
             keys: 0,
             banners: 0,
-            stranger: Stranger::default(),
+            stranger: PossiblePrompt::default(),
         })
     }
 

@@ -22,19 +22,19 @@ const INTERRUPTED: &[u8] = b"<INTERRUPT>";
 
 /// A line that may be somebody's prompt.
 #[derive(Debug, Default)]
-pub(super) struct Stranger {
+pub(super) struct PossiblePrompt {
     line: String,
     since: Option<Instant>,
 }
 
 /// A prompt that has proven itself.
-pub(super) struct Shown {
+pub(super) struct ProvenPrompt {
     pub(super) text: String,
     /// Whether it answers as U-Boot does.
     pub(super) is_uboot: bool,
 }
 
-impl Stranger {
+impl PossiblePrompt {
     /// The unfinished line `bytes`, once it has looked like the same prompt for a while. Each is given once.
     pub(super) fn at_rest(&mut self, bytes: &[u8]) -> Option<String> {
         let line = candidate(bytes)?;
@@ -53,7 +53,7 @@ fn candidate(bytes: &[u8]) -> Option<String> {
 }
 
 /// Has whoever is there echo a random marker; the prompt after it, or none when nobody answers.
-pub(super) async fn shown_prompt(console: &mut Console) -> Result<Option<Shown>, Error> {
+pub(super) async fn shown_prompt(console: &mut Console) -> Result<Option<ProvenPrompt>, Error> {
     console.send(CTRL_C).await?;
     console.settle(Duration::from_millis(150), Duration::from_secs(1)).await?;
     let is_uboot = memchr::memmem::find(console.buffered(), INTERRUPTED).is_some();
@@ -65,7 +65,7 @@ pub(super) async fn shown_prompt(console: &mut Console) -> Result<Option<Shown>,
         return Ok(None);
     }
     console.settle(Duration::from_millis(300), Duration::from_secs(1)).await?;
-    Ok(candidate(console.unfinished()).map(|text| Shown { text, is_uboot }))
+    Ok(candidate(console.unfinished()).map(|text| ProvenPrompt { text, is_uboot }))
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_prompt_is_asked_once_and_only_when_it_stays() {
-        let mut stranger = Stranger::default();
+        let mut stranger = PossiblePrompt::default();
         assert_eq!(stranger.at_rest(b"ROM> "), None);
         tokio::time::advance(REST).await;
         assert_eq!(stranger.at_rest(b"ROM> typed"), None);

@@ -202,7 +202,7 @@ async fn a_status_and_an_error_text_are_errors() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_command_past_its_deadline_is_interrupted_and_the_next_one_runs() {
+async fn late_commands_are_interrupted() {
     let (mut uboot, _board) =
         uboot(Board::answering(&[("hang", "busy!", 0), ("echo on", "on\r\n", 0)])).await;
     let error = uboot.run("hang", Duration::from_secs(3)).await.expect_err("a timeout");
@@ -211,7 +211,7 @@ async fn a_command_past_its_deadline_is_interrupted_and_the_next_one_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_incomplete_command_and_a_syntax_error_do_not_wait_for_the_deadline() {
+async fn incomplete_commands_end_at_once() {
     let (mut uboot, _board) =
         uboot(Board::answering(&[("if", "> !", 0), ("fi", "syntax error\r\n=> !", 0)])).await;
     for command in ["if", "fi"] {
@@ -232,7 +232,7 @@ async fn a_reset_during_a_command_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_characters_are_noticed_before_the_command_runs_and_pacing_helps() {
+async fn lost_characters_and_pacing() {
     let (console, peer) = line();
     let board = tokio::spawn(Board::answering(&[("echo whole", "whole\r\n", 0)]).serve(peer));
     let mut uboot = caught(console).await;

@@ -29,7 +29,7 @@ pub(super) struct Ended {
 }
 
 /// How the wait ended.
-pub(super) enum Outcome {
+pub(super) enum WaitOutcome {
     Ended(Ended),
     /// An error text was seen and the command goes on.
     Failed(Ended),
@@ -69,7 +69,7 @@ pub(super) async fn for_end(
     marker: &Marker,
     until: Instant,
     reading: Output,
-) -> Result<Outcome, Error> {
+) -> Result<WaitOutcome, Error> {
     let patterns = [
         Pattern::regex(&format!(r"{}\d+[\r\n]", marker.joined()))?,
         Pattern::regex(BANNER)?,
@@ -94,14 +94,14 @@ pub(super) async fn for_end(
 }
 
 impl Wait<'_> {
-    async fn ended(mut self, found: &Found) -> Result<Outcome, Error> {
+    async fn ended(mut self, found: &Found) -> Result<WaitOutcome, Error> {
         self.keep(&found.before);
         let digits = &found.matched[self.marker.joined().len()..found.matched.len() - 1];
         let status = String::from_utf8_lossy(digits).parse().unwrap_or(i32::MAX);
         let prompt = Pattern::text(&self.uboot.prompt);
         self.uboot.console.expect(&[prompt], PROMPT_WITHIN).await?;
         self.uboot.at_prompt = true;
-        Ok(Outcome::Ended(self.over(Some(status))))
+        Ok(WaitOutcome::Ended(self.over(Some(status))))
     }
 
     fn suspect(&mut self, found: &Found) {
@@ -125,20 +125,20 @@ impl Wait<'_> {
     }
 
     /// The time of a suspicion, or of the command, is over.
-    async fn judge(&mut self, until: Instant) -> Result<Option<Outcome>, Error> {
+    async fn judge(&mut self, until: Instant) -> Result<Option<WaitOutcome>, Error> {
         let buffered = self.uboot.console.buffered().to_vec();
         let in_time = Instant::now() < until;
         let outcome = match self.suspicion.take() {
-            Some((Suspicion::Reset, _)) => Outcome::Reset,
+            Some((Suspicion::Reset, _)) => WaitOutcome::Reset,
             Some((Suspicion::Error, _)) => {
                 self.keep(&buffered);
-                Outcome::Failed(self.over(None))
+                WaitOutcome::Failed(self.over(None))
             }
             Some((Suspicion::Prompt, _)) if in_time && buffered.trim_ascii().is_empty() => {
                 return self.ask_prompt().await;
             }
             Some((Suspicion::Continuation, _)) if buffered.trim_ascii().is_empty() => {
-                Outcome::Failed(self.over(None))
+                WaitOutcome::Failed(self.over(None))
             }
             _ if in_time => return Ok(None),
             _ => {
@@ -150,21 +150,21 @@ impl Wait<'_> {
     }
 
     /// A marker that came with other characters is the line's fault, not the command's.
-    fn too_late(&self) -> Outcome {
+    fn too_late(&self) -> WaitOutcome {
         match self.marker.changes_in(&self.output) {
-            Some(changed) => Outcome::Altered { changed, length: self.marker.joined().len() },
-            None => Outcome::TimedOut,
+            Some(changed) => WaitOutcome::Altered { changed, length: self.marker.joined().len() },
+            None => WaitOutcome::TimedOut,
         }
     }
 
     /// The prompt seems to be back although the marker was not printed, as after a syntax error.
-    async fn ask_prompt(&mut self) -> Result<Option<Outcome>, Error> {
+    async fn ask_prompt(&mut self) -> Result<Option<WaitOutcome>, Error> {
         let probe = self.uboot.transcript().marker();
         let line = format!("echo {}\"{}\"\n", probe.first, probe.second);
         self.uboot.console.send(line.as_bytes()).await?;
         let answer = Pattern::text(&probe.joined());
         let answered = self.uboot.console.expect_until(&[answer], deadline(REST)).await?.is_some();
-        Ok(answered.then(|| Outcome::Failed(self.over(None))))
+        Ok(answered.then(|| WaitOutcome::Failed(self.over(None))))
     }
 
     fn keep(&mut self, bytes: &[u8]) {

@@ -49,7 +49,7 @@ fn a_board_with_everything() {
     let config = Config {
         disk: Some(disk),
         environment: Some("/lab/env.flash".into()),
-        network: Some(Network::default()),
+        network: Some(BoardNetwork::default()),
         arguments: vec!["-S".to_owned()],
         ..Config::default()
     };

@@ -69,7 +69,7 @@ fn networks_that_make_no_sense_are_named() {
 
 #[test]
 fn each_tap_has_a_mac_address_of_its_own_that_never_changes() {
-    let mac = |tap: &str| Network { tap: tap.to_owned(), ..Network::default() }.mac();
+    let mac = |tap: &str| BoardNetwork { tap: tap.to_owned(), ..BoardNetwork::default() }.mac();
     assert_eq!(mac("qtap0"), mac("qtap0"));
     assert_ne!(mac("qtap0"), mac("qtap1"));
     assert!((0..100).all(|number| is_mac(&mac(&format!("qtap{number}")))));

@@ -1,10 +1,10 @@
-//! Who has which address, and what a client is told.
+//! Which client has which address, and the lease it gets.
 
 use std::net::Ipv4Addr;
 
-use crate::config::Network;
+use crate::config::BoardNetwork;
 
-use super::packet::{Ask, Mac, Query, Say, Terms, reply};
+use super::packet::{DhcpReply, DhcpRequest, LeaseTerms, Mac, Query, reply};
 
 /// Addresses to give: U-Boot and Linux have one each; the rest is for guests that change theirs.
 const ADDRESSES: usize = 16;
@@ -14,19 +14,19 @@ const DAY: u32 = 24 * 60 * 60;
 /// The addresses of one tap.
 #[derive(Debug)]
 pub(super) struct Leases {
-    terms: Terms,
-    /// The addresses with their holders, first those that nobody has, then the one used longest ago.
+    terms: LeaseTerms,
+    /// The addresses with their holders, first the free ones, then the one used longest ago.
     addresses: Vec<(Ipv4Addr, Option<Mac>)>,
 }
 
 impl Leases {
-    pub(super) fn new(network: &Network) -> Self {
+    pub(super) fn new(network: &BoardNetwork) -> Self {
         let server = network.address.address;
         let first = network.board.to_bits();
         let free = (first..=u32::MAX).take(ADDRESSES * 2).map(Ipv4Addr::from_bits);
         let addresses = free.filter(|&one| network.address.holds(one)).take(ADDRESSES);
         Self {
-            terms: Terms {
+            terms: LeaseTerms {
                 server,
                 mask: network.address.mask(),
                 router: network.router.then_some(server),
@@ -45,9 +45,11 @@ impl Leases {
         let address = self.address(query.mac)?;
         let wanted = query.requested.or(Some(query.current).filter(|current| !current.is_unspecified()));
         let (say, address) = match query.ask {
-            Ask::Discover => (Say::Offer, Some(address)),
-            Ask::Request if wanted.is_none_or(|wanted| wanted == address) => (Say::Ack, Some(address)),
-            Ask::Request => (Say::Nak, None),
+            DhcpRequest::Discover => (DhcpReply::Offer, Some(address)),
+            DhcpRequest::Request if wanted.is_none_or(|wanted| wanted == address) => {
+                (DhcpReply::Ack, Some(address))
+            }
+            DhcpRequest::Request => (DhcpReply::Nak, None),
         };
         Some(reply(&query, say, address, &self.terms))
     }

@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
-use crate::config::Network;
+use crate::config::BoardNetwork;
 use crate::error::QemuError;
 use lease::Leases;
 
@@ -26,7 +26,7 @@ pub(crate) struct DhcpServer(JoinHandle<()>);
 
 impl DhcpServer {
     /// Binds the port on the tap alone, and serves.
-    pub(crate) fn start(network: &Network) -> Result<Self, QemuError> {
+    pub(crate) fn start(network: &BoardNetwork) -> Result<Self, QemuError> {
         let socket =
             bind(&network.tap).map_err(|source| QemuError::Dhcp { tap: network.tap.clone(), source })?;
         Ok(Self(tokio::spawn(serve(socket, Leases::new(network)))))

@@ -25,7 +25,7 @@ pub(super) type Mac = [u8; 6];
 
 /// What a client asks (RFC 2132 §9.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(super) enum DhcpRequest {
     /// Who has an address for me?
     Discover,
     /// I take, or keep, this one.
@@ -34,7 +34,7 @@ pub(super) enum Ask {
 
 /// What the server answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Say {
+pub(super) enum DhcpReply {
     Offer = 2,
     Ack = 5,
     Nak = 6,
@@ -43,7 +43,7 @@ pub(super) enum Say {
 /// A client's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Query {
-    pub(super) ask: Ask,
+    pub(super) ask: DhcpRequest,
     pub(super) mac: Mac,
     pub(super) transaction: [u8; 4],
     pub(super) flags: [u8; 2],
@@ -65,8 +65,8 @@ impl Query {
         }
         let options = &bytes[HEADER..];
         let ask = match option(options, MESSAGE_TYPE)? {
-            [1] => Ask::Discover,
-            [3] => Ask::Request,
+            [1] => DhcpRequest::Discover,
+            [3] => DhcpRequest::Request,
             _ => return None,
         };
         Some(Self {
@@ -83,7 +83,7 @@ impl Query {
 
 /// The terms of a lease, the same for every client.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
+pub(super) struct LeaseTerms {
     pub(super) server: Ipv4Addr,
     pub(super) mask: Ipv4Addr,
     pub(super) router: Option<Ipv4Addr>,
@@ -92,7 +92,7 @@ pub(super) struct Terms {
 }
 
 /// The server's message; a refusal has no `address`.
-pub(super) fn reply(query: &Query, say: Say, address: Option<Ipv4Addr>, terms: &Terms) -> Vec<u8> {
+pub(super) fn reply(query: &Query, say: DhcpReply, address: Option<Ipv4Addr>, terms: &LeaseTerms) -> Vec<u8> {
     let mut bytes = vec![0; HEADER];
     bytes[..3].copy_from_slice(&[REPLY, ETHERNET, 6]);
     bytes[4..8].copy_from_slice(&query.transaction);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::config::{Cache, DiskKind, Network};
+use crate::config::{BoardNetwork, Cache, DiskKind};
 
 use super::*;
 
@@ -73,7 +73,7 @@ fn what_is_missing_is_named_with_its_package() {
         Config { qemu: "sh".into(), bios: absent.to_owned(), ..Config::default() },
         "emulated board: the boot loader `/nonexistent/thing` is not there; install it, on Debian with `apt-get install u-boot-qemu`",
     );
-    let tap = Network { tap: "a b".to_owned(), ..Network::default() };
+    let tap = BoardNetwork { tap: "a b".to_owned(), ..BoardNetwork::default() };
     check(
         Config { network: Some(tap), ..Config::default() },
         "emulated board: the tap `a b` must be 1 to 15 letters, digits, `-` or `_`, for example `qtap0`; `flasher drivers qemu-board` shows every field with its default",

@@ -20,7 +20,7 @@ async fn read(stream: &mut (impl AsyncRead + Unpin), count: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_line_stays_open_across_power_cycles_and_loses_what_is_typed_between() {
+async fn a_line_stays_open_across_power_cycles() {
     let serial = Arc::new(SerialLine::default());
     let mut line = serial.open().unwrap();
     for _ in 0..3 {

@@ -40,14 +40,14 @@ const FOLDERS: &[&str] = &[
 
 /// The guest's folder, and what marks its processes. Dropping it kills them and removes the folder.
 #[derive(Debug)]
-pub(crate) struct Home {
+pub(crate) struct GuestFolder {
     root: PathBuf,
     marker: String,
     medium: PathBuf,
     bytes: u64,
 }
 
-impl Home {
+impl GuestFolder {
     /// Lays the folder out inside `folder`, the board's. `so_far` tells how often fault knobs have struck before.
     pub(crate) fn make(
         config: &Config,
@@ -206,9 +206,9 @@ impl Home {
     }
 }
 
-impl Drop for Home {
+impl Drop for GuestFolder {
     fn drop(&mut self) {
-        // Destroyed before: nothing is left to kill. Otherwise this is the last chance, and there is nobody to tell.
+        // Destroyed before: nothing is left to kill. Otherwise this is the last chance, and no caller takes an error.
         kill_all(&self.marker, &self.root).ok();
         fs::remove_dir_all(&self.root).ok();
     }

@@ -6,7 +6,7 @@ use crate::machine::Machine;
 /// Characters a line of the login keeps.
 const LONGEST: usize = 256;
 
-/// Asks until somebody may come in.
+/// Asks for name and password until a login succeeds.
 pub(crate) async fn login(machine: &mut Machine) {
     let config = std::sync::Arc::clone(&machine.config);
     loop {

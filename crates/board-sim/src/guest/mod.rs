@@ -16,14 +16,14 @@ mod tools;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub(crate) use self::home::Home;
+pub(crate) use self::home::GuestFolder;
 pub(crate) use self::medium::Medium;
-use self::session::Session;
+use self::session::GuestSession;
 use crate::error::SimError;
 use crate::machine::Machine;
 
 /// Where the machine keeps the guest's home, so that switching off can destroy it.
-pub(crate) type HomeSlot = Arc<Mutex<Option<Home>>>;
+pub(crate) type HomeSlot = Arc<Mutex<Option<GuestFolder>>>;
 
 /// How a system ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +46,13 @@ pub(crate) async fn run(machine: &mut Machine) -> End {
     }
 }
 
-async fn start(machine: &mut Machine) -> Result<Session, SimError> {
+async fn start(machine: &mut Machine) -> Result<GuestSession, SimError> {
     let (config, folder, medium) =
         (Arc::clone(&machine.config), machine.folder.clone(), machine.medium.clone());
     let (so_far, slot) = (machine.tally.read(), Arc::clone(&machine.home));
     let made = machine.file_work.spawn_blocking(move || {
-        let home = Home::make(&config, &folder, &medium, &so_far)?;
-        let session = Session::new(&home, config.block_names())?;
+        let home = GuestFolder::make(&config, &folder, &medium, &so_far)?;
+        let session = GuestSession::new(&home, config.block_names())?;
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(home);
         Ok(session)
     });
@@ -62,7 +62,7 @@ async fn start(machine: &mut Machine) -> Result<Session, SimError> {
 /// Kills what the guest left behind.
 async fn finish(machine: &Machine) {
     let home = machine.home.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let destroyed = machine.file_work.spawn_blocking(move || home.map_or(Ok(()), Home::destroy));
+    let destroyed = machine.file_work.spawn_blocking(move || home.map_or(Ok(()), GuestFolder::destroy));
     if let Err(error) = destroyed.await.unwrap_or(Err(SimError::Worker)) {
         panic_screen(machine, &error);
     }

@@ -47,7 +47,7 @@ pub(crate) fn closed_folder(path: &Path) -> Option<PathBuf> {
     path.ancestors().skip(1).find(closed).map(Path::to_owned)
 }
 
-/// The guest's user must not be able to write to a block device of this machine, whatever it is told.
+/// The guest's user must not be able to write to a block device of this machine, whatever commands it gets.
 pub(crate) fn no_real_device_is_writable() -> Result<(), SimError> {
     let writable = |path: &Path| {
         let Ok(meta) = fs::metadata(path) else { return false };

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::net::unix::pipe;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::home::Home;
+use super::home::GuestFolder;
 use super::rewrite::Rewrite;
 use super::shell::{LOOK, Shell};
 use super::{End, login};
@@ -23,7 +23,7 @@ type Pipe = Lines<BufReader<pipe::Receiver>>;
 
 /// What lasts from login to login.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct GuestSession {
     pub(super) root: PathBuf,
     pub(super) marker: (String, String),
     pub(super) medium_bytes: u64,
@@ -37,13 +37,13 @@ pub(crate) struct Session {
 }
 
 /// Why the shell is left.
-enum Left {
+enum ShellExit {
     LoggedOut,
     System(End),
 }
 
 /// What happened next.
-enum Next {
+enum AfterLogin {
     Key(u8),
     Output(std::io::Result<usize>),
     Told(String),
@@ -54,8 +54,8 @@ enum Next {
     ShellEnded,
 }
 
-impl Session {
-    pub(crate) fn new(home: &Home, block: Vec<String>) -> Result<Self, SimError> {
+impl GuestSession {
+    pub(crate) fn new(home: &GuestFolder, block: Vec<String>) -> Result<Self, SimError> {
         let root = home.root().to_owned();
         let (name, value) = home.marker();
         Ok(Self {
@@ -76,48 +76,48 @@ impl Session {
         loop {
             login::login(machine).await;
             match self.shell(machine).await {
-                Ok(Left::LoggedOut) => {}
-                Ok(Left::System(end)) => return end,
+                Ok(ShellExit::LoggedOut) => {}
+                Ok(ShellExit::System(end)) => return end,
                 Err(error) => return super::panic_screen(machine, &error),
             }
         }
     }
 
-    async fn shell(&mut self, machine: &mut Machine) -> Result<Left, SimError> {
+    async fn shell(&mut self, machine: &mut Machine) -> Result<ShellExit, SimError> {
         let mut shell = Shell::start(self)?;
         let mut ticks = kernel_ticks(machine.config.faults.kernel_lines);
         let mut buffer = [0; 4096];
         loop {
             let next = tokio::select! {
-                key = machine.keys.next() => Next::Key(key),
-                count = shell.pty.read(&mut buffer) => Next::Output(count),
-                Ok(Some(line)) = self.control.next_line() => Next::Told(line),
-                Ok(Some(_)) = self.caches.next_line() => Next::CachesDropped,
-                () = tick(&mut ticks) => Next::KernelSpeaks,
-                () = shell.hold.as_mut(), if shell.strip.holds() => Next::Held,
-                () = tokio::time::sleep(LOOK), if !shell.queue.is_empty() => Next::Fed,
-                _ = shell.child.wait() => Next::ShellEnded,
+                key = machine.keys.next() => AfterLogin::Key(key),
+                count = shell.pty.read(&mut buffer) => AfterLogin::Output(count),
+                Ok(Some(line)) = self.control.next_line() => AfterLogin::Told(line),
+                Ok(Some(_)) = self.caches.next_line() => AfterLogin::CachesDropped,
+                () = tick(&mut ticks) => AfterLogin::KernelSpeaks,
+                () = shell.hold.as_mut(), if shell.strip.holds() => AfterLogin::Held,
+                () = tokio::time::sleep(LOOK), if !shell.queue.is_empty() => AfterLogin::Fed,
+                _ = shell.child.wait() => AfterLogin::ShellEnded,
             };
             match next {
-                Next::Key(key) => shell.key(key, machine, &self.rewrite),
-                Next::Output(Ok(count @ 1..)) => {
+                AfterLogin::Key(key) => shell.key(key, machine, &self.rewrite),
+                AfterLogin::Output(Ok(count @ 1..)) => {
                     let text = shell.strip(&buffer[..count]);
                     self.print(machine, text);
                 }
-                Next::Output(_) | Next::ShellEnded => {
+                AfterLogin::Output(_) | AfterLogin::ShellEnded => {
                     shell.drain(machine, &mut buffer).await;
-                    return Ok(Left::LoggedOut);
+                    return Ok(ShellExit::LoggedOut);
                 }
-                Next::Told(line) => {
+                AfterLogin::Told(line) => {
                     if let Some(end) = self.told(&line, machine) {
                         shell.drain(machine, &mut buffer).await;
-                        return Ok(Left::System(end));
+                        return Ok(ShellExit::System(end));
                     }
                 }
-                Next::CachesDropped => machine.tally.count(|counters| counters.cache_drops += 1),
-                Next::KernelSpeaks => self.kernel_speaks(machine),
-                Next::Held => self.print(machine, shell.strip.flush()),
-                Next::Fed => {}
+                AfterLogin::CachesDropped => machine.tally.count(|counters| counters.cache_drops += 1),
+                AfterLogin::KernelSpeaks => self.kernel_speaks(machine),
+                AfterLogin::Held => self.print(machine, shell.strip.flush()),
+                AfterLogin::Fed => {}
             }
             shell.feed().await?;
         }

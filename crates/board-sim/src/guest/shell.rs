@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use super::discipline::{Discipline, Typed};
 use super::lengths::Lengths;
 use super::rewrite::Rewrite;
-use super::session::Session;
+use super::session::GuestSession;
 use super::strip::Strip;
 use super::{hosttools, safety};
 use crate::error::SimError;
@@ -43,7 +43,7 @@ pub(super) struct Shell {
 }
 
 impl Shell {
-    pub(super) fn start(session: &Session) -> Result<Self, SimError> {
+    pub(super) fn start(session: &GuestSession) -> Result<Self, SimError> {
         let failed = |error: pty_process::Error| SimError::file("start", "sh")(std::io::Error::other(error));
         let (pty, pts) = pty_process::open().map_err(failed)?;
         hand_over_discipline(&pty).map_err(SimError::file("set up", "pty"))?;
@@ -107,7 +107,7 @@ impl Shell {
         }
     }
 
-    /// Sends SIGINT to what runs in the foreground. It may just have ended: then there is nobody to interrupt.
+    /// Sends SIGINT to what runs in the foreground. It may just have ended: then there is no process to interrupt.
     fn interrupt(&self) {
         if let Ok(group) = tcgetpgrp(&self.pty) {
             kill_process_group(group, Signal::INT).ok();

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use super::commands::hex;
-use super::{Leave, UBoot};
+use super::{UBoot, UBootExit};
 
 impl UBoot<'_> {
     pub(super) fn boot_medium(&mut self) -> i32 {
         if !self.machine.medium_is_bootable() {
             return self.say("** No bootable medium **\n", 1);
         }
-        self.leave = Some(Leave::Medium);
+        self.leave = Some(UBootExit::Medium);
         0
     }
 
@@ -32,7 +32,7 @@ impl UBoot<'_> {
             taken.push(range);
         }
         self.describe(arguments);
-        self.leave = Some(Leave::Kernel);
+        self.leave = Some(UBootExit::Kernel);
         0
     }
 

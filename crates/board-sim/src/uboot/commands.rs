@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::hush::{self, When};
-use super::{Leave, UBoot};
+use super::hush::{self, RunCondition};
+use super::{UBoot, UBootExit};
 
 /// Nested `run` commands at most.
 const DEEPEST: u32 = 16;
@@ -47,9 +47,9 @@ impl UBoot<'_> {
         };
         for (when, words) in commands {
             let wanted = match when {
-                When::Always => true,
-                When::AfterSuccess => self.status == 0,
-                When::AfterFailure => self.status != 0,
+                RunCondition::Always => true,
+                RunCondition::AfterSuccess => self.status == 0,
+                RunCondition::AfterFailure => self.status != 0,
             };
             if !wanted {
                 continue;
@@ -103,8 +103,8 @@ impl UBoot<'_> {
             "true" => 0,
             "false" => 1,
             "help" | "?" => self.say("booti, bootm, bootz, dhcp, echo, ping, printenv, reset, run, setenv, sleep, tftpboot, version\n", 0),
-            "reset" => self.go("resetting ...\n", Leave::Reset),
-            "poweroff" => self.go("poweroff ...\n", Leave::Off),
+            "reset" => self.go("resetting ...\n", UBootExit::Reset),
+            "poweroff" => self.go("poweroff ...\n", UBootExit::Off),
             "boot_medium" => self.boot_medium(),
             "booti" | "bootm" | "bootz" => self.boot_kernel(name, arguments),
             "crc32" => self.crc32(arguments),
@@ -119,7 +119,7 @@ impl UBoot<'_> {
         status
     }
 
-    fn go(&mut self, text: &str, leave: Leave) -> i32 {
+    fn go(&mut self, text: &str, leave: UBootExit) -> i32 {
         self.leave = Some(leave);
         self.say(text, 0)
     }

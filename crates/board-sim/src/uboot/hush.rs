@@ -6,31 +6,31 @@
 
 /// When a command runs, given the status of the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum When {
+pub(crate) enum RunCondition {
     Always,
     AfterSuccess,
     AfterFailure,
 }
 
 /// One command: when it runs, and its words before expansion.
-pub(crate) type Command = (When, Vec<Word>);
+pub(crate) type HushCommand = (RunCondition, Vec<Word>);
 
 /// A word before expansion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Word {
-    parts: Vec<Part>,
+    parts: Vec<WordPart>,
     /// It is a word even when empty.
     quoted: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum WordPart {
     Text(String),
     Variable { name: String, quoted: bool },
 }
 
 /// The commands of a line; none when a quote is not closed.
-pub(crate) fn parse(line: &str) -> Option<Vec<Command>> {
+pub(crate) fn parse(line: &str) -> Option<Vec<HushCommand>> {
     let mut parser =
         Parser { rest: line.chars().collect(), place: 0, commands: Vec::new(), words: Vec::new() };
     parser.line()?;
@@ -47,11 +47,11 @@ fn expand_word(word: &Word, value: &impl Fn(&str) -> String) -> Vec<String> {
     let mut current = word.quoted.then(String::new);
     for part in &word.parts {
         match part {
-            Part::Text(text) => current.get_or_insert_default().push_str(text),
-            Part::Variable { name, quoted: true } => {
+            WordPart::Text(text) => current.get_or_insert_default().push_str(text),
+            WordPart::Variable { name, quoted: true } => {
                 current.get_or_insert_default().push_str(&unescape(&value(name)))
             }
-            Part::Variable { name, quoted: false } => {
+            WordPart::Variable { name, quoted: false } => {
                 split_into(&unescape(&value(name)), &mut current, &mut words)
             }
         }
@@ -83,19 +83,19 @@ fn unescape(text: &str) -> String {
 struct Parser {
     rest: Vec<char>,
     place: usize,
-    commands: Vec<Command>,
+    commands: Vec<HushCommand>,
     words: Vec<Word>,
 }
 
 impl Parser {
     fn line(&mut self) -> Option<()> {
-        let mut when = When::Always;
+        let mut when = RunCondition::Always;
         loop {
             let next = match self.peek() {
                 None | Some('#') => break,
-                Some(';') => (1, When::Always),
-                Some('&') if self.peek_at(1) == Some('&') => (2, When::AfterSuccess),
-                Some('|') if self.peek_at(1) == Some('|') => (2, When::AfterFailure),
+                Some(';') => (1, RunCondition::Always),
+                Some('&') if self.peek_at(1) == Some('&') => (2, RunCondition::AfterSuccess),
+                Some('|') if self.peek_at(1) == Some('|') => (2, RunCondition::AfterFailure),
                 Some(letter) if letter.is_ascii_whitespace() => {
                     self.place += 1;
                     continue;
@@ -114,7 +114,7 @@ impl Parser {
         Some(())
     }
 
-    fn end_command(&mut self, when: When) {
+    fn end_command(&mut self, when: RunCondition) {
         if !self.words.is_empty() {
             self.commands.push((when, std::mem::take(&mut self.words)));
         }
@@ -181,7 +181,7 @@ impl Parser {
         if name.is_empty() {
             word.push('$');
         } else {
-            word.parts.push(Part::Variable { name, quoted });
+            word.parts.push(WordPart::Variable { name, quoted });
         }
     }
 
@@ -197,8 +197,8 @@ impl Parser {
 impl Word {
     fn push(&mut self, letter: char) {
         match self.parts.last_mut() {
-            Some(Part::Text(text)) => text.push(letter),
-            _ => self.parts.push(Part::Text(letter.to_string())),
+            Some(WordPart::Text(text)) => text.push(letter),
+            _ => self.parts.push(WordPart::Text(letter.to_string())),
         }
     }
 }
@@ -237,8 +237,17 @@ mod tests {
 
     #[test]
     fn conditions_belong_to_the_command_after_them() {
-        let whens: Vec<When> = parse("a && b || c; d").unwrap().iter().map(|command| command.0).collect();
-        assert_eq!(whens, [When::Always, When::AfterSuccess, When::AfterFailure, When::Always]);
+        let whens: Vec<RunCondition> =
+            parse("a && b || c; d").unwrap().iter().map(|command| command.0).collect();
+        assert_eq!(
+            whens,
+            [
+                RunCondition::Always,
+                RunCondition::AfterSuccess,
+                RunCondition::AfterFailure,
+                RunCondition::Always
+            ]
+        );
     }
 
     #[test]

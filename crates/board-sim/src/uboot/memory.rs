@@ -5,15 +5,15 @@ use std::ops::Range;
 
 /// What was loaded where. Later loads overwrite earlier ones where they overlap.
 #[derive(Debug, Default)]
-pub(crate) struct Memory {
+pub(crate) struct LoadedMemory {
     bytes: BTreeMap<u64, Vec<u8>>,
     /// Start and end of each load as it was made: one that was overwritten later still claims its range.
     loads: BTreeMap<u64, u64>,
-    /// Where something was unpacked to: how long it is, nobody here knows.
+    /// Where something was unpacked to: its length is not known.
     unpacked: BTreeSet<u64>,
 }
 
-impl Memory {
+impl LoadedMemory {
     /// Loads `bytes` at `address`.
     pub(crate) fn load(&mut self, address: u64, bytes: Vec<u8>) {
         let end = address.saturating_add(bytes.len() as u64);
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_later_load_overwrites_what_it_overlaps() {
-        let mut memory = Memory::default();
+        let mut memory = LoadedMemory::default();
         memory.load(100, vec![1; 10]);
         memory.load(104, vec![2; 3]);
         assert_eq!(memory.extent(100), Some(100..110), "it still claims what was overwritten");

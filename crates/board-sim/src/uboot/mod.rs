@@ -10,7 +10,7 @@ mod net;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use self::memory::Memory;
+use self::memory::LoadedMemory;
 use crate::console::CTRL_C;
 use crate::faults::Dice;
 use crate::machine::Machine;
@@ -21,7 +21,7 @@ const ESCAPE: u8 = 0x1b;
 
 /// How U-Boot is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Leave {
+pub(crate) enum UBootExit {
     /// It resets the board.
     Reset,
     /// It switches the board off.
@@ -37,9 +37,9 @@ pub(crate) enum Leave {
 pub(crate) struct UBoot<'m> {
     machine: &'m mut Machine,
     env: BTreeMap<String, String>,
-    memory: Memory,
+    memory: LoadedMemory,
     status: i32,
-    leave: Option<Leave>,
+    leave: Option<UBootExit>,
     dice: Dice,
 }
 
@@ -49,7 +49,7 @@ impl<'m> UBoot<'m> {
         let seed = machine.config.faults.seed ^ machine.tally.read().power_on;
         let mut uboot = Self {
             env: commands::default_environment(machine.config.bootdelay),
-            memory: Memory::default(),
+            memory: LoadedMemory::default(),
             status: 0,
             leave: None,
             dice: Dice::new(seed),
@@ -61,7 +61,7 @@ impl<'m> UBoot<'m> {
     }
 
     /// From the banner until U-Boot is left.
-    pub(crate) async fn run(mut self) -> Leave {
+    pub(crate) async fn run(mut self) -> UBootExit {
         self.print_banner();
         if !self.is_stopped().await {
             self.run_text("run bootcmd").await;

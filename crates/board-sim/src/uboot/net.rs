@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::UBoot;
 use super::commands::hex;
-use crate::tftp_client::{self, Failure, Request, Sign};
+use crate::tftp_client::{self, FetchFailure, FetchRequest, ProgressSign};
 
 /// Memory that loads may fill.
 const RAM: u64 = 1 << 30;
@@ -103,7 +103,7 @@ impl UBoot<'_> {
     }
 
     /// The request as the environment wants it; none, with U-Boot's words, when something is missing.
-    fn tftp_request(&self, file: &str) -> Option<Request> {
+    fn tftp_request(&self, file: &str) -> Option<FetchRequest> {
         let number = |name: &str| self.variable(name).and_then(|text| text.parse::<u64>().ok());
         let (server, file) = match file.split_once(':') {
             Some((server, file)) => (Some(server), file),
@@ -118,7 +118,7 @@ impl UBoot<'_> {
             return None;
         }
         let port = number("tftpdstp").and_then(|port| u16::try_from(port).ok());
-        Some(Request {
+        Some(FetchRequest {
             server: SocketAddr::new(server, port.unwrap_or(self.machine.config.tftp_port)),
             file: file.to_owned(),
             block_size: number("tftpblocksize").unwrap_or(1468).clamp(8, 65_464) as u16,
@@ -130,13 +130,13 @@ impl UBoot<'_> {
         })
     }
 
-    async fn transfer(&mut self, address: u64, request: &Request) -> i32 {
+    async fn transfer(&mut self, address: u64, request: &FetchRequest) -> i32 {
         let started = Instant::now();
         let screen = self.machine.screen.clone();
         let tally = std::sync::Arc::clone(&self.machine.tally);
         let mut blocks = 0;
         let sign = |sign| match sign {
-            Sign::Block => {
+            ProgressSign::Block => {
                 blocks += 1;
                 if blocks % BLOCKS_PER_HASH == 1 {
                     screen.print("#");
@@ -145,11 +145,11 @@ impl UBoot<'_> {
                     screen.print("\n\t ");
                 }
             }
-            Sign::Timeout => screen.print("T "),
-            Sign::Lost => tally.count(|counters| counters.tftp_lost += 1),
+            ProgressSign::Timeout => screen.print("T "),
+            ProgressSign::Lost => tally.count(|counters| counters.tftp_lost += 1),
         };
         if self.machine.config.faults.tftp_missing {
-            return self.refused(&Failure::Refused(1, "File not found".into()));
+            return self.refused(&FetchFailure::Refused(1, "File not found".into()));
         }
         let fetched = tokio::select! {
             fetched = tftp_client::fetch(request, &mut self.dice, sign) => fetched,
@@ -174,13 +174,15 @@ impl UBoot<'_> {
         self.say(&format!("\n\t {rate:.1} MiB/s\ndone\nBytes transferred = {size} ({size:x} hex)\n"), 0)
     }
 
-    fn refused(&self, failure: &Failure) -> i32 {
+    fn refused(&self, failure: &FetchFailure) -> i32 {
         let text = match failure {
-            Failure::Refused(code, text) => format!("\nTFTP error: '{text}' ({code})\nNot retrying...\n"),
-            Failure::TimedOut => "\nRetry count exceeded; starting again\n".to_owned(),
-            Failure::Unreachable => "\nARP Retry count exceeded; starting again\n".to_owned(),
-            Failure::TooLarge => "\nTFTP error: trying to overwrite reserved memory...\n".to_owned(),
-            Failure::Protocol(text) => format!("\nTFTP error: {text}\n"),
+            FetchFailure::Refused(code, text) => {
+                format!("\nTFTP error: '{text}' ({code})\nNot retrying...\n")
+            }
+            FetchFailure::TimedOut => "\nRetry count exceeded; starting again\n".to_owned(),
+            FetchFailure::Unreachable => "\nARP Retry count exceeded; starting again\n".to_owned(),
+            FetchFailure::TooLarge => "\nTFTP error: trying to overwrite reserved memory...\n".to_owned(),
+            FetchFailure::Protocol(text) => format!("\nTFTP error: {text}\n"),
         };
         self.say(&text, 1)
     }

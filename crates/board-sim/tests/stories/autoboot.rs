@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::Person;
+use crate::support::ConsoleUser;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_keyed_countdown_wants_its_own_keys() {
@@ -15,7 +15,7 @@ async fn a_keyed_countdown_wants_its_own_keys() {
         ("hunter2", true, "hunter2", false),
     ] {
         let autoboot = json!({"prompt": "Autoboot in %d s", "stop": stop, "hashed": hashed});
-        let mut person = Person::at(json!({"size": "1MiB", "bootdelay": 1, "autoboot": autoboot})).await;
+        let mut person = ConsoleUser::at(json!({"size": "1MiB", "bootdelay": 1, "autoboot": autoboot})).await;
         person.power.on().await.unwrap();
         person.expect("Autoboot in 1 s\r\n").await;
         person.send(typed).await;

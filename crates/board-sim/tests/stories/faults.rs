@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::tftp::Server;
-use crate::support::{PATIENCE, Person};
+use crate::support::tftp::TestServer;
+use crate::support::{ConsoleUser, PATIENCE};
 
-async fn board_with(faults: Value) -> Person {
-    Person::at(json!({"size": "1MiB", "bootdelay": 1, "faults": faults})).await
+async fn board_with(faults: Value) -> ConsoleUser {
+    ConsoleUser::at(json!({"size": "1MiB", "bootdelay": 1, "faults": faults})).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,7 +73,7 @@ async fn a_bad_line_loses_and_changes_characters() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tftp_survives_loss_and_reports_a_missing_file() {
-    let server = Server::start([("file", vec![3; 100_000])]).await;
+    let server = TestServer::start([("file", vec![3; 100_000])]).await;
     let mut person = board_with(json!({"tftp_loss": 5, "seed": 3})).await;
     person.reach_uboot().await;
     person.uboot(&format!("setenv autoload no; dhcp; setenv tftpdstp {}", server.port())).await;
@@ -95,7 +95,7 @@ async fn a_bad_bit_flips_as_often_as_told() {
     let mut person = board_with(json!({"flip_bit": {"offset": 1000, "mask": 4, "times": 1}})).await;
     person.reach_shell().await;
     let write = "printf %512s | dd of=/dev/mmcblk0 bs=512 seek=1 status=none";
-    let byte = |person: &Person| std::fs::read(person.board.medium()).unwrap()[1000];
+    let byte = |person: &ConsoleUser| std::fs::read(person.board.medium()).unwrap()[1000];
     person.shell("dd if=/dev/zero of=/dev/mmcblk0 bs=512 count=1 status=none").await;
     assert_eq!(byte(&person), 0, "a write elsewhere changes nothing");
     person.shell(write).await;

@@ -1,15 +1,15 @@
 //! The way of every flash: power, U-Boot, network, kernel, login, shell.
 
-use crate::support::Person;
-use crate::support::tftp::Server;
+use crate::support::ConsoleUser;
+use crate::support::tftp::TestServer;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_board_goes_from_power_on_to_a_written_medium() {
     let server =
-        Server::start([("kernel", vec![7; 300_000]), ("initrd", vec![8; 5000]), ("dtb", vec![9; 1468])])
+        TestServer::start([("kernel", vec![7; 300_000]), ("initrd", vec![8; 5000]), ("dtb", vec![9; 1468])])
             .await;
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_uboot().await;
     assert_eq!(
         person.uboot("setenv autoload no; dhcp; printenv ipaddr").await,

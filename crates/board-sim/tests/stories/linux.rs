@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::Person;
+use crate::support::ConsoleUser;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_right_password_lets_in() {
-    let mut person = Person::at(json!({"size": "1MiB", "username": "root", "password": "secret"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB", "username": "root", "password": "secret"})).await;
     person.reach_uboot().await;
     person.send("booti ${fdtcontroladdr}\n").await;
     for (name, password, answer) in
@@ -25,7 +25,7 @@ async fn only_the_right_password_lets_in() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_block_devices_are_found_by_their_address() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_shell().await;
     let listed = person.shell("ls -l /sys/class/block/ | grep 4fb0000 | head -n 1").await;
     assert!(listed.contains(" mmcblk0 -> ../../devices/platform/"), "{listed}");
@@ -40,7 +40,7 @@ async fn the_block_devices_are_found_by_their_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_longer_than_a_terminal_takes_arrive_whole() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_shell().await;
     let text = "x".repeat(20_000);
     assert_eq!(person.shell(&format!("printf %s {text} | wc -c")).await.trim(), "20000");
@@ -49,7 +49,7 @@ async fn lines_longer_than_a_terminal_takes_arrive_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn control_c_ends_what_runs_in_the_foreground() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_shell().await;
     person.send("echo begun; sleep 1000\n").await;
     person.expect("\r\nbegun").await;
@@ -63,7 +63,7 @@ async fn control_c_ends_what_runs_in_the_foreground() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn echo_can_be_switched_off() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_shell().await;
     person.shell("stty -echo").await;
     person.send("echo \"al\"so\n").await;
@@ -73,7 +73,7 @@ async fn echo_can_be_switched_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scripts_get_the_boards_own_shell_and_clock() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_shell().await;
     person.shell("printf 'test -b \"$1\" && echo block $2\\n' >/tmp/s.sh").await;
     assert_eq!(person.shell("sh /tmp/s.sh /dev/mmcblk0 two").await, "block two\n");
@@ -89,7 +89,7 @@ async fn scripts_get_the_boards_own_shell_and_clock() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reboot_and_poweroff_end_the_simulated_system_only() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_shell().await;
     person.send("reboot\n").await;
     person.expect("reboot: Restarting system").await;
@@ -106,8 +106,8 @@ async fn reboot_and_poweroff_end_the_simulated_system_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_script_reads_frames_from_a_pipe_and_writes_each_to_its_place() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+async fn a_script_writes_frames_from_a_pipe() {
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_shell().await;
     let script = "while read -r seek count; do dd of=\"$1\" bs=512 seek=\"$seek\" count=\"$count\" iflag=fullblock \
                   conv=notrunc status=none || exit 1; done; dd if=/dev/null of=\"$1\" bs=512 count=0 conv=notrunc,fsync status=none";

@@ -1,4 +1,4 @@
-//! Stories of a simulated board, told over its power switch and its serial line.
+//! Tests of a simulated board over its power switch and its serial line.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a story that cannot go on has failed")]
 
 mod autoboot;

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::support::Person;
+use crate::support::ConsoleUser;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn power_off_kills_what_left_its_session_too() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_shell().await;
     let id = person.shell("echo $SIM_BOARD_ID").await.trim().to_owned();
     person
@@ -39,7 +39,7 @@ fn carriers(id: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dropping_the_board_leaves_nothing_behind() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     let folder = person.board.medium().parent().unwrap().to_owned();
     assert!(!folder.exists(), "nothing is made before power on");
     person.reach_shell().await;
@@ -59,7 +59,7 @@ async fn dropping_the_board_leaves_nothing_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_at_any_moment_of_the_start_removes_the_folder() {
     for milliseconds in 0..40 {
-        let mut person = Person::at(json!({"size": "1MiB"})).await;
+        let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
         let folder = person.board.medium().parent().unwrap().to_owned();
         person.reach_uboot().await;
         person.send("booti ${fdtcontroladdr}\n").await;
@@ -72,7 +72,7 @@ async fn closing_at_any_moment_of_the_start_removes_the_folder() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guest_has_none_of_the_dangerous_tools() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_shell().await;
     let path = person.shell("echo $PATH").await;
     assert_eq!(path, "/bin\n", "one folder, the board's own");
@@ -87,7 +87,7 @@ async fn the_guest_has_none_of_the_dangerous_tools() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn zeroing_the_device_zeroes_the_medium_file_only() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_shell().await;
     person.shell("dd if=/dev/urandom of=/dev/mmcblk0 bs=64k; echo x >/dev/sda").await;
     let medium = person.board.medium();
@@ -108,7 +108,7 @@ async fn a_medium_of_the_user_is_kept_and_never_shortened() {
     let folder = tempfile::tempdir().unwrap();
     let medium = folder.path().join("card.img");
     fs::write(&medium, vec![1; 2 << 20]).unwrap();
-    let mut person = Person::at(json!({"medium": medium, "size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"medium": medium, "size": "1MiB"})).await;
     person.reach_shell().await;
     assert_eq!(person.shell("blockdev --getsize64 /dev/mmcblk0").await, "2097152\n");
     person.shell("printf hello | dd of=/dev/mmcblk0 status=none").await;
@@ -119,7 +119,7 @@ async fn a_medium_of_the_user_is_kept_and_never_shortened() {
 
 #[tokio::test]
 async fn a_device_is_no_medium() {
-    let person = Person::at(json!({"medium": "/dev/null"})).await;
+    let person = ConsoleUser::at(json!({"medium": "/dev/null"})).await;
     let error = person.power.probe().await.unwrap_err();
     assert_eq!(
         error.cause(),
@@ -129,7 +129,7 @@ async fn a_device_is_no_medium() {
 
 #[tokio::test]
 async fn the_line_has_one_user_at_a_time() {
-    let person = Person::at(json!({})).await;
+    let person = ConsoleUser::at(json!({})).await;
     let error = person.board.serial().open().await.err().unwrap();
     assert!(error.cause().contains("is open already"), "{error:?}");
 }

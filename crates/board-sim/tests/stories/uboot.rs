@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::Person;
-use crate::support::tftp::Server;
+use crate::support::ConsoleUser;
+use crate::support::tftp::TestServer;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_key_it_boots_from_the_medium_or_says_that_it_cannot() {
-    let mut person = Person::at(json!({"size": "1MiB", "bootdelay": 0})).await;
+async fn autoboot_from_the_medium() {
+    let mut person = ConsoleUser::at(json!({"size": "1MiB", "bootdelay": 0})).await;
     person.power.on().await.unwrap();
     person.expect("** No bootable medium **\r\n=> ").await;
     person.power.off().await.unwrap();
@@ -26,7 +26,7 @@ async fn without_a_key_it_boots_from_the_medium_or_says_that_it_cannot() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_behaves_as_the_real_one() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_uboot().await;
     let cases = [
         ("frobnicate; echo $?", "Unknown command 'frobnicate' - try 'help'\n1\n"),
@@ -53,7 +53,7 @@ async fn the_command_line_behaves_as_the_real_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_of_more_than_511_characters_is_cut_silently() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_uboot().await;
     person.uboot(&format!("setenv x {}", "a".repeat(900))).await;
     let value = person.uboot("printenv x").await;
@@ -63,7 +63,7 @@ async fn a_line_of_more_than_511_characters_is_cut_silently() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn control_c_aborts_a_line_and_a_command() {
-    let mut person = Person::at(json!({"size": "1MiB", "faults": {"dhcp_fail": true}})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB", "faults": {"dhcp_fail": true}})).await;
     person.reach_uboot().await;
     person.send("echo not this\x03").await;
     person.expect("<INTERRUPT>\r\n=> ").await;
@@ -79,8 +79,8 @@ async fn control_c_aborts_a_line_and_a_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_in_memory_is_gone_after_a_power_cycle_and_after_a_reset() {
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+async fn memory_is_lost_at_power_cycle_and_reset() {
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_uboot().await;
     person.uboot("setenv mine yes").await;
     person.send("reset\n").await;
@@ -100,8 +100,8 @@ async fn what_was_in_memory_is_gone_after_a_power_cycle_and_after_a_reset() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tftp_options_decide_about_blocks_and_every_byte_arrives() {
     let content: Vec<u8> = (0..200_000_u32).map(|number| (number * 7 % 251) as u8).collect();
-    let server = Server::start([("file", content)]).await;
-    let mut person = Person::at(json!({"size": "1MiB"})).await;
+    let server = TestServer::start([("file", content)]).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_uboot().await;
     person.uboot(&format!("setenv autoload no; dhcp; setenv tftpdstp {}", server.port())).await;
     let mut sums = Vec::new();
@@ -122,8 +122,8 @@ async fn tftp_options_decide_about_blocks_and_every_byte_arrives() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ramdisk_inside_the_kernel_is_refused() {
-    let server = Server::start([("kernel", vec![0; 8192])]).await;
-    let mut person = Person::at(json!({"size": "1MiB", "tftp_port": server.port()})).await;
+    let server = TestServer::start([("kernel", vec![0; 8192])]).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB", "tftp_port": server.port()})).await;
     person.reach_uboot().await;
     person.uboot("setenv autoload no; dhcp; tftpboot 1000 kernel; tftpboot 1800 kernel").await;
     assert_eq!(person.uboot("booti 1000 1800; echo $?").await, "ERROR: RD image overlaps OS image\n1\n");
@@ -144,7 +144,7 @@ async fn it_understands_an_independent_rfc_1350_server() {
     let port = server.local_addr().unwrap().port();
     std::thread::spawn(move || server.run());
 
-    let mut person = Person::at(json!({"size": "1MiB", "tftp_port": port})).await;
+    let mut person = ConsoleUser::at(json!({"size": "1MiB", "tftp_port": port})).await;
     person.reach_uboot().await;
     let out = person.uboot("setenv autoload no; dhcp; tftpboot 82000000 kernel").await;
     assert!(out.ends_with("Bytes transferred = 10000 (2710 hex)\n"), "{out}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Bundle;
-use crate::{Digest, Error, Manifest, Warning, digest::Content, yaml};
+use crate::{Digest, Error, Manifest, Warning, digest::EntryDigest, yaml};
 
 impl Bundle {
     /// Holds the bundle to the digests its files had when they were pulled: [`Bundle::digest`] then compares them.
@@ -43,7 +43,7 @@ impl Bundle {
     }
 
     /// Refuses content that is not what was pulled.
-    pub(super) fn refuse_changed(&self, name: &str, content: &Content) -> Result<(), Error> {
+    pub(super) fn refuse_changed(&self, name: &str, content: &EntryDigest) -> Result<(), Error> {
         match self.expected.get(name) {
             Some(expected) if *expected != content.digest() => Err(Error::Changed {
                 path: self.dir.join(name),
@@ -100,7 +100,7 @@ spec:
     }
 
     #[test]
-    fn a_file_that_is_not_what_was_pulled_is_refused_when_it_is_hashed() {
+    fn files_changed_after_the_pull_are_refused() {
         let (dir, bundle) = bundle(TEXT);
         let of = |text: &str| BTreeMap::from([("kernel".to_owned(), Digest::of(text))]);
         let bundle = bundle.expecting(of("kernel"));

@@ -1,4 +1,4 @@
-//! Whether a file is what its place in the manifest says, and whole, told by its own header.
+//! Whether a file is what its place in the manifest says, and whole: judged by its own header.
 
 use std::{fs::File, io, io::Read, path::Path};
 

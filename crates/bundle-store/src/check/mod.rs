@@ -59,7 +59,7 @@ pub fn check(
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<Finding>, Error> {
     let bundle = Bundle::open_with(dir, manifest_file, lookup)?;
-    let mut found = Found::default();
+    let mut found = FoundProblems::default();
     for warning in bundle.warnings() {
         found.warn(warning.path(), warning.to_string());
     }
@@ -89,9 +89,9 @@ pub fn check(
 
 /// Findings, each once, errors first.
 #[derive(Debug, Default)]
-struct Found(BTreeSet<Finding>);
+struct FoundProblems(BTreeSet<Finding>);
 
-impl Found {
+impl FoundProblems {
     fn fail(&mut self, place: &str, message: String) {
         self.0.insert(Finding { severity: Severity::Error, place: place.into(), message });
     }
@@ -101,7 +101,7 @@ impl Found {
     }
 }
 
-fn targets(manifest: &Manifest, found: &mut Found) {
+fn targets(manifest: &Manifest, found: &mut FoundProblems) {
     for (name, device) in &manifest.spec.targets {
         let place = format!("spec.targets.{name}");
         let by_address = device.strip_prefix("/sys/class/block#").is_some_and(|text| !text.trim().is_empty());
@@ -113,7 +113,7 @@ fn targets(manifest: &Manifest, found: &mut Found) {
     }
 }
 
-fn login(manifest: &Manifest, found: &mut Found) {
+fn login(manifest: &Manifest, found: &mut FoundProblems) {
     let login = &manifest.spec.login;
     for (key, prompt) in [("login_prompt", &login.login_prompt), ("prompt", &login.prompt)] {
         if prompt.trim().is_empty() {
@@ -127,7 +127,7 @@ fn login(manifest: &Manifest, found: &mut Found) {
 }
 
 /// What is loaded for one variant, and how it boots.
-fn loaded(manifest: &Manifest, files: &Files, found: &mut Found) {
+fn loaded(manifest: &Manifest, files: &Files, found: &mut FoundProblems) {
     let variant = files.variant.as_deref();
     for overlap in overlaps(files) {
         found.fail("spec", overlap.to_string());

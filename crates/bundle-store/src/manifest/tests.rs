@@ -63,7 +63,7 @@ fn least_with(spec: &str) -> String {
 }
 
 #[test]
-fn a_manifest_of_the_field_loads_unchanged_and_without_warnings() {
+fn published_manifests_load_without_warnings() {
     let (manifest, warnings) = parse(FIELD);
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!(manifest.api_version, API_VERSION);
@@ -363,7 +363,7 @@ spec:
 }
 
 #[test]
-fn inheriting_goes_through_several_hands_but_a_name_is_ones_own() {
+fn inheritance_over_several_manifests() {
     let lookup = |name: &str| match name {
         "middle" => {
             Some("metadata: {name: middle}\nspec: {inherits: field, manufacturer: Middle}".to_owned())

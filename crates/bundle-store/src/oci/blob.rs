@@ -6,7 +6,7 @@ use async_stream::try_stream;
 use futures_util::StreamExt;
 use sha2::{Digest as _, Sha256};
 
-use super::{Access, Layer, OciError, Reference, Registry, manifest::Manifest, registry::ByteStream};
+use super::{Access, Layer, OciError, Reference, Registry, manifest::Manifest, registry::BlobStream};
 use crate::{
     Digest,
     suggest::{listed, quoted},
@@ -38,8 +38,8 @@ pub struct Blob {
     /// What the manifest is for (`linux/arm64`), if it was taken from an index that says so.
     pub platform: Option<String>,
     /// The content. Broken transfers are taken up again. **Only a stream that ends without an error was the file**:
-    /// length and digest are told at its end. An error is the last thing it gives.
-    pub stream: ByteStream,
+    /// length and digest are checked at its end. An error is the last thing it gives.
+    pub stream: BlobStream,
 }
 
 impl std::fmt::Debug for Blob {
@@ -99,7 +99,7 @@ fn name(layer: &Layer) -> String {
 }
 
 /// The bytes of a layer, hashed: the stream ends with an error when they are not the promised ones.
-pub(crate) fn verified(registry: &Arc<Registry>, layer: &Layer) -> ByteStream {
+pub(crate) fn verified(registry: &Arc<Registry>, layer: &Layer) -> BlobStream {
     let mut raw = registry.raw(layer);
     let layer = layer.clone();
     Box::pin(try_stream! {

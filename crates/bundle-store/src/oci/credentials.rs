@@ -39,10 +39,10 @@ fn of_environment(reference: &Reference, environment: Environment<'_>) -> Result
     let mut unasked = String::new();
     for place in places(environment) {
         match in_file(&place, reference)? {
-            Some(Found::Pair(user, password)) => {
+            Some(LoginLookup::Pair(user, password)) => {
                 return Ok(basic(user, password, &place.display().to_string()));
             }
-            Some(Found::Helper(helper)) => {
+            Some(LoginLookup::Helper(helper)) => {
                 unasked = format!(" (the helper `{helper}` of {} is not asked)", place.display());
             }
             None => {}
@@ -52,7 +52,7 @@ fn of_environment(reference: &Reference, environment: Environment<'_>) -> Result
 }
 
 /// What a file has for a registry.
-enum Found {
+enum LoginLookup {
     /// User and password.
     Pair(String, String),
     /// The name of a program that would know them.
@@ -79,7 +79,7 @@ fn places(environment: Environment<'_>) -> Vec<PathBuf> {
 #[derive(Deserialize)]
 struct File {
     #[serde(default)]
-    auths: BTreeMap<String, Entry>,
+    auths: BTreeMap<String, LoginEntry>,
     #[serde(default, rename = "credHelpers")]
     helpers: BTreeMap<String, String>,
     #[serde(default, rename = "credsStore")]
@@ -87,7 +87,7 @@ struct File {
 }
 
 #[derive(Default, Deserialize)]
-struct Entry {
+struct LoginEntry {
     auth: Option<String>,
     username: Option<String>,
     password: Option<String>,
@@ -96,7 +96,7 @@ struct Entry {
 
 const LARGEST: u64 = 1 << 20; // bytes
 
-fn in_file(place: &Path, reference: &Reference) -> Result<Option<Found>, OciError> {
+fn in_file(place: &Path, reference: &Reference) -> Result<Option<LoginLookup>, OciError> {
     let refuse = |reason: String| OciError::Credentials { place: place.into(), reason };
     let text = match read(place) {
         Err(fault) if matches!(fault.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -111,7 +111,7 @@ fn in_file(place: &Path, reference: &Reference) -> Result<Option<Found>, OciErro
         if let Some(entry) = file.auths.iter().find(|(name, _)| host(name) == key).map(|(_, entry)| entry)
             && let Some((user, password)) = entry.pair().map_err(refuse)?
         {
-            return Ok(Some(Found::Pair(user, password)));
+            return Ok(Some(LoginLookup::Pair(user, password)));
         }
     }
     let helper = file.helpers.get(reference.registry()).or(file.store.as_ref());
@@ -120,7 +120,7 @@ fn in_file(place: &Path, reference: &Reference) -> Result<Option<Found>, OciErro
         return Err(refuse(reason));
     }
     // Without an entry of its own what is public may still be had.
-    Ok(file.helpers.get(reference.registry()).cloned().map(Found::Helper))
+    Ok(file.helpers.get(reference.registry()).cloned().map(LoginLookup::Helper))
 }
 
 fn read(place: &Path) -> io::Result<String> {
@@ -148,7 +148,7 @@ fn host(name: &str) -> String {
     name.trim_end_matches('/').to_owned()
 }
 
-impl Entry {
+impl LoginEntry {
     fn pair(&self) -> Result<Option<(String, String)>, String> {
         if let (Some(user), Some(password)) = (&self.username, &self.password) {
             return Ok(Some((user.clone(), password.clone())));

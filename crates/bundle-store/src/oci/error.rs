@@ -35,7 +35,7 @@ pub enum OciError {
     /// TLS or the client could not be set up.
     #[error("cannot set up a client for the registry {}: {}", quoted(.registry), printable(.reason))]
     Setup { registry: String, reason: String },
-    /// Nobody answers.
+    /// There is no answer.
     #[error("the registry {} cannot be reached: {}; check its name, the network, and whether it speaks https", quoted(.registry), printable(.reason))]
     Unreachable { registry: String, reason: String },
     /// Its certificate, or what it speaks.
@@ -67,7 +67,7 @@ pub enum OciError {
     Digest { what: String, expected: Digest, found: Digest },
     /// There are fewer or more bytes than were promised.
     #[error(
-        "{what} has {found} bytes, its manifest promises {expected}: it is truncated or the manifest lies"
+        "{what} has {found} bytes, its manifest promises {expected}: it is truncated or the manifest is wrong"
     )]
     Length { what: String, expected: u64, found: String },
     /// The transfer broke off, again and again.

@@ -8,7 +8,7 @@ use super::OciError;
 use crate::Digest;
 
 /// The name of an artifact in a registry. Unlike Docker's, it always says which registry: a mistyped folder must not
-/// become a request to somebody's server. Without tag and digest the tag is `latest`.
+/// become a request to a stranger's server. Without tag and digest the tag is `latest`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     inner: Inner,

@@ -20,7 +20,7 @@ use super::{
 use crate::{Architecture, Digest};
 
 /// Bytes that come piece by piece. An error is the last thing it gives.
-pub(crate) type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, OciError>> + Send>>;
+pub(crate) type BlobStream = Pin<Box<dyn Stream<Item = Result<Bytes, OciError>> + Send>>;
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest silence within an answer.
@@ -164,7 +164,7 @@ impl Registry {
     }
 
     /// The bytes of a layer: exactly as many as its manifest promises, **not hashed**. Goes on after a break.
-    pub(crate) fn raw(self: &Arc<Self>, layer: &Layer) -> ByteStream {
+    pub(crate) fn raw(self: &Arc<Self>, layer: &Layer) -> BlobStream {
         let (registry, layer) = (Arc::clone(self), layer.clone());
         Box::pin(async_stream::try_stream! {
             let mut received = 0u64;

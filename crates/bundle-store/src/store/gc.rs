@@ -1,4 +1,4 @@
-//! Takes out of the cache what nobody needs: superseded bundles, stale ones on demand, leftovers of killed processes.
+//! Takes out of the cache what is no longer needed: superseded bundles, stale ones on demand, leftovers of killed processes.
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +26,7 @@ pub struct Freed {
     pub files: usize,
     /// Bytes that are free again.
     pub bytes: u64,
-    /// Bundles that nobody needs but a process is using.
+    /// Bundles that are no longer needed, but in use by a process.
     pub in_use: usize,
 }
 
@@ -101,7 +101,7 @@ impl Store {
         Ok(lock.exists() && lock::try_take(&lock, Mode::Exclusive)?.is_none())
     }
 
-    /// Removes the lock files of pulls: while `gc` is alone, nobody pulls. Those of users stay.
+    /// Removes the lock files of pulls: while `gc` is alone, no process pulls. Those of users stay.
     fn drop_locks(&self) -> Result<(), OciError> {
         for path in list(&self.dir.join("locks"))? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

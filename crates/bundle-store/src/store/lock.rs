@@ -42,7 +42,7 @@ pub(super) async fn take(path: &Path, mode: Mode, patience: Duration) -> Result<
     }
 }
 
-/// The lock if nobody is in the way.
+/// The lock if it is free.
 pub(super) fn try_take(path: &Path, mode: Mode) -> Result<Option<Guard>, OciError> {
     let failed = || OciError::storage("lock", path);
     let open = OpenOptions::new().create(true).truncate(false).write(true).open(path);

@@ -112,7 +112,7 @@ const CASES: &[Case] = &[
     Case {
         name: "a size that is a lie",
         set_up: |registry| blob(registry, Answer::new(200, "kernel and very much more")),
-        expected: "layer `data/kernel` has more bytes, its manifest promises 6: it is truncated or the manifest lies",
+        expected: "layer `data/kernel` has more bytes, its manifest promises 6: it is truncated or the manifest is wrong",
     },
     Case {
         name: "a blob that is gone",
@@ -186,7 +186,7 @@ const CASES: &[Case] = &[
 ];
 
 #[tokio::test]
-async fn a_registry_that_misbehaves_gets_an_answer_and_no_place_in_the_cache() {
+async fn wrong_registry_answers_are_not_cached() {
     let mut wrong = Vec::new();
     for case in CASES {
         let (registry, home) = (Faulty::start(), tempfile::tempdir().unwrap());

@@ -85,7 +85,7 @@ async fn the_board_decides_which_platform_is_taken() {
 }
 
 #[tokio::test]
-async fn a_transfer_that_breaks_goes_on_where_it_was_and_ends_when_it_breaks_for_ever() {
+async fn broken_transfers_resume_or_fail() {
     let body: Vec<u8> = (0..1_000_000u32).map(|number| number as u8).collect();
     // Breaks, and whether the registry knows ranges.
     for (breaks, ranges, whole) in [(2, true, true), (2, false, true), (usize::MAX, true, false)] {
@@ -128,7 +128,7 @@ async fn lies_about_length_and_content_are_told_apart() {
         (
             "good and more",
             4,
-            "layer `f` has more bytes, its manifest promises 4: it is truncated or the manifest lies"
+            "layer `f` has more bytes, its manifest promises 4: it is truncated or the manifest is wrong"
                 .to_owned(),
         ),
         (

@@ -172,7 +172,7 @@ async fn what_is_damaged_on_disk_is_noticed_and_fetched_again() {
 }
 
 #[tokio::test]
-async fn what_rots_on_disk_without_a_trace_is_found_and_fetched_again_when_it_is_distrusted() {
+async fn damaged_cache_files_are_fetched_again() {
     let Some(registry) = DockerRegistry::start() else { return };
     let (name, source, home) = (registry.name("acme/bundle:v1"), bundle("k"), tempfile::tempdir().unwrap());
     push_to(&name, source.path()).await;

@@ -56,7 +56,7 @@ impl DockerRegistry {
         };
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let address = address(&mut log);
-        // Whoever writes to a full pipe waits for ever.
+        // A process that writes to a full pipe waits for ever.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Some(Self { child, folder, address })
     }

@@ -1,4 +1,4 @@
-//! A small HTTP server on loopback that answers as told: a registry that lies, breaks off, or stays silent.
+//! A small HTTP server on loopback with prepared answers: a registry that sends wrong data, breaks off, or stays silent.
 
 use std::{
     collections::BTreeMap,
@@ -64,7 +64,7 @@ impl Faulty {
                     return;
                 }
                 let (answers, log) = (Arc::clone(&answers), Arc::clone(&log));
-                // A client that goes away is the point of some stories.
+                // In some tests the client goes away on purpose.
                 std::thread::spawn(move || serve(stream, &answers, &log).ok());
             }
         });

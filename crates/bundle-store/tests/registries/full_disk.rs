@@ -50,7 +50,7 @@ async fn fill(disk: PathBuf) {
     let error = get(&store, &registry.name(), None).await.unwrap_err().to_string();
     assert!(error.contains("needs 4000") && error.contains("are free; run `flasher bundle gc`"), "{error}");
 
-    // A folder that unfolds into more than the disk has: nobody could know before.
+    // A folder that unfolds into more than the disk has: that cannot be known before.
     layer = crate::cache::packed(&registry, "data", |archive| {
         crate::cache::add(archive, "data/kernel", &kernel);
     });

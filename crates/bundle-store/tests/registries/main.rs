@@ -1,4 +1,4 @@
-//! Bundles in registries: a real one (`docker-registry`), and a faulty one that lies in every way we could think of.
+//! Bundles in registries: a real one (`docker-registry`), and a faulty one with every wrong answer we could think of.
 
 #![allow(
     clippy::expect_used,

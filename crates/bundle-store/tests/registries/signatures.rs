@@ -1,4 +1,4 @@
-//! Signed bundles: signed by `openssl` in cosign's layout, checked here without asking anybody but the registry.
+//! Signed bundles: signed by `openssl` in cosign's layout, checked here without any other server than the registry.
 
 use std::{fs, path::Path, process::Command};
 
@@ -59,7 +59,7 @@ async fn get(store: &Store, registry: &Faulty, key: &PublicKey) -> Result<Cached
 }
 
 #[tokio::test]
-async fn only_a_bundle_signed_by_the_key_is_given_and_then_without_asking_again() {
+async fn only_signed_bundles_are_given() {
     let home = tempfile::tempdir().unwrap();
     let (Some(ours), Some(_)) = (key(home.path(), "ours"), key(home.path(), "other")) else { return };
     let registry = Faulty::start();

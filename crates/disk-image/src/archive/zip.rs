@@ -204,7 +204,7 @@ impl Zip {
         let offset = self.input.offset();
         if (file.stored, file.size) != (file.taken, file.given) {
             let (told, have) = (file.size, file.given);
-            return Err(self.named.corrupt(offset, format!("it tells {told} bytes and has {have}")));
+            return Err(self.named.corrupt(offset, format!("it announces {told} bytes and has {have}")));
         }
         if file.crc != file.found.sum() {
             return Err(self.named.corrupt(offset, "its CRC-32 differs"));

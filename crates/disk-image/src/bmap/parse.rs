@@ -33,7 +33,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Map, String> {
     let mapped: u64 = ranges.iter().map(|range| (range.end - range.start).div_ceil(block)).sum();
     match number(root, "MappedBlocksCount")? {
         told if told == mapped => Ok(Map { version, image_length, kind, ranges }),
-        told => Err(format!("it tells {told} mapped blocks and lists {mapped}")),
+        told => Err(format!("it announces {told} mapped blocks and lists {mapped}")),
     }
 }
 

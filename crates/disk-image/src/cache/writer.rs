@@ -74,7 +74,7 @@ fn temporary(cache: &Cache) -> io::Result<NamedTempFile> {
 }
 
 /// Writes data at their places; the rest stays a hole. After an error the file's name is gone at once, and its room as soon as
-/// nobody needs what it has.
+/// its last reader is gone.
 fn write(
     file: NamedTempFile,
     limit: u64,
@@ -85,7 +85,7 @@ fn write(
     if let Err(error) = written {
         drop(file);
         progress.failed();
-        parts.iter().for_each(drop); // whoever decodes must not be held up
+        parts.iter().for_each(drop); // the decoding thread must not be held up
         return Err(error);
     }
     Ok(file)

@@ -133,7 +133,7 @@ impl SourceResponse {
         Ok(&self.ahead)
     }
 
-    /// As many of the first `wanted` bytes as come, and whether they are the whole body. A transfer that breaks off is told
+    /// As many of the first `wanted` bytes as come, and whether they are the whole body. A transfer that breaks off is reported
     /// when the source is read.
     pub(crate) async fn look(mut self, wanted: usize) -> (Vec<u8>, bool) {
         let sound = self.head(wanted).await.is_ok();

@@ -2,7 +2,7 @@
 
 use reqwest::header::{ETAG, HeaderMap, HeaderValue};
 
-/// The strong validator of an answer, if it has one: equal ones mean equal bytes. A date is none: whoever builds
+/// The strong validator of an answer, if it has one: equal ones mean equal bytes. A date is none: a person who builds
 /// reproducibly gives every version the same one, and a change within its second is not seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Validator {

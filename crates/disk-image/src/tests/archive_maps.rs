@@ -1,4 +1,4 @@
-//! Block maps beside the image in its archive: found, told, demanded signed, and refused when they are another image's.
+//! Block maps beside the image in its archive: found, reported, demanded signed, and refused when they are another image's.
 
 use pretty_assertions::assert_eq;
 

@@ -145,9 +145,9 @@ async fn a_damaged_block_map_is_refused() {
             old.replace("0-255", "0-2400"),
             "its range `2304-2560` is empty, out of order or outside of the image",
         ),
-        (old.replace("2304-2560", "2304-99999"), "it tells 513 mapped blocks and lists 513"),
+        (old.replace("2304-2560", "2304-99999"), "it announces 513 mapped blocks and lists 513"),
         (old.replace("> 4096 <", "> 0 <"), "2561 blocks of 0 bytes are not an image of 10485860 bytes"),
-        (old.replace("> 513 <", "> 512 <"), "it tells 512 mapped blocks and lists 513"),
+        (old.replace("> 513 <", "> 512 <"), "it announces 512 mapped blocks and lists 513"),
         (old.replace("2304-2560", "18446744073709551615"), "block 18446744073709551615 is out of reach"),
     ] {
         match decode_with(&image, &text).await {

@@ -30,7 +30,7 @@ impl Location {
         SourceOptions { cache: Some(cache), ..SourceOptions::default() }
     }
 
-    /// Writes a file that is old enough to be told from a later one.
+    /// Writes a file whose time differs from that of a later one.
     pub(super) async fn file(&self, name: &str, bytes: &[u8]) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();

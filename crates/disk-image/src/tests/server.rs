@@ -112,7 +112,7 @@ impl Drop for Server {
     }
 }
 
-/// Reads one request, answers it and, if so told, waits for the client to go.
+/// Reads one request, answers it and, if asked to, waits for the client to go.
 pub(crate) async fn converse(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     log: &Mutex<Vec<String>>,

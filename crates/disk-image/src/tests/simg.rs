@@ -91,7 +91,7 @@ async fn sparse_images_without_data() {
         panic!("{:?}", decoded.extents[0])
     };
     assert!(length >= 64 << 20, "{length}");
-    // Zeros that are told are something to write.
+    // Zeros that the image lists are written.
     let zeros = decode_bytes(&simg(&[Fill([0; 4], units)])).await.unwrap();
     assert_eq!(zeros.summary.unmapped_length, 0);
 }
@@ -131,8 +131,8 @@ async fn a_damaged_sparse_image_is_told_with_its_offset() {
             "corrupt near byte 0 of its simg data: its block size is 2, expected a multiple of four",
         ),
         (with(16, &[1]), "corrupt near byte 4136 of its simg data: its chunks are longer than the image"),
-        (with(16, &[9]), "corrupt near byte 4148 of its simg data: it tells 9 blocks and has 2"),
-        (with(20, &[1]), "corrupt near byte 4136 of its simg data: it tells 2 blocks and has 1"),
+        (with(16, &[9]), "corrupt near byte 4148 of its simg data: it announces 9 blocks and has 2"),
+        (with(20, &[1]), "corrupt near byte 4136 of its simg data: it announces 2 blocks and has 1"),
         (with(24, &[1]), "corrupt near byte 4148 of its simg data: its CRC-32 differs"),
         (with(28, &[0xc5]), "corrupt near byte 28 of its simg data: a chunk is of unknown kind 0xcac5"),
         (

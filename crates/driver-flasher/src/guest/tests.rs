@@ -353,7 +353,7 @@ fn what_is_not_sent_whole_is_never_called_sent() {
 }
 
 #[test]
-fn without_a_connection_of_its_own_the_script_writes_what_is_fetched() {
+fn the_script_writes_what_is_fetched() {
     for shell in shells() {
         let home = tempfile::tempdir().unwrap();
         let medium = home.path().join("medium");

@@ -62,10 +62,10 @@ pub(crate) async fn confirm(session: Session<'_>, on: bool) -> Result<bool> {
             Ok(true)
         }
         Some(state) => {
-            let text = format!("power was told `{}`, and the switch reports `{}`", word(on), word(state));
+            let text = format!("power was switched `{}`, but the switch reports `{}`", word(on), word(state));
             Err(switch(
                 Error::infrastructure(text)
-                    .help("is this the board's outlet, and does nobody else switch it?"),
+                    .help("is this the board's outlet, and does nothing else switch it?"),
             ))
         }
     }

@@ -228,7 +228,7 @@ pub(crate) fn differs(target: &Target, ranges: &[Range], still: &[usize]) -> Err
         ),
     )
     .with("device", target.device.clone())
-    .help("the medium is bad or lies about its size; replace it")
+    .help("the medium is bad or reports a false size; replace it")
 }
 
 /// First and last byte of each of these ranges; the first eight of them.

@@ -1,4 +1,4 @@
-//! Every sentence a config error has; those of commands are in the stories.
+//! The text of every config error; those of commands are in the other tests.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::device;
 use crate::Error;
 
 #[test]
-fn a_config_that_makes_no_sense_is_refused_before_anything_runs() {
+fn wrong_configs_are_refused() {
     let cases = [
         ("", "`on` is missing, expected a command"),
         ("on: 'true'", "`off` is missing, expected a command"),

@@ -1,4 +1,4 @@
-//! Every sentence a config error has; those of requests are in the stories.
+//! The text of every config error; those of requests are in the other tests.
 
 use flasher_core::Error as Core;
 
@@ -6,7 +6,7 @@ use super::{device, refusal};
 use crate::Error;
 
 #[test]
-fn a_config_that_makes_no_sense_is_refused_before_anything_is_sent() {
+fn wrong_configs_are_refused() {
     for (config, expected) in [
         ("preset: apc, outlet: 1", "host"),
         ("host: a", "`oid` is missing, expected it or a `preset`"),

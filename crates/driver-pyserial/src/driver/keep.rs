@@ -15,18 +15,18 @@ use super::Open;
 use crate::reopen::locked;
 
 /// A line between two owners: somebody reads it on, so that the recorder hears it.
-pub(super) struct Kept {
+pub(super) struct HeldLine {
     stop: oneshot::Sender<()>,
     task: JoinHandle<Option<Box<dyn ByteStream>>>,
 }
 
-impl std::fmt::Debug for Kept {
+impl std::fmt::Debug for HeldLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").finish_non_exhaustive()
+        f.debug_struct("HeldLine").finish_non_exhaustive()
     }
 }
 
-impl Kept {
+impl HeldLine {
     fn new(line: Box<dyn ByteStream>, runtime: &tokio::runtime::Handle) -> Self {
         let (stop, stopped) = oneshot::channel();
         Self { stop, task: runtime.spawn(read_on(line, stopped)) }
@@ -78,25 +78,25 @@ impl Drop for Owned {
     fn drop(&mut self) {
         // Without a runtime the program is ending, and the line with it.
         if let (Some(line), Ok(runtime)) = (self.line.take(), tokio::runtime::Handle::try_current()) {
-            *locked(&self.open.kept) = Some(Kept::new(line, &runtime));
+            *locked(&self.open.kept) = Some(HeldLine::new(line, &runtime));
         }
     }
 }
 
 /// A line that others may watch for as long as it lives.
-pub(super) struct Shown {
+pub(super) struct WatchedLine {
     line: Box<dyn ByteStream>,
     open: Arc<Open>,
 }
 
-impl Shown {
+impl WatchedLine {
     pub(super) fn new(line: Box<dyn ByteStream>, open: Arc<Open>) -> Self {
         open.heard.fetch_add(1, Ordering::Relaxed);
         Self { line, open }
     }
 }
 
-impl Drop for Shown {
+impl Drop for WatchedLine {
     fn drop(&mut self) {
         self.open.heard.fetch_sub(1, Ordering::Relaxed);
         drop(locked(&self.open.shared).take());
@@ -128,7 +128,7 @@ impl AsyncWrite for Owned {
     }
 }
 
-impl AsyncRead for Shown {
+impl AsyncRead for WatchedLine {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -138,7 +138,7 @@ impl AsyncRead for Shown {
     }
 }
 
-impl AsyncWrite for Shown {
+impl AsyncWrite for WatchedLine {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().line).poll_write(context, bytes)
     }

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_is_not_answered_and_what_is_unknown_is_refused() {
+    fn telnet_option_answers() {
         let (_, replies, said) = taken(&[IAC, DO, BINARY, IAC, WILL, BINARY, IAC, DO, COM_PORT]);
         assert_eq!((replies, said), (vec![], vec![Said::ComPort(true)]));
         assert_eq!(taken(&[IAC, DO, 31, IAC, WILL, 24, IAC, DONT, 31]).1, [IAC, WONT, 31, IAC, DONT, 24]);

@@ -153,7 +153,7 @@ fn port_errors_say_what_to_do_next() {
 }
 
 #[test]
-fn the_group_of_a_device_is_a_remedy_when_it_may_read_and_write() {
+fn advice_names_the_group_of_a_device() {
     let remedy = |mode, gid| told(denied(Path::new("/dev/ttyS0"), mode, gid)).2;
     assert!(remedy(0o20_660, 0).contains("`sudo usermod -aG root $USER`"));
     assert!(remedy(0o20_660, 3_999_999).contains("`sudo usermod -aG 3999999 $USER`"));

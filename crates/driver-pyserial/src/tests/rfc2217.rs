@@ -68,7 +68,7 @@ impl Ser2net {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_byte_passes_a_real_port_server_and_the_port_runs_as_asked() {
+async fn every_byte_passes_a_port_server() {
     let (mut board, path) = pty();
     let keep = board.try_clone().unwrap();
     let Some(server) = Ser2net::start(&path).await else { return };
@@ -98,7 +98,7 @@ async fn every_byte_passes_a_real_port_server_and_the_port_runs_as_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_behind_a_port_server_keeps_the_promises_of_a_serial_driver() {
+async fn rfc2217_line_is_a_serial_driver() {
     let (board, path) = pty();
     echo(board);
     let Some(server) = Ser2net::start(&path).await else { return };
@@ -173,7 +173,7 @@ async fn answer(stream: &mut TcpStream, told: &[u8]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_that_a_port_server_gave_to_somebody_is_told_and_is_there_once_it_is_free() {
+async fn a_busy_rfc2217_port() {
     let (_board, path) = pty();
     let Some(server) = Ser2net::start(&path).await else { return };
     let first = open(&server.url()).await.unwrap();

@@ -55,7 +55,7 @@ async fn what_the_owner_hears_everybody_who_watches_hears() {
 }
 
 #[tokio::test]
-async fn a_watcher_that_does_not_read_holds_up_nobody_and_is_told_what_it_missed() {
+async fn a_slow_watcher_misses_bytes() {
     let (board, path) = pty();
     let line = line(&format!("url: {path}"));
     let mut port = line.open().await.unwrap();

@@ -8,7 +8,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::PATIENT;
-use crate::peer::{LONG, Stage, fetch, pattern};
+use crate::peer::{LONG, TestServer, fetch, pattern};
 
 async fn run(tool: &str, arguments: &[&str], folder: &Path) -> Option<Output> {
     let mut command = Command::new(tool);
@@ -24,7 +24,7 @@ async fn run(tool: &str, arguments: &[&str], folder: &Path) -> Option<Output> {
 }
 
 /// Fetches `file` to `got` with a tool of the host; gives what arrived.
-async fn fetch_with(stage: &Stage, line: &str) -> Option<Vec<u8>> {
+async fn fetch_with(stage: &TestServer, line: &str) -> Option<Vec<u8>> {
     let port = stage.server.address().port().to_string();
     let line = line.replace("PORT", &port);
     let words: Vec<&str> = line.split(' ').collect();
@@ -37,7 +37,7 @@ async fn fetch_with(stage: &Stage, line: &str) -> Option<Vec<u8>> {
 
 #[tokio::test]
 async fn clients_of_the_field_fetch_files() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     let sizes = [("empty", 0), ("one", 1), ("full", 512), ("more", 512 * 3 + 1), ("sub/kernel", 3_000_000)];
     let lines = [
         "curl -sS --noproxy * -o got tftp://127.0.0.1:PORT/FILE",
@@ -66,7 +66,7 @@ async fn clients_of_the_field_fetch_files() {
 
 #[tokio::test]
 async fn a_text_in_netascii_arrives_as_a_text() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     let text = "line\nother\r\nlast\r".repeat(200);
     stage.write("script", &text);
     if let Some(got) = fetch_with(&stage, "tftp -4 -m ascii 127.0.0.1 PORT -c get script got").await {
@@ -80,7 +80,7 @@ async fn a_text_in_netascii_arrives_as_a_text() {
 
 #[tokio::test]
 async fn files_of_every_awkward_size_arrive() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     for (blksize, windowsize) in [("512", "1"), ("512", "4"), ("1468", "16"), ("1468", "64"), ("65464", "16")]
     {
         let block: usize = blksize.parse().unwrap();
@@ -99,7 +99,7 @@ async fn files_of_every_awkward_size_arrive() {
 
 #[tokio::test]
 async fn block_numbers_roll_over() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     let bytes = pattern(8 * 66_000 + 3);
     stage.write("file", &bytes);
     for windowsize in ["1", "64"] {

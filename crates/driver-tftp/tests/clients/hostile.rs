@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use driver_tftp::Settings;
 
-use crate::peer::{Client, LONG, Stage, ack, fetch, pattern, request};
+use crate::peer::{LONG, SimulatedClient, TestServer, ack, fetch, pattern, request};
 
 /// A name, and the content or error code it gets.
-type Asked = (&'static [u8], Result<&'static [u8], u8>);
+type RequestedName = (&'static [u8], Result<&'static [u8], u8>);
 
 #[tokio::test]
 async fn nothing_outside_the_root_is_served() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     stage.write("file", "x");
     stage.write("sub/file", "y");
     std::fs::write(stage.folder.path().join("secret"), "s").unwrap();
     for (link, target) in [("out", "../secret"), ("abs", "/etc/passwd"), ("in", "sub/file")] {
         std::os::unix::fs::symlink(target, stage.folder.path().join("root").join(link)).unwrap();
     }
-    let cases: &[Asked] = &[
+    let cases: &[RequestedName] = &[
         (b"file", Ok(b"x")),
         (b"/file", Ok(b"x")),
         (b"./file", Ok(b"x")),
@@ -42,7 +42,7 @@ async fn nothing_outside_the_root_is_served() {
         (b"file\0x", Err(4)), // the zero ends the name, `x` is the mode
     ];
     for (name, expected) in cases {
-        let mut client = Client::ask(stage.server.address(), &request(1, name, "octet", &[])).await;
+        let mut client = SimulatedClient::ask(stage.server.address(), &request(1, name, "octet", &[])).await;
         let packet = client.hear(LONG).await.expect("an answer");
         let found = if packet[1] == 3 { Ok(&packet[4..]) } else { Err(packet[3]) };
         assert_eq!(found, *expected, "{:?}: {packet:?}", String::from_utf8_lossy(name));
@@ -54,7 +54,7 @@ async fn nothing_outside_the_root_is_served() {
 
 #[tokio::test]
 async fn what_is_no_read_request_gets_the_error_it_deserves() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     let huge = request(1, &[b'n'; 4000], "octet", &[]);
     let cases = [
         (request(2, b"new", "octet", &[]), Some((4, "this server is read-only"))),
@@ -69,7 +69,7 @@ async fn what_is_no_read_request_gets_the_error_it_deserves() {
         (vec![0, 5, 0, 1, b'x', 0], None),
     ];
     for (packet, expected) in cases {
-        let mut client = Client::ask(stage.server.address(), &packet).await;
+        let mut client = SimulatedClient::ask(stage.server.address(), &packet).await;
         let wait = if expected.is_some() { LONG } else { Duration::from_millis(200) };
         let answer = client.hear(wait).await;
         let found = answer.as_ref().map(|answer| {
@@ -81,16 +81,16 @@ async fn what_is_no_read_request_gets_the_error_it_deserves() {
     assert!(!stage.folder.path().join("root/new").exists());
     stage.write("f", "x");
     let twice = request(1, b"f", "octet", &[("blksize", "9"), ("blksize", "10")]);
-    let answer = Client::ask(stage.server.address(), &twice).await.hear(LONG).await.unwrap();
+    let answer = SimulatedClient::ask(stage.server.address(), &twice).await.hear(LONG).await.unwrap();
     assert_eq!(answer[..4], [0, 5, 0, 8]);
 }
 
 #[tokio::test]
 async fn a_vanished_client_is_given_up_and_told() {
     let settings = Settings { first_wait: Duration::from_millis(5), retries: 3, ..Settings::default() };
-    let stage = Stage::with(settings).await;
+    let stage = TestServer::with(settings).await;
     stage.write("file", pattern(5000));
-    let mut client = Client::ask(stage.server.address(), &request(1, b"file", "octet", &[])).await;
+    let mut client = SimulatedClient::ask(stage.server.address(), &request(1, b"file", "octet", &[])).await;
     let mut packets = Vec::new();
     while packets.last().is_none_or(|packet: &Vec<u8>| packet[1] == 3) {
         packets.push(client.hear(LONG).await.expect("another packet"));
@@ -106,12 +106,12 @@ async fn a_vanished_client_is_given_up_and_told() {
 
 #[tokio::test]
 async fn requests_that_nobody_acknowledges_lock_nobody_out() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     stage.write("file", pattern(5000));
     let asking = request(1, b"file", "octet", &[]);
     let mut silent = Vec::new();
     for _ in 0..300 {
-        let mut client = Client::ask(stage.server.address(), &asking).await;
+        let mut client = SimulatedClient::ask(stage.server.address(), &asking).await;
         // Each is admitted before the next one asks.
         client.hear(LONG).await.expect("the first block");
         silent.push(client);
@@ -137,18 +137,19 @@ async fn requests_that_nobody_acknowledges_lock_nobody_out() {
 
 #[tokio::test]
 async fn transfers_that_are_acknowledged_keep_their_place() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     stage.write("file", pattern(500_000));
     let mut alive = Vec::new();
     for _ in 0..256 {
-        let mut client = Client::ask(stage.server.address(), &request(1, b"file", "octet", &[])).await;
+        let mut client =
+            SimulatedClient::ask(stage.server.address(), &request(1, b"file", "octet", &[])).await;
         client.hear(LONG).await.expect("the first block");
         client.send(&ack(1)).await;
         // The second block shows that the acknowledgement was taken.
         while client.hear(LONG).await.expect("the second block")[3] != 2 {}
         alive.push(client);
     }
-    let mut late = Client::ask(stage.server.address(), &request(1, b"file", "octet", &[])).await;
+    let mut late = SimulatedClient::ask(stage.server.address(), &request(1, b"file", "octet", &[])).await;
     let refusal = late.hear(LONG).await.expect("a refusal");
     assert_eq!((refusal[1], &refusal[4..refusal.len() - 1]), (5, &b"server busy"[..]));
 }
@@ -169,9 +170,10 @@ async fn a_client_that_asks_for_the_length_only_has_not_failed() {
         (tsize, 0, true, "the client ended it: error 0 \"enough\"; the last block acknowledged was 1"),
     ];
     for (options, code, reads, expected) in cases {
-        let stage = Stage::new().await;
+        let stage = TestServer::new().await;
         stage.write("file", pattern(5000));
-        let mut client = Client::ask(stage.server.address(), &request(1, b"file", "octet", options)).await;
+        let mut client =
+            SimulatedClient::ask(stage.server.address(), &request(1, b"file", "octet", options)).await;
         client.hear(LONG).await.expect("the options");
         if reads {
             for number in [0, 1] {
@@ -189,16 +191,16 @@ async fn a_client_that_asks_for_the_length_only_has_not_failed() {
 }
 
 #[tokio::test]
-async fn a_client_that_closes_its_port_or_sends_an_error_ends_the_transfer() {
-    let stage = Stage::new().await;
+async fn closed_ports_and_errors_end_transfers() {
+    let stage = TestServer::new().await;
     stage.write("file", pattern(50_000));
     let asking = request(1, b"file", "octet", &[]);
-    let mut client = Client::ask(stage.server.address(), &asking).await;
+    let mut client = SimulatedClient::ask(stage.server.address(), &asking).await;
     client.hear(LONG).await.unwrap();
     drop(client);
     let reason = stage.outcomes(1).await.remove(0).unwrap_err();
     assert!(reason.starts_with("the client closed its port; no block was acknowledged"), "{reason}");
-    let mut client = Client::ask(stage.server.address(), &asking).await;
+    let mut client = SimulatedClient::ask(stage.server.address(), &asking).await;
     client.hear(LONG).await.unwrap();
     client.send(b"\0\x05\0\x03disk \x1b[31mfull\0").await;
     let outcomes = stage.outcomes(2).await;
@@ -210,10 +212,10 @@ async fn a_client_that_closes_its_port_or_sends_an_error_ends_the_transfer() {
 
 #[tokio::test]
 async fn a_client_that_asks_anew_on_the_same_port_is_served_anew() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     stage.write("file", pattern(5000));
     let asking = request(1, b"file", "octet", &[]);
-    let mut client = Client::ask(stage.server.address(), &asking).await;
+    let mut client = SimulatedClient::ask(stage.server.address(), &asking).await;
     client.hear(LONG).await.unwrap();
     client.send(&ack(1)).await;
     client.hear(LONG).await.unwrap();

@@ -10,11 +10,11 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use crate::PATIENT;
-use crate::peer::{Client, Fate, LONG, Stage, fetch, pattern, request};
+use crate::peer::{LONG, PacketFate, SimulatedClient, TestServer, fetch, pattern, request};
 
 #[tokio::test]
 async fn it_keeps_the_promises_of_a_file_server() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     let port = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let make = || {
         let config = serde_json::json!({"root_dir": stage.folder.path(), "host": "127.0.0.1", "port": port});
@@ -25,7 +25,7 @@ async fn it_keeps_the_promises_of_a_file_server() {
 
 #[tokio::test]
 async fn a_hundred_boards_at_two_addresses_are_served_at_a_time() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     stage.write("file", pattern(200_000));
     let address = stage.server.address();
     let options = [("blksize", "1468"), ("windowsize", "4")];
@@ -39,7 +39,7 @@ async fn a_hundred_boards_at_two_addresses_are_served_at_a_time() {
 /// A relay bound to `source` makes the client appear to come from there.
 async fn fetch_from(source: &str, server: std::net::SocketAddr, options: &[(&str, &str)]) -> Vec<u8> {
     let socket = UdpSocket::bind((source, 0)).await.unwrap();
-    let via = crate::peer::relay_from(socket, server, |_, _| Fate::Pass).await;
+    let via = crate::peer::relay_from(socket, server, |_, _| PacketFate::Pass).await;
     fetch(via, "file", "octet", options, PATIENT).await.unwrap().bytes
 }
 
@@ -62,7 +62,7 @@ async fn futures<F: Future<Output = Vec<u8>>>(all: impl Iterator<Item = F>) -> V
 
 #[tokio::test]
 async fn transfers_are_reported_with_what_was_agreed() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     stage.write("kernel\u{7}img", pattern(1000));
     let options = [("blksize", "100"), ("windowsize", "8"), ("timeout", "1")];
     let name = "kernel\u{7}img";
@@ -80,10 +80,10 @@ async fn transfers_are_reported_with_what_was_agreed() {
 
 #[tokio::test]
 async fn stopping_tells_clients_and_frees_the_port() {
-    let stage = Stage::new().await;
+    let stage = TestServer::new().await;
     stage.write("file", pattern(5000));
     let address = stage.server.address();
-    let mut client = Client::ask(address, &request(1, b"file", "octet", &[])).await;
+    let mut client = SimulatedClient::ask(address, &request(1, b"file", "octet", &[])).await;
     client.hear(LONG).await.unwrap();
     timeout(LONG, stage.server.stop()).await.expect("stop ends");
     assert_eq!(client.hear(LONG).await.unwrap(), b"\0\x05\0\0the server stopped\0");

@@ -15,13 +15,13 @@ use tokio::time::{Instant, timeout};
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// A server over a temporary root, and what it reported.
-pub(crate) struct Stage {
+pub(crate) struct TestServer {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) server: Server,
     pub(crate) seen: Arc<Mutex<Vec<Transfer>>>,
 }
 
-impl Stage {
+impl TestServer {
     pub(crate) async fn new() -> Self {
         Self::with(Settings { first_wait: Duration::from_millis(200), ..Settings::default() }).await
     }
@@ -85,14 +85,14 @@ pub(crate) fn ack(number: u64) -> [u8; 4] {
     [0, 4, high, low]
 }
 
-/// A client's socket, connected to nobody until the server answers.
-pub(crate) struct Client {
+/// A client's socket, connected once the server answers.
+pub(crate) struct SimulatedClient {
     pub(crate) socket: UdpSocket,
     pub(crate) peer: Option<SocketAddr>,
     buffer: Vec<u8>,
 }
 
-impl Client {
+impl SimulatedClient {
     pub(crate) async fn ask(server: SocketAddr, packet: &[u8]) -> Self {
         let local = if server.is_ipv4() { "0.0.0.0" } else { "::" };
         Self::ask_from(local.parse().unwrap(), server, packet).await
@@ -137,7 +137,7 @@ pub(crate) async fn fetch(
     patience: Duration,
 ) -> io::Result<Fetched> {
     let asking = request(1, file.as_bytes(), mode, options);
-    let client = Client::ask(server, &asking).await;
+    let client = SimulatedClient::ask(server, &asking).await;
     receive(client, server, &asking, patience).await
 }
 
@@ -146,7 +146,7 @@ pub(crate) async fn fetch(
 /// # Errors
 /// Those of [`fetch`].
 pub(crate) async fn receive(
-    mut client: Client,
+    mut client: SimulatedClient,
     server: SocketAddr,
     asking: &[u8],
     patience: Duration,
@@ -222,7 +222,7 @@ pub(crate) async fn receive(
 }
 
 /// Acknowledges the last block again as long as the server repeats it.
-async fn linger(client: &mut Client, last: u64, patience: Duration) {
+async fn linger(client: &mut SimulatedClient, last: u64, patience: Duration) {
     if patience < Duration::from_secs(5) {
         while client.hear(patience * 3).await.is_some() {
             client.send(&ack(last)).await;
@@ -232,7 +232,7 @@ async fn linger(client: &mut Client, last: u64, patience: Duration) {
 
 /// What a relay does with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum PacketFate {
     Pass,
     Drop,
     Twice,
@@ -245,7 +245,7 @@ pub(crate) enum Fate {
 /// Relays one client to `server`. `fate` decides by direction (true: towards the client) and count from 0.
 pub(crate) async fn relay(
     server: SocketAddr,
-    fate: impl FnMut(bool, u64) -> Fate + Send + 'static,
+    fate: impl FnMut(bool, u64) -> PacketFate + Send + 'static,
 ) -> SocketAddr {
     relay_from(UdpSocket::bind("127.0.0.1:0").await.unwrap(), server, fate).await
 }
@@ -254,7 +254,7 @@ pub(crate) async fn relay(
 pub(crate) async fn relay_from(
     back: UdpSocket,
     server: SocketAddr,
-    mut fate: impl FnMut(bool, u64) -> Fate + Send + 'static,
+    mut fate: impl FnMut(bool, u64) -> PacketFate + Send + 'static,
 ) -> SocketAddr {
     let (front, back) = (Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap()), Arc::new(back));
     let address = front.local_addr().unwrap();
@@ -278,11 +278,11 @@ pub(crate) async fn relay_from(
             let fate = fate(to_client, counts[side]);
             counts[side] += 1;
             let mut out = match fate {
-                Fate::Pass => vec![packet],
-                Fate::Drop => vec![],
-                Fate::Twice => vec![packet.clone(), packet],
-                Fate::Late => late[side].replace(packet).into_iter().collect(),
-                Fate::Slow(milliseconds) => {
+                PacketFate::Pass => vec![packet],
+                PacketFate::Drop => vec![],
+                PacketFate::Twice => vec![packet.clone(), packet],
+                PacketFate::Late => late[side].replace(packet).into_iter().collect(),
+                PacketFate::Slow(milliseconds) => {
                     let (socket, to) = match (to_client, client) {
                         (true, Some(client)) => (Arc::clone(&front), client),
                         _ => (Arc::clone(&back), transfer),
@@ -294,7 +294,7 @@ pub(crate) async fn relay_from(
                     vec![]
                 }
             };
-            if fate != Fate::Late {
+            if fate != PacketFate::Late {
                 out.extend(late[side].take());
             }
             for packet in out {

@@ -1,4 +1,4 @@
-//! TFTP and HTTP servers. Whoever started one owns it until it is stopped or its connection ends.
+//! TFTP and HTTP servers. The client that started one owns it until it is stopped or its connection ends.
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -74,7 +74,7 @@ impl Capability for Power {
 }
 
 impl Power {
-    /// Nobody else has the board: no client of this exporter, and no flash in another process.
+    /// The board is free: no client of this exporter, and no flash in another process.
     async fn free(&self, call: &Call) -> CallResult<()> {
         call.session.claims.free_for(self.key, call.owner.connection)?;
         let refused = |error: flasher_core::Error| {

@@ -211,7 +211,7 @@ impl Sink {
         };
         let failure = failure.clone();
         match self.verdict {
-            // Whoever takes the data has given up, and knows why.
+            // The receiver of the data has given up, and knows why.
             Some(verdict) if failure == CallFailure::gone() => Ok(Some(runtime.spawn(async move {
                 match verdict.await {
                     Ok(Err(reason)) => Err(reason),
@@ -219,7 +219,7 @@ impl Sink {
                 }
             }))),
             _ => {
-                // Whoever takes nothing hears it late or never, and no worker waits for that.
+                // A client that reads nothing gets it late or never, and no worker waits for that.
                 let (pieces, reported) = (self.pieces, failure.clone());
                 runtime.spawn(async move { pieces.send(Err(reported)).await });
                 Err(failure)

@@ -86,7 +86,7 @@ impl Presigned {
                 end = tokio::time::timeout(WHOLE, self.forward(&sender)) => end.unwrap_or_else(|_| Err(self.late())),
             };
             let piece = end.map_or_else(StreamItem::Broken, |()| StreamItem::End);
-            // Whoever wanted it may have given up.
+            // The receiver may have given up.
             sender.send(piece).await.ok();
         });
         Ok(source)

@@ -64,7 +64,7 @@ fn refuse_unknown(names: &[&str], map: &mut Mapping, path: &[String], problems: 
     });
 }
 
-/// The problem of a key that nobody knows, with the nearest known one.
+/// The problem of an unknown key, with the nearest known one.
 pub(crate) fn unknown_key(path: &[String], key: &str, accepted: &[&str]) -> Problem {
     let path: Vec<String> = path.iter().cloned().chain([key.to_owned()]).collect();
     let problem = Problem::key(&path, format!("unknown key `{key}`"));

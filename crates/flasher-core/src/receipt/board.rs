@@ -24,7 +24,7 @@ pub struct BoardFacts {
 pub struct AutobootFacts {
     /// What was seen of the countdown.
     pub ended: AutobootEnd,
-    /// What was typed for that: "`space`". A stop string that is a password is not told.
+    /// What was typed for that: "`space`". A stop string that is a password is left out.
     pub typed: String,
 }
 

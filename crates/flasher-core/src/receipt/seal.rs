@@ -25,7 +25,7 @@ impl Receipt {
     }
 
     /// Reads a receipt as a file keeps it. One of [`SCHEMA`] must be exactly as it was written; one of schema 1 has no digest,
-    /// so that nobody can tell.
+    /// so that it stays undetected.
     ///
     /// # Errors
     /// Class config for what is no receipt, class source for one that was changed.

@@ -1,10 +1,10 @@
-//! A switch that obeys, one that lies, one that is slow, one that cycles by itself: on a clock of the test's own.
+//! A switch that works, one that reports a wrong state, one that is slow, one that cycles by itself: on a simulated clock.
 
 use std::sync::Mutex as StdMutex;
 
 use super::*;
 
-/// What was told, and when, in milliseconds since the test began.
+/// The calls, each with its time in milliseconds since the test began.
 #[derive(Debug)]
 struct FakeSwitch {
     begun: Instant,
@@ -73,7 +73,7 @@ async fn a_slow_switch_is_waited_for_and_a_lying_one_is_named() {
     let error = lying.off().await.unwrap_err();
     assert_eq!(
         format!("{error}; {}", error.next_step().unwrap()),
-        "power was told `off`, and after 5 s the switch still reports `on`; is this the right outlet, and is its state that of the same outlet? some hubs turn a port on again"
+        "power was switched `off`, but after 5 s the switch still reports `on`; is this the right outlet, and is its state that of the same outlet? some hubs turn a port on again"
     );
     assert!(error.is_retryable());
 }

@@ -9,7 +9,7 @@ use crate::driver::{PowerDriver, PowerMeter};
 
 /// Broken promises of the power driver that `make` builds; `make` gives a fresh one over the same switch each time.
 ///
-/// On and off in any state and any number of times; the state is the one told, where it can be read; looking changes
+/// On and off in any state and any number of times; the state is the one of the last call, where it can be read; looking changes
 /// nothing; calls may come together, be cut short, and meet a driver that was closed or dropped while on.
 pub async fn power(make: &(dyn Fn() -> Device + Sync)) -> Vec<String> {
     let mut broken = Broken::default();

@@ -10,7 +10,7 @@ use super::{Args, Command, FlashArgs};
 mod tests;
 
 /// An option that was given on the command line, and not by the environment or by default.
-pub(crate) struct Given {
+pub(crate) struct GivenOption {
     id: String,
     /// As it is typed.
     option: String,
@@ -97,7 +97,7 @@ const DUMP: &[Row] = &[
 ];
 
 /// What was given of the options of the command in `matches`; `clap` is what they were matched with.
-pub(crate) fn given(clap: &Clap, matches: &ArgMatches) -> Vec<Given> {
+pub(crate) fn given(clap: &Clap, matches: &ArgMatches) -> Vec<GivenOption> {
     let Some((name, matches)) = matches.subcommand() else { return Vec::new() };
     let Some(command) = clap.find_subcommand(name) else { return Vec::new() };
     let mut all = Vec::new();
@@ -106,7 +106,7 @@ pub(crate) fn given(clap: &Clap, matches: &ArgMatches) -> Vec<Given> {
         let source = matches.try_contains_id(id).is_ok().then(|| matches.value_source(id)).flatten();
         if source == Some(ValueSource::CommandLine) {
             let option = arg.get_long().map_or(id.to_uppercase(), |long| format!("--{long}"));
-            all.push(Given { id: id.to_owned(), option });
+            all.push(GivenOption { id: id.to_owned(), option });
         }
     }
     all
@@ -129,7 +129,7 @@ pub(crate) fn check(args: &Args) -> Result<()> {
     }
 }
 
-fn one(given: &Given, table: &[Row], flash: Option<&FlashArgs>, is_remote: bool) -> Result<()> {
+fn one(given: &GivenOption, table: &[Row], flash: Option<&FlashArgs>, is_remote: bool) -> Result<()> {
     let option = &given.option;
     let Some((_, when, remote)) = table.iter().find(|(id, ..)| *id == given.id) else { return Ok(()) };
     if is_remote && *remote == Remote::Stays {

@@ -80,7 +80,7 @@ mod tests {
     use crate::args::{Args, command, effect, path, refuse_idle};
 
     #[test]
-    fn every_command_has_examples_and_each_is_a_command_line_that_does_what_it_says() {
+    fn every_command_has_examples() {
         let all = leaves(&command(), "");
         for path in &all {
             assert!(!of(path).is_empty(), "`{path}` has no example");

@@ -254,7 +254,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn every_command_honours_a_global_option_or_refuses_it_and_hides_it() {
+    fn global_options_of_every_command() {
         for path in leaves(&Args::command(), "") {
             for option in ALL {
                 let long = option.long();

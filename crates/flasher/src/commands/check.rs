@@ -20,7 +20,7 @@ pub(super) async fn run(file: Option<PathBuf>, screen: &Screen) -> Result<u8, Fa
     let tree = DeviceTree::load(&path)?;
     let outcome = nodes(&tree, screen).await;
     super::close(&tree, screen).await;
-    let Outcome { code, is_whole } = outcome?;
+    let CheckOutcome { code, is_whole } = outcome?;
     if code == 0 && !screen.is_json() {
         let but = if is_whole { "" } else { ", as far as it could be looked at from here" };
         let path = safe::line(&super::shown(&path));
@@ -30,17 +30,17 @@ pub(super) async fn run(file: Option<PathBuf>, screen: &Screen) -> Result<u8, Fa
 }
 
 /// How the check went.
-struct Outcome {
+struct CheckOutcome {
     /// 0, or the code of the worst thing found.
     code: u8,
     /// Everything could be looked at.
     is_whole: bool,
 }
 
-async fn nodes(tree: &DeviceTree, screen: &Screen) -> Result<Outcome, Failure> {
+async fn nodes(tree: &DeviceTree, screen: &Screen) -> Result<CheckOutcome, Failure> {
     let nodes = tree.all();
     let width = nodes.iter().map(|(path, _)| path.len()).max().unwrap_or(0);
-    let mut told = Outcome { code: 0, is_whole: true };
+    let mut told = CheckOutcome { code: 0, is_whole: true };
     for (path, device) in nodes {
         let files = match device.driver() {
             Some(driver) => driver.check_files().await,

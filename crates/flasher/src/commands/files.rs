@@ -13,7 +13,7 @@ use flasher_core::{
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::args::{FilesArgs, Place};
+use crate::args::{FilesArgs, ServePlace};
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::render::{self, transfers};
@@ -99,7 +99,7 @@ fn tree(args: &FilesArgs) -> Result<DeviceTree, Failure> {
     let root = root(&args.dir)?;
     let mut export = serde_json::Map::new();
     for (name, place) in [("tftp", &args.tftp), ("http", &args.http)] {
-        if let Place::At { host, port } = place {
+        if let ServePlace::At { host, port } = place {
             let config = json!({ "root_dir": root, "host": host, "port": port });
             export.insert(name.to_owned(), json!({ "type": name, "config": config }));
         }

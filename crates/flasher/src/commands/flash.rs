@@ -158,7 +158,7 @@ pub(super) async fn execute(
         }
     };
     job.runs_at(site(&tree, device.as_deref()));
-    let on = Place { tree: &tree, device: device.as_deref(), variant: variant.as_deref() };
+    let on = FlasherNode { tree: &tree, device: device.as_deref(), variant: variant.as_deref() };
     let receipt = transact(on, job, progress, begun).await;
     super::close(&tree, screen).await;
     let code = conclude(&receipt, receipt_file, journal.as_ref(), screen)?;
@@ -167,7 +167,7 @@ pub(super) async fn execute(
 
 /// Which flasher does the work.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct FlasherNode<'a> {
     tree: &'a DeviceTree,
     device: Option<&'a str>,
     variant: Option<&'a str>,
@@ -180,7 +180,7 @@ fn site(tree: &DeviceTree, device: Option<&str>) -> Site {
 }
 
 /// Probes, flashes and always gives a receipt, also when the flasher was never reached.
-async fn transact(on: Place<'_>, job: Work, progress: Arc<dyn Progress>, begun: Begun) -> Receipt {
+async fn transact(on: FlasherNode<'_>, job: Work, progress: Arc<dyn Progress>, begun: Begun) -> Receipt {
     let ready = tokio::select! {
         biased;
         () = job.stop().cancelled() => Err(Error::new(Class::Interrupted, "interrupted before the board was touched")),
@@ -200,7 +200,7 @@ async fn transact(on: Place<'_>, job: Work, progress: Arc<dyn Progress>, begun: 
 }
 
 /// The flasher, with its variant set and all hardware there; and its board, which nobody else has now.
-async fn ready(on: Place<'_>, (label, kind): Label) -> Result<(Arc<dyn Flasher>, Held)> {
+async fn ready(on: FlasherNode<'_>, (label, kind): Label) -> Result<(Arc<dyn Flasher>, Held)> {
     let flasher = on.tree.flasher(on.device)?;
     let owned = Board::below(on.tree, &flasher).hold(&format!("{} {label}", verb(kind))).await?;
     if let Some(variant) = on.variant {

@@ -49,7 +49,7 @@ pub(super) async fn flash(args: &FlashArgs, remote: &RemoteArgs, screen: &Screen
             () = stop.cancelled() => {
                 if let Err(error) = client.cancel(&board).await {
                     // It may have ended meanwhile, as its receipt then tells.
-                    tracing::warn!(error = %error.cause(), "the exporter was told to stop the flash");
+                    tracing::warn!(error = %error.cause(), "the exporter was asked to stop the flash");
                 }
                 following.await?
             }

@@ -13,7 +13,7 @@ use flasher_core::{CancellationToken, Class, Error, Result};
 use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::shell_env::{Client, Place};
+use super::shell_env::{Client, ExporterAddress};
 use crate::args::ServeArgs;
 use crate::failure::Failure;
 use crate::render::message::Message;
@@ -110,11 +110,11 @@ fn refuse_exposed(address: &str, is_loopback: bool, args: &ServeArgs) -> Result<
         _ if is_loopback || args.insecure => return Ok(()),
         (true, true) => return Ok(()),
         (false, _) => (
-            "without a passphrase gives the boards to whoever reaches it",
+            "without a passphrase gives the boards to every client that reaches it",
             "give `--passphrase-file FILE` with `--cert FILE --key FILE`",
         ),
         (true, false) => (
-            "without TLS tells the passphrase to whoever listens on the way",
+            "without TLS shows the passphrase to everyone who can read the network traffic",
             "give `--cert FILE --key FILE`",
         ),
     };
@@ -147,7 +147,7 @@ fn announce(listeners: &[Listener], args: &ServeArgs, screen: &Screen) -> Result
             && args.insecure
         {
             screen.aside(&format!(
-                "warning: whoever reaches {address} may have the boards; `--passphrase-file` with `--cert` keeps others out\n"
+                "warning: every client that reaches {address} may use the boards; `--passphrase-file` with `--cert` keeps others out\n"
             ));
         }
     }
@@ -157,8 +157,8 @@ fn announce(listeners: &[Listener], args: &ServeArgs, screen: &Screen) -> Result
 /// How a client on this machine reaches the exporter.
 fn client(listener: &Listener, args: &ServeArgs) -> Client {
     let place = match listener.address() {
-        ListenAddress::Unix(path) => Place::Unix(path.clone()),
-        ListenAddress::Tcp(address) => Place::Tcp {
+        ListenAddress::Unix(path) => ExporterAddress::Unix(path.clone()),
+        ListenAddress::Tcp(address) => ExporterAddress::Tcp {
             address: SocketAddr::new(
                 if address.ip().is_unspecified() { [127, 0, 0, 1].into() } else { address.ip() },
                 address.port(),

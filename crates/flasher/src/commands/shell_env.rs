@@ -19,8 +19,8 @@ use crate::screen::Screen;
 /// Prints the environment for a shell, or runs a command in it and gives its exit code.
 pub(super) async fn run(args: ShellEnvArgs, screen: &Screen) -> Result<u8, Failure> {
     let place = match args.address.contains('/') {
-        true => Place::Unix(args.address.into()),
-        false => Place::Tcp { address: args.address, ca: args.ca },
+        true => ExporterAddress::Unix(args.address.into()),
+        false => ExporterAddress::Tcp { address: args.address, ca: args.ca },
     };
     let client = Client { place, passphrase_file: args.passphrase_file };
     if args.command.is_empty() {
@@ -33,12 +33,12 @@ pub(super) async fn run(args: ShellEnvArgs, screen: &Screen) -> Result<u8, Failu
 
 /// How a client on this machine reaches an exporter.
 pub(super) struct Client {
-    pub(super) place: Place,
+    pub(super) place: ExporterAddress,
     pub(super) passphrase_file: Option<PathBuf>,
 }
 
 /// Where the exporter listens.
-pub(super) enum Place {
+pub(super) enum ExporterAddress {
     /// A unix socket.
     Unix(PathBuf),
     /// TCP; with a CA, over TLS.
@@ -56,8 +56,8 @@ impl Client {
         let mut all =
             vec![("JMP_DRIVERS_ALLOW", "UNSAFE".into()), ("_JMP_SUPPRESS_DRIVER_WARNINGS", "1".into())];
         match &self.place {
-            Place::Unix(path) => all.push(("JUMPSTARTER_HOST", absolute(path).into())),
-            Place::Tcp { address, ca } => {
+            ExporterAddress::Unix(path) => all.push(("JUMPSTARTER_HOST", absolute(path).into())),
+            ExporterAddress::Tcp { address, ca } => {
                 all.push(("JUMPSTARTER_HOST", address.into()));
                 all.extend(["JMP_LEASE", "JMP_EXPORTER"].map(|name| (name, "direct".into())));
                 match ca {
@@ -128,18 +128,21 @@ pub(super) fn terminate(child: &Child) {
 mod tests {
     use super::*;
 
-    fn exports(place: Place, passphrase: Option<&str>) -> String {
+    fn exports(place: ExporterAddress, passphrase: Option<&str>) -> String {
         Client { place, passphrase_file: passphrase.map(PathBuf::from) }.exports().unwrap()
     }
 
     #[test]
     fn a_shell_gets_the_variables_of_jmp_shell() {
         assert_eq!(
-            exports(Place::Unix("/run/it's/socket".into()), None),
+            exports(ExporterAddress::Unix("/run/it's/socket".into()), None),
             "export JMP_DRIVERS_ALLOW='UNSAFE'\nexport _JMP_SUPPRESS_DRIVER_WARNINGS='1'\n\
              export JUMPSTARTER_HOST='/run/it'\\''s/socket'\n"
         );
-        let tcp = |ca: Option<&str>| Place::Tcp { address: "lab:18083".into(), ca: ca.map(PathBuf::from) };
+        let tcp = |ca: Option<&str>| ExporterAddress::Tcp {
+            address: "lab:18083".into(),
+            ca: ca.map(PathBuf::from),
+        };
         let plain = exports(tcp(None), None);
         assert!(plain.ends_with("JUMPSTARTER_HOST='lab:18083'\nexport JMP_LEASE='direct'\nexport JMP_EXPORTER='direct'\nexport JMP_GRPC_INSECURE='1'\n"));
         let secure = exports(tcp(Some("/etc/ca.pem")), Some("/etc/secret"));

@@ -67,7 +67,7 @@ fn read(file: &Path) -> Result<Receipt> {
 fn sound(receipt: &Receipt) -> Result<Vec<Part<'_>>> {
     if !receipt.is_sealed() {
         return Err(nothing(
-            "a former version wrote it, without a digest over the whole, so nobody can tell whether it was changed",
+            "a former version wrote it, without a digest over the whole, so a change cannot be detected",
         )
         .help(former(receipt)));
     }

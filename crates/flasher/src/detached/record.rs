@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_that_talks_for_ever_takes_bounded_room_and_its_steps_are_kept() {
+    fn records_of_endless_jobs_are_bounded() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let record = Record::new(file.reopen().unwrap(), Arc::new(Quiet));
         let line = "x".repeat(1 << 20);

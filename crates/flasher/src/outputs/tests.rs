@@ -101,7 +101,7 @@ fn a_transcript_is_a_regular_file_in_a_folder_that_is_there() {
 }
 
 #[test]
-fn a_dump_is_not_its_own_receipt_nor_the_medium_of_a_simulated_board() {
+fn dump_files_that_collide() {
     struct Nowhere;
     impl flasher_core::DumpSink for Nowhere {
         fn label(&self) -> String {

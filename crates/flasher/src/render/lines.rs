@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_told_now_and_then_and_the_step_that_failed_at_the_end() {
+    fn waits_and_the_failed_step_are_shown() {
         let mut writer = Writer::new(Chatter::Normal);
         let waits = |left: u32| {
             let (what, left) = ("U-Boot".to_owned(), f64::from(left));

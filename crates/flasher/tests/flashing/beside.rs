@@ -85,7 +85,7 @@ fn a_file_of_checksums_beside_a_url_is_heeded() {
 }
 
 #[test]
-fn whether_an_archive_holds_one_image_is_decided_before_the_board_is_touched() {
+fn archives_are_checked_before_power_on() {
     let lab = Lab::new();
     let site = Site::new(&lab);
     std::fs::write(lab.path("os.img"), image()).unwrap();

@@ -42,7 +42,7 @@ fn assert_steps_have_their_times(told: &str) {
 }
 
 #[test]
-fn a_job_runs_on_without_its_terminal_and_can_be_followed_and_seen_again() {
+fn detached_jobs_can_be_followed() {
     let (lab, state) = lab();
     let (id, path) = start(&lab, &state, &[]);
     for first in ["attach", "attach again"] {

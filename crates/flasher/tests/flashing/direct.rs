@@ -38,7 +38,7 @@ fn wipe(lab: &Lab) {
 }
 
 #[test]
-fn the_board_fetches_and_unpacks_the_image_and_all_of_it_is_proven() {
+fn direct_flashes_are_proven() {
     let lab = Lab::new();
     let site = Site::new(&lab);
     let url = format!("http://{}/os", site.address);
@@ -64,7 +64,7 @@ fn the_board_fetches_and_unpacks_the_image_and_all_of_it_is_proven() {
 }
 
 #[test]
-fn what_the_board_cannot_do_by_itself_is_refused_before_power_on() {
+fn impossible_direct_flashes_are_refused() {
     let lab = Lab::new();
     let site = Site::new(&lab);
     std::fs::write(lab.path("site/os.img"), image(70_000)).unwrap();
@@ -88,7 +88,7 @@ fn what_the_board_cannot_do_by_itself_is_refused_before_power_on() {
 }
 
 #[test]
-fn what_the_board_fetched_and_was_not_the_image_is_written_again_from_here() {
+fn wrong_direct_images_are_rewritten() {
     let lab = Lab::new();
     let site = Site::new(&lab);
     let url = format!("http://{}/os", site.address);

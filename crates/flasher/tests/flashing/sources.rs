@@ -88,7 +88,7 @@ fn a_checksum_file_beside_a_url_is_heeded() {
 }
 
 #[test]
-fn the_block_map_beside_a_url_is_used_and_must_be_signed_when_keys_are_given() {
+fn block_map_beside_a_url() {
     let lab = Lab::new();
     let site = Site::new(&lab);
     let url = format!("http://{}/os.img", site.address);
@@ -127,7 +127,7 @@ fn an_image_comes_out_of_a_bucket() {
 }
 
 #[test]
-fn what_a_remote_exporter_is_not_told_is_refused_and_not_left_out() {
+fn options_that_remote_jobs_refuse() {
     let lab = Lab::new();
     for option in [
         &["--checksum-url", "SHA256SUMS"][..],

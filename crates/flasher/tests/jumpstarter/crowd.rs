@@ -179,7 +179,7 @@ fn guarded(lab: &Lab) -> Exporter {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_never_say_who_they_are_keep_nobody_out_and_are_dropped() {
+async fn silent_connections_are_dropped() {
     let lab = Lab::new(BENCH);
     let exporter = guarded(&lab);
     let mut silent: Vec<_> = (0..512).map(|_| TcpStream::connect(&exporter.address).unwrap()).collect();
@@ -202,7 +202,7 @@ async fn connections_that_never_say_who_they_are_keep_nobody_out_and_are_dropped
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_guesses_passphrases_is_refused_and_told_of_and_others_are_not() {
+async fn passphrase_guesses_are_bounded() {
     let lab = Lab::new(BENCH);
     let mut exporter = guarded(&lab);
     let mut log = BufReader::new(exporter.child.stderr.take().unwrap()).lines();

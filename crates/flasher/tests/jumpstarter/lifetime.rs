@@ -17,7 +17,7 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn a_client_killed_in_the_middle_of_everything_leaves_nothing_behind() {
+fn killed_clients_leave_nothing() {
     let Some(lab) = test_board() else { return };
     let exporter = lab.listen(&["--listen", "127.0.0.1:0"]);
     let script = scripts().join("victim.py");

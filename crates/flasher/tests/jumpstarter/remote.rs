@@ -99,7 +99,7 @@ fn a_flash_survives_its_client_and_another_one_follows_it() {
 }
 
 #[test]
-fn a_flash_is_cancelled_from_anywhere_and_the_board_is_off_then() {
+fn remote_flashes_can_be_cancelled() {
     let (lab, exporter, _) = board(", faults: { dd_stuck: true }");
     let remote = ["--remote", &exporter.address, "--json"];
     let mut first = lab.flasher(&remote).args(["flash", "image"]).stdout(Stdio::piped()).spawn().unwrap();
@@ -120,7 +120,7 @@ fn a_flash_is_cancelled_from_anywhere_and_the_board_is_off_then() {
 }
 
 #[test]
-fn of_fifty_flashes_at_once_one_sends_its_image_and_the_others_are_refused_before() {
+fn one_of_fifty_flashes_sends_its_image() {
     let (lab, exporter, _) = board(", faults: { dd_stuck: true }");
     let remote = ["--remote", &exporter.address, "--json"];
     let start = |_| {
@@ -149,7 +149,7 @@ fn of_fifty_flashes_at_once_one_sends_its_image_and_the_others_are_refused_befor
 }
 
 #[test]
-fn what_a_killed_exporter_has_of_an_image_goes_at_the_next_start() {
+fn uploads_of_killed_exporters_go() {
     let (lab, mut exporter, _) = board(", faults: { dd_stuck: true }");
     let remote = ["--remote", &exporter.address, "--json"];
     let mut flash = lab.flasher(&remote).args(["flash", "image"]).stdout(Stdio::piped()).spawn().unwrap();
@@ -171,8 +171,8 @@ fn boards_are_given_to_everybody_only_when_that_is_asked_for() {
     fs::write(lab.path("secret"), "open sesame").unwrap();
     let passphrase = ["--passphrase-file", "secret"];
     for (more, expected) in [
-        (&[][..], "without a passphrase gives the boards to whoever reaches it"),
-        (&passphrase, "without TLS tells the passphrase to whoever listens on the way"),
+        (&[][..], "without a passphrase gives the boards to every client that reaches it"),
+        (&passphrase, "without TLS shows the passphrase to everyone who can read the network traffic"),
     ] {
         for address in ["0.0.0.0:0", ":0", "[::]:0"] {
             let mut command = lab.flasher(&["serve", "--listen", address]);
@@ -284,7 +284,7 @@ fn image_server(image: Vec<u8>) -> u16 {
 }
 
 #[test]
-fn what_clients_have_the_exporter_fetch_is_bounded_before_the_board_is_touched() {
+fn fetches_for_clients_are_bounded() {
     let (lab, exporter, image) = board("");
     let port = image_server(image.clone());
     let (url, moved) = (format!("http://127.0.0.1:{port}/image"), format!("http://127.0.0.1:{port}/moved"));
@@ -316,7 +316,7 @@ fn what_clients_have_the_exporter_fetch_is_bounded_before_the_board_is_touched()
 }
 
 #[test]
-fn a_flash_is_refused_while_another_process_of_the_exporters_machine_has_the_board() {
+fn boards_held_by_another_process() {
     let (lab, exporter, _) = board(", faults: { dd_stuck: true }");
     let mut flash = lab.flasher(&["--json", "flash", "image"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(flash.stdout.take().unwrap()).lines();

@@ -19,7 +19,7 @@ const POINTS: usize = 200;
 const LANES: usize = 6;
 
 #[test]
-fn two_hundred_moments_of_being_stopped_leave_the_board_off_and_a_receipt() {
+fn stopping_at_two_hundred_moments() {
     let next = AtomicUsize::new(0);
     let stopped = AtomicUsize::new(0);
     std::thread::scope(|scope| {

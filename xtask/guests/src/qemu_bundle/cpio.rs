@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_come_before_what_is_in_them_and_the_order_of_adding_does_not_show() {
+    fn directories_come_before_their_files() {
         let paths: Vec<_> = sample().nodes.into_keys().collect();
         assert_eq!(
             paths,

@@ -71,7 +71,7 @@ mod tests {
     use xtask_support::programs::has_program;
 
     #[test]
-    fn both_formats_come_out_the_same_twice_and_are_what_they_should_be() {
+    fn both_formats_are_reproducible() {
         if !has_program("mkimage") || !has_program("dtc") {
             println!("skipped: no mkimage or no dtc on this machine");
             return;

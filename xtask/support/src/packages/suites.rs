@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mirror_and_key_of_the_release_are_taken_over_from_both_formats() {
+    fn mirror_and_key_of_the_release() {
         assert_eq!(addition_to("debian.sources", DEBIAN).as_deref(), Some(EXPECTED));
         let list = "deb-src http://src.lan/debian bookworm main\n\
             deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror.lan/debian bookworm main # here\n";

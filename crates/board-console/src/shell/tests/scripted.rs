@@ -227,7 +227,7 @@ async fn a_torn_end_marker_is_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_command_that_loses_characters_is_sent_again_slower_and_not_run() {
+async fn lost_characters_are_sent_again() {
     let mut shell = shell(|line, count| {
         // Once the check of the length says no, once what runs the command was itself damaged.
         match count {
@@ -242,7 +242,7 @@ async fn a_command_that_loses_characters_is_sent_again_slower_and_not_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_and_a_reset_end_a_command_and_a_log_about_them_does_not() {
+async fn panics_and_resets_end_a_command() {
     let mut logs = shell(|line, _| {
         format!("{}\r\nU-Boot 2023.01\r\nKernel panic - not syncing\r\n{}\r\n", begin(line), end(line, 0))
     })

@@ -36,7 +36,7 @@ async fn keyed(mut peer: Peer, stop: &'static [u8]) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_keyed_countdown_is_stopped_by_its_own_keys_and_by_no_other() {
+async fn keyed_countdowns_need_their_keys() {
     for (stop, interrupt, stops) in [
         (&b" "[..], &b" "[..], true),
         (b"\x1b\x1b", b"\x1b\x1b", true),

@@ -12,7 +12,7 @@ const NEXT: [u8; 4] = [10, 77, 0, 51];
 const SERVER: [u8; 4] = [10, 77, 0, 1];
 
 fn leases() -> Leases {
-    Leases::new(&Network::default())
+    Leases::new(&BoardNetwork::default())
 }
 
 /// A client's packet: the kind of message, and more options.
@@ -88,7 +88,7 @@ fn packets_that_are_not_for_this_server_are_left_alone() {
 
 #[test]
 fn an_answer_has_every_option_the_client_needs() {
-    let network = Network { router: true, ..Network::default() };
+    let network = BoardNetwork { router: true, ..BoardNetwork::default() };
     let answer = Leases::new(&network).answer(&packet(U_BOOT, 1, &[])).unwrap();
     assert_eq!(answer[..12], [2, 1, 6, 0, 0xca, 0xfe, 0xf0, 0x0d, 0, 0, 0x80, 0]);
     assert_eq!((&answer[20..24], &answer[28..34]), (&SERVER[..], &U_BOOT[..]));
@@ -117,7 +117,7 @@ fn a_guest_that_changes_its_address_takes_the_oldest_lease() {
 fn the_addresses_given_are_free_ones_of_the_subnet() {
     let check = |address: &str, board: &str, expected: &[&str]| {
         let address = address.to_owned().try_into().unwrap();
-        let network = Network { address, board: board.parse().unwrap(), ..Network::default() };
+        let network = BoardNetwork { address, board: board.parse().unwrap(), ..BoardNetwork::default() };
         let found: Vec<_> =
             Leases::new(&network).addresses.iter().map(|(address, _)| address.to_string()).collect();
         assert_eq!(found, expected);

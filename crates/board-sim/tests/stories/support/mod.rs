@@ -1,4 +1,4 @@
-//! What the stories share: a person at the console, and a TFTP server.
+//! What the tests share: a user at the console, and a TFTP server.
 
 pub(crate) mod tftp;
 
@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A person at the console of a simulated board.
-pub(crate) struct Person {
+pub(crate) struct ConsoleUser {
     pub(crate) board: Arc<SimBoard>,
     pub(crate) power: Arc<dyn PowerDriver>,
     line: Box<dyn ByteStream>,
@@ -21,7 +21,7 @@ pub(crate) struct Person {
     pub(crate) seen: String,
 }
 
-impl Person {
+impl ConsoleUser {
     /// Opens the line of a board made from a config in JSON.
     pub(crate) async fn at(config: serde_json::Value) -> Self {
         let config: Config = serde_json::from_value(config).unwrap();

@@ -13,12 +13,12 @@ const WAIT: Duration = Duration::from_millis(100);
 const TRIES: usize = 50;
 
 /// Serves a few files from memory until dropped.
-pub(crate) struct Server {
+pub(crate) struct TestServer {
     port: u16,
     task: JoinHandle<()>,
 }
 
-impl Server {
+impl TestServer {
     pub(crate) async fn start<const N: usize>(files: [(&str, Vec<u8>); N]) -> Self {
         let files: HashMap<String, Vec<u8>> = files.map(|(name, bytes)| (name.to_owned(), bytes)).into();
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -39,7 +39,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.task.abort();
     }

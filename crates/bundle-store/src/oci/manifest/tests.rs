@@ -99,7 +99,7 @@ fn an_index_is_resolved_to_the_bundle_in_it() {
 }
 
 #[test]
-fn an_index_that_cannot_be_resolved_says_what_it_has_and_how_to_choose() {
+fn unresolved_index_lists_its_platforms() {
     let entry = |digest: &str, arch: &str| {
         format!(r#"{{"digest":"{digest}","size":4,"platform":{{"os":"linux","architecture":"{arch}"}}}}"#)
     };

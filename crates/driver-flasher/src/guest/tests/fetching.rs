@@ -22,7 +22,7 @@ fn pack(tool: &str, content: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn all_but_the_first_block_is_written_whatever_it_is_packed_with() {
+fn all_but_the_first_block_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let medium = folder.path().join("medium");
     for (format, tool) in
@@ -50,7 +50,7 @@ fn all_but_the_first_block_is_written_whatever_it_is_packed_with() {
 }
 
 #[test]
-fn an_image_that_does_not_come_whole_or_cannot_be_unpacked_is_told() {
+fn incomplete_or_corrupt_images_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let medium = folder.path().join("medium");
     let content = vec![7; 300_000];

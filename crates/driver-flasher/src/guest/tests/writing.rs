@@ -34,7 +34,7 @@ struct Case {
 }
 
 #[test]
-fn zeros_are_made_in_the_cheapest_way_that_somebody_vouches_for() {
+fn zeros_are_made_in_the_cheapest_safe_way() {
     let zero = "zero 512 2 4 1024 2048";
     let case = Case { able: Some("zd"), promise: "0", frame: zero, made: Some("zeroout"), calls: "-z" };
     let cases = [
@@ -118,7 +118,7 @@ fn a_packed_stream_is_written_like_a_plain_one() {
 }
 
 #[test]
-fn a_packed_stream_that_is_cut_spoilt_or_not_understood_is_never_called_written() {
+fn bad_packed_streams_are_never_written() {
     for shell in shells() {
         for wire in ["gzip", "zstd"] {
             let whole = packed(wire, &stream());

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_artifact_may_be_followed_by_the_title_or_the_type_of_a_file() {
+    fn artifact_names_with_a_file() {
         for (source, name, pick) in [
             ("oci://host:5000/os:1", "oci://host:5000/os:1", Pick::Only),
             ("oci://host/os:1#a/os.img.xz", "oci://host/os:1", Pick::Title("a/os.img.xz".into())),

@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_is_not_exactly_as_long_as_its_ranges_gives_no_digest_at_all() {
+    async fn bodies_of_wrong_length_give_no_digest() {
         assert_eq!(hashed(&[3, 2, 1], &["abcde"]).await, Err("only 5 of 6 bytes came".to_owned()));
         let more = Err("more bytes came than were asked for".to_owned());
         assert_eq!(hashed(&[3], &["abc", "d"]).await, more);

@@ -26,7 +26,7 @@ fn the_first_block_is_kept_back_and_nothing_else() {
 }
 
 #[test]
-fn an_image_of_zeros_or_of_less_than_a_block_is_kept_back_as_well() {
+fn first_blocks_of_zeros_or_short_images() {
     let mut zeros = BytesMut::new();
     let rest = withhold(Extent::Zero { offset: 0, length: BLOCK * 3 }, &mut zeros).unwrap();
     assert_eq!(stretch(&rest), (BLOCK, BLOCK * 2));

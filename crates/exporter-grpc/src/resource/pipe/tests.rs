@@ -115,7 +115,7 @@ fn an_error_reaches_both_the_call_and_the_stream() {
     assert_eq!(ends.outgoing.blocking_recv(), Some(Err(failure)));
 }
 
-/// Copies to or from a pipe that nobody serves, until the patience with it is over; gives the failure.
+/// Copies to or from a pipe that no client serves, until it counts as stuck; gives the failure.
 async fn stuck(work: impl FnOnce() -> CallResult<()> + Send + 'static) -> CallFailure {
     let work = tokio::task::spawn_blocking(work);
     // Nothing else makes time go by here: a worker thread is busy.

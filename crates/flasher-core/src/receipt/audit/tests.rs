@@ -232,7 +232,7 @@ fn what_is_changed_in_several_places_shows_as_well() {
         judge(swapped),
         Err("the image has another amount of data (`medium.data_written`)".to_owned())
     );
-    // Data that was never written, called don't-care throughout.
+    // Data that was never written, called unmapped throughout.
     let mut left_out = proven();
     let range = &mut left_out["medium"]["ranges"][1];
     (range["kind"], range["writes"], range["read_back"]) = (json!("dont-care"), json!(0), Value::Null);

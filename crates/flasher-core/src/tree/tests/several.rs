@@ -1,4 +1,4 @@
-//! Files with more than one mistake: each is told once, in the order of lines, and none follows from another.
+//! Files with more than one mistake: each is reported once, in the order of lines, and none follows from another.
 
 use super::{load, tree};
 

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn each_line_has_its_time_once_and_the_log_is_what_the_screen_was() {
+    async fn log_and_screen_are_equal() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("console.log");
         let mut screen = std::io::Cursor::new(Vec::new());
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_log_that_cannot_be_written_is_told_before_the_line_is_opened() {
+    async fn unwritable_logs_are_refused_first() {
         let error = Output::new(tokio::io::sink(), Some(Path::new("/no/such/x")), false).await.err().unwrap();
         assert_eq!(error.to_string(), "the log `/no/such/x` cannot be written");
         assert_eq!(error.class().exit_code(), 2);

@@ -152,7 +152,7 @@ mod tests {
     use flasher_core::config::Document;
 
     #[test]
-    fn the_exporter_of_each_board_is_yaml_with_all_nodes_of_a_flash() {
+    fn demo_exporters_have_all_nodes() {
         let odd = PathBuf::from("/a b/\"c\": SIZE, #d");
         for board in [Board::Sim, Board::Qemu { bundle: odd.clone() }] {
             let text = yaml(&board, SMALL);

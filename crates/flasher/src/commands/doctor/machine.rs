@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_yet_is_looked_at_where_it_would_be() {
+    fn missing_folders_are_checked_by_parent() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(existing(&folder.path().join("a/b/c")), folder.path());
         assert!(room(Path::new("/proc"), "bundles", "XDG_CACHE_HOME").is_err());

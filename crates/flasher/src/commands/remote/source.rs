@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_that_is_no_file_and_no_url_is_refused_without_its_secrets() {
+    fn wrong_remote_images_are_refused() {
         let check = |image: &str| refuse_other(image).map_err(|error| error.to_string());
         assert_eq!((check("os.img"), check("a:b/os.img")), (Ok(()), Ok(())));
         let expected = "an exporter does not take images by `oci://`: `oci://***@host/os:1`";

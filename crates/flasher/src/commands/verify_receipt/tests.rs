@@ -12,7 +12,7 @@ fn blank() -> Receipt {
 }
 
 #[test]
-fn a_receipt_of_a_former_version_is_no_proof_and_its_words_are_told() {
+fn receipts_of_former_versions() {
     let receipt = Receipt {
         schema: 1,
         verdict: Verdict::Proven,
@@ -25,7 +25,7 @@ fn a_receipt_of_a_former_version_is_no_proof_and_its_words_are_told() {
         (error.class(), error.cause().as_str(), error.next_step()),
         (
             Class::Source,
-            "the receipt proves nothing: a former version wrote it, without a digest over the whole, so nobody can tell whether it was changed",
+            "the receipt proves nothing: a former version wrote it, without a digest over the whole, so a change cannot be detected",
             Some(
                 "it says `proven` of 4096 bytes on /dev/sda; keep it as a note, and flash again where a proof is needed"
             )

@@ -19,12 +19,12 @@ const FREE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Output on its way to the host.
 #[derive(Debug, Default)]
-struct Outbox {
+struct OutputQueue {
     bytes: Mutex<Vec<u8>>,
     filled: Notify,
 }
 
-impl Outbox {
+impl OutputQueue {
     fn put(&self, bytes: &[u8]) {
         let mut waiting = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         // A full box loses output, as an overrun does.
@@ -47,17 +47,17 @@ impl Outbox {
 
 /// Both ends of the serial line.
 #[derive(Debug, Default)]
-pub(crate) struct Wire(Mutex<Ends>);
+pub(crate) struct SerialPty(Mutex<PtyEnds>);
 
 #[derive(Debug, Default)]
-struct Ends {
+struct PtyEnds {
     /// Alive as long as the host's stream is.
-    host: Weak<Outbox>,
+    host: Weak<OutputQueue>,
     board: Option<mpsc::Sender<Vec<u8>>>,
 }
 
-impl Wire {
-    /// Opens the host's end. What the board printed while nobody listened is gone.
+impl SerialPty {
+    /// Opens the host's end. What the board printed while the line was closed is lost.
     pub(crate) async fn open(self: &Arc<Self>) -> Result<DuplexStream, SimError> {
         let mut patience = FREE_WITHIN.as_millis() / 5;
         loop {
@@ -94,7 +94,7 @@ impl Wire {
             return None;
         }
         let (near, far) = tokio::io::duplex(HOST_BUFFER);
-        let outbox = Arc::new(Outbox::default());
+        let outbox = Arc::new(OutputQueue::default());
         ends.host = Arc::downgrade(&outbox);
         tokio::spawn(pump(far, outbox, Arc::downgrade(self)));
         Some(near)
@@ -106,19 +106,19 @@ impl Wire {
         }
     }
 
-    fn ends(&self) -> MutexGuard<'_, Ends> {
+    fn ends(&self) -> MutexGuard<'_, PtyEnds> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Carries bytes both ways until the host lets go of its stream.
-async fn pump(stream: DuplexStream, outbox: Arc<Outbox>, wire: Weak<Wire>) {
+async fn pump(stream: DuplexStream, outbox: Arc<OutputQueue>, serial_pty: Weak<SerialPty>) {
     let (mut typed, mut printed) = tokio::io::split(stream);
     let inward = async {
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = typed.read(&mut buffer).await {
-            match wire.upgrade() {
-                Some(wire) => wire.typed(&buffer[..count]),
+            match serial_pty.upgrade() {
+                Some(serial_pty) => serial_pty.typed(&buffer[..count]),
                 None => break,
             }
         }
