@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flasher_core::leftovers::{self, InUse};
+use flasher_core::owner;
 use flasher_core::{PowerDriver, SerialDriver};
+use line_share::{Audible, Audience, Watched};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::UnixListener;
@@ -35,6 +37,7 @@ const END: Duration = Duration::from_secs(10);
 pub struct QemuBoard {
     config: Arc<Config>,
     serial: Arc<SerialLine>,
+    audience: Audience,
     state: Mutex<State>,
 }
 
@@ -70,7 +73,12 @@ struct LocalNetwork {
 impl QemuBoard {
     /// A board that is off. Nothing is made or opened before the first power on.
     pub fn new(config: Config) -> Arc<Self> {
-        Arc::new(Self { config: Arc::new(config), serial: Arc::default(), state: Mutex::default() })
+        Arc::new(Self {
+            config: Arc::new(config),
+            serial: Arc::default(),
+            audience: Audience::default(),
+            state: Mutex::default(),
+        })
     }
 
     /// Its power switch.
@@ -133,7 +141,7 @@ impl QemuBoard {
         let config = Arc::clone(&self.config);
         let named = blocking(move || {
             let files = config.disk.iter().map(|disk| &disk.file).chain(&config.environment);
-            Ok(files.flat_map(|it| flasher_core::owner::file(it)).collect())
+            Ok(files.flat_map(|it| owner::file(it)).collect())
         });
         named.await.unwrap_or_default()
     }
@@ -177,8 +185,19 @@ impl QemuBoard {
         Ok(())
     }
 
-    pub(crate) fn open_serial(&self) -> Result<HostEnd, QemuError> {
-        self.serial.open()
+    pub(crate) async fn open_serial(&self) -> Result<Audible<HostEnd>, QemuError> {
+        let line = self.serial.open()?;
+        Ok(self.audience.hear(line, self.shared_name().await.as_deref(), None).await)
+    }
+
+    pub(crate) async fn watch_serial(&self) -> std::io::Result<Option<Watched>> {
+        self.audience.watch(self.shared_name().await.as_deref()).await
+    }
+
+    /// What its serial line is called among processes; none when no other process can have this board.
+    async fn shared_name(&self) -> Option<String> {
+        let disk = self.identities().await.into_iter().next()?;
+        Some(owner::stable_name(&format!("emulated {disk}")))
     }
 
     async fn monitor(

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use flasher_core::{
-    ByteStream, Device, Driver, DriverType, PowerDriver, Result, SerialDriver, Wiring, async_trait,
+    ByteStream, Device, Driver, DriverType, Error, Port, PowerDriver, Result, SerialDriver, Wiring,
+    async_trait,
 };
+
+use tokio::io::AsyncRead;
 
 use crate::board::QemuBoard;
 use crate::config::Config;
@@ -67,7 +70,17 @@ impl Driver for QemuSerial {
 #[async_trait]
 impl SerialDriver for QemuSerial {
     async fn open(&self) -> Result<Box<dyn ByteStream>> {
-        Ok(Box::new(self.0.open_serial()?))
+        Ok(Box::new(self.0.open_serial().await?))
+    }
+
+    async fn watch(&self) -> Result<Option<Box<dyn AsyncRead + Send + Unpin>>> {
+        self.0.watch_serial().await.map_err(|error| {
+            Error::infrastructure("the emulated board's serial line cannot be watched").because(error)
+        })
+    }
+
+    async fn port(&self) -> Port {
+        Port { name: "the emulated board's serial line".to_owned(), is_missing: false }
     }
 }
 

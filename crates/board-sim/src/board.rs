@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flasher_core::leftovers::{self, InUse};
+use flasher_core::owner;
 use flasher_core::{PowerDriver, SerialDriver};
+use line_share::{Audible, Audience, Watched};
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -31,6 +33,7 @@ pub struct SimBoard {
     config: Arc<Config>,
     folder: PathBuf,
     serial_pty: Arc<SerialPty>,
+    audience: Audience,
     tally: Arc<CounterCells>,
     home: HomeSlot,
     /// What makes and removes files in the folder. It goes on when the task that waits for it is aborted.
@@ -76,6 +79,7 @@ impl SimBoard {
             config: Arc::new(config),
             folder: std::env::temp_dir().join(name),
             serial_pty: Arc::default(),
+            audience: Audience::default(),
             tally: Arc::default(),
             home: Arc::default(),
             file_work,
@@ -123,7 +127,7 @@ impl SimBoard {
     /// Its medium, when the config names one: two boards with one medium are one board.
     pub(crate) async fn identities(&self) -> Vec<String> {
         let medium = self.config.medium.clone();
-        let named = blocking(move || Ok(medium.map(|it| flasher_core::owner::file(&it)).unwrap_or_default()));
+        let named = blocking(move || Ok(medium.map(|it| owner::file(&it)).unwrap_or_default()));
         named.await.unwrap_or_default()
     }
 
@@ -191,11 +195,21 @@ impl SimBoard {
         self.running.lock().await.is_some()
     }
 
-    pub(crate) async fn open_serial(self: &Arc<Self>) -> Result<DuplexStream, SimError> {
+    pub(crate) async fn open_serial(self: &Arc<Self>) -> Result<Audible<DuplexStream>, SimError> {
         self.plug_in();
         let stream = self.serial_pty.open().await?;
         self.tally.count(|counters| counters.serial_opens += 1);
-        Ok(stream)
+        Ok(self.audience.hear(stream, self.shared_name().await.as_deref(), None).await)
+    }
+
+    pub(crate) async fn watch_serial(&self) -> std::io::Result<Option<Watched>> {
+        self.audience.watch(self.shared_name().await.as_deref()).await
+    }
+
+    /// What its serial line is called among processes; none when no other process can have this board.
+    async fn shared_name(&self) -> Option<String> {
+        let medium = self.identities().await.into_iter().next()?;
+        Some(owner::stable_name(&format!("simulated {medium}")))
     }
 
     /// From now on power goes as the outlet says, when there is one.

@@ -3,13 +3,14 @@
 mod keep;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use flasher_core::{
-    ByteStream, ControlLines, Device, Driver, DriverType, Error, Result, SerialDriver, Wiring, async_trait,
+    ByteStream, ControlLines, Device, Driver, DriverType, Error, Port, Result, SerialDriver, Wiring,
+    async_trait,
 };
+use line_share::{Audience, Take};
 use serialport::TTYPort;
 use tokio::io::AsyncRead;
 use tokio::time::sleep;
@@ -21,10 +22,8 @@ use crate::line::{Handles, OpenSettings, blocking};
 use crate::pace::Pace;
 use crate::record::{self, Recorder};
 use crate::reopen::{OpenControlLines, locked};
-use crate::share::{self, WatchSocket};
-use crate::tap::{Tap, Tapped};
 use crate::tty;
-use keep::{HeldLine, Owned};
+use keep::{HeldLine, Owned, Served};
 
 /// A serial line by URL.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ pub struct PySerial {
     plan: OpenSettings,
     check_present: bool,
     record: Option<Record>,
-    tap: Tap,
+    audience: Audience,
     recorder: OnceLock<Arc<Recorder>>,
     open: Arc<Open>,
 }
@@ -41,9 +40,6 @@ pub struct PySerial {
 #[derive(Debug, Default)]
 struct Open {
     handles: Handles,
-    /// Openings that are heard just now; an echo has as many as it is opened.
-    heard: AtomicUsize,
-    shared: Mutex<Option<WatchSocket>>,
     /// The line between two owners, when it is recorded all the time.
     kept: Mutex<Option<HeldLine>>,
 }
@@ -71,7 +67,7 @@ impl DriverType for PySerial {
             plan,
             check_present: config.check_present,
             record,
-            tap: Tap::new(),
+            audience: Audience::default(),
             recorder: OnceLock::new(),
             open: Arc::default(),
         })))
@@ -130,16 +126,20 @@ impl SerialDriver for PySerial {
     }
 
     async fn watch(&self) -> Result<Option<Box<dyn AsyncRead + Send + Unpin>>> {
-        if self.open.heard.load(Ordering::Relaxed) > 0 {
-            return Ok(Some(Box::new(self.tap.watch())));
-        }
         let refused = |error: std::io::Error| {
             Error::infrastructure(format!("`{}` cannot be watched", self.plan.address))
                 .because(error)
                 .help("watch as the user who has it open")
         };
-        let stream = share::watch(&self.plan.address).await.map_err(refused)?;
-        Ok(stream.map(|stream| Box::new(stream) as Box<dyn AsyncRead + Send + Unpin>))
+        self.audience.watch(self.shared_name().as_deref()).await.map_err(refused)
+    }
+
+    async fn port(&self) -> Port {
+        let missing = match self.plan.address.innermost() {
+            Address::Device(path) => matches!(tokio::fs::try_exists(path).await, Ok(false)),
+            _ => false,
+        };
+        Port { name: format!("`{}`", self.plan.address), is_missing: missing }
     }
 
     async fn set_lines(&self, lines: ControlLines) -> Result<bool> {
@@ -182,16 +182,24 @@ impl PySerial {
 
     async fn open_anew(&self) -> Result<Box<dyn ByteStream>> {
         let line = self.plan.open(&self.open.handles).await?;
-        let tap = match &self.record {
-            None => self.tap.again(),
-            Some(record) => self.tap.recorded(self.recorder(record).await?),
+        let recorder = match &self.record {
+            None => None,
+            Some(record) => Some(self.recorder(record).await? as Arc<dyn Take>),
         };
-        let shared = share::serve(&self.plan.address, &tap).await;
-        let line = Box::new(Tapped::new(line, tap)) as Box<dyn ByteStream>;
-        if let Some(shared) = shared {
-            *locked(&self.open.shared) = Some(shared);
-        }
-        Ok(Box::new(keep::WatchedLine::new(line, Arc::clone(&self.open))))
+        let line = self.audience.hear(line, self.shared_name().as_deref(), recorder).await;
+        Ok(Box::new(Served::new(line, Arc::clone(&self.open))))
+    }
+
+    /// What the line is called among the processes that share it; none for an echo, which is private.
+    fn shared_name(&self) -> Option<String> {
+        let name = match self.plan.address.innermost() {
+            Address::Loop => return None,
+            Address::Device(path) => {
+                std::fs::canonicalize(path).unwrap_or_else(|_| path.clone()).display().to_string()
+            }
+            other => other.to_string(),
+        };
+        Some(flasher_core::owner::stable_name(&name))
     }
 
     async fn recorder(&self, record: &Record) -> Result<Arc<Recorder>> {

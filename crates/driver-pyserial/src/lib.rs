@@ -17,9 +17,7 @@ mod pace;
 mod record;
 mod reopen;
 mod rfc2217;
-mod share;
 mod spy;
-mod tap;
 mod tty;
 
 pub use config::{Config, Flow, Parity, Record};

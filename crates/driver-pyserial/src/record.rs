@@ -11,11 +11,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use line_share::Take;
 use rustix::fs::Access;
 
 use crate::error::PortError;
 
-/// Pieces that wait for the disk at most; each has at most [`crate::tap::PIECE`] bytes.
+/// Pieces that wait for the disk at most; each has at most [`line_share::PIECE`] bytes.
 const WAITING: usize = 1024;
 /// Parts that are kept beside the one being written.
 const PARTS: u32 = 4;
@@ -64,9 +65,10 @@ impl Recorder {
         std::thread::Builder::new().spawn(move || writer.run(&pieces)).map_err(wrong)?;
         Ok(Self { to: Mutex::new(to), missed: AtomicUsize::new(0) })
     }
+}
 
-    /// Takes a piece; never waits.
-    pub(crate) fn take(&self, piece: Bytes) {
+impl Take for Recorder {
+    fn take(&self, piece: Bytes) {
         let to = self.to.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let missed = self.missed.load(Ordering::Relaxed);
         let length = piece.len();

@@ -40,6 +40,7 @@ pub struct Remote {
     exporter: ExporterServiceClient<InterceptedService<Channel, PassphraseInterceptor>>,
     router: RouterServiceClient<InterceptedService<Channel, PassphraseInterceptor>>,
     reports: Vec<DriverInstanceReport>,
+    address: String,
 }
 
 impl fmt::Debug for Remote {
@@ -81,7 +82,7 @@ impl Remote {
         let mut exporter = ExporterServiceClient::with_interceptor(channel.clone(), secret.clone());
         let router = RouterServiceClient::with_interceptor(channel, secret);
         let report = exporter.get_report(()).await.map_err(|status| refused(address, &status))?;
-        Ok(Self { exporter, router, reports: report.into_inner().reports })
+        Ok(Self { exporter, router, reports: report.into_inner().reports, address: address.to_owned() })
     }
 
     /// The one flasher of the exporter, or the one at the dotted `path`.
@@ -97,8 +98,12 @@ impl Remote {
     /// # Errors
     /// When there is none, or several and no path.
     pub fn serial(&self, path: Option<&str>) -> Result<Arc<dyn SerialDriver>> {
-        let uuid = self.choose(SERIAL, "serial line", path)?.uuid.clone();
-        Ok(Arc::new(RemoteSerial { remote: self.clone(), uuid }))
+        let report = self.choose(SERIAL, "serial line", path)?;
+        Ok(Arc::new(RemoteSerial {
+            remote: self.clone(),
+            uuid: report.uuid.clone(),
+            path: self.path(report),
+        }))
     }
 
     /// The one power switch of the exporter, or the one at the dotted `path`.
@@ -142,7 +147,7 @@ impl Remote {
 
     /// A stream for the data of a call, and its handle.
     async fn open_stream(&mut self, meta: &str, outward: mpsc::Receiver<StreamRequest>) -> Result<Value> {
-        let response = self.stream(meta, outward).await?;
+        let response = self.stream(meta, outward).await.map_err(|status| failed("open a stream", &status))?;
         let handle =
             response.metadata().get("resource").and_then(|text| text.to_str().ok()).map(str::to_owned);
         // What the exporter sends back is only the end, which the call tells as well.
@@ -158,12 +163,12 @@ impl Remote {
         &mut self,
         meta: &str,
         mut outward: mpsc::Receiver<StreamRequest>,
-    ) -> Result<Response<Streaming<StreamResponse>>> {
+    ) -> std::result::Result<Response<Streaming<StreamResponse>>, Status> {
         let mut request =
             Request::new(futures_util::stream::poll_fn(move |context| outward.poll_recv(context)));
-        let meta = meta.parse().map_err(|_| Error::new(Class::Internal, "a stream cannot be asked for"))?;
+        let meta = meta.parse().map_err(|_| Status::internal("a stream cannot be asked for"))?;
         request.metadata_mut().insert("request", meta);
-        self.router.stream(request).await.map_err(|status| failed("open a stream", &status))
+        self.router.stream(request).await
     }
 
     async fn call(&mut self, uuid: &str, method: &str, args: Vec<Value>) -> Result<Value> {

@@ -13,6 +13,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::capability::{Kind, SerialStream, find};
+use crate::claims::Claim;
 use crate::failure::{CallFailure, CallResult};
 use crate::proto::router_service_server::RouterService;
 use crate::proto::{FrameType, StreamRequest, StreamResponse};
@@ -239,7 +240,7 @@ async fn carry(
                     }
                 }
                 FrameRead::End => {
-                    claim.linger();
+                    claim.iter().for_each(Claim::linger);
                     // A line that cannot be half closed goes on as it is.
                     writer.shutdown().await.ok();
                     std::future::pending::<()>().await;
@@ -266,10 +267,16 @@ async fn carry(
             }
         }
     };
+    let evicted = async {
+        match &claim {
+            Some(claim) => claim.evicted.cancelled().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         () = typed => {}
         () = printed => {}
-        () = claim.evicted.cancelled() => {}
+        () = evicted => {}
         () = frames.closed() => {}
     }
 }

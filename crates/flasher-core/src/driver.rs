@@ -157,6 +157,11 @@ pub trait SerialDriver: Driver {
         Ok(None)
     }
 
+    /// What the line is called, and whether it is there. Opens nothing.
+    async fn port(&self) -> Port {
+        Port { name: "the serial line".to_owned(), is_missing: false }
+    }
+
     /// Sets the lines beside the data, also while another process has the line open. False when it has none, as a pty or a plain socket.
     ///
     /// # Errors
@@ -164,6 +169,15 @@ pub trait SerialDriver: Driver {
     async fn set_lines(&self, _lines: ControlLines) -> Result<bool> {
         Ok(false)
     }
+}
+
+/// A serial line as people know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name in a sentence: a path in backticks, or a few words.
+    pub name: String,
+    /// Whether its device is known not to be there now, as with an adapter that is unplugged.
+    pub is_missing: bool,
 }
 
 /// The lines of a serial port beside its data; what is none stays as it is.

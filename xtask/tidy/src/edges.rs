@@ -30,7 +30,7 @@ pub(super) enum Room {
 pub(super) fn room(name: &str) -> Option<Room> {
     Some(match name {
         "flasher-core" => Room::Core,
-        "board-console" | "disk-image" | "bundle-store" | "server-kit" => Room::Library,
+        "board-console" | "disk-image" | "bundle-store" | "server-kit" | "line-share" => Room::Library,
         "board-sim" | "board-qemu" => Room::Plugin,
         "flasher-bundles" => Room::Bundles,
         "exporter-grpc" => Room::Exporter,

@@ -3,10 +3,10 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use flasher_core::ByteStream;
+use line_share::Audible;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -83,23 +83,20 @@ impl Drop for Owned {
     }
 }
 
-/// A line that others may watch for as long as it lives.
-pub(super) struct WatchedLine {
-    line: Box<dyn ByteStream>,
+/// A line whose port server is asked nothing more once it is let go of.
+pub(super) struct Served {
+    line: Audible<Box<dyn ByteStream>>,
     open: Arc<Open>,
 }
 
-impl WatchedLine {
-    pub(super) fn new(line: Box<dyn ByteStream>, open: Arc<Open>) -> Self {
-        open.heard.fetch_add(1, Ordering::Relaxed);
+impl Served {
+    pub(super) fn new(line: Audible<Box<dyn ByteStream>>, open: Arc<Open>) -> Self {
         Self { line, open }
     }
 }
 
-impl Drop for WatchedLine {
+impl Drop for Served {
     fn drop(&mut self) {
-        self.open.heard.fetch_sub(1, Ordering::Relaxed);
-        drop(locked(&self.open.shared).take());
         *locked(&self.open.handles.server) = None;
     }
 }
@@ -128,7 +125,7 @@ impl AsyncWrite for Owned {
     }
 }
 
-impl AsyncRead for WatchedLine {
+impl AsyncRead for Served {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -138,7 +135,7 @@ impl AsyncRead for WatchedLine {
     }
 }
 
-impl AsyncWrite for WatchedLine {
+impl AsyncWrite for Served {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().line).poll_write(context, bytes)
     }

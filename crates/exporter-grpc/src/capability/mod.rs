@@ -69,7 +69,8 @@ impl Call {
 /// Bytes both ways, and the claim that keeps others from them.
 pub(crate) struct SerialStream {
     pub(crate) stream: Box<dyn ByteStream>,
-    pub(crate) claim: Claim,
+    /// None for a stream that takes nothing from others: one that only hears.
+    pub(crate) claim: Option<Claim>,
 }
 
 /// A node as clients see it.

@@ -19,6 +19,7 @@ const ANSWER: Duration = Duration::from_secs(60);
 pub(super) const METHODS: &[Method] = &[
     Method::call("on", &[], "nothing, once the power is on"),
     Method::call("off", &[], "nothing, once the power is off"),
+    Method::call("state", &[], "whether the power is on, as the switch says; null when it cannot tell"),
     Method::results("read", &[], "{voltage, current} as often as the meter has a reading"),
 ];
 
@@ -43,6 +44,10 @@ impl Capability for Power {
     }
 
     async fn call(&self, method: &str, _args: Args, call: &Call) -> CallResult<Value> {
+        if method == "state" {
+            let state = tokio::time::timeout(ANSWER, self.switch.state()).await.map_err(|_| late())??;
+            return Ok(state.map_or_else(value::null, value::flag));
+        }
         self.free(call).await?;
         let switched = match method {
             "on" => tokio::time::timeout(ANSWER, self.switch.on()).await,

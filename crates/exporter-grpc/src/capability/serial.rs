@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flasher_core::{ControlLines, SerialDriver, async_trait};
 use prost_types::Value;
+use tokio::time::{Instant, sleep};
 use tonic::Code;
 
 use super::{Args, Call, Capability, Method, Param, SerialStream, Shape, unanswered};
@@ -19,8 +20,15 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// A user who has just left frees the line within this time.
 const FREE_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long a request to watch waits for a client to open the line, before it is refused because no client has it open.
+const WAIT_FOR_OWNER: Duration = Duration::from_secs(1);
+/// How often it is looked for.
+const GLANCE: Duration = Duration::from_millis(50);
+
 pub(super) const METHODS: &[Method] = &[
     Method::bytes("connect"),
+    Method::bytes("watch"),
+    Method::call("port", &[], "{name, is_missing} of the line, as people know it"),
     Method::call("close", &[], "nothing; ends the stream of the same client, if there is one"),
     Method::call("set_dtr", &[Param::needed("value", Shape::Flag)], "nothing, once the line is so"),
     Method::call("set_rts", &[Param::needed("value", Shape::Flag)], "nothing, once the line is so"),
@@ -50,6 +58,11 @@ impl Capability for Serial {
                 call.session.claims.evict(self.key);
                 Ok(value::null())
             }
+            "port" => {
+                let port = self.serial.port().await;
+                let missing = value::flag(port.is_missing);
+                Ok(value::record([("name", value::text(port.name)), ("is_missing", missing)]))
+            }
             "set_dtr" => {
                 let lines = ControlLines { dtr: Some(args.flag(0)?), ..ControlLines::default() };
                 self.set(method, lines, call).await
@@ -63,8 +76,10 @@ impl Capability for Serial {
     }
 
     async fn connect(&self, method: &str, call: &Call) -> CallResult<SerialStream> {
-        if method != "connect" {
-            return Err(unanswered(method));
+        match method {
+            "connect" => {}
+            "watch" => return self.watch().await,
+            other => return Err(unanswered(other)),
         }
         let claim =
             call.session.claims.take(&[self.key], "a serial stream", &call.connection, FREE_WITHIN).await?;
@@ -72,11 +87,29 @@ impl Capability for Serial {
         let late = |_| CallFailure::new(Code::DeadlineExceeded, "the serial line did not open within 30 s");
         let stream = opened.map_err(late)??;
         call.session.log.driver("serial line opened".to_owned());
-        Ok(SerialStream { stream, claim })
+        Ok(SerialStream { stream, claim: Some(claim) })
     }
 }
 
 impl Serial {
+    /// What the line's owner hears, once there is one. Takes the line from no client.
+    async fn watch(&self) -> CallResult<SerialStream> {
+        let deadline = Instant::now() + WAIT_FOR_OWNER;
+        loop {
+            if let Some(heard) = self.serial.watch().await? {
+                let stream = Box::new(tokio::io::join(heard, tokio::io::sink()));
+                return Ok(SerialStream { stream, claim: None });
+            }
+            if Instant::now() > deadline {
+                return Err(CallFailure::new(
+                    Code::OutOfRange,
+                    "no client or process has the serial line open",
+                ));
+            }
+            sleep(GLANCE).await;
+        }
+    }
+
     async fn set(&self, method: &str, lines: ControlLines, call: &Call) -> CallResult<Value> {
         call.session.claims.free_for(self.key, call.owner.connection)?;
         let late = |_| CallFailure::new(Code::DeadlineExceeded, "the serial line did not answer within 10 s");

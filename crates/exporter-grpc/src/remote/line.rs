@@ -3,13 +3,14 @@
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use flasher_core::{ByteStream, Driver, PowerDriver, Result, SerialDriver, async_trait};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
+use flasher_core::{ByteStream, Driver, Error, Port, PowerDriver, Result, SerialDriver, async_trait};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
-use tonic::Streaming;
+use tonic::{Code, Status, Streaming};
 
-use super::Remote;
+use super::{Remote, failed};
 use crate::proto::{FrameType, StreamRequest, StreamResponse};
+use crate::value;
 
 /// Bytes on their way between us and who uses the line.
 const BUFFER: usize = 64 * 1024;
@@ -22,6 +23,8 @@ const QUEUE: usize = 8;
 pub(super) struct RemoteSerial {
     pub(super) remote: Remote,
     pub(super) uuid: String,
+    /// Its dotted path in the exporter's tree.
+    pub(super) path: String,
 }
 
 impl fmt::Debug for RemoteSerial {
@@ -35,15 +38,43 @@ impl Driver for RemoteSerial {}
 #[async_trait]
 impl SerialDriver for RemoteSerial {
     async fn open(&self) -> Result<Box<dyn ByteStream>> {
+        Ok(Box::new(self.stream("connect").await.map_err(|status| failed("open a stream", &status))?))
+    }
+
+    async fn watch(&self) -> Result<Option<Box<dyn AsyncRead + Send + Unpin>>> {
+        match self.stream("watch").await {
+            Ok(stream) => Ok(Some(Box::new(stream))),
+            Err(status) if status.code() == Code::OutOfRange => Ok(None),
+            Err(status) if matches!(status.code(), Code::Unimplemented | Code::NotFound) => {
+                Err(Error::infrastructure("the exporter cannot let others hear its serial line")
+                    .help("leave `--watch` out, or bring the exporter up to date"))
+            }
+            Err(status) => Err(failed("watch", &status)),
+        }
+    }
+
+    /// As the exporter knows it; one that does not say has the node's path.
+    async fn port(&self) -> Port {
+        let told = self.remote.clone().call(&self.uuid, "port", Vec::new()).await.ok();
+        let told = told.as_ref().and_then(value::as_record).map(|record| &record.fields);
+        let name = told.and_then(|told| value::as_text(told.get("name")?)).map(str::to_owned);
+        let name = name.unwrap_or_else(|| format!("`{}`", self.path));
+        let missing = told.and_then(|told| value::as_flag(told.get("is_missing")?));
+        Port { name: format!("{name} of {}", self.remote.address), is_missing: missing.unwrap_or(false) }
+    }
+}
+
+impl RemoteSerial {
+    async fn stream(&self, method: &str) -> std::result::Result<DuplexStream, Status> {
         let (frames, outward) = mpsc::channel(QUEUE);
-        let meta = serde_json::json!({ "kind": "driver", "uuid": self.uuid, "method": "connect" });
+        let meta = serde_json::json!({ "kind": "driver", "uuid": self.uuid, "method": method });
         let response = self.remote.clone().stream(&meta.to_string(), outward).await?;
         let (near, far) = tokio::io::duplex(BUFFER);
         let (typed, printed) = tokio::io::split(far);
         // Both end with the stream that is given away.
         tokio::spawn(send_input(typed, frames));
         tokio::spawn(receive_output(response.into_inner(), printed));
-        Ok(Box::new(near))
+        Ok(near)
     }
 }
 
@@ -110,5 +141,10 @@ impl PowerDriver for RemotePower {
 
     async fn off(&self) -> Result<()> {
         self.remote.clone().call(&self.uuid, "off", Vec::new()).await.map(drop)
+    }
+
+    async fn state(&self) -> Result<Option<bool>> {
+        let state = self.remote.clone().call(&self.uuid, "state", Vec::new()).await?;
+        Ok(value::as_flag(&state))
     }
 }

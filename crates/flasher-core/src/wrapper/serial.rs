@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tokio::io::AsyncRead;
 
 use super::{Wrapped, Wrapper};
-use crate::driver::{ByteStream, ControlLines, SerialDriver};
+use crate::driver::{ByteStream, ControlLines, Port, SerialDriver};
 use crate::error::Result;
 
 /// A type around a serial line.
@@ -26,6 +26,11 @@ pub trait SerialWrapper: Wrapper<Device: SerialDriver> {
         self.wrapped().watch().await
     }
 
+    /// As [`SerialDriver::port`].
+    async fn port(&self) -> Port {
+        self.wrapped().port().await
+    }
+
     /// As [`SerialDriver::set_lines`].
     ///
     /// # Errors
@@ -43,6 +48,10 @@ impl<W: SerialWrapper> SerialDriver for Wrapped<W> {
 
     async fn watch(&self) -> Result<Option<Box<dyn AsyncRead + Send + Unpin>>> {
         self.0.watch().await
+    }
+
+    async fn port(&self) -> Port {
+        self.0.port().await
     }
 
     async fn set_lines(&self, lines: ControlLines) -> Result<bool> {

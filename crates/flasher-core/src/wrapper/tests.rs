@@ -58,6 +58,7 @@ where
     call(PowerMeter::read(device));
     call(SerialDriver::open(device));
     call(SerialDriver::watch(device));
+    call(SerialDriver::port(device));
     call(SerialDriver::set_lines(device, ControlLines::default()));
     call(FileServer::start(device, TransferLog::default()));
     call(FileServer::stop(device));

@@ -129,6 +129,10 @@ impl SerialDriver for Recorder {
         self.note("SerialDriver::watch");
         Ok(None)
     }
+    async fn port(&self) -> Port {
+        self.note("SerialDriver::port");
+        Port { name: "recorder".to_owned(), is_missing: true }
+    }
     async fn set_lines(&self, _lines: ControlLines) -> Result<bool> {
         self.note("SerialDriver::set_lines");
         Ok(true)

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::address::Address;
 use crate::tap::{Tap, forward};
 
 /// Watchers from outside at most.
@@ -26,26 +25,29 @@ impl Drop for WatchSocket {
         self.server.abort();
         // Another opening may have taken the name already only after this one: the line is held exclusively.
         let _ = fs::remove_file(&self.socket);
+        // The folder goes with the last socket; while there are others, it cannot be removed.
+        let _ = self.socket.parent().map(fs::remove_dir);
     }
 }
 
-/// Serves watchers of `line`. None when the folder cannot be had or another process serves the same line: the line works without.
-pub(crate) async fn serve(line: &Address, tap: &Tap) -> Option<WatchSocket> {
-    let socket = socket(line)?;
+/// Serves watchers of the line called `name`. None when the folder cannot be had or another process serves the same line: the line works without.
+pub(crate) async fn serve(name: &str, tap: &Tap) -> Option<WatchSocket> {
+    make_folder();
+    let socket = socket(name)?;
     let refused = |error: io::Error| tracing::debug!(%error, "other processes cannot watch this line");
     if UnixStream::connect(&socket).await.is_ok() {
         return None;
     }
-    // Nobody serves it: what is there was left behind.
+    // No process serves it: what is there was left behind.
     let _ = fs::remove_file(&socket);
-    // Somebody may just have removed an empty folder.
+    // Another process may just have removed an empty folder.
     let listener = UnixListener::bind(&socket).or_else(|_| {
-        folder();
+        make_folder();
         UnixListener::bind(&socket)
     });
     let listener = listener.map_err(refused).ok()?;
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).map_err(refused).ok()?;
-    let server = tokio::spawn(accept(listener, tap.again()));
+    let server = tokio::spawn(accept(listener, tap.clone()));
     Some(WatchSocket { socket, server })
 }
 
@@ -59,12 +61,12 @@ async fn accept(listener: UnixListener, tap: Tap) {
     }
 }
 
-/// What another process hears of `line`; none when no process has it open.
+/// What another process hears of the line called `name`; none when no process has it open.
 ///
 /// # Errors
 /// When there is one, and it does not let us.
-pub(crate) async fn watch(line: &Address) -> io::Result<Option<UnixStream>> {
-    let Some(socket) = socket(line) else { return Ok(None) };
+pub(crate) async fn watch(name: &str) -> io::Result<Option<UnixStream>> {
+    let Some(socket) = socket(name) else { return Ok(None) };
     match UnixStream::connect(&socket).await {
         Ok(stream) => Ok(Some(stream)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
@@ -74,30 +76,27 @@ pub(crate) async fn watch(line: &Address) -> io::Result<Option<UnixStream>> {
     }
 }
 
-/// The socket of a line: none for an echo, which is private.
-fn socket(line: &Address) -> Option<PathBuf> {
-    let name = match line.innermost() {
-        Address::Loop => return None,
-        Address::Device(path) => {
-            fs::canonicalize(path).unwrap_or_else(|_| path.clone()).display().to_string()
-        }
-        other => other.to_string(),
-    };
-    Some(folder()?.join(format!("serial-{}", flasher_core::owner::stable_name(&name))))
-}
-
-/// A folder that is this user's alone.
-fn folder() -> Option<PathBuf> {
+/// The socket of a line; none without a folder that is this user's alone.
+fn socket(name: &str) -> Option<PathBuf> {
     let user = rustix::process::geteuid().as_raw();
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|it| is_private(it, user));
-    let folder =
-        runtime.map_or_else(|| std::env::temp_dir().join(format!("flasher-{user}")), |it| it.join("flasher"));
-    // It may be there already; whose it is decides.
-    let _ = fs::DirBuilder::new().mode(0o700).create(&folder);
-    Some(folder).filter(|folder| is_private(folder, user))
+    Some(folder(user))
+        .filter(|folder| is_private(folder, user))
+        .map(|folder| folder.join(format!("serial-{name}")))
 }
 
-/// A folder, no link, that belongs to `user` and that nobody else may enter.
+/// Makes the folder of the sockets. It may be there already; whose it is decides.
+fn make_folder() {
+    let user = rustix::process::geteuid().as_raw();
+    let _ = fs::DirBuilder::new().mode(0o700).create(folder(user));
+}
+
+/// The folder of the sockets of a user: in the runtime folder, or in the temporary one.
+fn folder(user: u32) -> PathBuf {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|it| is_private(it, user));
+    runtime.map_or_else(|| std::env::temp_dir().join(format!("flasher-{user}")), |it| it.join("flasher"))
+}
+
+/// A folder, no link, that belongs to `user` and that no other user may enter.
 fn is_private(folder: &Path, user: u32) -> bool {
     fs::symlink_metadata(folder).is_ok_and(|it| it.is_dir() && it.uid() == user && it.mode() & 0o077 == 0)
 }
