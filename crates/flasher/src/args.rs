@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod advice;
+pub(crate) mod console;
 mod dump;
 pub(crate) mod effect;
 mod examples;
@@ -22,6 +23,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 use crate::bundle_args::BundleAction;
 use crate::commands::completions;
+use console::Escape;
 pub(crate) use dump::DumpArgs;
 pub(crate) use flash::FlashArgs;
 pub(crate) use global::{command, path, refuse_idle};
@@ -116,7 +118,7 @@ pub(crate) enum Command {
         #[arg(long, global = true)]
         force: bool,
     },
-    /// Talk to the board's serial line; Ctrl-] leaves
+    /// Talk to the board's serial line, or watch it; Ctrl-] leaves, or `--escape KEY`
     Console(ConsoleArgs),
     /// Serve the device tree to Jumpstarter's clients, and to `flasher --remote`
     ///
@@ -185,9 +187,12 @@ pub(crate) struct NodeArgs {
 pub(crate) struct ConsoleArgs {
     #[command(flatten)]
     pub(crate) node: NodeArgs,
-    /// Only listen, also while a flash has the line
+    /// Only listen: to a flash or a `console` that has the line, or waits for one that opens it; ^C ends it
     #[arg(long)]
     pub(crate) watch: bool,
+    /// What leaves when typed: `ctrl-` and a letter or one of ] \ ^ _, `~.` (at the beginning of a line), or `none`
+    #[arg(long, value_name = "KEY", default_value = "ctrl-]")]
+    pub(crate) escape: Escape,
     /// Cycle the board's power once the line is open, so that the boot is seen from its first byte
     #[arg(long, conflicts_with = "watch")]
     pub(crate) power_cycle: bool,

@@ -104,6 +104,15 @@ impl Screen {
         }
     }
 
+    /// The same while the terminal is raw, where a new line does not begin at the left by itself.
+    pub(crate) fn aside_raw(&self, text: &str) {
+        log::keep(text);
+        if self.chatter > Chatter::Quiet {
+            let safe = safe::lines(&hide_passwords(text), Paint::of(&io::stderr()).allowed());
+            io::stderr().lock().write_all(format!("\n{safe}").replace('\n', "\r\n").as_bytes()).ok(); // as in `aside`
+        }
+    }
+
     /// What went wrong, in words that can be painted.
     pub(crate) fn complain(&self, of: impl Fn(Paint) -> String) {
         log::keep(&of(Paint::plain()));

@@ -517,6 +517,17 @@ fn doctor_tells_whether_a_board_is_in_reach() {
 }
 
 #[test]
+fn a_wrong_escape_is_refused_with_the_forms() {
+    for (key, why) in [("x", ""), ("ctrl-m", "keyboards send the same for Enter; ")] {
+        let ran = Lab::new().run(&["console", "--escape", key]);
+        let forms =
+            "expected `ctrl-` and a letter or one of `]`, `\\`, `^`, `_` (as in `ctrl-a`), `~.`, or `none`";
+        let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(ran.code == 2 && said.contains(&format!("{why}{forms}")), "{key}: {} {said}", ran.code);
+    }
+}
+
+#[test]
 fn several_may_watch_a_line_and_one_may_type() {
     let folder = tempfile::tempdir().unwrap();
     let echo = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -524,15 +535,18 @@ fn several_may_watch_a_line_and_one_may_type() {
         "export:\n  serial: {{ type: serial, config: {{ url: 'socket://{}' }} }}\n",
         echo.local_addr().unwrap()
     ));
-    let ran = lab.run(&["console", "--watch"]);
-    assert_eq!(ran.code, 4);
-    assert!(ran.err.contains("nobody has the serial line open"), "{}", ran.err);
     let yaml = lab.path("lab.yaml");
     let console = |args: &[&str]| {
         let mut command = flasher();
         command.args(["--exporter", yaml.to_str().unwrap(), "console"]).args(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
+    let mut watcher = console(&["--watch"]);
+    let mut told = BufReader::new(watcher.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let name = format!("`socket://{}`", echo.local_addr().unwrap());
+    let waits = format!("waiting for a flash or a `console` without `--watch` that opens {name}");
+    assert_eq!(told.next().unwrap(), format!("watching {name}; power: unknown; ^C leaves"));
+    assert_eq!(told.next().unwrap(), waits);
     let log = folder.path().join("console.log");
     let mut owner = console(&["--log", log.to_str().unwrap(), "--timestamps"]);
     let (mut board, _) = echo.accept().unwrap();
@@ -541,7 +555,7 @@ fn several_may_watch_a_line_and_one_may_type() {
     let mut line = String::new();
     heard.read_line(&mut line).unwrap();
     assert!(line.starts_with("20") && line.ends_with("Z U-Boot 2023.01\n"), "{line}");
-    let mut watcher = console(&["--watch"]);
+    assert_eq!(told.next().unwrap(), format!("{name} is open"));
     let mut watched = BufReader::new(watcher.stdout.take().unwrap());
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let talking = std::thread::spawn(move || {
@@ -550,14 +564,22 @@ fn several_may_watch_a_line_and_one_may_type() {
         }
         board
     });
+    // Who watched from the beginning may have heard the first line too.
     line.clear();
     watched.read_line(&mut line).unwrap();
+    if line == "U-Boot 2023.01\n" {
+        line.clear();
+        watched.read_line(&mut line).unwrap();
+    }
     assert_eq!(line, "=> \n");
     stop.send(()).unwrap();
     drop(talking.join().unwrap());
-    // The board hung up: an error for the owner, the end for who watched.
+    // The board hung up: an error for the owner, and who watches waits for the next.
     assert_eq!(owner.wait().unwrap().code(), Some(4));
-    assert_eq!(watcher.wait().unwrap().code(), Some(0));
+    assert_eq!(told.next().unwrap(), waits);
+    let killed = Command::new("kill").args(["-INT", &watcher.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(watcher.wait().unwrap().code(), Some(130));
     assert!(std::fs::read_to_string(&log).unwrap().contains("Z U-Boot 2023.01\n"));
 }
 

@@ -1,6 +1,9 @@
-//! `flasher console`: the board's serial line by hand; Ctrl-] leaves. Several may watch, one may type.
+//! `flasher console`: the board's serial line by hand. Several may watch, one may type.
 
+mod keys;
+mod line;
 mod output;
+mod talk;
 mod terminal;
 
 use std::io::{self, IsTerminal};
@@ -8,32 +11,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flasher_core::tree::DeviceTree;
-use flasher_core::{Class, Device, Error, PowerDriver, Result, SerialDriver, cycle};
+use flasher_core::{Device, Error, PowerDriver, Result, SerialDriver, cycle};
 use futures_util::FutureExt as _;
 use futures_util::future::FusedFuture as _;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
+use crate::args::console::Escape;
 use crate::args::{ConsoleArgs, RemoteArgs};
 use crate::failure::Failure;
 use crate::screen::Screen;
+use keys::Keys;
+use line::{ANSWER, Line, Watch};
 use output::Output;
+use talk::{Talk, interrupted};
 use terminal::RawTerminal;
 
-/// Ctrl-].
-const LEAVE: u8 = 0x1d;
-/// Silence after the end of the input that ends the session.
-const QUIET: Duration = Duration::from_millis(500);
-/// Bound on waiting for that silence: a board may never stop talking.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How long power stays off when it is cycled.
 const OFF: Duration = Duration::from_secs(2);
-/// Bound on opening the line, and on the board taking what was typed.
-const ANSWER: Duration = Duration::from_secs(30);
+/// Bound on asking the switch for its state; it is only shown.
+const STATE: Duration = Duration::from_secs(5);
 
-/// Connects the terminal (or a pipe) with the board until Ctrl-], the end of the input, or a signal.
+/// Connects the terminal (or a pipe) with the board until the escape, the end of the input, or a signal.
 pub(super) async fn run(args: &ConsoleArgs, tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
     let ended = match local(args, &tree) {
         Ok(bench) => connect(args, bench, screen).await,
@@ -49,21 +49,34 @@ pub(super) async fn run_remote(
     remote: &RemoteArgs,
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    if args.watch {
-        return Err(Error::config("`--watch` listens on the machine that has the line")
-            .help("leave it out; `flasher --remote … attach` follows a flash")
-            .into());
-    }
     let exporter = super::remote::exporter(remote).await?;
     let serial = exporter.serial(args.node.device.as_deref())?;
-    let power = args.power_cycle.then(|| exporter.power(None)).transpose()?;
-    connect(args, Bench { serial, power }, screen).await.map(|()| 0)
+    let power = optional(args, exporter.power(None))?;
+    connect(args, Bench { serial, power, knows_power: true }, screen).await.map(|()| 0)
 }
 
-/// A board's line, and its switch when the power is to be cycled.
+/// A board's line, and its switch when there is one.
 struct Bench {
     serial: Arc<dyn SerialDriver>,
     power: Option<Arc<dyn PowerDriver>>,
+    /// Whether the switch here knows the power of the board that is heard.
+    knows_power: bool,
+}
+
+impl Bench {
+    /// Whether the power is on; none when no switch can say.
+    async fn is_on(&self) -> Option<bool> {
+        let power = self.power.as_ref().filter(|_| self.knows_power)?;
+        timeout(STATE, power.state()).await.ok()?.unwrap_or_else(|error| {
+            tracing::debug!(%error, "the power switch does not tell its state");
+            None
+        })
+    }
+}
+
+/// The switch, which only a cycle needs.
+fn optional(args: &ConsoleArgs, power: Result<Arc<dyn PowerDriver>>) -> Result<Option<Arc<dyn PowerDriver>>> {
+    if args.power_cycle { power.map(Some) } else { Ok(power.ok()) }
 }
 
 fn local(args: &ConsoleArgs, tree: &DeviceTree) -> Result<Bench> {
@@ -71,31 +84,32 @@ fn local(args: &ConsoleArgs, tree: &DeviceTree) -> Result<Bench> {
         Device::Serial(serial) => Some(serial.clone()),
         _ => None,
     })?;
-    let power = args.power_cycle.then(|| power(tree)).transpose()?;
-    Ok(Bench { serial, power })
-}
-
-/// Both directions of a line; a watcher only hears.
-struct Ends {
-    hears: Box<dyn AsyncRead + Send + Unpin>,
-    says: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    let power = optional(args, power(tree))?;
+    // A virtual board that is watched lives in another process, whose power the switch of this one does not know.
+    let knows_power = !(args.watch && power.as_ref().is_some_and(|power| power.is_virtual()));
+    Ok(Bench { serial, power, knows_power })
 }
 
 async fn connect(args: &ConsoleArgs, bench: Bench, screen: &Screen) -> Result<(), Failure> {
-    let Bench { serial, power } = bench;
     let output = Output::new(tokio::io::stdout(), args.log.as_deref(), args.timestamps).await?;
-    let ends = open(serial.as_ref(), args.watch).await?;
+    let port = bench.serial.port().await.name;
+    let (line, is_on) = tokio::join!(open(args, &bench), bench.is_on());
+    let line = line?;
     let mut signals = Signals::new()?;
     let by_hand = io::stdin().is_terminal();
-    if by_hand {
-        screen.aside(if args.watch { "watching; Ctrl-] leaves\n" } else { "connected; Ctrl-] leaves\n" });
+    if by_hand || args.watch {
+        screen.aside(&greeting(args, &port, is_on, by_hand));
     }
     let raw = by_hand.then(RawTerminal::enter).transpose()?;
+    let tell = |news: &str| if by_hand { screen.aside_raw(news) } else { screen.aside(news) };
+    let keys = by_hand.then(|| Keys::new(args.escape));
+    let talk = Talk { line, input: tokio::io::stdin(), output, keys, tell };
+    let power = bench.power.filter(|_| args.power_cycle);
     let (done, cycling) = oneshot::channel();
     let mut cycle = std::pin::pin!(cycled(power, done).fuse());
     let ended = tokio::select! {
-        ended = talk(ends, tokio::io::stdin(), output, by_hand, cycling) => ended,
-        () = signals.any() => Err(Error::new(Class::Interrupted, "interrupted").into()),
+        ended = talk.run(cycling) => ended,
+        () = signals.any() => Err(interrupted().into()),
         Err(error) = cycle.as_mut() => Err(error.into()),
     };
     drop(raw);
@@ -128,103 +142,29 @@ async fn cycled(power: Option<Arc<dyn PowerDriver>>, done: oneshot::Sender<()>) 
     Ok(())
 }
 
-async fn open(serial: &dyn SerialDriver, watch: bool) -> Result<Ends> {
-    let late = |_| Err(Error::infrastructure("the serial line could not be opened in time"));
-    if watch {
-        let watched = timeout(ANSWER, serial.watch())
-            .await
-            .unwrap_or_else(|_| Err(Error::infrastructure("the owner of the serial line does not answer")))?;
-        let hears = watched.ok_or_else(|| {
-            Error::infrastructure("nobody has the serial line open, so that there is nothing to watch")
-                .help("leave `--watch` out to open it, or watch while a flash runs")
-        })?;
-        return Ok(Ends { hears, says: None });
+async fn open(args: &ConsoleArgs, bench: &Bench) -> Result<Line> {
+    if args.watch {
+        return Ok(Line::Watched(Watch::new(Arc::clone(&bench.serial))));
     }
-    let line = timeout(ANSWER, serial.open()).await.unwrap_or_else(late)?;
-    let (hears, says) = tokio::io::split(line);
-    Ok(Ends { hears: Box::new(hears), says: Some(Box::new(says)) })
+    Line::open(bench.serial.as_ref()).await
 }
 
-/// Copies both ways. Ends at Ctrl-] (by hand), some silence after the end of the input, or when the line is gone. A pipe is read
-/// once `cycling` is over: what is in it is for the board that boots then.
-async fn talk(
-    mut ends: Ends,
-    mut input: impl AsyncRead + Unpin,
-    mut output: Output<impl AsyncWrite + Unpin>,
-    by_hand: bool,
-    cycling: oneshot::Receiver<()>,
-) -> Result<(), Failure> {
-    let mut cycling = (!by_hand).then_some(cycling);
-    let (mut typed, mut printed) = ([0; 4096], [0; 4096]);
-    let mut closing: Option<(Instant, Instant)> = None;
-    let mut typing = true;
-    loop {
-        let end = closing.map(|(quiet, patience)| quiet.min(patience));
-        tokio::select! {
-            count = ends.hears.read(&mut printed) => {
-                let count = count.map_err(lost)?;
-                if count == 0 {
-                    return over(&ends);
-                }
-                output.print(&printed[..count]).await?;
-                closing = closing.map(|(_, patience)| (Instant::now() + QUIET, patience));
-            }
-            () = over_with(&mut cycling), if cycling.is_some() => cycling = None,
-            count = input.read(&mut typed), if typing && cycling.is_none() => {
-                let (bytes, leaving) = until_leave(&typed[..count?], by_hand);
-                send(&mut ends, bytes).await?;
-                if leaving {
-                    return Ok(());
-                }
-                if bytes.is_empty() {
-                    typing = false;
-                    // Somebody who only watches goes on until the line or the owner ends it.
-                    closing = ends.says.as_ref().map(|_| (Instant::now() + QUIET, Instant::now() + PATIENCE));
-                }
-            }
-            () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => return Ok(()),
-        }
-    }
-}
-
-/// Waits until its sender is gone.
-async fn over_with(cycling: &mut Option<oneshot::Receiver<()>>) {
-    if let Some(cycling) = cycling {
-        // Nothing is ever sent.
-        let _ = cycling.await;
-    }
-}
-
-/// The owner of a watched line may let go of it; a line of one's own must not end.
-fn over(ends: &Ends) -> Result<(), Failure> {
-    if ends.says.is_none() {
-        return Ok(());
-    }
-    Err(Error::infrastructure("the serial line was closed").into())
-}
-
-/// What was typed before Ctrl-], and whether that was among it. In a pipe it is a byte like any other.
-fn until_leave(typed: &[u8], by_hand: bool) -> (&[u8], bool) {
-    match typed.iter().position(|byte| *byte == LEAVE) {
-        Some(at) if by_hand => (&typed[..at], true),
-        _ => (typed, false),
-    }
-}
-
-/// Who watches may type what they like; it goes nowhere.
-async fn send(ends: &mut Ends, bytes: &[u8]) -> Result<()> {
-    let Some(says) = &mut ends.says else { return Ok(()) };
-    let written = timeout(ANSWER, async {
-        says.write_all(bytes).await?;
-        says.flush().await
-    });
-    let late =
-        || Error::infrastructure("the serial line does not take what is typed").help("check flow control");
-    written.await.map_err(|_| late())?.map_err(lost)
-}
-
-fn lost(error: io::Error) -> Error {
-    Error::infrastructure("the serial line was lost").because(error)
+/// What is shown at the start: the line, the board's power, and how to leave.
+fn greeting(args: &ConsoleArgs, port: &str, is_on: Option<bool>, by_hand: bool) -> String {
+    let doing = if args.watch { "watching" } else { "connected to" };
+    let power = match is_on {
+        Some(true) => "on",
+        Some(false) => "off",
+        None => "unknown",
+    };
+    let leave = match (by_hand, args.watch, args.escape) {
+        (false, ..) | (true, true, Escape::None) => "^C leaves".to_owned(),
+        (true, true, escape) => format!("{escape} or ^C leaves"),
+        (true, false, Escape::None) => "no key leaves: end the process or close the terminal".to_owned(),
+        (true, false, Escape::Tilde) => format!("{} leaves, `~~` sends `~`", Escape::Tilde),
+        (true, false, escape) => format!("{escape} leaves"),
+    };
+    format!("{doing} {port}; power: {power}; {leave}\n")
 }
 
 /// The signals that end a session in good order. ^C by hand is no signal: raw mode sends it to the board.
@@ -252,72 +192,47 @@ impl Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn ends(stream: tokio::io::DuplexStream, watch: bool) -> Ends {
-        let (hears, says) = tokio::io::split(stream);
-        Ends { hears: Box::new(hears), says: (!watch).then(|| Box::new(says) as Box<_>) }
-    }
-
-    /// Talks to a board that echoes; gives what came out.
-    async fn session(input: &'static [u8], by_hand: bool) -> Vec<u8> {
-        let (ours, theirs) = tokio::io::duplex(64);
-        let (mut hears, mut says) = tokio::io::split(theirs);
-        let board = tokio::spawn(async move { tokio::io::copy(&mut hears, &mut says).await });
-        let mut screen = io::Cursor::new(Vec::new());
-        let output = Output::new(&mut screen, None, false).await.unwrap();
-        talk(ends(ours, false), input, output, by_hand, not_cycled()).await.unwrap();
-        board.abort();
-        screen.into_inner()
-    }
-
-    fn not_cycled() -> oneshot::Receiver<()> {
-        let (_, cycling) = oneshot::channel();
-        cycling
-    }
-
-    #[tokio::test]
-    async fn a_pipe_gets_all_of_the_answer_and_then_ends() {
-        assert_eq!(session(b"printenv\n", false).await, b"printenv\n");
-        assert_eq!(session(b"a\x1db", false).await, b"a\x1db");
-    }
+    use crate::args::NodeArgs;
 
     #[test]
-    fn the_key_that_leaves_counts_only_by_hand() {
-        assert_eq!(until_leave(b"ab\x1dc", true), (&b"ab"[..], true));
-        assert_eq!(until_leave(b"ab\x1dc", false), (&b"ab\x1dc"[..], false));
-        assert_eq!(until_leave(b"ab", true), (&b"ab"[..], false));
-    }
-
-    #[tokio::test]
-    async fn a_line_that_closes_is_an_error_unless_it_was_only_watched() {
-        for watch in [false, true] {
-            let (ours, theirs) = tokio::io::duplex(64);
-            drop(theirs);
-            let (input, _keep) = tokio::io::duplex(64);
-            let output = Output::new(tokio::io::sink(), None, false).await.unwrap();
-            match talk(ends(ours, watch), input, output, true, not_cycled()).await {
-                Ok(()) => assert!(watch),
-                Err(Failure::Error(error)) => {
-                    assert_eq!((watch, error.to_string().as_str()), (false, "the serial line was closed"));
-                }
-                Err(other) => panic!("{other:?}"),
-            }
+    fn the_start_names_the_line_the_power_and_how_to_leave() {
+        for (watch, escape, is_on, by_hand, expected) in [
+            (false, "ctrl-]", Some(true), true, "connected to `/dev/ttyUSB0`; power: on; Ctrl-] leaves\n"),
+            (false, "ctrl-a", Some(false), true, "connected to `/dev/ttyUSB0`; power: off; Ctrl-A leaves\n"),
+            (
+                false,
+                "~.",
+                None,
+                true,
+                "connected to `/dev/ttyUSB0`; power: unknown; `~.` at the beginning of a line leaves, `~~` sends `~`\n",
+            ),
+            (
+                false,
+                "none",
+                None,
+                true,
+                "connected to `/dev/ttyUSB0`; power: unknown; no key leaves: end the process or close the terminal\n",
+            ),
+            (true, "ctrl-]", None, true, "watching `/dev/ttyUSB0`; power: unknown; Ctrl-] or ^C leaves\n"),
+            (
+                true,
+                "~.",
+                None,
+                true,
+                "watching `/dev/ttyUSB0`; power: unknown; `~.` at the beginning of a line or ^C leaves\n",
+            ),
+            (true, "none", Some(true), true, "watching `/dev/ttyUSB0`; power: on; ^C leaves\n"),
+            (true, "ctrl-]", Some(true), false, "watching `/dev/ttyUSB0`; power: on; ^C leaves\n"),
+        ] {
+            let args = ConsoleArgs {
+                node: NodeArgs { device: None },
+                watch,
+                escape: escape.parse().unwrap(),
+                power_cycle: false,
+                log: None,
+                timestamps: false,
+            };
+            assert_eq!(greeting(&args, "`/dev/ttyUSB0`", is_on, by_hand), expected);
         }
-    }
-
-    #[tokio::test]
-    async fn who_watches_says_nothing() {
-        let (ours, mut theirs) = tokio::io::duplex(64);
-        theirs.write_all(b"=> ").await.unwrap();
-        let mut screen = io::Cursor::new(Vec::new());
-        let output = Output::new(&mut screen, None, false).await.unwrap();
-        let mut watched = ends(ours, false);
-        watched.says = None;
-        let (mut input, keys) = tokio::io::duplex(64);
-        input.write_all(b"reset\r\x1d").await.unwrap();
-        talk(watched, keys, output, true, not_cycled()).await.unwrap();
-        let mut heard = Vec::new();
-        theirs.read_to_end(&mut heard).await.unwrap();
-        assert_eq!(heard, b"");
     }
 }

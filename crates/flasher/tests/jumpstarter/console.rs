@@ -11,13 +11,13 @@ use crate::lab::{BENCH, Exporter, Lab};
 use crate::lifetime::eventually;
 
 /// A terminal: what a person has, and what a program has of it.
-struct Terminal {
-    person: File,
+pub(crate) struct Terminal {
+    pub(crate) person: File,
     program: File,
 }
 
 impl Terminal {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&person).unwrap();
         unlockpt(&person).unwrap();
@@ -26,19 +26,19 @@ impl Terminal {
         Self { person: File::from(person), program }
     }
 
-    fn start(&self, command: &mut Command) -> Child {
+    pub(crate) fn start(&self, command: &mut Command) -> Child {
         let end = || Stdio::from(self.program.try_clone().unwrap());
         command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap()
     }
 
     /// Whether every key goes through as it is.
-    fn is_raw(&self) -> bool {
+    pub(crate) fn is_raw(&self) -> bool {
         let modes = tcgetattr(&self.program).unwrap().local_modes;
         !modes.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
     }
 
     /// Reads until `text` comes; gives everything up to it.
-    fn expect(&mut self, text: &[u8]) -> Vec<u8> {
+    pub(crate) fn expect(&mut self, text: &[u8]) -> Vec<u8> {
         let mut seen = Vec::new();
         while !seen.ends_with(text) {
             let mut byte = [0];
@@ -105,10 +105,8 @@ fn a_console_ends_with_its_exporter() {
 fn what_a_remote_console_cannot_do_is_said() {
     let lab = Lab::new("  power: { type: power-mock }\n");
     let exporter = lab.listen(&["--listen", "127.0.0.1:0"]);
-    let cases: [(&[&str], &str); 2] = [
-        (&["--watch"], "`--watch` listens on the machine that has the line"),
-        (&[], "the exporter has no serial line"),
-    ];
+    let cases: [(&[&str], &str); 2] =
+        [(&["--watch"], "the exporter has no serial line"), (&[], "the exporter has no serial line")];
     for (args, text) in cases {
         let output = console(&lab, &exporter).args(args).output().unwrap();
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -16,6 +16,7 @@ mod lab;
 mod lifetime;
 mod qemu;
 mod remote;
+mod watching;
 
 // A crate that no source line names registers nothing.
 use flasher_bundles as _;
