@@ -9,8 +9,8 @@ use bundle_store::{
 };
 use flasher_core::{Error, Pinned, Result, registry};
 
+use crate::blocking::blocking;
 use crate::config::FlasherConfig;
-use crate::flasher::blocking;
 use crate::trouble;
 
 /// The bundle that is taken when neither the config nor a board names one, as in Jumpstarter.

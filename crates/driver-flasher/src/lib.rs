@@ -4,9 +4,10 @@
 //! names its class and cause and leaves the board in a known state. In reading order:
 //!
 //! * [`config`]: what an exporter YAML may say
-//! * [`flasher`]: the driver itself, and `uboot`, the boot console's settings
+//! * [`flasher`]: what a flasher consists of, `driver`: what it answers, and `uboot`: the boot console's settings
 //! * `bundle`: which bundle a flasher boots
-//! * `transaction`: attempts, deadline, cancellation, the receipt
+//! * `job`: what is recorded of a running job, up to the receipt
+//! * `transaction`: attempts, deadline, cancellation
 //! * `step`: the twelve steps, each a file
 //! * `guest`: the script that runs on the board, and the words it answers with
 //! * `frames`: the image as a stream the script understands
@@ -16,13 +17,17 @@
 //! * `evidence`: what the file servers saw, put beside what the board said
 
 mod advice;
+mod blocking;
 mod bundle;
 pub mod config;
+mod driver;
 mod evidence;
 pub mod flasher;
 mod frames;
 mod guest;
+mod job;
 mod network;
+mod piece;
 mod route;
 mod staging;
 mod step;

@@ -13,7 +13,7 @@ use bundle_store::Files;
 use flasher_core::{Class, Error, Result};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::flasher::blocking;
+use crate::blocking::blocking;
 
 /// What the folders of jobs are called, before the job's own part.
 const FOLDER: &str = "flasher-job-";

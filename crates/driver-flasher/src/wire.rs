@@ -14,8 +14,8 @@ use flate2::write::GzEncoder;
 use tokio::sync::mpsc;
 
 use crate::guest::{Answer, SCRIPT};
+use crate::job::Session;
 use crate::step::shell::{Guest, path};
-use crate::transaction::Session;
 
 /// Pieces of the packed stream waiting for the network, at most.
 const WAITING: usize = 16;

@@ -11,9 +11,9 @@ use super::services::Services;
 use super::waiting::waiting;
 use crate::advice;
 use crate::config::seconds;
+use crate::job::Session;
 use crate::network;
 use crate::staging;
-use crate::transaction::Session;
 use crate::trouble;
 use crate::uboot::stop_keys;
 

@@ -8,7 +8,7 @@ use super::shell::Guest;
 use super::target::Target;
 use super::write::{self, Sending, Written};
 use crate::frames::Frames;
-use crate::transaction::Session;
+use crate::job::Session;
 
 /// Writes the first block, durably, unless the image does not care about it.
 pub(crate) async fn first_block(

@@ -12,7 +12,7 @@ use super::shell::{Guest, path};
 use super::waiting::waiting;
 use super::{plan, power};
 use crate::config::seconds;
-use crate::transaction::Session;
+use crate::job::Session;
 use crate::trouble;
 
 /// How long each part of the cleaning up may take.

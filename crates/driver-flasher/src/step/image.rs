@@ -6,8 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use disk_image::{
-    Cache, Cached, Decoding, Digest, DigestSubject, Expected, FetchGuard, Image, Secret, SourceOptions,
-    Summary,
+    Cache, Cached, Digest, DigestSubject, Expected, FetchGuard, Image, Secret, SourceOptions, Summary,
 };
 use flasher_core::fetch::FetchRules;
 use flasher_core::flash::FormatChoice;
@@ -15,47 +14,9 @@ use flasher_core::source::{BlockMapChoice, CacheChoice};
 use flasher_core::{Class, Error, Event, FlashJob, Result, Step};
 
 use super::write::direct;
-use crate::transaction::Session;
+use crate::job::Session;
+use crate::piece::Piece;
 use crate::trouble;
-
-/// An image and where on the target it goes.
-pub(crate) struct Piece {
-    pub(crate) image: Image,
-    /// Label of a partition; none means the whole device.
-    pub(crate) partition: Option<String>,
-    /// For which platform it is, where its registry has several.
-    pub(crate) platform: Option<String>,
-    /// Its decoding, when that has begun.
-    begun: Option<Decoding>,
-}
-
-impl Piece {
-    /// Begins to decode, so that much is ready when the board is, unless that would keep a server waiting. A failure is told
-    /// when the pieces are taken.
-    pub(crate) fn begin(&mut self) {
-        if self.image.can_wait() {
-            self.begun.get_or_insert_with(|| self.image.decode());
-        }
-    }
-
-    /// Whether it is being decoded, without a failure so far.
-    fn is_under_way(&mut self) -> bool {
-        self.begun.as_mut().is_some_and(|decoding| decoding.failure().is_none())
-    }
-
-    /// Says of a failure which image of the job it is about.
-    pub(crate) fn about(&self, error: Error) -> Error {
-        match &self.partition {
-            Some(label) => error.with("image", self.image.label()).with("partition", label.clone()),
-            None => error,
-        }
-    }
-
-    /// The decoding, from its beginning.
-    pub(crate) fn decoding(&mut self) -> Decoding {
-        self.begun.take().unwrap_or_else(|| self.image.decode())
-    }
-}
 
 /// Opens every image of the job, in its order. An attempt that did not come to use them has left them open: when the first is
 /// being decoded, that goes on.
@@ -82,7 +43,7 @@ pub(crate) async fn open(session: Session<'_>) -> Result<Vec<Piece>> {
             // That of an archive is known now.
             session.run.image(|facts| facts.block_map = image.block_map());
         }
-        pieces.push(Piece { image, partition, platform, begun: None });
+        pieces.push(Piece::new(image, partition, platform));
     }
     session.run.select(0);
     Ok(pieces)

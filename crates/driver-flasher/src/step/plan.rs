@@ -6,9 +6,9 @@ use board_console::Pattern;
 use flasher_core::flash::{FormatChoice, PlannedImage};
 use flasher_core::{Class, Error, Plan, Result};
 
-use super::image::Piece;
 use super::resolve::Resolved;
-use crate::transaction::Session;
+use crate::job::Session;
+use crate::piece::Piece;
 
 pub(crate) fn run(session: Session<'_>, resolved: &Resolved) -> Result<()> {
     let overlaps = bundle_store::overlaps(&resolved.files);

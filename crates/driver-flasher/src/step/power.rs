@@ -8,7 +8,7 @@ use flasher_core::{Error, Event, Result};
 use tokio::io::AsyncReadExt as _;
 
 use crate::config::seconds;
-use crate::transaction::Session;
+use crate::job::Session;
 use crate::trouble;
 
 /// How long a console must be silent to be evidence, and how long it may go on before.

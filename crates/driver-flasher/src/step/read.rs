@@ -16,9 +16,9 @@ use super::read_back::{self, Count, Wanted};
 use super::shell::Guest;
 use super::target::Target;
 use super::{verify, write};
-use crate::flasher::blocking;
+use crate::blocking::blocking;
 use crate::guest::ScriptError;
-use crate::transaction::{Proof, Session};
+use crate::job::{Proof, Session};
 
 /// What was read, and given to the sink.
 pub(crate) struct Taken {

@@ -16,7 +16,7 @@ use super::target::Target;
 use crate::config::ReadBack;
 use crate::frames::parts;
 use crate::guest::Answer;
-use crate::transaction::Session;
+use crate::job::Session;
 pub(crate) use count::Count;
 use network::Sent;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bundle_store::{Bundle, Files};
 use flasher_core::{Description, Flasher, Result};
 
-use crate::flasher::blocking;
-use crate::transaction::Session;
+use crate::blocking::blocking;
+use crate::job::Session;
 use crate::trouble;
 
 /// What is booted and where it writes.

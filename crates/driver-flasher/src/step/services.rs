@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use flasher_core::Result;
 
 use super::resolve::Resolved;
-use crate::transaction::Session;
+use crate::job::Session;
 
 /// Where the servers are bound; the host may be the wildcard.
 pub(crate) struct Services {

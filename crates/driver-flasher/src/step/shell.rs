@@ -13,8 +13,8 @@ use super::services::Services;
 use super::waiting::waiting;
 use crate::config::seconds;
 use crate::guest::{self, Answer, SCRIPT, ScriptError};
+use crate::job::{Session, Writes};
 use crate::network;
-use crate::transaction::{Session, Writes};
 use crate::trouble;
 
 /// The script's name on the board.

@@ -11,11 +11,11 @@ use board_console::quote;
 use flasher_core::flash::{MediumFacts, MediumState};
 use flasher_core::{Class, Error, Result};
 
-use super::image::Piece;
 use super::resolve::Resolved;
 use super::shell::Guest;
 use crate::config::seconds;
-use crate::transaction::Session;
+use crate::job::Session;
+use crate::piece::Piece;
 use crate::trouble;
 
 /// A manifest value that names a device by its controller's address.

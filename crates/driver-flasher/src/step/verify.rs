@@ -11,12 +11,12 @@ use flasher_core::flash::{MediumFacts, MediumState, RangeFacts, Verify};
 use flasher_core::{Class, Error, Result};
 
 use super::commit;
-use super::image::Piece;
 use super::read_back::{self, Count, Wanted};
 use super::shell::Guest;
 use super::target::Target;
 use super::write::{self, Written};
-use crate::transaction::{Proof, Session};
+use crate::job::{Proof, Session};
+use crate::piece::Piece;
 
 /// An image that was put on the medium, whole.
 pub(crate) struct Put<'p> {

@@ -7,7 +7,7 @@ use board_console::Transcript;
 use flasher_core::Event;
 use tokio::time::Instant;
 
-use crate::transaction::Session;
+use crate::job::Session;
 
 /// How often a wait tells how it stands.
 const PACE: Duration = Duration::from_secs(1);

@@ -39,7 +39,7 @@ use super::shell::{Guest, path};
 use super::target::{Target, backup, must_fit};
 use crate::frames::Frames;
 use crate::guest::Answer;
-use crate::transaction::{OnMedium, Session};
+use crate::job::{OnMedium, Session};
 use crate::{trouble, wire};
 
 /// Pieces of the stream waiting for the network, at most.
@@ -62,7 +62,7 @@ pub(crate) struct Written {
 pub(crate) async fn all(
     session: Session<'_>,
     resolved: &Resolved,
-    piece: &mut image::Piece,
+    piece: &mut crate::piece::Piece,
     target: &Target,
     guest: &mut Guest,
 ) -> Result<Written> {

@@ -2,7 +2,8 @@
 
 use flasher_core::{DumpJob, FlashJob, Result, Step};
 
-use super::{Proof, Session, boot};
+use super::boot::boot;
+use crate::job::{Proof, Session};
 use crate::step::{plan, read, resolve, target};
 
 /// What a dump and a flash have in common, as the steps of a flash read it.

@@ -1,12 +1,9 @@
 //! A job from start to receipt: attempts, deadline, cancellation, and a board in a known state at the end.
 
+mod boot;
 mod bound;
 mod caught;
 mod dump;
-mod ledger;
-mod receipt;
-mod run;
-mod until_finished;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,40 +11,17 @@ use std::time::Duration;
 use flasher_core::flash::{JobKind, MediumState, Verify};
 use flasher_core::{Class, DumpJob, Error, Event, FlashJob, Plan, Progress, Quiet, Receipt, Result, Step};
 
-pub(crate) use ledger::{OnMedium, Writes};
-pub(crate) use receipt::Proof;
-pub(crate) use run::Run;
-
 use crate::flasher::BaseFlasher;
-use crate::step::image::Piece;
+use crate::job::{Proof, Run, Session};
+use crate::piece::Piece;
 use crate::step::resolve::Resolved;
 use crate::step::shell::Guest;
 use crate::step::target::Target;
 use crate::step::verify::Put;
-use crate::step::{
-    bootloader, commit, finish, image, plan, power, read, resolve, services, shell, target, verify, write,
-};
+use crate::step::{commit, finish, image, plan, read, resolve, target, verify, write};
 
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// What every step may look at.
-#[derive(Clone, Copy)]
-pub(crate) struct Session<'a> {
-    pub(crate) flasher: &'a BaseFlasher,
-    pub(crate) job: &'a FlashJob,
-    pub(crate) run: &'a Run,
-    /// What is dumped, when this is no flash.
-    pub(crate) dump: Option<&'a DumpJob>,
-}
-
-impl Session<'_> {
-    /// The longest time an attempt may take, of a job that has no deadline of its own.
-    fn attempt_bound(&self, pieces: &[Piece]) -> Option<Duration> {
-        let lengths = pieces.iter().map(|piece| piece.image.decoded_length());
-        self.job.deadline.is_none().then(|| bound::longest(&self.flasher.config.timeouts, lengths))
-    }
-}
 
 /// Runs a job to its end. `free` is false when another job owns the board.
 pub(crate) async fn flash(
@@ -92,7 +66,7 @@ pub(crate) async fn plan(flasher: &BaseFlasher, job: FlashJob) -> Result<Plan> {
     let resolved = resolve::run(session).await?;
     let pieces = image::open(session).await?;
     plan::run(session, &resolved)?;
-    let bound = session.attempt_bound(&pieces);
+    let bound = attempt_bound(session, &pieces);
     plan::describe(&resolved, &pieces, bound, job.format, run.warnings())
 }
 
@@ -108,6 +82,12 @@ pub(crate) async fn rehearse(flasher: &BaseFlasher) -> Result<()> {
     let left = staging.clear().await;
     staged?;
     left.into_iter().next().map_or(Ok(()), |kept| Err(Error::infrastructure(kept).retryable(false)))
+}
+
+/// The longest time an attempt may take, of a job that has no deadline of its own.
+fn attempt_bound(session: Session<'_>, pieces: &[Piece]) -> Option<Duration> {
+    let lengths = pieces.iter().map(|piece| piece.image.decoded_length());
+    session.job.deadline.is_none().then(|| bound::longest(&session.flasher.config.timeouts, lengths))
 }
 
 /// A failure to leave the board in order is a failure of the job, unless the job failed before.
@@ -189,7 +169,7 @@ async fn write(session: Session<'_>) -> Result<Vec<Proof>> {
     if let Some(first) = pieces.first_mut().filter(|_| !session.job.direct) {
         first.begin();
     }
-    let Some(longest) = session.attempt_bound(&pieces) else {
+    let Some(longest) = attempt_bound(session, &pieces) else {
         return carry_out(session, &resolved, pieces).await;
     };
     let carried_out = tokio::time::timeout(longest, carry_out(session, &resolved, pieces)).await;
@@ -200,7 +180,7 @@ async fn write(session: Session<'_>) -> Result<Vec<Proof>> {
 async fn carry_out(session: Session<'_>, resolved: &Resolved, mut pieces: Vec<Piece>) -> Result<Vec<Proof>> {
     let run = session.run;
     let ready = async {
-        let mut guest = boot(session, resolved).await?;
+        let mut guest = boot::boot(session, resolved).await?;
         let targets = target::check(session, resolved, &pieces, &mut guest);
         Ok((run.step(Step::Target, targets).await?, guest))
     };
@@ -223,16 +203,6 @@ async fn carry_out(session: Session<'_>, resolved: &Resolved, mut pieces: Vec<Pi
     }
     run.step(Step::Finish, finish::boot_check(session, resolved, guest)).await?;
     Ok(proofs)
-}
-
-/// From nothing to a board that waits for commands.
-async fn boot(session: Session<'_>, resolved: &Resolved) -> Result<Guest> {
-    let run = session.run;
-    let services = run.step(Step::Services, services::start(session, resolved)).await?;
-    let console = run.step(Step::Power, power::cycle(session)).await?;
-    let (console, network) =
-        run.step(Step::Bootloader, bootloader::load(session, resolved, &services, console)).await?;
-    run.step(Step::Shell, shell::enter(session, resolved, &services, &network, console)).await
 }
 
 /// Puts one image where it belongs, whole.

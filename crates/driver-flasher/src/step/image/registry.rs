@@ -7,7 +7,7 @@ use disk_image::{ExternalError, ExternalSource, ExternalStream, Fault};
 use flasher_core::Result;
 use futures_util::TryStreamExt;
 
-use crate::transaction::Session;
+use crate::job::Session;
 use crate::trouble;
 
 /// What stands before the name of an artifact.

@@ -8,10 +8,10 @@ use flasher_core::{Class, Content, Error, Result};
 use super::{DROP_CACHES, Wanted, line, note_caches};
 use crate::config::seconds;
 use crate::guest::Answer;
+use crate::job::Session;
 use crate::step::shell::{Guest, path};
 use crate::step::target::Target;
 use crate::step::verify::place;
-use crate::transaction::Session;
 
 /// How often the board is asked again for answers that were lost on the console.
 const ASKED: usize = 3;

@@ -13,9 +13,9 @@ use super::intake::{Incoming, intake};
 use super::{Count, DROP_CACHES, Wanted, line, note_caches};
 use crate::config::{DIALOGUE, seconds};
 use crate::guest::{Answer, ScriptError};
+use crate::job::Session;
 use crate::step::shell::{Guest, path};
 use crate::step::target::Target;
-use crate::transaction::Session;
 
 /// How often the upload is looked at.
 const GLANCE: Duration = Duration::from_millis(250);

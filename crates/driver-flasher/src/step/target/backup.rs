@@ -9,9 +9,9 @@ use flasher_core::{Class, Error, Result};
 
 use super::Target;
 use crate::config::seconds;
-use crate::step::image::Piece;
+use crate::job::Session;
+use crate::piece::Piece;
 use crate::step::shell::Guest;
-use crate::transaction::Session;
 use crate::trouble;
 
 /// Bytes at the end that hold the copy's header, for sectors of 512 and of 4096 bytes. Without it the copy is none.

@@ -6,9 +6,9 @@ use flasher_core::{Class, Error, Result};
 
 use super::run;
 use crate::config::seconds;
-use crate::step::image::Piece;
+use crate::job::Session;
+use crate::piece::Piece;
 use crate::step::shell::Guest;
-use crate::transaction::Session;
 
 /// Refuses a table for sectors of another size than the device has. A board that does not tell the size is believed to fit.
 pub(super) async fn must_match(

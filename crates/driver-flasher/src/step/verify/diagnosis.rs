@@ -6,12 +6,12 @@ use flasher_core::{Class, Error, Result};
 use super::differences::{Cause, Differences, First, Stretch};
 use super::{Put, differs, place};
 use crate::config::ReadBack;
+use crate::job::Session;
 use crate::step::read_back::intake::Incoming;
 use crate::step::read_back::line;
 use crate::step::read_back::network::{Broken, Sent, send};
 use crate::step::shell::Guest;
 use crate::step::write;
-use crate::transaction::Session;
 use crate::trouble;
 
 /// Further ranges that are looked at beside the first, at most, and how many bytes of each.

@@ -6,11 +6,11 @@ use disk_image::{Range, Summary};
 use flasher_core::{Class, Error, Result};
 
 use super::{Plan, Told, Written, plan, send};
+use crate::job::Session;
 use crate::step::image;
 use crate::step::read_back::Count;
 use crate::step::shell::Guest;
 use crate::step::verify::Put;
-use crate::transaction::Session;
 
 /// Writes some ranges again, from the source decoded again; it must still be the same image. How far it is counts as a part
 /// of *verify*.

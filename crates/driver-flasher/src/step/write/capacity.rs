@@ -14,10 +14,10 @@ use super::frames_to_board;
 use super::spoil::{spoiling, wipe};
 use super::watch::Sending;
 use crate::frames::{self, Frames};
+use crate::job::Session;
 use crate::step::read_back::{self, Wanted};
 use crate::step::shell::Guest;
 use crate::step::target::Target;
-use crate::transaction::Session;
 
 /// Length of a mark, bytes: a page, which every device takes around the page cache.
 const MARK: u64 = 4096;

@@ -16,9 +16,9 @@ use super::watch::{Sending, Telling, Told, listen};
 use super::{Made, Producer, frames_to_board, spoiling, withhold};
 use crate::config::seconds;
 use crate::guest::Answer;
+use crate::job::Session;
 use crate::step::shell::Guest;
 use crate::step::target::{Target, must_fit};
-use crate::transaction::Session;
 use crate::trouble;
 
 /// The word for it on the receipt.

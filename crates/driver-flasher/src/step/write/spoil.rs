@@ -9,9 +9,9 @@ use super::watch::Sending;
 use super::{Written, frames_to_board};
 use crate::config::seconds;
 use crate::frames::{self, Frames};
+use crate::job::Session;
 use crate::step::shell::Guest;
 use crate::step::target::Target;
-use crate::transaction::Session;
 
 /// Makes the first block durable zeros, unless the boot loader lives in it: then nothing boots what is not the image.
 pub(crate) async fn spoil(

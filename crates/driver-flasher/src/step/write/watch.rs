@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use super::patience::Patience;
 use crate::config::seconds;
 use crate::guest::{self, Answer};
+use crate::job::Session;
 use crate::step::read_back::Count;
 use crate::step::shell::path;
 use crate::step::target::Target;
-use crate::transaction::Session;
 
 /// How often progress is looked at.
 const GLANCE: Duration = Duration::from_millis(250);

@@ -16,8 +16,8 @@ use flasher_core::{Error, Event, Failure, FlashJob, Progress, Result, Step, cloc
 use super::ledger::{OnMedium, ReadAt, Writes};
 use super::until_finished::UntilFinished;
 use crate::evidence::Evidence;
+use crate::piece::Piece;
 use crate::staging::Staging;
-use crate::step::image::Piece;
 
 /// Shared by all steps of a job.
 pub(crate) struct Run {

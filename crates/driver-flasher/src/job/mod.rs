@@ -1,0 +1,24 @@
+//! A running job: what every step may look at, and what is recorded of it up to the receipt.
+
+mod ledger;
+mod receipt;
+mod run;
+mod until_finished;
+
+use flasher_core::{DumpJob, FlashJob};
+
+pub(crate) use ledger::{OnMedium, Writes};
+pub(crate) use receipt::Proof;
+pub(crate) use run::Run;
+
+use crate::flasher::BaseFlasher;
+
+/// What every step may look at.
+#[derive(Clone, Copy)]
+pub(crate) struct Session<'a> {
+    pub(crate) flasher: &'a BaseFlasher,
+    pub(crate) job: &'a FlashJob,
+    pub(crate) run: &'a Run,
+    /// What is dumped, when this is no flash.
+    pub(crate) dump: Option<&'a DumpJob>,
+}

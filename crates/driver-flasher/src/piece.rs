@@ -1,0 +1,48 @@
+//! One image of a job, and its decoding.
+
+use disk_image::{Decoding, Image};
+use flasher_core::Error;
+
+/// An image and where on the target it goes.
+pub(crate) struct Piece {
+    pub(crate) image: Image,
+    /// Label of a partition; none means the whole device.
+    pub(crate) partition: Option<String>,
+    /// For which platform it is, where its registry has several.
+    pub(crate) platform: Option<String>,
+    /// Its decoding, when that has begun.
+    begun: Option<Decoding>,
+}
+
+impl Piece {
+    /// An image that is not being decoded yet.
+    pub(crate) fn new(image: Image, partition: Option<String>, platform: Option<String>) -> Self {
+        Self { image, partition, platform, begun: None }
+    }
+
+    /// Begins to decode, so that much is ready when the board is, unless that would keep a server waiting. A failure is told
+    /// when the pieces are taken.
+    pub(crate) fn begin(&mut self) {
+        if self.image.can_wait() {
+            self.begun.get_or_insert_with(|| self.image.decode());
+        }
+    }
+
+    /// Whether it is being decoded, without a failure so far.
+    pub(crate) fn is_under_way(&mut self) -> bool {
+        self.begun.as_mut().is_some_and(|decoding| decoding.failure().is_none())
+    }
+
+    /// Says of a failure which image of the job it is about.
+    pub(crate) fn about(&self, error: Error) -> Error {
+        match &self.partition {
+            Some(label) => error.with("image", self.image.label()).with("partition", label.clone()),
+            None => error,
+        }
+    }
+
+    /// The decoding, from its beginning.
+    pub(crate) fn decoding(&mut self) -> Decoding {
+        self.begun.take().unwrap_or_else(|| self.image.decode())
+    }
+}
