@@ -19,7 +19,6 @@ use tokio::time::timeout;
 use crate::lab::noise;
 
 const INSIDE: &str = "FLASHER_INTEROP_INSIDE";
-const STORY: &str = "interop::qemu_u_boot_fetches_a_kernel";
 /// What a kernel with its initramfs takes.
 const LENGTH: usize = 30 * 1024 * 1024;
 /// No wait for U-Boot is longer.
@@ -38,7 +37,7 @@ fn qemu_u_boot_fetches_a_kernel() {
         return;
     }
     let mut again = crate::qemu::namespace();
-    again.arg(env::current_exe().unwrap()).args(["--exact", STORY, "--nocapture"]);
+    again.arg(env::current_exe().unwrap()).args(["--exact", &crate::qemu::test_name(), "--nocapture"]);
     let output = again.env(INSIDE, "1").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");

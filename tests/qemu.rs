@@ -24,16 +24,16 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
 fn qemu_images_targets_and_bundles_are_proven() {
-    told("qemu::qemu_images_targets_and_bundles_are_proven", PROVEN);
+    play_all(PROVEN);
 }
 
 #[test]
 fn qemu_faults_end_proven_or_with_their_cause() {
-    told("qemu::qemu_faults_end_proven_or_with_their_cause", FAULTS);
+    play_all(FAULTS);
 }
 
 /// Plays all cases one after the other; inside the namespace, the one that is asked for.
-fn told(test: &str, cases: &[Case]) {
+fn play_all(cases: &[Case]) {
     if let Ok(name) = env::var(CASE) {
         let Some(case) = cases.iter().find(|case| case.name == name) else { return };
         run(Command::new("ip").args(["link", "set", "lo", "up"]));
@@ -47,7 +47,7 @@ fn told(test: &str, cases: &[Case]) {
     let mut failed = Vec::new();
     for case in cases {
         let begun = Instant::now();
-        let outcome = inside(test, case);
+        let outcome = inside(case);
         println!(
             "{:7} {:5.1} s  {}",
             if outcome.is_ok() { "ok" } else { "FAILED" },
@@ -60,9 +60,14 @@ fn told(test: &str, cases: &[Case]) {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-fn inside(test: &str, case: &Case) -> Result<(), String> {
+/// The test harness gives each test a thread of its name.
+pub(crate) fn test_name() -> String {
+    std::thread::current().name().unwrap().to_owned()
+}
+
+fn inside(case: &Case) -> Result<(), String> {
     let mut again = namespace();
-    again.arg(env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
+    again.arg(env::current_exe().unwrap()).args(["--exact", &test_name(), "--nocapture"]);
     let output = again.env(CASE, case.name).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     if output.status.success() && text.contains("1 passed") {

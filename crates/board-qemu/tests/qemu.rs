@@ -26,8 +26,8 @@ const INSIDE: &str = "BOARD_QEMU_TEST_INSIDE";
 const PATIENCE: Duration = Duration::from_secs(60);
 const NAMESPACE: [&str; 5] = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
 
-/// Runs `story` inside a private namespace, or says why it cannot.
-fn story<F: Future<Output = ()>>(name: &str, story: impl FnOnce() -> F) {
+/// Runs `story`, which is the whole test, inside a private namespace, or says why it cannot.
+fn story<F: Future<Output = ()>>(story: impl FnOnce() -> F) {
     if env::var_os(INSIDE).is_some() {
         run(Command::new("ip").args(["link", "set", "lo", "up"]));
         tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(story());
@@ -37,10 +37,16 @@ fn story<F: Future<Output = ()>>(name: &str, story: impl FnOnce() -> F) {
         println!("skipped: {why}");
         return;
     }
+    let test = name();
     let mut again = Command::new("unshare");
-    again.args(NAMESPACE).arg(env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
+    again.args(NAMESPACE).arg(env::current_exe().unwrap()).args(["--exact", &test, "--nocapture"]);
     let told = run(again.env(INSIDE, "1"));
     assert!(told.contains("1 passed"), "the story did not run: {told}");
+}
+
+/// This test's name: the test harness gives each test a thread of its name.
+fn name() -> String {
+    std::thread::current().name().unwrap().to_owned()
 }
 
 fn run(command: &mut Command) -> String {
@@ -156,7 +162,7 @@ fn with_network() -> Config {
 
 #[test]
 fn qemu_keeps_the_promises_of_a_power_and_of_a_serial_driver() {
-    story("qemu_keeps_the_promises_of_a_power_and_of_a_serial_driver", || async {
+    story(|| async {
         let board = QemuBoard::new(Config::default());
         let power = || Device::Power(board.power(), None);
         assert_eq!(testing::power(&power).await, [""; 0]);
@@ -167,7 +173,7 @@ fn qemu_keeps_the_promises_of_a_power_and_of_a_serial_driver() {
 
 #[test]
 fn qemu_u_boot_through_a_power_cycle_and_dhcp() {
-    story("qemu_one_open_line_sees_u_boot_through_a_power_cycle_and_dhcp", || async {
+    story(|| async {
         let board = QemuBoard::new(with_network());
         let power = board.power();
         power.probe().await.unwrap();
@@ -210,7 +216,7 @@ fn qemu_u_boot_through_a_power_cycle_and_dhcp() {
 
 #[test]
 fn qemu_reset_keeps_the_memory_and_a_cut_does_not() {
-    story("qemu_reset_keeps_the_memory_and_a_cut_does_not", || async {
+    story(|| async {
         let board = QemuBoard::new(with_network());
         assert_eq!(board.reset().await.unwrap_err().to_string(), "cannot reset: the emulated board is off");
         let mut console = Console::open(&board).await;
@@ -283,7 +289,7 @@ async fn check_disk(kind: DiskKind, scan: &str, found: &str, write: Option<&str>
 
 #[test]
 fn qemu_each_kind_of_disk_is_seen_and_written() {
-    story("qemu_each_kind_of_disk_is_seen_and_written", || async {
+    story(|| async {
         let virtio = Some("virtio write 50000000 1 1");
         check_disk(DiskKind::Virtio, "virtio scan; virtio info", "Capacity: 32.0 MB", virtio).await;
         let nvme = Some("nvme write 50000000 1 1");
@@ -296,7 +302,7 @@ fn qemu_each_kind_of_disk_is_seen_and_written() {
 // What `saveenv` leaves is made here with U-Boot's own tool: the flash of QEMU before 8 takes no buffered writes from it.
 #[test]
 fn qemu_a_saved_environment_outlives_the_power() {
-    story("qemu_a_saved_environment_outlives_the_power", || async {
+    story(|| async {
         let folder = tempfile::tempdir().unwrap();
         let environment = folder.path().join("env.flash");
         fs::write(folder.path().join("env.txt"), "bootdelay=2\nbootcmd=echo booted\nkept=yes\n").unwrap();
@@ -318,7 +324,7 @@ fn qemu_a_saved_environment_outlives_the_power() {
 
 #[test]
 fn qemu_a_disk_fails_where_the_rules_say() {
-    story("qemu_a_disk_fails_where_the_rules_say", || async {
+    story(|| async {
         let folder = tempfile::tempdir().unwrap();
         let rules = "[inject-error]\nevent = \"pwritev\"\niotype = \"write\"\nerrno = \"5\"\n";
         let disk = Disk {
@@ -342,7 +348,7 @@ fn qemu_a_disk_fails_where_the_rules_say() {
 
 #[test]
 fn qemu_that_cannot_start_says_why() {
-    story("qemu_that_cannot_start_says_why", || async {
+    story(|| async {
         let board = QemuBoard::new(Config { cpu: "z80".to_owned(), ..with_network() });
         let refused = board.power().on().await.unwrap_err();
         assert_eq!(refused.class(), Class::Infrastructure);
@@ -362,8 +368,7 @@ fn qemu_that_cannot_start_says_why() {
 
 #[test]
 fn qemu_taps_are_separate() {
-    let name = "qemu_two_boards_do_not_share_a_tap_and_a_stranger_closes_the_namespace";
-    story(name, || async {
+    story(|| async {
         let first = QemuBoard::new(with_network());
         first.power().on().await.unwrap();
         let refused = QemuBoard::new(with_network()).power().on().await.unwrap_err();
@@ -404,15 +409,15 @@ fn with_slirp() -> Config {
 /// Plays the process that is killed by the test below.
 #[test]
 fn qemu_ends_with_the_process_that_started_it() {
-    let name = "qemu_ends_with_the_process_that_started_it";
-    story(name, || async {
+    let name = name();
+    story(|| async {
         if env::var_os("BOARD_QEMU_TEST_VICTIM").is_some() {
             let board = QemuBoard::new(Config::default());
             board.power().on().await.unwrap();
             std::future::pending::<()>().await;
         }
         let mut victim = tokio::process::Command::new(env::current_exe().unwrap());
-        let victim = victim.args(["--exact", name, "--nocapture"]).env("BOARD_QEMU_TEST_VICTIM", "1");
+        let victim = victim.args(["--exact", &name, "--nocapture"]).env("BOARD_QEMU_TEST_VICTIM", "1");
         // A killed process cannot remove its folder.
         let folder = tempfile::tempdir().unwrap();
         let victim = victim.env("TMPDIR", folder.path());

@@ -64,14 +64,17 @@ mod tests {
     /// Names the test that runs inside its own namespace.
     const INSIDE: &str = "FLASHER_NETWORK_TEST_INSIDE";
 
-    /// Runs this binary's test `name` again in a network namespace with two networks; tells whether it is inside.
-    fn is_inside(name: &str) -> bool {
+    /// Runs this test again in a network namespace with two networks; tells whether it is inside.
+    fn is_inside() -> bool {
         if std::env::var_os(INSIDE).is_some() {
             return true;
         }
         let networks = "ip link add v0 type veth peer name v1 && ip address add 10.1.0.1/24 dev v0 && \
                         ip address add 10.2.0.1/24 dev v1 && ip link set v0 up && ip link set v1 up && exec \"$@\"";
         let test = std::env::current_exe().unwrap();
+        // The test harness gives each test a thread of its name.
+        let current = std::thread::current();
+        let name = current.name().unwrap();
         let mut again = std::process::Command::new("unshare");
         again.args(["--net", "sh", "-c", networks, "sh"]).arg(test).args(["--exact", name, "--nocapture"]);
         let Ok(output) = again.env(INSIDE, "1").output() else {
@@ -89,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_host_in_two_networks_faces_each_board_from_its_own() {
-        if !is_inside("network::tests::a_host_in_two_networks_faces_each_board_from_its_own") {
+        if !is_inside() {
             return;
         }
         let check = |board: &str, faces: &str| {
