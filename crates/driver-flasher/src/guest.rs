@@ -101,6 +101,11 @@ impl fmt::Display for ScriptError {
     }
 }
 
+/// How the script made zeros, in its words.
+const ZEROS: [&str; 3] = ["discard", "zeroout", "written"];
+/// How the script got the page cache out of the way, in its words.
+const CACHES: [&str; 2] = ["dropped", "direct"];
+
 /// The answer in a console line; none when the line is something else or mangled.
 pub(crate) fn answer(line: &str) -> Option<Answer> {
     let words = line.split_once("flasher: ")?.1.trim();
@@ -115,8 +120,8 @@ pub(crate) fn answer(line: &str) -> Option<Answer> {
             let (hundredths, blocks) = rest.trim().split_once(' ')?;
             Answer::Trial(hundredths.parse().ok()?, blocks.parse().ok()?)
         }
-        "zeros" => Answer::Zeros(rest.to_owned()),
-        "caches" => Answer::Caches(rest.to_owned()),
+        "zeros" if ZEROS.contains(&rest.trim()) => Answer::Zeros(rest.trim().to_owned()),
+        "caches" if CACHES.contains(&rest.trim()) => Answer::Caches(rest.trim().to_owned()),
         "error" => {
             let (what, complaint) = rest.split_once(' ').unwrap_or((rest, ""));
             Answer::Error(ScriptError::of(what), complaint.trim().to_owned())
@@ -126,9 +131,17 @@ pub(crate) fn answer(line: &str) -> Option<Answer> {
     })
 }
 
-/// All answers in the output of the script.
+/// All answers in the output of the script. What decides is printed twice and counts once, so that a message of the kernel in one
+/// of the lines does no harm.
 pub(crate) fn answers(output: &str) -> Vec<Answer> {
-    output.lines().filter_map(answer).collect()
+    let mut all: Vec<Answer> = output.lines().filter_map(answer).collect();
+    let is_mangled = |answer: &Answer| matches!(answer, Answer::Error(ScriptError::Unknown(_), _));
+    let is_error = |answer: &Answer| matches!(answer, Answer::Error(..));
+    if all.iter().any(|answer| is_error(answer) && !is_mangled(answer)) {
+        all.retain(|answer| !is_mangled(answer));
+    }
+    all.dedup();
+    all
 }
 
 fn range(rest: &str) -> Option<Answer> {

@@ -14,7 +14,9 @@
 
 set -u
 say() { printf 'flasher: %s\n' "$*" >&3; }
-die() { say "error $*"; exit 1; }
+# A message of the kernel may stand in the middle of a line: what decides is said twice.
+decide() { say "$*"; say "$*"; }
+die() { decide "error $*"; exit 1; }
 
 errors=$(mktemp "${TMPDIR:-/tmp}/flasher.XXXXXX") || exit 1
 trap 'rm -f "$errors" "$errors".*' EXIT
@@ -28,7 +30,7 @@ fetch() {
     else
         curl -fsSL -- "$1" 2>"$errors.fetch"
     fi || {
-        say "error fetch $(tr '\n\r' '  ' <"$errors.fetch" | cut -c 1-300)"
+        decide "error fetch $(tr '\n\r' '  ' <"$errors.fetch" | cut -c 1-300)"
         return 1
     }
 }
@@ -106,7 +108,7 @@ unpack() {
     case $1 in
     cat | zcat | xzcat | bzcat) "$1" ;;
     *) "$1" -dc ;;
-    esac 2>"$errors.unpack" || say "error unpack $(tr '\n\r' '  ' <"$errors.unpack" | cut -c 1-300)"
+    esac 2>"$errors.unpack" || decide "error unpack $(tr '\n\r' '  ' <"$errors.unpack" | cut -c 1-300)"
 }
 
 # TARGET: writes the input from its second 64 KiB on, and says now and then how far it is.
@@ -120,7 +122,7 @@ write_rest() {
         at=$((at + ${blocks%%+*}))
         say "at $((at * 65536))"
     done
-    say written
+    decide written
 }
 
 # TARGET PROMISE WIRE: no pipe where nothing is encoded.
@@ -160,8 +162,8 @@ write_frames() {
         flush) flush "$1" ;;
         end)
             flush "$1"
-            [ -z "$zeros" ] || say "zeros $zeroing"
-            say written
+            [ -z "$zeros" ] || decide "zeros $zeroing"
+            decide written
             return 0
             ;;
         *) die "protocol unknown frame $kind" ;;
@@ -197,10 +199,10 @@ around_cache() {
     direct=
     ! can_direct "$1" || direct=iflag=direct
     if echo 3 2>/dev/null >"$2"; then
-        say "caches dropped"
+        decide "caches dropped"
     # The last, odd bytes are not read directly: they must have left the cache as well.
     elif [ $flushed = yes ] && [ -n "$direct" ]; then
-        say "caches direct"
+        decide "caches direct"
     else
         die "caches neither dropping them nor direct reading works here"
     fi
@@ -256,7 +258,7 @@ send_ranges() {
 send_piped() {
     command -v curl >/dev/null 2>&1 || die "no-sender nothing here can send what dd reads"
     send_ranges "$1" "$errors.list" | curl -fsS -H 'Expect:' -T - -- "$2" 2>"$errors" || die "send $(complaint)"
-    say sent
+    decide sent
 }
 
 hundredths() {
@@ -302,7 +304,7 @@ connected-send)
     send_ranges "$1" "$2"
     status || die "send the server does not answer"
     case $status in
-    2??) say sent ;;
+    2??) decide sent ;;
     *) die "send the server answers $status $words" ;;
     esac
     ;;
@@ -310,17 +312,17 @@ verify)
     around_cache "$1" "$2"
     fetch "$3" >"$errors.list" || exit 1
     verify_ranges "$1" <"$errors.list"
-    say "verified"
+    decide "verified"
     ;;
 pace)
     begun=$(hundredths)
     dd if=/dev/zero bs=1048576 count="$1" 2>/dev/null | sha256sum >/dev/null || die "pace no digest"
-    say "pace $(($(hundredths) - begun))"
+    decide "pace $(($(hundredths) - begun))"
     ;;
 trial)
     begun=$(hundredths)
     blocks=$(fetch "$2" | decode "$1" 2>/dev/null | dd of=/dev/null bs=65536 iflag=fullblock 2>&1 | grep ' records in')
-    say "trial $(($(hundredths) - begun)) ${blocks%%+*}"
+    decide "trial $(($(hundredths) - begun)) ${blocks%%+*}"
     ;;
 *) die "protocol unknown command $mode" ;;
 esac

@@ -409,6 +409,31 @@ fn only_whole_answers_count() {
 }
 
 #[test]
+fn a_kernel_message_in_a_line_that_decides() {
+    let code = |found: &[Answer]| match found {
+        [Answer::Error(error, _), ..] => error.to_string(),
+        [one] => format!("{one:?}"),
+        other => panic!("{other:?}"),
+    };
+    let all = ["written", "sent", "verified", "caches dropped", "zeros zeroout", "pace 12", "trial 7 19"];
+    for words in all.into_iter().chain(["error write dd: Input/output error", "error cut 5 of 9"]) {
+        let line = format!("flasher: {words}\n");
+        let expected = code(&answers(&line));
+        let twice = line.repeat(2);
+        for at in 0..twice.len() {
+            let (before, behind) = twice.split_at(at);
+            let torn = format!("{before}[    4.046476] usb 1-1: new device\n{behind}");
+            assert_eq!(code(&answers(&torn)), expected, "{torn}");
+        }
+    }
+    // The script says each of them twice.
+    for word in ["written", "sent", "\"verified", "\"caches", "\"zeros", "\"pace", "\"trial", "\"error $*"] {
+        let once = format!("say {word}");
+        assert!(!SCRIPT.contains(&once), "{once}");
+    }
+}
+
+#[test]
 fn a_page_cache_that_stays_in_the_way_is_no_proof() {
     for shell in shells() {
         let home = tempfile::tempdir().unwrap();
@@ -426,7 +451,7 @@ fn a_page_cache_that_stays_in_the_way_is_no_proof() {
 #[test]
 fn every_error_code_of_the_script_is_known() {
     let after = |begin| SCRIPT.split(begin).skip(1).filter_map(|rest| rest.split([' ', '"']).next());
-    let all = after("die \"").chain(after("say \"error "));
+    let all = after("die \"").chain(after("decide \"error "));
     // What `die` itself says is what it was given.
     let codes: Vec<&str> = all.filter(|code| *code != "$*").collect();
     assert!(codes.len() > 20, "{codes:?}");
