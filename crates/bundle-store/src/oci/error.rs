@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use oci_client::errors::{OciDistributionError as Fault, OciErrorCode};
+use oci_client::errors::{OciDistributionError as Fault, OciEnvelope, OciErrorCode};
 
 use crate::{
     Digest,
@@ -178,7 +178,7 @@ impl Asked {
             // The library says so of a token server that refuses, and puts that server's page into the text.
             Fault::AuthenticationFailure(_) => self.denied(),
             Fault::ImageManifestNotFoundError(_) => self.not_found(),
-            Fault::ServerError { code, .. } => self.status(code),
+            Fault::ServerError { code, message, .. } => self.answered(code, &message),
             Fault::RegistryError { envelope, .. } => self.envelope(&envelope.errors),
             Fault::DigestError(fault) => {
                 let reason = format!("the registry's digest does not fit: {fault}");
@@ -188,7 +188,16 @@ impl Asked {
         }
     }
 
-    /// An answer that is no success.
+    /// An answer that is no success, with its body: the errors that OCI's distribution-spec ("Error Codes") describes, or anything.
+    fn answered(&self, code: u16, body: &str) -> OciError {
+        let errors = serde_json::from_str::<OciEnvelope>(body).map(|it| it.errors).unwrap_or_default();
+        match errors.is_empty() {
+            true => self.status(code),
+            false => self.envelope(&errors),
+        }
+    }
+
+    /// An answer that is no success and says nothing.
     fn status(&self, code: u16) -> OciError {
         match code {
             401 | 403 => self.denied(),

@@ -238,16 +238,19 @@ async fn a_registry_that_is_down_is_named() {
 #[tokio::test]
 async fn who_may_read_and_not_push_is_told_so() {
     let source = crate::cache::bundle("k");
-    for (status, body) in
-        [(401, ""), (403, r#"{"errors":[{"code":"DENIED","message":"read only"}]}"#), (403, "")]
-    {
+    for (status, body, said) in [
+        (401, "", ""),
+        (403, r#"{"errors":[{"code":"DENIED","message":"read only"}]}"#, ", it says: `read only`"),
+        (403, "", ""),
+        (403, "<html>no</html>", ""),
+    ] {
         let registry = Faulty::start();
         registry.put("blobs/uploads/", Answer::new(status, body));
         let reference = registry.name().parse().unwrap();
         let error = bundle_store::push(source.path(), &reference, &Access::default()).await.unwrap_err();
         assert_eq!(error.blame(), bundle_store::Blame::Access, "{status} {body}: {error}");
         let expected = format!(
-            "the registry refuses `{reference}` to anonymous users; check the credentials: OCI_USERNAME and OCI_PASSWORD, or `docker login`"
+            "the registry refuses `{reference}` to anonymous users{said}; check the credentials: OCI_USERNAME and OCI_PASSWORD, or `docker login`"
         );
         assert_eq!(error.to_string(), expected, "{status} {body}");
         assert!(registry.requests().iter().any(|it| it.starts_with("POST ")), "{:?}", registry.requests());
