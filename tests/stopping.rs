@@ -32,7 +32,10 @@ async fn a_job_can_be_stopped_in_every_step() {
             "{step}: {:?}",
             receipt.power
         );
-        assert_eq!(receipt.power == PowerState::Untouched, step < Step::Power, "{step}");
+        // The step `power` opens the serial line first, and a stop may come before it switches.
+        if step != Step::Power {
+            assert_eq!(receipt.power == PowerState::Untouched, step < Step::Power, "{step}");
+        }
         let medium = receipt.failure.as_ref().and_then(|failure| failure.medium).unwrap();
         assert_eq!(medium, holds(step), "{step}");
         assert_there(medium, &lab.medium(), step);
