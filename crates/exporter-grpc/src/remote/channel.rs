@@ -79,3 +79,89 @@ async fn secured(
     let name = rustls::pki_types::ServerName::try_from(host).map_err(std::io::Error::other)?;
     Ok(TokioIo::new(tls.connect(name, stream).await?))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use flasher_core::Class;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::tls::Certificate;
+
+    /// A folder with a certificate for `name` and its key.
+    fn certificate(name: &str) -> (tempfile::TempDir, PathBuf, Certificate) {
+        let folder = tempfile::tempdir().unwrap();
+        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        let pair = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        std::fs::write(&cert, pair.cert.pem()).unwrap();
+        std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+        let certificate = Certificate::read(&cert, &key).unwrap();
+        (folder, cert, certificate)
+    }
+
+    /// A port where every connection is accepted, over TLS when there is a certificate, and kept open.
+    async fn server(certificate: Option<Certificate>) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let certificate = certificate.clone();
+                tokio::spawn(async move {
+                    match certificate {
+                        Some(certificate) => {
+                            if let Ok(secured) = certificate.acceptor().accept(stream).await {
+                                std::future::pending::<()>().await;
+                                drop(secured);
+                            }
+                        }
+                        // What a server without TLS says to a client that begins it.
+                        None => drop(tokio::io::AsyncWriteExt::write_all(&mut stream, &[0; 64]).await),
+                    }
+                });
+            }
+        });
+        port
+    }
+
+    #[tokio::test]
+    async fn every_fault_of_a_certificate_names_itself() {
+        let (folder, cert, own) = certificate("localhost");
+        let (_other_folder, other, _) = certificate("localhost");
+        let (_named_folder, elsewhere, of_elsewhere) = certificate("elsewhere.example");
+        let (missing, junk) = (folder.path().join("missing"), folder.path().join("junk"));
+        std::fs::write(&junk, "junk").unwrap();
+        let (secure, misnamed, plain) =
+            (server(Some(own)).await, server(Some(of_elsewhere)).await, server(None).await);
+        let check = async |port: u16, ca: &PathBuf, expected: Result<(), (Class, &str, &str)>| {
+            let address = format!("localhost:{port}");
+            let found = channel(&address, Some(ca)).await.map(drop);
+            let found = found.map_err(|error| {
+                let text = error.to_string().replace(&address, "ADDRESS");
+                let text = text.replace(&folder.path().display().to_string(), "");
+                (error.class(), text, error.next_step().unwrap_or_default().to_owned())
+            });
+            match (found, expected) {
+                (Ok(()), Ok(())) => {}
+                (Err((class, text, help)), Err((expected_class, expected, next))) => {
+                    assert_eq!((class, text.as_str()), (expected_class, expected));
+                    assert!(help.contains(next), "{expected}: {help}");
+                }
+                (found, expected) => panic!("{found:?}, expected {expected:?}"),
+            }
+        };
+        check(secure, &cert, Ok(())).await;
+        check(secure, &missing, Err((Class::Config, "cannot read `/missing`", ""))).await;
+        check(secure, &junk, Err((Class::Config, "`/junk` holds no certificate", "give it as PEM"))).await;
+        let start = "the exporter at ADDRESS cannot be trusted: ";
+        let unknown = format!("{start}invalid peer certificate: BadSignature");
+        check(secure, &other, Err((Class::Infrastructure, &unknown, "with `--remote-cacert`"))).await;
+        let name = format!(
+            "{start}invalid peer certificate: certificate not valid for name \"localhost\"; certificate is only valid for DnsName(\"elsewhere.example\")"
+        );
+        check(misnamed, &elsewhere, Err((Class::Infrastructure, &name, "one of its names"))).await;
+        let corrupt = format!("{start}received corrupt message of type InvalidContentType");
+        check(plain, &cert, Err((Class::Infrastructure, &corrupt, "without `--cert` it does not"))).await;
+    }
+}
