@@ -8,13 +8,13 @@ use crate::board::SimBoard;
 use crate::error::SimError;
 
 /// How soon the board notices.
-const GLANCE: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Gives the board power while the file says `on`, for as long as there is a board. A file that is not there says `off`.
 pub(crate) async fn follow(outlet: PathBuf, board: Weak<SimBoard>) {
     let mut was = false;
     loop {
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         let Some(board) = board.upgrade() else { return };
         let is = match tokio::fs::read_to_string(&outlet).await {
             Ok(text) if text.trim() == "on" => true,

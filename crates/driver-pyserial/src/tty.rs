@@ -40,7 +40,7 @@ pub(crate) struct Settings {
 
 /// How often, and how long apart, a port that somebody is closing is tried before it counts as in use.
 const CLOSING: u32 = 10;
-const GLANCE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// An open device: its bytes, and a handle on its control lines.
 pub(crate) struct Opened {
@@ -86,7 +86,7 @@ pub(crate) fn identity(path: &Path) -> String {
 pub(crate) fn open(path: &Path, settings: Settings) -> Result<Opened, PortError> {
     for _ in 0..CLOSING {
         match open_now(path, settings) {
-            Err(PortError::Busy { holder: None, .. }) => std::thread::park_timeout(GLANCE),
+            Err(PortError::Busy { holder: None, .. }) => std::thread::park_timeout(POLL_INTERVAL),
             opened => return opened,
         }
     }

@@ -222,12 +222,7 @@ impl Work {
             self.flasher.use_variant(variant).await?;
         }
         let owned = self.owner.hold(&label(&self.flash.image)).await?;
-        if let Some(killed) = owned.after() {
-            let message = format!(
-                "the last job on this board was killed and may have left its medium partly written: {killed}"
-            );
-            self.job.tell(&Event::Warning { message });
-        }
+        owned.warning().iter().for_each(|warning| self.job.tell(warning));
         let mut uploads = Vec::new();
         if let Some(OrderedBlockMap::File { name, text }) = self.block_map.take() {
             uploads.push(self.take_block_map(name, text).await?);

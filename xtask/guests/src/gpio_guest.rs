@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use xtask_support::packages as host_packages;
+use xtask_support::programs::output;
 use xtask_support::workspace::Workspace;
 
 /// Depends on the newest kernel of the release.
@@ -69,16 +70,6 @@ fn unpack(package: &Path, folder: &Path) -> Result<()> {
         bail!("`dpkg-deb` cannot read {}", package.display());
     }
     Ok(())
-}
-
-/// What a program printed; an error with its complaints unless it exits with 0.
-fn output(command: &mut Command) -> Result<String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().with_context(|| format!("`{program}` did not start"))?;
-    if !output.status.success() {
-        bail!("`{program}`: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

@@ -21,6 +21,20 @@ pub fn succeed(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// What a program printed; an error with its complaints unless it exits with 0.
+///
+/// # Errors
+///
+/// When it does not start, or exits with another status than 0.
+pub fn output(command: &mut Command) -> Result<String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("`{program}` did not start"))?;
+    if !output.status.success() {
+        bail!("`{program}`: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// A command as a person would type it.
 pub fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
@@ -44,6 +58,13 @@ mod tests {
         let error = succeed(Command::new("/bin/sh").args(["-c", "exit 3"])).unwrap_err();
         assert_eq!(error.to_string(), "`sh -c exit 3`: exit status: 3");
         succeed(&mut Command::new("true")).unwrap();
+    }
+
+    #[test]
+    fn what_a_program_prints_and_complains_of() {
+        let shell = |script: &str| output(Command::new("sh").args(["-c", script]));
+        assert_eq!(shell("echo out; echo err >&2").unwrap(), "out\n");
+        assert_eq!(shell("echo err >&2; exit 3").unwrap_err().to_string(), "`sh`: exit status: 3\nerr");
     }
 
     #[test]

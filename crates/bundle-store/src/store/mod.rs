@@ -38,7 +38,7 @@ pub use gc::Freed;
 pub(crate) use index::write_json;
 
 /// How long the tag of a pinned bundle is asked for before the cache stands in.
-const GLANCE: Duration = Duration::from_secs(5);
+const TAG_TIMEOUT: Duration = Duration::from_secs(5);
 const QUESTION: Duration = Duration::from_secs(60);
 /// How long another process may hold what this one needs.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -179,7 +179,7 @@ impl Store {
 
     /// What to say when the registry gives a pinned tag another digest, or none.
     async fn moved(&self, reference: &Reference, pinned: Digest) -> Option<String> {
-        let asked = async { Registry::new(reference, &self.access)?.resolve(GLANCE).await };
+        let asked = async { Registry::new(reference, &self.access)?.resolve(TAG_TIMEOUT).await };
         match asked.await {
             Ok(now) if now == pinned => None,
             Ok(now) => Some(format!(

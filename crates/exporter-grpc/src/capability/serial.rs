@@ -23,7 +23,7 @@ const FREE_WITHIN: Duration = Duration::from_secs(2);
 /// How long a request to watch waits for a client to open the line, before it is refused because no client has it open.
 const WAIT_FOR_OWNER: Duration = Duration::from_secs(1);
 /// How often it is looked for.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) const METHODS: &[Method] = &[
     Method::bytes("connect"),
@@ -106,7 +106,7 @@ impl Serial {
                     "no client or process has the serial line open",
                 ));
             }
-            sleep(GLANCE).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 

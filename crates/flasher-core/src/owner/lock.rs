@@ -13,13 +13,14 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::event::Event;
 
 /// Folders of Linux that all users may write. Each that can be had is used: a service may have a `/tmp` of its own, and not
 /// every system lets users into `/run/lock`.
 const FOLDERS: [&str; 2] = ["/run/lock", "/tmp"];
 /// How often, and how long apart, a lock is tried: whoever only looks has it for an instant.
 const TRIES: u32 = 100;
-const GLANCE: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Most of what a lock file says that is read, bytes, and that is shown of one word, characters.
 const LONGEST: u64 = 1024;
 const SHOWN: usize = 120;
@@ -28,6 +29,7 @@ const SHOWN: usize = 120;
 #[derive(Debug, Default)]
 pub struct Held {
     locks: Vec<Lock>,
+    /// The job that had the board last, when it was killed.
     after: Option<KilledJob>,
 }
 
@@ -70,9 +72,13 @@ struct Note {
 }
 
 impl Held {
-    /// The job that had the board last, when it was killed.
-    pub fn after(&self) -> Option<&KilledJob> {
-        self.after.as_ref()
+    /// What the job that holds the board reports of the one before it, when that was killed.
+    pub fn warning(&self) -> Option<Event> {
+        let killed = self.after.as_ref()?;
+        let message = format!(
+            "the last job on this board was killed and may have left its medium partly written: {killed}"
+        );
+        Some(Event::Warning { message })
     }
 }
 
@@ -140,7 +146,7 @@ impl Place {
     /// Removes what a killed job left of `locks`. What somebody has stays. Blocks for an instant.
     pub(super) fn forget_killed_job(&self, locks: &[(String, String)]) -> Result<()> {
         match self.killed_job(locks)? {
-            Some(_) => self.hold(locks, "").map(drop),
+            Some(_) => self.hold(locks, "power off").map(drop),
             None => Ok(()),
         }
     }
@@ -246,7 +252,7 @@ fn take(path: &Path, node: &str) -> Result<Option<Lock>> {
             return Err(held_by(&mut file, node));
         }
         drop(file);
-        std::thread::park_timeout(GLANCE);
+        std::thread::park_timeout(POLL_INTERVAL);
     }
     Err(unusable(path, node, &io::ErrorKind::ResourceBusy.into()))
 }

@@ -17,7 +17,7 @@ use crate::render::message::Message;
 use crate::screen::Screen;
 
 /// How often a job is looked at.
-const GLANCE: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a new process may take to say that it runs.
 const BEGINNING: Duration = Duration::from_secs(30);
 /// Most of a log that is shown, bytes from its beginning.
@@ -127,7 +127,7 @@ async fn begun(folder: &JobFolder, mut child: Child) -> Result<Option<ExitStatus
             ))
             .help(format!("`{}` may tell why", folder.log().display())));
         }
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -183,7 +183,7 @@ async fn follow(folder: &JobFolder, progress: &Arc<dyn Progress>) -> Result<Rece
         match receipt {
             Some(receipt) if !is_running => return Ok(receipt),
             None if !is_running && lines.is_empty() => return Err(died(folder)),
-            _ if lines.is_empty() => tokio::time::sleep(GLANCE).await,
+            _ if lines.is_empty() => tokio::time::sleep(POLL_INTERVAL).await,
             _ => {}
         }
     }

@@ -124,9 +124,10 @@ async fn bind(server: &dyn FileServer) -> Result<String> {
 /// Shows what was found; gives who is to blame when it would stop a flash.
 fn tell(subject: &str, found: Result<Found>, width: usize, screen: &Screen) -> io::Result<Option<Class>> {
     let warning = matches!(found, Ok(Found::OutOfReach(_) | Found::LeftOn(_)));
+    let switch_off = super::killed::switch_off(Some(subject));
     let (finding, help, class) = match &found {
         Ok(Found::Ready(finding)) => (finding.clone(), None, None),
-        Ok(Found::LeftOn(finding)) => (finding.clone(), Some("`flasher power off` switches it off"), None),
+        Ok(Found::LeftOn(finding)) => (finding.clone(), Some(switch_off.as_str()), None),
         Ok(Found::OutOfReach(error)) => (error.cause(), Some(OUT_OF_REACH), Some(error.class())),
         Err(error) => (error.cause(), error.next_step(), Some(error.class())),
     };

@@ -188,7 +188,7 @@ async fn transact(on: FlasherNode<'_>, job: Work, progress: Arc<dyn Progress>, b
     };
     match ready {
         Ok((flasher, held)) => {
-            super::killed::warning(&held).into_iter().for_each(|warning| progress.report(warning));
+            held.warning().into_iter().for_each(|warning| progress.report(warning));
             job.run(flasher, progress).await
         }
         Err(error) => {

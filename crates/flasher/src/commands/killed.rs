@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use flasher_core::owner::{Board, Held};
+use flasher_core::owner::Board;
 use flasher_core::tree::DeviceTree;
-use flasher_core::{Driver, Event, PowerDriver, Result};
+use flasher_core::{Driver, PowerDriver, Result};
 
 /// The sentence about a killed job that may have left the board on. None when the switch reports `state` off, and for a virtual
 /// board, which ends with its process.
@@ -20,11 +20,8 @@ pub(super) async fn left_on(
     Ok(killed.map(|killed| format!("a job was killed and may have left the board on: {killed}")))
 }
 
-/// What the next job says about the one before it.
-pub(super) fn warning(held: &Held) -> Option<Event> {
-    let killed = held.after()?;
-    let message = format!(
-        "the last job on this board was killed and may have left its medium partly written: {killed}"
-    );
-    Some(Event::Warning { message })
+/// How that board is switched off; `device` is the path of its switch, when it was named.
+pub(super) fn switch_off(device: Option<&str>) -> String {
+    let device = device.map(|path| format!(" --device {path}")).unwrap_or_default();
+    format!("`flasher power off{device}` switches it off")
 }

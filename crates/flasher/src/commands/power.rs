@@ -66,7 +66,8 @@ impl Power<'_> {
         };
         show(told, state, screen)?;
         if let Some(killed) = super::killed::left_on(self.tree, &switch, state).await? {
-            screen.aside(&format!("warning: {killed}; `flasher power off` switches it off\n"));
+            let next = super::killed::switch_off(self.path);
+            screen.aside(&format!("warning: {killed}; {next}\n"));
         }
         Ok(())
     }

@@ -104,7 +104,7 @@ fn a_board_that_sigkill_left_on_is_named() {
     for args in [doctor, status] {
         let said = bench.say(args);
         assert!(
-            said.contains(left_on) && said.contains("`flasher power off` switches it off"),
+            said.contains(left_on) && said.contains("`flasher power off --device power` switches it off"),
             "{args:?}: {said}"
         );
     }

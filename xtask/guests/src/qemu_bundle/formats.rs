@@ -1,10 +1,10 @@
 //! U-Boot's own file formats, made by mkimage without time stamps.
 
-use super::packages::output;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use xtask_support::programs::output;
 
 /// Kernel, RAM disk, no device tree: QEMU makes that, and U-Boot hands it on.
 /// CRC-32 because an emulated board takes seconds for SHA-256.

@@ -1,10 +1,10 @@
 //! The kernel of a package, and the modules a RAM disk needs, in the order they load.
 
-use super::packages::output;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use xtask_support::programs::output;
 
 /// Lists of modules by name: what the emulated board always has, and disk controllers it may have.
 /// MMC disks and packet sockets are part of the kernel.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use xtask_support::programs::output;
 
 const CONFIGURATION: &str = "apt.conf";
 /// Depends on the newest kernel of the release.
@@ -129,16 +130,6 @@ fn files_of_uris(text: &str, count: usize) -> Result<Vec<&str>> {
 fn file_of_uri(line: &str) -> Result<&str> {
     let file = line.split(' ').nth(1).filter(|it| it.ends_with(".deb") && !it.contains('/'));
     file.with_context(|| format!("apt-get --print-uris: no package file in `{line}`"))
-}
-
-/// What a program printed; an error with its complaints unless it exits with 0.
-pub(super) fn output(command: &mut Command) -> Result<String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().with_context(|| format!("`{program}` did not start"))?;
-    if !output.status.success() {
-        bail!("`{program}`: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::step::shell::{Guest, path};
 use crate::step::target::Target;
 
 /// How often the upload is looked at.
-const GLANCE: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Bound on one upload; a standstill is noticed long before.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
@@ -142,7 +142,7 @@ fn judge<T>(
 async fn standstill(stall: Duration, whole: u64, moving: impl Fn() -> (u64, u64)) -> Error {
     let (mut last, mut moved) = ((0, 0), Instant::now());
     loop {
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         let now = moving();
         if now != last {
             (last, moved) = (now, Instant::now());

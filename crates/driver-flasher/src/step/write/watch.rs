@@ -17,7 +17,7 @@ use crate::step::shell::path;
 use crate::step::target::Target;
 
 /// How often progress is looked at.
-const GLANCE: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// How long a board whose download broke may take to say so.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
@@ -96,7 +96,7 @@ pub(super) async fn watch(
     let (mut last, mut moved) = ((0, 0, 0), Instant::now());
     let frames = path(session, "frames");
     loop {
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         let done = content.delivered();
         if session.run.evidence.broke("http", &frames) {
             tokio::time::sleep(LAST_WORDS).await;

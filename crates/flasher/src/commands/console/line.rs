@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 /// Bound on opening the line, on its owner's answer, and on the board taking what was typed.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
 /// How often a watcher looks whether another process has opened the line.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What comes from a line.
 #[derive(Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl Watch {
                 return Ok(Heard::News(news));
             }
             if self.line.is_none() {
-                sleep(GLANCE).await;
+                sleep(POLL_INTERVAL).await;
             }
         }
     }
