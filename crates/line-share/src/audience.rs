@@ -73,8 +73,10 @@ pub struct Audible<S> {
 
 impl<S> Drop for Audible<S> {
     fn drop(&mut self) {
-        self.open.heard.fetch_sub(1, Ordering::Relaxed);
-        drop(self.open.shared().take());
+        // Others may be open still, as on an echo.
+        if self.open.heard.fetch_sub(1, Ordering::Relaxed) == 1 {
+            drop(self.open.shared().take());
+        }
     }
 }
 
@@ -103,5 +105,27 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Audible<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().line).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn other_processes_hear_until_the_last_owner_ends() {
+        let audience = Audience::default();
+        let name = format!("test-{}", std::process::id());
+        let (one, _first_board) = tokio::io::duplex(64);
+        let (two, _second_board) = tokio::io::duplex(64);
+        let one = audience.hear(one, Some(&name), None).await;
+        let two = audience.hear(two, Some(&name), None).await;
+        // As another process looks for it.
+        let is_heard = async || share::watch(&name).await.unwrap().is_some();
+        assert!(is_heard().await);
+        drop(one);
+        assert!(is_heard().await, "the second owner is heard still");
+        drop(two);
+        assert!(!is_heard().await);
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct WatchSocket {
 impl Drop for WatchSocket {
     fn drop(&mut self) {
         self.server.abort();
-        // Another opening may have taken the name already only after this one: the line is held exclusively.
+        // The name is still that of this socket: no other owner has a line that is held exclusively.
         let _ = fs::remove_file(&self.socket);
         // The folder goes with the last socket; while there are others, it cannot be removed.
         let _ = self.socket.parent().map(fs::remove_dir);
