@@ -22,6 +22,8 @@ pub(super) async fn left_on(
 
 /// How that board is switched off; `device` is the path of its switch, when it was named.
 pub(super) fn switch_off(device: Option<&str>) -> String {
-    let device = device.map(|path| format!(" --device {path}")).unwrap_or_default();
-    format!("`flasher power off{device}` switches it off")
+    match device {
+        Some(path) => format!("`flasher power off --device {path}` switches it off"),
+        None => "`flasher power off` switches it off".to_owned(),
+    }
 }
