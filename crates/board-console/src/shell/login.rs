@@ -12,6 +12,8 @@ use crate::pattern::Pattern;
 
 /// After so much silence a line end is sent: a prompt may have been overwritten by kernel messages.
 const SILENCE: Duration = Duration::from_secs(5);
+/// A board that never falls silent is sent one after so long.
+const NOISE: Duration = Duration::from_secs(10);
 /// A proof that began in time may be finished for so long, and the shell be made quiet.
 const OVERTIME: Duration = Duration::from_secs(15);
 /// A prompt is one when nothing follows it for this time.
@@ -144,18 +146,21 @@ struct Login<'c> {
 impl Login<'_> {
     async fn reach_shell(&mut self, until: Instant) -> Result<(), Error> {
         let mut heard = self.console.received();
+        let mut latest = deadline(NOISE);
         let (mut seen, mut patterns) = self.patterns()?;
         loop {
             if Instant::now() >= until {
                 return Err(self.too_late());
             }
-            let wake = deadline(SILENCE).min(until);
+            let wake = deadline(SILENCE).min(latest).min(until);
             match self.console.expect_until(&patterns, wake).await? {
                 Some(found) if self.handle(seen[found.index], &found).await? => return Ok(()),
                 Some(_) => (seen, patterns) = self.patterns()?,
                 // Not at the deadline: the silence was shorter.
-                None if heard == self.console.received() && Instant::now() < until => {
+                None if Instant::now() >= until => {}
+                None if heard == self.console.received() || Instant::now() >= latest => {
                     self.console.send(b"\n").await?;
+                    latest = deadline(NOISE);
                 }
                 None => {}
             }

@@ -32,6 +32,9 @@ const PIECE: usize = 200;
 const LONGEST_TYPED: usize = 600;
 /// Silence after which the status is asked for, in case a kernel message tore the end marker apart. Doubled each time.
 const FIRST_QUESTION: Duration = Duration::from_secs(2);
+/// A console that never falls silent is asked after so long all the same. Doubled each time, so that the questions fit
+/// the tty's buffer of 4095 characters while a command runs for hours.
+const FIRST_QUESTION_IN_NOISE: Duration = Duration::from_secs(4);
 /// A panic or a banner counts when the command does not end within this time after it: a log may be printed.
 const GRACE: Duration = Duration::from_secs(3);
 /// How often a command that arrives garbled is sent.
@@ -216,6 +219,23 @@ impl CommandMarkers {
     }
 }
 
+/// When the status is asked for next, and after what pause.
+struct Question {
+    pause: Duration,
+    due: Instant,
+}
+
+impl Question {
+    fn after(pause: Duration) -> Self {
+        Self { pause, due: deadline(pause) }
+    }
+
+    /// After twice the pause.
+    fn later(&self) -> Self {
+        Self::after(self.pause.saturating_mul(2))
+    }
+}
+
 struct Wait<'s> {
     shell: &'s mut Shell,
     command: &'s str,
@@ -227,8 +247,8 @@ struct Wait<'s> {
     heard: (u64, Instant),
     /// The echo of our own question is not a sign of life: bytes of it that may still come.
     own_echo: u64,
-    next_question: Instant,
-    pause: Duration,
+    when_silent: Question,
+    in_noise: Question,
     suspicion: Option<(Error, Instant)>,
 }
 
@@ -243,8 +263,8 @@ impl<'s> Wait<'s> {
         let heard = (shell.console.received(), Instant::now());
         Ok(Self {
             patterns: [end, kernel_fatal(), Pattern::regex(BANNER)?],
-            next_question: deadline(FIRST_QUESTION),
-            pause: FIRST_QUESTION,
+            when_silent: Question::after(FIRST_QUESTION),
+            in_noise: Question::after(FIRST_QUESTION_IN_NOISE),
             own_echo: 0,
             suspicion: None,
             output: Vec::new(),
@@ -268,7 +288,7 @@ impl<'s> Wait<'s> {
             if let Some(error) = self.given_up(until, within) {
                 return Ok(RunOutcome::Stopped(error));
             }
-            if Instant::now() >= self.next_question {
+            if Instant::now() >= self.next_question() {
                 self.ask_again().await?;
             }
         }
@@ -278,7 +298,11 @@ impl<'s> Wait<'s> {
     fn wake(&self, until: Instant) -> Instant {
         let stalled = self.stall.map(|stall| self.heard.1 + stall);
         let suspicion = self.suspicion.as_ref().map(|(_, when)| *when);
-        [stalled, suspicion].into_iter().flatten().fold(until.min(self.next_question), Instant::min)
+        [stalled, suspicion].into_iter().flatten().fold(until.min(self.next_question()), Instant::min)
+    }
+
+    fn next_question(&self) -> Instant {
+        self.when_silent.due.min(self.in_noise.due)
     }
 
     /// Notes signs of life; silence is counted from the last one.
@@ -290,8 +314,7 @@ impl<'s> Wait<'s> {
         self.heard.0 = received;
         if new > echo {
             self.heard.1 = Instant::now();
-            self.pause = FIRST_QUESTION;
-            self.next_question = deadline(self.pause);
+            self.when_silent = Question::after(FIRST_QUESTION);
         }
     }
 
@@ -318,8 +341,8 @@ impl<'s> Wait<'s> {
         // The line before may have lost its end.
         let question = format!("\n{}\n", self.frame.question());
         self.own_echo = question.len() as u64 + 2;
-        self.pause *= 2;
-        self.next_question = deadline(self.pause);
+        self.when_silent = self.when_silent.later();
+        self.in_noise = self.in_noise.later();
         self.shell.console.send(question.as_bytes()).await
     }
 

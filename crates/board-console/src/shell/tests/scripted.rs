@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use crate::testing::{Peer, SOON, line};
-use crate::{Cause, Error, LoginOptions, Shell, login};
+use crate::{Cause, Error, LoginOptions, Output, Shell, login};
 
 fn options() -> LoginOptions {
     LoginOptions { within: SOON, ..LoginOptions::default() }
@@ -207,23 +209,67 @@ async fn kernel_lines_between_and_before_the_markers_do_no_harm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_torn_end_marker_is_asked_for_again() {
-    let last = std::sync::Mutex::new(String::new());
-    let mut shell = shell(move |line, count| {
-        let mut end_again = last.lock().expect("unpoisoned");
-        match count {
-            0 => {
-                *end_again = end(line, 0);
-                let (torn, rest) = end_again.split_at(5);
-                format!("{}\r\ndone\r\n{torn}[9.9] torn\r\n{rest}\r\n", begin(line))
+async fn a_lost_prompt_is_asked_for_beside_messages() {
+    let (console, mut peer) = line();
+    tokio::spawn(async move {
+        loop {
+            match timeout(Duration::from_secs(3), read_line(&mut peer)).await {
+                Err(_) => peer.print("[    9.900001] mmc0: noise\r\n").await,
+                Ok(Some(typed)) if typed.is_empty() => peer.print("\r\n/ # ").await,
+                Ok(Some(typed)) => peer.print(&format!("{}\r\n/ # ", marker(&typed))).await,
+                Ok(None) => return,
             }
-            _ => format!("{line}\r\n{end_again}\r\n"),
         }
-    })
-    .await;
-    let output = shell.run("work", SOON).await.expect("output");
-    assert_eq!(output.status, 0);
-    assert!(output.text.starts_with("done\n"), "{output:?}");
+    });
+    login(console, &options()).await.map_err(|(_, error)| error).expect("a shell");
+}
+
+/// A shell whose first `torn` answers have a kernel message in their end marker, with another message every `pause`.
+async fn torn(torn: usize, pause: Duration) -> Output {
+    let (console, mut peer) = line();
+    tokio::spawn(async move {
+        peer.print("/ # ").await;
+        let (mut marked, mut count) = (String::new(), 0);
+        loop {
+            // The messages begin with the command, as those do that a driver prints while the medium is written.
+            let pause = if marked.is_empty() { Duration::MAX } else { pause };
+            let Ok(typed) = timeout(pause, read_line(&mut peer)).await else {
+                peer.print("[    9.900001] mmc0: noise\r\n").await;
+                continue;
+            };
+            match typed {
+                None => return,
+                Some(typed) if typed.is_empty() => {}
+                Some(typed) if !typed.contains("__") => {
+                    peer.print(&format!("{}\r\n/ # ", marker(&typed))).await;
+                }
+                Some(typed) => {
+                    if count == 0 {
+                        marked = end(&typed, 0);
+                        peer.print(&format!("{}\r\ndone\r\n", begin(&typed))).await;
+                    }
+                    let (first, rest) = marked.split_at(if count < torn { 5 } else { 0 });
+                    peer.print(&format!("{first}[    9.900000] torn\r\n{rest}\r\n")).await;
+                    count += 1;
+                }
+            }
+        }
+    });
+    let options = LoginOptions { username: None, ..options() };
+    let mut shell = login(console, &options).await.map_err(|(_, error)| error).expect("a shell");
+    shell.run("work", SOON * 3).await.expect("output")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_torn_end_marker_is_asked_for_again() {
+    // From silence to a message every 40 ms, which is never long enough for a silence.
+    for pause in [Duration::from_secs(3600), Duration::from_secs(1), Duration::from_millis(40)] {
+        for count in 0..4 {
+            let output = torn(count, pause).await;
+            assert_eq!(output.status, 0, "{count} torn, {pause:?}");
+            assert!(output.text.starts_with("done\n"), "{output:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
