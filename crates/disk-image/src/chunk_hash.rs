@@ -1,18 +1,14 @@
 //! Digests of the decoded image, made on two threads of their own while decoding goes on.
 
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
 
-use crate::map::TypedChunk;
+use crate::chunk::TypedChunk;
 use crate::range_hash::RangeHash;
+use crate::thread::{Worker, sha256};
 use crate::{BLOCK, Digest, RANGE, Range, RangeKind};
-
-/// Chunks that wait for a digest thread.
-const QUEUE: usize = 2;
 
 /// The digest of all chunks, and one for each range of their parts.
 pub(crate) struct ChunkHash {
@@ -24,7 +20,7 @@ impl ChunkHash {
     /// Starts the threads.
     pub(crate) fn start() -> io::Result<ChunkHash> {
         Ok(ChunkHash {
-            whole: Worker::start("image-sha256", whole)?,
+            whole: Worker::start("image-sha256", sha256)?,
             ranges: Worker::start("range-sha256", ranges)?,
         })
     }
@@ -43,42 +39,6 @@ impl ChunkHash {
     pub(crate) fn finish(self) -> Option<(Digest, Vec<Range>)> {
         self.whole.finish().zip(self.ranges.finish())
     }
-}
-
-/// A thread with a queue.
-pub(crate) struct Worker<Q, T> {
-    queue: SyncSender<Q>,
-    thread: JoinHandle<T>,
-}
-
-impl<Q: Send + 'static, T: Send + 'static> Worker<Q, T> {
-    /// Starts `work` on a thread of its own.
-    pub(crate) fn start(
-        name: &str,
-        work: impl FnOnce(Receiver<Q>) -> T + Send + 'static,
-    ) -> io::Result<Worker<Q, T>> {
-        let (queue, receiver) = sync_channel(QUEUE);
-        let thread = std::thread::Builder::new().name(name.into()).spawn(move || work(receiver))?;
-        Ok(Worker { queue, thread })
-    }
-
-    /// Hands something over; `false` if the thread died.
-    pub(crate) fn push(&self, item: Q) -> bool {
-        self.queue.send(item).is_ok()
-    }
-
-    /// What the thread found out; `None` if it died.
-    pub(crate) fn finish(self) -> Option<T> {
-        drop(self.queue);
-        self.thread.join().ok()
-    }
-}
-
-/// The digest of all chunks.
-pub(crate) fn whole(chunks: Receiver<Bytes>) -> Digest {
-    let mut hash = Sha256::new();
-    chunks.iter().for_each(|chunk| hash.update(&chunk));
-    <[u8; 32]>::from(hash.finalize()).into()
 }
 
 fn ranges(parts: Receiver<TypedChunk>) -> Vec<Range> {

@@ -2,6 +2,7 @@
 
 use crate::archive_map::{ArchiveMap, LONGEST};
 use crate::bmap::{self, BlockMap};
+use crate::demanded::Demanded;
 use crate::label::redact;
 use crate::locate::{Location, locate};
 use crate::options::BlockMapChoice;
@@ -43,7 +44,7 @@ pub async fn companions(source: &str, options: &SourceOptions) -> Result<Compani
         // Nothing is looked for beside that.
         _ => Location::Stdin,
     };
-    let (sha256, checksums) = demanded(source, &place, options).await?;
+    let Demanded { sha256, list: checksums, .. } = demanded(source, &place, options).await?;
     let block_map = match block_map_place(&place, options).await {
         Some(at) => Some(block_map_file(&at, source, options).await?),
         None => None,
@@ -68,12 +69,12 @@ async fn block_map_file(at: &str, source: &str, options: &SourceOptions) -> Resu
     Ok(BlockMapFile { name, text: text?, label })
 }
 
-/// The digest that the image must have, and the file of checksums that says so.
+/// What the image must have: as the caller says, or a file of checksums.
 pub(crate) async fn demanded(
     source: &str,
     place: &Location,
     options: &SourceOptions,
-) -> Result<(Option<Digest>, Option<String>), Error> {
+) -> Result<Demanded, Error> {
     let found = match (&options.checksums, options.sha256) {
         (Some(list), _) => Some((checksums::load(list, source, options).await?, redact(list))),
         (None, None) if options.checksums_beside => match place {
@@ -81,9 +82,10 @@ pub(crate) async fn demanded(
             Location::Http => checksums::beside_url(source, options).await,
             Location::S3 | Location::Stdin => None,
         },
-        (None, sha256) => return Ok((sha256, None)),
+        (None, sha256) => return Ok(Demanded { sha256, list: None, length: options.length }),
     };
-    Ok(found.map_or((None, None), |(sha256, list)| (Some(sha256), Some(list))))
+    let (sha256, list) = found.unzip();
+    Ok(Demanded { sha256, list, length: options.length })
 }
 
 /// What is known of the archive that an image is in.

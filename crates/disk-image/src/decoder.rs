@@ -1,8 +1,8 @@
 //! Decodes a whole source, member after member, and accepts its end only where the format allows one.
 
-use crate::format::{MAGIC, MagicMatch, fits};
 use crate::input::LayerInput;
 use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};
+use crate::magic::{MAGIC, MagicMatch, fits};
 use crate::member::{self, Member, StepFailure};
 use crate::{Error, Format};
 

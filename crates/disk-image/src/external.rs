@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::http::Body;
+use crate::body::Body;
 use crate::{Digest, Error, Fault};
 
 /// Stored bytes in order. Only a stream that ends without an error was the whole source; an error is the last thing it gives.

@@ -1,113 +1,25 @@
 //! An opened image: what its head tells, and the way to decode it as often as needed.
 
 use std::fmt;
-use std::fs::File;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
 
-use crate::archive_map::ArchiveMap;
 use crate::backlog::backlog;
-use crate::bmap::{self, BlockMap};
-use crate::cache::{CacheHit, CacheSlot};
-use crate::http::{Body, Http, Validator};
-use crate::open::{Opened, open, open_external};
-use crate::source::{FileSource, Source};
+use crate::bmap::BlockMap;
+use crate::http::start_transfer;
+use crate::image_state::{ArchiveMapUse, ImageState};
+use crate::open::{open, open_external};
+use crate::opened::Opened;
+use crate::origin::Origin;
 use crate::{
-    BlockMapChoice, Decoding, Digest, Error, Expected, ExternalSource, Format, ImageContent, SourceOptions,
-    label, worker,
+    BlockMapChoice, Decoding, Error, ExternalSource, Format, ImageContent, SourceOptions, label, run,
 };
 
 /// An image source that was there and readable when it was opened. Clones share it.
 #[derive(Clone)]
 pub struct Image {
-    inner: Arc<Inner>,
-}
-
-pub(crate) struct Inner {
-    pub(crate) label: String,
-    pub(crate) format: Format,
-    source_length: Option<u64>,
-    pub(crate) decoded_length: Option<u64>,
-    origin: Origin,
-    pub(crate) expected: Expected,
-    content: Option<ImageContent>,
-    /// The block map that was named, or is beside the source.
-    block_map: Option<BlockMap>,
-    /// The one beside the image in its archive, once it is known.
-    archive_map: OnceLock<BlockMap>,
-    /// What is demanded of that one; none when it is not used.
-    archive_map_use: Option<ArchiveMapUse>,
-    pub(crate) sha256: Option<Digest>,
-    /// The file of checksums that says so.
-    pub(crate) checksums: Option<String>,
-    /// Length that the source or the decoded image must have.
-    pub(crate) demanded_length: Option<u64>,
-    has_open_question: bool,
-    /// Digest of the source as decoded first.
-    pub(crate) source_sha256: OnceLock<Digest>,
-    /// Where it is to be kept.
-    pub(crate) cache_slot: Option<CacheSlot>,
-    /// The copy in the cache, once there is one.
-    pub(crate) hit: OnceLock<CacheHit>,
-    runtime: Handle,
-}
-
-/// How the block map is used that may be beside the image in its archive.
-struct ArchiveMapUse {
-    /// Keys one of which must have signed it.
-    keyring: Option<PathBuf>,
-}
-
-/// Where the stored bytes are, to be read as often as needed.
-pub(crate) enum Origin {
-    File(PathBuf),
-    /// A copy: of standard input, without a name, or in the cache.
-    Spool(Arc<File>),
-    Http(Arc<Http>, Validator),
-    External(ExternalSource),
-}
-
-impl Inner {
-    /// The block map in use.
-    pub(crate) fn block_map(&self) -> Option<&BlockMap> {
-        self.block_map.as_ref().or_else(|| self.archive_map.get())
-    }
-
-    /// Whether that is the one of an archive.
-    pub(crate) fn has_archive_map(&self) -> bool {
-        self.block_map.is_none() && self.archive_map.get().is_some()
-    }
-
-    /// Has every further decoding use the block map that was found beside the image in its archive, if it is to be used. Blocks.
-    ///
-    /// # Errors
-    /// It is none, of another image, not signed as demanded, or not there and demanded.
-    pub(crate) fn use_archive_map(&self, found: Option<&ArchiveMap>, length: u64) -> Result<(), Error> {
-        let Some(ArchiveMapUse { keyring }) = &self.archive_map_use else { return Ok(()) };
-        match (found, keyring) {
-            (Some(found), keyring) => {
-                let reading = bmap::of_archive(found, &self.label, keyring.as_deref());
-                let map = self.runtime.block_on(reading)?;
-                map.check_length(&self.label, length)?;
-                self.archive_map.get_or_init(|| map);
-                Ok(())
-            }
-            (None, Some(keyring)) => {
-                Err(Error::MapAbsent { label: self.label.clone(), keyring: keyring.clone() })
-            }
-            (None, None) => Ok(()),
-        }
-    }
-
-    /// The digest that the name of the source promises.
-    pub(crate) fn origin_sha256(&self) -> Option<Digest> {
-        match &self.origin {
-            Origin::External(external) => Some(external.sha256),
-            _ => None,
-        }
-    }
+    inner: Arc<ImageState>,
 }
 
 impl Image {
@@ -140,9 +52,9 @@ impl Image {
         let archive_map_use =
             (is_wanted && opened.has_archive).then_some(ArchiveMapUse { keyring: options.map_keyring });
         let Opened { format, source_length, decoded_length, origin, .. } = opened;
-        let Opened { content, block_map, archive_map, sha256, checksums, cache_slot, hit, .. } = opened;
+        let Opened { content, block_map, archive_map, demanded, cache_slot, hit, .. } = opened;
         let runtime = Handle::current();
-        let inner = Inner {
+        let inner = ImageState {
             label,
             format,
             source_length,
@@ -153,9 +65,7 @@ impl Image {
             block_map,
             archive_map: archive_map.map_or_else(OnceLock::new, OnceLock::from),
             archive_map_use,
-            sha256,
-            checksums,
-            demanded_length: opened.length,
+            demanded,
             has_open_question: opened.has_open_question,
             source_sha256: opened.source_sha256.map_or_else(OnceLock::new, OnceLock::from),
             cache_slot,
@@ -199,7 +109,7 @@ impl Image {
 
     /// The file of checksums that lists it and is in use, for messages and receipts.
     pub fn checksums(&self) -> Option<String> {
-        self.inner.checksums.clone()
+        self.inner.demanded.list.clone()
     }
 
     /// Whether only a decoding tells if it has the demanded digest, although its source is here, or if an archive holds one image:
@@ -227,7 +137,7 @@ impl Image {
         let (body, transfer) = match &self.inner.origin {
             Origin::Http(http, validator) if image.hit.get().is_none() => {
                 let (http, validator) = (http.clone(), validator.clone());
-                let (body, transfer) = Body::start(&image.runtime, http, image.source_length, validator);
+                let (body, transfer) = start_transfer(&image.runtime, http, image.source_length, validator);
                 (Some(body), Some(transfer))
             }
             Origin::External(external) if image.hit.get().is_none() => {
@@ -237,7 +147,7 @@ impl Image {
             _ => (None, None),
         };
         let runtime = image.runtime.clone();
-        runtime.spawn_blocking(move || worker::run(&image, source(&image, body), &producer));
+        runtime.spawn_blocking(move || run::run(&image, body, &producer));
         Decoding::new(self.inner.label.clone(), events, transfer)
     }
 }
@@ -250,19 +160,5 @@ impl fmt::Debug for Image {
             .field("source_length", &self.inner.source_length)
             .field("decoded_length", &self.inner.decoded_length)
             .finish_non_exhaustive()
-    }
-}
-
-fn source(image: &Inner, body: Option<Body>) -> Result<Source, Error> {
-    if let (Some(hit), None) = (image.hit.get(), &body) {
-        return Ok(Source::Copy(FileSource::of(&image.label, hit.file.clone())?, hit.clone()));
-    }
-    match (&image.origin, body) {
-        (Origin::File(path), _) => {
-            Ok(Source::File(FileSource::open(&image.label, path, image.source_length)?))
-        }
-        (Origin::Spool(file), _) => Ok(Source::File(FileSource::of(&image.label, file.clone())?)),
-        (Origin::Http(..) | Origin::External(_), Some(body)) => Ok(Source::Http(body)),
-        (Origin::Http(..) | Origin::External(_), None) => Err(Error::Ended { label: image.label.clone() }),
     }
 }

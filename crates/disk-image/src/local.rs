@@ -3,47 +3,82 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::blocking::blocking;
 use crate::cache::Key;
-use crate::image::Origin;
-use crate::layer::unwrap_layers;
-use crate::open::{CacheLookup, Opened};
-use crate::options::Expected;
-use crate::recognise::{judge_file, judge_layer};
-use crate::source::{BaseLayer, FileSource, Source};
-use crate::{Digest, Error, Format, lengths, table};
+use crate::demanded::Demanded;
+use crate::file::FileSource;
+use crate::look::{judge_file, judge_layer};
+use crate::lookup::CacheLookup;
+use crate::opened::Opened;
+use crate::origin::Origin;
+use crate::stack::unwrap_layers;
+use crate::stored::{BaseLayer, Source};
+use crate::{Digest, Error, Expected, Format, lengths, table_end};
 
 /// Bytes read at once.
 const BUFFER: usize = 1 << 20;
 
+/// Opens the file at `path`.
+pub(crate) async fn open_file(
+    label: &str,
+    path: PathBuf,
+    expected: Expected,
+    demanded: Demanded,
+    cache_lookup: CacheLookup,
+) -> Result<Opened, Error> {
+    blocking(label, move |label, alive| {
+        let file = FileSource::open(label, &path, None)?;
+        let key = Key::of_file(&path, cache_lookup.block_map);
+        let local = LocalSource { label, file, key, cache_lookup, demanded, expected, may_be_cut: false };
+        local.open(|_| Origin::File(path), alive)
+    })
+    .await
+}
+
+/// Opens what standard input held.
+pub(crate) async fn open_spool(
+    label: &str,
+    file: Arc<File>,
+    expected: Expected,
+    demanded: Demanded,
+    cache_lookup: CacheLookup,
+) -> Result<Opened, Error> {
+    blocking(label, move |label, alive| {
+        let file = FileSource::of(label, file)?;
+        let local =
+            LocalSource { label, file, key: None, cache_lookup, demanded, expected, may_be_cut: true };
+        local.open(Origin::Spool, alive)
+    })
+    .await
+}
+
 /// A file that is open, and what it is wanted for.
-pub(crate) struct LocalSource<'l> {
-    pub(crate) label: &'l str,
-    pub(crate) file: FileSource,
+struct LocalSource<'l> {
+    label: &'l str,
+    file: FileSource,
     /// The state the file is in, if it differs from every other state.
-    pub(crate) key: Option<Key>,
-    pub(crate) cache_lookup: CacheLookup,
+    key: Option<Key>,
+    cache_lookup: CacheLookup,
+    demanded: Demanded,
     /// What the decoded image must be.
-    pub(crate) expected: Expected,
+    expected: Expected,
     /// Whether the writer may have stopped early without an error: standard input.
-    pub(crate) may_be_cut: bool,
+    may_be_cut: bool,
 }
 
 impl LocalSource<'_> {
     /// Looks through all wrappings, at the cache, and at what is demanded. `alive` is gone when the caller is.
-    pub(crate) fn open(
-        self,
-        origin: impl FnOnce(Arc<File>) -> Origin,
-        alive: &Weak<()>,
-    ) -> Result<Opened, Error> {
+    fn open(self, origin: impl FnOnce(Arc<File>) -> Origin, alive: &Weak<()>) -> Result<Opened, Error> {
         if self.file.length() == 0 {
             return Err(Error::Empty { label: self.label.into() });
         }
         let handle = self.file.handle();
-        let found = match self.cache_lookup.sha256 {
+        let found = match self.demanded.sha256 {
             Some(_) => Some(self.digest(&handle, alive)?),
             None => None,
         };
@@ -52,12 +87,12 @@ impl LocalSource<'_> {
             let opened = Opened { source_sha256: found, ..Opened::copy(hit) };
             return self.checked(opened, found);
         }
-        let (label, cache_lookup, length) = (self.label, &self.cache_lookup, self.file.length());
+        let (label, length) = (self.label, self.file.length());
         let probed = probe(label, FileSource::of(label, handle.clone())?, self.expected, origin)?;
         if probed.format == Format::Raw
             && self.may_be_cut
-            && cache_lookup.is_open_ended()
-            && !table::ends(&handle, length)
+            && self.demanded.is_open_ended()
+            && !table_end::ends(&handle, length)
         {
             return Err(Error::Unproven { label: label.into() });
         }
@@ -73,18 +108,14 @@ impl LocalSource<'_> {
             (None, Format::Raw) => found,
             (None, _) => None,
         };
-        let (expected, source_sha256) = match self.cache_lookup.sha256.zip(found) {
-            Some((expected, found)) if expected != found => (expected, found),
-            _ => return Ok(opened),
-        };
-        match decoded {
-            None => Ok(Opened { has_open_question: true, ..opened }),
-            Some(decoded) if decoded == expected => Ok(opened),
-            Some(decoded_sha256) => {
-                let (label, list) = (self.label.into(), self.cache_lookup.list.clone());
-                let decoded_sha256 = Box::new(decoded_sha256);
-                Err(Error::DigestDiffers { label, expected, list, source_sha256, decoded_sha256 })
+        match (self.demanded.sha256.zip(found), decoded) {
+            (Some((expected, found)), None) if expected != found => {
+                Ok(Opened { has_open_question: true, ..opened })
             }
+            (Some((_, found)), Some(decoded)) => {
+                self.demanded.check_digest(self.label, found, decoded).map(|_| opened)
+            }
+            _ => Ok(opened),
         }
     }
 

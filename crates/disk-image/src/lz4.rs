@@ -6,9 +6,9 @@ use lz4_flex::block::decompress_into_with_dict;
 use twox_hash::XxHash32;
 
 use crate::Error;
-use crate::format::{MAGIC, MagicMatch, fits};
 use crate::input::LayerInput;
 use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};
+use crate::magic::{MAGIC, MagicMatch, fits};
 
 /// How far a linked block looks back, in bytes.
 const WINDOW: usize = 64 * 1024;

@@ -2,91 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::{BLOCK, CHUNK, RangeKind};
-
-/// A part of the decoded image. Extents come in order and without gaps; the first is data, whatever it holds, unless the image
-/// does not care about its first block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Extent {
-    /// Bytes to write: at most 1 MiB, never across a multiple of 1 MiB, so never across the end of a range.
-    Data {
-        /// Where they belong, in bytes from the beginning.
-        offset: u64,
-        /// The bytes.
-        bytes: Bytes,
-    },
-    /// Zeros: a multiple of [`BLOCK`], at most 64 MiB. A run of them is at least 1 MiB.
-    Zero {
-        /// Where they begin, in bytes from the beginning.
-        offset: u64,
-        /// How many bytes.
-        length: u64,
-    },
-    /// Need not be written, as the image's block map or its sparse format says: a multiple of [`BLOCK`], at most 64 MiB. A run of
-    /// it is at least 1 MiB, but for the first block of the image.
-    Unmapped {
-        /// Where it begins, in bytes from the beginning.
-        offset: u64,
-        /// How many bytes.
-        length: u64,
-    },
-}
-
-impl Extent {
-    /// Where it belongs, in bytes from the beginning.
-    pub fn offset(&self) -> u64 {
-        match self {
-            Extent::Data { offset, .. } | Extent::Zero { offset, .. } | Extent::Unmapped { offset, .. } => {
-                *offset
-            }
-        }
-    }
-
-    /// How many bytes of the image it covers.
-    pub fn length(&self) -> u64 {
-        match self {
-            Extent::Data { bytes, .. } => bytes.len() as u64,
-            Extent::Zero { length, .. } | Extent::Unmapped { length, .. } => *length,
-        }
-    }
-}
-
-/// Whether all bytes are zero: the first is, and each equals the one before. A comparison of memory is fast.
-pub(crate) fn is_zero(bytes: &[u8]) -> bool {
-    match bytes {
-        [] => true,
-        [first, rest @ ..] => *first == 0 && *rest == bytes[..rest.len()],
-    }
-}
-
-/// How many bytes the chunk at `offset` takes: the first one a block, the others up to the next multiple of 1 MiB.
-pub(crate) fn chunk_length(offset: u64) -> usize {
-    (if offset == 0 { BLOCK } else { CHUNK - offset % CHUNK }) as usize
-}
-
-/// Decoded bytes of at most 1 MiB, and which of their blocks need not be written.
-#[derive(Debug, Clone)]
-pub(crate) struct Chunk {
-    pub(crate) bytes: Bytes,
-    /// A bit for each block, the lowest for the first.
-    pub(crate) unmapped: u16,
-}
-
-impl Chunk {
-    /// Whether any of it is to be written: a block that is not left out, or that holds something all the same.
-    pub(crate) fn matters(&self) -> bool {
-        let left_out =
-            (0..self.bytes.len().div_ceil(BLOCK as usize)).all(|block| self.unmapped >> block & 1 == 1);
-        !left_out || !is_zero(&self.bytes)
-    }
-}
-
-/// Bytes of one kind, in order and without gaps; never across a multiple of 1 MiB.
-#[derive(Debug, Clone)]
-pub(crate) struct TypedChunk {
-    pub(crate) kind: RangeKind,
-    pub(crate) bytes: Bytes,
-}
+use crate::chunk::{Chunk, TypedChunk, is_zero};
+use crate::{BLOCK, CHUNK, Extent, RangeKind};
 
 /// So many gaps may be as short as the shortest; each time they are used up, the next must be twice as long.
 ///
@@ -122,7 +39,7 @@ struct BlockRun {
 }
 
 impl Mapper {
-    /// Takes the next chunk, of [`chunk_length`] unless the image ends with it.
+    /// Takes the next chunk, of [`chunk_length`](crate::chunk::chunk_length) unless the image ends with it.
     pub(crate) fn push(&mut self, chunk: &Chunk) {
         if !std::mem::replace(&mut self.started, true) {
             return self.part(first_kind(chunk), chunk.bytes.clone());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::map::is_zero;
+use crate::chunk::is_zero;
 use crate::{BLOCK, Digest};
 
 /// Hashes one range after the other. Zeros at the beginning of a range are not hashed before something else follows them, and

@@ -6,12 +6,14 @@ use bytes::Bytes;
 
 use crate::backlog::{Closed, Producer};
 use crate::bmap::Checker;
-use crate::cache::CacheWriter;
-use crate::chunk_hash::{ChunkHash, Worker};
-use crate::image::Inner;
-use crate::judge::ContentCheck;
+use crate::cache_writer::CacheWriter;
+use crate::chunk::{Chunk, chunk_length};
+use crate::chunk_hash::ChunkHash;
+use crate::content_check::ContentCheck;
+use crate::image_state::ImageState;
 use crate::layer::Layer;
-use crate::map::{Chunk, ExtentBuilder, Mapper, chunk_length};
+use crate::map::{ExtentBuilder, Mapper};
+use crate::thread::Worker;
 use crate::{BLOCK, Cached, Error, Summary};
 
 /// Why the work ends before its time.
@@ -35,7 +37,7 @@ impl From<Closed> for Stopped {
 
 /// Where chunks go: to the digest threads, and as extents to the consumer.
 pub(crate) struct DecodedSink<'w> {
-    image: &'w Inner,
+    image: &'w ImageState,
     events: &'w Producer,
     hash: ChunkHash,
     sums: Option<Sums>,
@@ -49,7 +51,7 @@ pub(crate) struct DecodedSink<'w> {
 impl<'w> DecodedSink<'w> {
     /// For the source itself (`original`), or for a copy of what was checked and kept before.
     pub(crate) fn new(
-        image: &'w Inner,
+        image: &'w ImageState,
         events: &'w Producer,
         original: bool,
     ) -> Result<DecodedSink<'w>, Error> {
@@ -166,16 +168,16 @@ fn next_chunk(top: &mut dyn Layer, offset: u64) -> Result<Option<Chunk>, Error> 
 type Sums = Worker<Bytes, Option<(u64, u64)>>;
 
 /// Verifies the checksums of the block map on a thread of its own.
-fn checker(image: &Inner) -> Option<io::Result<Sums>> {
+fn checker(image: &ImageState) -> Option<io::Result<Sums>> {
     let map = image.block_map().map(|found| found.map.clone()).filter(|map| map.has_sums())?;
     Some(Worker::start("bmap-sums", move |chunks| Checker::new(map).run(&chunks)))
 }
 
-fn digest_died(image: &Inner) -> Error {
+fn digest_died(image: &ImageState) -> Error {
     machine(image, "a digest thread died".into())
 }
 
 /// A failure of this machine.
-pub(crate) fn machine(image: &Inner, reason: String) -> Error {
+pub(crate) fn machine(image: &ImageState, reason: String) -> Error {
     Error::Machine { label: image.label.clone(), reason }
 }

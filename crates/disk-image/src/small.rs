@@ -2,9 +2,9 @@
 
 use std::io::Read;
 
+use crate::file::open_file;
 use crate::http::Http;
 use crate::locate::{Location, locate};
-use crate::source::open_file;
 use crate::{Error, SourceOptions, label, s3};
 
 /// Reads all of `place`, a path or URL, up to `longest` bytes. The caller's headers go along only to the origin of the

@@ -9,7 +9,6 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::OnceCell;
 
 use crate::Error;
-use crate::open::spool_folder;
 
 /// Bytes read at once.
 const BUFFER: usize = 256 * 1024;
@@ -29,7 +28,7 @@ pub(crate) async fn spool(
     mut from: impl AsyncRead + Unpin,
     folder: Option<&Path>,
 ) -> Result<Arc<File>, Error> {
-    let folder = spool_folder(folder);
+    let folder = folder.map_or_else(std::env::temp_dir, Path::to_owned);
     let failed = |source: io::Error| Error::Spool { label: label.into(), folder: folder.clone(), source };
     let mut file = tempfile::tempfile_in(&folder).map_err(failed)?;
     let (mut buffer, mut offset) = (vec![0; BUFFER], 0);

@@ -2,7 +2,8 @@
 
 use tar::{EntryType, Header, PaxExtensions};
 
-use super::{ArchiveMaps, LOOK, is_companion, no_image, several_images, shown, too_long};
+use super::maps::ArchiveMaps;
+use super::members::{LOOK, is_companion, no_image, several_images, shown, too_long};
 use crate::Error;
 use crate::input::LayerInput;
 use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};

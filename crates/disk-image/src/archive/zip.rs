@@ -5,7 +5,8 @@ mod fields;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use self::fields::{half, long, method_name, sizes, word};
-use super::{ArchiveMaps, LOOK, is_companion, no_image, several_images, shown, too_long};
+use super::maps::ArchiveMaps;
+use super::members::{LOOK, is_companion, no_image, several_images, shown, too_long};
 use crate::Error;
 use crate::input::LayerInput;
 use crate::layer::{Layer, LayerName, ReadResult, StoredFacts};

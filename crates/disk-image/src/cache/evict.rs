@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::Meta;
+use super::meta::Meta;
 
 /// How names of what is not complete begin. Nothing under such a name is ever read.
 pub(super) const TEMPORARY: &str = "tmp-";

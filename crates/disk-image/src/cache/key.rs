@@ -4,8 +4,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use reqwest::header::HeaderValue;
+
 use crate::Digest;
-use crate::http::{Http, SourceResponse};
 
 /// How long a file must have been left alone: its times have the resolution of the kernel's tick, up to 10 ms.
 const SETTLED: Duration = Duration::from_millis(100);
@@ -13,6 +14,22 @@ const SETTLED: Duration = Duration::from_millis(100);
 const SETTLED_COARSE: Duration = Duration::from_secs(2);
 /// Changes when copies of older versions must not be used any more.
 const GENERATION: &str = "flasher image cache 3";
+
+/// An object of a server in one version.
+#[derive(Debug)]
+pub(crate) struct ObjectVersion<'o> {
+    /// What it was asked for by: of a signed URL what does not change.
+    pub(crate) name: &'o str,
+    /// What was asked with, as a digest: credentials, other headers, which certificates were accepted. Another asker may get other
+    /// bytes under the same tag.
+    pub(crate) asker: Digest,
+    /// Where it came from in the end.
+    pub(crate) place: &'o str,
+    /// The server's strong tag for these bytes.
+    pub(crate) tag: HeaderValue,
+    /// Its length in bytes, if the server tells it.
+    pub(crate) length: Option<u64>,
+}
 
 /// A source in one state, together with the block map it is read with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,19 +62,10 @@ impl Key {
         Some(Key { file: Some(path.to_owned()), ..Key::of(&text, block_map) })
     }
 
-    /// The object `name` as its server answered with it; none if the server does not tell versions apart, or does not want
-    /// the answer to be kept. What was asked with (credentials, other headers, which certificates were accepted) is part of
-    /// it: another asker may get other bytes under the same tag.
-    pub(crate) fn of_object(
-        name: &str,
-        http: &Http,
-        answer: &SourceResponse,
-        block_map: Option<Digest>,
-    ) -> Option<Key> {
-        let tag = answer.validator.tag().filter(|_| answer.may_be_kept)?;
-        let (asked, from, length) = (http.asker(), &answer.place, answer.length);
-        let text = format!("object\n{name}\n{asked}\n{from}\n{tag:?}\n{length:?}");
-        Some(Key::of(&text, block_map))
+    /// The object as its server answered with it.
+    pub(crate) fn of_object(object: &ObjectVersion<'_>, block_map: Option<Digest>) -> Key {
+        let ObjectVersion { name, asker, place, tag, length } = object;
+        Key::of(&format!("object\n{name}\n{asker}\n{place}\n{tag:?}\n{length:?}"), block_map)
     }
 
     /// Bytes with this digest, wherever they are.

@@ -8,7 +8,7 @@ use reqwest::header::{
 };
 use reqwest::{Response, Url, Version};
 
-use super::Validator;
+use super::validator::Validator;
 use crate::Error;
 use crate::error::chain;
 

@@ -1,6 +1,7 @@
 //! Which extents an image of data, zeros and unmapped makes.
 
 use super::*;
+use crate::chunk::chunk_length;
 
 const B: usize = BLOCK as usize;
 

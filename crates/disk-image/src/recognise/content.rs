@@ -1,7 +1,8 @@
 //! What can be on a medium: partition tables, file systems and volumes, and what SoCs boot.
 
 use super::signatures::KNOWN;
-use super::{ImageContent, table};
+use super::table;
+use crate::ImageContent;
 
 /// What `head`, the beginning of an image, is.
 pub(super) fn of(head: &[u8]) -> ImageContent {

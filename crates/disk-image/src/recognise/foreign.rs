@@ -1,28 +1,9 @@
 //! Formats that are not decoded here: written as they are, they would make a medium that never boots.
 
+use super::foreign_format::ForeignFormat;
+use super::seen::Seen;
 use super::text;
-use super::{ImageContent, Seen};
-use crate::{Error, Expected};
-
-/// Another format than those that are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ForeignFormat {
-    /// What it is, with its article.
-    pub(crate) found: &'static str,
-    /// What to do about it.
-    pub(crate) help: &'static str,
-}
-
-impl ForeignFormat {
-    pub(super) const fn new(found: &'static str, help: &'static str) -> ForeignFormat {
-        ForeignFormat { found, help }
-    }
-
-    /// The refusal of the image `label`.
-    pub(crate) fn error(self, label: &str) -> Error {
-        Error::Unsupported { label: label.into(), found: self.found, help: self.help }
-    }
-}
+use crate::{Expected, ImageContent};
 
 /// What a server says of its answer.
 pub(crate) const WEB_PAGE_BY_SERVER: ForeignFormat =

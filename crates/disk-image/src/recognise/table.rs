@@ -1,29 +1,8 @@
 //! Partition tables: MBR, and GPT (UEFI Specification 2.10, chapter 5) of sectors of 512 and of 4096 bytes.
 
-use std::fmt;
-
 use flate2::Crc;
 
-/// A partition table at the beginning of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PartitionTable {
-    /// Whether it is a GUID partition table, else it is an MBR.
-    pub is_gpt: bool,
-    /// Bytes of a sector that it counts in; none for an MBR, which does not tell, and where there is a table for each size.
-    pub sector: Option<u64>,
-    /// Where the last partition ends, and with GPT the copy of the table behind it; bytes.
-    pub end: u64,
-}
-
-impl fmt::Display for PartitionTable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.is_gpt, self.sector) {
-            (true, Some(sector)) => write!(f, "a GUID partition table of sectors of {sector} bytes"),
-            (true, None) => f.write_str("a GUID partition table"),
-            (false, _) => f.write_str("an MBR partition table"),
-        }
-    }
-}
+use crate::PartitionTable;
 
 /// Longest partition list that is looked at, entries.
 const ENTRIES: u32 = 1024;

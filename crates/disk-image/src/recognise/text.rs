@@ -1,6 +1,6 @@
 //! Documents and placeholders: what a server, a package or a checkout has where an image was expected.
 
-use super::foreign::ForeignFormat;
+use super::foreign_format::ForeignFormat;
 
 pub(super) const FETCH: &str =
     "look at it: a server may have sent a page in place of the image, for example when a login is missing";

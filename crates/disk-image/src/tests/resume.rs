@@ -305,7 +305,7 @@ async fn standard_input_is_kept_so_that_it_can_be_read_again() {
     let body = noise(700_000);
     let file = crate::spool::spool("-", &body[..], None).await.unwrap();
     for _ in 0..2 {
-        let mut source = crate::source::FileSource::of("-", file.clone()).unwrap();
+        let mut source = crate::file::FileSource::of("-", file.clone()).unwrap();
         let mut read = vec![0; body.len()];
         let mut filled = 0;
         while filled < read.len() {

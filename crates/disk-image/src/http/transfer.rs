@@ -1,64 +1,40 @@
-//! The body of a source, read by a thread while a task fetches it and takes it up again where it was cut.
+//! Fetches a source for a thread to read, and takes it up again where it was cut.
 
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::{Http, RetryBudget, SourceResponse, Validator};
+use super::answer::SourceResponse;
+use super::client::Http;
+use super::retry::RetryBudget;
+use super::validator::Validator;
 use crate::Error;
+use crate::body::Body;
 
 /// Chunks between the network and the decoder; hyper's are at most some hundred KiB.
 const QUEUE: usize = 4;
 
-/// The body of a new answer.
-pub(crate) struct Body {
-    label: String,
-    chunks: mpsc::Receiver<Result<Bytes, Error>>,
-    rest: Bytes,
-    ended: bool,
-}
-
-impl Body {
-    /// What others hand over: chunks, and then an empty one as the mark of the end.
-    pub(crate) fn new(label: String, chunks: mpsc::Receiver<Result<Bytes, Error>>) -> Body {
-        Body { label, chunks, rest: Bytes::new(), ended: false }
-    }
-
-    /// Asks for the source anew. It must still be the one that had `length` and `validator`. The handle stops the transfer.
-    pub(crate) fn start(
-        runtime: &Handle,
-        http: Arc<Http>,
-        length: Option<u64>,
-        validator: Validator,
-    ) -> (Body, AbortHandle) {
-        let (sender, chunks) = mpsc::channel(QUEUE);
-        let label = http.label.clone();
-        let task = runtime.spawn(async move {
-            let mut transfer = BodyTransfer::new(&http, length, validator, &sender);
-            if let Err(error) = transfer.run().await {
-                // A receiver that is gone wants no error either.
-                let _ = sender.send(Err(error)).await;
-            }
-        });
-        (Body::new(label, chunks), task.abort_handle())
-    }
-
-    /// Reads some bytes into `buffer`; 0 is the end. Blocks.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        if self.rest.is_empty() && !self.ended {
-            // Without the mark of the end (no bytes) the task was stopped: that is no end.
-            self.rest =
-                self.chunks.blocking_recv().ok_or_else(|| Error::Ended { label: self.label.clone() })??;
-            self.ended = self.rest.is_empty();
+/// Asks for the source anew. It must still be the one that had `length` and `validator`. The handle stops the transfer.
+pub(crate) fn start_transfer(
+    runtime: &Handle,
+    http: Arc<Http>,
+    length: Option<u64>,
+    validator: Validator,
+) -> (Body, AbortHandle) {
+    let (sender, chunks) = mpsc::channel(QUEUE);
+    let label = http.label.clone();
+    let task = runtime.spawn(async move {
+        let mut transfer = BodyTransfer::new(&http, length, validator, &sender);
+        if let Err(error) = transfer.run().await {
+            // A receiver that is gone wants no error either.
+            let _ = sender.send(Err(error)).await;
         }
-        let count = self.rest.len().min(buffer.len());
-        self.rest.copy_to_slice(&mut buffer[..count]);
-        Ok(count)
-    }
+    });
+    (Body::new(label, chunks), task.abort_handle())
 }
 
 /// Who receives the body is gone, so there is nothing more to do.

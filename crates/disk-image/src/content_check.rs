@@ -1,12 +1,12 @@
 //! Looks at an image as it is decoded: what was not seen when it was opened is seen here, before its end counts as proven.
 
 use crate::Error;
-use crate::image::Inner;
+use crate::image_state::ImageState;
 use crate::recognise::{LOOK, Seen, TAIL, judge};
 
 /// The beginning and the end of an image that is being decoded.
 pub(crate) struct ContentCheck<'i> {
-    image: &'i Inner,
+    image: &'i ImageState,
     head: Vec<u8>,
     tail: Vec<u8>,
     length: u64,
@@ -14,7 +14,7 @@ pub(crate) struct ContentCheck<'i> {
 
 impl<'i> ContentCheck<'i> {
     /// Nothing was decoded yet.
-    pub(crate) fn new(image: &'i Inner) -> ContentCheck<'i> {
+    pub(crate) fn new(image: &'i ImageState) -> ContentCheck<'i> {
         ContentCheck { image, head: Vec::new(), tail: Vec::new(), length: 0 }
     }
 

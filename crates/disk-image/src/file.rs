@@ -1,4 +1,4 @@
-//! Where the stored bytes come from: a file, a block device or the body of an HTTP answer.
+//! Stored bytes in a file or on a block device.
 
 use std::fs::{File, FileType};
 use std::io::{self, Seek, SeekFrom};
@@ -6,67 +6,7 @@ use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::cache::CacheHit;
-use crate::chunk_hash::{Worker, whole};
-use crate::http::Body;
-use crate::layer::{Layer, ReadResult, StoredFacts};
-use crate::{Digest, Error};
-
-/// Stored bytes in order. The end is only reported when it is where it was expected.
-pub(crate) enum Source {
-    File(FileSource),
-    /// An image that is decoded already.
-    Copy(FileSource, CacheHit),
-    Http(Body),
-}
-
-impl Source {
-    /// Reads some bytes into `buffer`; 0 is the end.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        match self {
-            Source::File(file) | Source::Copy(file, _) => file.read(buffer),
-            Source::Http(body) => body.read(buffer),
-        }
-    }
-}
-
-/// The lowest layer: the stored bytes, counted and, if wanted, hashed by a thread of its own.
-pub(crate) struct BaseLayer {
-    source: Source,
-    length: u64,
-    hash: Option<Worker<Bytes, Digest>>,
-}
-
-impl BaseLayer {
-    /// Reads `source` without a digest of it.
-    pub(crate) fn new(source: Source) -> BaseLayer {
-        BaseLayer { source, length: 0, hash: None }
-    }
-
-    /// Reads `source`, of which the digest is wanted.
-    pub(crate) fn hashed(source: Source) -> io::Result<BaseLayer> {
-        let hash = Some(Worker::start("source-sha256", whole)?);
-        Ok(BaseLayer { source, length: 0, hash })
-    }
-}
-
-impl Layer for BaseLayer {
-    fn read(&mut self, output: &mut [u8]) -> Result<ReadResult, Error> {
-        let count = self.source.read(output)?;
-        self.length += count as u64;
-        if let Some(hash) = &self.hash {
-            // A thread that died gives no digest in the end.
-            let _ = hash.push(Bytes::copy_from_slice(&output[..count]));
-        }
-        Ok(ReadResult::bytes(count))
-    }
-
-    fn stored(&mut self) -> StoredFacts {
-        StoredFacts { sha256: self.hash.take().and_then(Worker::finish), length: self.length }
-    }
-}
+use crate::Error;
 
 /// A file or block device that must end at the length it had when it was opened first.
 pub(crate) struct FileSource {

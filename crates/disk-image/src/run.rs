@@ -1,19 +1,22 @@
 //! The decoding thread: reads, decodes, cuts into extents, has everything hashed, and proves the end.
 
-use std::sync::Arc;
-
 use crate::backlog::Producer;
+use crate::body::Body;
 use crate::cache::{CacheHit, Meta};
 use crate::checks::{accept, check_format, check_length};
-use crate::image::Inner;
-use crate::layer::{LayerStack, StoredFacts, unwrap_layers};
+use crate::file::FileSource;
+use crate::image_state::ImageState;
+use crate::layer::StoredFacts;
+use crate::origin::Origin;
 use crate::sink::{DecodedSink, Stopped, machine};
-use crate::source::{BaseLayer, FileSource, Source};
+use crate::stack::{LayerStack, unwrap_layers};
+use crate::stored::{BaseLayer, Source};
 use crate::{Cached, Digest, Error, Format, Summary};
 
-/// Decodes `source` as `image` says and sends extents, then the summary or an error.
-pub(crate) fn run(image: &Arc<Inner>, source: Result<Source, Error>, events: &Producer) {
-    let last = match source.map_err(Stopped::from).and_then(|source| decode(image, source, events)) {
+/// Decodes `image`, whose stored bytes come as `body` if they come from far away, and sends extents, then the summary or an error.
+pub(crate) fn run(image: &ImageState, body: Option<Body>, events: &Producer) {
+    let last = match input(image, body).map_err(Stopped::from).and_then(|input| decode(image, input, events))
+    {
         Ok(summary) => Ok(summary),
         Err(Stopped::Failed(error)) => Err(error),
         Err(Stopped::Dropped) => return,
@@ -21,15 +24,38 @@ pub(crate) fn run(image: &Arc<Inner>, source: Result<Source, Error>, events: &Pr
     events.finish(last);
 }
 
-fn decode(image: &Inner, source: Source, events: &Producer) -> Result<Summary, Stopped> {
-    match source {
-        Source::Copy(file, hit) => copy(image, file, &hit, events),
-        source => original(image, source, events),
+/// What is read.
+enum Input {
+    /// The source, which is to be decoded.
+    Original(Source),
+    /// A copy in the cache, which is decoded already.
+    Copy(FileSource, CacheHit),
+}
+
+fn input(image: &ImageState, body: Option<Body>) -> Result<Input, Error> {
+    if let (Some(hit), None) = (image.hit.get(), &body) {
+        return Ok(Input::Copy(FileSource::of(&image.label, hit.file.clone())?, hit.clone()));
+    }
+    let source = match (&image.origin, body) {
+        (Origin::File(path), _) => Source::File(FileSource::open(&image.label, path, image.source_length)?),
+        (Origin::Spool(file), _) => Source::File(FileSource::of(&image.label, file.clone())?),
+        (Origin::Http(..) | Origin::External(_), Some(body)) => Source::Body(body),
+        (Origin::Http(..) | Origin::External(_), None) => {
+            return Err(Error::Ended { label: image.label.clone() });
+        }
+    };
+    Ok(Input::Original(source))
+}
+
+fn decode(image: &ImageState, input: Input, events: &Producer) -> Result<Summary, Stopped> {
+    match input {
+        Input::Copy(file, hit) => copy(image, file, &hit, events),
+        Input::Original(source) => original(image, source, events),
     }
 }
 
 /// Decodes the source, and keeps a copy of it if there is a place for one.
-fn original(image: &Inner, source: Source, events: &Producer) -> Result<Summary, Stopped> {
+fn original(image: &ImageState, source: Source, events: &Producer) -> Result<Summary, Stopped> {
     let bottom = match image.format {
         Format::Raw => BaseLayer::new(source), // its digest is that of the image
         _ => BaseLayer::hashed(source).map_err(|e| machine(image, e.to_string()))?,
@@ -65,7 +91,7 @@ fn original(image: &Inner, source: Source, events: &Producer) -> Result<Summary,
 }
 
 /// Reads an image that is decoded already. Its digest proves that it is the one that was kept.
-fn copy(image: &Inner, file: FileSource, hit: &CacheHit, events: &Producer) -> Result<Summary, Stopped> {
+fn copy(image: &ImageState, file: FileSource, hit: &CacheHit, events: &Producer) -> Result<Summary, Stopped> {
     let mut sink = DecodedSink::new(image, events, false)?;
     let mut bottom = BaseLayer::new(Source::File(file));
     sink.take_all(&mut bottom, |offset| unmapped(image, &hit.meta, offset))?;
@@ -80,14 +106,14 @@ fn copy(image: &Inner, file: FileSource, hit: &CacheHit, events: &Producer) -> R
 }
 
 /// What need not be written: the block map is there to say it; only sparse images say it themselves, when they are decoded.
-fn unmapped(image: &Inner, meta: &Meta, offset: u64) -> u16 {
+fn unmapped(image: &ImageState, meta: &Meta, offset: u64) -> u16 {
     let mapped = image.block_map().map_or(0, |found| found.map.unmapped(offset));
     let is_sparse = meta.formats.last() == Some(&Format::Simg);
     mapped | if is_sparse { meta.unmapped.unmapped(offset) } else { 0 }
 }
 
 /// A damaged copy must not be found again.
-fn damaged(image: &Inner, hit: &CacheHit, found: Digest) -> Error {
+fn damaged(image: &ImageState, hit: &CacheHit, found: Digest) -> Error {
     let removed = std::fs::remove_file(&hit.path);
     let what = removed.map_or_else(|e| format!("cannot be removed: {e}"), |()| format!("sha256 {found}"));
     Error::Copy { label: image.label.clone(), copy: hit.path.clone(), what }

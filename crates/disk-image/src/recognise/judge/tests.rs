@@ -3,6 +3,7 @@
 use pretty_assertions::assert_eq;
 
 use super::*;
+use crate::recognise::TAIL;
 
 /// Judges a whole image; gives what it is, or the refusal.
 fn judged(bytes: &[u8], expected: Expected) -> Result<String, String> {
