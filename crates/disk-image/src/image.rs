@@ -5,16 +5,16 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
 
-use crate::backlog::backlog;
 use crate::bmap::BlockMap;
-use crate::http::start_transfer;
-use crate::image_state::{ArchiveMapUse, ImageState};
+use crate::open::opened::Opened;
 use crate::open::{open, open_external};
-use crate::opened::Opened;
-use crate::origin::Origin;
-use crate::{
-    BlockMapChoice, Decoding, Error, ExternalSource, Format, ImageContent, SourceOptions, label, run,
-};
+use crate::pipeline::backlog::backlog;
+use crate::pipeline::image_state::{ArchiveMapUse, ImageState};
+use crate::pipeline::run;
+use crate::source::http::start_transfer;
+use crate::source::label;
+use crate::source::origin::Origin;
+use crate::{BlockMapChoice, Decoding, Error, ExternalSource, Format, ImageContent, SourceOptions};
 
 /// An image source that was there and readable when it was opened. Clones share it.
 #[derive(Clone)]

@@ -4,82 +4,45 @@
 //! never looked at. [`Image::decode`] gives the decoded image as [`Extent`]s in order, in bounded memory, and at the
 //! proven end of the source a [`Summary`] with every digest. A source that ends early, is damaged or goes on behind
 //! its end never yields a summary.
+//!
+//! Each folder is a stage: `source` reads the stored bytes, `decode` unwraps them, `recognise` looks at what they are, `bmap` says
+//! which of them matter, `cache` keeps them, `open` does what can be done before they are decoded, and `pipeline` decodes them.
 
-mod archive;
 mod archive_map;
-mod backlog;
-mod blocking;
 mod bmap;
-mod body;
 mod cache;
-mod cache_writer;
-mod checks;
-mod checksums;
-mod chunk;
-mod chunk_hash;
-mod companions;
 mod content;
-mod content_check;
-mod decoder;
-mod decoding;
+mod decode;
 mod demanded;
 mod digest;
 mod error;
 mod extent;
-mod external;
-mod file;
 mod format;
-mod http;
 mod image;
-mod image_state;
-mod input;
-mod label;
-mod layer;
-mod lengths;
-mod local;
-mod locate;
-mod look;
-mod lookup;
-mod lz4;
-mod magic;
-mod map;
-mod member;
-mod memory;
 mod open;
-mod opened;
 mod options;
-mod origin;
-mod range_hash;
+mod pipeline;
 mod recognise;
-mod remote;
-mod run;
-mod s3;
-mod simg;
-mod sink;
-mod small;
-mod spool;
-mod stack;
-mod stored;
+mod source;
 mod summary;
-mod table_end;
 mod thread;
 
 #[cfg(test)]
 mod tests;
 
 pub use cache::Cache;
-pub use companions::{BlockMapFile, Companions, companions};
 pub use content::{ImageContent, PartitionTable};
-pub use decoding::Decoding;
 pub use digest::{Digest, DigestError};
 pub use error::{Error, Fault};
 pub use extent::Extent;
-pub use external::{ExternalError, ExternalFuture, ExternalSource, ExternalStream};
 pub use format::Format;
 pub use image::Image;
-pub use label::redact;
+pub use open::companions::{BlockMapFile, Companions, companions};
 pub use options::{BlockMapChoice, Expected, FetchGuard, Secret, SourceOptions};
-pub use range_hash::RangeHash;
+pub use pipeline::decoding::Decoding;
+pub use pipeline::range_hash::RangeHash;
+pub use source::external::{ExternalError, ExternalFuture, ExternalSource, ExternalStream};
+pub use source::label::redact;
 pub use summary::{Cached, DigestSubject, Range, RangeKind, Summary};
 
 /// Granularity of the map, in bytes: an extent begins at a multiple of it, and ends at one unless the image ends there.

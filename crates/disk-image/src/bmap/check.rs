@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::{Map, SumKind};
+use super::map::{Map, SumKind};
 
 /// A checksum in the making.
 enum RunningChecksum {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use reqwest::Url;
 
-use super::{BlockMap, parse, signature};
+use super::map::BlockMap;
+use super::{parse, signature};
 use crate::archive_map::{ArchiveMap, LONGEST};
-use crate::small;
-use crate::{Digest, Error, SourceOptions, label};
+use crate::source::label;
+use crate::source::small;
+use crate::{Digest, Error, SourceOptions};
 
 /// Names that a server is asked for, at most: `os.img.xz.bmap`, `os.img.bmap` and `os.bmap` for `os.img.xz`.
 const GUESSES: usize = 3;

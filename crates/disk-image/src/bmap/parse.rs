@@ -4,7 +4,7 @@ use roxmltree::{Document, Node};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::{Map, Mapped, SumKind};
+use super::map::{Map, Mapped, SumKind};
 use crate::archive_map::unhex;
 
 /// Whether a document is meant to be a block map, sound or not.

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::{Error, SourceOptions, label, small};
+use crate::source::label;
+use crate::source::small;
+use crate::{Error, SourceOptions};
 
 /// Endings of a signature's name behind the name of what is signed: those `gpg --detach-sign` writes.
 const ENDINGS: [&str; 2] = [".asc", ".sig"];

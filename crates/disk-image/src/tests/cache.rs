@@ -274,7 +274,7 @@ async fn a_full_disk_never_spoils_a_flash() {
     let Cached::Failed(reason) = &decoded.summary.cached else { panic!("{:?}", decoded.summary.cached) };
     assert!(reason.contains("No space left on device"), "{reason}");
     assert!(decoded.bytes() == image && place.content().is_empty());
-    let error = crate::spool::spool("-", &image[..], Some(&place.cache())).await.expect_err("full");
+    let error = crate::source::spool::spool("-", &image[..], Some(&place.cache())).await.expect_err("full");
     assert!(error.to_string().contains("No space left on device"), "{error}");
 }
 

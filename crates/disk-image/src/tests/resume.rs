@@ -268,7 +268,7 @@ async fn standard_input_needs_a_proven_end() {
         ("a disk cut", &disk[..1920 * 512 - 1], nothing(), Err("a cut would go unnoticed")),
         ("packed", &packed, nothing(), Ok(())), // its format tells its end
     ] {
-        let file = crate::spool::spool("-", bytes, None).await.unwrap();
+        let file = crate::source::spool::spool("-", bytes, None).await.unwrap();
         let opened = crate::open::open_standard_input("-", file, &options).await;
         let told = opened.map(drop).map_err(|error| error.to_string());
         match expected {
@@ -303,9 +303,9 @@ async fn a_demanded_length_is_that_of_the_source_or_of_the_image() {
 #[tokio::test]
 async fn standard_input_is_kept_so_that_it_can_be_read_again() {
     let body = noise(700_000);
-    let file = crate::spool::spool("-", &body[..], None).await.unwrap();
+    let file = crate::source::spool::spool("-", &body[..], None).await.unwrap();
     for _ in 0..2 {
-        let mut source = crate::file::FileSource::of("-", file.clone()).unwrap();
+        let mut source = crate::source::file::FileSource::of("-", file.clone()).unwrap();
         let mut read = vec![0; body.len()];
         let mut filled = 0;
         while filled < read.len() {
@@ -314,6 +314,6 @@ async fn standard_input_is_kept_so_that_it_can_be_read_again() {
         assert!(read == body && source.read(&mut [0; 1]).unwrap() == 0);
     }
     let nowhere = std::path::Path::new("/nowhere/at/all");
-    let error = crate::spool::spool("-", &body[..], Some(nowhere)).await.expect_err("no folder");
+    let error = crate::source::spool::spool("-", &body[..], Some(nowhere)).await.expect_err("no folder");
     assert!(error.to_string().starts_with("image `-` cannot be kept in `/nowhere/at/all`: "), "{error}");
 }

@@ -1,0 +1,120 @@
+//! The decoding thread: reads, decodes, cuts into extents, has everything hashed, and proves the end.
+
+use crate::cache::{CacheHit, Meta};
+use crate::decode::layer::StoredFacts;
+use crate::decode::stack::{LayerStack, unwrap_layers};
+use crate::decode::stored::{BaseLayer, Source};
+use crate::pipeline::backlog::Producer;
+use crate::pipeline::checks::{accept, check_format, check_length};
+use crate::pipeline::image_state::ImageState;
+use crate::pipeline::sink::{DecodedSink, Stopped, machine};
+use crate::source::body::Body;
+use crate::source::file::FileSource;
+use crate::source::origin::Origin;
+use crate::{Cached, Digest, Error, Format, Summary};
+
+/// Decodes `image`, whose stored bytes come as `body` if they come from far away, and sends extents, then the summary or an error.
+pub(crate) fn run(image: &ImageState, body: Option<Body>, events: &Producer) {
+    let last = match input(image, body).map_err(Stopped::from).and_then(|input| decode(image, input, events))
+    {
+        Ok(summary) => Ok(summary),
+        Err(Stopped::Failed(error)) => Err(error),
+        Err(Stopped::Dropped) => return,
+    };
+    events.finish(last);
+}
+
+/// What is read.
+enum Input {
+    /// The source, which is to be decoded.
+    Original(Source),
+    /// A copy in the cache, which is decoded already.
+    Copy(FileSource, CacheHit),
+}
+
+fn input(image: &ImageState, body: Option<Body>) -> Result<Input, Error> {
+    if let (Some(hit), None) = (image.hit.get(), &body) {
+        return Ok(Input::Copy(FileSource::of(&image.label, hit.file.clone())?, hit.clone()));
+    }
+    let source = match (&image.origin, body) {
+        (Origin::File(path), _) => Source::File(FileSource::open(&image.label, path, image.source_length)?),
+        (Origin::Spool(file), _) => Source::File(FileSource::of(&image.label, file.clone())?),
+        (Origin::Http(..) | Origin::External(_), Some(body)) => Source::Body(body),
+        (Origin::Http(..) | Origin::External(_), None) => {
+            return Err(Error::Ended { label: image.label.clone() });
+        }
+    };
+    Ok(Input::Original(source))
+}
+
+fn decode(image: &ImageState, input: Input, events: &Producer) -> Result<Summary, Stopped> {
+    match input {
+        Input::Copy(file, hit) => copy(image, file, &hit, events),
+        Input::Original(source) => original(image, source, events),
+    }
+}
+
+/// Decodes the source, and keeps a copy of it if there is a place for one.
+fn original(image: &ImageState, source: Source, events: &Producer) -> Result<Summary, Stopped> {
+    let bottom = match image.format {
+        Format::Raw => BaseLayer::new(source), // its digest is that of the image
+        _ => BaseLayer::hashed(source).map_err(|e| machine(image, e.to_string()))?,
+    };
+    let LayerStack { mut top, formats, maps, .. } = unwrap_layers(&image.label, Box::new(bottom))?;
+    check_format(image, formats.first())?;
+    let mut sink = DecodedSink::new(image, events, true)?;
+    let block_map = image.block_map();
+    let unmapped = |offset| block_map.map_or(0, |found| found.map.unmapped(offset));
+    sink.take_all(top.as_mut(), unmapped)?;
+    let (made, cache_writer) = sink.finish()?;
+    let StoredFacts { sha256, length: source_length } = top.stored();
+    let source_sha256 = match image.format {
+        Format::Raw => made.decoded_sha256,
+        _ => sha256.ok_or_else(|| machine(image, "a digest thread died".into()))?,
+    };
+    let mut summary = Summary { formats, source_sha256, source_length, ..made };
+    check_length(image, source_length, summary.decoded_length)?;
+    if let Some(found) = block_map {
+        found.check_length(&image.label, summary.decoded_length)?;
+    }
+    accept(image, &mut summary)?;
+    let archive_map = maps.beside_image();
+    image.use_archive_map(archive_map.as_ref(), summary.decoded_length)?;
+    let kept = cache_writer.map(|cache_writer| cache_writer.finish(&summary, archive_map));
+    if let Some((cached, hit)) = kept {
+        summary.cached = cached;
+        if let Some(hit) = hit {
+            image.hit.get_or_init(|| hit);
+        }
+    }
+    Ok(summary)
+}
+
+/// Reads an image that is decoded already. Its digest proves that it is the one that was kept.
+fn copy(image: &ImageState, file: FileSource, hit: &CacheHit, events: &Producer) -> Result<Summary, Stopped> {
+    let mut sink = DecodedSink::new(image, events, false)?;
+    let mut bottom = BaseLayer::new(Source::File(file));
+    sink.take_all(&mut bottom, |offset| unmapped(image, &hit.meta, offset))?;
+    let (made, _) = sink.finish()?;
+    if made.decoded_sha256 != hit.meta.decoded_sha256 {
+        return Err(damaged(image, hit, made.decoded_sha256).into());
+    }
+    let Meta { source_sha256, source_length, formats, .. } = hit.meta.as_ref().clone();
+    let mut summary = Summary { formats, source_sha256, source_length, cached: Cached::Hit, ..made };
+    accept(image, &mut summary)?;
+    Ok(summary)
+}
+
+/// What need not be written: the block map is there to say it; only sparse images say it themselves, when they are decoded.
+fn unmapped(image: &ImageState, meta: &Meta, offset: u64) -> u16 {
+    let mapped = image.block_map().map_or(0, |found| found.map.unmapped(offset));
+    let is_sparse = meta.formats.last() == Some(&Format::Simg);
+    mapped | if is_sparse { meta.unmapped.unmapped(offset) } else { 0 }
+}
+
+/// A damaged copy must not be found again.
+fn damaged(image: &ImageState, hit: &CacheHit, found: Digest) -> Error {
+    let removed = std::fs::remove_file(&hit.path);
+    let what = removed.map_or_else(|e| format!("cannot be removed: {e}"), |()| format!("sha256 {found}"));
+    Error::Copy { label: image.label.clone(), copy: hit.path.clone(), what }
+}
