@@ -248,21 +248,6 @@ impl Error {
     }
 }
 
-/// An error and its causes in one line, without the URL (which may hold secrets).
-pub(crate) fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.ends_with(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
 /// A server's own words.
 fn words(said: &Option<String>) -> String {
     said.as_ref().map_or(String::new(), |words| format!(", it says: `{words}`"))

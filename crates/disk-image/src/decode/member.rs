@@ -2,7 +2,8 @@
 
 use flate2::{FlushDecompress, Status as GzipStatus};
 use liblzma::stream::{Action, MtStreamBuilder, Status as XzStatus, Stream};
-use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
+use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
+use zstd::zstd_safe::{DCtx, DParameter, ErrorCode, InBuffer, OutBuffer, get_error_name};
 
 use crate::Format;
 
@@ -16,6 +17,10 @@ const XZ_CHECKS: [u8; 4] = [0, 1, 4, 10];
 pub(crate) const HEAD: usize = 8;
 /// Largest zstd window, as a power of two; `zstd --long` makes windows of that size.
 const ZSTD_WINDOW_LOG: u32 = 27;
+/// What a zstd step gives when the window is larger, or the machine has too little memory: a code is the negative of its error.
+const ZSTD_WINDOW_TOO_LARGE: ErrorCode =
+    (ZSTD_ErrorCode::ZSTD_error_frameParameter_windowTooLarge as usize).wrapping_neg();
+const ZSTD_NO_MEMORY: ErrorCode = (ZSTD_ErrorCode::ZSTD_error_memory_allocation as usize).wrapping_neg();
 
 /// What one step did, in bytes.
 pub(crate) struct MemberStep {
@@ -105,27 +110,25 @@ impl Member for Xz {
     }
 }
 
-struct Zstd(ZstdDecoder<'static>);
+struct Zstd(DCtx<'static>);
 
-fn zstd_decoder() -> Result<ZstdDecoder<'static>, StepFailure> {
-    let mut decoder = ZstdDecoder::new().map_err(zstd_failure)?;
+fn zstd_decoder() -> Result<DCtx<'static>, StepFailure> {
+    let mut decoder = DCtx::try_create().ok_or_else(|| zstd_failure(ZSTD_NO_MEMORY))?;
     decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG)).map_err(zstd_failure)?;
     Ok(decoder)
 }
 
-/// zstd tells its errors by text only.
-fn zstd_failure(error: std::io::Error) -> StepFailure {
-    let text = error.to_string();
-    match text.contains("too much memory") {
-        true => StepFailure::Memory(1 << (ZSTD_WINDOW_LOG - 20)),
-        false => StepFailure::Corrupt(text),
+fn zstd_failure(code: ErrorCode) -> StepFailure {
+    match code {
+        ZSTD_WINDOW_TOO_LARGE | ZSTD_NO_MEMORY => StepFailure::Memory(1 << (ZSTD_WINDOW_LOG - 20)),
+        other => StepFailure::Corrupt(get_error_name(other).to_owned()),
     }
 }
 
 impl Member for Zstd {
     fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<MemberStep, StepFailure> {
         let (mut from, mut to) = (InBuffer::around(input), OutBuffer::around(output));
-        let left = self.0.run(&mut from, &mut to).map_err(zstd_failure)?;
+        let left = self.0.decompress_stream(&mut to, &mut from).map_err(zstd_failure)?;
         Ok(MemberStep { consumed: from.pos(), produced: to.pos(), end: left == 0 })
     }
 }

@@ -12,7 +12,6 @@ pub(crate) const WEB_PAGE_BY_SERVER: ForeignFormat =
 const QEMU: &str = "convert it with `qemu-img convert -O raw IN OUT.img`";
 const UNPACK_7Z: &str = "unpack it with `7z x FILE`, and flash the image in it";
 const UNPACK_CPIO: &str = "unpack it with `cpio -idv < FILE`, and flash the image in it";
-const DOCUMENT: &str = "give the image, not what came with it";
 
 /// How sure a mark is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,19 +28,31 @@ struct Mark {
     at: usize,
     bytes: &'static [u8],
     weight: Weight,
+    /// Whether it is for people, and lies beside an image.
+    is_document: bool,
     foreign: ForeignFormat,
 }
 
 const fn sure(at: usize, bytes: &'static [u8], found: &'static str, help: &'static str) -> Mark {
-    Mark { at, bytes, weight: Weight::Sure, foreign: ForeignFormat::new(found, help) }
+    Mark { at, bytes, weight: Weight::Sure, is_document: false, foreign: ForeignFormat::new(found, help) }
 }
 
 const fn weak(bytes: &'static [u8], found: &'static str, help: &'static str) -> Mark {
-    Mark { at: 0, bytes, weight: Weight::Weak, foreign: ForeignFormat::new(found, help) }
+    Mark { at: 0, bytes, weight: Weight::Weak, is_document: false, foreign: ForeignFormat::new(found, help) }
 }
 
 const fn program(bytes: &'static [u8], found: &'static str, help: &'static str) -> Mark {
-    Mark { at: 0, bytes, weight: Weight::Program, foreign: ForeignFormat::new(found, help) }
+    Mark {
+        at: 0,
+        bytes,
+        weight: Weight::Program,
+        is_document: false,
+        foreign: ForeignFormat::new(found, help),
+    }
+}
+
+const fn document(bytes: &'static [u8], found: &'static str) -> Mark {
+    Mark { is_document: true, ..sure(0, bytes, found, "give the image, not what came with it") }
 }
 
 /// By their first bytes; of two that fit, the earlier.
@@ -79,7 +90,7 @@ const MARKS: &[Mark] = &[
     sure(0, b"LRZI", "lrzip data", "unpack it with `lrzip -d FILE`"),
     sure(0, b"\xff\x06\0\0sNaPpY", "snappy data", "unpack it with `snzip -d FILE`"),
     sure(0, b"\0ZCK1", "zchunk data", "unpack it with `unzck FILE`"),
-    sure(0, b"\x37\xa4\x30\xec", "a zstd dictionary", DOCUMENT),
+    document(b"\x37\xa4\x30\xec", "a zstd dictionary"),
     sure(
         0,
         b"!<arch>\ndebian",
@@ -152,13 +163,13 @@ const MARKS: &[Mark] = &[
         "an archive of casync",
         "unpack it with `casync extract FILE FOLDER`",
     ),
-    sure(0, b"%PDF-", "a PDF document", DOCUMENT),
-    sure(0, b"%!PS", "a PostScript document", DOCUMENT),
-    sure(0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an office document", DOCUMENT),
-    sure(0, b"SQLite format 3\0", "an SQLite database", DOCUMENT),
-    sure(0, b"\x89PNG\r\n\x1a\n", "a PNG picture", DOCUMENT),
-    sure(0, b"GIF8", "a GIF picture", DOCUMENT),
-    sure(0, b"\xff\xd8\xff", "a JPEG picture", DOCUMENT),
+    document(b"%PDF-", "a PDF document"),
+    document(b"%!PS", "a PostScript document"),
+    document(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an office document"),
+    document(b"SQLite format 3\0", "an SQLite database"),
+    document(b"\x89PNG\r\n\x1a\n", "a PNG picture"),
+    document(b"GIF8", "a GIF picture"),
+    document(b"\xff\xd8\xff", "a JPEG picture"),
     program(
         b"\x7fELF",
         "an ELF program",
@@ -197,7 +208,7 @@ pub(super) fn of(seen: Seen<'_>, content: ImageContent, expected: Expected) -> O
 
 /// Whether these are the first bytes of a document for people.
 pub(super) fn is_document(head: &[u8]) -> bool {
-    let documents = MARKS.iter().filter(|mark| mark.foreign.help == DOCUMENT);
+    let documents = MARKS.iter().filter(|mark| mark.is_document);
     documents.into_iter().any(|mark| head.get(mark.at..).is_some_and(|it| it.starts_with(mark.bytes)))
 }
 

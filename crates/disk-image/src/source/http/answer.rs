@@ -8,9 +8,9 @@ use reqwest::header::{
 };
 use reqwest::{Response, Url, Version};
 
+use super::causes::chain;
 use super::validator::Validator;
 use crate::Error;
-use crate::error::chain;
 
 /// Slowest server, in bytes a second of waiting for it; one that drips is as good as silent.
 const SLOWEST: u64 = 1024;

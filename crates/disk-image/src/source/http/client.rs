@@ -8,11 +8,11 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, IF_RANGE, LOCATIO
 use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 
 use super::answer::SourceResponse;
+use super::causes::chain;
 use super::retry::RetryBudget;
 use super::trust::CertificateFault;
 use super::validator::Validator;
 use super::{credentials, proxy, said, trust};
-use crate::error::chain;
 use crate::{Digest, Error, FetchGuard, SourceOptions};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

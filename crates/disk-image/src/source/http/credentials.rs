@@ -3,7 +3,7 @@
 use reqwest::Certificate;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
-use crate::error::chain;
+use super::causes::chain;
 use crate::{Error, SourceOptions};
 
 /// The caller's headers, marked so that no debug output shows their values.

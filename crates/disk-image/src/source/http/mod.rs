@@ -1,6 +1,7 @@
 //! Fetches a source over HTTP(S): redirects that keep secrets at home, deadlines, and ends that prove themselves.
 
 mod answer;
+mod causes;
 mod client;
 mod credentials;
 mod proxy;
