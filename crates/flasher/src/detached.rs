@@ -12,10 +12,11 @@ use flasher_core::{Error, Result};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+mod in_job;
 mod record;
 mod tail;
 
-pub(crate) use record::Record;
+pub(crate) use in_job::InJob;
 pub(crate) use tail::Tail;
 
 /// Jobs that are kept, the newest.

@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 
-use flasher_core::flash::{PartitionImage, Verify};
-use flasher_core::{CancellationToken, DumpJob, DumpSink, Error, FlashJob, Result};
+use flasher_core::flash::PartitionImage;
+use flasher_core::{CancellationToken, Error, FlashJob, Result};
 
-use crate::args::{DumpArgs, FlashArgs, VerifyChoice};
+use crate::commands::flash::args::FlashArgs;
 
 /// Longest bearer token, bytes.
 const LONGEST_BEARER: usize = 4096;
@@ -43,7 +42,7 @@ pub(crate) fn flash_job(args: &FlashArgs, stop: CancellationToken) -> Result<Fla
         deadline: args.job.deadline,
         power_off: !args.job.no_power_off,
         expect_boot: args.expect_boot.clone(),
-        verify: verify(args.verify),
+        verify: args.verify.into(),
         check_first: args.check_first,
         wire: args.way.wire.map(Into::into),
         direct: args.way.direct,
@@ -58,30 +57,6 @@ fn images(args: &FlashArgs) -> (String, Option<String>, Vec<PartitionImage>) {
     match (&args.image, args.partitions.split_first()) {
         (None, Some((first, also))) => (first.image.clone(), Some(first.label.clone()), also.to_vec()),
         (image, _) => (image.clone().unwrap_or_default(), None, Vec::new()),
-    }
-}
-
-/// The job that `args` ask for, into `sink`, stopped by `stop`.
-pub(crate) fn dump_job(args: &DumpArgs, sink: Arc<dyn DumpSink>, stop: CancellationToken) -> DumpJob {
-    DumpJob {
-        target: args.target.clone(),
-        partition: args.partition.clone(),
-        verify: verify(args.verify),
-        preflash: args.preflash.clone(),
-        retries: args.job.retries,
-        deadline: args.job.deadline,
-        power_off: !args.job.no_power_off,
-        transcript: args.job.transcript.clone(),
-        stop,
-        ..DumpJob::new(sink)
-    }
-}
-
-fn verify(choice: VerifyChoice) -> Verify {
-    match choice {
-        VerifyChoice::Full => Verify::Full,
-        VerifyChoice::Mapped => Verify::Mapped,
-        VerifyChoice::Off => Verify::Off,
     }
 }
 

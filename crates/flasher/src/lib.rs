@@ -10,13 +10,12 @@
 //! }
 //! ```
 //!
-//! In reading order: `args` and `bundle_args` (what may be typed), `commands` (one file each), `job` (arguments to a flash job),
-//! `owner` (who flashes a board just now),
-//! `receipt_file` and `dump_file` (what is kept on disk), `screen` (where results go), `log` (what is told besides), `render` (how everything looks), `failure` (how a command fails), `host` and `sandbox`
-//! (what this machine has, and namespaces made on it).
+//! In reading order: `args` (all commands and the options of the whole program), `commands` (one file each, with what the command takes
+//! and does), `job` (arguments to a flash job), `detached` (jobs without a terminal), `receipt_file` and `dump_file` (what is kept on
+//! disk), `screen` (where results go), `stderr` and `log` (what is told besides), `render` (how everything looks), `failure` (how a
+//! command fails), `host` and `sandbox` (what this machine has, and namespaces made on it).
 
 mod args;
-mod bundle_args;
 mod commands;
 mod detached;
 mod dump_file;
@@ -31,6 +30,7 @@ mod render;
 mod sandbox;
 mod screen;
 mod signals;
+mod stderr;
 mod temporary;
 
 use std::process::ExitCode;
@@ -53,7 +53,7 @@ pub fn main() -> ExitCode {
             Ok(parsed) => parsed,
             Err(usage) => return refuse(&usage),
         };
-    let args = Args { given: args::effect::given(&args::command(), &matches), ..args };
+    let args = Args { given: args::given::given(&args::command(), &matches), ..args };
     let chatter = Chatter::of(args.quiet, args.verbose);
     let screen = Screen::new(args.json, chatter);
     if let Err(idle) = args::refuse_idle(&matches) {
@@ -82,7 +82,7 @@ fn refuse(usage: &clap::Error) -> ExitCode {
         // Told of the words without what a terminal would obey, line ends too: a word begins no line that looks like ours.
         let words = std::env::args_os().map(|word| flasher_core::safe::line(&word.to_string_lossy()));
         let tame = args::command().try_get_matches_from(words).err();
-        screen::aside(&tame.as_ref().unwrap_or(usage).render().to_string());
+        stderr::aside(&tame.as_ref().unwrap_or(usage).render().to_string());
         return ExitCode::from(2);
     }
     match usage.print() {

@@ -13,6 +13,8 @@ use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::stderr::aside;
+
 /// Crates whose messages are shown at the level asked for; those of others stay at warnings, so that no request header is logged.
 const OURS: [&str; 7] =
     ["flasher", "flasher_core", "driver", "board", "disk_image", "bundle_store", "exporter_grpc"];
@@ -104,7 +106,7 @@ pub(crate) fn keep_at(at: SystemTime, text: &str) {
         // The job goes on: its board must not be left half written.
         *file = None;
         drop(file);
-        crate::screen::aside(&format!("warning: the log is not kept any more: {error}\n"));
+        aside(&format!("warning: the log is not kept any more: {error}\n"));
     }
 }
 

@@ -10,7 +10,7 @@ use flasher_core::source::BlockMapChoice;
 use flasher_core::{DumpJob, Error, FlashJob, Result};
 use serde_yaml::Value;
 
-use crate::commands::shown;
+use crate::render::units::shown;
 
 /// Longest text of an exporter YAML that is taken for the name of a file, bytes (PATH_MAX).
 const LONGEST_PATH: usize = 4096;

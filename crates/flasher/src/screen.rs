@@ -12,12 +12,7 @@ use crate::render;
 use crate::render::message::Message;
 use crate::render::paint::Paint;
 use crate::render::trouble;
-
-/// Writes to standard error. Nobody may be reading there; a job goes on, for its board must not be left half written.
-pub(crate) fn aside(text: &str) {
-    let safe = safe::lines(&hide_passwords(text), Paint::of(&io::stderr()).allowed());
-    io::stderr().lock().write_all(safe.as_bytes()).ok();
-}
+use crate::stderr::{aside, aside_raw};
 
 /// The way results are wanted.
 #[derive(Clone, Copy, Debug)]
@@ -108,8 +103,7 @@ impl Screen {
     pub(crate) fn aside_raw(&self, text: &str) {
         log::keep(text);
         if self.chatter > Chatter::Quiet {
-            let safe = safe::lines(&hide_passwords(text), Paint::of(&io::stderr()).allowed());
-            io::stderr().lock().write_all(format!("\n{safe}").replace('\n', "\r\n").as_bytes()).ok(); // as in `aside`
+            aside_raw(text);
         }
     }
 

@@ -1,20 +1,13 @@
 //! Which option has an effect in which job. One without any is refused: whoever gave it expects something of it.
 
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Command as Clap};
 use flasher_core::{Error, Result};
 
-use super::{Args, Command, FlashArgs};
+use super::given::GivenOption;
+use super::{Args, Command};
+use crate::commands::flash::args::FlashArgs;
 
 #[cfg(test)]
 mod tests;
-
-/// An option that was given on the command line, and not by the environment or by default.
-pub(crate) struct GivenOption {
-    id: String,
-    /// As it is typed.
-    option: String,
-}
 
 /// When an option has an effect in a job on this machine.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,22 +88,6 @@ const DUMP: &[Row] = &[
     ("power_off", When::Always, Remote::Stays),
     ("no_power_off", When::Always, Remote::Stays),
 ];
-
-/// What was given of the options of the command in `matches`; `clap` is what they were matched with.
-pub(crate) fn given(clap: &Clap, matches: &ArgMatches) -> Vec<GivenOption> {
-    let Some((name, matches)) = matches.subcommand() else { return Vec::new() };
-    let Some(command) = clap.find_subcommand(name) else { return Vec::new() };
-    let mut all = Vec::new();
-    for arg in command.get_arguments().filter(|arg| !arg.is_global_set()) {
-        let id = arg.get_id().as_str();
-        let source = matches.try_contains_id(id).is_ok().then(|| matches.value_source(id)).flatten();
-        if source == Some(ValueSource::CommandLine) {
-            let option = arg.get_long().map_or(id.to_uppercase(), |long| format!("--{long}"));
-            all.push(GivenOption { id: id.to_owned(), option });
-        }
-    }
-    all
-}
 
 /// Refuses options that were given and have no effect.
 ///

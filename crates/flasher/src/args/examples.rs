@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
     use crate::args::global::tests::leaves;
-    use crate::args::{Args, command, effect, path, refuse_idle};
+    use crate::args::{Args, command, effect, given, path, refuse_idle};
 
     #[test]
     fn every_command_has_examples() {
@@ -94,7 +94,7 @@ mod tests {
                 assert_eq!(&path(&matches), name, "{line}");
                 refuse_idle(&matches).unwrap_or_else(|error| panic!("{line}: {error}"));
                 let args = Args::from_arg_matches(&matches).unwrap();
-                let args = Args { given: effect::given(&command(), &matches), ..args };
+                let args = Args { given: given::given(&command(), &matches), ..args };
                 effect::check(&args).unwrap_or_else(|error| panic!("{line}: {error}"));
             }
         }

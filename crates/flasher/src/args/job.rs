@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
+use flasher_core::flash::Verify;
 
-use super::deadline;
+use super::values::deadline;
 
 #[derive(ClapArgs)]
 pub(crate) struct JobArgs {
@@ -28,4 +29,25 @@ pub(crate) struct JobArgs {
     /// Leave the board on after a proven end
     #[arg(long, overrides_with = "power_off", help_heading = "Persistence")]
     pub(crate) no_power_off: bool,
+}
+
+/// How much is read back.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum VerifyChoice {
+    /// Everything the image cares about
+    Full,
+    /// Only what the image has data for; ends as `written, not proven`
+    Mapped,
+    /// Nothing but the first block; ends as `written, not proven`
+    Off,
+}
+
+impl From<VerifyChoice> for Verify {
+    fn from(choice: VerifyChoice) -> Self {
+        match choice {
+            VerifyChoice::Full => Self::Full,
+            VerifyChoice::Mapped => Self::Mapped,
+            VerifyChoice::Off => Self::Off,
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use bundle_store::{Manifest, Spec};
 use flasher_core::{BundleEntry, Error, Result, registry};
 
+use super::listing;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::render::paint::Paint;
@@ -16,7 +17,7 @@ pub(super) fn run(name: Option<&str>, screen: &Screen) -> Result<u8, Failure> {
     match name {
         Some(name) => {
             let known: Vec<_> = boards.iter().map(|it| (it.name, it.aliases)).collect();
-            let board = registry::board(name).ok_or_else(|| super::unknown("board", name, &known))?;
+            let board = registry::board(name).ok_or_else(|| listing::unknown("board", name, &known))?;
             let manifest = manifest(board)?;
             screen.show(&message(board, &manifest)?, |paint| explain(board, &manifest.spec, paint))?;
         }
@@ -28,7 +29,7 @@ pub(super) fn run(name: Option<&str>, screen: &Screen) -> Result<u8, Failure> {
         None => {
             let rows =
                 boards.iter().map(|board| Ok((board.name.to_owned(), summary(&manifest(board)?.spec))));
-            screen.text(&super::columns(&rows.collect::<Result<Vec<_>>>()?))?;
+            screen.text(&listing::columns(&rows.collect::<Result<Vec<_>>>()?))?;
         }
     }
     Ok(0)

@@ -6,9 +6,11 @@ use std::time::Duration;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Description, Device, Error, Result, safe};
 
+use super::driver_tree;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::render::plan;
+use crate::render::units::shown;
 use crate::screen::Screen;
 
 /// Bound on looking into one bundle, which may have to be pulled first.
@@ -16,14 +18,14 @@ const LOOK: Duration = Duration::from_secs(600);
 
 /// Prints what is fine; problems go to standard error. Gives 0, or the code of the worst thing found.
 pub(super) async fn run(file: Option<PathBuf>, screen: &Screen) -> Result<u8, Failure> {
-    let path = super::required(file)?;
+    let path = driver_tree::required(file)?;
     let tree = DeviceTree::load(&path)?;
     let outcome = nodes(&tree, screen).await;
-    super::close(&tree, screen).await;
+    driver_tree::close(&tree, screen).await;
     let CheckOutcome { code, is_whole } = outcome?;
     if code == 0 && !screen.is_json() {
         let but = if is_whole { "" } else { ", as far as it could be looked at from here" };
-        let path = safe::line(&super::shown(&path));
+        let path = safe::line(&shown(&path));
         screen.text(&format!("{path} is fine{but}; nothing was opened, no board was touched\n"))?;
     }
     Ok(code)

@@ -1,5 +1,7 @@
 //! `flasher console`: the board's serial line by hand. Several may watch, one may type.
 
+pub(crate) mod args;
+mod escape;
 mod keys;
 mod line;
 mod output;
@@ -18,10 +20,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::args::console::Escape;
-use crate::args::{ConsoleArgs, RemoteArgs};
+use super::{driver_tree, remote};
+use crate::args::remote::RemoteArgs;
 use crate::failure::Failure;
 use crate::screen::Screen;
+use args::ConsoleArgs;
+use escape::Escape;
 use keys::Keys;
 use line::{ANSWER, Line, Watch};
 use output::Output;
@@ -39,7 +43,7 @@ pub(super) async fn run(args: &ConsoleArgs, tree: DeviceTree, screen: &Screen) -
         Ok(bench) => connect(args, bench, screen).await,
         Err(error) => Err(error.into()),
     };
-    super::close(&tree, screen).await;
+    driver_tree::close(&tree, screen).await;
     ended.map(|()| 0)
 }
 
@@ -49,7 +53,7 @@ pub(super) async fn run_remote(
     remote: &RemoteArgs,
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    let exporter = super::remote::exporter(remote).await?;
+    let exporter = remote::exporter(remote).await?;
     let serial = exporter.serial(args.node.device.as_deref())?;
     let power = optional(args, exporter.power(None))?;
     connect(args, Bench { serial, power, knows_power: true }, screen).await.map(|()| 0)
@@ -192,7 +196,7 @@ impl Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::NodeArgs;
+    use crate::args::node::NodeArgs;
 
     #[test]
     fn the_start_names_the_line_the_power_and_how_to_leave() {

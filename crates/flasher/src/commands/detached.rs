@@ -2,18 +2,20 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use flasher_core::{Class, Error, Event, Progress, Receipt, Result, Timed, Verdict, clock};
 
-use crate::args::FlashArgs;
-use crate::detached::{JobFolder, Record, Running, Tail};
+use super::conclude::conclude;
+use super::flash::args::FlashArgs;
+use crate::detached::{JobFolder, Tail};
 use crate::failure::Failure;
 use crate::receipt_file::ReceiptFile;
 use crate::render::message::Message;
+use crate::render::units::shown;
 use crate::screen::Screen;
 
 /// How often a job is looked at.
@@ -22,40 +24,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const BEGINNING: Duration = Duration::from_secs(30);
 /// Most of a log that is shown, bytes from its beginning.
 const SHOWN: usize = 64 * 1024;
-
-/// A job that runs in this process, and whose terminal is gone or will be.
-pub(super) struct InJob {
-    folder: JobFolder,
-    _running: Running,
-}
-
-impl InJob {
-    /// Leaves the terminal's session and says that the job runs.
-    ///
-    /// # Errors
-    /// When the job's folder cannot be written.
-    pub(super) fn enter(folder: &Path) -> Result<Self> {
-        // It fails for the leader of a process group, which is what whoever started it made of it; then there is no terminal.
-        let left = rustix::process::setsid();
-        tracing::debug!(?left, "a session of its own");
-        let folder = JobFolder::at(folder);
-        let running = folder.run()?;
-        Ok(Self { folder, _running: running })
-    }
-
-    pub(super) fn receipt(&self) -> PathBuf {
-        self.folder.receipt()
-    }
-
-    /// Keeps every event for whoever attaches.
-    ///
-    /// # Errors
-    /// When the job's folder cannot be written.
-    pub(super) fn record(&self, further: Arc<dyn Progress>) -> Result<Arc<dyn Progress>> {
-        let events = self.folder.create(&self.folder.events())?;
-        Ok(Arc::new(Record::new(events, further)))
-    }
-}
 
 /// Starts the same command again as a job of its own, and says where it is.
 pub(super) async fn start(args: &FlashArgs, screen: &Screen) -> Result<u8, Failure> {
@@ -74,7 +42,7 @@ pub(super) async fn start(args: &FlashArgs, screen: &Screen) -> Result<u8, Failu
             .unwrap_or(Class::Internal.exit_code()));
     }
     let receipt = args.job.receipt.clone().unwrap_or_else(|| folder.receipt());
-    let (job, receipt, log) = (folder.id(), super::shown(&receipt), super::shown(&folder.log()));
+    let (job, receipt, log) = (folder.id(), shown(&receipt), shown(&folder.log()));
     screen.show(&Message::Detached { job: job.clone(), receipt: receipt.clone(), log: log.clone() }, |_| {
         format!(
             "job {job} runs on without this terminal\n  follow   flasher attach {job}\n  stop     flasher cancel {job}\n  \
@@ -157,7 +125,7 @@ async fn show(folder: &JobFolder, receipt_file: Option<ReceiptFile>, screen: &Sc
     }
     let progress = screen.progress();
     let receipt = follow(folder, &progress).await?;
-    super::flash::conclude(&receipt, receipt_file, None, screen)
+    conclude(&receipt, receipt_file, None, screen)
 }
 
 /// Reports every event of the job until it is over, and gives the receipt of the last one.

@@ -12,8 +12,10 @@ use flasher_core::owner::Board;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Device, Error, FileServer, PowerDriver, Result, safe};
 
+use super::{driver_tree, killed};
 use crate::failure::Failure;
 use crate::render::message::Message;
+use crate::render::units::shown;
 use crate::screen::Screen;
 
 /// Bound on looking at one thing.
@@ -35,7 +37,7 @@ enum Found {
 /// registry that is out of reach is a warning.
 pub(super) async fn run(tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
     let told = look(&tree, screen).await;
-    super::close(&tree, screen).await;
+    driver_tree::close(&tree, screen).await;
     Ok(told?.map_or(0, Class::exit_code))
 }
 
@@ -89,8 +91,8 @@ async fn node(tree: &DeviceTree, device: &Device) -> Result<Found> {
 /// What the switch reports, and whether a killed job may have left the board on.
 async fn power(tree: &DeviceTree, switch: &Arc<dyn PowerDriver>) -> Result<Found> {
     let on = switch.state().await?;
-    let killed = super::killed::left_on(tree, switch, on).await?;
-    Ok(killed
+    let left_on = killed::left_on(tree, switch, on).await?;
+    Ok(left_on
         .map_or_else(|| Found::Ready(state(on)), |killed| Found::LeftOn(format!("{}; {killed}", state(on)))))
 }
 
@@ -118,13 +120,13 @@ fn state(on: Option<bool>) -> String {
 async fn bind(server: &dyn FileServer) -> Result<String> {
     let address = server.start(TransferLog::default()).await?;
     server.stop().await?;
-    Ok(format!("binds {address} and serves {}", super::shown(&server.root())))
+    Ok(format!("binds {address} and serves {}", shown(&server.root())))
 }
 
 /// Shows what was found; gives who is to blame when it would stop a flash.
 fn tell(subject: &str, found: Result<Found>, width: usize, screen: &Screen) -> io::Result<Option<Class>> {
     let warning = matches!(found, Ok(Found::OutOfReach(_) | Found::LeftOn(_)));
-    let switch_off = super::killed::switch_off(Some(subject));
+    let switch_off = killed::switch_off(Some(subject));
     let (finding, help, class) = match &found {
         Ok(Found::Ready(finding)) => (finding.clone(), None, None),
         Ok(Found::LeftOn(finding)) => (finding.clone(), Some(switch_off.as_str()), None),

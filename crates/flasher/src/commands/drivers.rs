@@ -3,6 +3,7 @@
 use flasher_core::device::Absent;
 use flasher_core::{ChildSpec, DriverEntry, Result, registry};
 
+use super::listing;
 use crate::failure::Failure;
 use crate::render::fields::fields;
 use crate::render::message::{Child, Message};
@@ -15,13 +16,13 @@ pub(super) fn run(name: Option<&str>, screen: &Screen) -> Result<u8, Failure> {
     match name {
         Some(name) => {
             let known: Vec<_> = drivers.iter().map(|it| (it.name, it.aliases)).collect();
-            let driver = registry::driver(name).ok_or_else(|| super::unknown("driver", name, &known))?;
+            let driver = registry::driver(name).ok_or_else(|| listing::unknown("driver", name, &known))?;
             screen.show(&message(driver), |paint| explain(driver, paint))?;
         }
         None if screen.is_json() => drivers.iter().try_for_each(|driver| screen.message(&message(driver)))?,
         None => {
             let rows = drivers.iter().map(|driver| (driver.name.to_owned(), driver.summary.to_owned()));
-            screen.text(&super::columns(&rows.collect::<Vec<_>>()))?;
+            screen.text(&listing::columns(&rows.collect::<Vec<_>>()))?;
         }
     }
     Ok(0)

@@ -1,18 +1,46 @@
 //! `flasher dump`: a medium into a file, with a receipt and a verdict as for a flash.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args as ClapArgs;
 use flasher_core::journal::Journal;
-use flasher_core::{CancellationToken, Error, Result};
+use flasher_core::{CancellationToken, DumpJob, DumpSink, Error, Result};
 
-use super::flash::{self, Request, Work};
-use crate::args::DumpArgs;
+use super::board_job::{self, Request, Work};
+use crate::args::job::{JobArgs, VerifyChoice};
+use crate::args::node::NodeArgs;
 use crate::dump_file::{DumpFile, DumpPipe};
 use crate::failure::Failure;
-use crate::job;
 use crate::screen::Screen;
 use crate::signals::Signals;
+
+/// What `dump` takes.
+#[derive(ClapArgs)]
+pub(crate) struct DumpArgs {
+    /// Where the medium goes: a file, packed with zstd when its name ends in `.zst`, or `-` for standard output
+    pub(crate) out: PathBuf,
+    /// Target of the manifest; its default when not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+    /// Only the partition on the target with this label
+    #[arg(short = 't', long, value_name = "LABEL")]
+    pub(crate) partition: Option<String>,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// Device-tree variant of the bundle
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
+    /// Command to run on the board before its target is looked at; may be given several times; must succeed; no secrets
+    #[arg(long, value_name = "CMD")]
+    pub(crate) preflash: Vec<String>,
+
+    /// How much of the medium is read a second time; only all of it ends proven
+    #[arg(long, value_enum, value_name = "HOW", default_value = "full", help_heading = "Proof")]
+    pub(crate) verify: VerifyChoice,
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+}
 
 /// Dumps; the exit code is the receipt's.
 pub(super) async fn run(args: &DumpArgs, exporter: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
@@ -21,8 +49,9 @@ pub(super) async fn run(args: &DumpArgs, exporter: Option<&Path>, screen: &Scree
         return to_pipe(args, signals, exporter, screen).await;
     }
     let file = Arc::new(DumpFile::prepare(&args.out)?);
-    let job = job::dump_job(args, Arc::clone(&file) as _, CancellationToken::new());
-    let outcome = flash::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, screen).await;
+    let job = dump_job(args, Arc::clone(&file) as _, CancellationToken::new());
+    let outcome =
+        board_job::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, screen).await;
     // A thread of a stopped job may still hold it.
     file.discard();
     Ok(outcome?.1)
@@ -39,13 +68,29 @@ async fn to_pipe(
             .help("dump into a file, or leave `--json` out")
             .into());
     }
-    let job = job::dump_job(args, Arc::new(DumpPipe::default()), CancellationToken::new());
+    let job = dump_job(args, Arc::new(DumpPipe::default()), CancellationToken::new());
     let screen = screen.aside_only();
-    Ok(flash::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, &screen).await?.1)
+    Ok(board_job::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, &screen).await?.1)
 }
 
 fn request(args: &DumpArgs, job: Work, signals: Signals) -> Request {
     let (device, variant, receipt) =
         (args.node.device.clone(), args.variant.clone(), args.job.receipt.clone());
     Request { job, device, variant, receipt, journal: Journal::of_user(), signals, within: None }
+}
+
+/// The job that `args` ask for, into `sink`, stopped by `stop`.
+fn dump_job(args: &DumpArgs, sink: Arc<dyn DumpSink>, stop: CancellationToken) -> DumpJob {
+    DumpJob {
+        target: args.target.clone(),
+        partition: args.partition.clone(),
+        verify: args.verify.into(),
+        preflash: args.preflash.clone(),
+        retries: args.job.retries,
+        deadline: args.job.deadline,
+        power_off: !args.job.no_power_off,
+        transcript: args.job.transcript.clone(),
+        stop,
+        ..DumpJob::new(sink)
+    }
 }

@@ -1,10 +1,11 @@
 //! `flasher files`: a folder over TFTP and HTTP, served by hand until ^C.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use clap::Args as ClapArgs;
 use flasher_core::config::Document;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{
@@ -13,12 +14,34 @@ use flasher_core::{
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::args::{FilesArgs, ServePlace};
+use super::driver_tree;
 use crate::failure::Failure;
 use crate::render::message::Message;
+use crate::render::units::shown;
 use crate::render::{self, transfers};
-use crate::screen::{Screen, aside};
+use crate::screen::Screen;
 use crate::signals;
+use crate::stderr::aside;
+
+/// What is served, and where.
+#[derive(ClapArgs)]
+pub(crate) struct FilesArgs {
+    /// Folder to serve, with the folders below it
+    pub(crate) dir: PathBuf,
+    /// Where TFTP is served; port 0 takes any free one, `off` serves none
+    #[arg(long, value_name = "HOST:PORT", default_value = "0.0.0.0:69", value_parser = place)]
+    pub(crate) tftp: ServePlace,
+    /// Where HTTP is served; port 0 takes any free one, `off` serves none
+    #[arg(long, value_name = "HOST:PORT", default_value = "0.0.0.0:8080", value_parser = place)]
+    pub(crate) http: ServePlace,
+}
+
+/// Where to serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ServePlace {
+    Off,
+    At { host: String, port: u16 },
+}
 
 /// Transfers waiting to be shown, at most; a flood of requests must not fill the memory.
 const WAITING: usize = 4096;
@@ -29,7 +52,7 @@ pub(super) async fn run(args: &FilesArgs, screen: &Screen) -> Result<u8, Failure
     signals::watch(stop.clone(), Arc::new(|_: Event| aside("stopping\n")))?;
     let tree = tree(args)?;
     let served = serve(&tree, args, &stop, screen).await;
-    super::close(&tree, screen).await;
+    driver_tree::close(&tree, screen).await;
     served.map(|()| 0)
 }
 
@@ -43,7 +66,7 @@ async fn serve(
     let tftp = start(tree, "tftp", &log).await?;
     let http = start(tree, "http", &log).await?;
     drop(log);
-    let root = super::shown(&args.dir);
+    let root = shown(&args.dir);
     screen.show(&Message::Serving { root: root.clone(), tftp, http }, |_| {
         let on =
             |name: &str, address: Option<SocketAddr>| address.map(|address| format!("{name} on {address}"));
@@ -125,4 +148,36 @@ fn root(folder: &Path) -> Result<String> {
         return Err(no_folder("it is no folder"));
     }
     path.to_str().map(str::to_owned).ok_or_else(|| no_folder("its path is no UTF-8"))
+}
+
+fn place(text: &str) -> Result<ServePlace, String> {
+    let expected = || "expected `HOST:PORT`, for example `192.168.7.1:69` or `[::1]:0`, or `off`".to_owned();
+    if text == "off" {
+        return Ok(ServePlace::Off);
+    }
+    let (host, port) = text.rsplit_once(':').ok_or_else(expected)?;
+    let port = port.parse().map_err(|_| expected())?;
+    let host = match host.strip_prefix('[') {
+        Some(inner) => inner.strip_suffix(']').ok_or_else(expected)?,
+        None if host.is_empty() || host.contains(':') => return Err(expected()),
+        None => host,
+    };
+    Ok(ServePlace::At { host: host.to_owned(), port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_host_and_port_or_off() {
+        let at = |host: &str, port| Ok(ServePlace::At { host: host.to_owned(), port });
+        assert_eq!(place("127.0.0.1:0"), at("127.0.0.1", 0));
+        assert_eq!(place("lab.local:69"), at("lab.local", 69));
+        assert_eq!(place("[::1]:8080"), at("::1", 8080));
+        assert_eq!(place("off"), Ok(ServePlace::Off));
+        for wrong in ["", "69", ":69", "host", "host:", "host:65536", "::1:69", "[::1:69"] {
+            assert!(place(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -1,42 +1,43 @@
-//! One file for each command, and what they share.
+//! One file for each command, with what it takes and what it does; and what several of them share.
 
+mod board_job;
 mod boards;
-mod bundle;
+pub(crate) mod bundle;
 mod check;
 pub(crate) mod completions;
-mod console;
-mod demo;
+mod conclude;
+pub(crate) mod console;
+pub(crate) mod demo;
 mod detached;
 mod doctor;
+mod driver_tree;
 mod drivers;
-mod dump;
-mod files;
-mod flash;
+pub(crate) mod dump;
+pub(crate) mod files;
+pub(crate) mod flash;
 mod killed;
+mod listing;
 mod plan;
-mod power;
+pub(crate) mod power;
 mod remote;
 mod sandbox;
-mod schema;
-mod serve;
-mod shell_env;
-mod verify_receipt;
+pub(crate) mod schema;
+pub(crate) mod serve;
+pub(crate) mod shell_env;
+pub(crate) mod verify_receipt;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use flasher_core::{Error, Result};
 
-use flasher_core::tree::DeviceTree;
-use flasher_core::{Error, Result, safe, suggest};
-
-use crate::args::{Args, Command, ConsoleArgs};
+use crate::args::{Args, Command};
 use crate::failure::Failure;
 use crate::screen::Screen;
+use console::args::ConsoleArgs;
 
 /// Runs the command and gives its exit code.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
     crate::args::effect::check(&args)?;
     let exporter = args.exporter;
-    let load = || load(exporter.as_deref());
+    let load = || driver_tree::load(exporter.as_deref());
     match args.command {
         Command::Demo(demo) => demo::run(demo, screen).await,
         Command::Flash(flash) if args.remote.remote.is_some() => {
@@ -86,59 +87,4 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Schema { of } => schema::run(of, screen),
         Command::Completions { shell } => completions::run(shell, screen),
     }
-}
-
-/// The tree of the exporter YAML, or how to name one.
-fn load(exporter: Option<&Path>) -> Result<DeviceTree, Failure> {
-    Ok(DeviceTree::load(named(exporter)?)?)
-}
-
-fn named(exporter: Option<&Path>) -> Result<&Path> {
-    exporter.ok_or_else(|| {
-        Error::config("no exporter YAML is named").help("give `--exporter FILE`, or set FLASHER_EXPORTER")
-    })
-}
-
-/// A name and other names for the same thing.
-type Names = (&'static str, &'static [&'static str]);
-
-/// The error for a `what` called `name` that this build has not; `known` are those it has.
-fn unknown(what: &str, name: &str, known: &[Names]) -> Failure {
-    let all = known.iter().flat_map(|(name, aliases)| std::iter::once(name).chain(*aliases).copied());
-    let help = match suggest::nearest(name, all) {
-        Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => format!("this build has: {}", suggest::list(known.iter().map(|(name, _)| *name))),
-    };
-    Error::config(format!("unknown {what} `{name}`")).help(help).into()
-}
-
-/// Bound on letting go of every node.
-const CLOSE: Duration = Duration::from_secs(10);
-
-/// Closes every node; what could not be let go is said, and does not change how the command ended.
-async fn close(tree: &DeviceTree, screen: &Screen) {
-    let closed = tokio::time::timeout(CLOSE, tree.close()).await.unwrap_or_else(|_| {
-        Err(Error::infrastructure(format!("the nodes were not let go within {} s", CLOSE.as_secs())))
-    });
-    if let Err(error) = closed {
-        screen.aside(&format!("warning: {}\n", safe::one_line(&error.cause())));
-    }
-}
-
-/// Two columns, the first as wide as its widest text.
-fn columns(rows: &[(String, String)]) -> String {
-    let width = rows.iter().map(|(first, _)| first.chars().count()).max().unwrap_or(0);
-    rows.iter()
-        .map(|(first, second)| format!("{:width$}  {}\n", safe::line(first), safe::line(second)))
-        .collect()
-}
-
-/// A path as text, for JSON and messages.
-pub(crate) fn shown(path: &Path) -> String {
-    path.display().to_string()
-}
-
-/// A path that was asked for on the command line or in the environment.
-fn required(exporter: Option<PathBuf>) -> Result<PathBuf> {
-    named(exporter.as_deref()).map(Path::to_path_buf)
 }

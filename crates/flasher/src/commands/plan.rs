@@ -3,7 +3,8 @@
 use flasher_core::tree::DeviceTree;
 use flasher_core::{CancellationToken, Error, Plan, Result};
 
-use crate::args::FlashArgs;
+use super::driver_tree;
+use super::flash::args::FlashArgs;
 use crate::failure::Failure;
 use crate::job;
 use crate::render::message::Message;
@@ -16,7 +17,7 @@ pub(super) async fn run(args: &FlashArgs, tree: DeviceTree, screen: &Screen) -> 
         return Err(Error::config("`--detach` has no effect on a plan").help("leave it out").into());
     }
     let planned = make(args, &tree).await;
-    super::close(&tree, screen).await;
+    driver_tree::close(&tree, screen).await;
     let message = Message::Plan(Box::new(planned?));
     let Message::Plan(planned) = &message else { return Ok(0) };
     screen.show(&message, |paint| plan::plan(planned, paint))?;

@@ -3,14 +3,43 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Subcommand;
 use flasher_core::owner::Board;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Device, Driver, Error, PowerDriver, PowerMeter, Reading, Result, cycle};
 
-use crate::args::{NodeArgs, PowerAction};
+use super::{driver_tree, killed};
+use crate::args::node::NodeArgs;
+use crate::args::values::seconds;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::screen::Screen;
+
+/// What is done with the power.
+#[derive(Subcommand)]
+pub(crate) enum PowerAction {
+    /// Power on
+    On,
+    /// Power off
+    Off,
+    /// Power off, wait, power on
+    Cycle {
+        /// How long power stays off
+        #[arg(long, value_name = "SECS", default_value = "2", value_parser = seconds)]
+        wait: Duration,
+    },
+    /// Ask the switch whether power is on
+    Status,
+    /// Measure voltage and current
+    Read {
+        /// How often
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 1)]
+        count: u32,
+        /// Seconds between two readings
+        #[arg(short, long, value_name = "SECS", default_value = "1", value_parser = seconds)]
+        interval: Duration,
+    },
+}
 
 /// Bound on what the switch or the meter takes to answer; longer than any driver waits by itself.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -25,7 +54,7 @@ pub(super) async fn run(
 ) -> Result<u8, Failure> {
     let power = Power { path: node.device.as_deref(), force, tree: &tree };
     let done = power.act(action, screen).await;
-    super::close(&tree, screen).await;
+    driver_tree::close(&tree, screen).await;
     done.map(|()| 0)
 }
 
@@ -65,8 +94,8 @@ impl Power<'_> {
             PowerAction::On | PowerAction::Cycle { .. } => Some(true),
         };
         show(told, state, screen)?;
-        if let Some(killed) = super::killed::left_on(self.tree, &switch, state).await? {
-            let next = super::killed::switch_off(self.path);
+        if let Some(killed) = killed::left_on(self.tree, &switch, state).await? {
+            let next = killed::switch_off(self.path);
             screen.aside(&format!("warning: {killed}; {next}\n"));
         }
         Ok(())

@@ -15,7 +15,9 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
 use self::source::is_url;
-use crate::args::{FlashArgs, RemoteArgs};
+use super::conclude::conclude;
+use super::flash::args::FlashArgs;
+use crate::args::remote::RemoteArgs;
 use crate::failure::Failure;
 use crate::job;
 use crate::receipt_file::ReceiptFile;
@@ -56,7 +58,7 @@ pub(super) async fn flash(args: &FlashArgs, remote: &RemoteArgs, screen: &Screen
         }
     };
     compare(&receipt, sent.and_then(|sent| sent.get().cloned()).as_deref())?;
-    super::flash::conclude(&receipt, receipt_file, Journal::of_user().as_ref(), screen)
+    conclude(&receipt, receipt_file, Journal::of_user().as_ref(), screen)
 }
 
 /// Follows or stops the job of the exporter; the exit code is its receipt's.
@@ -74,7 +76,7 @@ pub(super) async fn join(
         Follow::Attach => follow(client.attach(&board).await?, &progress, From::TheBeginning, screen).await?,
         Follow::Cancel => follow(client.cancel(&board).await?, &progress, From::TheBeginning, screen).await?,
     };
-    super::flash::conclude(&receipt, receipt_file, None, screen)
+    conclude(&receipt, receipt_file, None, screen)
 }
 
 /// From when on a job is heard.

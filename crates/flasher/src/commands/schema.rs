@@ -1,11 +1,24 @@
 //! `flasher schema`: JSON Schemas, for editors and for programs that read our output.
 
+use clap::ValueEnum;
 use flasher_core::{Result, schema};
 
-use crate::args::SchemaOf;
 use crate::failure::Failure;
 use crate::render::message;
 use crate::screen::Screen;
+
+/// What a schema describes.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// An exporter YAML, with the config of every driver
+    Exporter,
+    /// A flash-bundle manifest
+    Bundle,
+    /// One line of `--json` output
+    Events,
+    /// A receipt
+    Receipt,
+}
 
 /// Prints the schema.
 pub(super) fn run(of: SchemaOf, screen: &Screen) -> Result<u8, Failure> {

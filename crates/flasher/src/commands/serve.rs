@@ -1,4 +1,7 @@
-//! `flasher serve`: the device tree for Jumpstarter clients, until a signal or the end of a command.
+//! `flasher serve`: the driver tree for Jumpstarter's clients, until a signal or the end of a command.
+
+pub(crate) mod args;
+mod fetch;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,11 +16,12 @@ use flasher_core::{CancellationToken, Class, Error, Result};
 use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::shell_env::{Client, ExporterAddress};
-use crate::args::ServeArgs;
+use super::driver_tree;
+use super::shell_env::{self, Client, ExporterAddress};
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::screen::Screen;
+use args::ServeArgs;
 
 /// Bound on looking whether all hardware is there.
 const PROBE: Duration = Duration::from_secs(60);
@@ -27,7 +31,7 @@ const SOCKET_FOLDER: &str = "flasher-serve-";
 
 /// Serves; with a command, gives its exit code.
 pub(super) async fn run(args: ServeArgs, exporter: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
-    let file = super::named(exporter)?.to_path_buf();
+    let file = driver_tree::named(exporter)?.to_path_buf();
     let tree = DeviceTree::load(&file)?;
     let passphrase = args.passphrase_file.as_deref().map(Passphrase::read).transpose()?;
     let mut signals = Signals::new()?;
@@ -222,8 +226,8 @@ impl Signals {
         let mut child = client.spawn(command)?;
         loop {
             tokio::select! {
-                ended = child.wait() => return Ok(super::shell_env::code(ended?)),
-                _ = self.terminate.recv() => super::shell_env::terminate(&child),
+                ended = child.wait() => return Ok(shell_env::code(ended?)),
+                _ = self.terminate.recv() => shell_env::terminate(&child),
                 _ = self.interrupt.recv() => {}
                 _ = self.hangup.recv() => reload(file, exporter, screen),
             }

@@ -7,14 +7,30 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use clap::Args as ClapArgs;
 use exporter_grpc::Passphrase;
 use flasher_core::{Error, Result};
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 
-use crate::args::ShellEnvArgs;
 use crate::failure::Failure;
 use crate::screen::Screen;
+
+/// Which exporter, and how it is reached.
+#[derive(ClapArgs)]
+pub(crate) struct ShellEnvArgs {
+    /// Where the exporter listens: HOST:PORT, or the path of its socket
+    pub(crate) address: String,
+    /// PEM file with the certificate to trust; the exporter is spoken to over TLS
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// File with the exporter's passphrase; never printed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// A command to run in that environment; its exit code is passed on
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
 
 /// Prints the environment for a shell, or runs a command in it and gives its exit code.
 pub(super) async fn run(args: ShellEnvArgs, screen: &Screen) -> Result<u8, Failure> {

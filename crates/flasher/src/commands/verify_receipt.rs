@@ -2,26 +2,41 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args as ClapArgs;
 use disk_image::{BlockMapChoice, Image, SourceOptions, Summary};
 use flasher_core::flash::audit::{self, Flaw, ImageMap, ImageRange, Matched, Part};
 use flasher_core::flash::{RangeKind, Site};
 use flasher_core::{Class, Error, Receipt, Result};
 
-use crate::args::VerifyArgs;
 use crate::failure::Failure;
 use crate::image_error::image_error;
 use crate::render::message::{Message, ProvenImage};
-use crate::render::units::tame;
+use crate::render::units::{shown, tame};
 use crate::screen::Screen;
+
+/// Which receipt, and the image it should be of.
+#[derive(ClapArgs)]
+pub(crate) struct VerifyArgs {
+    /// The receipt, as `--receipt` keeps it
+    pub(crate) receipt: PathBuf,
+    /// The image it should be of: a file, an http(s) URL or `-`
+    pub(crate) image: Option<String>,
+    /// Block map (bmap) that the image was flashed with; without this, the one beside the image when the receipt tells of one
+    #[arg(long, value_name = "FILE|URL", requires = "image")]
+    pub(crate) bmap: Option<String>,
+    /// Use no block map
+    #[arg(long, conflicts_with = "bmap", requires = "image")]
+    pub(crate) no_bmap: bool,
+}
 
 /// Largest receipt that is read, bytes: 64 MiB hold the ranges of an image of several TiB.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// Prints what the receipt proves and gives 0; anything else is an error, or the code of the failure it tells of.
 pub(super) async fn run(args: &VerifyArgs, screen: &Screen) -> Result<u8, Failure> {
-    let file = super::shown(&args.receipt);
+    let file = shown(&args.receipt);
     let receipt = read(&args.receipt)?;
     if let Some(failure) = &receipt.failure {
         let message = Message::FailedReceipt { file: file.clone(), failure: Box::new(failure.clone()) };
@@ -47,17 +62,17 @@ pub(super) async fn run(args: &VerifyArgs, screen: &Screen) -> Result<u8, Failur
 
 fn read(file: &Path) -> Result<Receipt> {
     let unreadable = |error: std::io::Error| {
-        Error::config(format!("cannot read the receipt `{}`", super::shown(file))).because(error)
+        Error::config(format!("cannot read the receipt `{}`", shown(file))).because(error)
     };
     let mut bytes = Vec::new();
     let bounded = File::open(file).map(|file| file.take(LARGEST + 1));
     bounded.and_then(|mut file| file.read_to_end(&mut bytes)).map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(Error::config(format!("`{}` is larger than any receipt", super::shown(file))));
+        return Err(Error::config(format!("`{}` is larger than any receipt", shown(file))));
     }
     let text = String::from_utf8(bytes)
-        .map_err(|error| Error::config("it is no receipt").with("file", super::shown(file)).because(error))?;
-    Receipt::read(&text).map_err(|error| error.with("file", super::shown(file)))
+        .map_err(|error| Error::config("it is no receipt").with("file", shown(file)).because(error))?;
+    Receipt::read(&text).map_err(|error| error.with("file", shown(file)))
 }
 
 /// The images of a receipt that bears out its own verdict.

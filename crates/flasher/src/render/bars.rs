@@ -10,7 +10,7 @@ use super::lines::remark;
 use super::motion::{motion, waiting};
 use super::paint::Paint;
 use super::units::{bytes, seconds, tame};
-use crate::screen::aside;
+use crate::stderr::aside;
 
 const WAITING: &str = " {spinner:.cyan} {prefix:<10} {elapsed:>7}  {wide_msg:.dim}";
 const MOVING: &str = " {spinner:.cyan} {prefix:<10} {elapsed:>7}  {wide_bar:.cyan/8} {msg}";

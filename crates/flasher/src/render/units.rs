@@ -1,6 +1,13 @@
-//! Bytes, durations and text of others, for people.
+//! Bytes, durations, paths and text of others, for people.
+
+use std::path::Path;
 
 pub(crate) use flasher_core::safe::line as tame;
+
+/// A path as text, for JSON and messages.
+pub(crate) fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
 
 /// `512 bytes`, `1.5 KiB`, `48 MiB`.
 pub(crate) fn bytes(count: u64) -> String {

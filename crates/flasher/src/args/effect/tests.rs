@@ -3,6 +3,7 @@
 use clap::{CommandFactory, FromArgMatches};
 
 use super::*;
+use crate::args::given::given;
 
 #[test]
 fn no_option_of_a_job_is_forgotten() {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use bundle_store::{Cached, Finding, Severity, Wanted};
 use flasher_core::{Class, Error, Result, safe};
 
-use super::{access, failed, reference, store, text_of_board};
-use crate::bundle_args::AccessArgs;
+use super::args::AccessArgs;
+use super::store::{access, failed, reference, store, text_of_board};
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::screen::Screen;

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Device, Pinned, Result};
 
+use crate::commands::driver_tree;
 use crate::failure::Failure;
 use crate::render::message::Message;
+use crate::render::units::shown;
 use crate::screen::Screen;
 
 /// Pins one flasher's bundle after the other. The lock file is written for each, so that what was pinned stays pinned.
 pub(super) async fn run(file: Option<PathBuf>, screen: &Screen) -> Result<u8, Failure> {
-    let tree = DeviceTree::load(&super::super::required(file)?)?;
+    let tree = DeviceTree::load(&driver_tree::required(file)?)?;
     let outcome = pin(&tree, screen).await;
-    super::super::close(&tree, screen).await;
+    driver_tree::close(&tree, screen).await;
     outcome
 }
 
@@ -33,7 +35,7 @@ fn show(pinned: &Pinned, screen: &Screen) -> Result<(), Failure> {
         reference: pinned.reference.clone(),
         digest: pinned.digest.clone(),
         before: pinned.before.clone(),
-        place: Some(super::super::shown(&pinned.file)),
+        place: Some(shown(&pinned.file)),
         bytes: 0,
     };
     screen.show(&message, |_| {

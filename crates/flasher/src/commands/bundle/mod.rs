@@ -1,18 +1,21 @@
 //! `flasher bundle`: flash bundles in folders, registries and the cache.
 
+pub(crate) mod args;
 mod check;
 mod lock;
+mod store;
 mod transfer;
 
 use std::path::PathBuf;
 
-use bundle_store::{Access, Blame, OciError, Reference, Store};
-use flasher_core::{Error, Result, registry};
+use bundle_store::Access;
+use flasher_core::Result;
 
-use crate::bundle_args::{AccessArgs, BundleAction, CacheArgs};
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::screen::Screen;
+use args::BundleAction;
+use store::{failed, store};
 
 /// Runs one of the actions and gives its exit code.
 pub(super) async fn run(
@@ -50,31 +53,4 @@ fn tell(freed: bundle_store::Freed, dry: bool, screen: &Screen) -> Result<u8, Fa
         format!("{verb} {bundles} bundle(s), {files} file(s), {bytes} bytes{kept}\n")
     })?;
     Ok(0)
-}
-
-fn access(args: &AccessArgs) -> Access {
-    Access { plain_http: args.plain_http.clone(), cacert: args.cacert.clone(), architecture: None }
-}
-
-fn store(args: &CacheArgs, access: Access) -> Store {
-    Store::new(&args.cache_dir, access)
-}
-
-fn reference(text: &str) -> Result<Reference, Failure> {
-    text.parse().map_err(failed)
-}
-
-/// The manifest of a board of this build, for bundles that inherit from one.
-fn text_of_board(name: &str) -> Option<String> {
-    registry::board(name).map(|board| board.manifest.to_owned())
-}
-
-/// An error of the library with its class.
-fn failed(error: OciError) -> Failure {
-    let error = match error.blame() {
-        Blame::Content => Error::config(error.to_string()),
-        Blame::Network | Blame::Access => Error::infrastructure(error.to_string()),
-        Blame::Machine => Error::infrastructure(error.to_string()).help("`--cache-dir` names another folder"),
-    };
-    error.into()
 }

@@ -5,10 +5,12 @@ use std::path::Path;
 use bundle_store::{PublicKey, Severity, Wanted};
 use flasher_core::{Class, Error, Result, safe};
 
-use super::{access, check, failed, reference, store};
-use crate::bundle_args::AccessArgs;
+use super::args::AccessArgs;
+use super::check;
+use super::store::{access, failed, reference, store};
 use crate::failure::Failure;
 use crate::render::message::Message;
+use crate::render::units::shown;
 use crate::screen::Screen;
 
 /// Pulls into the cache, and copies into `dir` when it is given.
@@ -33,7 +35,7 @@ pub(super) async fn pull(
         reference: reference.to_string(),
         digest: cached.digest.prefixed(),
         before: None,
-        place: Some(super::super::shown(&place)),
+        place: Some(shown(&place)),
         bytes: cached.downloaded,
     };
     if dir.is_some() {
@@ -42,7 +44,7 @@ pub(super) async fn pull(
         let ended = |fault| Error::new(Class::Internal, "the copy ended unexpectedly").because(fault);
         copied.map_err(ended)?.map_err(failed)?;
     }
-    report(&message, &format!("{}\n", super::super::shown(&place)), screen)
+    report(&message, &format!("{}\n", shown(&place)), screen)
 }
 
 /// Checks the bundle in `dir` and pushes it.

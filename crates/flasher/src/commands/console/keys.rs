@@ -1,6 +1,6 @@
 //! What a person types: what goes to the board, and what leaves.
 
-use crate::args::console::Escape;
+use super::escape::Escape;
 
 /// ^C.
 pub(super) const INTERRUPT: u8 = 0x03;

@@ -101,9 +101,9 @@ mod tests {
     use flasher_core::{ByteStream, Driver, Port, Result, SerialDriver, async_trait};
     use tokio::io::{AsyncWriteExt, DuplexStream};
 
+    use super::super::escape::Escape;
     use super::super::line::Watch;
     use super::*;
-    use crate::args::console::Escape;
 
     fn own(stream: DuplexStream) -> Line {
         let (hears, says) = tokio::io::split(stream);

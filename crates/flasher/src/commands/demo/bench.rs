@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use bundle_store::Manifest;
 use flasher_core::leftovers::{self, InUse};
-use flasher_core::{Error, Result, registry};
+use flasher_core::{Class, Error, Result, registry};
 use tempfile::TempDir;
 
 use super::image::{self, Noise};
+use crate::render::units::shown;
 
 /// Every folder is in the bench.
 const EXPORTER: &str = "\
@@ -74,7 +75,7 @@ impl Bench {
     /// # Errors
     /// When the image is missing or the temporary folder cannot be written.
     pub(super) fn set_up(board: &Board, image: Option<&Path>) -> Result<Self> {
-        let given = image.map(super::absolute).transpose()?;
+        let given = image.map(absolute).transpose()?;
         // Started by root, the simulation runs as another user, who must get through.
         let everyone = Permissions::from_mode(0o755);
         leftovers::sweep(&std::env::temp_dir(), PREFIX);
@@ -99,11 +100,21 @@ impl Bench {
     }
 }
 
+/// A path that does not depend on the current folder.
+///
+/// # Errors
+/// When there is nothing there.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().map_err(|error| {
+        Error::new(Class::Source, format!("cannot open the image `{}`", path.display())).because(error)
+    })
+}
+
 /// The exporter YAML of a bench with a medium of `size`.
 fn yaml(board: &Board, size: &str) -> String {
     let (node, bundle, off, port) = match board {
         Board::Sim => (SIM, "./bundle".to_owned(), "0.1", "0"),
-        Board::Qemu { bundle } => (QEMU, super::super::shown(bundle), "0", "69"),
+        Board::Qemu { bundle } => (QEMU, shown(bundle), "0", "69"),
     };
     let node =
         EXPORTER.replace("BOARD", node).replace("SIZE", size).replace("OFF", off).replace("PORT", port);

@@ -8,17 +8,41 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use clap::{Args as ClapArgs, ValueEnum};
 use flasher_core::{Class, Error, FlashJob, Receipt, Result};
 use sha2::{Digest, Sha256};
 
-use super::flash::{self, Request, Work};
-use crate::args::{DemoArgs, DemoBoard};
+use super::board_job::{self, Request, Work};
 use crate::failure::Failure;
 use crate::render::message::Message;
+use crate::render::units::shown;
 use crate::sandbox;
 use crate::screen::Screen;
 use crate::signals::Signals;
-use bench::{Bench, Board};
+use bench::{Bench, Board, absolute};
+
+/// The board of a demo.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum DemoBoard {
+    /// A simulated board in this process
+    Sim,
+    /// QEMU's arm64 board with a real U-Boot and a real Linux, in a sandbox
+    Qemu,
+}
+
+/// What is flashed in a demo, and onto what.
+#[derive(ClapArgs)]
+pub(crate) struct DemoArgs {
+    /// Which virtual board
+    #[arg(long, value_enum, default_value = "sim")]
+    pub(crate) board: DemoBoard,
+    /// Image to flash instead of one made up on the spot
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Option<PathBuf>,
+    /// Where the receipt is kept
+    #[arg(long, value_name = "FILE", default_value = "flasher-demo-receipt.json")]
+    pub(crate) receipt: PathBuf,
+}
 
 /// Sets up a bench in a temporary folder, flashes, compares, and removes the folder.
 pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> {
@@ -30,11 +54,11 @@ pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> 
             return Ok(qemu::enter(screen).await?);
         }
     };
-    let (given, kept) = (args.image.clone(), super::shown(&args.receipt));
+    let (given, kept) = (args.image.clone(), shown(&args.receipt));
     let signals = Signals::install()?;
     let bench = blocking(move || Bench::set_up(&board, given.as_deref())).await?;
     let request = Request {
-        job: Work::Flash(Box::new(FlashJob::new(super::shown(&bench.image)))),
+        job: Work::Flash(Box::new(FlashJob::new(shown(&bench.image)))),
         device: None,
         variant: None,
         receipt: Some(args.receipt),
@@ -42,7 +66,7 @@ pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> 
         signals,
         within: None,
     };
-    let (receipt, code) = flash::execute(request, Some(&bench.exporter), screen).await?;
+    let (receipt, code) = board_job::execute(request, Some(&bench.exporter), screen).await?;
     if code != 0 {
         return Ok(code);
     }
@@ -107,12 +131,5 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| {
         Err(Error::new(Class::Internal, "the demo's own work broke off").because(error))
-    })
-}
-
-/// A path that does not depend on the current folder.
-fn absolute(path: &Path) -> Result<PathBuf> {
-    path.canonicalize().map_err(|error| {
-        Error::new(Class::Source, format!("cannot open the image `{}`", path.display())).because(error)
     })
 }

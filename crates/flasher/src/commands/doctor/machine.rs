@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use flasher_core::{Error, Result, clock};
 
-use crate::render::units::bytes;
+use crate::render::units::{bytes, shown};
 
 /// Free bytes below which a folder is too full for a bundle and what is unpacked of it.
 const ENOUGH: u64 = 256 << 20;
@@ -70,10 +70,6 @@ fn plausible(now: SystemTime, built: Option<SystemTime>) -> Result<String> {
         }
         _ => Ok(format!("{shown}, plausible")),
     }
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use flasher_core::flash::PowerState;
-use flasher_core::{Description, Device, Driver, DriverType, Plan, Wiring, async_trait};
+use flasher_core::{Description, Device, Driver, DriverType, Plan, Verdict, Wiring, async_trait};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use crate::args::deadline;
+use crate::args::values::deadline;
 
+/// What is done with bundles.
 #[derive(Subcommand)]
 pub(crate) enum BundleAction {
     /// Look for what would go wrong on a board: files, addresses, boot command, targets, login
@@ -64,6 +65,7 @@ pub(crate) enum BundleAction {
     },
 }
 
+/// How registries are reached.
 #[derive(ClapArgs)]
 pub(crate) struct AccessArgs {
     /// This registry (`host:port`) speaks plain HTTP; those at loopback addresses always may
@@ -76,6 +78,7 @@ pub(crate) struct AccessArgs {
     pub(crate) cache: CacheArgs,
 }
 
+/// Where bundles are kept.
 #[derive(ClapArgs)]
 pub(crate) struct CacheArgs {
     /// Folder of the cache, `cache_dir` of an exporter YAML

@@ -3,6 +3,7 @@
 use clap::{Args as ClapArgs, ValueEnum};
 use flasher_core::flash::Wire;
 
+/// How the image gets to the board.
 #[derive(ClapArgs)]
 pub(crate) struct WayArgs {
     /// How the image travels to the board [default: what the config says, else whichever is quicker, as measured]
@@ -14,6 +15,7 @@ pub(crate) struct WayArgs {
     pub(crate) direct: bool,
 }
 
+/// How the image travels.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum WireChoice {
     /// Whichever brings a sample to the board soonest

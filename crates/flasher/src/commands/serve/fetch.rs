@@ -3,6 +3,8 @@
 use clap::Args as ClapArgs;
 use flasher_core::fetch::{FetchRules, LARGEST, Network};
 
+use crate::args::values::size;
+
 /// What clients may have this machine fetch: images of their flashes, and files for its servers.
 #[derive(ClapArgs)]
 pub(crate) struct FetchArgs {
@@ -15,7 +17,7 @@ pub(crate) struct FetchArgs {
     #[arg(long = "fetch-https")]
     https_only: bool,
     /// Fetch no more than this for a client at once; 256GiB when not given
-    #[arg(long = "fetch-max", value_name = "SIZE", value_parser = super::source::size)]
+    #[arg(long = "fetch-max", value_name = "SIZE", value_parser = size)]
     largest: Option<u64>,
     /// Fetch bundles that clients name from this registry (`host` or `host:port`) too; several times for several. Those of quay.io
     /// and of the registry in the exporter YAML always may be fetched

@@ -1,16 +1,19 @@
 //! What `flash` and `plan` take.
 
+mod source;
+mod way;
+
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use flasher_core::flash::PartitionImage;
 
-use super::job::JobArgs;
-use super::source::SourceArgs;
-use super::way::WayArgs;
-use super::{NodeArgs, VerifyChoice, sha256};
+use crate::args::job::{JobArgs, VerifyChoice};
+use crate::args::node::NodeArgs;
+use source::SourceArgs;
+use way::WayArgs;
 
-// No `Debug`: `headers` are secrets.
+/// What `flash` and `plan` take. No `Debug`: `headers` are secrets.
 #[derive(ClapArgs)]
 pub(crate) struct FlashArgs {
     /// Image: a file, an http(s):// or s3:// URL, oci://REGISTRY/REPOSITORY:TAG#TITLE, or `-` for standard input; its
@@ -87,6 +90,14 @@ fn partition(text: &str) -> Result<PartitionImage, String> {
     }
 }
 
+fn sha256(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    let is_digest = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest
+        .then(|| digits.to_lowercase())
+        .ok_or_else(|| "expected 64 hex digits, as `sha256sum` prints them".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -105,5 +116,15 @@ mod tests {
         let parse = |text: &str| Args::try_parse_from(text.split(' ')).is_ok();
         assert!(parse("flasher flash -t boot:a -t root:b") && parse("flasher flash a"));
         assert!(!parse("flasher flash a -t root:b") && !parse("flasher flash"));
+    }
+
+    #[test]
+    fn a_digest_is_64_hex_digits() {
+        let digest = "A".repeat(64);
+        assert_eq!(sha256(&digest), Ok("a".repeat(64)));
+        assert_eq!(sha256(&format!("sha256:{digest}")), Ok("a".repeat(64)));
+        for wrong in ["", "abc", &"g".repeat(64), &"a".repeat(65)] {
+            assert!(sha256(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -1,0 +1,247 @@
+//! A job on a board of this machine, a flash or a dump: from the exporter YAML to the receipt and the verdict.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use flasher_core::flash::{ImageFacts, JobKind, MediumState, Site};
+use flasher_core::journal::Journal;
+use flasher_core::owner::{Board, Held};
+use flasher_core::tree::DeviceTree;
+use flasher_core::{
+    CancellationToken, Class, DumpJob, Error, Event, Failure as Cause, FlashJob, Flasher, Progress, Receipt,
+    Result, Step, safe,
+};
+
+use super::conclude::conclude;
+use super::driver_tree;
+use crate::detached::InJob;
+use crate::failure::Failure;
+use crate::outputs;
+use crate::receipt_file::ReceiptFile;
+use crate::render::units::shown;
+use crate::screen::Screen;
+use crate::signals::{Brakes, Signals};
+
+#[cfg(test)]
+mod tests;
+
+/// Bound on looking whether all hardware is there.
+const PROBE: Duration = Duration::from_secs(60);
+
+/// What is to be done with the board.
+pub(super) enum Work {
+    Flash(Box<FlashJob>),
+    Dump(Box<DumpJob>),
+}
+
+impl Work {
+    fn stop(&self) -> &CancellationToken {
+        match self {
+            Self::Flash(job) => &job.stop,
+            Self::Dump(job) => &job.stop,
+        }
+    }
+
+    fn brakes(&self) -> Brakes {
+        let hurry = match self {
+            Self::Flash(job) => &job.hurry,
+            Self::Dump(job) => &job.hurry,
+        };
+        Brakes { stop: self.stop().clone(), hurry: hurry.clone() }
+    }
+
+    fn site(&self) -> &Site {
+        match self {
+            Self::Flash(job) => &job.site,
+            Self::Dump(job) => &job.site,
+        }
+    }
+
+    /// Refuses files that would be written over something the job needs.
+    fn check_outputs(&self, receipt: Option<&Path>, exporter: Option<&Path>) -> Result<()> {
+        match self {
+            Self::Flash(job) => outputs::check_flash(job, receipt, exporter),
+            Self::Dump(job) => {
+                let out = Some(job.sink.label()).filter(|label| label != "-").map(PathBuf::from);
+                outputs::check_dump(job, out.as_deref(), receipt, exporter)
+            }
+        }
+    }
+
+    /// Says who runs it and on which bench.
+    fn runs_at(&mut self, site: Site) {
+        match self {
+            Self::Flash(job) => job.site = site,
+            Self::Dump(job) => job.site = site,
+        }
+    }
+
+    /// The image or the dump, without secrets, and what kind of job it is.
+    fn label(&self) -> Label {
+        match self {
+            Self::Flash(job) => (disk_image::redact(&job.image), JobKind::Flash),
+            Self::Dump(job) => (job.sink.label(), JobKind::Dump),
+        }
+    }
+
+    async fn run(self, flasher: Arc<dyn Flasher>, progress: Arc<dyn Progress>) -> Receipt {
+        match self {
+            Self::Flash(job) => flasher.flash(*job, progress).await,
+            Self::Dump(job) => flasher.dump(*job, progress).await,
+        }
+    }
+}
+
+/// What a receipt tells of a job that never began.
+type Label = (String, JobKind);
+
+/// A job, and what goes around it.
+pub(super) struct Request {
+    pub(super) job: Work,
+    /// Dotted path of the flasher, when the tree has several.
+    pub(super) device: Option<String>,
+    pub(super) variant: Option<String>,
+    /// Where the receipt is kept.
+    pub(super) receipt: Option<PathBuf>,
+    /// Where it is kept as well, without being asked for.
+    pub(super) journal: Option<Journal>,
+    /// Installed before anything that would be left half done.
+    pub(super) signals: Signals,
+    /// The job without a terminal that this is.
+    pub(super) within: Option<InJob>,
+}
+
+/// Does the work, keeps the receipt, prints the verdict; gives the receipt and the exit code.
+pub(super) async fn execute(
+    request: Request,
+    exporter: Option<&Path>,
+    screen: &Screen,
+) -> Result<(Receipt, u8), Failure> {
+    let begun = Begun::now();
+    let Request { mut job, device, variant, receipt, journal, signals, within } = request;
+    job.check_outputs(receipt.as_deref(), exporter)?;
+    let progress = screen.progress();
+    let progress = match &within {
+        Some(within) => within.record(progress)?,
+        None => progress,
+    };
+    signals.watch(job.brakes(), Arc::clone(&progress));
+    let receipt_file = receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
+    let tree = match driver_tree::load(exporter) {
+        Ok(tree) => tree,
+        Err(failure) => {
+            keep_early(&failure, job.label(), begun, receipt_file, screen)?;
+            return Err(failure);
+        }
+    };
+    job.runs_at(site(&tree, device.as_deref()));
+    let on = FlasherNode { tree: &tree, device: device.as_deref(), variant: variant.as_deref() };
+    let receipt = transact(on, job, progress, begun).await;
+    driver_tree::close(&tree, screen).await;
+    let code = conclude(&receipt, receipt_file, journal.as_ref(), screen)?;
+    Ok((receipt, code))
+}
+
+/// Which flasher does the work.
+#[derive(Clone, Copy)]
+struct FlasherNode<'a> {
+    tree: &'a DeviceTree,
+    device: Option<&'a str>,
+    variant: Option<&'a str>,
+}
+
+/// This user on this machine, and the bench and flasher that `device` means.
+fn site(tree: &DeviceTree, device: Option<&str>) -> Site {
+    let node = tree.flasher(device).ok().and_then(|flasher| tree.path_of(&flasher));
+    Site { exporter: tree.bench().map(str::to_owned), node, ..Site::here() }
+}
+
+/// Probes, flashes and always gives a receipt, also when the flasher was never reached.
+async fn transact(on: FlasherNode<'_>, job: Work, progress: Arc<dyn Progress>, begun: Begun) -> Receipt {
+    let ready = tokio::select! {
+        biased;
+        () = job.stop().cancelled() => Err(Error::new(Class::Interrupted, "interrupted before the board was touched")),
+        ready = ready(on, job.label()) => ready,
+    };
+    match ready {
+        Ok((flasher, held)) => {
+            held.warning().into_iter().for_each(|warning| progress.report(warning));
+            job.run(flasher, progress).await
+        }
+        Err(error) => {
+            let receipt = early(&error, job.label(), job.site().clone(), begun);
+            progress.report(Event::Finished { receipt: Box::new(receipt.clone()) });
+            receipt
+        }
+    }
+}
+
+/// The flasher, with its variant set and all hardware there; and its board, which nobody else has now.
+async fn ready(on: FlasherNode<'_>, (label, kind): Label) -> Result<(Arc<dyn Flasher>, Held)> {
+    let flasher = on.tree.flasher(on.device)?;
+    let owned = Board::below(on.tree, &flasher).hold(&format!("{} {label}", verb(kind))).await?;
+    if let Some(variant) = on.variant {
+        flasher.use_variant(variant).await?;
+    }
+    probe(on.tree).await?;
+    Ok((flasher, owned))
+}
+
+/// The command that does such a job.
+fn verb(kind: JobKind) -> &'static str {
+    match kind {
+        JobKind::Flash => "flash",
+        JobKind::Dump => "dump",
+    }
+}
+
+/// Looks whether all hardware is there.
+async fn probe(tree: &DeviceTree) -> Result<()> {
+    tokio::time::timeout(PROBE, tree.probe()).await.unwrap_or_else(|_| {
+        Err(Error::infrastructure(format!("the hardware did not answer within {} s", PROBE.as_secs()))
+            .help("`flasher doctor` looks at each node by itself"))
+    })
+}
+
+/// When a command began, by the wall and by the stopwatch.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    clock: SystemTime,
+    instant: Instant,
+}
+
+impl Begun {
+    fn now() -> Self {
+        Self { clock: SystemTime::now(), instant: Instant::now() }
+    }
+}
+
+fn keep_early(
+    failure: &Failure,
+    label: Label,
+    begun: Begun,
+    receipt_file: Option<ReceiptFile>,
+    screen: &Screen,
+) -> Result<()> {
+    let Some(file) = receipt_file else { return Ok(()) };
+    let error = match failure {
+        Failure::Findings(findings) => Error::from(findings.clone()),
+        Failure::Error(error) => Error::new(error.class(), error.cause()),
+        Failure::Output(error) => Error::infrastructure(error.to_string()),
+    };
+    let path = file.write(&early(&error, label, Site::here(), begun))?;
+    screen.aside(&format!("receipt: {}\n", safe::line(&shown(&path))));
+    Ok(())
+}
+
+/// The receipt of a job that failed before the flasher took it.
+fn early(error: &Error, (source, job): Label, site: Site, begun: Begun) -> Receipt {
+    let tool = format!("flasher {}", env!("CARGO_PKG_VERSION"));
+    let receipt = Receipt {
+        failure: Some(Cause::new(Step::Resolve, error).leaves(MediumState::Untouched)),
+        image: ImageFacts { source, ..ImageFacts::default() },
+        ..Receipt::blank(&tool, job, site, begun.clock, begun.instant.elapsed())
+    };
+    receipt.sealed()
+}

@@ -1,0 +1,40 @@
+//! Where bundles come from: the cache and registries, as the options say.
+
+use bundle_store::{Access, Blame, OciError, Reference, Store};
+use flasher_core::{Error, Result, registry};
+
+use super::args::{AccessArgs, CacheArgs};
+use crate::failure::Failure;
+
+/// How registries are reached.
+pub(super) fn access(args: &AccessArgs) -> Access {
+    Access { plain_http: args.plain_http.clone(), cacert: args.cacert.clone(), architecture: None }
+}
+
+/// The cache.
+pub(super) fn store(args: &CacheArgs, access: Access) -> Store {
+    Store::new(&args.cache_dir, access)
+}
+
+/// Reads the name of a bundle in a registry.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn reference(text: &str) -> Result<Reference, Failure> {
+    text.parse().map_err(failed)
+}
+
+/// The manifest of a board of this build, for bundles that inherit from one.
+pub(super) fn text_of_board(name: &str) -> Option<String> {
+    registry::board(name).map(|board| board.manifest.to_owned())
+}
+
+/// An error of the library with its class.
+pub(super) fn failed(error: OciError) -> Failure {
+    let error = match error.blame() {
+        Blame::Content => Error::config(error.to_string()),
+        Blame::Network | Blame::Access => Error::infrastructure(error.to_string()),
+        Blame::Machine => Error::infrastructure(error.to_string()).help("`--cache-dir` names another folder"),
+    };
+    error.into()
+}

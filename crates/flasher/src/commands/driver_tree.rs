@@ -1,0 +1,49 @@
+//! The driver tree of the exporter YAML: loaded for a command, and let go after it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flasher_core::tree::DeviceTree;
+use flasher_core::{Error, Result, safe};
+
+use crate::failure::Failure;
+use crate::screen::Screen;
+
+/// Bound on letting go of every node.
+const CLOSE: Duration = Duration::from_secs(10);
+
+/// The tree of the exporter YAML, or how to name one.
+///
+/// # Errors
+/// When none is named, or its file has problems.
+pub(super) fn load(exporter: Option<&Path>) -> Result<DeviceTree, Failure> {
+    Ok(DeviceTree::load(named(exporter)?)?)
+}
+
+/// The exporter YAML that was named on the command line or in the environment.
+///
+/// # Errors
+/// When none was.
+pub(super) fn named(exporter: Option<&Path>) -> Result<&Path> {
+    exporter.ok_or_else(|| {
+        Error::config("no exporter YAML is named").help("give `--exporter FILE`, or set FLASHER_EXPORTER")
+    })
+}
+
+/// The same for a command that keeps the path.
+///
+/// # Errors
+/// As [`named`].
+pub(super) fn required(exporter: Option<PathBuf>) -> Result<PathBuf> {
+    named(exporter.as_deref()).map(Path::to_path_buf)
+}
+
+/// Closes every node; what could not be let go is said, and does not change how the command ended.
+pub(super) async fn close(tree: &DeviceTree, screen: &Screen) {
+    let closed = tokio::time::timeout(CLOSE, tree.close()).await.unwrap_or_else(|_| {
+        Err(Error::infrastructure(format!("the nodes were not let go within {} s", CLOSE.as_secs())))
+    });
+    if let Err(error) = closed {
+        screen.aside(&format!("warning: {}\n", safe::one_line(&error.cause())));
+    }
+}
