@@ -3,6 +3,7 @@
 mod deny;
 mod runner;
 mod skips;
+mod step;
 
 use crate::package::{GPIO_GUEST, QEMU_BUNDLE};
 use anyhow::Result;
@@ -10,6 +11,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use step::Outcome;
 use xtask_support::programs::succeed;
 use xtask_support::workspace::{Workspace, cargo};
 use xtask_support::{jumpstarter, packages};
@@ -20,18 +22,6 @@ pub(crate) struct Args {
     /// Leave out building the documentation
     #[arg(long)]
     quick: bool,
-}
-
-/// What a step that did not fail came to.
-#[derive(Debug, PartialEq, Eq)]
-enum Outcome {
-    Passed,
-    /// Passed, with something worth knowing.
-    Note(String),
-    /// Not done, and why.
-    Skipped(String),
-    /// The test runner passed; its own summary lines.
-    Tests(Vec<String>),
 }
 
 /// A step: its name and what it does in the root of the workspace.
@@ -131,11 +121,6 @@ fn doc(root: &Path, args: &Args) -> Result<Outcome> {
 
 fn run_cargo(root: &Path, args: &[&str]) -> Result<Outcome> {
     succeed(Command::new(cargo()).args(args).current_dir(root)).map(|()| Outcome::Passed)
-}
-
-/// Whether `cargo NAME` exists.
-fn has_subcommand(name: &str) -> bool {
-    Command::new(cargo()).args([name, "--version"]).output().is_ok_and(|it| it.status.success())
 }
 
 #[cfg(test)]

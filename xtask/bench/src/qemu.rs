@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::measure;
+use table::{Rounds, Run};
 use xtask_support::workspace::Workspace;
 
 const MIB: u64 = 1024 * 1024;
@@ -39,21 +40,6 @@ struct Image {
     /// As it is given to flash.
     source: PathBuf,
     length: u64,
-}
-
-/// Seconds of one flash.
-struct Run {
-    /// Of the whole command.
-    wall: f64,
-    /// Of its parts.
-    parts: BTreeMap<String, f64>,
-}
-
-/// All runs of one image.
-#[derive(Default)]
-struct Rounds {
-    ours: Vec<Run>,
-    plain: Vec<Run>,
 }
 
 /// Programs and folders.

@@ -1,6 +1,7 @@
 //! Our TFTP and HTTP servers against those of others that are installed, in turns, over loopback in a network namespace of
 //! its own: medians and ratios, nothing asserted.
 
+mod bench;
 mod http;
 mod peers;
 mod table;
@@ -8,12 +9,14 @@ mod tftp;
 mod tftp_client;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::measure;
+use bench::{Bench, open_to_all};
+use xtask_support::programs::succeed;
 use xtask_support::workspace::Workspace;
 
 /// Set inside the namespace, to the number of the process outside, for those inside are the same in every namespace.
@@ -54,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let lab = std::env::temp_dir().join(format!("flasher-bench-{}", number.display()));
     let bench =
         Bench { flasher: measure::release(&root), peers: folder, lab, runs: args.runs, alone: args.alone };
-    let outcome = bench.measured(&args.only);
+    let outcome = measured(&bench, &args.only);
     fs::remove_dir_all(&bench.lab)?;
     outcome
 }
@@ -71,41 +74,13 @@ fn again_inside() -> Result<()> {
     )
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
-    let status = command.status()?;
-    if !status.success() {
-        bail!("{command:?}: {status}");
+/// Measures what `only` leaves of both protocols.
+fn measured(bench: &Bench, only: &str) -> Result<()> {
+    fs::create_dir_all(bench.root())?;
+    // tftpd-hpa and atftpd want files anybody may read.
+    for folder in [&bench.lab, &bench.root()] {
+        open_to_all(folder)?;
     }
-    Ok(())
-}
-
-/// Programs and folders.
-struct Bench {
-    flasher: PathBuf,
-    peers: PathBuf,
-    lab: PathBuf,
-    runs: u32,
-    alone: bool,
-}
-
-impl Bench {
-    fn measured(&self, only: &str) -> Result<()> {
-        fs::create_dir_all(self.root())?;
-        // tftpd-hpa and atftpd want files anybody may read.
-        for folder in [&self.lab, &self.root()] {
-            open_to_all(folder)?;
-        }
-        tftp::run(self, only)?;
-        http::run(self, only)
-    }
-
-    /// The folder that is served.
-    fn root(&self) -> PathBuf {
-        self.lab.join("www")
-    }
-}
-
-fn open_to_all(path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
+    tftp::run(bench, only)?;
+    http::run(bench, only)
 }

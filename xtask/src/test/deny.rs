@@ -1,6 +1,6 @@
 //! The step that checks licences, banned crates, sources and advisories of all dependencies.
 
-use super::{Outcome, has_subcommand};
+use super::step::{Outcome, has_subcommand};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;

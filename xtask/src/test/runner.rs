@@ -1,6 +1,7 @@
 //! The step that runs the tests: cargo-nextest when there is one, else `cargo test`.
 
-use super::{Outcome, has_subcommand, skips};
+use super::skips;
+use super::step::{Outcome, has_subcommand};
 use anyhow::{Context, Result, anyhow, bail};
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;

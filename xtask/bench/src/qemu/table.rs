@@ -1,7 +1,8 @@
-//! The table of a bench on the emulated board: one column per image.
+//! The figures of a bench on the emulated board, and their table: one column per image.
 
-use super::super::measure::median;
-use super::{Rounds, Run};
+use std::collections::BTreeMap;
+
+use crate::measure::median;
 
 /// Our steps, in their order.
 const STEPS: [&str; 12] = [
@@ -22,6 +23,21 @@ const STEPS: [&str; 12] = [
 const PARTS: [&str; 4] = ["prompt", "tftp", "login", "write"];
 /// Jumpstarter 0.9.0 on an emulated board, whole flash without verification, seconds, for the four images in order.
 const REFERENCE: [f64; 4] = [20.7, 22.0, 28.9, 31.9];
+
+/// Seconds of one flash.
+pub(super) struct Run {
+    /// Of the whole command.
+    pub(super) wall: f64,
+    /// Of its parts.
+    pub(super) parts: BTreeMap<String, f64>,
+}
+
+/// All runs of one image.
+#[derive(Default)]
+pub(super) struct Rounds {
+    pub(super) ours: Vec<Run>,
+    pub(super) plain: Vec<Run>,
+}
 
 /// Medians of each row by itself, so parts need not add up to their total.
 pub(super) fn text(all: &[(String, Rounds)], runs: u32) -> String {

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
+use super::bench::{Bench, open_to_all};
 use super::peers::{self, Peer};
-use super::{Bench, table};
+use super::table;
 use crate::measure;
 
 /// What one client fetches, bytes.
@@ -25,7 +26,7 @@ pub(super) fn run(bench: &Bench, only: &str) -> Result<()> {
     }
     let file = bench.root().join("image");
     measure::image(&file, LENGTH, 100)?;
-    super::open_to_all(&file)?;
+    open_to_all(&file)?;
     let peers = peers::http(bench)?;
     let mut rates = table::Table::new("HTTP 512 MiB, MB/s", &peers);
     let mut costs =

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::{Bench, tftp_client};
+use super::bench::Bench;
+use super::tftp_client;
+use xtask_support::programs::{has_program, succeed};
 
 /// Ticks of the processor clock a second, as Linux tells them to programs.
 const TICKS: f64 = 100.0;
@@ -134,7 +136,7 @@ fn version(program: &str, arguments: &[&str]) -> String {
 impl Peer {
     fn is_there(&self) -> bool {
         let program = &self.command[0];
-        let there = xtask_support::programs::has_program(program) || Path::new(program).is_file();
+        let there = has_program(program) || Path::new(program).is_file();
         if !there {
             println!("not measured: {} (no `{program}`)", self.name);
         }
@@ -232,7 +234,5 @@ pub(super) fn build_axum(folder: &Path) -> Result<()> {
     fs::write(project.join("Cargo.toml"), include_str!("axum/Cargo.toml.template"))?;
     fs::write(project.join("src/main.rs"), include_str!("axum/main.rs.template"))?;
     let mut build = Command::new(xtask_support::workspace::cargo());
-    super::succeed(
-        build.args(["build", "--quiet", "--release", "--target-dir", "target"]).current_dir(project),
-    )
+    succeed(build.args(["build", "--quiet", "--release", "--target-dir", "target"]).current_dir(project))
 }

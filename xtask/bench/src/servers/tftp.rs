@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::bench::{Bench, open_to_all};
 use super::peers::{self, Peer};
+use super::table;
 use super::tftp_client::{Fetch, Got};
-use super::{Bench, table};
 use crate::measure;
 
 const MIB: usize = 1024 * 1024;
@@ -83,7 +84,7 @@ fn content(bench: &Bench) -> Result<Vec<u8>> {
     fs::write(root.join("share"), &content[..SHARE])?;
     fs::write(root.join("small"), &content[..10])?;
     for name in ["large", "share", "small"] {
-        super::open_to_all(&root.join(name))?;
+        open_to_all(&root.join(name))?;
     }
     Ok(content)
 }

@@ -103,13 +103,4 @@ pub(super) const ALLOWED: &[&[&str]] = &[
         "crates/flasher-core/src/tree/notes.rs",
         "crates/flasher-core/src/tree/raw.rs",
     ],
-    &["xtask/bench/src/qemu.rs", "xtask/bench/src/qemu/table.rs"],
-    &[
-        "xtask/bench/src/servers.rs",
-        "xtask/bench/src/servers/http.rs",
-        "xtask/bench/src/servers/peers.rs",
-        "xtask/bench/src/servers/table.rs",
-        "xtask/bench/src/servers/tftp.rs",
-    ],
-    &["xtask/src/test.rs", "xtask/src/test/deny.rs", "xtask/src/test/runner.rs"],
 ];
