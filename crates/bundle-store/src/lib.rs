@@ -18,6 +18,7 @@ mod digest;
 mod error;
 mod inherit;
 mod interrupt;
+mod json_file;
 mod lockfile;
 mod manifest;
 mod oci;
@@ -39,10 +40,7 @@ pub use digest::{Digest, DigestError};
 pub use error::{Error, Problem, Problems, Warning};
 pub use interrupt::Interrupt;
 pub use lockfile::{LOCK_FILE, LockFile};
-pub use manifest::{
-    API_VERSION, Boot, Dtb, KIND, Load, Login, MAX_MANIFEST_LENGTH, Manifest, Metadata, ShellType, Spec,
-    Variant,
-};
+pub use manifest::{API_VERSION, Boot, Dtb, KIND, Load, Login, Manifest, Metadata, ShellType, Spec, Variant};
 pub use oci::{
     ARTIFACT_TYPE, Access, Blame, Blob, Layer, OciError, OciManifest, Pick, Pushed, Reference, Registry,
     open_blob, push,
@@ -52,3 +50,4 @@ pub use schema::schema;
 pub use secret::Secret;
 pub use signature::PublicKey;
 pub use store::{Cached, Freed, Limits, Store, Wanted, export};
+pub use yaml::MAX_MANIFEST_LENGTH;

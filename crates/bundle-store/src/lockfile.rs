@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, OciError, Reference, store::write_json};
+use crate::{Digest, OciError, Reference, json_file};
 
 /// Name of the lock file, in the folder of the exporter YAML.
 pub const LOCK_FILE: &str = "flasher.lock";
@@ -77,7 +77,7 @@ impl LockFile {
     pub fn save(&self) -> Result<(), OciError> {
         let bundles = self.pins.iter().map(|(name, digest)| (name.clone(), digest.prefixed())).collect();
         let folder = self.path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        write_json(&self.path, folder, &Text { version: VERSION, bundles })
+        json_file::write(&self.path, folder, &Text { version: VERSION, bundles })
     }
 }
 

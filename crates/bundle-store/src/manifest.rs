@@ -14,8 +14,6 @@ use crate::{
 pub const API_VERSION: &str = "jumpstarter.dev/v1alpha1";
 /// The `kind` of every manifest.
 pub const KIND: &str = "FlashBundleManifest";
-/// The longest manifest that is read, in bytes (1 MiB).
-pub const MAX_MANIFEST_LENGTH: usize = 1 << 20;
 
 /// A flash bundle manifest, v1alpha1: Jumpstarter's `FlashBundleManifest` and a few optional keys of ours.
 ///

@@ -13,9 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Digest, OciError, Reference, Registry,
+    Digest, OciError, Reference, Registry, json_file,
     oci::{OciManifest, verified},
-    store::write_json,
 };
 
 const LAYER_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
@@ -108,7 +107,7 @@ pub(crate) fn load(path: &Path) -> Vec<Signed> {
 pub(crate) fn keep(path: &Path, found: &[Signed]) -> Result<(), OciError> {
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder).map_err(OciError::storage("create the folder", folder))?;
-    write_json(path, folder, &found)
+    json_file::write(path, folder, &found)
 }
 
 /// Fine when one signature is by the key.

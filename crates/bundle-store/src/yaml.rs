@@ -8,7 +8,10 @@ use std::{cell::Cell, fmt};
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_yaml::{Mapping, Value};
 
-use crate::{Error, MAX_MANIFEST_LENGTH, suggest::quoted};
+use crate::{Error, suggest::quoted};
+
+/// The longest manifest that is read, in bytes (1 MiB).
+pub const MAX_MANIFEST_LENGTH: usize = 1 << 20;
 
 /// Reads one YAML document. `origin` names it in errors.
 pub(crate) fn load(text: &str, origin: &str) -> Result<Value, Error> {

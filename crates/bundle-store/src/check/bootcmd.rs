@@ -1,6 +1,7 @@
 //! Whether a boot command boots what is loaded. Only U-Boot really knows: everything here is a doubt, not a verdict.
 
-use crate::{Address, Files, Manifest, check::format, suggest::quoted};
+use super::format;
+use crate::{Address, Files, Manifest, suggest::quoted};
 
 /// Memory that holds something when a command runs.
 #[derive(Clone, Debug)]

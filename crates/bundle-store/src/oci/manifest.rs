@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{ARTIFACT_TYPE, OciError};
+use super::OciError;
 use crate::{Architecture, Digest, confine, suggest::quoted};
 
+/// What kind of artifact a flash bundle is.
+pub const ARTIFACT_TYPE: &str = "application/vnd.oci.bundle.v1";
 /// The annotation that holds a file's path (OCI image-spec, "Pre-Defined Annotation Keys").
 pub(super) const TITLE: &str = "org.opencontainers.image.title";
 /// The most layers a bundle may have.

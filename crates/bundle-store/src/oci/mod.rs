@@ -18,8 +18,8 @@ mod registry;
 pub use access::Access;
 pub use blob::{Blob, Pick, open_blob};
 pub use error::{Blame, OciError};
-pub use manifest::{Layer, Manifest as OciManifest};
-pub use push::{ARTIFACT_TYPE, Pushed, push};
+pub use manifest::{ARTIFACT_TYPE, Layer, Manifest as OciManifest};
+pub use push::{Pushed, push};
 pub use reference::Reference;
 pub use registry::Registry;
 

@@ -13,11 +13,12 @@ use futures_util::{Stream, StreamExt};
 use oci_client::errors::OciDistributionError;
 use serde_json::json;
 
-use super::{Access, OciError, Reference, Registry, manifest::TITLE};
+use super::{
+    Access, OciError, Reference, Registry,
+    manifest::{ARTIFACT_TYPE, TITLE},
+};
 use crate::Digest;
 
-/// What kind of artifact a flash bundle is.
-pub const ARTIFACT_TYPE: &str = "application/vnd.oci.bundle.v1";
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 /// OCI image-spec, "Guidance for an Empty Descriptor".
 const EMPTY: &str = "{}";

@@ -1,25 +1,23 @@
 //! Blobs into a folder: made aside, renamed when complete, recorded last.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use super::{
-    Store,
+    files::{make_parents, open_to_all},
     index::{Entry, Index, boot},
-    unpack,
+    layout::Layout,
+    unpack::{self, Limits},
 };
 use crate::{Digest, Layer, OciError};
 
-impl Store {
-    /// Makes the folder of the bundle out of its blobs, which are all there. Blocks.
+impl Layout {
+    /// Makes the folder of the bundle out of its blobs, which are all there; what is packed in
+    /// them may unfold into what is `left`. Blocks.
     pub(super) fn assemble(
         &self,
         digest: Digest,
         files: &BTreeMap<String, Layer>,
+        mut left: Limits,
     ) -> Result<Index, OciError> {
         let (tmp, trees) = (self.folder("tmp")?, self.folder("trees")?);
         let making =
@@ -27,7 +25,6 @@ impl Store {
         let root = making.path();
         open_to_all(root)?;
         let mut digests = BTreeMap::new();
-        let mut left = self.limits;
         for (path, layer) in files {
             let blob = self.blob(layer.digest);
             if layer.is_folder() {
@@ -66,47 +63,4 @@ fn put(blob: &Path, to: &Path) -> Result<(), OciError> {
         }
         Err(_) => fs::copy(blob, to).map(drop).map_err(OciError::storage("write", to)),
     }
-}
-
-pub(super) fn make_parents(path: &Path) -> Result<(), OciError> {
-    let parent = path.parent().unwrap_or(path);
-    fs::create_dir_all(parent).map_err(OciError::storage("create the folder", parent))
-}
-
-fn open_to_all(folder: &Path) -> Result<(), OciError> {
-    let mode = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(folder, mode).map_err(OciError::storage("open", folder))
-}
-
-/// Copies a bundle of the cache to `to`, which must not be there or be empty: aside first, then renamed. Blocks.
-///
-/// # Errors
-/// [`OciError::Folder`] when there is something already; [`OciError::Storage`].
-pub fn export(cached: &super::Cached, to: &Path) -> Result<(), OciError> {
-    if to.read_dir().is_ok_and(|mut entries| entries.next().is_some()) || to.is_file() {
-        let reason = "is there already; name a folder that is not there yet, or an empty one".into();
-        return Err(OciError::Folder { path: to.into(), reason });
-    }
-    let absolute = std::path::absolute(to).map_err(OciError::storage("find", to))?;
-    let beside: PathBuf = absolute.parent().unwrap_or(&absolute).to_owned();
-    make_parents(&absolute)?;
-    let making =
-        tempfile::TempDir::new_in(&beside).map_err(OciError::storage("create a folder in", &beside))?;
-    open_to_all(making.path())?;
-    for (path, expected) in cached.files() {
-        let (from, new) = (cached.dir.join(path), making.path().join(path));
-        make_parents(&new)?;
-        fs::copy(&from, &new).map_err(OciError::storage("write", &new))?;
-        fs::set_permissions(&new, fs::Permissions::from_mode(0o644))
-            .map_err(OciError::storage("write", &new))?;
-        let (_, found) = Digest::of_file(&new).map_err(OciError::storage("read", &new))?;
-        if found != *expected {
-            return Err(OciError::Digest {
-                what: format!("the cached file `{path}`"),
-                expected: *expected,
-                found,
-            });
-        }
-    }
-    fs::rename(making.path(), to).map_err(OciError::storage("create", to))
 }

@@ -5,7 +5,7 @@ use std::{
     fs,
     io::Write,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
@@ -16,7 +16,10 @@ use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Store, blocking, lock::Mode};
+use super::{
+    layout::{Layout, blocking},
+    lock::Mode,
+};
 use crate::{Digest, Layer, OciError, Reference, Registry};
 
 /// Downloads at a time.
@@ -26,11 +29,7 @@ const QUEUE: usize = 16;
 /// Bytes left free beside what is downloaded.
 const SPARE: u64 = 1 << 20;
 
-impl Store {
-    pub(super) fn blob(&self, digest: Digest) -> PathBuf {
-        self.dir.join("blobs/sha256").join(digest.to_string())
-    }
-
+impl Layout {
     /// Brings every blob of `files` into the cache; gives the bytes that were downloaded.
     pub(super) async fn fetch_all(
         &self,
@@ -62,13 +61,13 @@ impl Store {
     fn refuse_full_disk(&self, reference: &Reference, layers: &[Layer]) -> Result<(), OciError> {
         let missing = layers.iter().filter(|layer| !self.blob(layer.digest).exists()).map(|layer| layer.size);
         let needed = missing.fold(0u64, u64::saturating_add);
-        let about = rustix::fs::statvfs(&self.dir)
-            .map_err(|fault| OciError::storage("look at", &self.dir)(fault.into()))?;
+        let about = rustix::fs::statvfs(self.dir())
+            .map_err(|fault| OciError::storage("look at", self.dir())(fault.into()))?;
         let free = about.f_bavail.saturating_mul(about.f_frsize);
         if needed > 0 && needed.saturating_add(SPARE) > free {
             return Err(OciError::Space {
                 reference: reference.to_string(),
-                path: self.dir.clone(),
+                path: self.dir().into(),
                 needed,
                 free,
             });

@@ -8,11 +8,11 @@ use std::{
 };
 
 use super::{
-    Store, blocking,
-    index::{Use, read_index, read_json},
+    index::{Use, read_index},
+    layout::{Layout, blocking},
     lock::{self, Mode},
 };
-use crate::{Digest, OciError};
+use crate::{Digest, OciError, json_file};
 
 /// How long `gc` waits for processes that pull.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,17 +30,13 @@ pub struct Freed {
     pub in_use: usize,
 }
 
-impl Store {
-    /// Removes every bundle that no name stands for any more, and every file no bundle needs. With `unused_for`, names
-    /// not used for that long are forgotten first. With `dry`, only tells.
-    ///
-    /// # Errors
-    /// [`OciError::Busy`] while another process pulls; [`OciError::Storage`].
-    pub async fn gc(&self, unused_for: Option<Duration>, dry: bool) -> Result<Freed, OciError> {
+impl Layout {
+    /// Sweeps once no process pulls any more.
+    pub(super) async fn gc(&self, unused_for: Option<Duration>, dry: bool) -> Result<Freed, OciError> {
         let alone = self.folder("locks")?.join("store");
         let _alone = lock::take(&alone, Mode::Exclusive, PATIENCE).await?;
-        let store = self.clone();
-        blocking(move || store.sweep(unused_for, dry)).await
+        let layout = self.clone();
+        blocking(move || layout.sweep(unused_for, dry)).await
     }
 
     fn sweep(&self, unused_for: Option<Duration>, dry: bool) -> Result<Freed, OciError> {
@@ -48,7 +44,7 @@ impl Store {
         let needed = self.forget(unused_for, dry)?;
         let mut blobs = BTreeSet::new();
         for record in
-            list(&self.dir.join("trees"))?.iter().filter(|it| it.extension().is_some_and(|it| it == "json"))
+            list(&self.dir().join("trees"))?.iter().filter(|it| it.extension().is_some_and(|it| it == "json"))
         {
             let name = record.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let keep = needed.contains(&name) || self.is_used(&name)?;
@@ -62,13 +58,13 @@ impl Store {
                 self.remove_tree(digest)?;
             }
         }
-        for blob in list(&self.dir.join("blobs/sha256"))? {
+        for blob in list(&self.dir().join("blobs/sha256"))? {
             let name = blob.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if !blobs.contains(&name) {
                 freed.remove(&blob, dry)?;
             }
         }
-        for leftover in list(&self.dir.join("tmp"))? {
+        for leftover in list(&self.dir().join("tmp"))? {
             freed.remove(&leftover, dry)?;
         }
         if !dry {
@@ -81,11 +77,11 @@ impl Store {
     /// The bundles that names stand for; names that are stale are forgotten.
     fn forget(&self, unused_for: Option<Duration>, dry: bool) -> Result<BTreeSet<String>, OciError> {
         let mut needed = BTreeSet::new();
-        for path in list(&self.dir.join("refs"))? {
+        for path in list(&self.dir().join("refs"))? {
             let age = fs::metadata(&path).and_then(|about| about.modified());
             let age =
                 age.ok().and_then(|used| SystemTime::now().duration_since(used).ok()).unwrap_or_default();
-            let known = read_json::<Use>(&path);
+            let known = json_file::read::<Use>(&path);
             let stale = unused_for.is_some_and(|limit| age >= limit);
             match known {
                 Some(known) if !stale => drop(needed.insert(known.digest)),
@@ -97,13 +93,13 @@ impl Store {
     }
 
     fn is_used(&self, digest: &str) -> Result<bool, OciError> {
-        let lock = self.dir.join("locks").join(format!("used-{digest}"));
+        let lock = self.dir().join("locks").join(format!("used-{digest}"));
         Ok(lock.exists() && lock::try_take(&lock, Mode::Exclusive)?.is_none())
     }
 
     /// Removes the lock files of pulls: while `gc` is alone, no process pulls. Those of users stay.
     fn drop_locks(&self) -> Result<(), OciError> {
-        for path in list(&self.dir.join("locks"))? {
+        for path in list(&self.dir().join("locks"))? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name.starts_with("blob-") || name.starts_with("tree-") {
                 fs::remove_file(&path).map_err(OciError::storage("remove", &path))?;
@@ -114,7 +110,7 @@ impl Store {
 
     /// Removes links to bundles that are gone.
     fn unlink(&self) -> Result<(), OciError> {
-        for path in list(&self.dir)? {
+        for path in list(self.dir())? {
             let dangles = path.is_symlink() && !path.exists();
             if dangles && fs::read_link(&path).is_ok_and(|to| to.starts_with("trees")) {
                 fs::remove_file(&path).map_err(OciError::storage("remove", &path))?;

@@ -1,17 +1,11 @@
 //! What must be in a bundle of the cache, and whether it still is.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::{collections::BTreeMap, fs, io, os::unix::fs::MetadataExt, path::Path, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::Store;
-use crate::{Digest, OciError, Reference};
+use super::{files::ignore_missing, layout::Layout};
+use crate::{Digest, OciError, Reference, json_file};
 
 /// The record of a bundle, written when it is complete.
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,7 +71,7 @@ impl Entry {
     }
 }
 
-impl Store {
+impl Layout {
     /// Looks whether the bundle is there and undamaged. Blocks: may hash all of it. What is damaged is removed.
     pub(super) fn look(&self, digest: Digest) -> Result<State, OciError> {
         let tree = self.tree(digest);
@@ -104,18 +98,10 @@ impl Store {
         Ok(State::Ready(index))
     }
 
-    /// Has the files of a bundle hashed when it is looked at next, however they look: their stamps did not tell that one of
-    /// them is damaged. Blocks.
-    ///
-    /// # Errors
-    /// [`OciError::Storage`].
-    pub fn distrust(&self, digest: Digest) -> Result<(), OciError> {
+    /// Has the files of a bundle hashed when it is looked at next, however they look. Blocks.
+    pub(super) fn distrust(&self, digest: Digest) -> Result<(), OciError> {
         let Some(index) = read_index(&self.record(digest)) else { return Ok(()) };
         self.write_json(&self.record(digest), &Index { boot: String::new(), ..index })
-    }
-
-    pub(super) fn record(&self, digest: Digest) -> PathBuf {
-        self.dir.join("trees").join(format!("{digest}.json"))
     }
 
     /// The record first: without it the rest counts as not there.
@@ -129,7 +115,7 @@ impl Store {
     pub(super) fn note_use(&self, reference: &Reference, digest: Digest) -> Result<(), OciError> {
         let text = reference.to_string();
         let path = self.folder("refs")?.join(format!("{}.json", Digest::of(&text)));
-        match read_json::<Use>(&path) {
+        match json_file::read::<Use>(&path) {
             Some(known) if known.digest == digest.to_string() => {
                 let file = fs::OpenOptions::new().write(true).open(&path);
                 let touched = file.and_then(|file| file.set_modified(SystemTime::now()));
@@ -143,12 +129,12 @@ impl Store {
     /// What `reference` stood for when it was last used here.
     pub(super) fn last_seen(&self, reference: &Reference) -> Option<Digest> {
         let name = format!("{}.json", Digest::of(reference.to_string()));
-        read_json::<Use>(&self.dir.join("refs").join(name))?.digest.parse().ok()
+        json_file::read::<Use>(&self.dir().join("refs").join(name))?.digest.parse().ok()
     }
 
     /// `quay.io/acme/b:v1` becomes `quay.io_acme_b_v1`, as Jumpstarter names its folders. A real folder there stays.
     fn link(&self, text: &str, digest: Digest) -> Result<(), OciError> {
-        let link = self.dir.join(text.replace([':', '/'], "_"));
+        let link = self.dir().join(text.replace([':', '/'], "_"));
         let target = Path::new("trees").join(digest.to_string());
         let is_ours = fs::symlink_metadata(&link).map_or(true, |about| about.is_symlink());
         if !is_ours || fs::read_link(&link).is_ok_and(|now| now == target) {
@@ -160,11 +146,6 @@ impl Store {
         std::os::unix::fs::symlink(&target, &fresh).map_err(failed)?;
         fs::rename(&fresh, &link).map_err(failed)
     }
-
-    /// Writes beside and renames, so that a reader sees the old or the new and nothing between.
-    pub(super) fn write_json(&self, path: &Path, value: &impl Serialize) -> Result<(), OciError> {
-        write_json(path, &self.folder("tmp")?, value)
-    }
 }
 
 /// A name and what it stood for; the file's time of change is when it was last used.
@@ -175,31 +156,7 @@ pub(super) struct Use {
 }
 
 pub(super) fn read_index(path: &Path) -> Option<Index> {
-    read_json(path)
-}
-
-/// The value in `path`; a file that is not there or cannot be read counts as no value: it is made anew.
-pub(super) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
-}
-
-/// Writes into `tmp` and renames to `path`.
-pub(crate) fn write_json(path: &Path, tmp: &Path, value: &impl Serialize) -> Result<(), OciError> {
-    let failed = |source| OciError::Storage { action: "write", path: path.into(), source };
-    let mut file = tempfile::NamedTempFile::new_in(tmp).map_err(failed)?;
-    serde_json::to_writer_pretty(&mut file, value).map_err(|fault| failed(fault.into()))?;
-    io::Write::write_all(&mut file, b"\n").map_err(failed)?;
-    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(readable).map_err(failed)?;
-    file.persist(path).map_err(|fault| failed(fault.error))?;
-    Ok(())
-}
-
-pub(super) fn ignore_missing(outcome: io::Result<()>) -> io::Result<()> {
-    match outcome {
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(()),
-        outcome => outcome,
-    }
+    json_file::read(path)
 }
 
 /// What tells this boot of the machine from others. Without it every look hashes.

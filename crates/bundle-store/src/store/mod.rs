@@ -9,15 +9,16 @@
 //! stamp, or after a reboot by its digest) and fetched again.
 
 mod assemble;
+mod cached;
 mod fetch;
+mod files;
 mod gc;
 mod index;
+mod layout;
 mod lock;
 mod unpack;
 
 use std::{
-    collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -25,7 +26,8 @@ use std::{
 
 use self::{
     index::{Index, State},
-    lock::{Guard, Mode},
+    layout::{Layout, blocking},
+    lock::Mode,
 };
 use crate::{
     Access, Digest, OciError, OciManifest, PublicKey, Reference, Registry,
@@ -33,37 +35,20 @@ use crate::{
     suggest::listed,
 };
 
-pub use assemble::export;
+pub use cached::{Cached, export};
 pub use gc::Freed;
-pub(crate) use index::write_json;
+pub use unpack::Limits;
 
 /// How long the tag of a pinned bundle is asked for before the cache stands in.
 const TAG_TIMEOUT: Duration = Duration::from_secs(5);
 const QUESTION: Duration = Duration::from_secs(60);
-/// How long another process may hold what this one needs.
-const PATIENCE: Duration = Duration::from_secs(900);
 
 /// A cache of bundles in a folder.
 #[derive(Clone, Debug)]
 pub struct Store {
-    dir: PathBuf,
+    layout: Layout,
     access: Access,
     limits: Limits,
-}
-
-/// Bounds on what a packed folder may unfold into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of all files of a bundle that come out of packed folders.
-    pub unpacked: u64,
-    /// Entries in a packed folder.
-    pub entries: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { unpacked: 8 << 30, entries: 100_000 }
-    }
 }
 
 /// A bundle that is asked for.
@@ -77,32 +62,10 @@ pub struct Wanted<'w> {
     pub key: Option<&'w PublicKey>,
 }
 
-/// A bundle in the cache. `gc` of any process leaves it alone while this value lives.
-#[derive(Debug)]
-pub struct Cached {
-    /// The folder with its files. They are shared: not to be written.
-    pub dir: PathBuf,
-    /// Digest of its manifest in the registry.
-    pub digest: Digest,
-    /// What the user should know: the registry was out of reach, a tag has moved, a damaged file was fetched again.
-    pub warnings: Vec<String>,
-    /// Bytes that were downloaded for it just now.
-    pub downloaded: u64,
-    files: BTreeMap<String, Digest>,
-    _used: Guard,
-}
-
-impl Cached {
-    /// Digest of each of its files, by path.
-    pub fn files(&self) -> &BTreeMap<String, Digest> {
-        &self.files
-    }
-}
-
 impl Store {
     /// A cache in `dir`, which is made when it is needed.
     pub fn new(dir: impl Into<PathBuf>, access: Access) -> Store {
-        Store { dir: dir.into(), access, limits: Limits::default() }
+        Store { layout: Layout::new(dir.into()), access, limits: Limits::default() }
     }
 
     /// With other bounds.
@@ -113,7 +76,7 @@ impl Store {
 
     /// The folder.
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.layout.dir()
     }
 
     /// The bundle, from the cache or its registry.
@@ -125,13 +88,13 @@ impl Store {
     /// See [`OciError`]; nothing of a bundle that fails is kept but blobs whose digests were right.
     pub async fn get(&self, wanted: &Wanted<'_>) -> Result<Cached, OciError> {
         let reference = wanted.reference;
-        let _alive = self.lock("store", Mode::Shared).await?;
+        let _alive = self.layout.lock("store", Mode::Shared).await?;
         let mut warnings = Vec::new();
         let digest = match reference.digest().or(wanted.locked) {
             Some(digest) => digest,
             None => self.resolve(reference).await?,
         };
-        let _one_at_a_time = self.lock(&format!("tree-{digest}"), Mode::Exclusive).await?;
+        let _one_at_a_time = self.layout.lock(&format!("tree-{digest}"), Mode::Exclusive).await?;
         let state = self.state(digest).await?;
         let mut downloaded = 0;
         let index = match state {
@@ -156,11 +119,29 @@ impl Store {
         if let Some(key) = wanted.key {
             self.check_signature(reference, digest, key).await?;
         }
-        let used = self.lock(&format!("used-{digest}"), Mode::Shared).await?;
-        let (store, named) = (self.clone(), reference.clone());
-        blocking(move || store.note_use(&named, digest)).await?;
-        let dir = self.tree(digest);
+        let used = self.layout.lock(&format!("used-{digest}"), Mode::Shared).await?;
+        let (layout, named) = (self.layout.clone(), reference.clone());
+        blocking(move || layout.note_use(&named, digest)).await?;
+        let dir = self.layout.tree(digest);
         Ok(Cached { dir, digest, warnings, downloaded, files: index.digests(), _used: used })
+    }
+
+    /// Removes every bundle that no name stands for any more, and every file no bundle needs. With `unused_for`, names
+    /// not used for that long are forgotten first. With `dry`, only tells.
+    ///
+    /// # Errors
+    /// [`OciError::Busy`] while another process pulls; [`OciError::Storage`].
+    pub async fn gc(&self, unused_for: Option<Duration>, dry: bool) -> Result<Freed, OciError> {
+        self.layout.gc(unused_for, dry).await
+    }
+
+    /// Has the files of a bundle hashed when it is looked at next, however they look: their stamps did not tell that one of
+    /// them is damaged. Blocks.
+    ///
+    /// # Errors
+    /// [`OciError::Storage`].
+    pub fn distrust(&self, digest: Digest) -> Result<(), OciError> {
+        self.layout.distrust(digest)
     }
 
     /// The digest that the registry gives `reference` now.
@@ -169,7 +150,7 @@ impl Store {
     /// [`OciError::Unpinned`] when the registry is out of reach and the cache has a copy; else those of the registry.
     pub async fn resolve(&self, reference: &Reference) -> Result<Digest, OciError> {
         let asked = async { Registry::new(reference, &self.access)?.resolve(QUESTION).await };
-        asked.await.map_err(|error| match self.last_seen(reference) {
+        asked.await.map_err(|error| match self.layout.last_seen(reference) {
             Some(cached) if error.is_offline() => {
                 OciError::Unpinned { reference: reference.to_string(), cached, source: Box::new(error) }
             }
@@ -192,17 +173,17 @@ impl Store {
     }
 
     async fn state(&self, digest: Digest) -> Result<State, OciError> {
-        let store = self.clone();
-        blocking(move || store.look(digest)).await
+        let layout = self.layout.clone();
+        blocking(move || layout.look(digest)).await
     }
 
     async fn pull(&self, reference: &Reference, digest: Digest) -> Result<(Index, u64), OciError> {
         let registry = Arc::new(Registry::new(&reference.at(digest), &self.access)?);
         let manifest: OciManifest = registry.manifest().await?;
         let files = manifest.files(&reference.to_string())?;
-        let downloaded = self.fetch_all(&registry, reference, &files).await?;
-        let store = self.clone();
-        let index = blocking(move || store.assemble(digest, &files)).await?;
+        let downloaded = self.layout.fetch_all(&registry, reference, &files).await?;
+        let (layout, limits) = (self.layout.clone(), self.limits);
+        let index = blocking(move || layout.assemble(digest, &files, limits)).await?;
         Ok((index, downloaded))
     }
 
@@ -213,7 +194,7 @@ impl Store {
         digest: Digest,
         key: &PublicKey,
     ) -> Result<(), OciError> {
-        let path = self.dir.join("signatures").join(format!("{digest}.json"));
+        let path = self.layout.dir().join("signatures").join(format!("{digest}.json"));
         let known = signature::load(&path);
         if known.iter().any(|signed| signed.verify(digest, key).is_ok()) {
             return Ok(());
@@ -223,30 +204,4 @@ impl Store {
         signature::judge(&found, reference, digest, key)?;
         blocking(move || signature::keep(&path, &found)).await
     }
-
-    fn tree(&self, digest: Digest) -> PathBuf {
-        self.dir.join("trees").join(digest.to_string())
-    }
-
-    async fn lock(&self, name: &str, mode: Mode) -> Result<Guard, OciError> {
-        let folder = self.folder("locks")?;
-        lock::take(&folder.join(name), mode, PATIENCE).await
-    }
-
-    /// A folder of the cache, made when missing.
-    fn folder(&self, name: &str) -> Result<PathBuf, OciError> {
-        let folder = self.dir.join(name);
-        fs::create_dir_all(&folder).map_err(OciError::storage("create the folder", &folder))?;
-        Ok(folder)
-    }
-}
-
-/// Runs file work off the runtime.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, OciError> + Send + 'static,
-) -> Result<T, OciError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|fault| {
-        let source = std::io::Error::other(fault);
-        Err(OciError::Storage { action: "finish the work in", path: "the cache".into(), source })
-    })
 }

@@ -11,8 +11,23 @@ use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 use tar::{Archive, Entry, EntryType};
 
-use super::{Limits, assemble::make_parents};
+use super::files::make_parents;
 use crate::{Digest, OciError, confine, suggest::quoted};
+
+/// Bounds on what a packed folder may unfold into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all files of a bundle that come out of packed folders.
+    pub unpacked: u64,
+    /// Entries in a packed folder.
+    pub entries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { unpacked: 8 << 30, entries: 100_000 }
+    }
+}
 
 /// Unpacks `blob` into the folder `below` of `root`; gives each file's digest by its path below `root`.
 pub(super) fn unpack(

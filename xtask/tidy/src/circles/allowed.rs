@@ -26,23 +26,6 @@ pub(super) const ALLOWED: &[&[&str]] = &[
         "crates/board-sim/src/uboot/commands.rs",
         "crates/board-sim/src/uboot/mod.rs",
     ],
-    &["crates/bundle-store/src/check/bootcmd.rs", "crates/bundle-store/src/check/mod.rs"],
-    &[
-        "crates/bundle-store/src/inherit.rs",
-        "crates/bundle-store/src/manifest.rs",
-        "crates/bundle-store/src/yaml.rs",
-    ],
-    &[
-        "crates/bundle-store/src/oci/manifest.rs",
-        "crates/bundle-store/src/oci/push.rs",
-        "crates/bundle-store/src/oci/registry.rs",
-    ],
-    &[
-        "crates/bundle-store/src/signature.rs",
-        "crates/bundle-store/src/store/index.rs",
-        "crates/bundle-store/src/store/mod.rs",
-    ],
-    &["crates/bundle-store/src/store/assemble.rs", "crates/bundle-store/src/store/unpack.rs"],
     &[
         "crates/driver-flasher/src/step/commit.rs",
         "crates/driver-flasher/src/step/image.rs",
