@@ -1,16 +1,12 @@
 //! The emulated board as a whole: its power switch, its serial line, its network.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flasher_core::leftovers::{self, InUse};
 use flasher_core::owner;
-use flasher_core::{PowerDriver, SerialDriver};
 use line_share::{Audible, Audience, Watched};
 use serde_json::json;
-use tempfile::TempDir;
 use tokio::net::UnixListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -19,8 +15,8 @@ use tokio::time::timeout;
 use crate::arguments::{self, arguments};
 use crate::config::{BoardNetwork, Config};
 use crate::dhcp::DhcpServer;
-use crate::driver::{QemuPower, QemuSerial};
 use crate::error::QemuError;
+use crate::folder::{TemporaryFolder, prepare};
 use crate::host::{self, blocking};
 use crate::monitor::Monitor;
 use crate::process::Process;
@@ -79,16 +75,6 @@ impl QemuBoard {
             audience: Audience::default(),
             state: Mutex::default(),
         })
-    }
-
-    /// Its power switch.
-    pub fn power(self: &Arc<Self>) -> Arc<dyn PowerDriver> {
-        Arc::new(QemuPower(Arc::clone(self)))
-    }
-
-    /// Its serial line. It stays open across power cycles; one user at a time.
-    pub fn serial(self: &Arc<Self>) -> Arc<dyn SerialDriver> {
-        Arc::new(QemuSerial(Arc::clone(self)))
     }
 
     /// The config it was made from.
@@ -280,49 +266,6 @@ impl Drop for AbortOnDrop {
 async fn end(process: &Process) -> Result<(), QemuError> {
     process.kill();
     timeout(END, process.ended()).await.map(drop).map_err(|_| QemuError::Survivor(process.id()))
-}
-
-/// A temporary folder, removed when it is dropped, or by the next board when its process was killed.
-#[derive(Debug)]
-struct TemporaryFolder {
-    made: TempDir,
-    _in_use: InUse,
-}
-
-impl TemporaryFolder {
-    fn make() -> std::io::Result<Self> {
-        leftovers::sweep(&std::env::temp_dir(), PREFIX);
-        let make = || tempfile::Builder::new().prefix(PREFIX).tempdir();
-        let (made, in_use) = leftovers::made(make, |folder| folder.path().to_owned())?;
-        Ok(Self { made, _in_use: in_use })
-    }
-
-    fn path(&self) -> &Path {
-        self.made.path()
-    }
-}
-
-/// How the names of the boards' temporary folders begin.
-const PREFIX: &str = "qemu-board-";
-
-/// The board's own folder, with nothing of the last power cycle in it, and the files the config names.
-fn prepare(config: &Config, kept: Option<Arc<TemporaryFolder>>) -> Result<Arc<TemporaryFolder>, QemuError> {
-    host::prepare(config)?;
-    let folder = match kept {
-        Some(folder) => folder,
-        None => Arc::new(
-            TemporaryFolder::make().map_err(QemuError::file("make a folder in", std::env::temp_dir()))?,
-        ),
-    };
-    if let Some(rules) = config.disk.as_ref().and_then(|disk| disk.blkdebug.as_ref()) {
-        let path = folder.path().join(arguments::BLKDEBUG);
-        fs::write(&path, rules).map_err(QemuError::file("write", path))?;
-    }
-    for name in [arguments::SERIAL, arguments::MONITOR] {
-        // Not there at the first power on; a socket that stays makes `listen` fail, with its name.
-        fs::remove_file(folder.path().join(name)).ok();
-    }
-    Ok(folder)
 }
 
 fn listen(path: &Path) -> Result<UnixListener, QemuError> {

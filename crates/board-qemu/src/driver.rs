@@ -13,13 +13,25 @@ use crate::board::QemuBoard;
 use crate::config::Config;
 use crate::error::QemuError;
 
+impl QemuBoard {
+    /// Its power switch.
+    pub fn power(self: &Arc<Self>) -> Arc<dyn PowerDriver> {
+        Arc::new(QemuPower(Arc::clone(self)))
+    }
+
+    /// Its serial line. It stays open across power cycles; one user at a time.
+    pub fn serial(self: &Arc<Self>) -> Arc<dyn SerialDriver> {
+        Arc::new(QemuSerial(Arc::clone(self)))
+    }
+}
+
 /// The power switch of a [`QemuBoard`].
 #[derive(Debug)]
-pub(crate) struct QemuPower(pub(crate) Arc<QemuBoard>);
+struct QemuPower(Arc<QemuBoard>);
 
 /// The serial line of a [`QemuBoard`].
 #[derive(Debug)]
-pub(crate) struct QemuSerial(pub(crate) Arc<QemuBoard>);
+struct QemuSerial(Arc<QemuBoard>);
 
 #[async_trait]
 impl Driver for QemuPower {

@@ -25,6 +25,7 @@ mod config;
 mod dhcp;
 mod driver;
 mod error;
+mod folder;
 mod host;
 mod monitor;
 mod process;

@@ -6,8 +6,9 @@ use flasher_core::switch::{Built, Seconds, Switch, SwitchType};
 use flasher_core::{Result, Wiring, async_trait};
 
 use crate::config::{Config, ResolvedCommands};
+use crate::environment::CommandEnvironment;
 use crate::error::Error;
-use crate::run::{CommandEnvironment, last_line, looked, run};
+use crate::run::{last_line, looked, run};
 use crate::{look, shell};
 
 /// The driver type `power-command`.

@@ -7,6 +7,7 @@
 
 mod config;
 mod driver;
+mod environment;
 mod error;
 mod look;
 mod preset;

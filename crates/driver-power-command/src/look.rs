@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use crate::environment::CommandEnvironment;
 use crate::error::Error;
-use crate::run::CommandEnvironment;
 
 /// Most of a program that is read, bytes: the kernel looks at no more for the name of an interpreter.
 const HEAD: u64 = 256;

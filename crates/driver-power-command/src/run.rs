@@ -11,6 +11,7 @@ use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::environment::CommandEnvironment;
 use crate::error::Error;
 use crate::look::look;
 
@@ -20,14 +21,6 @@ const KEPT: usize = 64 * 1024;
 const GRACE: Duration = Duration::from_secs(2);
 /// How long output may still come after the end: a child in the background may hold the pipes open for ever.
 const DRAIN: Duration = Duration::from_millis(300);
-
-/// What a command needs besides its words.
-#[derive(Clone, Debug)]
-pub(crate) struct CommandEnvironment {
-    pub(crate) env: Vec<(String, String)>,
-    pub(crate) folder: std::path::PathBuf,
-    pub(crate) timeout: Duration,
-}
 
 /// Runs `argv`, which is the command under `key`, and gives what it printed on standard output.
 pub(crate) async fn run(

@@ -9,7 +9,6 @@ use reqwest::{Certificate, Client, RequestBuilder, Response, Url, redirect};
 
 use crate::config::{Auth, Method, RequestConfig};
 use crate::digest::{Challenge, LoginRequest, hex};
-use crate::driver::beginning;
 use crate::error::Error;
 
 /// Most of an answer that is read, bytes.
@@ -204,6 +203,11 @@ impl RequestSettings {
         let line = secret_line(file).await;
         line.map(Some).map_err(|error| Error::File { key: "password_file", reason: error.to_string() })
     }
+}
+
+/// The beginning of an answer, for a message.
+pub(crate) fn beginning(said: &str) -> String {
+    said.chars().filter(|it| !it.is_control()).take(120).collect()
 }
 
 /// What a device says that takes no order and yet answers with a success, and whether it asks for a login: Tasmota's

@@ -7,7 +7,7 @@ use flasher_core::switch::{Built, Seconds, Switch, SwitchFailure, SwitchType};
 use flasher_core::{Driver, PowerMeter, Reading, Result, Wiring, async_trait};
 use regex::Regex;
 
-use crate::ask::{PreparedRequest, RequestSettings, headers};
+use crate::ask::{PreparedRequest, RequestSettings, beginning, headers};
 use crate::config::{Config, Spelled};
 use crate::error::Error;
 
@@ -152,10 +152,6 @@ impl Switch for PowerHttp {
             |error: std::io::Error| Error::Reach { url: self.on.shown(), reason: error.to_string() };
         Ok(connected.map_err(|_| late)?.map(drop).map_err(unreached)?)
     }
-}
-
-pub(crate) fn beginning(said: &str) -> String {
-    said.chars().filter(|it| !it.is_control()).take(120).collect()
 }
 
 /// The meter of a switch that has one.

@@ -10,7 +10,8 @@ use tokio::sync::Mutex;
 use crate::config::Config;
 use crate::error::Error;
 use crate::options::BLKSIZES;
-use crate::server::{Server, Settings};
+use crate::server::Server;
+use crate::settings::Settings;
 
 /// Serves a folder over TFTP, read-only.
 #[derive(Debug)]

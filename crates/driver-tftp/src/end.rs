@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::packet::{Code, Refusal};
-use crate::transfer::Tally;
+use crate::tally::Tally;
 
 /// How a client ended a transfer, or why the server does.
 #[derive(Debug)]

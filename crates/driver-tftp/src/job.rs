@@ -5,21 +5,34 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use flasher_core::CancellationToken;
+use flasher_core::{CancellationToken, TransferLog};
 use tokio::net::UdpSocket;
 
 use crate::address::{self, Arrival};
+use crate::burst::BurstMemory;
 use crate::end::End;
 use crate::options::{self, BLKSIZES, Limits};
 use crate::packet::{Code, FileRequest, Mode, Refusal};
 use crate::report::TransferReport;
 use crate::sender::PacketSender;
-use crate::server::{Settings, Shared};
+use crate::settings::Settings;
 use crate::source::ServedFile;
 use crate::timer::GiveUpLimits;
 use crate::transfer::Transfer;
+
+/// What every transfer of a server shares.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) root: PathBuf,
+    pub(crate) log: TransferLog,
+    pub(crate) settings: Settings,
+    pub(crate) bursts: BurstMemory,
+    /// Transfers under way.
+    pub(crate) active: Arc<AtomicUsize>,
+    pub(crate) stopping: CancellationToken,
+}
 
 /// One read request.
 pub(crate) struct Job {

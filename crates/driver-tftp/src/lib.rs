@@ -41,10 +41,12 @@ mod packet;
 mod report;
 mod sender;
 mod server;
+mod settings;
 #[cfg(test)]
 mod simulation;
 mod source;
 mod spare;
+mod tally;
 mod timer;
 mod transfer;
 mod window;
@@ -52,6 +54,7 @@ mod window;
 pub use config::Config;
 pub use driver::Tftp;
 pub use error::Error;
-pub use server::{Server, Settings};
+pub use server::Server;
+pub use settings::Settings;
 
 flasher_core::register_driver!(Tftp);

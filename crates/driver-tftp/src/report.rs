@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use flasher_core::{Transfer, TransferLog, TransferState};
 
-use crate::transfer::Tally;
+use crate::tally::Tally;
 
 /// Who asked for what, and where the outcome is reported.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use flasher_core::{CancellationToken, TransferLog};
@@ -12,11 +12,12 @@ use server_kit::Service;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::address::{Arrival, RequestSocket};
-use crate::burst;
+use crate::burst::BurstMemory;
 use crate::error::Error;
-use crate::job::{Job, answer, refuse};
+use crate::job::{Job, Shared, answer, refuse};
 use crate::packet::{self, Code, FileRequest, Packet, Refusal};
 use crate::report::TransferReport;
+use crate::settings::Settings;
 
 /// Transfers under way at a time.
 const TRANSFERS: usize = 512;
@@ -26,30 +27,6 @@ const TRANSFERS_PER_PEER: usize = 256;
 const REQUEST: usize = 2048;
 /// What `stop` gives transfers to tell their clients.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// How a server behaves towards its clients. The default suits boot loaders.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Largest block agreed to, bytes, 8 to 65464; none for what is not fragmented on the way.
-    pub blksize_limit: Option<u16>,
-    /// Most blocks of one window, 1 to 64.
-    pub windowsize_limit: u16,
-    /// Wait before sending again, until a round trip was measured.
-    pub first_wait: Duration,
-    /// Repetitions without any progress after which a client is given up. The waits double up to 5 s.
-    pub retries: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            blksize_limit: None,
-            windowsize_limit: 64,
-            first_wait: Duration::from_millis(500),
-            retries: 12,
-        }
-    }
-}
 
 /// A running TFTP server. Dropping it stops it too; [`Server::stop`] waits until it has.
 #[derive(Debug)]
@@ -89,7 +66,7 @@ impl Server {
             .map_err(|error| server_kit::Error::bind(Service::Tftp, address, error))?;
         let address = listener.address();
         let stopping = CancellationToken::new();
-        let (bursts, stop) = (burst::BurstMemory::default(), stopping.clone());
+        let (bursts, stop) = (BurstMemory::default(), stopping.clone());
         let active = Arc::default();
         let shared = Arc::new(Shared { root, log, settings, bursts, active, stopping: stop });
         let dispatcher =
@@ -114,18 +91,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stopping.cancel();
     }
-}
-
-/// What every transfer of a server shares.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) root: PathBuf,
-    pub(crate) log: TransferLog,
-    pub(crate) settings: Settings,
-    pub(crate) bursts: burst::BurstMemory,
-    /// Transfers under way.
-    pub(crate) active: Arc<AtomicUsize>,
-    pub(crate) stopping: CancellationToken,
 }
 
 /// What a request was answered with, to tell a repeated request from a new one of the same port.

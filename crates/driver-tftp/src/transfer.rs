@@ -16,6 +16,7 @@ use crate::packet::{self, Packet, Refusal};
 use crate::sender::ClientLink;
 use crate::source::ServedFile;
 use crate::spare::has_spare_processors;
+use crate::tally::Tally;
 use crate::timer::{GiveUpLimits, NO_ANSWER_LIMIT, NO_PROGRESS_LIMIT, RetransmitTimer, SILENCE_LIMIT};
 use crate::window::{AckMeaning, Window};
 
@@ -25,19 +26,6 @@ enum FastRetransmit {
     No,
     Armed,
     Used,
-}
-
-/// What a transfer has come to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tally {
-    /// Bytes of the file that were acknowledged.
-    pub(crate) bytes: u64,
-    /// Packets that were sent again.
-    pub(crate) resends: u64,
-    /// The last block that was acknowledged; 0 is the OACK.
-    pub(crate) block: Option<u64>,
-    /// Smoothed round trip, from the last packet of a window to its acknowledgement.
-    pub(crate) round_trip: Option<Duration>,
 }
 
 /// A transfer under way. Its socket is connected to the client, so no other port is heard (RFC 1350 section 4).

@@ -14,7 +14,6 @@ pub(super) const ALLOWED: &[&[&str]] = &[
         "crates/board-console/src/uboot/line.rs",
         "crates/board-console/src/uboot/wait.rs",
     ],
-    &["crates/board-qemu/src/board.rs", "crates/board-qemu/src/driver.rs"],
     &["crates/board-sim/src/board.rs", "crates/board-sim/src/driver.rs", "crates/board-sim/src/outlet.rs"],
     &["crates/board-sim/src/config.rs", "crates/board-sim/src/faults.rs"],
     &[
@@ -46,12 +45,8 @@ pub(super) const ALLOWED: &[&[&str]] = &[
         "crates/driver-flasher/src/step/target/partition.rs",
         "crates/driver-flasher/src/step/target/sector.rs",
     ],
-    &["crates/driver-power-command/src/look.rs", "crates/driver-power-command/src/run.rs"],
-    &["crates/driver-power-http/src/ask.rs", "crates/driver-power-http/src/driver.rs"],
     &["crates/driver-pyserial/src/config.rs", "crates/driver-pyserial/src/tty.rs"],
     &["crates/driver-pyserial/src/driver.rs", "crates/driver-pyserial/src/driver/keep.rs"],
-    &["crates/driver-tftp/src/end.rs", "crates/driver-tftp/src/transfer.rs"],
-    &["crates/driver-tftp/src/job.rs", "crates/driver-tftp/src/server.rs"],
     &[
         "crates/exporter-grpc/src/capability/console.rs",
         "crates/exporter-grpc/src/capability/file_server.rs",
