@@ -5,11 +5,10 @@ use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use flasher_core::leftovers::{self, InUse};
 use flasher_core::owner;
-use flasher_core::{PowerDriver, SerialDriver};
 use line_share::{Audible, Audience, Watched};
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
@@ -17,11 +16,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::counters::{CounterCells, Counters};
-use crate::driver::{SimPower, SimSerial};
 use crate::error::SimError;
 use crate::guest::{GuestFolder, HomeSlot, Medium, hosttools, safety};
 use crate::machine::Machine;
-use crate::outlet;
+use crate::outlet::OutletFile;
+use crate::power_cycle;
 use crate::serial_pty::SerialPty;
 
 /// How names of the boards' temporary folders begin.
@@ -89,16 +88,6 @@ impl SimBoard {
         })
     }
 
-    /// Its power switch.
-    pub fn power(self: &Arc<Self>) -> Arc<dyn PowerDriver> {
-        Arc::new(SimPower(Arc::clone(self)))
-    }
-
-    /// Its serial line. It stays open across power cycles; one user at a time.
-    pub fn serial(self: &Arc<Self>) -> Arc<dyn SerialDriver> {
-        Arc::new(SimSerial(Arc::clone(self)))
-    }
-
     /// The file that is its medium. Without one in the config it exists from the first power on until the board is
     /// dropped.
     pub fn medium(&self) -> PathBuf {
@@ -150,7 +139,7 @@ impl SimBoard {
             Arc::clone(&self.home),
             self.file_work.clone(),
         );
-        *running = Some(PoweredMachine { machine: tokio::spawn(machine.run()), _medium: medium });
+        *running = Some(PoweredMachine { machine: tokio::spawn(power_cycle::run(machine)), _medium: medium });
         Ok(())
     }
 
@@ -217,7 +206,7 @@ impl SimBoard {
         if let Some(outlet) = self.config.outlet.clone() {
             let board = Arc::downgrade(self);
             let mut plug = self.plug.lock().unwrap_or_else(PoisonError::into_inner);
-            plug.get_or_insert_with(|| tokio::spawn(outlet::follow(outlet, board)));
+            plug.get_or_insert_with(|| tokio::spawn(follow(OutletFile::new(outlet), board)));
         }
     }
 
@@ -245,10 +234,25 @@ impl SimBoard {
 
 impl Drop for SimBoard {
     fn drop(&mut self) {
+        if let Some(plug) = take(&self.plug) {
+            plug.abort();
+        }
         self.running.get_mut().take();
         drop(take(&self.home));
         // Not there when the board was never on. What cannot be removed stays in the host's temporary folder.
         fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// Gives the board power while its outlet has it.
+async fn follow(mut outlet: OutletFile, board: Weak<SimBoard>) {
+    loop {
+        let on = outlet.turned().await;
+        let Some(board) = board.upgrade() else { return };
+        let followed = if on { board.switch_on().await } else { board.switch_off().await };
+        if let Err(error) = followed {
+            tracing::warn!(%error, "the simulated board does not follow its outlet");
+        }
     }
 }
 

@@ -1,16 +1,13 @@
 //! Config of a simulated board.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::faults::Faults;
-
-const MIB: u64 = 1024 * 1024;
+use crate::size::{MIB, Size};
 
 /// Config of a simulated board. Everything has a default.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -199,112 +196,12 @@ impl Partition {
     }
 }
 
-/// A number of bytes: a number, or text with a unit (`KiB`, `MiB`, `GiB`, or `kB`, `MB`, `GB`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size(pub u64);
-
-impl Size {
-    /// Reads `64MiB`, `512 KiB`, `1GB` or `4096`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-        let unit = match text[digits..].trim() {
-            "" | "B" => 1,
-            "K" | "KiB" => 1024,
-            "M" | "MiB" => MIB,
-            "G" | "GiB" => 1024 * MIB,
-            "kB" => 1000,
-            "MB" => 1_000_000,
-            "GB" => 1_000_000_000,
-            _ => return None,
-        };
-        text[..digits].parse::<u64>().ok()?.checked_mul(unit).map(Self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match NumberOrText::deserialize(deserializer)? {
-            NumberOrText::Number(bytes) => Ok(Self(bytes)),
-            NumberOrText::Text(text) => Self::parse(&text).ok_or_else(|| {
-                D::Error::custom(format!("`{text}` is no size; write bytes or for example `64MiB`"))
-            }),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum NumberOrText {
-    Number(u64),
-    Text(String),
-}
-
-impl JsonSchema for Size {
-    fn schema_name() -> Cow<'static, str> {
-        "Size".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "bytes, or text like `64MiB`",
-            "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}],
-        })
-    }
-}
-
-/// A byte of the medium that is changed after writes that cover it.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FlipBit {
-    /// Where the byte is, bytes from the start of the medium.
-    pub offset: u64,
-    /// The bits of the byte that change.
-    pub mask: u8,
-    /// How often this happens; always when not given.
-    #[serde(default)]
-    pub times: Option<u32>,
-}
-
-/// What a medium holds that tells more.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RealSize {
-    /// So much it holds, in whole sectors of 512 bytes.
-    pub bytes: Size,
-    /// What becomes of what is written behind that.
-    pub beyond: Beyond,
-}
-
-/// What becomes of what is written behind the real end of a medium. No error is reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Beyond {
-    /// It begins again at its beginning: each place answers to several addresses.
-    Wrap,
-    /// It is lost, and zeros are read there.
-    Drop,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_numbers_or_text_with_a_unit() {
-        let cases = [
-            ("4096", 4096),
-            ("64MiB", 64 * MIB),
-            ("512 KiB", 524_288),
-            ("1GB", 1_000_000_000),
-            ("2G", 2048 * MIB),
-        ];
-        for (text, bytes) in cases {
-            assert_eq!(Size::parse(text), Some(Size(bytes)), "{text}");
-        }
-        for text in ["", "MiB", "1.5G", "12 parsecs", "99999999999G"] {
-            assert_eq!(Size::parse(text), None, "{text}");
-        }
+    fn sizes_are_read_wherever_they_stand() {
         let config: Config = serde_json::from_str(r#"{"size": 512, "faults": {"full_at": "1KiB"}}"#).unwrap();
         assert_eq!((config.size, config.faults.full_at), (Size(512), Some(Size(1024))));
     }

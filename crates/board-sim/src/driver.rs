@@ -13,13 +13,25 @@ use crate::board::SimBoard;
 use crate::config::Config;
 use crate::error::SimError;
 
+impl SimBoard {
+    /// Its power switch.
+    pub fn power(self: &Arc<Self>) -> Arc<dyn PowerDriver> {
+        Arc::new(SimPower(Arc::clone(self)))
+    }
+
+    /// Its serial line. It stays open across power cycles; one user at a time.
+    pub fn serial(self: &Arc<Self>) -> Arc<dyn SerialDriver> {
+        Arc::new(SimSerial(Arc::clone(self)))
+    }
+}
+
 /// The power switch of a [`SimBoard`].
 #[derive(Debug)]
-pub(crate) struct SimPower(pub(crate) Arc<SimBoard>);
+struct SimPower(Arc<SimBoard>);
 
 /// The serial line of a [`SimBoard`].
 #[derive(Debug)]
-pub(crate) struct SimSerial(pub(crate) Arc<SimBoard>);
+struct SimSerial(Arc<SimBoard>);
 
 #[async_trait]
 impl Driver for SimPower {
@@ -121,7 +133,7 @@ mod tests {
         let kinds: Vec<_> =
             children.iter().map(|(name, child)| format!("{name}: {}", child.kind())).collect();
         assert_eq!(kinds, ["power: power", "serial: serial"]);
-        let wrong = Config { size: crate::config::Size(0), ..Config::default() };
+        let wrong = Config { size: crate::size::Size(0), ..Config::default() };
         let error = SimBoard::build(wrong, Wiring::default()).unwrap_err();
         assert!(error.cause().ends_with("the size of the medium must not be 0"), "{error:?}");
     }

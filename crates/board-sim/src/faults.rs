@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::{FlipBit, RealSize, Size};
+use crate::size::Size;
 
 /// Fault knobs. None is on by default.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -62,6 +62,39 @@ pub struct Faults {
     pub cut_power_always: bool,
     /// Seed of everything that is random here; the same seed gives the same faults.
     pub seed: u64,
+}
+
+/// A byte of the medium that is changed after writes that cover it.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlipBit {
+    /// Where the byte is, bytes from the start of the medium.
+    pub offset: u64,
+    /// The bits of the byte that change.
+    pub mask: u8,
+    /// How often this happens; always when not given.
+    #[serde(default)]
+    pub times: Option<u32>,
+}
+
+/// What a medium holds that tells more.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RealSize {
+    /// So much it holds, in whole sectors of 512 bytes.
+    pub bytes: Size,
+    /// What becomes of what is written behind that.
+    pub beyond: Beyond,
+}
+
+/// What becomes of what is written behind the real end of a medium. No error is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Beyond {
+    /// It begins again at its beginning: each place answers to several addresses.
+    Wrap,
+    /// It is lost, and zeros are read there.
+    Drop,
 }
 
 /// How often a fault happens.

@@ -21,14 +21,17 @@ mod faults;
 mod guest;
 mod machine;
 mod outlet;
+mod power_cycle;
 mod serial_pty;
+mod size;
 mod tftp_client;
 mod uboot;
 
 pub use board::SimBoard;
-pub use config::{Beyond, Config, FlipBit, Partition, RealSize, Size};
+pub use config::{Config, Partition};
 pub use counters::Counters;
 pub use error::SimError;
-pub use faults::{Faults, Times};
+pub use faults::{Beyond, Faults, FlipBit, RealSize, Times};
+pub use size::Size;
 
 flasher_core::register_driver!(SimBoard);

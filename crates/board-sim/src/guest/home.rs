@@ -5,6 +5,7 @@ use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 
@@ -46,6 +47,9 @@ pub(crate) struct GuestFolder {
     medium: PathBuf,
     bytes: u64,
 }
+
+/// Where the machine keeps the guest's home, so that switching off can destroy it.
+pub(crate) type HomeSlot = Arc<Mutex<Option<GuestFolder>>>;
 
 impl GuestFolder {
     /// Lays the folder out inside `folder`, the board's. `so_far` tells how often fault knobs have struck before.

@@ -14,35 +14,23 @@ mod shell;
 mod strip;
 mod tools;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-pub(crate) use self::home::GuestFolder;
+pub(crate) use self::home::{GuestFolder, HomeSlot};
 pub(crate) use self::medium::Medium;
 use self::session::GuestSession;
 use crate::error::SimError;
-use crate::machine::Machine;
-
-/// Where the machine keeps the guest's home, so that switching off can destroy it.
-pub(crate) type HomeSlot = Arc<Mutex<Option<GuestFolder>>>;
-
-/// How a system ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The board resets.
-    Reset,
-    /// The board goes off.
-    Off,
-}
+use crate::machine::{Machine, SystemEnd};
 
 /// Runs Linux until it reboots or goes off.
-pub(crate) async fn run(machine: &mut Machine) -> End {
+pub(crate) async fn run(machine: &mut Machine) -> SystemEnd {
     match start(machine).await {
         Ok(mut session) => {
             let end = session.run(machine).await;
             finish(machine).await;
             end
         }
-        Err(error) => panic_screen(machine, &error),
+        Err(error) => machine.panic(&error),
     }
 }
 
@@ -64,13 +52,6 @@ async fn finish(machine: &Machine) {
     let home = machine.home.lock().unwrap_or_else(PoisonError::into_inner).take();
     let destroyed = machine.file_work.spawn_blocking(move || home.map_or(Ok(()), GuestFolder::destroy));
     if let Err(error) = destroyed.await.unwrap_or(Err(SimError::Worker)) {
-        panic_screen(machine, &error);
+        machine.panic(&error);
     }
-}
-
-/// The simulation itself failed: said where a kernel says such things.
-fn panic_screen(machine: &Machine, error: &SimError) -> End {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    machine.screen.print(&format!("[    1.000000] Kernel panic - not syncing: simulation: {error}{cause}\n"));
-    End::Off
 }

@@ -8,11 +8,11 @@ use tokio::net::unix::pipe;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::home::GuestFolder;
+use super::login;
 use super::rewrite::Rewrite;
-use super::shell::{LOOK, Shell};
-use super::{End, login};
+use super::shell::{LOOK, Shell, ShellPlace};
 use crate::error::SimError;
-use crate::machine::Machine;
+use crate::machine::{Machine, SystemEnd};
 
 /// Priority of kernel messages that still reach the console (printk's default).
 const LOUD: u32 = 7;
@@ -24,10 +24,8 @@ type Pipe = Lines<BufReader<pipe::Receiver>>;
 /// What lasts from login to login.
 #[derive(Debug)]
 pub(crate) struct GuestSession {
-    pub(super) root: PathBuf,
-    pub(super) marker: (String, String),
-    pub(super) medium_bytes: u64,
-    pub(super) rewrite: Rewrite,
+    place: ShellPlace,
+    rewrite: Rewrite,
     control: Pipe,
     caches: Pipe,
     console_level: u32,
@@ -39,7 +37,7 @@ pub(crate) struct GuestSession {
 /// Why the shell is left.
 enum ShellExit {
     LoggedOut,
-    System(End),
+    System(SystemEnd),
 }
 
 /// What happened next.
@@ -62,9 +60,11 @@ impl GuestSession {
             rewrite: Rewrite::new(root.display().to_string(), block),
             control: open_pipe(root.join("control"))?,
             caches: open_pipe(root.join("proc/sys/vm/drop_caches"))?,
-            marker: (name.to_owned(), value.to_owned()),
-            medium_bytes: home.medium_bytes(),
-            root,
+            place: ShellPlace {
+                root,
+                marker: (name.to_owned(), value.to_owned()),
+                medium_bytes: home.medium_bytes(),
+            },
             console_level: LOUD,
             kernel_messages: 0,
             due: false,
@@ -72,19 +72,19 @@ impl GuestSession {
     }
 
     /// Login after login, until the system ends.
-    pub(crate) async fn run(&mut self, machine: &mut Machine) -> End {
+    pub(crate) async fn run(&mut self, machine: &mut Machine) -> SystemEnd {
         loop {
             login::login(machine).await;
             match self.shell(machine).await {
                 Ok(ShellExit::LoggedOut) => {}
                 Ok(ShellExit::System(end)) => return end,
-                Err(error) => return super::panic_screen(machine, &error),
+                Err(error) => return machine.panic(&error),
             }
         }
     }
 
     async fn shell(&mut self, machine: &mut Machine) -> Result<ShellExit, SimError> {
-        let mut shell = Shell::start(self)?;
+        let mut shell = Shell::start(&self.place)?;
         let mut ticks = kernel_ticks(machine.config.faults.kernel_lines);
         let mut buffer = [0; 4096];
         loop {
@@ -124,24 +124,24 @@ impl GuestSession {
     }
 
     /// What a tool of the guest tells the board; gives the system's end.
-    fn told(&mut self, line: &str, machine: &Machine) -> Option<End> {
+    fn told(&mut self, line: &str, machine: &Machine) -> Option<SystemEnd> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let mut end = None;
         machine.tally.count(|counters| match word {
             "reboot" => {
                 counters.reboots += 1;
-                end = Some((End::Reset, "reboot: Restarting system"));
+                end = Some((SystemEnd::Reset, "reboot: Restarting system"));
             }
             "poweroff" => {
                 counters.poweroffs += 1;
-                end = Some((End::Off, "reboot: Power down"));
+                end = Some((SystemEnd::Off, "reboot: Power down"));
             }
             "wrote" => {
                 counters.written_bytes += rest.parse::<u64>().unwrap_or(0);
                 let limit = machine.config.faults.cut_power_after_bytes;
                 if counters.power_cuts == 0 && limit.is_some_and(|limit| counters.written_bytes >= limit.0) {
                     counters.power_cuts += 1;
-                    end = Some((End::Off, ""));
+                    end = Some((SystemEnd::Off, ""));
                 }
             }
             "flip" => counters.flips += 1,

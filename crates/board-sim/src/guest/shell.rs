@@ -1,7 +1,7 @@
 //! The shell on its pty, the board's line discipline before it.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ use tokio::time::Sleep;
 use super::discipline::{Discipline, Typed};
 use super::lengths::Lengths;
 use super::rewrite::Rewrite;
-use super::session::GuestSession;
 use super::strip::Strip;
 use super::{hosttools, safety};
 use crate::error::SimError;
@@ -27,6 +26,17 @@ const HOLD: Duration = Duration::from_millis(15);
 pub(super) const LOOK: Duration = Duration::from_millis(1);
 /// Output that comes after the shell has ended is waited for this long.
 const LINGER: Duration = Duration::from_millis(30);
+
+/// Where a shell runs.
+#[derive(Debug)]
+pub(super) struct ShellPlace {
+    /// The guest's `/`.
+    pub(super) root: PathBuf,
+    /// What marks its processes in their environment: name and value.
+    pub(super) marker: (String, String),
+    /// Size of the medium, bytes.
+    pub(super) medium_bytes: u64,
+}
 
 /// The shell, its pty, and what is on the way to it.
 pub(super) struct Shell {
@@ -43,13 +53,17 @@ pub(super) struct Shell {
 }
 
 impl Shell {
-    pub(super) fn start(session: &GuestSession) -> Result<Self, SimError> {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the host has no shell, no pty, or does not let it start.
+    pub(super) fn start(place: &ShellPlace) -> Result<Self, SimError> {
         let failed = |error: pty_process::Error| SimError::file("start", "sh")(std::io::Error::other(error));
         let (pty, pts) = pty_process::open().map_err(failed)?;
         hand_over_discipline(&pty).map_err(SimError::file("set up", "pty"))?;
-        let root = &session.root;
+        let root = &place.root;
         let program = hosttools::shell(root).ok_or(SimError::Tools(vec!["sh"]))?;
-        let line = start_line(&program, session.medium_bytes);
+        let line = start_line(&program, place.medium_bytes);
         let mut command = pty_process::Command::new(&program).args(["-c", &line]).env_clear();
         if safety::is_root() {
             command = command.uid(safety::NOBODY).gid(safety::NOBODY);
@@ -61,7 +75,7 @@ impl Shell {
                 ("TMPDIR", root.join("tmp")),
                 ("ENV", root.join("profile")),
             ])
-            .env(&session.marker.0, &session.marker.1)
+            .env(&place.marker.0, &place.marker.1)
             .env("TERM", "vt102")
             .current_dir(root.join("root"))
             .kill_on_drop(true)

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use super::hosttools;
-use crate::config::{Beyond, Config};
+use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::SimError;
+use crate::faults::Beyond;
+use crate::size::Size;
 
 /// Tools whose text needs no more than the placeholders; name and text.
 const PLAIN: &[(&str, &str)] = &[
@@ -59,8 +61,7 @@ impl<'c> Scripts<'c> {
             None => Err(SimError::Tools(vec![name])),
         };
         let shell = hosttools::shell(root).ok_or(SimError::Tools(vec!["sh"]))?;
-        let number =
-            |size: Option<crate::config::Size>| size.map(|size| size.0.to_string()).unwrap_or_default();
+        let number = |size: Option<Size>| size.map(|size| size.0.to_string()).unwrap_or_default();
         let wraps = faults.real_size.is_some_and(|real| real.beyond == Beyond::Wrap);
         let places = vec![
             ("@SH@", shell.display().to_string()),

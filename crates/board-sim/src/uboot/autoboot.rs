@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::UBoot;
+use super::state::UBoot;
 use crate::config::KeyedAutoboot;
 
 /// Most characters of a stop string that are kept (`MAX_DELAY_STOP_STR`).

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::commands::hex;
-use super::{UBoot, UBootExit};
+use super::memory::hex;
+use super::state::{UBoot, UBootExit};
 
 impl UBoot<'_> {
     pub(super) fn boot_medium(&mut self) -> i32 {

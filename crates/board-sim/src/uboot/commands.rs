@@ -1,37 +1,13 @@
 //! U-Boot's commands: running a line, the environment, and everything that is neither network nor boot.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::hush::{self, RunCondition};
-use super::{UBoot, UBootExit};
+use super::memory::hex;
+use super::state::{UBoot, UBootExit, default_environment};
 
 /// Nested `run` commands at most.
 const DEEPEST: u32 = 16;
-
-/// The environment after a reset.
-pub(super) fn default_environment(bootdelay: u32) -> BTreeMap<String, String> {
-    let mut env: BTreeMap<String, String> = [
-        ("arch", "arm"),
-        ("baudrate", "115200"),
-        ("board", "sim"),
-        ("bootcmd", "boot_medium"),
-        ("ethaddr", "52:52:52:52:52:52"),
-        ("fdtcontroladdr", "bdf00000"),
-        ("kernel_addr_r", "0x82000000"),
-        ("loadaddr", "0x82000000"),
-        ("ramdisk_addr_r", "0x83000000"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
-    env.insert("bootdelay".to_owned(), bootdelay.to_string());
-    env
-}
-
-/// An address or number as U-Boot reads it: hexadecimal, `0x` or not.
-pub(super) fn hex(text: &str) -> Option<u64> {
-    u64::from_str_radix(text.trim_start_matches("0x"), 16).ok()
-}
 
 impl UBoot<'_> {
     /// Runs a line as typed at the prompt.
@@ -64,14 +40,6 @@ impl UBoot<'_> {
 
     fn value(&self, name: &str) -> String {
         if name == "?" { self.status.to_string() } else { self.variable(name).unwrap_or_default().to_owned() }
-    }
-
-    pub(super) fn variable(&self, name: &str) -> Option<&str> {
-        self.env.get(name).map(String::as_str)
-    }
-
-    pub(super) fn set(&mut self, name: &str, value: impl Into<String>) {
-        self.env.insert(name.to_owned(), value.into());
     }
 
     async fn interruptible(&mut self, words: &[String], depth: u32) -> i32 {
@@ -112,11 +80,6 @@ impl UBoot<'_> {
             "iminfo" => self.needs_loaded(name, arguments),
             _ => self.say(&format!("Unknown command '{name}' - try 'help'\n"), 1),
         }
-    }
-
-    pub(super) fn say(&self, text: &str, status: i32) -> i32 {
-        self.print(text);
-        status
     }
 
     fn go(&mut self, text: &str, leave: UBootExit) -> i32 {
@@ -172,10 +135,6 @@ impl UBoot<'_> {
             ["exists", name] => i32::from(self.variable(name).is_none()),
             _ => self.usage("env"),
         }
-    }
-
-    pub(super) fn usage(&self, name: &str) -> i32 {
-        self.say(&format!("{name} - wrong arguments\n\nUsage:\n{name} ...\n"), 1)
     }
 
     async fn run_variables(&mut self, names: &[&str], depth: u32) -> i32 {

@@ -69,6 +69,11 @@ impl LoadedMemory {
     }
 }
 
+/// An address or number as U-Boot reads it: hexadecimal, `0x` or not.
+pub(super) fn hex(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.trim_start_matches("0x"), 16).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,60 +6,19 @@ mod commands;
 mod hush;
 mod memory;
 mod net;
+mod state;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use self::memory::LoadedMemory;
 use crate::console::CTRL_C;
-use crate::faults::Dice;
-use crate::machine::Machine;
+
+pub(crate) use self::state::{UBoot, UBootExit};
 
 /// Characters a command line keeps (CONFIG_SYS_CBSIZE is 512); more are dropped silently.
 const LONGEST_LINE: usize = 511;
 const ESCAPE: u8 = 0x1b;
 
-/// How U-Boot is left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UBootExit {
-    /// It resets the board.
-    Reset,
-    /// It switches the board off.
-    Off,
-    /// It starts the kernel it was given.
-    Kernel,
-    /// It starts the system on the medium.
-    Medium,
-}
-
-/// U-Boot from reset until it is left. What it holds is RAM: lost with it.
-#[derive(Debug)]
-pub(crate) struct UBoot<'m> {
-    machine: &'m mut Machine,
-    env: BTreeMap<String, String>,
-    memory: LoadedMemory,
-    status: i32,
-    leave: Option<UBootExit>,
-    dice: Dice,
-}
-
-impl<'m> UBoot<'m> {
-    /// A U-Boot with its default environment.
-    pub(crate) fn new(machine: &'m mut Machine) -> Self {
-        let seed = machine.config.faults.seed ^ machine.tally.read().power_on;
-        let mut uboot = Self {
-            env: commands::default_environment(machine.config.bootdelay),
-            memory: LoadedMemory::default(),
-            status: 0,
-            leave: None,
-            dice: Dice::new(seed),
-            machine,
-        };
-        // U-Boot's own device tree.
-        uboot.memory.load(0xbdf0_0000, vec![0; 64]);
-        uboot
-    }
-
+impl UBoot<'_> {
     /// From the banner until U-Boot is left.
     pub(crate) async fn run(mut self) -> UBootExit {
         self.print_banner();
@@ -75,10 +34,6 @@ impl<'m> UBoot<'m> {
                 self.run_text(&line).await;
             }
         }
-    }
-
-    fn print(&self, text: &str) {
-        self.machine.screen.print(text);
     }
 
     fn print_banner(&self) {

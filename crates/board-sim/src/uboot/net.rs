@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::UBoot;
-use super::commands::hex;
+use super::memory::hex;
+use super::state::UBoot;
 use crate::tftp_client::{self, FetchFailure, FetchRequest, ProgressSign};
 
 /// Memory that loads may fill.

@@ -14,17 +14,6 @@ pub(super) const ALLOWED: &[&[&str]] = &[
         "crates/board-console/src/uboot/line.rs",
         "crates/board-console/src/uboot/wait.rs",
     ],
-    &["crates/board-sim/src/board.rs", "crates/board-sim/src/driver.rs", "crates/board-sim/src/outlet.rs"],
-    &["crates/board-sim/src/config.rs", "crates/board-sim/src/faults.rs"],
-    &[
-        "crates/board-sim/src/guest/login.rs",
-        "crates/board-sim/src/guest/mod.rs",
-        "crates/board-sim/src/guest/session.rs",
-        "crates/board-sim/src/guest/shell.rs",
-        "crates/board-sim/src/machine.rs",
-        "crates/board-sim/src/uboot/commands.rs",
-        "crates/board-sim/src/uboot/mod.rs",
-    ],
     &[
         "crates/driver-flasher/src/step/commit.rs",
         "crates/driver-flasher/src/step/image.rs",

@@ -1,0 +1,93 @@
+//! What a U-Boot holds, and how it speaks: the part that all its commands use.
+
+use std::collections::BTreeMap;
+
+use super::memory::LoadedMemory;
+use crate::faults::Dice;
+use crate::machine::Machine;
+
+/// How U-Boot is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UBootExit {
+    /// It resets the board.
+    Reset,
+    /// It switches the board off.
+    Off,
+    /// It starts the kernel it was given.
+    Kernel,
+    /// It starts the system on the medium.
+    Medium,
+}
+
+/// U-Boot from reset until it is left. What it holds is RAM: lost with it.
+#[derive(Debug)]
+pub(crate) struct UBoot<'m> {
+    pub(super) machine: &'m mut Machine,
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) memory: LoadedMemory,
+    pub(super) status: i32,
+    pub(super) leave: Option<UBootExit>,
+    pub(super) dice: Dice,
+}
+
+impl<'m> UBoot<'m> {
+    /// A U-Boot with its default environment.
+    pub(crate) fn new(machine: &'m mut Machine) -> Self {
+        let seed = machine.config.faults.seed ^ machine.tally.read().power_on;
+        let mut uboot = Self {
+            env: default_environment(machine.config.bootdelay),
+            memory: LoadedMemory::default(),
+            status: 0,
+            leave: None,
+            dice: Dice::new(seed),
+            machine,
+        };
+        // U-Boot's own device tree.
+        uboot.memory.load(0xbdf0_0000, vec![0; 64]);
+        uboot
+    }
+
+    /// Prints text on the console.
+    pub(super) fn print(&self, text: &str) {
+        self.machine.screen.print(text);
+    }
+
+    /// Prints text, and gives the status of the command that does.
+    pub(super) fn say(&self, text: &str, status: i32) -> i32 {
+        self.print(text);
+        status
+    }
+
+    /// Says that a command was typed wrongly.
+    pub(super) fn usage(&self, name: &str) -> i32 {
+        self.say(&format!("{name} - wrong arguments\n\nUsage:\n{name} ...\n"), 1)
+    }
+
+    /// A variable of the environment.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.env.get(name).map(String::as_str)
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.env.insert(name.to_owned(), value.into());
+    }
+}
+
+/// The environment after a reset.
+pub(super) fn default_environment(bootdelay: u32) -> BTreeMap<String, String> {
+    let mut env: BTreeMap<String, String> = [
+        ("arch", "arm"),
+        ("baudrate", "115200"),
+        ("board", "sim"),
+        ("bootcmd", "boot_medium"),
+        ("ethaddr", "52:52:52:52:52:52"),
+        ("fdtcontroladdr", "bdf00000"),
+        ("kernel_addr_r", "0x82000000"),
+        ("loadaddr", "0x82000000"),
+        ("ramdisk_addr_r", "0x83000000"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    env.insert("bootdelay".to_owned(), bootdelay.to_string());
+    env
+}
