@@ -1,6 +1,7 @@
 //! Boot loaders with keys, stop strings and prompts of their own: what the failure advises is what mends it.
 
 use flasher_core::flash::{AutobootEnd, AutobootFacts};
+use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Receipt, Step, Verdict};
 
 use crate::lab::{Lab, noise};
@@ -53,6 +54,16 @@ async fn keys_that_the_countdown_names_are_advised_and_then_stop_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_board_that_comes_to_its_prompt_by_itself_is_told_as_that() {
+    let mut lab = Lab::new("");
+    lab.board = "autoboot: { stop: halt }".to_owned();
+    let receipt = flash(&lab).await;
+    assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
+    let facts = AutobootFacts { ended: AutobootEnd::RanOut, typed: "`ctrl-c`".to_owned() };
+    assert_eq!(receipt.board.autoboot, Some(facts));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stop_passwords_are_never_recorded() {
     let lab = lab("autoboot: { stop: hunter2, hashed: true }");
     let manifest = lab.path("bundle/manifest.yaml");
@@ -100,6 +111,49 @@ async fn dhcp_is_not_blamed_for_other_faults() {
         let words = format!("{} {}", failure.cause, failure.help.clone().unwrap_or_default());
         assert_eq!((failure.class, failure.step), (class, Step::Bootloader), "{failure:#?}");
         assert!(words.contains(says) && !words.contains("DHCP") && !words.contains("power"), "{words}");
+    }
+}
+
+/// The settings in the advice of a failure, as they stand there: `key: value`.
+fn settings(receipt: &Receipt) -> Vec<String> {
+    let help = receipt.failure.as_ref().and_then(|failure| failure.help.as_deref()).unwrap_or_default();
+    help.split('`').skip(1).step_by(2).filter(|text| text.contains(": ")).map(str::to_owned).collect()
+}
+
+/// Whether an exporter with these settings of its flasher and its serial line is taken.
+fn is_taken(flasher: &str, serial: &str) -> bool {
+    let export = format!(
+        "apiVersion: jumpstarter.dev/v1alpha1
+kind: ExporterConfig
+metadata: {{ namespace: test, name: lab }}
+export:
+  storage:
+    type: flasher
+    config: {{ flasher_bundle: ./bundle, {flasher} }}
+    children:
+      serial: {{ type: pyserial, config: {{ url: /dev/ttyUSB0, check_present: false, {serial} }} }}
+      power: {{ type: power-mock }}
+"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("exporter.yaml");
+    std::fs::write(&path, export).unwrap();
+    DeviceTree::load(&path).is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn advised_settings_are_taken_where_the_advice_puts_them() {
+    assert!(is_taken("", "") && !is_taken("netwrok: {}", "") && !is_taken("", "baudrat: 9600"));
+    for (faults, advised, is_of_line) in [
+        ("garble_console: 2", "baudrate: 115200", true),
+        ("dhcp_fail: true", "network: {address: 192.168.1.20}", false),
+    ] {
+        let mut lab = Lab::new(faults);
+        lab.flasher = "timeouts: { bootloader: 8, dhcp: 3 }".to_owned();
+        let shown = settings(&flash(&lab).await);
+        assert_eq!(shown, [advised], "{faults}");
+        let (flasher, serial) = if is_of_line { ("", advised) } else { (advised, "") };
+        assert!(is_taken(flasher, serial), "{advised}");
     }
 }
 

@@ -73,8 +73,10 @@ impl Default for CatchOptions {
 /// How autoboot ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Autoboot {
-    /// A countdown was seen, and the prompt came after it: what was typed stopped it, or nothing could be started.
+    /// A countdown was seen, and nothing but the prompt came after it: what was typed stopped it.
     Stopped,
+    /// The boot loader printed something between the countdown and the prompt: it tried to start a system, and could not.
+    RanOut,
     /// No countdown was seen: the boot loader waited at its prompt, or counts in silence.
     NoCountdown,
 }
@@ -123,7 +125,7 @@ async fn reach_prompt(uboot: &mut UBoot, options: &CatchOptions) -> Result<(), E
                 return Err(no_prompt(&uboot.console, &waited_for, options.within));
             }
             result => {
-                uboot.autoboot = catching.autoboot();
+                uboot.autoboot = catching.autoboot;
                 return result;
             }
         }
@@ -148,6 +150,8 @@ struct Catching<'o> {
     keys: usize,
     /// Banners seen so far.
     banners: usize,
+    /// How autoboot ended, as far as it was seen.
+    autoboot: Autoboot,
     /// What may be the boot loader's prompt, and is not the one that is looked for.
     stranger: PossiblePrompt,
 }
@@ -178,6 +182,7 @@ impl<'o> Catching<'o> {
             stage: Stage::Unknown,
             keys: 0,
             banners: 0,
+            autoboot: Autoboot::NoCountdown,
             stranger: PossiblePrompt::default(),
         })
     }
@@ -193,7 +198,10 @@ impl<'o> Catching<'o> {
             }
             if let Some(found) = console.expect_until(&self.patterns, next_key.min(self.until)).await? {
                 match found.index {
-                    0 => return Ok(()),
+                    0 => {
+                        self.note_end(&found.before);
+                        return Ok(());
+                    }
                     1 => next_key = self.enter(Stage::Countdown, next_key),
                     2 => next_key = self.enter(Stage::Banner, next_key),
                     _ => return Err(self.missed(console, &found.matched)),
@@ -255,8 +263,14 @@ impl<'o> Catching<'o> {
         }
     }
 
-    fn autoboot(&self) -> Autoboot {
-        if self.stage == Stage::Countdown { Autoboot::Stopped } else { Autoboot::NoCountdown }
+    /// Notes how autoboot ended; `before` is what came between the countdown and the prompt.
+    fn note_end(&mut self, before: &[u8]) {
+        if self.stage == Stage::Countdown && self.autoboot == Autoboot::NoCountdown {
+            // The first line is the rest of the countdown.
+            let mut lines = before.split(|byte| *byte == b'\n').skip(1);
+            let has_text = lines.any(|line| line.iter().any(u8::is_ascii_alphabetic));
+            self.autoboot = if has_text { Autoboot::RanOut } else { Autoboot::Stopped };
+        }
     }
 
     /// A board that starts over and over and never counts down cannot be stopped; one banner too many is SPL's.

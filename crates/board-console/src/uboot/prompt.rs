@@ -52,7 +52,7 @@ fn candidate(bytes: &[u8]) -> Option<String> {
     is_prompt.then(|| text.to_owned())
 }
 
-/// Has whoever is there echo a random marker; the prompt after it, or none when nobody answers.
+/// Has the other end echo a random marker; gives the prompt after it, or none without an answer.
 pub(super) async fn shown_prompt(console: &mut Console) -> Result<Option<ProvenPrompt>, Error> {
     console.send(CTRL_C).await?;
     console.settle(Duration::from_millis(150), Duration::from_secs(1)).await?;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::testing::{Peer, SOON, Typed, line, split_marker};
-use crate::{CatchOptions, Cause, Console, Error, UBoot, catch};
+use crate::{Autoboot, CatchOptions, Cause, Console, Error, UBoot, catch};
 
 const BANNER: &str = "\r\n\r\nU-Boot 2023.01 (Oct 01 2025 - 00:06:28 +0000)\r\n\r\nDRAM:  1 GiB\r\n";
 
@@ -135,6 +135,31 @@ async fn the_countdown_is_stopped() {
         });
         let mut uboot = caught(console).await;
         assert_eq!(uboot.run("echo hi", SOON).await.expect(countdown), "hi");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_autoboot_is_told() {
+    for (printed, ended) in [
+        ("", Autoboot::NoCountdown),
+        ("U-Boot 2023.01 (x)\r\n\r\n", Autoboot::NoCountdown),
+        ("Hit any key to stop autoboot:  2 \x08\x08\x08 0 \r\n", Autoboot::Stopped),
+        ("Press SPACE to abort autoboot in 2 seconds\r\n", Autoboot::Stopped),
+        (
+            "Hit any key to stop autoboot:  0 \r\nCard did not respond to voltage select!\r\n",
+            Autoboot::RanOut,
+        ),
+        (
+            "Press SPACE to abort autoboot in 2 seconds\r\n** No partition table - mmc 0 **\r\n",
+            Autoboot::RanOut,
+        ),
+    ] {
+        let (console, mut peer) = line();
+        tokio::spawn(async move {
+            peer.print(printed).await;
+            Board::answering(&[]).serve(peer).await
+        });
+        assert_eq!(caught(console).await.autoboot(), ended, "{printed}");
     }
 }
 

@@ -78,6 +78,7 @@ async fn catch(session: Session<'_>, resolved: &Resolved, console: Console) -> R
     let uboot = caught.map_err(|(_, error)| advice::caught(&error, &prompt))?;
     let ended = match uboot.autoboot() {
         Autoboot::Stopped => AutobootEnd::Stopped,
+        Autoboot::RanOut => AutobootEnd::RanOut,
         Autoboot::NoCountdown => AutobootEnd::NoCountdown,
     };
     session.run.board(|facts| facts.autoboot = Some(AutobootFacts { ended, typed }));

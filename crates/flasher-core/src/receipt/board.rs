@@ -32,8 +32,10 @@ pub struct AutobootFacts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AutobootEnd {
-    /// A countdown was seen, and the prompt came after it: what was typed stopped it, or nothing could be started.
+    /// A countdown was seen, and nothing but the prompt came after it: what was typed stopped it.
     Stopped,
+    /// The countdown ran out: the boot loader tried to start a system, could not, and came to its prompt by itself.
+    RanOut,
     /// No countdown was seen: the boot loader waited at its prompt, or counts in silence.
     NoCountdown,
 }

@@ -1,4 +1,4 @@
-//! Boards whose countdown, prompt or line is not as expected: each is told as what it is.
+//! Boards whose countdown, prompt or line is not as expected: the error says which it is.
 
 use std::time::Duration;
 
