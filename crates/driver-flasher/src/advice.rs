@@ -17,7 +17,7 @@ pub(crate) fn caught(error: &Console, prompt: &str) -> Error {
         Console::Missed { missed: Missed::Countdown { line }, .. } => told.help(keys_for(line)),
         Console::Missed { .. } => told.help(
             "does the switch really cut the board's power? `flasher console --power-cycle` shows it; a board that \
-             keeps running for a while needs more `power_off_seconds` in the flasher's config",
+             keeps running for a while must stay off for longer, in the flasher's config: `power_off_seconds: 10`",
         ),
         Console::AutobootNotInterruptible { .. } => told.help(format!(
             "set `bootdelay` to 1 or more in the boot loader (`flasher console`, then `setenv bootdelay 2; saveenv`); \
@@ -116,6 +116,7 @@ mod tests {
     use flasher_core::Class;
 
     use super::*;
+    use crate::config::FlasherConfig;
     use crate::uboot::UbootConfig;
 
     fn tail() -> Tail {
@@ -136,6 +137,15 @@ mod tests {
                 .unwrap_or_else(|error| panic!("{text}: {error}"))
         };
         shown.map(read).collect()
+    }
+
+    /// Every setting of the flasher that `help` shows, as its config reads it.
+    fn own_settings(help: &str) -> Vec<FlasherConfig> {
+        let shown = help.split('`').skip(1).step_by(2).filter(|text| text.contains(": "));
+        let shown = shown.filter(|text| !text.starts_with("uboot:"));
+        shown
+            .map(|text| serde_yaml::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}")))
+            .collect()
     }
 
     #[test]
@@ -181,6 +191,25 @@ mod tests {
         ] {
             assert_eq!(settings(&help(&error)).len(), shown, "{error}");
         }
+    }
+
+    #[test]
+    fn settings_of_the_flasher_are_advised_as_they_are_written() {
+        let running = Missed::AlreadyRunning;
+        let config = &own_settings(&help(&Console::Missed {
+            evidence: "login:".into(),
+            missed: running,
+            tail: tail(),
+        }))[0];
+        assert!(config.power_off_seconds > FlasherConfig::default().power_off_seconds);
+
+        let silent = Console::Timeout {
+            waited_for: "an address".into(),
+            within: Duration::from_secs(30),
+            tail: tail(),
+        };
+        let told = no_lease(&silent, Duration::from_secs(30));
+        assert!(own_settings(told.next_step().unwrap())[0].network.is_some());
     }
 
     #[test]

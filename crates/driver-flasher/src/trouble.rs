@@ -14,12 +14,14 @@ pub(crate) fn console(error: &board_console::Error) -> Error {
         Console::Pattern { .. } | Console::Invalid { .. } | Console::LineTooLong { .. } => {
             (Class::Config, "mend the manifest or the options")
         }
-        Console::Garbled { .. } => {
-            (Class::Infrastructure, "check baud rate, ground and cable; `cps` slows typing down")
-        }
+        Console::Garbled { .. } => (
+            Class::Infrastructure,
+            "check baud rate, ground and cable; in the config of the flasher's `serial` child, `cps: 100` slows typing down",
+        ),
         Console::Unreadable { .. } | Console::Altered { .. } => (
             Class::Infrastructure,
-            "set the board's speed as `baudrate` of the flasher's `serial` child (115200 is usual), then check ground and cable",
+            "set the board's speed in the config of the flasher's `serial` child, `baudrate: 115200` is usual; then check ground and \
+             cable",
         ),
         Console::OtherPrompt { .. } => (Class::Config, "set the prompt that the board shows"),
         Console::Timeout { tail, .. } if tail.0.is_empty() => {

@@ -46,8 +46,9 @@ pub(super) async fn digests(
     if wanted.indices.iter().all(|index| read.contains_key(index)) {
         return Ok(read);
     }
-    Err(Error::new(Class::Board, format!("the board's answers were lost {ASKED} times on the console"))
-        .help("check the serial line; `cps` slows typing down"))
+    Err(Error::new(Class::Board, format!("the board's answers were lost {ASKED} times on the console")).help(
+        "check the serial line; in the config of the flasher's `serial` child, `cps: 100` slows typing down",
+    ))
 }
 
 async fn ask(
