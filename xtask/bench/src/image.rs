@@ -22,9 +22,18 @@ pub(crate) struct Args {
     /// Rounds; the first one is not counted
     #[arg(long, default_value_t = 4)]
     rounds: usize,
-    /// Only decoding; needs no build of the whole command line
-    #[arg(long)]
-    decode_only: bool,
+    /// Measure only this; `decode` needs no build of the whole command line
+    #[arg(long, value_name = "PART")]
+    only: Option<Part>,
+}
+
+/// A part of what is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Decoding, beside the tools that unpack
+    Decode,
+    /// Whole flashes onto a file
+    Flash,
 }
 
 /// Commands measured in turns.
@@ -50,30 +59,31 @@ fn peer(name: &'static str, folder: &Path, text: String) -> Row {
 pub(crate) fn run(args: &Args) -> Result<()> {
     packages::require(&["xz-utils", "zstd", "pigz", "curl", "bmap-tools"])?;
     let root = Workspace::load()?.root;
-    let decode = example(&root)?;
-    let flasher = if args.decode_only { None } else { Some(measure::flasher(&root)?) };
     let lab = std::env::temp_dir().join(format!("flasher-bench-{}", std::process::id()));
-    let outcome = measured(args, &root, &decode, flasher.as_deref(), &lab);
+    let outcome = measured(args, &root, &lab);
     fs::remove_dir_all(&lab)?;
     outcome
 }
 
-fn measured(args: &Args, root: &Path, decode: &Path, flasher: Option<&Path>, lab: &Path) -> Result<()> {
+fn measured(args: &Args, root: &Path, lab: &Path) -> Result<()> {
     overhead::bench(root, lab, args.mib << 20)?;
     content::image(&lab.join("os.img"), args.mib)?;
     for pack in ["zstd -q -3 -T0 -k os.img", "xz -1 -T0 -k os.img", "pigz -6 -k os.img"] {
         shell(lab, pack)?;
     }
-    for (file, tool) in [
-        ("os.img.zst", "zstd -q -d -c os.img.zst"),
-        ("os.img.xz", "xz -d -c -T0 os.img.xz"),
-        ("os.img.gz", "pigz -d -c os.img.gz"),
-    ] {
-        decoding(args, decode, lab, file, tool)?;
+    if args.only != Some(Part::Flash) {
+        let decode = example(root)?;
+        for (file, tool) in [
+            ("os.img.zst", "zstd -q -d -c os.img.zst"),
+            ("os.img.xz", "xz -d -c -T0 os.img.xz"),
+            ("os.img.gz", "pigz -d -c os.img.gz"),
+        ] {
+            decoding(args, &decode, lab, file, tool)?;
+        }
     }
-    match flasher {
-        Some(flasher) => flashing(args, flasher, lab),
-        None => Ok(()),
+    match args.only {
+        Some(Part::Decode) => Ok(()),
+        _ => flashing(args, &measure::flasher(root)?, lab),
     }
 }
 
@@ -99,7 +109,10 @@ fn flashing(args: &Args, flasher: &Path, lab: &Path) -> Result<()> {
         move || {
             let mut command = Command::new(&flasher);
             command.args(["--json", "--exporter"]).arg(lab.join("exporter.yaml")).arg("flash");
-            command.arg(lab.join("os.img.xz")).args(more).arg("--cache-dir").arg(lab.join("cache"));
+            command.arg(lab.join("os.img.xz")).args(more);
+            if !more.contains(&"--no-cache") {
+                command.arg("--cache-dir").arg(lab.join("cache"));
+            }
             command
         }
     };
