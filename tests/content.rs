@@ -5,7 +5,7 @@ use flasher_core::{Class, FlashJob, Step, Verdict};
 
 use crate::lab::{Lab, MEDIUM, has, noise, sample};
 
-/// Bytes that nobody knows.
+/// Bytes of no known format.
 fn unknown() -> Vec<u8> {
     let mut bytes = noise(400_000, 11);
     bytes[510..512].fill(0);

@@ -112,7 +112,7 @@ async fn serve(folder: &Path) -> (Arc<dyn FileServer>, Arc<Mutex<Vec<Transfer>>>
     (server, seen)
 }
 
-/// Drops so many of 100 packets each way, on the tap: in `hook output` the sender would be told.
+/// Drops so many of 100 packets each way, on the tap: in `hook output` the sender would get an error.
 fn lose(percent: u8) {
     let _ = Command::new("nft").args(["delete", "table", "netdev", "lossy"]).output();
     if percent > 0 {

@@ -9,7 +9,7 @@ use crate::lab::{Lab, noise, pack, sample};
 
 const MIB: usize = 1 << 20;
 
-/// What the steps of a flash told of their progress, each from its beginning: bytes done, and bytes in all.
+/// What the steps of a flash reported of their progress, each from its beginning: bytes done, and bytes in all.
 type Told = Vec<(Step, Vec<(u64, Option<u64>)>)>;
 
 fn told(events: &[Event]) -> Told {
@@ -41,7 +41,7 @@ fn assert_forwards(case: &str, told: &Told) {
     }
 }
 
-/// Flashes, and gives what the steps told and the bytes that *verify* had to read.
+/// Flashes, and gives what the steps reported and the bytes that *verify* had to read.
 async fn check(case: &str, lab: &Lab, job: FlashJob) -> (Told, u64) {
     let (receipt, events) = lab.flash(job).await;
     assert_eq!(receipt.verdict, Verdict::Proven, "{case}: {:#?}", receipt.failure);

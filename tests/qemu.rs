@@ -1,7 +1,7 @@
 //! The real thing without hardware: a real U-Boot and a real Linux under QEMU, flashed, broken, and looked at from outside.
 //!
 //! Each case runs in a network and process namespace of its own: the test starts its own binary again below `unshare`,
-//! and that one plays the case whose name it is told. Needs root, QEMU, U-Boot and the bundles of `cargo xtask qemu-bundle`.
+//! and that one plays the case whose name it is given. Needs root, QEMU, U-Boot and the bundles of `cargo xtask qemu-bundle`.
 
 mod bench;
 mod card;

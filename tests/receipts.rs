@@ -14,7 +14,7 @@ use crate::lab::{Lab, has, noise};
 /// Altered receipts for each receipt that is altered.
 const COUNT: usize = 5_000;
 
-/// What only the writer knew and nothing else in a receipt or an image tells: the digest over the whole guards it, and whoever
+/// What only the writer knew and nothing else in a receipt or an image tells: the digest over the whole guards it, and a person who
 /// makes that digest anew can say what he likes here. `*` stands for everything below.
 const SAID_ONCE: [&str; 24] = [
     "/tool",
@@ -221,7 +221,7 @@ fn is_said_once(path: &str, maps: &[ImageMap]) -> bool {
     if path == "/further" {
         return maps.is_empty();
     }
-    // Each image of a job is told of in the same words.
+    // Each image of a job is described in the same words.
     let path = path.strip_prefix("/further/0").unwrap_or(path);
     SAID_ONCE.iter().any(|pattern| match pattern.strip_suffix('*') {
         Some(beginning) => path.starts_with(beginning) || path == beginning.trim_end_matches('/'),
@@ -247,7 +247,7 @@ fn check(text: &str, maps: &[ImageMap], seed: u64) {
             continue;
         }
         assert!(accepted(&changed.to_string(), maps).is_none(), "{path}: {changed}");
-        // The same by somebody who makes the digest anew.
+        // The same by a person who makes the digest anew.
         let Ok(receipt) = serde_json::from_value::<Receipt>(changed) else { continue };
         let sealed = serde_json::to_string(&receipt.sealed()).unwrap();
         if let Some(receipt) = accepted(&sealed, maps) {

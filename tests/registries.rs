@@ -1,4 +1,4 @@
-//! A flasher whose bundle is in a registry: pulled, pinned, told when the tag moves, refused when it was tampered with.
+//! A flasher whose bundle is in a registry: pulled, pinned, reported when the tag moves, refused when it was tampered with.
 
 #[path = "../crates/bundle-store/tests/registries/docker.rs"]
 pub(crate) mod docker;

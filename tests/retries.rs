@@ -9,7 +9,7 @@ use flasher_core::{Class, Event, FlashJob, Step, Verdict};
 
 use crate::lab::{Lab, sample};
 
-/// What is wrong, and how it is told.
+/// What is wrong, and how it is reported.
 struct Case {
     lab: Lab,
     /// A text of the exporter YAML and what stands there instead.

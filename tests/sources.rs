@@ -15,7 +15,7 @@ use crate::registries::docker::DockerRegistry;
 const UNIT: usize = 4096;
 const HOLE: std::ops::Range<usize> = 1 << 20..5 << 20;
 
-/// 6 MiB with a hole that nobody cares about.
+/// 6 MiB with an unmapped hole.
 fn sparse() -> Vec<u8> {
     let mut image = noise(6 << 20, 5);
     image[HOLE].fill(0);
@@ -102,7 +102,7 @@ async fn the_second_board_gets_the_image_out_of_the_cache() {
     }
     let (lab, image) = (Lab::new(""), sample());
     let file = lab.image(&image, Some("xz"));
-    tokio::time::sleep(Duration::from_millis(150)).await; // a file only just written is not told from a later one
+    tokio::time::sleep(Duration::from_millis(150)).await; // a file only just written cannot be distinguished from a later one
     let cache = Some(CacheChoice { folder: lab.path("cache"), limit: 1 << 30 });
     for cached in [false, true] {
         lab.wipe();
@@ -154,7 +154,7 @@ fn origin(image: Vec<u8>) -> (String, Arc<AtomicUsize>) {
             let (count, image) = (Arc::clone(&count), image.clone());
             std::thread::spawn(move || {
                 if !matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
-                    return; // somebody who only wants to know whether there is a server
+                    return; // a client that only looks whether there is a server
                 }
                 count.fetch_add(1, Ordering::Relaxed);
                 let head = format!(

@@ -117,7 +117,7 @@ async fn vanish(board: File, sign: impl AsRef<Path>) {
     drop(board);
 }
 
-/// Somebody who switches the board by hand when told so, and only then.
+/// A person who switches the board by hand when asked to, and only then.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_switches_by_hand_is_told_what_to_do_and_when() {
     let mut lab = Lab::new("");

@@ -1,4 +1,4 @@
-//! An origin that misbehaves as told, request by request.
+//! An origin that misbehaves as a case asks, request by request.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -15,11 +15,11 @@ pub(super) enum Answer {
     Other,
     /// This status and no image.
     Status(u16),
-    /// Its length is told, and the connection closed after so many thousandths of it.
+    /// Its length is sent, and the connection closed after so many thousandths of it.
     CutAt(usize),
     /// In chunks, the connection closed after so many thousandths of it.
     ChunksCutAt(usize),
-    /// No length is told, and the connection closed after so many thousandths of it.
+    /// No length is sent, and the connection closed after so many thousandths of it.
     UnframedUpTo(usize),
     /// Nothing more comes after so many thousandths of it, and the connection stays open.
     SilentAt(usize),

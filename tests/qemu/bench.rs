@@ -326,7 +326,7 @@ fn strike(fault: Fault, board: &Arc<QemuBoard>, http: &Arc<dyn ContentServer>, e
     }
 }
 
-/// Cuts a transfer that has begun, in its middle: 48 MiB take longer than this, and progress is told too seldom to wait for.
+/// Cuts a transfer that has begun, in its middle: 48 MiB take longer than this, and progress is reported too seldom to wait for.
 fn cut_soon(http: Arc<dyn ContentServer>, event: &Event) {
     let Event::Transfer(transfer) = event else { return };
     let file = transfer.file.trim_start_matches('/').to_owned();
@@ -336,7 +336,7 @@ fn cut_soon(http: Arc<dyn ContentServer>, event: &Event) {
     });
 }
 
-/// Drops packets in both directions, on the tap: in `hook output` the sender would be told (qemu-board notes).
+/// Drops packets in both directions, on the tap: in `hook output` the sender would get an error.
 fn lose(percent: u8) {
     let rules = format!(
         "table netdev lossy {{

@@ -1,4 +1,4 @@
-//! Why a board did not do as told, recognised by what its boot loader or kernel prints.
+//! Why a board did not do what it was asked, recognised by what its boot loader or kernel prints.
 //!
 //! The texts are U-Boot's own (net/tftp.c, net/arp.c, net/bootp.c, net/eth-uclass.c, boot/image*.c, boot/bootm.c,
 //! arch/arm/lib/image.c, common/hash.c, common/main.c) and Linux's (kernel/panic.c).

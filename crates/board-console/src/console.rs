@@ -48,7 +48,7 @@ struct State {
     read: u64,
     unreadable: u64,
     pacing: Duration,
-    /// The prompt of the U-Boot that was told to boot: seeing it again means that the boot failed.
+    /// The prompt of the U-Boot that was asked to boot: seeing it again means that the boot failed.
     uboot_prompt: Option<String>,
 }
 
@@ -121,7 +121,7 @@ impl Console {
         &self.transcript
     }
 
-    /// Forgets what is buffered. What the board has sent but nobody has read yet is not touched.
+    /// Forgets what is buffered. What the board has sent and was not read yet is not touched.
     pub fn discard(&mut self) {
         self.state.buffer.clear();
     }
@@ -221,7 +221,7 @@ impl Console {
         }
     }
 
-    /// Reads once; whether something came before the deadline. The only way to read while nothing is sent: nobody can
+    /// Reads once; whether something came before the deadline. The only way to read while nothing is sent: no caller can
     /// wait without saying how long. Nothing is lost when it is cancelled.
     async fn fill(&mut self, until: Instant) -> io::Result<bool> {
         // A stream that always has something would keep the timer from being asked.

@@ -1,4 +1,4 @@
-//! The Linux-shell dialogue: logging in, and commands whose output and status are told apart from everything else
+//! The Linux-shell dialogue: logging in, and commands whose output and status are separated from everything else
 //! on the console.
 
 mod login;

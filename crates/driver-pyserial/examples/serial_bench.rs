@@ -47,7 +47,7 @@ fn board(work: impl FnOnce(&mut File)) {
     unlockpt(&line).unwrap();
     println!("{}", ptsname(&line, Vec::new()).unwrap().into_string().unwrap());
     let mut line = File::from(line);
-    // Reading fails as long as nobody has the other end open.
+    // Reading fails as long as the other end is not open.
     while line.read(&mut [0]).is_err() {
         std::thread::park_timeout(std::time::Duration::from_millis(10));
     }

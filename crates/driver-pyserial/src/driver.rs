@@ -238,7 +238,7 @@ impl PySerial {
     }
 }
 
-/// Ends what was begun, also when nobody waits for it any more.
+/// Ends what was begun, also when no caller waits for it any more.
 struct EndOnDrop<F: FnMut()>(F);
 
 impl<F: FnMut()> Drop for EndOnDrop<F> {
@@ -247,7 +247,7 @@ impl<F: FnMut()> Drop for EndOnDrop<F> {
     }
 }
 
-/// Longer breaks are cut: nobody waits for a line that is dead on purpose.
+/// Longer breaks are cut: no caller waits for a line that is dead on purpose.
 const LONGEST_BREAK: Duration = Duration::from_secs(5);
 
 /// Does something with an open port, off the runtime.

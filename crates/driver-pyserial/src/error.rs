@@ -43,7 +43,7 @@ pub enum ConfigError {
         /// The URL.
         url: String,
     },
-    /// An option of a URL that nobody knows.
+    /// An unknown option of a URL.
     #[error("`{option}` in `{url}` is no option of such a URL")]
     Option {
         /// The option.
@@ -138,7 +138,7 @@ pub enum PortError {
         /// The group that may open it, when one may.
         group: Option<String>,
     },
-    /// Somebody else has it.
+    /// Another process has it.
     #[error("port is in use: `{port}`{}", by(.holder))]
     Busy {
         /// The port as the config names it.

@@ -4,7 +4,7 @@
 //! * [`PySerial`]: the driver; a device is held exclusively, and found again when its adapter comes back under the same name
 //! * [`ConfigError`], [`PortError`]: what goes wrong and what to do next
 //!
-//! One owner, many readers: whoever has the line open reads and writes it; everybody else may watch, also from another
+//! One owner, many readers: the owner has the line open, reads and writes it; all others may watch, also from another
 //! process of the same user, and a recorder may keep everything.
 
 mod address;

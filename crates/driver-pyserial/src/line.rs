@@ -103,7 +103,7 @@ impl OpenSettings {
         Ok(Device::new(Recipe { path, settings, away }, opened, Arc::clone(&handles.device)))
     }
 
-    /// The device is there, may be opened, and nobody else has it; or the server takes a connection. A device is not opened, as that raises DTR,
+    /// The device is there, may be opened, and no other process has it; or the server takes a connection. A device is not opened, as that raises DTR,
     /// which resets some boards.
     pub(crate) async fn look(&self) -> Result<(), PortError> {
         match self.address.innermost() {

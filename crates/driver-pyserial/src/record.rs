@@ -1,5 +1,5 @@
 //! The recorder: everything a line prints, with the time of each line, in a file that is cut into parts. Its own thread writes, so
-//! that a slow disk holds up nobody; what it cannot keep up with is counted, and the file says so.
+//! that a slow disk holds up no reader; what it cannot keep up with is counted, and the file says so.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};

@@ -37,7 +37,7 @@ pub(crate) struct Device {
     recipe: Recipe,
     state: State,
     lines: OpenControlLines,
-    /// Told to the reader before what the device says next.
+    /// Given to the reader before what the device says next.
     gap: Vec<u8>,
 }
 
@@ -47,7 +47,7 @@ enum State {
     Gone(f64),
 }
 
-/// Somebody looks for the device; whoever reads or writes meanwhile waits.
+/// A task looks for the device; reads and writes wait meanwhile.
 struct Search {
     since: Instant,
     found: Arc<Mutex<FoundDevice>>,
@@ -73,7 +73,7 @@ impl Device {
         Self { recipe, state: State::Here(opened.stream), lines, gap: Vec::new() }
     }
 
-    /// The device is away: somebody begins to look for it, unless it may not be away at all.
+    /// The device is away: a task begins to look for it, unless it may not be away at all.
     fn lost(&mut self) {
         *locked(&self.lines) = None;
         if self.recipe.away.is_zero() {

@@ -112,7 +112,7 @@ fn echo(mut board: File) {
         loop {
             match board.read(&mut buffer) {
                 Ok(count) => board.write_all(&buffer[..count]).unwrap(),
-                // Nobody has the line open just now.
+                // The line is not open just now.
                 Err(_) => std::thread::park_timeout(Duration::from_millis(5)),
             }
         }

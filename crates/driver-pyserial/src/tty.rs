@@ -38,7 +38,7 @@ pub(crate) struct Settings {
     pub(crate) keep_dtr: bool,
 }
 
-/// How often, and how long apart, a port that somebody is closing is tried before it counts as in use.
+/// How often, and how long apart, a port that is just being closed is tried before it counts as in use.
 const CLOSING: u32 = 10;
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -64,7 +64,7 @@ pub(crate) fn look(path: &Path) -> Result<(), PortError> {
     }
 }
 
-/// The same, and nobody else has it open: a program that reads it as well gets half of what the board says. Blocks.
+/// The same, and no other process has it open: a program that reads it as well gets half of what the board says. Blocks.
 pub(crate) fn look_whether_free(path: &Path) -> Result<(), PortError> {
     look(path)?;
     match holder::other(path) {
@@ -81,7 +81,7 @@ pub(crate) fn identity(path: &Path) -> String {
     }
 }
 
-/// Opens the device for nobody else. One that is in use, but by nobody who can be found, is just being closed: that is waited
+/// Opens the device for this process alone. One that is in use, but by no process that can be found, is just being closed: that is waited
 /// for, briefly. Blocks; must be called where a tokio runtime is entered.
 pub(crate) fn open(path: &Path, settings: Settings) -> Result<Opened, PortError> {
     for _ in 0..CLOSING {
@@ -171,7 +171,7 @@ fn runs_at(path: &Path, port: &TTYPort, asked: u32) -> Result<(), PortError> {
     })
 }
 
-/// Clears HUPCL, which is a setting of the line and outlives the handle. Leaves a port alone that somebody has locked.
+/// Clears HUPCL, which is a setting of the line and outlives the handle. Leaves a port alone that another process has locked.
 fn keep_dtr(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NOCTTY | OFlags::NONBLOCK).bits().cast_signed();
     let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;

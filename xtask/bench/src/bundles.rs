@@ -114,7 +114,7 @@ impl Registry {
         let mut child = command.spawn().context("cannot start docker-registry")?;
         let mut log = BufReader::new(child.stderr.take().context("no log")?);
         let address = address(&mut log);
-        // Whoever writes to a full pipe waits for ever.
+        // A program that writes to a full pipe waits for ever.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         match address {
             Ok(address) => Ok(Self { child, address }),

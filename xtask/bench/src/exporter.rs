@@ -151,7 +151,7 @@ export:
     }
 }
 
-/// An exporter, told to end when dropped.
+/// An exporter that is ended when dropped.
 struct Exporter(Child);
 
 impl Drop for Exporter {

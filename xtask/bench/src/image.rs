@@ -24,12 +24,12 @@ pub(crate) struct Args {
     rounds: usize,
     /// Measure only this; `decode` needs no build of the whole command line
     #[arg(long, value_name = "PART")]
-    only: Option<Part>,
+    only: Option<Measured>,
 }
 
-/// A part of what is measured.
+/// What can be measured alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Part {
+enum Measured {
     /// Decoding, beside the tools that unpack
     Decode,
     /// Whole flashes onto a file
@@ -71,7 +71,7 @@ fn measured(args: &Args, root: &Path, lab: &Path) -> Result<()> {
     for pack in ["zstd -q -3 -T0 -k os.img", "xz -1 -T0 -k os.img", "pigz -6 -k os.img"] {
         shell(lab, pack)?;
     }
-    if args.only != Some(Part::Flash) {
+    if args.only != Some(Measured::Flash) {
         let decode = example(root)?;
         for (file, tool) in [
             ("os.img.zst", "zstd -q -d -c os.img.zst"),
@@ -82,7 +82,7 @@ fn measured(args: &Args, root: &Path, lab: &Path) -> Result<()> {
         }
     }
     match args.only {
-        Some(Part::Decode) => Ok(()),
+        Some(Measured::Decode) => Ok(()),
         _ => flashing(args, &measure::flasher(root)?, lab),
     }
 }

@@ -77,7 +77,7 @@ fn again_inside() -> Result<()> {
 /// Measures what `only` leaves of both protocols.
 fn measured(bench: &Bench, only: &str) -> Result<()> {
     fs::create_dir_all(bench.root())?;
-    // tftpd-hpa and atftpd want files anybody may read.
+    // tftpd-hpa and atftpd want files that every user may read.
     for folder in [&bench.lab, &bench.root()] {
         open_to_all(folder)?;
     }

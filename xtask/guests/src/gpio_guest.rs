@@ -1,7 +1,7 @@
 //! `cargo xtask gpio-guest`: a kernel with a GPIO chip for the tests of `driver-power-gpio`, out of Debian's kernel package.
 //!
 //! Debian's kernels have no gpio-sim. They do have a driver for a chip of AMD that is nothing but registers in memory, and a
-//! guest can be told of one by an ACPI table.
+//! guest can get one by an ACPI table.
 
 use anyhow::{Context, Result, bail};
 use std::fs;

@@ -160,7 +160,7 @@ pub fn require(names: &[&str]) -> Result<()> {
     }
 }
 
-/// Whether these packages may be installed: somebody at a terminal is asked first.
+/// Whether these packages may be installed: a person at a terminal is asked first.
 fn agreed(missing: &[&Package]) -> Result<bool> {
     let asks = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     if !asks || std::env::var_os("CI").is_some() {

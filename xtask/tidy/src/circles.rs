@@ -1,7 +1,7 @@
 //! No two files of a crate use each other, be it directly or through others.
 //!
 //! A file uses another when it names an item that the other defines. Who merely declares a module or exports an item of it
-//! further (`pub use`) does not use it; whoever names the exported item uses the file that defines it. Tests do not count.
+//! further (`pub use`) does not use it; a file that names the exported item uses the file that defines it. Tests do not count.
 
 mod allowed;
 mod module_tree;

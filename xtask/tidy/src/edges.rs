@@ -22,11 +22,11 @@ pub(super) enum Room {
     Chores,
     /// `flasher-tests`.
     Stories,
-    /// `own-board`: boards that somebody has outside our tree.
+    /// `own-board`: boards of a user, outside our tree.
     Outsider,
 }
 
-/// The room of a crate, told by its name; `None` for a name the house has no place for.
+/// The kind of a crate, from its name; `None` for a name that no kind has.
 pub(super) fn room(name: &str) -> Option<Room> {
     Some(match name {
         "flasher-core" => Room::Core,

@@ -7,7 +7,7 @@ use xtask_support::workspace::Workspace;
 /// All findings in the manifests of the members.
 pub(super) fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    // An example is written as somebody outside would write it.
+    // An example is written as a user outside the tree would write it.
     for package in workspace.packages.iter().filter(|it| !it.folder.starts_with("examples/")) {
         let path = package.manifest();
         let text = workspace.read(&path)?.with_context(|| format!("{path} vanished"))?;

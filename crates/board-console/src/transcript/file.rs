@@ -108,7 +108,7 @@ fn write_messages(mut file: BufWriter<File>, messages: &Receiver<FileMessage>, b
                     Some(error) => Err(copy_of(error)),
                     None => Ok(hash.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
                 };
-                // Nobody waits any more: the caller gave up.
+                // The caller does not wait any more: it gave up.
                 let _ = done.send(result);
             }
         }

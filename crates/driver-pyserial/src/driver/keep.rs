@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::Open;
 use crate::reopen::locked;
 
-/// A line between two owners: somebody reads it on, so that the recorder hears it.
+/// A line between two owners: a task goes on reading it, so that the recorder hears it.
 pub(super) struct HeldLine {
     stop: oneshot::Sender<()>,
     task: JoinHandle<Option<Box<dyn ByteStream>>>,
@@ -58,7 +58,7 @@ async fn read_on(
     }
 }
 
-/// The stream of an owner whose line is recorded all the time: dropped, somebody reads on.
+/// The stream of an owner whose line is recorded all the time: when it is dropped, a task goes on reading.
 pub(super) struct Owned {
     line: Option<Box<dyn ByteStream>>,
     open: Arc<Open>,

@@ -41,7 +41,7 @@ pub(crate) struct Port<S> {
     /// Data received and not read yet.
     data: Vec<u8>,
     read: usize,
-    /// What the server said during the handshake and nobody has asked for yet.
+    /// What the server said during the handshake and was not read yet.
     said: Vec<Said>,
     control: Control,
 }
@@ -197,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Port<S> {
         }
     }
 
-    /// Who hangs up without a word, or with one about somebody else, has the port taken; anything else is no port server.
+    /// Who hangs up without a word, or with one about another client, has the port taken; anything else is no port server.
     fn hung_up(&self, url: &str) -> PortError {
         let text = String::from_utf8_lossy(&self.data);
         let line = text.lines().map(str::trim).find(|it| !it.is_empty()).unwrap_or_default();
@@ -265,7 +265,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Port<S> {
         let this = self.get_mut();
         this.control.queue().reader = Some(context.waker().clone());
         loop {
-            // Commands go out also while nobody writes; what cannot go yet wakes us later.
+            // Commands go out also while the owner writes nothing; what cannot go yet wakes us later.
             if let Poll::Ready(Err(error)) = this.poll_out(context) {
                 return Poll::Ready(Err(error));
             }

@@ -1,4 +1,4 @@
-//! Debian's ser2net serves a pseudo-terminal on loopback; servers that are none are told.
+//! Debian's ser2net serves a pseudo-terminal on loopback; servers that are none are named as that.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -138,7 +138,7 @@ async fn a_break_ends_also_when_nobody_waits_for_it_any_more() {
     });
     let line = line(&url);
     let mut port = line.open().await.unwrap();
-    // Commands go out beside the data, so somebody has to be at the line.
+    // Commands go out beside the data, so a reader has to be at the line.
     let reader = tokio::spawn(async move { port.read(&mut [0]).await });
     let lines = ControlLines { send_break: Some(Duration::from_secs(5)), ..ControlLines::default() };
     let waiting = tokio::time::timeout(Duration::from_millis(50), line.set_lines(lines));
@@ -188,7 +188,7 @@ async fn a_busy_rfc2217_port() {
     }
 }
 
-/// A server that answers with these bytes, whatever it is told.
+/// A server that answers with these bytes, whatever it is asked.
 async fn server(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

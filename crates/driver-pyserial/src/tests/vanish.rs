@@ -32,7 +32,7 @@ async fn an_adapter_that_renumbers_is_found_again_by_its_name() {
         text
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    // Somebody types meanwhile: it waits for the line.
+    // A user types meanwhile: it waits for the line.
     let writer = tokio::spawn(async move { to.write_all(b"typed").await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     let (mut board, path) = pty();

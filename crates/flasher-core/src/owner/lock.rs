@@ -1,4 +1,4 @@
-//! Lock files that all users of a machine share. They lie in folders that anybody may write, so nothing found there is trusted:
+//! Lock files that all users of a machine share. They lie in folders that every user may write, so nothing found there is trusted:
 //! no link is followed, only a regular file is a lock, and what it says is shown bounded and without control characters.
 
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::event::Event;
 /// Folders of Linux that all users may write. Each that can be had is used: a service may have a `/tmp` of its own, and not
 /// every system lets users into `/run/lock`.
 const FOLDERS: [&str; 2] = ["/run/lock", "/tmp"];
-/// How often, and how long apart, a lock is tried: whoever only looks has it for an instant.
+/// How often, and how long apart, a lock is tried: a process that only looks has it for an instant.
 const TRIES: u32 = 100;
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Most of what a lock file says that is read, bytes, and that is shown of one word, characters.
@@ -34,7 +34,7 @@ pub struct Held {
 }
 
 /// A job that ended without its own doing (SIGKILL, a crash, a power cut of this machine): it switched nothing off. Free of
-/// control characters, since anybody may have written it.
+/// control characters, since every user may have written it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KilledJob {
     /// Command and image, as `flash os.img`.
@@ -129,7 +129,7 @@ impl Place {
         Ok(held)
     }
 
-    /// The job that was killed while it had one of `locks`; none while somebody has them. Makes no file. Blocks for an instant.
+    /// The job that was killed while it had one of `locks`; none while a job has them. Makes no file. Blocks for an instant.
     pub(super) fn killed_job(&self, locks: &[(String, String)]) -> Result<Option<KilledJob>> {
         for (name, node) in locks {
             for path in self.paths(name) {
@@ -143,7 +143,7 @@ impl Place {
         Ok(None)
     }
 
-    /// Removes what a killed job left of `locks`. What somebody has stays. Blocks for an instant.
+    /// Removes what a killed job left of `locks`. Locks that a job has stay. Blocks for an instant.
     pub(super) fn forget_killed_job(&self, locks: &[(String, String)]) -> Result<()> {
         match self.killed_job(locks)? {
             Some(_) => self.hold(locks, "power off").map(drop),
@@ -151,7 +151,7 @@ impl Place {
         }
     }
 
-    /// Fails when somebody has one of `locks`. Makes no file. Blocks for an instant.
+    /// Fails when a job has one of `locks`. Makes no file. Blocks for an instant.
     pub(super) fn refuse_if_held(&self, locks: &[(String, String)]) -> Result<()> {
         for (name, node) in locks {
             for path in self.paths(name) {
@@ -193,7 +193,7 @@ impl Drop for Lock {
         if self.killed.is_some() {
             return;
         }
-        // Removed while it is held: whoever has it open finds that its name is gone and makes another. Another user's file
+        // Removed while it is held: a process that has it open finds that its name is gone and makes another. Another user's file
         // stays, and says nothing any more.
         let _ = self.file.set_len(0);
         let _ = fs::remove_file(&self.path);
@@ -261,7 +261,7 @@ fn take(path: &Path, node: &str) -> Result<Option<Lock>> {
 fn open(path: &Path, make: bool, node: &str) -> Result<Option<File>> {
     let file = match existing(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && make => match create(path) {
-            // Somebody was faster.
+            // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => existing(path),
             Err(_) => return Ok(None),
             made => made,
@@ -278,7 +278,7 @@ fn open(path: &Path, make: bool, node: &str) -> Result<Option<File>> {
 }
 
 /// Without O_CREAT: in such folders the kernel refuses that for another user's file (`fs.protected_regular`). Non-blocking, so
-/// that a FIFO hangs nobody.
+/// that a FIFO hangs no process.
 fn existing(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let both = File::options().read(true).write(true).custom_flags(flags).open(path);

@@ -22,7 +22,7 @@ fn who_comes_second_is_refused_and_told_who_holds_the_board() {
     let place = Place::at(&[one.path(), other.path()]);
     let held = place.hold(&locks(&["power", "serial"]), "flash \u{1b}[2J`os.img`").unwrap();
     for wanted in [&["power"][..], &["serial"], &["medium", "serial"]] {
-        // Somebody who shares only one of the folders meets it as well.
+        // A user who shares only one of the folders meets it as well.
         for place in [&place, &Place::at(&[other.path()])] {
             let error = place.hold(&locks(wanted), "dump").unwrap_err();
             assert_eq!((error.class(), error.is_retryable()), (Class::Infrastructure, false), "{wanted:?}");

@@ -171,7 +171,7 @@ pub(super) fn gives_a_file(address: SocketAddr) -> bool {
     .is_ok_and(|got| got.whole)
 }
 
-/// Whether somebody listens on a TCP port.
+/// Whether a server listens on a TCP port.
 pub(super) fn listens(address: SocketAddr) -> bool {
     TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok()
 }

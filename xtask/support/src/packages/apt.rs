@@ -64,7 +64,7 @@ pub(super) fn install_line(names: &[&str], suite: Option<&str>) -> String {
     format!("apt-get install -y --no-install-recommends {suite}{}", names.join(" "))
 }
 
-/// `CODENAME-backports` when the installed package came from there, told by its version.
+/// `CODENAME-backports` when the installed package came from there, as its version shows.
 pub(super) fn backports_suite_of(package: &str) -> Option<String> {
     let query = Command::new("dpkg-query")
         .args(["-W", "-f=${db:Status-Abbrev} ${Version}", package])

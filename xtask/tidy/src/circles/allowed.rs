@@ -1,4 +1,4 @@
-//! Circles that are still to be broken. The list only shrinks: whoever breaks one takes it out.
+//! Circles that are still to be broken. The list only shrinks: a circle that was broken is taken out.
 
 /// Groups of files in which every circle is allowed.
 pub(super) const ALLOWED: &[&[&str]] = &[
