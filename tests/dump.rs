@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use disk_image::Digest;
-use flasher_core::flash::{JobKind, PowerState, RangeKind, Verify};
+use flasher_core::flash::{DigestsBy, JobKind, PowerState, RangeKind, Verify};
 use flasher_core::tree::DeviceTree;
 use flasher_core::{
     CancellationToken, Class, Device, DumpJob, DumpSink, Error, Event, Receipt, Result, Step, Verdict,
@@ -91,11 +91,11 @@ fn is_proof(dumped: &Dumped, medium: &[u8], case: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dump_after_a_flash_is_the_image() {
     let cases = [
-        ("", "", "exporter"),
-        ("wget_missing: true", "", "exporter"),
-        ("bash_missing: true", "", "exporter"),
-        ("kernel_lines: 40", "", "exporter"),
-        ("", "read_back: board", "board"),
+        ("", "", DigestsBy::Exporter),
+        ("wget_missing: true", "", DigestsBy::Exporter),
+        ("bash_missing: true", "", DigestsBy::Exporter),
+        ("kernel_lines: 40", "", DigestsBy::Exporter),
+        ("", "read_back: board", DigestsBy::Board),
     ];
     for (faults, flasher, digests_by) in cases {
         let mut lab = Lab::new(faults);
@@ -109,7 +109,7 @@ async fn a_dump_after_a_flash_is_the_image() {
         assert!(dumped.bytes.starts_with(&content), "{case}");
         let receipt = dumped.receipt;
         let medium = receipt.medium.as_ref().unwrap();
-        assert_eq!(medium.digests_by.as_deref(), Some(digests_by), "{case}");
+        assert_eq!(medium.digests_by, Some(digests_by), "{case}");
         assert_eq!((receipt.power, receipt.exit_code()), (PowerState::Off, 0));
     }
 }

@@ -1,7 +1,7 @@
 //! Flashes that end proven: the medium equals the image, whatever it was packed with, and the receipt says so.
 
 use disk_image::Digest;
-use flasher_core::flash::{FormatChoice, PowerState, RangeKind, Verify};
+use flasher_core::flash::{CheckedDigest, DigestsBy, FormatChoice, PowerState, RangeKind, Verify};
 use flasher_core::{Event, FlashJob, Step, Verdict};
 
 use crate::lab::{Lab, MEDIUM, has, noise, sample};
@@ -69,12 +69,12 @@ async fn zeros_do_not_travel() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_tools_the_board_has_the_flash_is_proven() {
     let cases = [
-        ("", "", "exporter"),
-        ("wget_missing: true", "", "exporter"),
-        ("bash_missing: true", "", "exporter"),
-        ("bash_missing: true, curl_missing: true", "", "board"),
-        ("", "read_back: board", "board"),
-        ("", "read_back: network", "exporter"),
+        ("", "", DigestsBy::Exporter),
+        ("wget_missing: true", "", DigestsBy::Exporter),
+        ("bash_missing: true", "", DigestsBy::Exporter),
+        ("bash_missing: true, curl_missing: true", "", DigestsBy::Board),
+        ("", "read_back: board", DigestsBy::Board),
+        ("", "read_back: network", DigestsBy::Exporter),
     ];
     for (faults, flasher, digests_by) in cases {
         let mut lab = Lab::new(faults);
@@ -84,7 +84,7 @@ async fn whatever_tools_the_board_has_the_flash_is_proven() {
         let case = format!("{faults} {flasher}");
         assert_eq!(receipt.verdict, Verdict::Proven, "{case}: {:#?}", receipt.failure);
         assert!(lab.medium()[..content.len()] == content, "{case}");
-        assert_eq!(receipt.medium.unwrap().digests_by.as_deref(), Some(digests_by), "{case}");
+        assert_eq!(receipt.medium.unwrap().digests_by, Some(digests_by), "{case}");
     }
 }
 
@@ -138,11 +138,11 @@ async fn a_demanded_digest_is_checked_against_source_or_image() {
     let content = sample();
     let image = lab.image(&content, Some("gzip"));
     let packed = Digest::of(&std::fs::read(&image).unwrap());
-    for (digest, which) in [(packed, "source"), (Digest::of(&content), "decoded")] {
+    for (digest, which) in [(packed, CheckedDigest::Source), (Digest::of(&content), CheckedDigest::Decoded)] {
         let job = FlashJob { sha256: Some(digest.to_string()), ..lab.job(&image) };
         let (receipt, _) = lab.flash(job).await;
         assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
-        assert_eq!(receipt.image.checked.as_deref(), Some(which));
+        assert_eq!(receipt.image.checked, Some(which));
     }
 }
 

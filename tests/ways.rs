@@ -1,7 +1,7 @@
 //! The ways zeros and data take to the medium: whichever is taken, the flash is proven.
 
 use disk_image::Digest;
-use flasher_core::flash::Wire;
+use flasher_core::flash::{Wire, WireUsed, ZerosBy};
 use flasher_core::{Class, FlashJob, Receipt, Verdict};
 
 use crate::lab::{Lab, has, sample};
@@ -15,12 +15,12 @@ fn check_proven(lab: &Lab, content: &[u8], receipt: &Receipt) {
 #[tokio::test(flavor = "multi_thread")]
 async fn zeros_are_made_and_proven() {
     let content = sample();
-    for (zeroout, by) in [("true", "zeroout"), ("false", "written")] {
+    for (zeroout, by) in [("true", ZerosBy::Zeroout), ("false", ZerosBy::Written)] {
         let mut lab = Lab::new("");
         lab.board.push_str(&format!("\n      zeroout: {zeroout}"));
         let (receipt, _) = lab.flash(lab.job(&lab.image(&content, None))).await;
         check_proven(&lab, &content, &receipt);
-        assert_eq!(receipt.medium.unwrap().zeros_by.as_deref(), Some(by));
+        assert_eq!(receipt.medium.unwrap().zeros_by, Some(by));
     }
 }
 
@@ -40,17 +40,17 @@ async fn a_device_that_breaks_its_promise_of_zeros_gets_them_written() {
 async fn the_image_travels_as_asked_if_the_board_can_unpack_it() {
     let content = sample();
     for (without, wire, says) in [
-        ("", Wire::Identity, Ok("identity")),
-        ("", Wire::Gzip, Ok("gzip")),
-        ("", Wire::Zstd, Ok("zstd")),
-        ("zcat", Wire::Gzip, Ok("gzip")),
+        ("", Wire::Identity, Ok(WireUsed::Identity)),
+        ("", Wire::Gzip, Ok(WireUsed::Gzip)),
+        ("", Wire::Zstd, Ok(WireUsed::Zstd)),
+        ("zcat", Wire::Gzip, Ok(WireUsed::Gzip)),
         ("zstd", Wire::Zstd, Err("the board cannot unpack zstd: its Linux has no working `zstd`")),
         (
             "zcat, gzip",
             Wire::Gzip,
             Err("the board cannot unpack gzip: its Linux has no working `zcat` or `gzip`"),
         ),
-        ("zcat, gzip, zstd", Wire::Auto, Ok("identity")),
+        ("zcat, gzip, zstd", Wire::Auto, Ok(WireUsed::Identity)),
     ] {
         if wire == Wire::Zstd && !has("zstd") {
             continue;
@@ -60,9 +60,9 @@ async fn the_image_travels_as_asked_if_the_board_can_unpack_it() {
         let job = FlashJob { wire: Some(wire), ..lab.job(&lab.image(&content, None)) };
         let (receipt, _) = lab.flash(job).await;
         match says {
-            Ok(name) => {
+            Ok(used) => {
                 check_proven(&lab, &content, &receipt);
-                assert_eq!(receipt.medium.unwrap().wire.as_deref(), Some(name));
+                assert_eq!(receipt.medium.unwrap().wire, Some(used));
             }
             Err(cause) => {
                 let failure = receipt.failure.unwrap();

@@ -11,7 +11,7 @@ use board_qemu::{BoardNetwork, Cache, Config, Disk, QemuBoard};
 use disk_image::Digest;
 use driver_flasher::config::StaticNetwork;
 use driver_flasher::{BaseFlasher, FlasherConfig};
-use flasher_core::flash::{PartitionImage, PowerState, Wire};
+use flasher_core::flash::{PartitionImage, PowerState, Wire, WireUsed};
 use flasher_core::{
     ContentServer, Device, DriverType, DumpJob, DumpSink, Event, FlashJob, Flasher, Quiet, Receipt, Step,
     Transfer, TransferState, Verdict, Wiring,
@@ -173,14 +173,14 @@ fn check(case: &Case, receipt: &Receipt, content: &[u8], disk: &[u8]) {
 fn check_ways(case: &Case, receipt: &Receipt, content: &[u8], travelled: u64) {
     let (name, medium) = (case.name, receipt.medium.as_ref().unwrap());
     if case.what == What::Direct {
-        assert_eq!(medium.wire.as_deref(), Some("direct"), "{name}");
+        assert_eq!(medium.wire, Some(WireUsed::Direct), "{name}");
         assert!(medium.ranges.iter().all(|range| range.writes == 1), "{name}: written from here");
         return assert!(travelled < MIB as u64, "{name}: {travelled} bytes came from here");
     }
     let data = content.chunks(MIB).filter(|chunk| chunk.iter().any(|byte| *byte != 0)).map(<[u8]>::len);
     let data = data.sum::<usize>() as u64;
-    assert_eq!(medium.zeros_by.as_deref(), Some(case.zeros), "{name}");
-    assert_eq!(medium.wire.as_deref(), Some(case.wire.map_or("identity", wire)), "{name}");
+    assert_eq!(medium.zeros_by, Some(case.zeros), "{name}");
+    assert_eq!(medium.wire, Some(case.wire.map_or(WireUsed::Identity, wire)), "{name}");
     // Frame lines and what rounds up to blocks come on top.
     let most = data + data / 100 + 2 * MIB as u64;
     println!("{name}: {travelled} bytes over HTTP for {data} of data in {}", content.len());
@@ -188,11 +188,11 @@ fn check_ways(case: &Case, receipt: &Receipt, content: &[u8], travelled: u64) {
     assert!(case.packed.is_none() || travelled >= data / 2, "{name}: the bytes were not counted");
 }
 
-fn wire(wire: Wire) -> &'static str {
+fn wire(wire: Wire) -> WireUsed {
     match wire {
-        Wire::Gzip => "gzip",
-        Wire::Zstd => "zstd",
-        Wire::Auto | Wire::Identity => "identity",
+        Wire::Gzip => WireUsed::Gzip,
+        Wire::Zstd => WireUsed::Zstd,
+        Wire::Auto | Wire::Identity => WireUsed::Identity,
     }
 }
 

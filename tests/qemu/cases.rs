@@ -1,7 +1,7 @@
 //! What is played on the emulated board: a line a case.
 
 use board_qemu::DiskKind;
-use flasher_core::flash::Wire;
+use flasher_core::flash::{Wire, ZerosBy};
 use flasher_core::{Class, Step};
 
 /// One flash on the emulated board.
@@ -17,7 +17,7 @@ pub(crate) struct Case {
     /// How it travels.
     pub(crate) wire: Option<Wire>,
     /// How the board must have made its zeros.
-    pub(crate) zeros: &'static str,
+    pub(crate) zeros: ZerosBy,
     /// Whether it has 256 MiB, and the disk 512.
     pub(crate) large: bool,
     pub(crate) fault: Fault,
@@ -81,7 +81,7 @@ const PLAIN: Case = Case {
     disk: DiskKind::Virtio,
     packed: None,
     wire: None,
-    zeros: "written",
+    zeros: ZerosBy::Written,
     large: false,
     fault: Fault::None,
     ends: Ends::Proven(1),
@@ -99,7 +99,7 @@ pub(crate) const PROVEN: &[Case] = &[
     Case {
         name: "guest with curl, zstd and GNU tools",
         bundle: "qemu-virt-tools",
-        zeros: "zeroout",
+        zeros: ZerosBy::Zeroout,
         ..PLAIN
     },
     Case { name: "travels as gzip, busybox unpacks it", wire: Some(Wire::Gzip), ..PLAIN },
@@ -107,7 +107,7 @@ pub(crate) const PROVEN: &[Case] = &[
         name: "travels as zstd",
         wire: Some(Wire::Zstd),
         bundle: "qemu-virt-tools",
-        zeros: "zeroout",
+        zeros: ZerosBy::Zeroout,
         ..PLAIN
     },
     Case {
@@ -121,7 +121,7 @@ pub(crate) const PROVEN: &[Case] = &[
     Case {
         name: "dump after a flash, guest with curl and GNU tools",
         bundle: "qemu-virt-tools",
-        zeros: "zeroout",
+        zeros: ZerosBy::Zeroout,
         what: What::Dump,
         ..PLAIN
     },

@@ -21,7 +21,7 @@ const DEFAULT: &str = "quay.io/jumpstarter-dev/jumpstarter-flasher-test:latest";
 pub(crate) struct Shelf(tokio::sync::Mutex<Option<Arc<Cached>>>);
 
 /// Where a bundle is, and what its files are held to.
-pub(crate) struct Place {
+pub(crate) struct LocalBundle {
     dir: PathBuf,
     files: BTreeMap<String, Digest>,
     notes: Vec<String>,
@@ -32,7 +32,7 @@ impl Shelf {
     ///
     /// # Errors
     /// When there is no such bundle, or its registry does not give it.
-    pub(crate) async fn find(&self, config: &FlasherConfig, folder: &Path) -> Result<Place> {
+    pub(crate) async fn find(&self, config: &FlasherConfig, folder: &Path) -> Result<LocalBundle> {
         let name = reference(config)?;
         if let Some(place) = in_folder(&name, config, folder)? {
             return Ok(place);
@@ -43,7 +43,11 @@ impl Shelf {
             None => Arc::new(pull(&name, config, folder).await?),
         };
         *known = Some(Arc::clone(&cached));
-        Ok(Place { dir: cached.dir.clone(), files: cached.files().clone(), notes: cached.warnings.clone() })
+        Ok(LocalBundle {
+            dir: cached.dir.clone(),
+            files: cached.files().clone(),
+            notes: cached.warnings.clone(),
+        })
     }
 
     /// Has the bundle that came out of a registry looked at anew, file by file, when it is needed next. Gives whether there
@@ -91,7 +95,7 @@ impl Shelf {
 ///
 /// # Errors
 /// When its manifest is wrong.
-pub(crate) fn open(place: Place, config: &FlasherConfig) -> Result<Bundle> {
+pub(crate) fn open(place: LocalBundle, config: &FlasherConfig) -> Result<Bundle> {
     let bundle = Bundle::open_with(&place.dir, &config.manifest, &text_of_board);
     let mut bundle = bundle.map_err(|error| trouble::bundle(&error))?.expecting(place.files);
     place.notes.into_iter().for_each(|note| bundle.note(note));
@@ -131,7 +135,7 @@ fn text_of_board(name: &str) -> Option<String> {
 }
 
 /// The bundle when it is a folder: its own, or one that somebody put where Jumpstarter keeps those it pulls.
-fn in_folder(name: &str, config: &FlasherConfig, folder: &Path) -> Result<Option<Place>> {
+fn in_folder(name: &str, config: &FlasherConfig, folder: &Path) -> Result<Option<LocalBundle>> {
     let direct = folder.join(name);
     let foreign = folder.join(&config.cache_dir).join(name.replace([':', '/'], "_"));
     let is_real = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|about| about.is_dir());
@@ -150,7 +154,7 @@ fn in_folder(name: &str, config: &FlasherConfig, folder: &Path) -> Result<Option
         return Err(Error::config(format!("`{}` is a folder, and a folder has no signature", dir.display()))
             .help("name a signed bundle in a registry, or take `require_signature` out"));
     }
-    Ok(Some(Place { dir, files: BTreeMap::new(), notes }))
+    Ok(Some(LocalBundle { dir, files: BTreeMap::new(), notes }))
 }
 
 /// Looks at the certificate and the key that `config` names. Blocks.

@@ -9,13 +9,13 @@
 //! * `job`: what is recorded of a running job, up to the receipt
 //! * `transaction`: attempts, deadline, cancellation
 //! * `step`: the twelve steps, each a file
-//! * `guest`: the script that runs on the board, and the words it answers with
-//! * `frames`: the image as a stream the script understands
+//! * `access`: how a medium is reached; the small Linux on the board is the way there is
 //! * `network`: which of our addresses faces the board
 //! * `route`: whether this machine and the board are in one network
 //! * `advice`: what to do about a boot loader that does not do as it should
 //! * `evidence`: what the file servers saw, put beside what the board said
 
+mod access;
 mod advice;
 mod blocking;
 mod bundle;
@@ -23,18 +23,16 @@ pub mod config;
 mod driver;
 mod evidence;
 pub mod flasher;
-mod frames;
-mod guest;
 mod job;
 mod network;
-mod piece;
+mod opened;
+mod range_text;
 mod route;
 mod staging;
 mod step;
 mod transaction;
 mod trouble;
 mod uboot;
-mod wire;
 
 pub use config::FlasherConfig;
 pub use flasher::BaseFlasher;

@@ -1,8 +1,18 @@
-//! Which of our addresses faces the board: the local address of the route to it.
+//! The network between this machine and the board: its address, and which of ours faces it, which is the local address of the route
+//! to it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use flasher_core::{Error, Result};
+
+/// The board's address, and where it finds our servers.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) board: Ipv4Addr,
+    pub(crate) netmask: Ipv4Addr,
+    pub(crate) gateway: Option<Ipv4Addr>,
+    pub(crate) http: SocketAddr,
+}
 
 /// The address under which the board at `board` reaches a server bound to `bound`.
 ///

@@ -13,9 +13,10 @@ use crate::fetch::FetchRules;
 use crate::source::SourceChoices;
 
 pub use crate::receipt::{
-    AttemptFacts, AutobootEnd, AutobootFacts, BoardFacts, Failure, FurtherImage, ImageFacts, JobKind,
-    MediumFacts, MediumState, OldTable, PowerEvidence, PowerState, RangeFacts, RangeKind, Receipt, SCHEMA,
-    Site, TranscriptFacts, Verdict, Verify, audit, rounded,
+    AttemptFacts, AutobootEnd, AutobootFacts, BoardFacts, CacheBypass, CheckedDigest, DigestsBy, Failure,
+    FurtherImage, ImageFacts, JobKind, MediumFacts, MediumState, OldTable, PowerEvidence, PowerState,
+    RangeFacts, RangeKind, Receipt, SCHEMA, Site, TranscriptFacts, Verdict, Verify, WireUsed, ZerosBy, audit,
+    rounded,
 };
 
 /// What to flash, where to, and how hard to try.

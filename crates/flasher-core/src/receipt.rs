@@ -3,6 +3,7 @@
 mod attempt;
 pub mod audit;
 mod board;
+mod evidence;
 mod on_medium;
 mod seal;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::attempt::{AttemptFacts, Site};
 pub use self::board::{AutobootEnd, AutobootFacts, BoardFacts};
+pub use self::evidence::{CacheBypass, CheckedDigest, DigestsBy, WireUsed, ZerosBy};
 pub use self::on_medium::MediumState;
 use crate::clock;
 use crate::error::{Class, Error};
@@ -231,8 +233,8 @@ pub struct ImageFacts {
     pub decoded_length: Option<u64>,
     /// SHA-256 of the decoded image.
     pub decoded_sha256: Option<String>,
-    /// Which digest was the demanded one: `source` or `decoded`.
-    pub checked: Option<String>,
+    /// Which digest was the demanded one.
+    pub checked: Option<CheckedDigest>,
     /// The file of checksums that says which digest it must have, when that was none of `--sha256`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksums: Option<String>,
@@ -273,12 +275,11 @@ pub struct MediumFacts {
     /// What became of the copy of an older partition table at its end, when there was one that the image does not surely reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_table: Option<OldTable>,
-    /// How the read-back went around the page cache: `direct` or `dropped`.
-    pub read_back: Option<String>,
-    /// Who made the digests of what was read back: the `exporter`, to which the board sent the bytes, the `board`, or
-    /// `both`, each of some ranges.
+    /// How the read-back went around the page cache.
+    pub read_back: Option<CacheBypass>,
+    /// Who made the digests of what was read back.
     #[serde(default)]
-    pub digests_by: Option<String>,
+    pub digests_by: Option<DigestsBy>,
     /// SHA-256 of as many bytes of the medium as the image has, exactly when `verify` is full and all of them were read back: what `sha256sum` says of the
     /// decoded image. Each range was digested by itself, here or on the board, and all are equal to the image's, so the whole is. Receipts of schema 1 have a digest over the digests of all ranges here.
     pub read_back_sha256: Option<String>,
@@ -286,12 +287,12 @@ pub struct MediumFacts {
     pub data_written: u64,
     /// Bytes of zeros the board made by itself.
     pub zeros_written: u64,
-    /// How it made them: `zeroout` and `discard`, where nothing is written and the kernel vouches for zeros, or `written`.
+    /// How it made them.
     #[serde(default)]
-    pub zeros_by: Option<String>,
-    /// How the image travelled to the board: `identity`, `gzip` or `zstd`.
+    pub zeros_by: Option<ZerosBy>,
+    /// How the image travelled to the board.
     #[serde(default)]
-    pub wire: Option<String>,
+    pub wire: Option<WireUsed>,
     /// How much was to be read back; receipts of former versions do not say, and read back everything.
     #[serde(default)]
     pub verify: Verify,

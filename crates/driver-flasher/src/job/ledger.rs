@@ -13,10 +13,14 @@ use flasher_core::flash::MediumState;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Writes(Arc<AtomicU64>);
 
+/// Leave to write to a medium, once: it was counted. Made by [`Writes::permit`] alone, so that nothing is written uncounted.
+pub(crate) struct WritePermit(());
+
 impl Writes {
-    /// Notes that the board is about to be told to write.
-    pub(crate) fn add(&self) {
+    /// Notes that something is about to be told to write.
+    pub(crate) fn permit(&self) -> WritePermit {
         self.0.fetch_add(1, Ordering::SeqCst);
+        WritePermit(())
     }
 
     /// How many there were so far.

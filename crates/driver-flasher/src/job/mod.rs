@@ -1,15 +1,22 @@
 //! A running job: what every step may look at, and what is recorded of it up to the receipt.
 
+mod console;
+mod count;
+mod events;
 mod ledger;
 mod receipt;
+mod record;
 mod run;
-mod until_finished;
+mod waiting;
 
 use flasher_core::{DumpJob, FlashJob};
 
-pub(crate) use ledger::{OnMedium, Writes};
+pub(crate) use console::Listening;
+pub(crate) use count::Count;
+pub(crate) use ledger::{OnMedium, WritePermit};
 pub(crate) use receipt::Proof;
 pub(crate) use run::Run;
+pub(crate) use waiting::waiting;
 
 use crate::flasher::BaseFlasher;
 

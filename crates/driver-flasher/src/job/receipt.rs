@@ -7,7 +7,8 @@ use flasher_core::flash::{FurtherImage, MediumState, RangeFacts, RangeKind, Tran
 use flasher_core::{Class, Error, Failure, Receipt, Result, Step, Verdict};
 
 use super::ledger::ReadAt;
-use super::run::{Run, State, to_milliseconds};
+use super::record::{State, to_milliseconds};
+use super::run::Run;
 
 /// What a proven image has to show: every range equals the image, as read back after the last write. Made by the verify
 /// step alone, and at the end of a dump.
@@ -22,8 +23,8 @@ impl Run {
     /// ours, and is reported as one.
     pub(crate) async fn receipt(&self, outcome: Result<Vec<Proof>>) -> Receipt {
         let transcript = self.transcript_facts().await;
-        let took = self.begun.elapsed();
-        let mut state = self.state();
+        let took = self.record.begun.elapsed();
+        let mut state = self.record.state();
         let outcome = outcome.and_then(|proofs| audit_all(&proofs, &state, self.writes.so_far()));
         let failure =
             outcome.err().map(|error| Failure::new(state.step, &error).leaves(self.on_medium.now()));
@@ -56,18 +57,13 @@ impl Run {
             power_evidence: state.power_evidence,
             transcript,
             warnings: state.warnings.clone(),
-            ..Receipt::blank(&tool, state.job, self.site.clone(), self.started, took)
+            ..Receipt::blank(&tool, state.job, self.record.site.clone(), self.record.started, took)
         }
     }
 
     async fn transcript_facts(&self) -> Option<TranscriptFacts> {
-        let (transcript, file) = {
-            let state = self.state();
-            (state.transcript.clone()?, state.transcript_file.clone()?)
-        };
         // A transcript that is not whole is none; the warning says why.
-        let sha256 = transcript.flush().await.map_err(|error| self.warn(error.to_string())).ok()??;
-        Some(TranscriptFacts { file: file.display().to_string(), sha256 })
+        self.console.facts().await.map_err(|text| self.warn(text)).ok()?
     }
 }
 

@@ -8,11 +8,10 @@ use flasher_core::{Class, Error, Result};
 
 use super::resolve::Resolved;
 use super::services::Services;
-use super::waiting::waiting;
 use crate::advice;
 use crate::config::seconds;
-use crate::job::Session;
-use crate::network;
+use crate::job::{Session, waiting};
+use crate::network::{self, Network};
 use crate::staging;
 use crate::trouble;
 use crate::uboot::stop_keys;
@@ -21,15 +20,6 @@ use crate::uboot::stop_keys;
 const TFTP_PORT: u16 = 69;
 /// Netmask taken when a lease has none.
 const ANY_24: std::net::Ipv4Addr = std::net::Ipv4Addr::new(255, 255, 255, 0);
-
-/// The board's address, and where it finds our servers.
-#[derive(Clone, Debug)]
-pub(crate) struct Network {
-    pub(crate) board: std::net::Ipv4Addr,
-    pub(crate) netmask: std::net::Ipv4Addr,
-    pub(crate) gateway: Option<std::net::Ipv4Addr>,
-    pub(crate) http: SocketAddr,
-}
 
 pub(crate) async fn load(
     session: Session<'_>,
@@ -81,7 +71,7 @@ async fn catch(session: Session<'_>, resolved: &Resolved, console: Console) -> R
         Autoboot::RanOut => AutobootEnd::RanOut,
         Autoboot::NoCountdown => AutobootEnd::NoCountdown,
     };
-    session.run.board(|facts| facts.autoboot = Some(AutobootFacts { ended, typed }));
+    session.run.record.board(|facts| facts.autoboot = Some(AutobootFacts { ended, typed }));
     Ok(uboot)
 }
 
@@ -103,7 +93,7 @@ async fn address(session: Session<'_>, services: &Services, uboot: &mut UBoot) -
             (lease.address, lease.netmask.unwrap_or(ANY_24), lease.gateway)
         }
     };
-    session.run.board(|facts| facts.address = Some(board.to_string()));
+    session.run.record.board(|facts| facts.address = Some(board.to_string()));
     let http = network::facing(services.http, IpAddr::V4(board))?;
     Ok(Network { board, netmask, gateway, http })
 }

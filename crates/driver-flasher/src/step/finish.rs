@@ -8,11 +8,10 @@ use flasher_core::flash::PowerState;
 use flasher_core::{Class, Error, Result, Step};
 
 use super::resolve::Resolved;
-use super::shell::{Guest, path};
-use super::waiting::waiting;
 use super::{plan, power};
+use crate::access::{MediumAccess, linux};
 use crate::config::seconds;
-use crate::job::Session;
+use crate::job::{Session, waiting};
 use crate::trouble;
 
 /// How long each part of the cleaning up may take.
@@ -27,13 +26,17 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Cycles power and waits for the text that proves the new system boots, when the job or the manifest names one.
-pub(crate) async fn boot_check(session: Session<'_>, resolved: &Resolved, guest: Guest) -> Result<()> {
+pub(crate) async fn boot_check(
+    session: Session<'_>,
+    resolved: &Resolved,
+    access: Box<dyn MediumAccess + '_>,
+) -> Result<()> {
     let manifest = &resolved.bundle.manifest().spec;
     let Some(expected) = session.job.expect_boot.as_ref().or(manifest.expect_boot.as_ref()) else {
         return Ok(());
     };
     let pattern = plan::expectation("`expect_boot`", expected)?;
-    let mut console = guest.shell.into_console();
+    let mut console = access.into_console();
     let transcript = console.transcript().clone();
     console.discard();
     power::again(session, &transcript).await?;
@@ -55,9 +58,7 @@ pub(crate) async fn boot_check(session: Session<'_>, resolved: &Resolved, guest:
 
 /// Servers down, staged files gone, power as it should be. Every part is tried, whatever the others do.
 pub(crate) async fn settle(session: Session<'_>, proven: bool) -> Result<()> {
-    for name in ["guest.sh", "frames", "ranges", "read-back"] {
-        session.flasher.http.withdraw(&path(session, name));
-    }
+    linux::withdraw(session);
     let (power, http, tftp, ()) = tokio::join!(
         power_down(session, proven),
         bounded(session, "stopping the HTTP server", session.flasher.http.stop()),
@@ -68,20 +69,20 @@ pub(crate) async fn settle(session: Session<'_>, proven: bool) -> Result<()> {
     // A failure before has a step of its own.
     settled.inspect_err(|_| {
         if proven {
-            session.run.set_step(Step::Finish)
+            session.run.record.set_step(Step::Finish)
         }
     })
 }
 
 async fn power_down(session: Session<'_>, proven: bool) -> Result<()> {
-    let touched = session.run.power() != PowerState::Untouched;
+    let touched = session.run.record.power() != PowerState::Untouched;
     if !touched || (proven && !session.job.power_off) {
         return Ok(());
     }
-    session.run.set_power(PowerState::Unknown);
+    session.run.record.set_power(PowerState::Unknown);
     switch_off(session).await.map_err(power::switch)?;
     power::ask(session, "off by hand now: the job is over");
-    session.run.set_power(PowerState::Off);
+    session.run.record.set_power(PowerState::Off);
     if !bounded(session, "asking the switch", power::confirm(session, false)).await? && proven {
         power::listen(session).await;
     }

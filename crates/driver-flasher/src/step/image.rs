@@ -1,5 +1,6 @@
 //! Step 2: the source is opened and recognised by its magic bytes. Decoding overlaps what follows, or comes first when asked for.
 
+mod direct;
 mod registry;
 
 use std::net::SocketAddr;
@@ -9,22 +10,22 @@ use disk_image::{
     Cache, Cached, Digest, DigestSubject, Expected, FetchGuard, Image, Secret, SourceOptions, Summary,
 };
 use flasher_core::fetch::FetchRules;
-use flasher_core::flash::FormatChoice;
+use flasher_core::flash::{CheckedDigest, FormatChoice};
 use flasher_core::source::{BlockMapChoice, CacheChoice};
 use flasher_core::{Class, Error, Event, FlashJob, Result, Step};
 
-use super::write::direct;
+use crate::access::Unpacking;
 use crate::job::Session;
-use crate::piece::Piece;
+use crate::opened::OpenedImage;
 use crate::trouble;
 
 /// Opens every image of the job, in its order. An attempt that did not come to use them has left them open: when the first is
 /// being decoded, that goes on.
-pub(crate) async fn open(session: Session<'_>) -> Result<Vec<Piece>> {
-    if let Some(mut pieces) = session.run.left_open()
-        && pieces.first_mut().is_some_and(Piece::is_under_way)
+pub(crate) async fn open(session: Session<'_>) -> Result<Vec<OpenedImage>> {
+    if let Some(mut images) = session.run.left_open()
+        && images.first_mut().is_some_and(OpenedImage::is_under_way)
     {
-        return Ok(pieces);
+        return Ok(images);
     }
     check_job(session.job)?;
     if session.job.direct {
@@ -32,21 +33,21 @@ pub(crate) async fn open(session: Session<'_>) -> Result<Vec<Piece>> {
     }
     let first = (session.job.partition.clone(), &session.job.image);
     let also = session.job.also.iter().map(|also| (Some(also.label.clone()), &also.image));
-    let (mut pieces, mut checked) = (Vec::new(), 0);
+    let (mut images, mut checked) = (Vec::new(), 0);
     for (index, (partition, source)) in std::iter::once(first).chain(also).enumerate() {
-        session.run.select(index);
+        session.run.record.select(index);
         let expected = expected(session.job, partition.as_deref());
         let (image, platform) = open_one(session, source, expected).await?;
         if session.job.check_first || image.has_open_question() {
             let total = image.decoded_length().filter(|_| session.job.also.is_empty());
             checked += check(session, &image, checked, total).await?;
             // That of an archive is known now.
-            session.run.image(|facts| facts.block_map = image.block_map());
+            session.run.record.image(|facts| facts.block_map = image.block_map());
         }
-        pieces.push(Piece::new(image, partition, platform));
+        images.push(OpenedImage::new(image, partition, platform));
     }
-    session.run.select(0);
-    Ok(pieces)
+    session.run.record.select(0);
+    Ok(images)
 }
 
 /// What cannot be meant when there are several images.
@@ -87,7 +88,7 @@ fn expected(job: &FlashJob, partition: Option<&str>) -> Expected {
 }
 
 async fn open_one(session: Session<'_>, source: &str, expected: Expected) -> Result<(Image, Option<String>)> {
-    session.run.image(|facts| {
+    session.run.record.image(|facts| {
         facts.source = disk_image::redact(source);
         facts.format_choice = session.job.format;
     });
@@ -100,7 +101,7 @@ async fn open_one(session: Session<'_>, source: &str, expected: Expected) -> Res
         false => (Image::open(source, options).await, None),
     };
     let image = image.map_err(trouble::image)?;
-    session.run.image(|facts| {
+    session.run.record.image(|facts| {
         facts.source = image.label().to_owned();
         facts.platform.clone_from(&platform);
         facts.format = Some(image.format().to_string());
@@ -112,7 +113,7 @@ async fn open_one(session: Session<'_>, source: &str, expected: Expected) -> Res
         facts.cached = image.is_cached();
     });
     if session.job.direct {
-        direct::unpacking(image.format())?;
+        Unpacking::of(image.format())?;
     }
     Ok((image, platform))
 }
@@ -122,8 +123,8 @@ async fn open_one(session: Session<'_>, source: &str, expected: Expected) -> Res
 async fn check(session: Session<'_>, image: &Image, before: u64, total: Option<u64>) -> Result<u64> {
     let mut decoding = image.decode();
     let mut length = 0;
-    while let Some(piece) = decoding.next().await.map_err(trouble::image)? {
-        length += piece.length();
+    while let Some(extent) = decoding.next().await.map_err(trouble::image)? {
+        length += extent.length();
         session.run.report(Event::Advanced { step: Step::Image, done: before + length, total });
     }
     if let Some(summary) = decoding.summary() {
@@ -137,15 +138,15 @@ async fn check(session: Session<'_>, image: &Image, before: u64, total: Option<u
 /// # Errors
 /// When it was another image the last time this job decoded it to its end.
 pub(crate) fn record(session: Session<'_>, summary: &Summary) -> Result<()> {
-    let before = session.run.decoded_before(summary.decoded_sha256);
+    let before = session.run.record.decoded_before(summary.decoded_sha256);
     must_be_same(before, summary.decoded_sha256)?;
-    session.run.image(|facts| {
+    session.run.record.image(|facts| {
         facts.format = Some(format(summary));
         facts.source_length = Some(summary.source_length);
         facts.source_sha256 = Some(summary.source_sha256.to_string());
         facts.decoded_length = Some(summary.decoded_length);
         facts.decoded_sha256 = Some(summary.decoded_sha256.to_string());
-        facts.checked = summary.checked.map(|checked| which(checked).to_owned());
+        facts.checked = summary.checked.map(which);
         facts.cached = summary.cached == Cached::Hit;
     });
     if let Cached::Failed(reason) = &summary.cached {
@@ -172,10 +173,10 @@ fn format(summary: &Summary) -> String {
     if formats.is_empty() { disk_image::Format::Raw.to_string() } else { formats.join(" in ") }
 }
 
-fn which(checked: DigestSubject) -> &'static str {
+fn which(checked: DigestSubject) -> CheckedDigest {
     match checked {
-        DigestSubject::Source => "source",
-        DigestSubject::Decoded => "decoded",
+        DigestSubject::Source => CheckedDigest::Source,
+        DigestSubject::Decoded => CheckedDigest::Decoded,
     }
 }
 

@@ -13,5 +13,7 @@ pub(crate) mod services;
 pub(crate) mod shell;
 pub(crate) mod target;
 pub(crate) mod verify;
-pub(crate) mod waiting;
 pub(crate) mod write;
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use flasher_core::{Class, Error, Plan, Result};
 
 use super::resolve::Resolved;
 use crate::job::Session;
-use crate::piece::Piece;
+use crate::opened::OpenedImage;
 
 pub(crate) fn run(session: Session<'_>, resolved: &Resolved) -> Result<()> {
     let overlaps = bundle_store::overlaps(&resolved.files);
@@ -56,13 +56,13 @@ pub(crate) fn expectation(whose: &str, pattern: &str) -> Result<Pattern> {
 /// When it has none, which would be a bug.
 pub(crate) fn describe(
     resolved: &Resolved,
-    pieces: &[Piece],
+    images: &[OpenedImage],
     bound: Option<Duration>,
     format_choice: FormatChoice,
     warnings: Vec<String>,
 ) -> Result<Plan> {
-    let (Piece { image, partition, platform, .. }, also) =
-        pieces.split_first().ok_or_else(|| Error::new(Class::Internal, "the job has no image"))?;
+    let (OpenedImage { image, partition, platform, .. }, also) =
+        images.split_first().ok_or_else(|| Error::new(Class::Internal, "the job has no image"))?;
     Ok(Plan {
         image: image.label().to_owned(),
         platform: platform.clone(),
@@ -84,13 +84,13 @@ pub(crate) fn describe(
     })
 }
 
-fn planned(piece: &Piece) -> PlannedImage {
+fn planned(opened: &OpenedImage) -> PlannedImage {
     PlannedImage {
-        image: piece.image.label().to_owned(),
-        platform: piece.platform.clone(),
-        format: piece.image.format().to_string(),
-        decoded_length: piece.image.decoded_length(),
-        partition: piece.partition.clone().unwrap_or_default(),
+        image: opened.image.label().to_owned(),
+        platform: opened.platform.clone(),
+        format: opened.image.format().to_string(),
+        decoded_length: opened.image.decoded_length(),
+        partition: opened.partition.clone().unwrap_or_default(),
     }
 }
 

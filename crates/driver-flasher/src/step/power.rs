@@ -9,7 +9,6 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::config::seconds;
 use crate::job::Session;
-use crate::trouble;
 
 /// How long a console must be silent to be evidence, and how long it may go on before.
 const LISTEN: Duration = Duration::from_secs(1);
@@ -18,7 +17,7 @@ const BY_HAND: Duration = Duration::from_secs(5);
 
 pub(crate) async fn cycle(session: Session<'_>) -> Result<Console> {
     let stream = session.flasher.serial.open().await.map_err(|error| error.with("node", "serial"))?;
-    let transcript = transcript(session)?;
+    let transcript = session.run.console.open()?;
     let console = Console::new(Box::new(stream), transcript.clone());
     again(session, &transcript).await?;
     Ok(console)
@@ -26,7 +25,7 @@ pub(crate) async fn cycle(session: Session<'_>) -> Result<Console> {
 
 /// Power off, wait, on; noted in the transcript.
 pub(crate) async fn again(session: Session<'_>, transcript: &Transcript) -> Result<()> {
-    session.run.set_power(PowerState::Unknown);
+    session.run.record.set_power(PowerState::Unknown);
     transcript.note("power off");
     session.flasher.power.off().await.map_err(switch)?;
     let off = seconds(session.flasher.config.power_off_seconds);
@@ -40,7 +39,7 @@ pub(crate) async fn again(session: Session<'_>, transcript: &Transcript) -> Resu
     transcript.note("power on");
     session.flasher.power.on().await.map_err(switch)?;
     ask(session, "on by hand now");
-    session.run.set_power(PowerState::On);
+    session.run.record.set_power(PowerState::On);
     confirm(session, true).await.map(drop)
 }
 
@@ -58,7 +57,7 @@ pub(crate) async fn confirm(session: Session<'_>, on: bool) -> Result<bool> {
     match session.flasher.power.state().await.map_err(switch)? {
         None => Ok(false),
         Some(state) if state == on => {
-            session.run.confirm_power(PowerEvidence::Reported);
+            session.run.record.confirm_power(PowerEvidence::Reported);
             Ok(true)
         }
         Some(state) => {
@@ -74,7 +73,7 @@ pub(crate) async fn confirm(session: Session<'_>, on: bool) -> Result<bool> {
 /// Looks for evidence that a board is off whose switch cannot tell: its console stays silent. Never fails: it is only evidence.
 pub(crate) async fn listen(session: Session<'_>) {
     match tokio::time::timeout(LISTEN * 4, is_silent(session)).await {
-        Ok(Ok(true)) => session.run.confirm_power(PowerEvidence::ConsoleSilent),
+        Ok(Ok(true)) => session.run.record.confirm_power(PowerEvidence::ConsoleSilent),
         Ok(Ok(false)) => session.run.warn("the console still talks although the power was switched off"),
         Ok(Err(error)) => {
             session.run.note(format!("the console could not be listened to: {}", error.cause()))
@@ -97,18 +96,4 @@ async fn is_silent(session: Session<'_>) -> Result<bool> {
 /// Says where it happened.
 pub(crate) fn switch(error: Error) -> Error {
     error.with("node", "power")
-}
-
-/// The transcript of the job: one for all attempts.
-fn transcript(session: Session<'_>) -> Result<Transcript> {
-    if let Some(transcript) = session.run.transcript() {
-        return Ok(transcript);
-    }
-    let transcript = match &session.job.transcript {
-        Some(path) => Transcript::to_file(path).map_err(|error| trouble::console(&error))?,
-        None => Transcript::in_memory(),
-    };
-    transcript.on_line(session.run.hear());
-    session.run.set_transcript(transcript.clone());
-    Ok(transcript)
 }

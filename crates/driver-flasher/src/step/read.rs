@@ -10,15 +10,11 @@ use flasher_core::flash::RangeFacts;
 use flasher_core::{Class, DumpJob, DumpSink, Error, Event, Progress, Result, Step};
 use sha2::{Digest as _, Sha256};
 
-use super::read_back::intake::Incoming;
-use super::read_back::network::{self, Broken, Sent};
-use super::read_back::{self, Count, Wanted};
-use super::shell::Guest;
-use super::target::Target;
-use super::{verify, write};
+use super::{read_back, verify, write};
+use crate::access::{Broken, Incoming, MediumAccess, Stretch, Target, Wanted};
 use crate::blocking::blocking;
-use crate::guest::ScriptError;
-use crate::job::{Proof, Session};
+use crate::job::{Count, Proof, Session};
+use crate::range_text::bytes_of_all;
 
 /// What was read, and given to the sink.
 pub(crate) struct Taken {
@@ -35,50 +31,28 @@ pub(crate) async fn all(
     session: Session<'_>,
     dump: &DumpJob,
     target: &Target,
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Result<Taken> {
     let (sink, length) = (Arc::clone(&dump.sink), target.size);
     blocking(move || sink.begin(length)).await?;
     let (sink, progress) = (Arc::clone(&dump.sink), session.run.progress());
     let take = move |incoming| take(incoming, length, sink.as_ref(), progress.as_ref());
-    let stretch = read_back::line(0, 0, length);
-    match network::send(session, target, stretch, length, guest, take).await? {
-        Sent::All(taken) => {
-            record(session, &taken);
-            Ok(taken)
-        }
-        Sent::Not(what, why) => Err(failure(&what, &why, target)),
-    }
+    let taken = read_back::bytes(session, target, &[Stretch { offset: 0, length }], take, access).await?;
+    record(session, &taken);
+    Ok(taken)
 }
 
 fn record(session: Session<'_>, taken: &Taken) {
-    session.run.image(|facts| {
+    session.run.record.image(|facts| {
         facts.decoded_length = Some(taken.length);
         facts.decoded_sha256 = Some(taken.sha256.to_string());
     });
-    session.run.medium(|medium| medium.ranges = taken.ranges.iter().map(facts).collect());
+    session.run.record.medium(|medium| medium.ranges = taken.ranges.iter().map(facts).collect());
 }
 
 fn facts(range: &Range) -> RangeFacts {
     let (offset, length, sha256) = (range.offset, range.length, range.sha256.to_string());
     RangeFacts { offset, length, kind: write::kind(range), sha256, read_back: None, writes: 0 }
-}
-
-/// Why the board did not send its medium; `what` is what failed there.
-fn failure(what: &ScriptError, why: &str, target: &Target) -> Error {
-    let device = &target.device;
-    let error = match what {
-        ScriptError::Read => Error::new(Class::Medium, format!("`{device}` cannot be read: {why}"))
-            .help("the medium is bad; what can be read of it needs tools on the board itself"),
-        ScriptError::NoSender => Error::new(
-            Class::Config,
-            "the board's Linux has nothing that can send what it reads: neither busybox's `nc -e`, `bash` nor `curl`",
-        )
-        .help("put one of them into the bundle's initramfs"),
-        _ => Error::infrastructure(format!("reading `{device}` broke off: {why}"))
-            .help("check the network between board and exporter"),
-    };
-    error.with("device", device.clone())
 }
 
 /// Gives what comes to the sink and digests it, in ranges and as a whole. Blocks its thread.
@@ -87,15 +61,15 @@ fn take(
     length: u64,
     sink: &dyn DumpSink,
     progress: &dyn Progress,
-) -> std::result::Result<Taken, Broken> {
+) -> Result<Taken, Broken> {
     let (mut whole, mut ranges) = (Sha256::new(), Ranges::default());
     let mut done = 0;
-    while let Some(mut piece) = incoming.next().map_err(Broken::Bytes)? {
-        whole.update(&piece);
-        sink.take(&piece).map_err(Broken::Ours)?;
-        done += piece.len() as u64;
-        while !piece.is_empty() {
-            let part = piece.split_to(piece.len().min(ranges.room()));
+    while let Some(mut chunk) = incoming.next().map_err(Broken::Bytes)? {
+        whole.update(&chunk);
+        sink.take(&chunk).map_err(Broken::Ours)?;
+        done += chunk.len() as u64;
+        while !chunk.is_empty() {
+            let part = chunk.split_to(chunk.len().min(ranges.room()));
             ranges.push(&part);
         }
         progress.report(Event::Advanced { step: Step::Read, done, total: Some(length) });
@@ -151,7 +125,7 @@ pub(crate) async fn again(
     session: Session<'_>,
     target: &Target,
     taken: &Taken,
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Result<Checked> {
     let (ranges, how) = (&taken.ranges, session.job.verify);
     let wanted: Vec<usize> =
@@ -159,11 +133,11 @@ pub(crate) async fn again(
     let length = wanted.iter().map(|index| ranges[*index].length).sum();
     let count = Count::new(session.run.progress(), length);
     let wanted = Wanted { ranges, indices: &wanted, count: Some(&count) };
-    let differing = verify::compare(session, target, wanted, guest).await?;
+    let differing = verify::compare(session, target, wanted, access).await?;
     if !differing.is_empty() {
         return Err(differs(target, ranges, &differing));
     }
-    session.run.medium(|medium| verify::note_whole(medium, &taken.sha256));
+    session.run.record.medium(|medium| verify::note_whole(medium, &taken.sha256));
     Ok(Checked(()))
 }
 
@@ -171,7 +145,7 @@ fn differs(target: &Target, ranges: &[Range], differing: &[usize]) -> Error {
     let text = format!(
         "`{}` was read twice and was not the same: bytes {} differ",
         target.device,
-        verify::places(ranges, differing)
+        bytes_of_all(ranges, differing)
     );
     Error::new(Class::Medium, text)
         .with("device", target.device.clone())
@@ -194,12 +168,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_cover_the_stream_wherever_its_pieces_end() {
+    fn ranges_cover_the_stream_wherever_its_chunks_end() {
         let content: Vec<u8> =
             (0..RANGE * 2 + 77).map(|at| if at < RANGE { (at % 251) as u8 } else { 0 }).collect();
-        for piece in [1000, 65_536, 100_003, content.len()] {
+        for chunk in [1000, 65_536, 100_003, content.len()] {
             let mut ranges = Ranges::default();
-            for mut bytes in content.chunks(piece) {
+            for mut bytes in content.chunks(chunk) {
                 while !bytes.is_empty() {
                     let (part, rest) = bytes.split_at(bytes.len().min(ranges.room()));
                     ranges.push(part);
@@ -215,30 +189,17 @@ mod tests {
                 (RANGE, RANGE, RangeKind::Zero),
                 (RANGE * 2, 77, RangeKind::Zero),
             ];
-            assert_eq!(cut, expected, "{piece}");
+            assert_eq!(cut, expected, "{chunk}");
             for range in &ranges {
                 let bytes = &content[range.offset as usize..(range.offset + range.length) as usize];
-                assert_eq!(range.sha256, Digest::of(bytes), "{piece} {}", range.offset);
+                assert_eq!(range.sha256, Digest::of(bytes), "{chunk} {}", range.offset);
             }
         }
     }
 
     #[test]
-    fn every_reason_for_not_sending_has_its_class_and_words() {
+    fn a_medium_that_reads_differently_is_named_with_its_bytes() {
         let target = Target { device: "/dev/mmcblk0".to_owned(), size: 1, direct: true, old_table: false };
-        let tell = |what: ScriptError, why| format!("{:?}", failure(&what, why, &target));
-        assert_eq!(
-            tell(ScriptError::Read, "dd: Input/output error"),
-            "medium error: `/dev/mmcblk0` cannot be read: dd: Input/output error [device: /dev/mmcblk0]"
-        );
-        assert_eq!(
-            tell(ScriptError::NoSender, "nothing here can send what dd reads"),
-            "config error: the board's Linux has nothing that can send what it reads: neither busybox's `nc -e`, `bash` nor `curl` [device: /dev/mmcblk0]"
-        );
-        assert_eq!(
-            tell(ScriptError::Send, "the server does not answer"),
-            "infrastructure error: reading `/dev/mmcblk0` broke off: the server does not answer [device: /dev/mmcblk0]"
-        );
         let range = Range { offset: 0, length: BLOCK, sha256: Digest::of(b""), kind: RangeKind::Data };
         assert_eq!(
             format!("{:?}", differs(&target, &[range], &[0])),

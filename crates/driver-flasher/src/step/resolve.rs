@@ -30,7 +30,7 @@ pub(crate) async fn run(session: Session<'_>) -> Result<Resolved> {
     let (variant, opened) = (session.flasher.variant(), Arc::clone(&bundle));
     let files =
         blocking(move || opened.files(variant.as_deref()).map_err(|error| trouble::bundle(&error))).await?;
-    session.run.board(|board| {
+    session.run.record.board(|board| {
         board.name = Some(description.board.clone());
         board.variant.clone_from(&description.variant);
         board.bundle_sha256 = Some(description.bundle_sha256.clone());

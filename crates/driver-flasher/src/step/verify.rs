@@ -6,42 +6,31 @@ mod differences;
 
 use std::sync::Arc;
 
-use disk_image::{Digest, Range};
+use disk_image::Digest;
 use flasher_core::flash::{MediumFacts, MediumState, RangeFacts, Verify};
 use flasher_core::{Class, Error, Result};
 
 use super::commit;
-use super::read_back::{self, Count, Wanted};
-use super::shell::Guest;
-use super::target::Target;
-use super::write::{self, Written};
-use crate::job::{Proof, Session};
-use crate::piece::Piece;
-
-/// An image that was put on the medium, whole.
-pub(crate) struct Put<'p> {
-    pub(crate) piece: &'p Piece,
-    pub(crate) target: &'p Target,
-    pub(crate) written: Written,
-}
-
-impl Put<'_> {
-    fn ranges(&self) -> &[Range] {
-        &self.written.summary.ranges
-    }
-}
+use super::read_back;
+use super::write::{self, Put};
+use crate::access::{MediumAccess, Target, Wanted};
+use crate::job::{Count, Proof, Session};
 
 /// Which ranges of each image differ.
 type Differing = Vec<Vec<usize>>;
 
 /// Proves all images of the job. When the medium does not hold one of them, its first block is made zeros again, so that
 /// nothing half right boots.
-pub(crate) async fn all(session: Session<'_>, puts: &[Put<'_>], guest: &mut Guest) -> Result<Vec<Proof>> {
+pub(crate) async fn all(
+    session: Session<'_>,
+    puts: &[Put<'_>],
+    access: &mut dyn MediumAccess,
+) -> Result<Vec<Proof>> {
     let mut equal = vec![false; puts.len()];
-    match prove(session, puts, &mut equal, guest).await {
+    match prove(session, puts, &mut equal, access).await {
         Err(error) if error.class() == Class::Medium => {
             let wrong = puts.iter().enumerate().filter(|(index, _)| !equal[*index]).collect();
-            Err(spoil(session, wrong, error, guest).await)
+            Err(spoil(session, wrong, error, access).await)
         }
         outcome => outcome,
     }
@@ -52,26 +41,26 @@ async fn prove(
     session: Session<'_>,
     puts: &[Put<'_>],
     equal: &mut [bool],
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Result<Vec<Proof>> {
     let reading = Reading::of(session, puts);
-    let differing = look(session, puts, &reading, equal, guest).await?;
+    let differing = look(session, puts, &reading, equal, access).await?;
     if differing.iter().any(|of| !of.is_empty()) {
         reading.count.more_follows();
-        mend(session, puts, &differing, &reading.count, guest).await?;
-        let still = look(session, puts, &reading, equal, guest).await?;
+        mend(session, puts, &differing, &reading.count, access).await?;
+        let still = look(session, puts, &reading, equal, access).await?;
         if let Some((index, still)) = still.iter().enumerate().find(|(_, still)| !still.is_empty()) {
-            let failure = diagnosis::failure(session, puts, index, still, guest).await;
-            return Err(puts[index].piece.about(failure));
+            let failure = diagnosis::failure(session, puts, index, still, access).await;
+            return Err(puts[index].opened.about(failure));
         }
     }
     Ok(puts.iter().enumerate().map(|(index, put)| proof(session, index, put)).collect())
 }
 
 fn proof(session: Session<'_>, index: usize, put: &Put<'_>) -> Proof {
-    session.run.select(index);
+    session.run.record.select(index);
     let summary = &put.written.summary;
-    session.run.medium(|medium| note_whole(medium, &summary.decoded_sha256));
+    session.run.record.medium(|medium| note_whole(medium, &summary.decoded_sha256));
     Proof { decoded: summary.decoded_sha256, length: summary.decoded_length }
 }
 
@@ -106,17 +95,17 @@ async fn look(
     puts: &[Put<'_>],
     reading: &Reading,
     equal: &mut [bool],
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Result<Differing> {
     equal.fill(false);
     let mut differing = Vec::new();
     for (index, put) in puts.iter().enumerate() {
-        session.run.select(index);
+        session.run.record.select(index);
         let indices = reading.wanted[index].as_slice();
         let wanted = Wanted { ranges: put.ranges(), indices, count: Some(&reading.count) };
-        let found = compare(session, put.target, wanted, guest).await;
-        let found = found.map_err(|error| put.piece.about(error))?;
-        must_be_kept(session, put, guest).await.map_err(|error| put.piece.about(error))?;
+        let found = compare(session, put.target, wanted, access).await;
+        let found = found.map_err(|error| put.opened.about(error))?;
+        must_be_kept(session, put, access).await.map_err(|error| put.opened.about(error))?;
         equal[index] = found.is_empty();
         differing.push(found);
     }
@@ -124,10 +113,10 @@ async fn look(
 }
 
 /// What the image does not care about in the first block is as it was.
-async fn must_be_kept(session: Session<'_>, put: &Put<'_>, guest: &mut Guest) -> Result<()> {
+async fn must_be_kept(session: Session<'_>, put: &Put<'_>, access: &mut dyn MediumAccess) -> Result<()> {
     let Some(kept) = &put.written.kept else { return Ok(()) };
     let wanted = Wanted::quietly(std::slice::from_ref(kept), &[0]);
-    let read = read_back::digests(session, put.target, wanted, guest).await?;
+    let read = read_back::digests(session, put.target, wanted, access).await?;
     if read.get(&0) == Some(&kept.sha256) {
         return Ok(());
     }
@@ -144,13 +133,15 @@ async fn mend(
     puts: &[Put<'_>],
     differing: &Differing,
     count: &Arc<Count>,
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Result<()> {
     session.run.on_medium.leaves(MediumState::PartlyWritten { to: 0 });
     for (index, (put, differing)) in puts.iter().zip(differing).enumerate() {
-        session.run.select(index);
+        session.run.record.select(index);
         if !differing.is_empty() {
-            mend_one(session, put, differing, count, guest).await.map_err(|error| put.piece.about(error))?;
+            mend_one(session, put, differing, count, access)
+                .await
+                .map_err(|error| put.opened.about(error))?;
         }
     }
     session.run.on_medium.leaves(MediumState::NotProven);
@@ -162,30 +153,35 @@ async fn mend_one(
     put: &Put<'_>,
     differing: &[usize],
     count: &Arc<Count>,
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Result<()> {
     let (target, written, ranges) = (put.target, &put.written, put.ranges());
     let text =
         format!("{} read back differently and {} written again", ranges_of(differing), were(differing));
     session.run.warn(text);
-    write::spoil(session, target, written, guest).await?;
+    write::spoil(session, target, written, access).await?;
     let rest: Vec<usize> = differing.iter().copied().filter(|index| *index != 0).collect();
     if !rest.is_empty() {
         let again = rest.iter().map(|index| ranges[*index].clone()).collect();
-        write::again(session, put, again, count, guest).await?;
+        write::again(session, put, again, count, access).await?;
         count.settle(written.summary.decoded_length);
-        session.run.medium(|medium| rest.iter().for_each(|index| medium.ranges[*index].writes += 1));
+        session.run.record.medium(|medium| rest.iter().for_each(|index| medium.ranges[*index].writes += 1));
     }
-    commit::first_block(session, target, written, guest).await
+    commit::first_block(session, target, written, access).await
 }
 
 /// Makes the first block of these images zeros again; gives the error.
-async fn spoil(session: Session<'_>, puts: Vec<(usize, &Put<'_>)>, error: Error, guest: &mut Guest) -> Error {
+async fn spoil(
+    session: Session<'_>,
+    puts: Vec<(usize, &Put<'_>)>,
+    error: Error,
+    access: &mut dyn MediumAccess,
+) -> Error {
     let mut first_block_erased = puts.iter().all(|(_, put)| put.written.spoils);
     session.run.on_medium.leaves(MediumState::Differs { first_block_erased: false });
     for (index, put) in puts {
-        session.run.select(index);
-        if let Err(refused) = write::spoil(session, put.target, &put.written, guest).await {
+        session.run.record.select(index);
+        if let Err(refused) = write::spoil(session, put.target, &put.written, access).await {
             session.run.warn(format!("the first block could not be made zeros again: {}", refused.cause()));
             first_block_erased = false;
         }
@@ -199,12 +195,12 @@ pub(crate) async fn compare(
     session: Session<'_>,
     target: &Target,
     wanted: Wanted<'_>,
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Result<Vec<usize>> {
     // What is written while it is read would be newer than what was read.
     let writes = session.run.writes.so_far();
-    let read = read_back::digests(session, target, wanted, guest).await?;
-    session.run.read_back(writes, &read);
+    let read = read_back::digests(session, target, wanted, access).await?;
+    session.run.record.read_back(writes, &read);
     let differs = |index: &usize| read.get(index) != Some(&wanted.ranges[*index].sha256);
     Ok(wanted.indices.iter().copied().filter(differs).collect())
 }
@@ -217,59 +213,10 @@ pub(super) fn note_whole(medium: &mut MediumFacts, decoded: &Digest) {
     medium.read_back_sha256 = all.then(|| decoded.to_string());
 }
 
-/// The failure of a medium that does not hold what was written.
-pub(crate) fn differs(target: &Target, ranges: &[Range], still: &[usize]) -> Error {
-    Error::new(
-        Class::Medium,
-        format!(
-            "`{}` does not hold what was written: bytes {} differ, twice",
-            target.device,
-            places(ranges, still)
-        ),
-    )
-    .with("device", target.device.clone())
-    .help("the medium is bad or reports a false size; replace it")
-}
-
-/// First and last byte of each of these ranges; the first eight of them.
-pub(crate) fn places(ranges: &[Range], indices: &[usize]) -> String {
-    let places: Vec<String> = indices.iter().take(8).map(|index| place(&ranges[*index])).collect();
-    match indices.len() - places.len() {
-        0 => places.join(", "),
-        more => format!("{} and {more} more", places.join(", ")),
-    }
-}
-
-/// First and last byte of a range.
-pub(crate) fn place(range: &Range) -> String {
-    format!("{}-{}", range.offset, range.offset + range.length - 1)
-}
-
 fn ranges_of(indices: &[usize]) -> String {
     if indices.len() == 1 { "1 range".to_owned() } else { format!("{} ranges", indices.len()) }
 }
 
 fn were(indices: &[usize]) -> &'static str {
     if indices.len() == 1 { "is" } else { "are" }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn range(offset: u64, length: u64) -> Range {
-        Range { offset, length, sha256: Digest::of(b""), kind: disk_image::RangeKind::Data }
-    }
-
-    #[test]
-    fn a_bad_medium_is_named_with_the_bytes_that_differ() {
-        let target =
-            Target { device: "/dev/mmcblk0".to_owned(), size: 1 << 30, direct: true, old_table: false };
-        let ranges = [range(0, 65536), range(65536, 100)];
-        let error = differs(&target, &ranges, &[1]);
-        assert_eq!(
-            format!("{error:?}"),
-            "medium error: `/dev/mmcblk0` does not hold what was written: bytes 65536-65635 differ, twice [device: /dev/mmcblk0]"
-        );
-    }
 }

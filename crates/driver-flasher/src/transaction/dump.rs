@@ -27,13 +27,14 @@ pub(super) fn settings(dump: &DumpJob) -> FlashJob {
 /// One attempt, up to the proof; the file gets its name when the board is in its final state.
 pub(super) async fn read(session: Session<'_>, dump: &DumpJob) -> Result<Proof> {
     let run = session.run;
-    run.image(|facts| facts.source = dump.sink.label());
+    run.record.image(|facts| facts.source = dump.sink.label());
     let resolved = run.step(Step::Resolve, resolve::run(session)).await?;
     run.step(Step::Plan, async { plan::run(session, &resolved) }).await?;
-    let mut guest = boot(session, &resolved).await?;
+    let mut access = boot(session, &resolved).await?;
     let partition = dump.partition.as_deref();
-    let target = run.step(Step::Target, target::source(session, &resolved, partition, &mut guest)).await?;
-    let taken = run.step(Step::Read, read::all(session, dump, &target, &mut guest)).await?;
-    let checked = run.step(Step::Verify, read::again(session, &target, &taken, &mut guest)).await?;
+    let target =
+        run.step(Step::Target, target::source(session, &resolved, partition, access.as_mut())).await?;
+    let taken = run.step(Step::Read, read::all(session, dump, &target, access.as_mut())).await?;
+    let checked = run.step(Step::Verify, read::again(session, &target, &taken, access.as_mut())).await?;
     Ok(read::proof(&taken, &checked))
 }

@@ -11,13 +11,12 @@ use std::time::Duration;
 use flasher_core::flash::{JobKind, MediumState, Verify};
 use flasher_core::{Class, DumpJob, Error, Event, FlashJob, Plan, Progress, Quiet, Receipt, Result, Step};
 
+use crate::access::{MediumAccess, Target};
 use crate::flasher::BaseFlasher;
 use crate::job::{Proof, Run, Session};
-use crate::piece::Piece;
+use crate::opened::OpenedImage;
 use crate::step::resolve::Resolved;
-use crate::step::shell::Guest;
-use crate::step::target::Target;
-use crate::step::verify::Put;
+use crate::step::write::Put;
 use crate::step::{commit, finish, image, plan, read, resolve, target, verify, write};
 
 /// Longest pause between two attempts.
@@ -64,10 +63,10 @@ pub(crate) async fn plan(flasher: &BaseFlasher, job: FlashJob) -> Result<Plan> {
     let run = Run::new(JobKind::Flash, &job, Arc::new(Quiet));
     let session = Session { flasher, job: &job, run: &run, dump: None };
     let resolved = resolve::run(session).await?;
-    let pieces = image::open(session).await?;
+    let images = image::open(session).await?;
     plan::run(session, &resolved)?;
-    let bound = attempt_bound(session, &pieces);
-    plan::describe(&resolved, &pieces, bound, job.format, run.warnings())
+    let bound = attempt_bound(session, &images);
+    plan::describe(&resolved, &images, bound, job.format, run.record.warnings())
 }
 
 /// What a job without an image does before it touches the board, and undone again.
@@ -85,8 +84,8 @@ pub(crate) async fn rehearse(flasher: &BaseFlasher) -> Result<()> {
 }
 
 /// The longest time an attempt may take, of a job that has no deadline of its own.
-fn attempt_bound(session: Session<'_>, pieces: &[Piece]) -> Option<Duration> {
-    let lengths = pieces.iter().map(|piece| piece.image.decoded_length());
+fn attempt_bound(session: Session<'_>, images: &[OpenedImage]) -> Option<Duration> {
+    let lengths = images.iter().map(|opened| opened.image.decoded_length());
     session.job.deadline.is_none().then(|| bound::longest(&session.flasher.config.timeouts, lengths))
 }
 
@@ -111,7 +110,7 @@ async fn bounded(session: Session<'_>) -> Result<Vec<Proof>> {
         biased;
         () = session.job.stop.cancelled() => Err(interrupted(session)),
         outcome = tokio::time::timeout(deadline, attempts(session)) => {
-            outcome.unwrap_or_else(|_| Err(bound::too_late(deadline, session.run.step_now())))
+            outcome.unwrap_or_else(|_| Err(bound::too_late(deadline, session.run.record.step_now())))
         }
     }
 }
@@ -121,7 +120,7 @@ fn interrupted(session: Session<'_>) -> Error {
         None => session.run.on_medium.now().next_step(),
         Some(_) => "the medium is as it was, and no dump was kept; dump again",
     };
-    Error::new(Class::Interrupted, format!("stopped by the user in step {}", session.run.step_now()))
+    Error::new(Class::Interrupted, format!("stopped by the user in step {}", session.run.record.step_now()))
         .help(help)
 }
 
@@ -164,44 +163,48 @@ async fn one(session: Session<'_>, attempt: u32, attempts: u32) -> Result<Vec<Pr
 async fn write(session: Session<'_>) -> Result<Vec<Proof>> {
     let run = session.run;
     let resolved = run.step(Step::Resolve, resolve::run(session)).await?;
-    let mut pieces = run.step(Step::Image, image::open(session)).await?;
+    let mut images = run.step(Step::Image, image::open(session)).await?;
     run.step(Step::Plan, async { plan::run(session, &resolved) }).await?;
-    if let Some(first) = pieces.first_mut().filter(|_| !session.job.direct) {
+    if let Some(first) = images.first_mut().filter(|_| !session.job.direct) {
         first.begin();
     }
-    let Some(longest) = attempt_bound(session, &pieces) else {
-        return carry_out(session, &resolved, pieces).await;
+    let Some(longest) = attempt_bound(session, &images) else {
+        return carry_out(session, &resolved, images).await;
     };
-    let carried_out = tokio::time::timeout(longest, carry_out(session, &resolved, pieces)).await;
-    carried_out.unwrap_or_else(|_| Err(bound::attempt_too_long(longest, run.step_now())))
+    let carried_out = tokio::time::timeout(longest, carry_out(session, &resolved, images)).await;
+    carried_out.unwrap_or_else(|_| Err(bound::attempt_too_long(longest, run.record.step_now())))
 }
 
 /// From power on to the proofs.
-async fn carry_out(session: Session<'_>, resolved: &Resolved, mut pieces: Vec<Piece>) -> Result<Vec<Proof>> {
+async fn carry_out(
+    session: Session<'_>,
+    resolved: &Resolved,
+    mut images: Vec<OpenedImage>,
+) -> Result<Vec<Proof>> {
     let run = session.run;
     let ready = async {
-        let mut guest = boot::boot(session, resolved).await?;
-        let targets = target::check(session, resolved, &pieces, &mut guest);
-        Ok((run.step(Step::Target, targets).await?, guest))
+        let mut access = boot::boot(session, resolved).await?;
+        let targets = target::check(session, resolved, &images, access.as_mut());
+        Ok((run.step(Step::Target, targets).await?, access))
     };
-    let (targets, mut guest) = match ready.await {
+    let (targets, mut access) = match ready.await {
         Ok(ready) => ready,
         Err(error) => {
-            run.leave_open(pieces);
+            run.leave_open(images);
             return Err(error);
         }
     };
     let mut puts = Vec::new();
-    for (index, (piece, target)) in pieces.iter_mut().zip(&targets).enumerate() {
-        run.select(index);
-        puts.push(put(session, resolved, piece, target, &mut guest).await?);
+    for (index, (opened, target)) in images.iter_mut().zip(&targets).enumerate() {
+        run.record.select(index);
+        puts.push(put(session, resolved, opened, target, access.as_mut()).await?);
     }
     run.on_medium.leaves(MediumState::NotProven);
-    let proofs = run.step(Step::Verify, verify::all(session, &puts, &mut guest)).await?;
+    let proofs = run.step(Step::Verify, verify::all(session, &puts, access.as_mut())).await?;
     if session.job.verify == Verify::Full {
         run.on_medium.leaves(MediumState::Proven);
     }
-    run.step(Step::Finish, finish::boot_check(session, resolved, guest)).await?;
+    run.step(Step::Finish, finish::boot_check(session, resolved, access)).await?;
     Ok(proofs)
 }
 
@@ -209,19 +212,19 @@ async fn carry_out(session: Session<'_>, resolved: &Resolved, mut pieces: Vec<Pi
 async fn put<'p>(
     session: Session<'_>,
     resolved: &Resolved,
-    piece: &'p mut Piece,
+    opened: &'p mut OpenedImage,
     target: &'p Target,
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Result<Put<'p>> {
     let run = session.run;
-    if let Some(label) = &piece.partition {
-        run.note(format!("{} goes to the partition `{label}`, {}", piece.image.label(), target.device));
+    if let Some(label) = &opened.partition {
+        run.note(format!("{} goes to the partition `{label}`, {}", opened.image.label(), target.device));
     }
-    let write = write::all(session, resolved, piece, target, guest);
-    let written = run.step(Step::Write, write).await.map_err(|error| piece.about(error))?;
-    let commit = commit::first_block(session, target, &written, guest);
-    run.step(Step::Commit, commit).await.map_err(|error| piece.about(error))?;
+    let write = write::all(session, resolved, opened, target, access);
+    let written = run.step(Step::Write, write).await.map_err(|error| opened.about(error))?;
+    let commit = commit::first_block(session, target, &written, access);
+    run.step(Step::Commit, commit).await.map_err(|error| opened.about(error))?;
     // Of several images only some are there: no single place says how far.
     run.on_medium.leaves(MediumState::PartlyWritten { to: 0 });
-    Ok(Put { piece, target, written })
+    Ok(Put { opened, target, written })
 }

@@ -3,8 +3,9 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use flasher_core::flash::{
-    BoardFacts, BootFile, Description, FormatChoice, ImageFacts, JobKind, MediumFacts, MediumState,
-    PowerEvidence, PowerState, RangeFacts, RangeKind, Site, TranscriptFacts,
+    BoardFacts, BootFile, CacheBypass, CheckedDigest, Description, FormatChoice, ImageFacts, JobKind,
+    MediumFacts, MediumState, PowerEvidence, PowerState, RangeFacts, RangeKind, Site, TranscriptFacts,
+    WireUsed, ZerosBy,
 };
 use flasher_core::{Class, Error, Failure, Plan, Receipt, Step, Verdict};
 
@@ -40,7 +41,7 @@ fn receipt() -> Receipt {
             source_sha256: Some("11".repeat(32)),
             decoded_length: Some(48 << 20),
             decoded_sha256: Some("22".repeat(32)),
-            checked: Some("decoded".to_owned()),
+            checked: Some(CheckedDigest::Decoded),
             block_map: None,
             checksums: None,
             cached: false,
@@ -61,14 +62,14 @@ fn receipt() -> Receipt {
             size: 64 << 20,
             identity: [("model".to_owned(), "SD64G\x1b[2J".to_owned())].into(),
             old_table: None,
-            read_back: Some("direct".to_owned()),
+            read_back: Some(CacheBypass::Direct),
             digests_by: None,
             verify: Default::default(),
             read_back_sha256: Some("22".repeat(32)),
             data_written: 12 << 20,
             zeros_written: 36 << 20,
-            zeros_by: Some("written".to_owned()),
-            wire: Some("identity".to_owned()),
+            zeros_by: Some(ZerosBy::Written),
+            wire: Some(WireUsed::Identity),
             ranges: vec![range(0, 1), range(16 << 20, 2), range(32 << 20, 1)],
         }),
         power: PowerState::Off,

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use flasher_core::flash::{
-    BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, OldTable, RangeFacts, RangeKind, Site,
+    BoardFacts, CacheBypass, CheckedDigest, FurtherImage, ImageFacts, JobKind, MediumFacts, OldTable,
+    RangeFacts, RangeKind, Site,
 };
 use flasher_core::{Receipt, Verdict};
 
@@ -65,7 +66,10 @@ fn about(
         fact("cache", "had it, unpacked".to_owned());
     }
     if let Some(which) = &image.checked {
-        let of = if which == "source" { "file" } else { "unpacked image" };
+        let of = match which {
+            CheckedDigest::Source => "file",
+            CheckedDigest::Decoded => "unpacked image",
+        };
         match &image.checksums {
             Some(list) => fact("checksum", format!("that of `{list}` equals the digest of the {of}")),
             None => fact("--sha256", format!("equals the digest of the {of}")),
@@ -131,12 +135,11 @@ fn read_back(medium: &MediumFacts) -> Vec<String> {
         (false, 0) => format!("{equal} equal"),
         (false, _) => format!("{equal} equal, {unread} not read back"),
     };
-    let how = medium.read_back.as_deref().map(|how| match how {
-        "direct" => ", read past the page cache".to_owned(),
-        "dropped" => ", read after the page cache was dropped".to_owned(),
-        other => format!(", read back {other}"),
-    });
-    let how = how.unwrap_or_default();
+    let how = match medium.read_back {
+        Some(CacheBypass::Direct) => ", read past the page cache",
+        Some(CacheBypass::Dropped) => ", read after the page cache was dropped",
+        None => "",
+    };
     let compared = format!("{}, {equal}{how}", ranges(count));
     let digest =
         medium.read_back_sha256.as_ref().map(|digest| format!("sha256:{digest}, as every range is equal"));

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use flasher_core::Verdict;
+use flasher_core::flash::WireUsed;
 
 use crate::lab::{Lab, MEDIUM, Site, make_disk, sha256, text};
 
@@ -57,7 +58,7 @@ fn direct_flashes_are_proven() {
         assert!(medium[length..].iter().all(|byte| *byte == OLD), "{tool}: more than the image was written");
         assert_eq!(receipt.image.decoded_sha256, Some(sha256(&image)), "{tool}");
         let facts = receipt.medium.unwrap();
-        assert_eq!(facts.wire.as_deref(), Some("direct"), "{tool}");
+        assert_eq!(facts.wire, Some(WireUsed::Direct), "{tool}");
         // Nothing had to be written a second time from here.
         assert!(facts.ranges.iter().all(|range| range.writes == 1), "{tool}: {:?}", facts.ranges);
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use flasher_core::flash::{JobKind, MediumFacts, PowerState, RangeFacts, RangeKind};
+use flasher_core::flash::{
+    CacheBypass, DigestsBy, JobKind, MediumFacts, PowerState, RangeFacts, RangeKind, WireUsed,
+};
 use flasher_core::{FlashJob, Quiet};
 
 use super::*;
@@ -12,7 +14,7 @@ const LENGTHS: [u64; 2] = [65_536, 1000];
 /// Notes that all ranges were read back, now.
 fn read_all(run: &Run) {
     let writes = run.writes.so_far();
-    (0..LENGTHS.len()).for_each(|index| run.state().read_at[0].note(index, writes));
+    (0..LENGTHS.len()).for_each(|index| run.record.state().read_at[0].note(index, writes));
 }
 
 /// The facts of a job that went well, changed by `change` before the receipt is made.
@@ -23,12 +25,12 @@ async fn receipt(change: impl FnOnce(&Run)) -> Receipt {
     for step in Step::ALL {
         run.step(step, async { Ok(()) }).await.unwrap();
     }
-    run.set_power(PowerState::Off);
+    run.record.set_power(PowerState::Off);
     let (digest, length) = (Digest::of(b"image").to_string(), LENGTHS.iter().sum());
-    run.board(|board| {
+    run.record.board(|board| {
         (board.name, board.bundle_sha256) = (Some("sim".to_owned()), Some(Digest::of(b"bundle").to_string()));
     });
-    run.image(|image| {
+    run.record.image(|image| {
         image.format = Some("raw".to_owned());
         (image.source_length, image.decoded_length) = (Some(length), Some(length));
         (image.source_sha256, image.decoded_sha256) = (Some(digest.clone()), Some(digest.clone()));
@@ -41,14 +43,13 @@ async fn receipt(change: impl FnOnce(&Run)) -> Receipt {
         offset += length;
         range
     });
-    let text = |text: &str| Some(text.to_owned());
-    run.set_medium(MediumFacts {
+    run.record.set_medium(MediumFacts {
         target: "emmc".to_owned(),
         device: "/dev/mmcblk0".to_owned(),
         size: length,
-        read_back: text("direct"),
-        digests_by: text("exporter"),
-        wire: text("identity"),
+        read_back: Some(CacheBypass::Direct),
+        digests_by: Some(DigestsBy::Exporter),
+        wire: Some(WireUsed::Identity),
         read_back_sha256: Some(digest),
         data_written: LENGTHS[1],
         ranges: ranges.into(),
@@ -77,16 +78,17 @@ async fn a_proof_without_evidence_is_a_bug_and_no_success() {
     };
     let unread = "a range was not read back, or differs (`medium.ranges[1]`)";
     let other = "the image's digest or length is another";
-    check(|run| run.medium(|it| it.ranges[1].read_back = None), unread).await;
-    check(|run| run.medium(|it| it.ranges[1].writes = 0), unread).await;
-    check(|run| run.image(|it| it.decoded_sha256 = Some(Digest::of(b"x").to_string())), other).await;
-    check(|run| run.image(|it| it.decoded_length = Some(7)), other).await;
+    check(|run| run.record.medium(|it| it.ranges[1].read_back = None), unread).await;
+    check(|run| run.record.medium(|it| it.ranges[1].writes = 0), unread).await;
+    check(|run| run.record.image(|it| it.decoded_sha256 = Some(Digest::of(b"x").to_string())), other).await;
+    check(|run| run.record.image(|it| it.decoded_length = Some(7)), other).await;
     check(
-        |run| run.medium(|it| drop(it.ranges.pop())),
+        |run| run.record.medium(|it| drop(it.ranges.pop())),
         "the ranges do not cover the image (`image.decoded_length`)",
     )
     .await;
-    check(|run| run.medium(|it| it.size = 7), "the image is larger than the medium (`medium.size`)").await;
+    check(|run| run.record.medium(|it| it.size = 7), "the image is larger than the medium (`medium.size`)")
+        .await;
     check(|run| run.begin(2), "an attempt that did not fail was followed by another (`history`)").await;
 }
 
@@ -94,15 +96,15 @@ async fn a_proof_without_evidence_is_a_bug_and_no_success() {
 async fn every_attempt_is_on_the_receipt_with_its_cause_and_power() {
     let receipt = receipt(|run| {
         // What went before the attempt that went well.
-        let well = std::mem::take(&mut run.state().history);
+        let well = std::mem::take(&mut run.record.state().history);
         run.begin(1);
-        run.state().step = Step::Shell;
+        run.record.state().step = Step::Shell;
         run.attempt_failed(&Error::new(Class::Board, "the power was cut"));
         run.attempt_failed(&Error::new(Class::Internal, "a consequence"));
-        run.state().power = PowerState::Off;
+        run.record.state().power = PowerState::Off;
         let steps = well[0].steps.clone();
         run.begin(2);
-        run.state().steps = steps;
+        run.record.state().steps = steps;
     })
     .await;
     let failure = receipt.history[0].failure.as_ref().unwrap();
@@ -117,7 +119,7 @@ async fn every_attempt_is_on_the_receipt_with_its_cause_and_power() {
 #[tokio::test]
 async fn a_failure_is_on_the_receipt_with_its_class_and_step() {
     let run = Run::new(JobKind::Flash, &FlashJob::new("image"), Arc::new(Quiet));
-    run.set_step(Step::Write);
+    run.record.set_step(Step::Write);
     let error = Error::new(Class::Medium, "writing failed").help("replace it");
     let receipt = run.receipt(Err(error)).await;
     let failure = receipt.failure.clone().unwrap();
@@ -142,8 +144,8 @@ async fn whatever_was_written_after_a_reading_takes_its_proof_away() {
         let play = |run: &Run| {
             for what in course.chars() {
                 match what.to_digit(10) {
-                    None => run.writes.add(),
-                    Some(range) => run.state().read_at[0].note(range as usize, run.writes.so_far()),
+                    None => drop(run.writes.permit()),
+                    Some(range) => run.record.state().read_at[0].note(range as usize, run.writes.so_far()),
                 }
             }
         };

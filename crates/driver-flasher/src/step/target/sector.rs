@@ -4,41 +4,28 @@ use disk_image::{ImageContent, PartitionTable};
 use flasher_core::flash::FormatChoice;
 use flasher_core::{Class, Error, Result};
 
-use super::run;
-use crate::config::seconds;
+use crate::access::MediumAccess;
 use crate::job::Session;
-use crate::piece::Piece;
-use crate::step::shell::Guest;
+use crate::opened::OpenedImage;
 
 /// Refuses a table for sectors of another size than the device has. A board that does not tell the size is believed to fit.
 pub(super) async fn must_match(
     session: Session<'_>,
-    piece: &Piece,
+    opened: &OpenedImage,
     device: &str,
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Result<()> {
-    let Some(ImageContent::Table(PartitionTable { sector: Some(wanted), .. })) = piece.image.content() else {
+    let Some(ImageContent::Table(PartitionTable { sector: Some(wanted), .. })) = opened.image.content()
+    else {
         return Ok(());
     };
-    if piece.partition.is_some() || session.job.format == FormatChoice::Raw {
+    if opened.partition.is_some() || session.job.format == FormatChoice::Raw {
         return Ok(());
     }
-    match size(session, device, guest).await? {
+    match access.sector_size(device).await? {
         Some(found) => check(wanted, found, device),
         None => Ok(()),
     }
-}
-
-/// Bytes of the device's sectors, as the board tells them.
-async fn size(session: Session<'_>, device: &str, guest: &mut Guest) -> Result<Option<u64>> {
-    let within = seconds(session.flasher.config.timeouts.command);
-    let name = device.rsplit('/').next().unwrap_or(device);
-    let (device, name) = (board_console::quote(device), board_console::quote(name));
-    let command = format!(
-        "blockdev --getss {device} 2>/dev/null || cat /sys/class/block/{name}/queue/logical_block_size 2>/dev/null || true"
-    );
-    let text = run(guest, &command, within).await?;
-    Ok(text.lines().rev().find_map(|line| line.trim().parse().ok()))
 }
 
 fn check(wanted: u64, found: u64, device: &str) -> Result<()> {

@@ -3,15 +3,13 @@
 use disk_image::Range;
 use flasher_core::{Class, Error, Result};
 
-use super::differences::{Cause, Differences, First, Stretch};
-use super::{Put, differs, place};
+use super::differences::{Cause, Differences, First, MediumBytes};
+use crate::access::{Broken, Incoming, MediumAccess, Stretch, Target};
 use crate::config::ReadBack;
 use crate::job::Session;
-use crate::step::read_back::intake::Incoming;
-use crate::step::read_back::line;
-use crate::step::read_back::network::{Broken, Sent, send};
-use crate::step::shell::Guest;
-use crate::step::write;
+use crate::range_text::{bytes_of, bytes_of_all};
+use crate::step::read_back;
+use crate::step::write::{self, Put};
 use crate::trouble;
 
 /// Further ranges that are looked at beside the first, at most, and how many bytes of each.
@@ -24,7 +22,7 @@ pub(super) async fn failure(
     puts: &[Put<'_>],
     index: usize,
     still: &[usize],
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Error {
     let put = &puts[index];
     let error = differs(put.target, put.ranges(), still);
@@ -33,7 +31,7 @@ pub(super) async fn failure(
         return error;
     };
     session.run.note("reading what differs once more, to find out why");
-    match differences(session, puts, index, still, guest).await {
+    match differences(session, puts, index, still, access).await {
         Ok(differences) => {
             let cause = differences.cause(to_the_end(put, still));
             explained(error, put, puts, (differences.first(), &put.ranges()[*first]), cause)
@@ -58,15 +56,15 @@ async fn differences(
     puts: &[Put<'_>],
     index: usize,
     still: &[usize],
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Result<Differences> {
     let wanted = wanted(puts[index].ranges(), still);
-    let stretches = read(session, &puts[index], &wanted, guest).await?;
+    let stretches = read(session, &puts[index], &wanted, access).await?;
     let mut differences = Differences::new(index, stretches);
     for (image, put) in puts.iter().enumerate() {
-        let mut decoding = put.piece.image.decode();
-        while let Some(piece) = decoding.next().await.map_err(trouble::image)? {
-            differences.take(image, &piece);
+        let mut decoding = put.opened.image.decode();
+        while let Some(extent) = decoding.next().await.map_err(trouble::image)? {
+            differences.take(image, &extent);
         }
         write::must_be_same(decoding.summary(), &put.written)?;
     }
@@ -74,45 +72,52 @@ async fn differences(
 }
 
 /// The first range that differs, whole, and a little of the others: their beginnings.
-fn wanted(ranges: &[Range], still: &[usize]) -> Vec<(u64, u64)> {
+fn wanted(ranges: &[Range], still: &[usize]) -> Vec<Stretch> {
     let mut still = still.iter().map(|index| &ranges[*index]);
-    let first = still.next().map(|range| (range.offset, range.length));
+    let first = still.next().map(|range| Stretch { offset: range.offset, length: range.length });
     let rest: Vec<&Range> = still.collect();
     let stride = rest.len().div_ceil(SAMPLES).max(1);
-    let samples = rest.iter().step_by(stride).map(|range| (range.offset, range.length.min(SAMPLE)));
-    first.into_iter().chain(samples).collect()
+    let sample = |range: &&Range| Stretch { offset: range.offset, length: range.length.min(SAMPLE) };
+    first.into_iter().chain(rest.iter().step_by(stride).map(sample)).collect()
 }
 
-/// These stretches of the medium, offset and length.
+/// What the medium has in these stretches.
 async fn read(
     session: Session<'_>,
     put: &Put<'_>,
-    wanted: &[(u64, u64)],
-    guest: &mut Guest,
-) -> Result<Vec<Stretch>> {
-    let list = wanted.iter().enumerate().map(|(number, (offset, length))| line(number, *offset, *length));
-    let total = wanted.iter().map(|(_, length)| length).sum();
-    let bytes = match send(session, put.target, list.collect(), total, guest, collect).await? {
-        Sent::All(bytes) => bytes,
-        Sent::Not(what, why) => {
-            return Err(Error::new(Class::Board, format!("the board did not send it: {what}: {why}")));
-        }
-    };
+    wanted: &[Stretch],
+    access: &mut dyn MediumAccess,
+) -> Result<Vec<MediumBytes>> {
+    let bytes = read_back::bytes(session, put.target, wanted, collect, access).await?;
     let mut rest = bytes.as_slice();
-    let cut = wanted.iter().map(|(offset, length)| {
-        let (bytes, after) = rest.split_at((*length as usize).min(rest.len()));
+    let cut = wanted.iter().map(|stretch| {
+        let (bytes, after) = rest.split_at((stretch.length as usize).min(rest.len()));
         rest = after;
-        Stretch { offset: *offset, bytes: bytes.to_vec() }
+        MediumBytes { offset: stretch.offset, bytes: bytes.to_vec() }
     });
     Ok(cut.collect())
 }
 
-fn collect(mut incoming: Incoming) -> std::result::Result<Vec<u8>, Broken> {
+fn collect(mut incoming: Incoming) -> Result<Vec<u8>, Broken> {
     let mut bytes = Vec::new();
-    while let Some(piece) = incoming.next().map_err(Broken::Bytes)? {
-        bytes.extend_from_slice(&piece);
+    while let Some(chunk) = incoming.next().map_err(Broken::Bytes)? {
+        bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+/// The failure of a medium that does not hold what was written.
+fn differs(target: &Target, ranges: &[Range], still: &[usize]) -> Error {
+    Error::new(
+        Class::Medium,
+        format!(
+            "`{}` does not hold what was written: bytes {} differ, twice",
+            target.device,
+            bytes_of_all(ranges, still)
+        ),
+    )
+    .with("device", target.device.clone())
+    .help("the medium is bad or reports a false size; replace it")
 }
 
 /// The failure with what was found out.
@@ -135,7 +140,7 @@ fn explained(
             "evidence",
             format!(
                 "byte {at} shows byte {from} of `{}`, which was written to `{}`: both are one place of the medium",
-                puts[image].piece.image.label(),
+                puts[image].opened.image.label(),
                 puts[image].target.device
             ),
         ),
@@ -153,12 +158,12 @@ fn told(error: Error, first: &First, range: &Range) -> Error {
         .with("first byte", format!("{} is the first that differs", first.offset))
         .with("expected", hex(&first.expected))
         .with("read", hex(&first.read))
-        .with("differing", format!("{count} of {length} bytes in {}", place(range)))
+        .with("differing", format!("{count} of {length} bytes in {}", bytes_of(range)))
 }
 
 /// The failure of a medium that holds less than it tells.
 fn counterfeit(put: &Put<'_>, held: Option<u64>) -> Error {
-    let error = match (held, &put.piece.partition) {
+    let error = match (held, &put.opened.partition) {
         (Some(held), None) => return write::counterfeit(put.target, held),
         (Some(held), Some(_)) => format!(
             "the medium of `{}` seems to hold {} MiB, less than it tells: it is counterfeit or broken",
@@ -174,4 +179,27 @@ fn counterfeit(put: &Put<'_>, held: Option<u64>) -> Error {
         .with("device", put.target.device.clone())
         .help("replace the medium; the images need more than it holds")
         .retryable(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use disk_image::Digest;
+
+    use super::*;
+
+    fn range(offset: u64, length: u64) -> Range {
+        Range { offset, length, sha256: Digest::of(b""), kind: disk_image::RangeKind::Data }
+    }
+
+    #[test]
+    fn a_bad_medium_is_named_with_the_bytes_that_differ() {
+        let target =
+            Target { device: "/dev/mmcblk0".to_owned(), size: 1 << 30, direct: true, old_table: false };
+        let ranges = [range(0, 65536), range(65536, 100)];
+        let error = differs(&target, &ranges, &[1]);
+        assert_eq!(
+            format!("{error:?}"),
+            "medium error: `/dev/mmcblk0` does not hold what was written: bytes 65536-65635 differ, twice [device: /dev/mmcblk0]"
+        );
+    }
 }

@@ -18,7 +18,7 @@ const REMEMBERED: usize = 8;
 
 /// Bytes of the medium, in one stretch.
 #[derive(Debug)]
-pub(super) struct Stretch {
+pub(super) struct MediumBytes {
     /// Where it begins on the medium, bytes.
     pub(super) offset: u64,
     /// What the medium has there.
@@ -50,20 +50,20 @@ pub(super) enum Cause {
 }
 
 /// A place in an image: which of the job's images, and the byte.
-type Place = (usize, u64);
+type ImageByte = (usize, u64);
 
 /// A page of the medium that is looked for in the images.
 struct Page {
     offset: u64,
     differs: bool,
     /// Where the first of its sectors that says anything is found.
-    found: Vec<Place>,
+    found: Vec<ImageByte>,
 }
 
 /// Compares stretches of one image's medium with that image, and looks for them in all images of the job.
 pub(super) struct Differences {
     image: usize,
-    stretches: Vec<Stretch>,
+    stretches: Vec<MediumBytes>,
     first: Option<First>,
     pages: BTreeMap<u64, Page>,
     /// The pages by the hash of a sector of theirs, and where in the page the sector begins.
@@ -72,7 +72,7 @@ pub(super) struct Differences {
 
 impl Differences {
     /// `stretches` are of the medium of the job's image number `image`; the first one is compared byte by byte.
-    pub(super) fn new(image: usize, stretches: Vec<Stretch>) -> Self {
+    pub(super) fn new(image: usize, stretches: Vec<MediumBytes>) -> Self {
         let (mut pages, mut sectors) = (BTreeMap::new(), HashMap::<u64, Vec<_>>::new());
         for stretch in &stretches {
             for (index, bytes) in stretch.bytes.chunks(PAGE).enumerate() {
@@ -87,9 +87,9 @@ impl Differences {
         Self { image, stretches, first: None, pages, sectors }
     }
 
-    /// Takes the next piece of the job's image number `image`, as it should be on its medium.
-    pub(super) fn take(&mut self, image: usize, piece: &Extent) {
-        match piece {
+    /// Takes the next extent of the job's image number `image`, as it should be on its medium.
+    pub(super) fn take(&mut self, image: usize, extent: &Extent) {
+        match extent {
             Extent::Data { offset, bytes } => {
                 self.find(image, *offset, bytes);
                 self.compare(image, *offset, bytes.len() as u64, |at| bytes[at as usize]);
@@ -194,7 +194,7 @@ impl Differences {
 /// Adds what both sides have from the first difference on, as far as this part of the stretch goes.
 fn note_first(
     first: Option<&mut First>,
-    stretch: &Stretch,
+    stretch: &MediumBytes,
     (from, to): (u64, u64),
     expected: impl Fn(u64) -> u8,
 ) {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use disk_image::{Range, Summary};
 use flasher_core::{Class, Error, Result};
 
-use super::{Plan, Told, Written, plan, send};
-use crate::job::Session;
+use super::progress::Rewrite;
+use super::stream::StreamPlan;
+use super::transfer::transfer;
+use super::written::{Put, Written};
+use crate::access::MediumAccess;
+use crate::job::{Count, Session};
 use crate::step::image;
-use crate::step::read_back::Count;
-use crate::step::shell::Guest;
-use crate::step::verify::Put;
 
 /// Writes some ranges again, from the source decoded again; it must still be the same image. How far it is counts as a part
 /// of *verify*.
@@ -19,13 +20,13 @@ pub(crate) async fn again(
     put: &Put<'_>,
     ranges: Vec<Range>,
     count: &Arc<Count>,
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Result<()> {
     // What differs may differ because the device broke its promise.
-    let image = &put.piece.image;
-    let all = plan(image.decode(), Some(put.written.summary.decoded_length), put.target, false);
-    let plan = Plan { fill: true, only: Some(ranges), told: Told::Again(Arc::clone(count)), ..all };
-    let made = send(session, plan, put.target, guest).await?;
+    let all = StreamPlan::of(put.opened.image.decode(), put.target);
+    let plan = StreamPlan { fill: true, only: Some(ranges), ..all };
+    let progress = Rewrite { count: Arc::clone(count), total: put.written.summary.decoded_length };
+    let made = transfer(session, plan, put.target, Arc::new(progress), access).await?;
     must_be_same(Some(&made.summary), &put.written)
 }
 

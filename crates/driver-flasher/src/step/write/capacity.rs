@@ -8,16 +8,12 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use disk_image::{BLOCK, Digest, Extent, Format, Image, Range, RangeKind};
 use flasher_core::flash::MediumState;
-use flasher_core::{Class, Content, Error, Result};
+use flasher_core::{Class, Error, Result};
 
-use super::frames_to_board;
-use super::spoil::{spoiling, wipe};
-use super::watch::Sending;
-use crate::frames::{self, Frames};
+use super::few::few;
+use super::spoil::zeros_first;
+use crate::access::{Instruction, MediumAccess, ReadEvidence, Target, Wanted};
 use crate::job::Session;
-use crate::step::read_back::{self, Wanted};
-use crate::step::shell::Guest;
-use crate::step::target::Target;
 
 /// Length of a mark, bytes: a page, which every device takes around the page cache.
 const MARK: u64 = 4096;
@@ -38,7 +34,7 @@ pub(super) async fn check(
     image: &Image,
     target: &Target,
     first: u64,
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Result<()> {
     let length = image.decoded_length();
     if target.size < SMALLEST || length.is_some_and(|length| length < MARK) {
@@ -47,20 +43,19 @@ pub(super) async fn check(
     let all_counts = image.format() == Format::Raw && image.block_map().is_none();
     let marked = marked(length.filter(|_| all_counts));
     let marks: BTreeMap<u64, Bytes> = marked.iter().map(|place| (*place, mark(session, *place))).collect();
-    let content = Content::bytes([wipe(first).concat(), stream(&marks)].concat());
+    let instructions = zeros_first(first).into_iter().chain(writing(&marks)).collect();
     session.run.on_medium.leaves(MediumState::FirstBlockErased);
-    let marking = frames_to_board(session, content, &Sending::small(), target, guest).await;
-    if let Err(error) = marking {
+    if let Err(error) = few(session, target, instructions, access).await {
         if error.class() == Class::Medium {
-            unmark(session, target, first, guest).await?;
+            few(session, target, zeros_first(first), access).await?;
         }
         return Err(error);
     }
-    let Some(read) = read(session, target, &marks, guest).await? else { return Ok(()) };
+    let Some(read) = read(target, &marks, access).await? else { return Ok(()) };
     let written = marks.iter().map(|(place, mark)| (*place, Digest::of(mark))).collect();
     match held(&written, &read) {
         Some(held) if length.is_some_and(|length| length > held) => {
-            unmark(session, target, first, guest).await?;
+            few(session, target, zeros_first(first), access).await?;
             Err(counterfeit(target, held))
         }
         Some(held) => {
@@ -69,12 +64,6 @@ pub(super) async fn check(
         }
         None => Ok(()),
     }
-}
-
-/// Takes the mark of the first block away: its `first` bytes become zeros.
-async fn unmark(session: Session<'_>, target: &Target, first: u64, guest: &mut Guest) -> Result<()> {
-    let content = Content::bytes(spoiling(first));
-    frames_to_board(session, content, &Sending::small(), target, guest).await
 }
 
 /// Where marks are written: at the beginning, and inside an image of which everything counts.
@@ -104,29 +93,21 @@ fn mark(session: Session<'_>, place: u64) -> Bytes {
     (0..MARK / 32).flat_map(part).collect::<Vec<u8>>().into()
 }
 
-/// The marks as frames, the first block's first, then from the end to the beginning: what shows another one's mark shows that of the
+/// Writes the marks, the first block's first, then from the end to the beginning: what shows another one's mark shows that of the
 /// nearest place.
-fn stream(marks: &BTreeMap<u64, Bytes>) -> Vec<u8> {
-    let mut frames = Frames::default();
-    let mut all = Vec::new();
+fn writing(marks: &BTreeMap<u64, Bytes>) -> Vec<Instruction> {
     let (first, others): (Vec<_>, Vec<_>) = marks.iter().rev().partition(|(place, _)| **place == 0);
-    for (offset, bytes) in first.into_iter().chain(others) {
-        all.extend(frames.push(Extent::Data { offset: *offset, bytes: bytes.clone() }));
-    }
-    let mut end = frames.finish();
-    let last = end.pop();
-    all.extend(end);
-    all.push(frames::flush());
-    all.extend(last);
-    all.concat()
+    let write = |(offset, bytes): (&u64, &Bytes)| {
+        Instruction::Write(Extent::Data { offset: *offset, bytes: bytes.clone() })
+    };
+    first.into_iter().chain(others).map(write).chain([Instruction::Flush]).collect()
 }
 
 /// What is read at the places of the marks and at all distances. Nothing when something cannot be read: that shows in *verify*.
 async fn read(
-    session: Session<'_>,
     target: &Target,
     marks: &BTreeMap<u64, Bytes>,
-    guest: &mut Guest,
+    access: &mut dyn MediumAccess,
 ) -> Result<Option<BTreeMap<u64, Digest>>> {
     let mut places: Vec<u64> = marks.keys().copied().chain(distances(target.size)).collect();
     places.sort_unstable();
@@ -139,12 +120,9 @@ async fn read(
     };
     let ranges: Vec<Range> = places.iter().map(range).collect();
     let indices: Vec<usize> = (0..ranges.len()).collect();
-    let sends = guest.sends;
-    let read = read_back::digests(session, target, Wanted::quietly(&ranges, &indices), guest).await;
-    // The proof has readers of its own.
-    guest.sends = sends;
-    session.run.medium(|medium| (medium.digests_by, medium.read_back) = (None, None));
-    match read {
+    // The receipt tells of the proof, which is read in its own way.
+    let mut evidence = ReadEvidence::default();
+    match access.digests(target, Wanted::quietly(&ranges, &indices), &mut evidence).await {
         Err(error) if error.class() == Class::Medium => Ok(None),
         Err(error) => Err(error),
         Ok(read) => Ok(Some(read.into_iter().map(|(index, digest)| (places[index], digest)).collect())),

@@ -1,8 +1,7 @@
 //! A receipt held against an image that was decoded anew.
 
-use super::medium::DIRECT;
 use super::{Audited, Flaw, Part, demand, parts};
-use crate::receipt::{JobKind, RangeFacts, RangeKind, Receipt};
+use crate::receipt::{JobKind, RangeFacts, RangeKind, Receipt, WireUsed};
 
 /// What an image is, found by decoding it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,9 +81,9 @@ fn same(job: JobKind, place: &str, Part { image, medium }: Part<'_>, map: &Image
         demand(is_same(told, found), at(&format!("ranges[{index}]")), "the image has something else there")?;
     }
     let first = map.ranges.first().map_or(0, |range| range.length);
-    let (data, zeros) = match (job, medium.wire.as_deref()) {
+    let (data, zeros) = match (job, medium.wire) {
         (JobKind::Dump, _) => (0, 0),
-        (JobKind::Flash, Some(DIRECT)) => (map.decoded_length - first, 0),
+        (JobKind::Flash, Some(WireUsed::Direct)) => (map.decoded_length - first, 0),
         (JobKind::Flash, _) => (map.data_length - first, map.zero_length),
     };
     demand(medium.data_written == data, at("data_written"), "the image has another amount of data")?;

@@ -18,8 +18,10 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
 
 /// Plays the images, and compares these stretches of `medium` with the first one.
 fn play(images: &[&[u8]], medium: &[u8], stretches: &[(usize, usize)]) -> Differences {
-    let cut =
-        |(from, to): &(usize, usize)| Stretch { offset: *from as u64, bytes: medium[*from..*to].to_vec() };
+    let cut = |(from, to): &(usize, usize)| MediumBytes {
+        offset: *from as u64,
+        bytes: medium[*from..*to].to_vec(),
+    };
     let mut differences = Differences::new(0, stretches.iter().map(cut).collect());
     for (image, bytes) in images.iter().enumerate() {
         for (index, part) in bytes.chunks(MIB).enumerate() {
@@ -47,7 +49,7 @@ fn one_flipped_bit_is_told_with_its_place_and_both_values() {
 
 #[test]
 fn zeros_that_are_none_are_told() {
-    let mut differences = Differences::new(0, vec![Stretch { offset: 4096, bytes: vec![0, 0, 7, 8] }]);
+    let mut differences = Differences::new(0, vec![MediumBytes { offset: 4096, bytes: vec![0, 0, 7, 8] }]);
     differences.take(0, &Extent::Zero { offset: 0, length: 65_536 });
     let first = First { offset: 4098, count: 2, expected: vec![0, 0], read: vec![7, 8] };
     assert_eq!(differences.first(), Some(&first));

@@ -5,16 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use flasher_core::flash::Wire;
-use flasher_core::{Content, Error, Event, Progress, Step};
+use flasher_core::{Content, Error};
 use tokio::time::Instant;
 
+use super::guest::path;
 use super::patience::Patience;
+use super::script::{self, Answer};
+use crate::access::{Target, WriteProgress};
 use crate::config::seconds;
-use crate::guest::{self, Answer};
-use crate::job::Session;
-use crate::step::read_back::Count;
-use crate::step::shell::path;
-use crate::step::target::Target;
+use crate::job::{Listening, Session};
 
 /// How often progress is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -22,66 +21,36 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// How a stream goes to the board.
-pub(crate) struct Sending<'s> {
+pub(super) struct Sending<'s> {
     pub(super) wire: Wire,
     /// Takes the bytes of the stream that were delivered; gives the bytes of the image that have left with them.
     pub(super) left: &'s (dyn Fn(u64) -> u64 + Send + Sync),
-    /// How progress is told; not at all of what is small.
-    pub(super) telling: Option<Telling>,
+    /// Hears how far it is; nobody does of what is small.
+    pub(super) progress: Option<Arc<dyn WriteProgress>>,
 }
 
 impl Sending<'_> {
     /// Something small, told to nobody.
-    pub(crate) fn small() -> Self {
-        Self { wire: Wire::Identity, left: &|delivered| delivered, telling: None }
+    pub(super) fn small() -> Self {
+        Self { wire: Wire::Identity, left: &|delivered| delivered, progress: None }
     }
 }
 
-/// How the progress of writing an image is told: by what the board says that it has written.
-#[derive(Clone)]
-pub(super) struct Telling {
-    /// Length of the image, if it is known.
-    pub(super) total: Option<u64>,
-    pub(super) told: Told,
-}
-
-/// As what the progress of writing is told.
-#[derive(Clone)]
-pub(super) enum Told {
-    /// All of the image is written, for the first time: the step *write*. What the board says is then on the medium.
-    First,
-    /// Some of it is written again: a part of *verify*.
-    Again(Arc<Count>),
-}
-
-impl Telling {
-    /// Tells that so much is written.
-    pub(super) fn tell(&self, progress: &dyn Progress, done: u64) {
-        let done = self.total.map_or(done, |total| done.min(total));
-        match &self.told {
-            Told::First => {
-                progress.report(Event::Advanced { step: Step::Write, done, total: self.total });
-            }
-            Told::Again(count) => count.at(done),
-        }
-    }
-}
-
-/// Counts what the board says of its progress, and tells it.
-pub(super) fn listen(session: Session<'_>, telling: Option<Telling>) -> Arc<AtomicU64> {
+/// Counts what the board says of its progress, and tells it for as long as the second is kept.
+pub(super) fn listen(
+    session: Session<'_>,
+    progress: Option<Arc<dyn WriteProgress>>,
+) -> (Arc<AtomicU64>, Listening) {
     let told = Arc::new(AtomicU64::new(0));
-    let (counter, progress, on_medium) =
-        (Arc::clone(&told), session.run.progress(), session.run.on_medium.clone());
-    session.run.listen(move |line| {
-        let Some(Answer::At(done)) = guest::answer(line) else { return };
+    let counter = Arc::clone(&told);
+    let listening = session.run.console.listen(move |line| {
+        let Some(Answer::At(done)) = script::answer(line) else { return };
         counter.fetch_add(1, Ordering::Relaxed);
-        let Some(telling) = &telling else { return };
-        if matches!(telling.told, Told::First) {
-            on_medium.reached(telling.total.map_or(done, |total| done.min(total)));
+        if let Some(progress) = &progress {
+            progress.reached(done);
         }
-        telling.tell(progress.as_ref(), done);
     });
-    told
+    (told, listening)
 }
 
 /// Returns when nothing moves any more. Slow is not the same as standing still.

@@ -1,12 +1,9 @@
 //! A partition by its label, on the chosen device and nowhere else.
 
-use std::time::Duration;
-
 use board_console::quote;
 use flasher_core::{Class, Error, Result};
 
-use super::{Guest, run};
-use crate::trouble;
+use super::guest::Guest;
 
 /// Where the kernel lists block devices, each with its partitions below it
 /// (Documentation/ABI/stable/sysfs-block).
@@ -16,36 +13,35 @@ const LISTED: &str = "/sys/class/block";
 ///
 /// # Errors
 /// When there is none or several; the error lists the labels there are.
-pub(super) async fn find(guest: &mut Guest, disk: &str, label: &str, within: Duration) -> Result<String> {
-    let listing = run(guest, &list(LISTED, disk), within).await?;
+pub(super) async fn find(guest: &mut Guest<'_>, disk: &str, label: &str) -> Result<String> {
+    let listing = guest.check(&list(LISTED, disk)).await?;
     let found = partitions(&listing);
     let fitting: Vec<&str> =
         found.iter().filter(|(_, its)| its == label).map(|(name, _)| name.as_str()).collect();
     match fitting.as_slice() {
-        [only] => confirm(guest, disk, only, label, within).await.map(|()| format!("/dev/{only}")),
+        [only] => confirm(guest, disk, only, label).await.map(|()| format!("/dev/{only}")),
         [] => {
             let error = wrong(format!("no partition of `{disk}` is labelled `{label}`"), &found);
-            Err(error.retryable(!is_sure(guest, disk, &listing, within).await?))
+            Err(error.retryable(!is_sure(guest, disk, &listing).await?))
         }
         several => {
             let names = several.join(", ");
             let error =
                 wrong(format!("several partitions of `{disk}` are labelled `{label}`: {names}"), &found);
-            Err(error.retryable(!is_sure(guest, disk, &listing, within).await?))
+            Err(error.retryable(!is_sure(guest, disk, &listing).await?))
         }
     }
 }
 
 /// Whether the board says the same again: then the console did not garble it, and another attempt finds nothing else.
-async fn is_sure(guest: &mut Guest, disk: &str, listing: &str, within: Duration) -> Result<bool> {
-    let again = run(guest, &list(LISTED, disk), within).await?;
+async fn is_sure(guest: &mut Guest<'_>, disk: &str, listing: &str) -> Result<bool> {
+    let again = guest.check(&list(LISTED, disk)).await?;
     Ok(partitions(&again) == partitions(listing))
 }
 
 /// Asks for that one partition again: a listing may be garbled on the console, and a wrong partition is another's data.
-async fn confirm(guest: &mut Guest, disk: &str, name: &str, label: &str, within: Duration) -> Result<()> {
-    let asked = guest.shell.run(&same(LISTED, disk, name, label), within).await;
-    match asked.map_err(|error| trouble::console(&error))?.status {
+async fn confirm(guest: &mut Guest<'_>, disk: &str, name: &str, label: &str) -> Result<()> {
+    match guest.run(&same(LISTED, disk, name, label)).await?.status {
         0 => Ok(()),
         _ => Err(Error::new(
             Class::Board,
@@ -61,8 +57,8 @@ async fn confirm(guest: &mut Guest, disk: &str, name: &str, label: &str, within:
 ///
 /// # Errors
 /// When two do, or the board does not tell where they are.
-pub(super) async fn must_be_apart(guest: &mut Guest, devices: &[&str], within: Duration) -> Result<()> {
-    let listing = run(guest, &places(LISTED, devices), within).await?;
+pub(super) async fn must_be_apart(guest: &mut Guest<'_>, devices: &[&str]) -> Result<()> {
+    let listing = guest.check(&places(LISTED, devices)).await?;
     let mut found = stretches(&listing);
     if found.len() != devices.len() {
         return Err(Error::new(Class::Board, "the board does not tell where its partitions begin and end")

@@ -9,52 +9,29 @@ use flasher_core::Upload;
 use flasher_core::driver::UploadSink;
 use tokio::sync::mpsc;
 
-/// Pieces that may wait to be hashed.
-const WAITING: usize = 16;
+use crate::access::Incoming;
 
-/// The bytes of the one body, as they come.
-#[derive(Debug)]
-pub(in crate::step) struct Incoming {
-    length: u64,
-    taken: u64,
-    pieces: mpsc::Receiver<Bytes>,
-}
+/// Chunks that may wait to be hashed.
+const WAITING: usize = 16;
 
 /// A place for one body of `length` bytes, and the end where they come out.
 pub(super) fn intake(length: u64) -> (Upload, Incoming) {
-    let (sender, pieces) = mpsc::channel(WAITING);
+    let (sender, chunks) = mpsc::channel(WAITING);
     let sender = Arc::new(Mutex::new(Some(sender)));
     let upload = Upload::new(length, move || {
         let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         Some(sink(sender))
     });
-    (upload, Incoming { length, taken: 0, pieces })
+    (upload, Incoming::new(length, chunks))
 }
 
 fn sink(sender: mpsc::Sender<Bytes>) -> UploadSink {
-    Box::pin(futures_util::sink::unfold(sender, |sender, piece| async move {
-        match sender.send(piece).await {
+    Box::pin(futures_util::sink::unfold(sender, |sender, chunk| async move {
+        match sender.send(chunk).await {
             Ok(()) => Ok(sender),
             Err(_) => Err(io::ErrorKind::BrokenPipe.into()),
         }
     }))
-}
-
-impl Incoming {
-    /// The next piece; blocks its thread until there is one. None at the end.
-    ///
-    /// # Errors
-    /// When the body had not all its bytes.
-    pub(in crate::step) fn next(&mut self) -> Result<Option<Bytes>, String> {
-        match self.pieces.blocking_recv() {
-            Some(piece) => {
-                self.taken += piece.len() as u64;
-                Ok(Some(piece))
-            }
-            None if self.taken == self.length => Ok(None),
-            None => Err(format!("only {} of {} bytes came", self.taken, self.length)),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -63,19 +40,19 @@ mod tests {
 
     use super::*;
 
-    /// What comes out when `pieces` go into a place for `length` bytes.
-    async fn pass(length: u64, pieces: &[&'static str]) -> Result<String, String> {
+    /// What comes out when `chunks` go into a place for `length` bytes.
+    async fn pass(length: u64, chunks: &[&'static str]) -> Result<String, String> {
         let (upload, mut incoming) = intake(length);
         let mut sink = upload.open().unwrap();
         assert!(upload.open().is_none(), "good for one body");
-        for piece in pieces {
-            sink.send(Bytes::from_static(piece.as_bytes())).await.unwrap();
+        for chunk in chunks {
+            sink.send(Bytes::from_static(chunk.as_bytes())).await.unwrap();
         }
         drop(sink);
         let taking = tokio::task::spawn_blocking(move || {
             let mut all = Vec::new();
-            while let Some(piece) = incoming.next()? {
-                all.extend_from_slice(&piece);
+            while let Some(chunk) = incoming.next()? {
+                all.extend_from_slice(&chunk);
             }
             Ok(String::from_utf8(all).unwrap())
         });

@@ -9,13 +9,13 @@ use disk_image::{Digest, RangeHash};
 use flasher_core::{Class, Content, Error, Result, Upload};
 use tokio::time::Instant;
 
-use super::intake::{Incoming, intake};
-use super::{Count, DROP_CACHES, Wanted, line, note_caches};
+use super::super::guest::{Guest, complaint, path};
+use super::super::script::{Answer, ScriptError};
+use super::intake::intake;
+use super::list::{DROP_CACHES, cache_bypass, line};
+use crate::access::{Broken, Incoming, ReadEvidence, Stretch, Take, Target, Wanted, take_into};
 use crate::config::{DIALOGUE, seconds};
-use crate::guest::{Answer, ScriptError};
-use crate::job::Session;
-use crate::step::shell::{Guest, path};
-use crate::step::target::Target;
+use crate::job::Count;
 
 /// How often the upload is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -23,20 +23,12 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// How the board took being asked.
-pub(in crate::step) enum Sent<T> {
+pub(super) enum Sent<T> {
     /// It sent everything: what was made of it.
     All(T),
     /// It did not: what went wrong, and the complaint. Nothing of what came counts: bytes could be
     /// missing anywhere.
     Not(ScriptError, String),
-}
-
-/// Why nothing was made of what came.
-pub(in crate::step) enum Broken {
-    /// There were too few bytes, or too many.
-    Bytes(String),
-    /// Something of ours failed.
-    Ours(Error),
 }
 
 /// What came, hashed.
@@ -50,37 +42,56 @@ pub(super) struct Hashed {
 
 /// Digests of the wanted ranges.
 pub(super) async fn digests(
-    session: Session<'_>,
+    guest: &mut Guest<'_>,
     target: &Target,
     wanted: Wanted<'_>,
-    guest: &mut Guest,
+    evidence: &mut ReadEvidence,
 ) -> Result<Sent<Hashed>> {
     let lengths = wanted.indices.iter().map(|index| (*index, wanted.ranges[*index].length)).collect();
     let count = wanted.count.cloned();
-    let hash = move |incoming| hash(incoming, lengths, count.as_ref()).map_err(Broken::Bytes);
-    send(session, target, list(wanted), wanted.length(), guest, hash).await
+    let (take, hashed) =
+        take_into(move |incoming| hash(incoming, lengths, count.as_ref()).map_err(Broken::Bytes));
+    match send(guest, target, &stretches(wanted), take, evidence).await? {
+        Sent::All(()) => hashed.made().map(Sent::All),
+        Sent::Not(what, why) => Ok(Sent::Not(what, why)),
+    }
 }
 
-/// Has the board send the stretches in `list`, `length` bytes in all, and gives what `take` makes of them on a thread of its
-/// own. What came counts only when both sides say that it was everything.
+/// Has the board send these stretches, for `take` to take them on a thread of its own.
 ///
 /// # Errors
-/// When the board cannot be asked, stands still, or `take` fails by itself.
-pub(in crate::step) async fn send<T: Send + 'static>(
-    session: Session<'_>,
+/// When the board does not send them, stands still, or `take` fails by itself.
+pub(in super::super) async fn read(
+    guest: &mut Guest<'_>,
     target: &Target,
-    list: String,
-    length: u64,
-    guest: &mut Guest,
-    take: impl FnOnce(Incoming) -> std::result::Result<T, Broken> + Send + 'static,
-) -> Result<Sent<T>> {
+    stretches: &[Stretch],
+    take: Take,
+    evidence: &mut ReadEvidence,
+) -> Result<()> {
+    match send(guest, target, stretches, take, evidence).await? {
+        Sent::All(()) => Ok(()),
+        Sent::Not(what, why) => Err(not_sent(&what, &why, target)),
+    }
+}
+
+/// What came counts only when both sides say that it was everything.
+async fn send(
+    guest: &mut Guest<'_>,
+    target: &Target,
+    stretches: &[Stretch],
+    take: Take,
+    evidence: &mut ReadEvidence,
+) -> Result<Sent<()>> {
+    let session = guest.session;
     let http = &session.flasher.http;
+    let length = stretches.iter().map(|stretch| stretch.length).sum();
     let (upload, incoming) = intake(length);
     let taking = tokio::task::spawn_blocking(move || take(incoming));
     http.accept(&path(session, "read-back"), upload.clone())?;
-    let list = Content::bytes(list);
+    let list = stretches.iter().enumerate().map(|(number, stretch)| line(number, *stretch));
+    let list = Content::bytes(list.collect::<String>());
     http.publish(&path(session, "ranges"), list.clone())?;
-    let answers = ask(session, target, (&list, &upload), guest).await;
+    let answers = ask(guest, target, (&list, &upload)).await;
     drop(upload);
     // Whoever still waits for bytes learns that none will come.
     http.withdraw(&path(session, "read-back"));
@@ -88,16 +99,15 @@ pub(in crate::step) async fn send<T: Send + 'static>(
     let taken = taking.await.unwrap_or_else(|error| {
         Err(Broken::Ours(Error::new(Class::Internal, "a worker thread ended unexpectedly").because(error)))
     });
-    judge(session, target, answers, taken)
+    judge(target, answers, taken, evidence)
 }
 
 async fn ask(
-    session: Session<'_>,
+    guest: &mut Guest<'_>,
     target: &Target,
     (asked, upload): (&Content, &Upload),
-    guest: &mut Guest,
 ) -> Result<Vec<Answer>> {
-    let stall = seconds(session.flasher.config.timeouts.stall);
+    let stall = seconds(guest.session.flasher.config.timeouts.stall);
     let (list, to) = (format!("{}ranges", guest.url), format!("{}read-back", guest.url));
     let length = upload.limit().to_string();
     let arguments = ["send", target.device.as_str(), DROP_CACHES, &list, &to, &length];
@@ -107,32 +117,32 @@ async fn ask(
     }
 }
 
-fn judge<T>(
-    session: Session<'_>,
+fn judge(
     target: &Target,
     answers: Result<Vec<Answer>>,
-    taken: std::result::Result<T, Broken>,
-) -> Result<Sent<T>> {
+    taken: Result<(), Broken>,
+    evidence: &mut ReadEvidence,
+) -> Result<Sent<()>> {
     // What the board says of a stream that we broke is only its consequence.
     let taken = match taken {
         Err(Broken::Ours(error)) => return Err(error),
         Err(Broken::Bytes(why)) => Err(why),
-        Ok(taken) => Ok(taken),
+        Ok(()) => Ok(()),
     };
     let answers = answers?;
-    note_caches(session, &answers);
+    evidence.cache_bypass = cache_bypass(&answers).or(evidence.cache_bypass);
     let not = |what: ScriptError, why: &str| Ok(Sent::Not(what, why.to_owned()));
     for answer in &answers {
-        if let Answer::Error(what, complaint) = answer {
-            return match Guest::complaint(&answers, &target.device) {
+        if let Answer::Error(what, why) = answer {
+            return match complaint(&answers, &target.device) {
                 Some(error) if *what == ScriptError::Caches => Err(error),
-                _ => not(what.clone(), complaint),
+                _ => not(what.clone(), why),
             };
         }
     }
     match taken {
         _ if !answers.contains(&Answer::Sent) => not(ScriptError::Send, "it never said that all was sent"),
-        Ok(taken) => Ok(Sent::All(taken)),
+        Ok(()) => Ok(Sent::All(())),
         Err(why) => not(ScriptError::Send, &why),
     }
 }
@@ -158,16 +168,33 @@ async fn standstill(stall: Duration, whole: u64, moving: impl Fn() -> (u64, u64)
     }
 }
 
+/// Why the board did not send its medium; `what` is what failed there.
+fn not_sent(what: &ScriptError, why: &str, target: &Target) -> Error {
+    let device = &target.device;
+    let error = match what {
+        ScriptError::Read => Error::new(Class::Medium, format!("`{device}` cannot be read: {why}"))
+            .help("the medium is bad; what can be read of it needs tools on the board itself"),
+        ScriptError::NoSender => Error::new(
+            Class::Config,
+            "the board's Linux has nothing that can send what it reads: neither busybox's `nc -e`, `bash` nor `curl`",
+        )
+        .help("put one of them into the bundle's initramfs"),
+        _ => Error::infrastructure(format!("reading `{device}` broke off: {why}"))
+            .help("check the network between board and exporter"),
+    };
+    error.with("device", device.clone())
+}
+
 /// Neighbours are read in one go; where one range ends and the next begins is known here.
-fn list(wanted: Wanted<'_>) -> String {
-    let mut stretches: Vec<(u64, u64)> = Vec::new();
+fn stretches(wanted: Wanted<'_>) -> Vec<Stretch> {
+    let mut stretches: Vec<Stretch> = Vec::new();
     for range in wanted.indices.iter().map(|index| &wanted.ranges[*index]) {
         match stretches.last_mut() {
-            Some((offset, length)) if *offset + *length == range.offset => *length += range.length,
-            _ => stretches.push((range.offset, range.length)),
+            Some(last) if last.offset + last.length == range.offset => last.length += range.length,
+            _ => stretches.push(Stretch { offset: range.offset, length: range.length }),
         }
     }
-    stretches.iter().enumerate().map(|(number, (offset, length))| line(number, *offset, *length)).collect()
+    stretches
 }
 
 /// Cuts the upload into ranges of these lengths and hashes each.
@@ -176,16 +203,16 @@ fn hash(
     lengths: Vec<(usize, u64)>,
     count: Option<&Arc<Count>>,
 ) -> std::result::Result<Hashed, String> {
-    let (mut piece, mut done, mut digests) = (bytes::Bytes::new(), 0, Vec::new());
+    let (mut chunk, mut done, mut digests) = (bytes::Bytes::new(), 0, Vec::new());
     let (mut hash, mut begun) = (RangeHash::default(), None);
     for (index, length) in lengths {
         let mut left = length;
         while left > 0 {
-            if piece.is_empty() {
-                piece = incoming.next()?.ok_or("the bytes ended before their ranges did")?;
+            if chunk.is_empty() {
+                chunk = incoming.next()?.ok_or("the bytes ended before their ranges did")?;
                 begun.get_or_insert_with(Instant::now);
             }
-            let part = piece.split_to(piece.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+            let part = chunk.split_to(chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
             hash.update(&part);
             left -= part.len() as u64;
         }
@@ -195,7 +222,7 @@ fn hash(
             count.at(done);
         }
     }
-    match piece.is_empty() && incoming.next()?.is_none() {
+    match chunk.is_empty() && incoming.next()?.is_none() {
         true => Ok(Hashed { digests, within: begun.map_or(Duration::ZERO, |begun| begun.elapsed()) }),
         false => Err("more bytes came than were asked for".to_owned()),
     }
@@ -236,25 +263,29 @@ mod tests {
         let range = |offset, length| Range { offset, length, sha256: Digest::of(b""), kind: RangeKind::Data };
         let mib = 1 << 20;
         let ranges = [range(0, 65536), range(65536, mib - 65536), range(mib, mib), range(2 * mib, 7)];
-        let wanted = |indices| list(Wanted::quietly(&ranges, indices));
-        assert_eq!(wanted(&[1, 2, 3]), "0 65536 1 31 1 2097152 7\n");
-        assert_eq!(wanted(&[0, 2]), "0 65536 0 1\n1 65536 16 16\n");
+        let check = |indices: &[usize], expected: &[(u64, u64)]| {
+            let expected =
+                expected.iter().map(|(offset, length)| Stretch { offset: *offset, length: *length });
+            assert_eq!(stretches(Wanted::quietly(&ranges, indices)), expected.collect::<Vec<_>>());
+        };
+        check(&[1, 2, 3], &[(65536, 2 * mib - 65536 + 7)]);
+        check(&[0, 2], &[(0, 65536), (mib, mib)]);
     }
 
-    async fn hashed(lengths: &[u64], pieces: &[&'static str]) -> std::result::Result<Vec<Digest>, String> {
+    async fn hashed(lengths: &[u64], chunks: &[&'static str]) -> std::result::Result<Vec<Digest>, String> {
         let (upload, incoming) = intake(lengths.iter().sum());
         let lengths = lengths.iter().copied().enumerate().collect();
         let hashing = tokio::task::spawn_blocking(move || hash(incoming, lengths, None));
         let mut sink = upload.open().unwrap();
-        for piece in pieces {
-            sink.send(Bytes::from_static(piece.as_bytes())).await.unwrap();
+        for chunk in chunks {
+            sink.send(Bytes::from_static(chunk.as_bytes())).await.unwrap();
         }
         drop(sink);
         Ok(hashing.await.unwrap()?.digests.into_iter().map(|(_, digest)| digest).collect())
     }
 
     #[tokio::test]
-    async fn ranges_are_cut_wherever_the_pieces_end() {
+    async fn ranges_are_cut_wherever_the_chunks_end() {
         let expected = vec![Digest::of(b"abc"), Digest::of(b"de"), Digest::of(b"f")];
         assert_eq!(hashed(&[3, 2, 1], &["abcdef"]).await, Ok(expected.clone()));
         assert_eq!(hashed(&[3, 2, 1], &["a", "bcd", "ef"]).await, Ok(expected));
@@ -266,5 +297,23 @@ mod tests {
         let more = Err("more bytes came than were asked for".to_owned());
         assert_eq!(hashed(&[3], &["abc", "d"]).await, more);
         assert_eq!(hashed(&[3], &["abcd"]).await, more);
+    }
+
+    #[test]
+    fn every_reason_for_not_sending_has_its_class_and_words() {
+        let target = Target { device: "/dev/mmcblk0".to_owned(), size: 1, direct: true, old_table: false };
+        let tell = |what: ScriptError, why: &str| format!("{:?}", not_sent(&what, why, &target));
+        assert_eq!(
+            tell(ScriptError::Read, "dd: Input/output error"),
+            "medium error: `/dev/mmcblk0` cannot be read: dd: Input/output error [device: /dev/mmcblk0]"
+        );
+        assert_eq!(
+            tell(ScriptError::NoSender, "nothing here can send what dd reads"),
+            "config error: the board's Linux has nothing that can send what it reads: neither busybox's `nc -e`, `bash` nor `curl` [device: /dev/mmcblk0]"
+        );
+        assert_eq!(
+            tell(ScriptError::Send, "the server does not answer"),
+            "infrastructure error: reading `/dev/mmcblk0` broke off: the server does not answer [device: /dev/mmcblk0]"
+        );
     }
 }

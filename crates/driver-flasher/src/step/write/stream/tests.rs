@@ -1,7 +1,6 @@
-//! Withholding the first block, and clipping pieces to the ranges that are written again.
+//! Withholding the first block, clipping extents to the ranges that are written again, and what becomes of one extent.
 
 use disk_image::{Digest, RangeKind};
-use futures_util::StreamExt;
 
 use super::*;
 
@@ -10,8 +9,8 @@ fn data(offset: u64, length: u64) -> Extent {
     Extent::Data { offset, bytes: bytes.into() }
 }
 
-fn stretch(piece: &Extent) -> (u64, u64) {
-    (piece.offset(), piece.length())
+fn stretch(extent: &Extent) -> (u64, u64) {
+    (extent.offset(), extent.length())
 }
 
 #[test]
@@ -37,7 +36,7 @@ fn first_blocks_of_zeros_or_short_images() {
 }
 
 #[test]
-fn a_piece_is_cut_to_the_range_that_is_written_again() {
+fn a_extent_is_cut_to_the_range_that_is_written_again() {
     let range = |offset, length| Range { offset, length, sha256: Digest::of(b""), kind: RangeKind::Data };
     let cases = [
         (data(100, 50), range(0, 100), None),
@@ -46,24 +45,11 @@ fn a_piece_is_cut_to_the_range_that_is_written_again() {
         (data(100, 50), range(140, 500), Some((140, 10))),
         (Extent::Zero { offset: 0, length: 1000 }, range(10, 20), Some((10, 20))),
     ];
-    for (piece, range, expected) in cases {
-        let cut = clip(&piece, &range);
+    for (extent, range, expected) in cases {
+        let cut = clip(&extent, &range);
         assert_eq!(cut.as_ref().map(stretch), expected);
         if let Some(Extent::Data { offset, bytes }) = cut {
             assert_eq!(bytes[0], offset as u8);
         }
     }
-}
-
-#[tokio::test]
-async fn a_stream_can_be_had_once() {
-    let (outlet, inlet) = mpsc::channel(1);
-    let on_medium = OnMedium::default();
-    let content = stream_once(inlet, on_medium.clone());
-    let mut body = content.open().unwrap();
-    assert!(content.open().is_none(), "a second reader would get the middle of the image");
-    assert_eq!(on_medium.now(), MediumState::Untouched);
-    outlet.send(Ok(Bytes::from_static(b"data"))).await.unwrap();
-    assert_eq!(body.next().await.unwrap().unwrap(), "data");
-    assert_eq!(on_medium.now(), MediumState::PartlyWritten { to: 0 }, "what left may be on the medium");
 }

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use crate::guest::Answer;
+use flasher_core::flash::ZerosBy;
+
+use super::super::Answer;
 
 use super::{apart, run_with, serve, shells};
 
@@ -29,21 +31,22 @@ struct Case {
     able: Option<&'static str>,
     promise: &'static str,
     frame: &'static str,
-    made: Option<&'static str>,
+    made: Option<ZerosBy>,
     calls: &'static str,
 }
 
 #[test]
 fn zeros_are_made_in_the_cheapest_safe_way() {
     let zero = "zero 512 2 4 1024 2048";
-    let case = Case { able: Some("zd"), promise: "0", frame: zero, made: Some("zeroout"), calls: "-z" };
+    let case =
+        Case { able: Some("zd"), promise: "0", frame: zero, made: Some(ZerosBy::Zeroout), calls: "-z" };
     let cases = [
-        Case { promise: "1", made: Some("discard"), calls: "", ..case },
+        Case { promise: "1", made: Some(ZerosBy::Discard), calls: "", ..case },
         Case { promise: "", ..case },
-        Case { able: Some("d"), made: Some("written"), calls: "-z", ..case },
-        Case { able: Some("d"), promise: "1", made: Some("discard"), calls: "", ..case },
-        Case { able: Some("z"), promise: "1", made: Some("written"), calls: "", ..case },
-        Case { able: None, made: Some("written"), calls: "none", ..case },
+        Case { able: Some("d"), made: Some(ZerosBy::Written), calls: "-z", ..case },
+        Case { able: Some("d"), promise: "1", made: Some(ZerosBy::Discard), calls: "", ..case },
+        Case { able: Some("z"), promise: "1", made: Some(ZerosBy::Written), calls: "", ..case },
+        Case { able: None, made: Some(ZerosBy::Written), calls: "none", ..case },
         Case { frame: "fill 512 2 4", made: None, calls: "none", ..case },
         case,
     ];
@@ -65,7 +68,7 @@ fn check(shell: &[&str], case: &Case) {
     let fakes: Vec<(&str, &str)> = fake.iter().map(|text| ("blkdiscard", text.as_str())).collect();
     let (output, answers) = run_with(shell, home.path(), &arguments, &["blkdiscard"], &fakes);
     let told = format!("{shell:?} {:?} promising `{}`: {output:?}", case.able, case.promise);
-    let zeros = case.made.map(|how| Answer::Zeros(how.to_owned()));
+    let zeros = case.made.map(Answer::Zeros);
     let (at, answers) = apart(answers);
     assert!(at.is_empty(), "{told}");
     assert_eq!(answers, zeros.into_iter().chain([Answer::Written]).collect::<Vec<_>>(), "{told}");

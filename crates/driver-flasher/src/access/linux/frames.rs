@@ -8,6 +8,8 @@
 use bytes::{Bytes, BytesMut};
 use disk_image::{BLOCK, Extent};
 
+use crate::access::Instruction;
+
 /// Most data gathered into one frame, bytes: each frame costs the board one process. Frames end at multiples of it.
 const GATHER: u64 = 8 * MIB;
 const MIB: u64 = 1024 * 1024;
@@ -18,44 +20,36 @@ const BLOCKS: [u64; 4] = [MIB, BLOCK, 512, 1];
 /// than one of 64 KiB, whose blocks take 3 ms longer for each MiB (measured, `docs/performance.md`).
 const LARGE: u64 = 4;
 
-/// Turns pieces into frames, gathering neighbours.
+/// Turns instructions into frames, gathering neighbours.
 #[derive(Debug, Default)]
-pub(crate) struct Frames {
+pub(super) struct Frames {
     start: u64,
     gathered: BytesMut,
-    /// Whether zeros are written whatever the device promises.
-    fill: bool,
-    /// Bytes of data framed so far.
-    pub(crate) data: u64,
-    /// Bytes of zeros framed so far.
-    pub(crate) zeros: u64,
 }
 
 impl Frames {
-    /// Frames that trust no promise of the device: zeros are written.
-    pub(crate) fn filling() -> Self {
-        Self { fill: true, ..Self::default() }
+    /// All frames of these instructions, to the last line.
+    pub(super) fn all(instructions: Vec<Instruction>) -> Vec<u8> {
+        let mut frames = Self::default();
+        let with_end = instructions.into_iter().chain([Instruction::End]);
+        with_end.flat_map(|instruction| frames.push(instruction)).collect::<Vec<_>>().concat()
     }
 
-    /// Takes a piece; gives what is ready to be sent.
-    pub(crate) fn push(&mut self, piece: Extent) -> Vec<Bytes> {
-        match piece {
-            Extent::Data { offset, bytes } => self.push_data(offset, &bytes),
-            Extent::Zero { offset, length } => {
-                let mut ready = self.flush_data();
-                ready.extend(parts(offset, length).iter().map(|part| zeros(part, self.fill)));
-                self.zeros += length;
-                ready
+    /// Takes an instruction; gives what is ready to be sent.
+    pub(super) fn push(&mut self, instruction: Instruction) -> Vec<Bytes> {
+        match instruction {
+            Instruction::Write(Extent::Data { offset, bytes }) => self.push_data(offset, &bytes),
+            Instruction::Write(Extent::Zero { offset, length }) => {
+                self.behind_data(parts(offset, length).iter().map(zeros))
             }
-            Extent::Unmapped { .. } => self.flush_data(),
+            Instruction::Write(Extent::Unmapped { .. }) => self.flush_data(),
+            Instruction::Fill { offset, length } => {
+                self.behind_data(parts(offset, length).iter().map(|part| line("fill", part, "")))
+            }
+            Instruction::Flush => self.behind_data([Bytes::from_static(b"flush 0 0 0\n")]),
+            Instruction::Decoded(_) => Vec::new(),
+            Instruction::End => self.behind_data([Bytes::from_static(b"end 0 0 0\n")]),
         }
-    }
-
-    /// The rest, and the last line.
-    pub(crate) fn finish(&mut self) -> Vec<Bytes> {
-        let mut ready = self.flush_data();
-        ready.push(Bytes::from_static(b"end 0 0 0\n"));
-        ready
     }
 
     fn push_data(&mut self, offset: u64, bytes: &Bytes) -> Vec<Bytes> {
@@ -69,24 +63,21 @@ impl Frames {
         ready
     }
 
+    /// What was gathered, and these lines behind it.
+    fn behind_data(&mut self, lines: impl IntoIterator<Item = Bytes>) -> Vec<Bytes> {
+        let mut ready = self.flush_data();
+        ready.extend(lines);
+        ready
+    }
+
     fn flush_data(&mut self) -> Vec<Bytes> {
         let mut bytes = self.gathered.split().freeze();
-        self.data += bytes.len() as u64;
-        let length = bytes.len() as u64;
-        let runs = parts(self.start, length).into_iter();
+        let runs = parts(self.start, bytes.len() as u64).into_iter();
         runs.flat_map(|part| [line("data", &part, ""), bytes.split_to(part.length() as usize)]).collect()
     }
 }
 
-/// A line that makes everything before it durable.
-pub(crate) fn flush() -> Bytes {
-    Bytes::from_static(b"flush 0 0 0\n")
-}
-
-fn zeros(part: &Part, fill: bool) -> Bytes {
-    if fill {
-        return line("fill", part, "");
-    }
+fn zeros(part: &Part) -> Bytes {
     line("zero", part, &format!(" {} {}", part.block * part.skip, part.length()))
 }
 
@@ -96,13 +87,13 @@ fn line(kind: &str, part: &Part, place: &str) -> Bytes {
 
 /// A run of equal blocks, as `dd` counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(super) struct Part {
     /// Block size, bytes.
-    pub(crate) block: u64,
+    pub(super) block: u64,
     /// Blocks before the first.
-    pub(crate) skip: u64,
+    pub(super) skip: u64,
     /// How many.
-    pub(crate) count: u64,
+    pub(super) count: u64,
 }
 
 impl Part {
@@ -113,7 +104,7 @@ impl Part {
 }
 
 /// Splits a stretch into at most seven runs, of blocks that become larger and then smaller again.
-pub(crate) fn parts(offset: u64, length: u64) -> Vec<Part> {
+pub(super) fn parts(offset: u64, length: u64) -> Vec<Part> {
     let (mut at, end) = (offset, offset + length);
     let mut parts = Vec::new();
     while at < end {
@@ -163,22 +154,36 @@ mod tests {
     #[test]
     fn neighbours_travel_in_one_frame_and_a_gap_starts_another() {
         let mut frames = Frames::default();
-        let data = |offset, byte: u8| Extent::Data { offset, bytes: Bytes::from(vec![byte; BLOCK as usize]) };
+        let data = |offset, byte: u8| {
+            Instruction::Write(Extent::Data { offset, bytes: Bytes::from(vec![byte; BLOCK as usize]) })
+        };
         assert!(frames.push(data(BLOCK, b'a')).is_empty());
+        assert!(frames.push(Instruction::Decoded(BLOCK * 2)).is_empty());
         assert!(frames.push(data(BLOCK * 2, b'b')).is_empty());
-        let zero = text(frames.push(Extent::Zero { offset: BLOCK * 3, length: BLOCK * 16 }));
+        let zero = Extent::Zero { offset: BLOCK * 3, length: BLOCK * 16 };
+        let zero = text(frames.push(Instruction::Write(zero)));
         assert!(zero.starts_with("data 65536 1 2\na") && zero.ends_with("bzero 65536 3 16 196608 1048576\n"));
-        frames.push(Extent::Data { offset: BLOCK * 19, bytes: Bytes::from_static(b"tail") });
-        assert_eq!(text(frames.finish()), "data 1 1245184 4\ntailend 0 0 0\n");
-        assert_eq!((frames.data, frames.zeros), (BLOCK * 2 + 4, BLOCK * 16));
+        let tail = Extent::Data { offset: BLOCK * 19, bytes: Bytes::from_static(b"tail") };
+        frames.push(Instruction::Write(tail));
+        assert_eq!(text(frames.push(Instruction::End)), "data 1 1245184 4\ntailend 0 0 0\n");
+    }
+
+    #[test]
+    fn zeros_to_be_written_and_flushes_keep_their_order() {
+        let data = Extent::Data { offset: BLOCK, bytes: Bytes::from_static(b"x") };
+        let fill = Instruction::Fill { offset: 0, length: BLOCK };
+        let all = Frames::all(vec![fill, Instruction::Flush, Instruction::Write(data), Instruction::Flush]);
+        let expected = "fill 65536 0 1\nflush 0 0 0\ndata 1 65536 1\nxflush 0 0 0\nend 0 0 0\n";
+        assert_eq!(String::from_utf8(all).unwrap(), expected);
     }
 
     #[test]
     fn a_frame_never_grows_beyond_its_bound() {
         let mut frames = Frames::default();
-        let piece = Bytes::from(vec![1; 1024 * 1024]);
+        let bytes = Bytes::from(vec![1; 1024 * 1024]);
+        let extent = |index: u64| Extent::Data { offset: index << 20, bytes: bytes.clone() };
         let sent: usize = (0..20)
-            .flat_map(|index| frames.push(Extent::Data { offset: index << 20, bytes: piece.clone() }))
+            .flat_map(|index| frames.push(Instruction::Write(extent(index))))
             .map(|frame| frame.len())
             .sum();
         assert!(sent > 16 << 20);

@@ -7,7 +7,7 @@ use board_console::Transcript;
 use flasher_core::Event;
 use tokio::time::Instant;
 
-use crate::job::Session;
+use super::Session;
 
 /// How often a wait tells how it stands.
 const PACE: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ pub(crate) async fn waiting<T>(
             () = tokio::time::sleep(PACE) => {}
         }
         session.run.report(Event::Waiting {
-            step: session.run.step_now(),
+            step: session.run.record.step_now(),
             what: what.to_owned(),
             heard: transcript.heard() - before,
             left: within.saturating_sub(begun.elapsed()).as_secs_f64(),

@@ -6,18 +6,16 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use bytes::Bytes;
-use disk_image::Image;
-use flasher_core::flash::Wire;
+use flasher_core::flash::{Wire, WireUsed};
 use flasher_core::{Class, Content, Error, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::sync::mpsc;
 
-use crate::guest::{Answer, SCRIPT};
-use crate::job::Session;
-use crate::step::shell::{Guest, path};
+use super::guest::{Guest, path};
+use super::script::{Answer, SCRIPT};
 
-/// Pieces of the packed stream waiting for the network, at most.
+/// Chunks of the packed stream waiting for the network, at most.
 const WAITING: usize = 16;
 /// Images shorter than this are not worth a trial, bytes.
 const WORTH: u64 = 32 << 20;
@@ -28,28 +26,37 @@ const QUICK: u64 = 6;
 /// Bound on one trial: a link of 8 kB/s.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// The stream's next stage: takes `inlet`, gives it packed; `count` hears how many bytes were made.
-pub(crate) fn packed(
+/// The stream's next stage: takes `frames`, gives them packed; `count` hears how many bytes were made.
+pub(super) fn packed(
     wire: Wire,
-    inlet: mpsc::Receiver<io::Result<Bytes>>,
+    frames: mpsc::Receiver<io::Result<Bytes>>,
     count: impl Fn(u64) + Send + 'static,
 ) -> mpsc::Receiver<io::Result<Bytes>> {
     if !is_packed(wire) {
-        return inlet;
+        return frames;
     }
-    let (outlet, packed) = mpsc::channel(WAITING);
+    let (sender, packed) = mpsc::channel(WAITING);
     // It ends with either neighbour: a channel closes.
-    tokio::task::spawn_blocking(move || pack(wire, inlet, Pieces { outlet, count: Box::new(count) }));
+    tokio::task::spawn_blocking(move || pack(wire, frames, Chunks { sender, count: Box::new(count) }));
     packed
 }
 
 /// Whether there is something to unpack.
-pub(crate) fn is_packed(wire: Wire) -> bool {
+pub(super) fn is_packed(wire: Wire) -> bool {
     matches!(wire, Wire::Gzip | Wire::Zstd)
 }
 
-/// The word for it in the board's script and on the receipt.
-pub(crate) fn name(wire: Wire) -> &'static str {
+/// The same on the receipt.
+pub(super) fn used(wire: Wire) -> WireUsed {
+    match wire {
+        Wire::Gzip => WireUsed::Gzip,
+        Wire::Zstd => WireUsed::Zstd,
+        Wire::Auto | Wire::Identity => WireUsed::Identity,
+    }
+}
+
+/// The word for it in the board's script and in notes.
+pub(super) fn name(wire: Wire) -> &'static str {
     match wire {
         Wire::Gzip => "gzip",
         Wire::Zstd => "zstd",
@@ -57,36 +64,35 @@ pub(crate) fn name(wire: Wire) -> &'static str {
     }
 }
 
-/// What the job or the config asks for; else whatever brings a sample to the board soonest.
+/// How an image of `length` bytes travels: what the job or the config asks for; else whatever brings a sample to the board soonest.
 ///
 /// # Errors
 /// When the board lacks the tool for what was asked for.
-pub(crate) async fn choose(session: Session<'_>, image: &Image, guest: &mut Guest) -> Result<Wire> {
-    let chosen = match session.job.wire.unwrap_or(session.flasher.config.wire) {
-        Wire::Auto if image.decoded_length().is_some_and(|length| length < WORTH) => Wire::Identity,
-        Wire::Auto => measured(session, guest).await?,
-        Wire::Identity => Wire::Identity,
-        packed => match trial(session, packed, guest).await? {
-            Some(_) => packed,
-            None => return Err(no_tool(packed)),
+pub(super) async fn choose(guest: &mut Guest<'_>, length: Option<u64>) -> Result<Wire> {
+    let session = guest.session;
+    match session.job.wire.unwrap_or(session.flasher.config.wire) {
+        Wire::Auto if length.is_some_and(|length| length < WORTH) => Ok(Wire::Identity),
+        Wire::Auto => measured(guest).await,
+        Wire::Identity => Ok(Wire::Identity),
+        packed => match trial(guest, packed).await? {
+            Some(_) => Ok(packed),
+            None => Err(no_tool(packed)),
         },
-    };
-    session.run.medium(|medium| medium.wire = Some(name(chosen).to_owned()));
-    Ok(chosen)
+    }
 }
 
-async fn measured(session: Session<'_>, guest: &mut Guest) -> Result<Wire> {
-    let Some(plain) = trial(session, Wire::Identity, guest).await? else { return Ok(Wire::Identity) };
+async fn measured(guest: &mut Guest<'_>) -> Result<Wire> {
+    let Some(plain) = trial(guest, Wire::Identity).await? else { return Ok(Wire::Identity) };
     if plain <= QUICK {
         return Ok(Wire::Identity);
     }
     let mut times = vec![(Wire::Identity, plain)];
     for wire in [Wire::Zstd, Wire::Gzip] {
-        times.extend(trial(session, wire, guest).await?.map(|time| (wire, time)));
+        times.extend(trial(guest, wire).await?.map(|time| (wire, time)));
     }
     let chosen = quickest(&times);
     let told: Vec<String> = times.iter().map(|(wire, time)| format!("{} {time}", name(*wire))).collect();
-    session.run.note(format!(
+    guest.session.run.note(format!(
         "the image travels as {}; 2 MiB took, in hundredths of a second: {}",
         name(chosen),
         told.join(", ")
@@ -102,7 +108,8 @@ fn quickest(times: &[(Wire, u64)]) -> Wire {
 }
 
 /// How long the board takes to fetch and unpack the sample, hundredths of a second; none when it cannot.
-async fn trial(session: Session<'_>, wire: Wire, guest: &mut Guest) -> Result<Option<u64>> {
+async fn trial(guest: &mut Guest<'_>, wire: Wire) -> Result<Option<u64>> {
+    let session = guest.session;
     let packing = tokio::task::spawn_blocking(move || pack_all(wire, &sample()));
     let sample = packing
         .await
@@ -159,15 +166,15 @@ fn pack_all(wire: Wire, bytes: &[u8]) -> Vec<u8> {
 const ZSTD_LEVEL: i32 = 1;
 
 /// Hands on what an encoder makes.
-struct Pieces {
-    outlet: mpsc::Sender<io::Result<Bytes>>,
+struct Chunks {
+    sender: mpsc::Sender<io::Result<Bytes>>,
     count: Box<dyn Fn(u64) + Send>,
 }
 
-impl Write for Pieces {
+impl Write for Chunks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         (self.count)(bytes.len() as u64);
-        let sent = self.outlet.blocking_send(Ok(Bytes::copy_from_slice(bytes)));
+        let sent = self.sender.blocking_send(Ok(Bytes::copy_from_slice(bytes)));
         sent.map(|()| bytes.len()).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
@@ -176,30 +183,30 @@ impl Write for Pieces {
     }
 }
 
-fn pack(wire: Wire, inlet: mpsc::Receiver<io::Result<Bytes>>, pieces: Pieces) {
-    let outlet = pieces.outlet.clone();
+fn pack(wire: Wire, frames: mpsc::Receiver<io::Result<Bytes>>, chunks: Chunks) {
+    let sender = chunks.sender.clone();
     let packed = match wire {
-        Wire::Zstd => pack_zstd(inlet, pieces),
-        _ => pack_gzip(inlet, pieces),
+        Wire::Zstd => pack_zstd(frames, chunks),
+        _ => pack_gzip(frames, chunks),
     };
     if let Err(error) = packed {
         // The board's download breaks. When nobody listens any more, that is known already.
-        outlet.blocking_send(Err(error)).ok();
+        sender.blocking_send(Err(error)).ok();
     }
 }
 
-fn pack_gzip(mut inlet: mpsc::Receiver<io::Result<Bytes>>, pieces: Pieces) -> io::Result<()> {
-    let mut encoder = GzEncoder::new(pieces, Compression::fast());
-    while let Some(piece) = inlet.blocking_recv() {
-        encoder.write_all(&piece?)?;
+fn pack_gzip(mut frames: mpsc::Receiver<io::Result<Bytes>>, chunks: Chunks) -> io::Result<()> {
+    let mut encoder = GzEncoder::new(chunks, Compression::fast());
+    while let Some(chunk) = frames.blocking_recv() {
+        encoder.write_all(&chunk?)?;
     }
     encoder.finish().map(drop)
 }
 
-fn pack_zstd(mut inlet: mpsc::Receiver<io::Result<Bytes>>, pieces: Pieces) -> io::Result<()> {
-    let mut encoder = zstd::Encoder::new(pieces, ZSTD_LEVEL)?;
-    while let Some(piece) = inlet.blocking_recv() {
-        encoder.write_all(&piece?)?;
+fn pack_zstd(mut frames: mpsc::Receiver<io::Result<Bytes>>, chunks: Chunks) -> io::Result<()> {
+    let mut encoder = zstd::Encoder::new(chunks, ZSTD_LEVEL)?;
+    while let Some(chunk) = frames.blocking_recv() {
+        encoder.write_all(&chunk?)?;
     }
     encoder.finish().map(drop)
 }
@@ -229,22 +236,22 @@ mod tests {
     #[tokio::test]
     async fn streams_round_trip_with_their_length() {
         for wire in [Wire::Identity, Wire::Gzip, Wire::Zstd] {
-            let (outlet, inlet) = mpsc::channel(2);
+            let (sender, frames) = mpsc::channel(2);
             let made = Arc::new(AtomicU64::new(0));
             let counted = Arc::clone(&made);
-            let mut packed = packed(wire, inlet, move |more| {
+            let mut packed = packed(wire, frames, move |more| {
                 counted.fetch_add(more, Ordering::Relaxed);
             });
             let content = sample();
-            let pieces: Vec<Bytes> = content.chunks(100_000).map(Bytes::copy_from_slice).collect();
+            let chunks: Vec<Bytes> = content.chunks(100_000).map(Bytes::copy_from_slice).collect();
             tokio::spawn(async move {
-                for piece in pieces {
-                    outlet.send(Ok(piece)).await.unwrap();
+                for chunk in chunks {
+                    sender.send(Ok(chunk)).await.unwrap();
                 }
             });
             let mut all = Vec::new();
-            while let Some(piece) = packed.recv().await {
-                all.extend_from_slice(&piece.unwrap());
+            while let Some(chunk) = packed.recv().await {
+                all.extend_from_slice(&chunk.unwrap());
             }
             assert!(unpack(wire, &all) == content, "{wire:?}");
             let expected = if is_packed(wire) { all.len() as u64 } else { 0 };
@@ -255,18 +262,18 @@ mod tests {
     #[tokio::test]
     async fn errors_reach_the_board() {
         for wire in [Wire::Gzip, Wire::Zstd] {
-            let (outlet, inlet) = mpsc::channel(2);
-            let mut broken = packed(wire, inlet, |_| {});
-            outlet.send(Err(io::Error::other("no more"))).await.unwrap();
+            let (sender, frames) = mpsc::channel(2);
+            let mut broken = packed(wire, frames, |_| {});
+            sender.send(Err(io::Error::other("no more"))).await.unwrap();
             let mut last = None;
-            while let Some(piece) = broken.recv().await {
-                last = Some(piece);
+            while let Some(chunk) = broken.recv().await {
+                last = Some(chunk);
             }
             assert_eq!(last.unwrap().unwrap_err().to_string(), "no more", "{wire:?}");
 
-            let (outlet, inlet) = mpsc::channel(2);
-            drop(packed(wire, inlet, |_| {}));
-            while outlet.send(Ok(Bytes::from(sample()))).await.is_ok() {}
+            let (sender, frames) = mpsc::channel(2);
+            drop(packed(wire, frames, |_| {}));
+            while sender.send(Ok(Bytes::from(sample()))).await.is_ok() {}
         }
     }
 

@@ -3,13 +3,14 @@
 use std::fmt;
 
 use disk_image::Digest;
+use flasher_core::flash::{CacheBypass, ZerosBy};
 
 /// The script. The board fetches it and checks its digest before it runs.
-pub(crate) const SCRIPT: &str = include_str!("guest.sh");
+pub(super) const SCRIPT: &str = include_str!("guest.sh");
 
 /// One answer of the script.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(super) enum Answer {
     /// All frames are written and flushed.
     Written,
     /// So many bytes of the image are on the medium.
@@ -22,10 +23,10 @@ pub(crate) enum Answer {
     Pace(u64),
     /// How long fetching and decoding took, hundredths of a second, and how many blocks of 64 KiB came out.
     Trial(u64, u64),
-    /// How zeros were made last: `zeroout`, `discard` or `written`.
-    Zeros(String),
+    /// How zeros were made last.
+    Zeros(ZerosBy),
     /// How the page cache was got out of the way.
-    Caches(String),
+    Caches(CacheBypass),
     /// Digest of a range read back.
     Range(usize, Digest),
     /// A range that could not be read, with the tool's complaint.
@@ -36,7 +37,7 @@ pub(crate) enum Answer {
 
 /// What failed on the board, as the script's code for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ScriptError {
+pub(super) enum ScriptError {
     /// The server did not give what was asked for.
     Fetch,
     /// The stream ended early.
@@ -101,13 +102,27 @@ impl fmt::Display for ScriptError {
     }
 }
 
-/// How the script made zeros, in its words.
-const ZEROS: [&str; 3] = ["discard", "zeroout", "written"];
-/// How the script got the page cache out of the way, in its words.
-const CACHES: [&str; 2] = ["dropped", "direct"];
+/// How the script made zeros, in its word for it.
+fn zeros(word: &str) -> Option<ZerosBy> {
+    Some(match word {
+        "discard" => ZerosBy::Discard,
+        "zeroout" => ZerosBy::Zeroout,
+        "written" => ZerosBy::Written,
+        _ => return None,
+    })
+}
+
+/// How the script got the page cache out of the way, in its word for it.
+fn caches(word: &str) -> Option<CacheBypass> {
+    Some(match word {
+        "dropped" => CacheBypass::Dropped,
+        "direct" => CacheBypass::Direct,
+        _ => return None,
+    })
+}
 
 /// The answer in a console line; none when the line is something else or mangled.
-pub(crate) fn answer(line: &str) -> Option<Answer> {
+pub(super) fn answer(line: &str) -> Option<Answer> {
     let words = line.split_once("flasher: ")?.1.trim();
     let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
     Some(match word {
@@ -120,8 +135,8 @@ pub(crate) fn answer(line: &str) -> Option<Answer> {
             let (hundredths, blocks) = rest.trim().split_once(' ')?;
             Answer::Trial(hundredths.parse().ok()?, blocks.parse().ok()?)
         }
-        "zeros" if ZEROS.contains(&rest.trim()) => Answer::Zeros(rest.trim().to_owned()),
-        "caches" if CACHES.contains(&rest.trim()) => Answer::Caches(rest.trim().to_owned()),
+        "zeros" => Answer::Zeros(zeros(rest.trim())?),
+        "caches" => Answer::Caches(caches(rest.trim())?),
         "error" => {
             let (what, complaint) = rest.split_once(' ').unwrap_or((rest, ""));
             Answer::Error(ScriptError::of(what), complaint.trim().to_owned())
@@ -133,7 +148,7 @@ pub(crate) fn answer(line: &str) -> Option<Answer> {
 
 /// All answers in the output of the script. What decides is printed twice and counts once, so that a message of the kernel in one
 /// of the lines does no harm.
-pub(crate) fn answers(output: &str) -> Vec<Answer> {
+pub(super) fn answers(output: &str) -> Vec<Answer> {
     let mut all: Vec<Answer> = output.lines().filter_map(answer).collect();
     let is_mangled = |answer: &Answer| matches!(answer, Answer::Error(ScriptError::Unknown(_), _));
     let is_error = |answer: &Answer| matches!(answer, Answer::Error(..));

@@ -1,10 +1,10 @@
-//! One image of a job, and its decoding.
+//! One image of a job that was opened, and its decoding.
 
 use disk_image::{Decoding, Image};
 use flasher_core::Error;
 
 /// An image and where on the target it goes.
-pub(crate) struct Piece {
+pub(crate) struct OpenedImage {
     pub(crate) image: Image,
     /// Label of a partition; none means the whole device.
     pub(crate) partition: Option<String>,
@@ -14,14 +14,14 @@ pub(crate) struct Piece {
     begun: Option<Decoding>,
 }
 
-impl Piece {
+impl OpenedImage {
     /// An image that is not being decoded yet.
     pub(crate) fn new(image: Image, partition: Option<String>, platform: Option<String>) -> Self {
         Self { image, partition, platform, begun: None }
     }
 
     /// Begins to decode, so that much is ready when the board is, unless that would keep a server waiting. A failure is told
-    /// when the pieces are taken.
+    /// when its extents are taken.
     pub(crate) fn begin(&mut self) {
         if self.image.can_wait() {
             self.begun.get_or_insert_with(|| self.image.decode());

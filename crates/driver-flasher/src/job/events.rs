@@ -1,20 +1,32 @@
-//! Events in one order: one after the other, and none behind the last.
+//! What is told of a job while it runs: events in one order, one after the other, and none behind the last.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flasher_core::{Event, Progress};
 
-/// Passes events on, one at a time, until the job is finished. A server may tell only afterwards of a transfer that was cut by
-/// the end of the job.
-pub(super) struct UntilFinished {
-    is_finished: Mutex<bool>,
-    further: Arc<dyn Progress>,
+/// Where the events of a job go.
+pub(super) struct Events(Arc<UntilFinished>);
+
+impl Events {
+    pub(super) fn new(further: Arc<dyn Progress>) -> Self {
+        Self(Arc::new(UntilFinished { is_finished: Mutex::default(), further }))
+    }
+
+    pub(super) fn report(&self, event: Event) {
+        self.0.report(event);
+    }
+
+    /// The same for those who outlive a step.
+    pub(super) fn progress(&self) -> Arc<dyn Progress> {
+        Arc::clone(&self.0) as Arc<dyn Progress>
+    }
 }
 
-impl UntilFinished {
-    pub(super) fn new(further: Arc<dyn Progress>) -> Self {
-        Self { is_finished: Mutex::default(), further }
-    }
+/// Passes events on, one at a time, until the job is finished. A server may tell only afterwards of a transfer that was cut by
+/// the end of the job.
+struct UntilFinished {
+    is_finished: Mutex<bool>,
+    further: Arc<dyn Progress>,
 }
 
 impl Progress for UntilFinished {
@@ -40,12 +52,12 @@ mod tests {
     fn nothing_is_told_behind_the_end() {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&heard);
-        let progress = UntilFinished::new(Arc::new(move |event| seen.lock().unwrap().push(event)));
+        let events = Events::new(Arc::new(move |event| seen.lock().unwrap().push(event)));
         let note = || Event::Note { message: "cut".to_owned() };
         let receipt =
             Receipt::blank("flasher", JobKind::Flash, Site::default(), SystemTime::now(), Duration::ZERO);
         for event in [note(), Event::Finished { receipt: Box::new(receipt) }, note()] {
-            progress.report(event);
+            events.report(event);
         }
         let heard = heard.lock().unwrap();
         assert!(matches!(heard.as_slice(), [Event::Note { .. }, Event::Finished { .. }]), "{heard:?}");

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::guest::Answer;
+use super::super::Answer;
 
 use super::{ScriptError, is_there, run, serve, shells};
 

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use flasher_core::flash::Wire;
 use tokio::sync::mpsc;
 
-use crate::wire;
+use super::wire;
 
-/// The other end of what frames are handed to.
-pub(super) type Inlet = mpsc::Receiver<io::Result<Bytes>>;
+/// The stream of frames as it comes, packed or not.
+pub(super) type FrameStream = mpsc::Receiver<io::Result<Bytes>>;
 
 /// How far the stream has come, as the decoding side sees it; the board is a little behind.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub(super) struct Ahead {
 
 impl Ahead {
     /// Where frames go on their way to the network.
-    pub(super) fn pack(self: &Arc<Self>, wire: Wire, frames: Inlet) -> Inlet {
+    pub(super) fn pack(self: &Arc<Self>, wire: Wire, frames: FrameStream) -> FrameStream {
         self.packed.store(wire::is_packed(wire), Ordering::Relaxed);
         let ahead = Arc::clone(self);
         wire::packed(wire, frames, move |more| {

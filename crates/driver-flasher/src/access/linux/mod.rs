@@ -1,0 +1,139 @@
+//! A small Linux on the board as the way to its medium: it runs our script, is told what to do over its console, and fetches and
+//! sends bytes over HTTP.
+//!
+//! * [`enter`]: logs in, brings the network up and the script onto the board
+//! * `guest`: runs commands there; `script`: the script, and the words it answers with
+//! * `device`, `partition`, `table_copy`: what the kernel knows of its block devices
+//! * `write`: the instructions as a stream of `frames`, packed by `wire`, watched by `watch` with `patience`; `direct`: the board
+//!   fetches the image by itself
+//! * `read_back`: digests and bytes of the medium
+
+mod ahead;
+mod device;
+mod direct;
+mod enter;
+mod frames;
+mod guest;
+mod partition;
+mod patience;
+mod read_back;
+mod script;
+mod table_copy;
+mod watch;
+mod wire;
+mod write;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use board_console::Console;
+use disk_image::Digest;
+use flasher_core::flash::WireUsed;
+use flasher_core::{Result, async_trait};
+
+use super::{
+    Identity, Instruction, Instructions, MediumAccess, ReadEvidence, Stretch, Take, Target, Unpacking,
+    Wanted, WriteEvidence, WriteProgress,
+};
+use crate::job::{Session, WritePermit};
+pub(crate) use enter::enter;
+use guest::{Guest, path};
+
+/// Takes back whatever the board could fetch, at the end of an attempt.
+pub(crate) fn withdraw(session: Session<'_>) {
+    for name in [guest::NAME, "frames", "ranges", "read-back"] {
+        session.flasher.http.withdraw(&path(session, name));
+    }
+}
+
+#[async_trait]
+impl MediumAccess for Guest<'_> {
+    async fn prepare(&mut self, command: &str, _permit: WritePermit) -> Result<()> {
+        self.check(command).await.map(drop)
+    }
+
+    async fn disk(&mut self, target: &str) -> Result<String> {
+        device::disk(self, target).await
+    }
+
+    async fn partition(&mut self, disk: &str, label: &str) -> Result<String> {
+        partition::find(self, disk, label).await
+    }
+
+    async fn must_be_apart(&mut self, devices: &[&str]) -> Result<()> {
+        partition::must_be_apart(self, devices).await
+    }
+
+    async fn identify(&mut self, disk: &str, device: &str) -> Result<Identity> {
+        device::identify(self, disk, device).await
+    }
+
+    async fn sector_size(&mut self, device: &str) -> Result<Option<u64>> {
+        device::sector_size(self, device).await
+    }
+
+    async fn has_table_copy(&mut self, target: &Target) -> Result<bool> {
+        table_copy::is_there(self, target).await
+    }
+
+    async fn wipe_table_copy(&mut self, target: &Target, _permit: WritePermit) -> Result<()> {
+        table_copy::wipe(self, target).await
+    }
+
+    async fn choose_wire(&mut self, length: Option<u64>) -> Result<WireUsed> {
+        self.wire = wire::choose(self, length).await?;
+        Ok(wire::used(self.wire))
+    }
+
+    async fn write(
+        &mut self,
+        target: &Target,
+        instructions: Instructions,
+        progress: Arc<dyn WriteProgress>,
+        _permit: WritePermit,
+    ) -> Result<WriteEvidence> {
+        write::all(self, target, instructions, progress).await
+    }
+
+    async fn write_few(
+        &mut self,
+        target: &Target,
+        instructions: Vec<Instruction>,
+        _permit: WritePermit,
+    ) -> Result<WriteEvidence> {
+        write::few(self, target, instructions).await
+    }
+
+    async fn fetch(
+        &mut self,
+        target: &Target,
+        image: (&str, Unpacking),
+        progress: Arc<dyn WriteProgress>,
+        _permit: WritePermit,
+    ) -> Result<()> {
+        direct::all(self, target, image, progress).await
+    }
+
+    async fn digests(
+        &mut self,
+        target: &Target,
+        wanted: Wanted<'_>,
+        evidence: &mut ReadEvidence,
+    ) -> Result<BTreeMap<usize, Digest>> {
+        read_back::digests(self, target, wanted, evidence).await
+    }
+
+    async fn read(
+        &mut self,
+        target: &Target,
+        stretches: &[Stretch],
+        take: Take,
+        evidence: &mut ReadEvidence,
+    ) -> Result<()> {
+        read_back::network::read(self, target, stretches, take, evidence).await
+    }
+
+    fn into_console(self: Box<Self>) -> Console {
+        self.shell.into_console()
+    }
+}

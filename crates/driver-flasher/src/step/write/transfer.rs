@@ -1,0 +1,75 @@
+//! An image on its way: one task decodes it into instructions, the way to the medium carries them out.
+
+use std::sync::Arc;
+
+use flasher_core::{Class, Error, Result};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::stream::{Made, StreamPlan, produce};
+use super::unfinished::{Outcome, Unfinished};
+use crate::access::{MediumAccess, Target, WriteProgress};
+use crate::job::Session;
+
+/// Instructions that wait for the way to the medium, at most: each is up to 1 MiB.
+const WAITING: usize = 4;
+
+/// Why an image was not written.
+pub(super) enum Failed {
+    /// The image, or what is to be done with it, is to blame.
+    Image(Error),
+    /// The board, its medium or the way there.
+    Board(Error),
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Image(error) | Failed::Board(error) => error,
+        }
+    }
+}
+
+/// Ends the task when the step ends early.
+struct Producer(JoinHandle<Outcome<Made>>);
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Producer {
+    async fn made(&mut self) -> Outcome<Made> {
+        (&mut self.0).await.unwrap_or_else(|error| {
+            Err(Error::new(Class::Internal, "the decoding task ended unexpectedly").because(error).into())
+        })
+    }
+}
+
+/// Writes what the plan says.
+pub(super) async fn transfer(
+    session: Session<'_>,
+    plan: StreamPlan,
+    target: &Target,
+    progress: Arc<dyn WriteProgress>,
+    access: &mut dyn MediumAccess,
+) -> Result<Made, Failed> {
+    let (sender, instructions) = mpsc::channel(WAITING);
+    let mut producer = Producer(tokio::spawn(produce(plan, sender)));
+    let written = access.write(target, instructions, progress, session.run.writes.permit()).await;
+    let made = match &written {
+        Err(_) if !producer.0.is_finished() => Err(Unfinished::NotTaken),
+        _ => producer.made().await,
+    };
+    // The image's own failure is the cause; what the board says of a broken stream is its consequence.
+    match (made, written) {
+        (Err(Unfinished::NotTaken), Err(board)) => Err(Failed::Board(board)),
+        (Err(unfinished), _) => Err(Failed::Image(unfinished.into())),
+        (Ok(_), Err(board)) => Err(Failed::Board(board)),
+        (Ok(made), Ok(evidence)) => {
+            session.run.record.medium(|medium| evidence.note(medium));
+            Ok(made)
+        }
+    }
+}
