@@ -1,4 +1,4 @@
-//! The second stage: unwraps the stored bytes, layer by layer, until the image is bare. Each layer must prove its end.
+//! Unwraps the stored bytes, layer by layer, until the image is bare. Each layer must prove its end.
 
 pub(crate) mod archive;
 pub(crate) mod decoder;

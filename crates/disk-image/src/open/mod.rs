@@ -1,4 +1,4 @@
-//! Opening an image: its head and its companions (block map, checksums) are read.
+//! Opens an image: reads its head and its companions (block map, checksums), and refuses what is known not to be as it must be.
 
 pub(crate) mod blocking;
 pub(crate) mod checksums;

@@ -18,25 +18,25 @@ use crate::{Cached, RangeKind, Summary};
 /// A copy in the making, written by a thread of its own.
 pub(crate) struct CacheWriter {
     cache_slot: CacheSlot,
-    lane: io::Result<Worker<TypedChunk, io::Result<NamedTempFile>>>,
+    thread: io::Result<Worker<TypedChunk, io::Result<NamedTempFile>>>,
 }
 
 impl CacheWriter {
     /// Begins a copy and reports its progress. A fault is reported at the end: a cache never makes a flash fail.
     pub(crate) fn start(cache_slot: &CacheSlot, progress: CopyProgress) -> CacheWriter {
         let limit = cache_slot.cache.limit;
-        let lane = cache_slot.temporary().and_then(|file| {
+        let thread = cache_slot.temporary().and_then(|file| {
             progress.begun(Arc::new(file.as_file().try_clone()?));
             Worker::start("image-cache", move |parts| write(file, limit, &parts, &progress))
         });
-        CacheWriter { cache_slot: cache_slot.clone(), lane }
+        CacheWriter { cache_slot: cache_slot.clone(), thread }
     }
 
     /// Takes the next part of the image.
     pub(crate) fn push(&self, part: &TypedChunk) {
-        if let Ok(lane) = &self.lane {
+        if let Ok(thread) = &self.thread {
             // A thread that died says so at the end.
-            let _ = lane.push(part.clone());
+            let _ = thread.push(part.clone());
         }
     }
 
@@ -46,9 +46,9 @@ impl CacheWriter {
         summary: &Summary,
         archive_map: Option<ArchiveMap>,
     ) -> (Cached, Option<CacheHit>) {
-        let CacheWriter { cache_slot, lane } = self;
-        let written = lane.and_then(|lane| {
-            lane.finish().unwrap_or_else(|| Err(io::Error::other("the thread that wrote it died")))
+        let CacheWriter { cache_slot, thread } = self;
+        let written = thread.and_then(|thread| {
+            thread.finish().unwrap_or_else(|| Err(io::Error::other("the thread that wrote it died")))
         });
         match written.and_then(|file| cache_slot.publish(file, summary, archive_map)) {
             Ok(()) => (Cached::Kept, cache_slot.find()),

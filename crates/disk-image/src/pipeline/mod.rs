@@ -1,4 +1,4 @@
-//! The last stage: one decoding of an opened image, from its stored bytes to the proven summary.
+//! One decoding of an opened image, from its stored bytes to the proven summary.
 //!
 //! `run` is the thread that decodes. `sink` hands each chunk to the threads that hash it, to the copy for the cache, and as
 //! extents to the `backlog`, from which the caller takes them.

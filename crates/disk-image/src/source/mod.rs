@@ -1,4 +1,4 @@
-//! The first stage: where the stored bytes of an image are, and how they are read.
+//! Where the stored bytes of an image are, and how they are read.
 
 pub(crate) mod body;
 pub(crate) mod external;

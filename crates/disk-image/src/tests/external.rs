@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Bytes;
 use pretty_assertions::assert_eq;
 
+use super::bmap::map;
 use super::*;
-use crate::{Cache, Cached, ExternalError, ExternalSource, ExternalStream, Fault};
+use crate::{BlockMapChoice, Cache, Cached, ExternalError, ExternalSource, ExternalStream, Fault};
 
 /// Says of itself that it is `named`, and gives `stored` in pieces, then the error, if there is one.
 fn external(named: &[u8], stored: &[u8], error: Option<ExternalError>) -> (ExternalSource, Arc<AtomicU32>) {
@@ -82,5 +83,22 @@ async fn a_given_source_that_breaks_or_lies_is_told() {
         let (source, _) = external(named, stored, error);
         let error = decode_external(source, SourceOptions::default()).await.expect_err("broken");
         assert_eq!(error.to_string(), message);
+    }
+}
+
+#[tokio::test]
+async fn a_map_of_another_length_is_refused_at_open() {
+    let stored = noise(20_000);
+    for (length, is_its_own) in [(20_000, true), (10_000, false), (30_000, false)] {
+        let file = file_of(map("2.0", &noise(length), &[(0, 0)]).as_bytes());
+        let block_map = BlockMapChoice::At(path_of(file.path()).into());
+        let options = SourceOptions { block_map, ..SourceOptions::default() };
+        match Image::open_external(external(&stored, &stored, None).0, options).await {
+            Ok(_) => assert!(is_its_own, "{length}"),
+            Err(Error::MapLength { expected, found, .. }) => {
+                assert_eq!((expected, found, is_its_own), (length as u64, 20_000, false))
+            }
+            Err(other) => panic!("{length}: {other}"),
+        }
     }
 }
