@@ -37,7 +37,7 @@ pub use error::{Error, Fault};
 pub use extent::Extent;
 pub use format::Format;
 pub use image::Image;
-pub use open::companions::{BlockMapFile, Companions, companions};
+pub use open::companion_files::{CompanionKinds, companion_files, local_path, signature_files};
 pub use options::{BlockMapChoice, Expected, FetchGuard, Secret, SourceOptions};
 pub use pipeline::decoding::Decoding;
 pub use pipeline::range_hash::RangeHash;

@@ -8,7 +8,8 @@
 //! * `storage`: files below a confined folder, as clients read and write them
 //! * `resource`: bulk data beside a call: streams with the client, compression, HTTP requests on the client's behalf
 //! * `session`: what one loaded tree has: nodes, status, log, claims on what only one may use
-//! * `jobs`, `uploads`: flashes that outlive the client that began them, and the images sent for them
+//! * [`order`], `jobs`, `uploads`: flashes that outlive the client that began them, what is ordered, and the files sent for them
+//! * [`notice`]: what those who follow a job hear besides its events
 //! * `service`, `router`: the two gRPC services
 //! * [`serve`], `listen`, `admission`, `hosts`, `connection`, `authority`: sockets, who may come in, and what hangs on a connection
 //! * [`remote`]: the other end, for our own command line
@@ -30,11 +31,13 @@ mod listen;
 mod log;
 mod minimum_rate;
 mod node;
+pub mod notice;
 pub mod order;
 mod passphrase;
 mod proto;
 pub mod remote;
 mod resource;
+mod results;
 mod router;
 pub mod serve;
 mod service;
@@ -46,7 +49,7 @@ mod value;
 
 pub use authority::Scrubber;
 pub use listen::{ListenAddress, Listener};
-pub use order::{JobOrder, OrderedBlockMap};
+pub use order::JobOrder;
 pub use passphrase::Passphrase;
 pub use remote::Remote;
 pub use serve::{Access, Exporter, Load};

@@ -1,46 +1,93 @@
-//! What a client orders to be flashed, as JSON.
+//! What a client orders to be flashed, as JSON: the whole job, and the files of the client that it names.
+//!
+//! Files named in an order are sent with it. An order names no file of the exporter.
+
+pub(crate) mod job;
+mod parse;
 
 use std::fmt;
-use std::time::Duration;
 
-use flasher_core::flash::{FormatChoice, Wire};
-use flasher_core::source::BlockMapChoice;
-use flasher_core::{CancellationToken, FlashJob};
+use flasher_core::flash::{FormatChoice, Verify, Wire};
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{CallFailure, CallResult};
+use crate::value;
 
-/// An order for `flash_job`. Unknown keys are refused: an order that is half understood must not touch a medium.
+/// Version of the orders that this build writes and takes. Another version is refused: an order that is half understood must
+/// not touch a medium.
+pub const VERSION: u32 = 2;
+/// Longest order, bytes of its JSON.
+pub const LONGEST: usize = value::LONGEST_TEXT;
+/// Most files of one order: the images, and for each a block map, signatures and checksums.
+pub const MOST_FILES: usize = 128;
+/// Longest file of an order that is no image, bytes: what is read of a block map, the longest of them.
+pub const LONGEST_COMPANION: u64 = 32 << 20;
+
+/// An order for `flash_job`. Keys that are left out have their default; unknown keys are refused.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobOrder {
-    /// An http(s) URL; or the name of a file that is sent with the order.
-    pub image: String,
-    /// Length of that file, bytes. It comes in the stream given with the order, its SHA-256 (32 bytes) behind it.
+    /// [`VERSION`].
+    pub version: u32,
+    /// Files that are sent, in this order, each with its SHA-256 (32 bytes) behind it, in the stream given with the order.
     #[serde(default)]
-    pub length: Option<u64>,
+    pub files: Vec<OrderedFile>,
+    /// The image.
+    pub image: OrderedSource,
+    /// Label of the partition that the image is for; none means the whole device.
+    #[serde(default)]
+    pub partition: Option<String>,
+    /// Further images for further partitions, written in this order.
+    #[serde(default)]
+    pub also: Vec<OrderedPartition>,
     /// A target name of the manifest; none takes its default.
     #[serde(default)]
     pub target: Option<String>,
     /// Device-tree variant of the bundle.
     #[serde(default)]
     pub variant: Option<String>,
+    /// Commands run on the board before its target is looked at.
+    #[serde(default)]
+    pub preflash: Vec<String>,
+    /// Extra headers for URLs. Secrets.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// Bearer token for URLs. A secret.
+    #[serde(default)]
+    pub bearer: Option<String>,
+    /// The file with the CA of the URLs' servers: its index in [`JobOrder::files`].
+    #[serde(default)]
+    pub cacert: Option<usize>,
+    /// Accept any certificate of the URLs' servers.
+    #[serde(default)]
+    pub insecure: bool,
     /// SHA-256 that the source or the decoded image must have, 64 hex digits.
     #[serde(default)]
     pub sha256: Option<String>,
-    /// Extra headers for a URL. Secrets.
+    /// Length in bytes that the source or the decoded image must have.
     #[serde(default)]
-    pub headers: Vec<(String, String)>,
-    /// Bearer token for a URL. A secret.
+    pub length: Option<u64>,
+    /// SHA-256 checksums that list the images.
     #[serde(default)]
-    pub bearer: Option<String>,
-    /// Accept any certificate of the URL's server.
+    pub checksums: Option<OrderedSource>,
+    /// Use checksums beside an image when neither they nor a digest are given.
     #[serde(default)]
-    pub insecure: bool,
+    pub checksums_beside: bool,
+    /// The block map.
+    #[serde(default)]
+    pub block_map: OrderedBlockMap,
+    /// The file with the keys one of which must have signed the block map in use: its index in [`JobOrder::files`].
+    #[serde(default)]
+    pub map_keyring: Option<usize>,
+    /// What the image may be; only what can be on a medium when not given.
+    #[serde(default)]
+    pub format: FormatChoice,
+    /// Remove the copy of an older partition table at the end of the target.
+    #[serde(default)]
+    pub wipe_old_table: bool,
     /// How often a failed attempt is repeated when that can help.
     #[serde(default)]
     pub retries: Option<u32>,
-    /// Bound on the whole job, seconds.
+    /// Time limit for the whole job, seconds.
     #[serde(default)]
     pub deadline: Option<f64>,
     /// Power the board off after a proven flash; so it is when not given.
@@ -49,41 +96,67 @@ pub struct JobOrder {
     /// Text (a regular expression) on the console that proves the new system boots.
     #[serde(default)]
     pub expect_boot: Option<String>,
+    /// How much of the medium is read back; all of it when not given.
+    #[serde(default)]
+    pub verify: Option<Verify>,
     /// Decode the whole image before power on.
     #[serde(default)]
     pub check_first: bool,
-    /// What the image may be; only what can be on a medium when not given.
-    #[serde(default)]
-    pub format: FormatChoice,
-    /// Remove the copy of an older partition table at the end of the target.
-    #[serde(default)]
-    pub wipe_old_table: bool,
     /// How the image travels to the board; the flasher's config says when not given.
     #[serde(default)]
     pub wire: Option<Wire>,
-    /// The block map; without this, the one beside the image's URL or in its archive.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub block_map: Option<OrderedBlockMap>,
+    /// The board fetches the image's URL by itself.
+    #[serde(default)]
+    pub direct: bool,
+    /// Send the transcript of the console before the receipt; this is what the client calls its file.
+    #[serde(default)]
+    pub transcript: Option<String>,
 }
 
-/// The block map (bmap) of an order.
+/// Where something is that an order needs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
+pub enum OrderedSource {
+    /// An http(s) URL that the exporter fetches.
+    Url(String),
+    /// A file that is sent: its index in [`JobOrder::files`].
+    File(usize),
+}
+
+/// A file that is sent with an order.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderedFile {
+    /// Its name, without folders.
+    pub name: String,
+    /// Its length, bytes.
+    pub length: u64,
+    /// The earlier file in whose folder it is, as a block map is beside its image; none has a folder of its own.
+    #[serde(default)]
+    pub beside: Option<usize>,
+}
+
+/// An image for one partition.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderedPartition {
+    /// The partition's label.
+    pub label: String,
+    /// The image.
+    pub image: OrderedSource,
+}
+
+/// Which block map is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OrderedBlockMap {
-    /// None is used.
+    /// The one beside the image, if there is one.
+    #[default]
+    Beside,
+    /// None.
     Off,
     /// This one.
-    File {
-        /// The client's name of the file.
-        name: String,
-        /// The file, at most [`OrderedBlockMap::LONGEST`] bytes.
-        text: String,
-    },
-}
-
-impl OrderedBlockMap {
-    /// Longest block map in an order, bytes: an order is one message, and those have 4 MiB at most.
-    pub const LONGEST: usize = 2 << 20;
+    At(OrderedSource),
 }
 
 impl fmt::Debug for JobOrder {
@@ -94,178 +167,67 @@ impl fmt::Debug for JobOrder {
 
 impl JobOrder {
     /// An order for `image` with every choice at its default.
-    pub fn new(image: impl Into<String>) -> Self {
+    pub fn new(image: OrderedSource) -> Self {
         Self {
-            image: image.into(),
-            length: None,
+            version: VERSION,
+            files: Vec::new(),
+            image,
+            partition: None,
+            also: Vec::new(),
             target: None,
             variant: None,
-            sha256: None,
+            preflash: Vec::new(),
             headers: Vec::new(),
             bearer: None,
+            cacert: None,
             insecure: false,
+            sha256: None,
+            length: None,
+            checksums: None,
+            checksums_beside: false,
+            block_map: OrderedBlockMap::Beside,
+            map_keyring: None,
+            format: FormatChoice::Auto,
+            wipe_old_table: false,
             retries: None,
             deadline: None,
             power_off: None,
             expect_boot: None,
+            verify: None,
             check_first: false,
-            format: FormatChoice::Auto,
-            wipe_old_table: false,
             wire: None,
-            block_map: None,
+            direct: false,
+            transcript: None,
         }
+    }
+
+    /// The images, the first one first.
+    pub fn images(&self) -> impl Iterator<Item = &OrderedSource> {
+        std::iter::once(&self.image).chain(self.also.iter().map(|also| &also.image))
     }
 
     /// The order as a client sends it.
     pub(crate) fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
+}
 
-    /// Reads an order.
-    pub(crate) fn parse(text: &str) -> CallResult<Self> {
-        // The parser's message may quote the text, which may hold secrets: only its position is reported.
-        let wrong = |error: serde_json::Error| match error.is_data() {
-            true if text.len() < 64 => {
-                CallFailure::argument(format!("the order of the flash is malformed: {error}"))
-            }
-            _ => CallFailure::argument(format!(
-                "the order of the flash is malformed at column {}",
-                error.column()
-            )),
-        };
-        serde_json::from_str(text).map_err(wrong)
+impl OrderedSource {
+    /// The source at `text` when it is a URL that exporters fetch.
+    pub fn url(text: &str) -> Option<Self> {
+        let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+        let is_fetched = ["http", "https"].iter().any(|it| scheme.eq_ignore_ascii_case(it));
+        is_fetched.then(|| Self::Url(text.to_owned()))
     }
 
-    /// Length of the image that is sent with the order; none when the exporter fetches it by itself.
-    pub(crate) fn sent(&self) -> CallResult<Option<u64>> {
-        match (self.is_url(), self.length) {
-            (true, None) => Ok(None),
-            (false, Some(length)) => Ok(Some(length)),
-            (true, Some(_)) => Err(CallFailure::argument("an order has a URL or a `length`, not both")),
-            (false, None) => {
-                Err(CallFailure::argument("an order without a URL has the `length` of what is sent"))
-            }
+    /// The index of the file that is sent; none for a URL.
+    pub fn file(&self) -> Option<usize> {
+        match self {
+            Self::Url(_) => None,
+            Self::File(index) => Some(*index),
         }
-    }
-
-    fn is_url(&self) -> bool {
-        ["http://", "https://"].iter().any(|scheme| self.image.starts_with(scheme))
-    }
-
-    /// The job, for an image at `image`.
-    pub(crate) fn job(&self, image: String, stop: CancellationToken) -> CallResult<FlashJob> {
-        let seconds = self.deadline.map(Duration::try_from_secs_f64).transpose();
-        let deadline =
-            seconds.map_err(|_| CallFailure::argument("`deadline` is a positive number of seconds"))?;
-        let digest = |text: &String| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if self.sha256.as_ref().is_some_and(|text| !digest(text)) {
-            return Err(CallFailure::argument("`sha256` has 64 hex digits"));
-        }
-        if let Some(OrderedBlockMap::File { text, .. }) = &self.block_map
-            && text.len() > OrderedBlockMap::LONGEST
-        {
-            return Err(CallFailure::argument("the block map of the order is too long"));
-        }
-        let mut defaults = FlashJob::new(image);
-        if self.block_map == Some(OrderedBlockMap::Off) {
-            defaults.source.block_map = BlockMapChoice::Off;
-        }
-        Ok(FlashJob {
-            target: self.target.clone(),
-            headers: self.headers.clone(),
-            bearer: self.bearer.clone(),
-            insecure: self.insecure,
-            sha256: self.sha256.as_ref().map(|text| text.to_lowercase()),
-            retries: self.retries.unwrap_or(defaults.retries),
-            deadline,
-            power_off: self.power_off.unwrap_or(defaults.power_off),
-            expect_boot: self.expect_boot.clone(),
-            check_first: self.check_first,
-            format: self.format,
-            wipe_old_table: self.wipe_old_table,
-            wire: self.wire,
-            stop,
-            ..defaults
-        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_order_comes_back_as_it_was_sent() {
-        let order = JobOrder {
-            target: Some("emmc".into()),
-            retries: Some(0),
-            format: FormatChoice::Raw,
-            wipe_old_table: true,
-            block_map: Some(OrderedBlockMap::Off),
-            ..JobOrder::new("image.xz")
-        };
-        let job = JobOrder::parse(&order.json())
-            .unwrap()
-            .job("/srv/image.xz".into(), CancellationToken::new())
-            .unwrap();
-        assert_eq!(
-            (job.image.as_str(), job.target.as_deref(), job.retries),
-            ("/srv/image.xz", Some("emmc"), 0)
-        );
-        assert!(job.power_off && job.wipe_old_table);
-        assert_eq!(job.source.block_map, BlockMapChoice::Off);
-        assert_eq!(job.format, FormatChoice::Raw);
-    }
-
-    #[test]
-    fn a_block_map_of_an_order() {
-        let file = |text: String| OrderedBlockMap::File { name: "os.bmap".into(), text };
-        for (block_map, expected) in [
-            (None, Ok(BlockMapChoice::Beside)),
-            (Some(OrderedBlockMap::Off), Ok(BlockMapChoice::Off)),
-            // Where it lies is known once it is there.
-            (Some(file("<bmap/>".into())), Ok(BlockMapChoice::Beside)),
-            (Some(file("x".repeat((2 << 20) + 1))), Err("the block map of the order is too long".to_owned())),
-        ] {
-            let order = JobOrder { block_map: block_map.clone(), ..JobOrder::new("a") };
-            let read = JobOrder::parse(&order.json()).unwrap();
-            assert_eq!(read.block_map, block_map);
-            let job = read.job("a".into(), CancellationToken::new());
-            assert_eq!(job.map(|job| job.source.block_map).map_err(|failure| failure.text), expected);
-        }
-        // Exporters of former versions know no such key.
-        assert!(!JobOrder::new("a").json().contains("block_map"));
-    }
-
-    #[test]
-    fn half_an_order_is_none() {
-        let cases = [
-            ("", "the order of the flash is malformed at column 0"),
-            ("{", "the order of the flash is malformed at column 1"),
-            ("{}", "the order of the flash is malformed: missing field `image` at line 1 column 2"),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(JobOrder::parse(text).unwrap_err().text, expected);
-        }
-        let unknown = r#"{"image": "a", "tarqet": "usd", "bearer": "s3cret s3cret s3cret s3cret s3cret"}"#;
-        let text = JobOrder::parse(unknown).unwrap_err().text;
-        assert_eq!(text, "the order of the flash is malformed at column 23");
-        for (image, length, expected) in [
-            ("http://h/a", None, Ok(None)),
-            ("a", Some(7), Ok(Some(7))),
-            ("a", None, Err("an order without a URL has the `length` of what is sent")),
-            ("http://h/a", Some(7), Err("an order has a URL or a `length`, not both")),
-        ] {
-            let order = JobOrder { length, ..JobOrder::new(image) };
-            assert_eq!(order.sent().map_err(|failure| failure.text), expected.map_err(str::to_owned));
-        }
-        for (key, wrong, expected) in [
-            ("deadline", "-1", "`deadline` is a positive number of seconds"),
-            ("deadline", "1e300", "`deadline` is a positive number of seconds"),
-            ("sha256", "\"abc\"", "`sha256` has 64 hex digits"),
-        ] {
-            let order = JobOrder::parse(&format!(r#"{{"image": "a", "{key}": {wrong}}}"#)).unwrap();
-            assert_eq!(order.job("a".into(), CancellationToken::new()).unwrap_err().text, expected);
-        }
-    }
-}
+mod tests;

@@ -1,11 +1,11 @@
 //! The other end: our own command line as a client of an exporter.
 
 mod channel;
-mod image;
+mod files;
 mod line;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flasher_core::{Class, Error, PowerDriver, Result, SerialDriver};
@@ -18,10 +18,10 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::image::OutgoingFile;
-pub use self::image::StartedFlash;
+use self::files::OutgoingFiles;
+pub use self::files::StartedFlash;
 use self::line::{RemotePower, RemoteSerial};
-use crate::order::JobOrder;
+use crate::order::{self, JobOrder};
 use crate::passphrase::{HEADER, Passphrase};
 use crate::proto::exporter_service_client::ExporterServiceClient;
 use crate::proto::router_service_client::RouterServiceClient;
@@ -177,37 +177,34 @@ impl Remote {
         Ok(response.into_inner().result.unwrap_or_else(value::null))
     }
 
-    /// Starts a flash of what the exporter fetches by itself and follows it. It goes on when this client goes away.
+    /// Starts a flash with the files at `paths`, which are those of the order, and follows it. They are sent once the exporter has
+    /// reserved the board; from then on the flash goes on when this client goes away. `sent` hears how many bytes have gone.
     ///
     /// # Errors
-    /// When the order is refused, or the board is in use.
+    /// When a file cannot be read, the order is too long or refused, or the board is in use.
     pub async fn start(
         &mut self,
         board: &RemoteFlasher,
-        order: &JobOrder,
-    ) -> Result<impl Stream<Item = Result<String>> + use<>> {
-        self.job(board, "start", vec![value::text(order.json())]).await
-    }
-
-    /// Starts a flash of a file and follows it. The file is sent once the exporter has reserved the board; from then on the flash
-    /// goes on when this client goes away. `sent` hears how many bytes have gone.
-    ///
-    /// # Errors
-    /// When the file cannot be read, the order is refused, or the board is in use.
-    pub async fn start_with_file(
-        &mut self,
-        board: &RemoteFlasher,
         mut order: JobOrder,
-        file: &Path,
-        sent: impl Fn(u64) + Send + 'static,
+        paths: &[PathBuf],
+        sent: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<StartedFlash> {
-        let outgoing = OutgoingFile::open(file).await?;
-        order.length = Some(outgoing.length());
+        let outgoing = OutgoingFiles::open(paths).await?;
+        for (file, length) in order.files.iter_mut().zip(outgoing.lengths()) {
+            file.length = length;
+        }
+        let text = order.json();
+        if text.len() > order::LONGEST {
+            let what = format!("the order has {} bytes, an exporter takes {}", text.len(), order::LONGEST);
+            return Err(Error::config(what).help("give fewer or shorter headers and `--preflash` commands"));
+        }
         let (frames, outward) = mpsc::channel(8);
-        let meta =
-            serde_json::json!({ "kind": "resource", "uuid": board.flasher, "x_jmp_content_encoding": null });
-        let handle = self.open_stream(&meta.to_string(), outward).await?;
-        let events = self.job(board, "start", vec![value::text(order.json()), handle]).await?;
+        let mut args = vec![value::text(text)];
+        if !paths.is_empty() {
+            let meta = serde_json::json!({ "kind": "resource", "uuid": board.flasher, "x_jmp_content_encoding": null });
+            args.push(self.open_stream(&meta.to_string(), outward).await?);
+        }
+        let events = self.job(board, "start", args).await?;
         Ok(outgoing.send_when_asked(events, frames, sent))
     }
 
@@ -243,7 +240,7 @@ impl Remote {
         let request =
             StreamingDriverCallRequest { uuid: board.flasher.clone(), method: "flash_job".to_owned(), args };
         let answer = self.exporter.streaming_driver_call(request).await;
-        let events = answer.map_err(|status| failed("flash_job", &status))?.into_inner();
+        let events = answer.map_err(|status| job_refused(&status))?.into_inner();
         Ok(events.map(|event| {
             let event = event.map_err(|status| failed("flash_job", &status))?;
             let text = event.result.as_ref().and_then(value::as_text).map(str::to_owned);
@@ -263,6 +260,16 @@ fn refused(address: &str, status: &Status) -> Error {
             error.help("give its passphrase with `--remote-passphrase-file`").retryable(false)
         }
         _ => error,
+    }
+}
+
+/// An order is well-formed, so what an exporter does not understand of it is of another release.
+fn job_refused(status: &Status) -> Error {
+    match status.code() {
+        tonic::Code::InvalidArgument => failed("flash_job", status)
+            .help("use the same release of `flasher` here and on the exporter's machine")
+            .retryable(false),
+        _ => failed("flash_job", status),
     }
 }
 

@@ -1,23 +1,24 @@
-//! Images that clients send for one job. Each is in a folder of its own that no client and no other user of this machine can
-//! reach; it goes with the job, and what an exporter that was killed has left goes at the next start.
+//! Files that clients send for one job, and its transcript. They are in a folder of the job's own that no client and no other
+//! user of this machine can reach; it goes with the job, and what an exporter that was killed has left goes at the next start.
+
+mod incoming;
+mod names;
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use flasher_core::{CancellationToken, Class, Error, Result};
+use flasher_core::{CancellationToken, Error, Result};
 use rustix::fs::{FlockOperation, flock};
-use sha2::{Digest as _, Sha256};
-use tokio::io::AsyncWriteExt;
 
-use crate::failure::CallFailure;
-use crate::minimum_rate::MinimumRate;
-use crate::resource::{DataSource, StreamItem};
+use self::incoming::{ExpectedFile, receive};
+pub(crate) use self::names::ClientNames;
+use crate::order::OrderedFile;
+use crate::order::job::ReceivedFile;
+use crate::resource::DataSource;
 
-/// Bytes of the SHA-256 that follows an image.
-pub(crate) const DIGEST: usize = 32;
-/// Longest name of an image that is kept, bytes.
+/// Longest name of a file that is kept, bytes.
 const LONGEST: usize = 200;
 /// The lock of each folder: held for as long as its exporter lives.
 const LOCK: &str = "lock";
@@ -26,11 +27,11 @@ const LOCK: &str = "lock";
 #[derive(Clone, Debug)]
 pub(crate) struct Uploads(PathBuf);
 
-/// A folder for one image; removed with this.
+/// The folder of one job; removed with this.
 #[derive(Debug)]
 pub(crate) struct Upload {
     folder: PathBuf,
-    file: PathBuf,
+    files: Vec<ExpectedFile>,
     _lock: File,
 }
 
@@ -53,30 +54,49 @@ impl Uploads {
         Self(folder)
     }
 
-    /// Makes room for an image called `name` of `length` bytes. Blocks for an instant.
+    /// Makes a folder with room for `files`. Blocks for an instant.
     ///
     /// # Errors
-    /// Class infrastructure when it cannot be kept.
-    pub(crate) fn begin(&self, name: &str, length: u64) -> Result<Upload> {
+    /// Class infrastructure when they cannot be kept; config when two files of one folder have one name.
+    pub(crate) fn begin(&self, files: &[OrderedFile]) -> Result<Upload> {
         let failed = |error: io::Error| self.unusable(error);
         let _alone = self.own().map_err(failed)?;
         let folder = self.0.join(uuid::Uuid::new_v4().to_string());
-        let image = folder.join("image");
-        private().recursive(true).create(&image).map_err(failed)?;
+        if folder.to_str().is_none() {
+            return Err(failed(io::Error::other("its name is no text")));
+        }
+        private().create(&folder).map_err(failed)?;
         let lock = File::create(folder.join(LOCK)).map_err(failed)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| failed(error.into()))?;
-        let upload = Upload { file: image.join(file_name(name)), folder, _lock: lock };
-        let room = rustix::fs::statvfs(&upload.folder).map_err(|error| failed(error.into()))?;
+        let mut upload = Upload { files: Vec::new(), folder, _lock: lock };
+        self.check_room(&upload.folder, files.iter().map(|file| file.length).sum())?;
+        for (index, file) in files.iter().enumerate() {
+            let inside = upload.folder.join(file.beside.unwrap_or(index).to_string());
+            match private().create(&inside) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+                _ => {}
+            }
+            let path = inside.join(file_name(&file.name));
+            if upload.files.iter().any(|other| other.path == path) {
+                return Err(Error::config("two files of the order have one name").retryable(false));
+            }
+            upload.files.push(ExpectedFile { path, length: file.length });
+        }
+        Ok(upload)
+    }
+
+    fn check_room(&self, folder: &Path, length: u64) -> Result<()> {
+        let room = rustix::fs::statvfs(folder).map_err(|error| self.unusable(error.into()))?;
         let free = room.f_bavail.saturating_mul(room.f_frsize);
-        if free < length {
-            return Err(Error::infrastructure(format!(
-                "the exporter has {free} bytes free in `{}`, and the image has {length}",
+        match free < length {
+            true => Err(Error::infrastructure(format!(
+                "the exporter has {free} bytes free in `{}`, and what is sent has {length}",
                 self.0.display()
             ))
             .help("make room there, or start `flasher serve` with TMPDIR set to a larger disk")
-            .retryable(false));
+            .retryable(false)),
+            false => Ok(()),
         }
-        Ok(upload)
     }
 
     /// Removes what exporters have left that were killed. Blocks.
@@ -135,7 +155,7 @@ fn is_left(folder: &Path) -> bool {
         .map_or(true, |lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok())
 }
 
-/// The last part of a client's name for its image, as far as it can name a file here.
+/// The last part of a client's name for a file, as far as it can name a file here.
 fn file_name(name: &str) -> String {
     let last = name.rsplit('/').next().unwrap_or_default();
     let mut end = last.len().min(LONGEST);
@@ -143,109 +163,51 @@ fn file_name(name: &str) -> String {
         end -= 1;
     }
     match &last[..end] {
-        "" | "." | ".." => "image".to_owned(),
-        name => name.replace('\0', "-"),
+        "" | "." | ".." => "file".to_owned(),
+        name => name.replace(char::is_control, "-"),
     }
 }
 
 impl Upload {
-    /// Where the image is.
-    pub(crate) fn path(&self) -> Result<String> {
-        let path = self.file.to_str().map(str::to_owned);
-        path.ok_or_else(|| Error::infrastructure("the folder for uploads has a name that is no text"))
-    }
-
-    /// Takes `length` bytes and the SHA-256 behind them; gives the digest of what is in the file now, lower-case hex.
+    /// Takes every file and the SHA-256 behind it.
     ///
     /// # Errors
-    /// Class source when it is cut short, goes on, or is not what its digest says; infrastructure when it comes too slowly
-    /// or cannot be written; interrupted at `stop`.
+    /// Class source when a file is cut short, or is not what its digest says, or more comes; infrastructure when it comes too
+    /// slowly or cannot be written; interrupted at `stop`.
     pub(crate) async fn receive(
         &self,
-        mut source: DataSource,
-        length: u64,
+        source: DataSource,
         stop: &CancellationToken,
-    ) -> Result<String> {
-        let unwritten = |error: io::Error| {
-            Error::infrastructure("the exporter cannot write the uploaded image")
-                .retryable(false)
-                .because(error)
-        };
-        let mut file = tokio::fs::File::create(&self.file).await.map_err(unwritten)?;
-        let (mut hash, mut trailer, mut minimum_rate) = (Sha256::new(), Vec::new(), MinimumRate::default());
-        let mut missing = length;
-        loop {
-            let piece = tokio::select! {
-                () = stop.cancelled() => return Err(stopped()),
-                piece = minimum_rate.wait(source.next()) => piece,
-            };
-            let data = match piece.map_err(slow)? {
-                StreamItem::Data(data) => data,
-                StreamItem::End => break,
-                StreamItem::Broken(failure) => {
-                    return Err(cut(length - missing, length).because(io_error(failure)));
-                }
-            };
-            minimum_rate.moved(data.len());
-            let count = usize::try_from(missing).unwrap_or(usize::MAX).min(data.len());
-            let image = data.slice(..count);
-            file.write_all(&image).await.map_err(unwritten)?;
-            hash = hashed(hash, image).await?;
-            missing -= count as u64;
-            trailer.extend_from_slice(&data[count..]);
-            if trailer.len() > DIGEST {
-                return Err(Error::new(Class::Source, "the client sent more than it said the image has"));
-            }
-        }
-        file.flush().await.map_err(unwritten)?;
-        if missing > 0 || trailer.len() < DIGEST {
-            return Err(cut(length - missing, length));
-        }
-        let digest = hash.finalize();
-        if trailer != digest.as_slice() {
-            return Err(Error::new(
-                Class::Source,
-                "the image is not what the client sent: its SHA-256 differs",
-            )
-            .help("flash again; the network or a disk changes bytes when it comes again"));
-        }
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    ) -> Result<Vec<ReceivedFile>> {
+        let digests = receive(source, &self.files, stop).await?;
+        let paths = self.files.iter().map(|file| file.path.to_string_lossy().into_owned());
+        Ok(paths.zip(digests).map(|(path, sha256)| ReceivedFile { path, sha256 }).collect())
+    }
+
+    /// Where the transcript of the job may be kept that the client calls `name`. Blocks for an instant.
+    ///
+    /// # Errors
+    /// Class infrastructure when it cannot be kept.
+    pub(crate) fn transcript(&self, name: &str) -> Result<PathBuf> {
+        let inside = self.folder.join("transcript");
+        private().create(&inside).map_err(|error| {
+            Error::infrastructure("the exporter cannot keep the transcript").retryable(false).because(error)
+        })?;
+        Ok(inside.join(file_name(name)))
+    }
+
+    /// What files in here are called: the client knows them by their names alone.
+    pub(crate) fn names(&self) -> ClientNames {
+        ClientNames::of(&self.folder)
     }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.folder) {
-            tracing::warn!(folder = %self.folder.display(), %error, "an uploaded image could not be removed");
+            tracing::warn!(folder = %self.folder.display(), %error, "uploaded files could not be removed");
         }
     }
-}
-
-async fn hashed(mut hash: Sha256, data: bytes::Bytes) -> Result<Sha256> {
-    let work = tokio::task::spawn_blocking(move || {
-        hash.update(&data);
-        hash
-    });
-    work.await
-        .map_err(|error| Error::new(Class::Internal, "a worker thread ended unexpectedly").because(error))
-}
-
-fn stopped() -> Error {
-    Error::new(Class::Interrupted, "stopped while the image was being sent; the medium is untouched")
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-fn slow(failure: CallFailure) -> Error {
-    Error::infrastructure(failure.text).help("the board is free again, the medium is untouched")
-}
-
-fn cut(received: u64, length: u64) -> Error {
-    Error::new(Class::Source, format!("the image was cut short: {received} of {length} bytes have come"))
-        .help("the medium is untouched; flash again")
-}
-
-fn io_error(failure: CallFailure) -> io::Error {
-    io::Error::other(failure.text)
 }
 
 /// Removes what is left, once, at the start of an exporter.

@@ -5,6 +5,8 @@ use prost_types::{ListValue, Struct, Value};
 
 /// Largest whole number a double holds exactly.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
+/// Longest text of an argument, bytes.
+pub(crate) const LONGEST_TEXT: usize = 64 * 1024;
 
 /// What Python calls `None`; always said, never left out.
 pub(crate) fn null() -> Value {

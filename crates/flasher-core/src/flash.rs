@@ -44,6 +44,9 @@ pub struct FlashJob {
     pub fetch: Option<FetchRules>,
     /// SHA-256 the source or the decoded image must have, 64 hex digits.
     pub sha256: Option<String>,
+    /// SHA-256 of each image as a client sent it, lower-case hex, in the order of the images; nothing for one that is fetched.
+    /// Every reading of such an image must find it. Empty when no client sent any.
+    pub sent_sha256: Vec<Option<String>>,
     /// How the image is read.
     pub source: SourceChoices,
     /// What the image may be.
@@ -102,6 +105,7 @@ impl FlashJob {
             insecure: false,
             fetch: None,
             sha256: None,
+            sent_sha256: Vec::new(),
             source: SourceChoices::default(),
             format: FormatChoice::Auto,
             wipe_old_table: false,

@@ -4,7 +4,7 @@ mod check;
 mod find;
 mod map;
 mod parse;
-mod signature;
+pub(crate) mod signature;
 
 pub(crate) use check::Checker;
 pub(crate) use find::{beside, load, load_beside, of_archive};

@@ -14,7 +14,7 @@ use crate::source::small;
 use crate::{Error, SourceOptions};
 
 /// Endings of a signature's name behind the name of what is signed: those `gpg --detach-sign` writes.
-const ENDINGS: [&str; 2] = [".asc", ".sig"];
+pub(crate) const ENDINGS: [&str; 2] = [".asc", ".sig"];
 /// Longest signature that is read, in bytes.
 const LONGEST: u64 = 64 * 1024;
 /// How long checking a signature may take.

@@ -77,7 +77,7 @@ pub(crate) async fn beside_url(url: &str, options: &SourceOptions) -> Option<(Di
 }
 
 /// Where checksums of the file `name` may be: two files of its own, and one for the whole folder.
-fn names(name: &str) -> Vec<String> {
+pub(crate) fn names(name: &str) -> Vec<String> {
     let mut all = vec![format!("{name}.sha256")];
     all.extend(unpacked(name).map(|stem| format!("{stem}.sha256")));
     all.push(ALL.to_owned());

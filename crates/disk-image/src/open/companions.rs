@@ -1,75 +1,13 @@
-//! What is beside an image: its digest and its block map, to be used here or sent along to where it is decoded.
+//! What is beside an image: its digest and its block map.
 
-use crate::archive_map::{ArchiveMap, LONGEST};
+use crate::archive_map::ArchiveMap;
 use crate::bmap::{self, BlockMap};
 use crate::demanded::Demanded;
 use crate::open::checksums;
 use crate::options::BlockMapChoice;
 use crate::source::label::redact;
-use crate::source::locate::{Location, locate};
-use crate::source::small;
-use crate::{Digest, Error, SourceOptions};
-
-/// What was found for an image.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Companions {
-    /// The digest that the source or the decoded image must have.
-    pub sha256: Option<Digest>,
-    /// The file of checksums that says so, without secrets; none when the caller does.
-    pub checksums: Option<String>,
-    /// Its block map.
-    pub block_map: Option<BlockMapFile>,
-}
-
-/// A block map that can be used, and signed as demanded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BlockMapFile {
-    /// Where it was, without secrets.
-    pub label: String,
-    /// The last part of that.
-    pub name: String,
-    /// The file.
-    pub text: String,
-}
-
-/// Finds what `options` say of the image `source`. Beside a file everything is looked for; of a URL only what was named, as
-/// the caller that fetches the image looks beside it.
-///
-/// # Errors
-/// A companion cannot be read or used; a block map is not signed as demanded, or there is none to look at.
-pub async fn companions(source: &str, options: &SourceOptions) -> Result<Companions, Error> {
-    let shown = redact(source);
-    let place = match locate(source, &shown)? {
-        Location::Path(path) => Location::Path(path),
-        // Nothing is looked for beside that.
-        _ => Location::Stdin,
-    };
-    let Demanded { sha256, list: checksums, .. } = demanded(source, &place, options).await?;
-    let block_map = match block_map_place(&place, options).await {
-        Some(at) => Some(block_map_file(&at, source, options).await?),
-        None => None,
-    };
-    match (&block_map, &options.map_keyring) {
-        (None, Some(keyring)) => Err(Error::MapAbsent { label: shown, keyring: keyring.clone() }),
-        _ => Ok(Companions { sha256, checksums, block_map }),
-    }
-}
-
-async fn block_map_file(at: &str, source: &str, options: &SourceOptions) -> Result<BlockMapFile, Error> {
-    let checked = bmap::load(at, source, options).await?;
-    let bytes = small::read(at, source, options, LONGEST).await?;
-    let label = checked.label;
-    if Digest::of(&bytes) != checked.sha256 {
-        let (before, now) = ("another file".into(), "changed".into());
-        return Err(Error::Changed { label, before, now });
-    }
-    let text = String::from_utf8(bytes).map_err(|e| Error::Map { map: label.clone(), reason: e.to_string() });
-    let path = label.split('?').next().unwrap_or_default();
-    let name = path.rsplit('/').next().unwrap_or_default().to_owned();
-    Ok(BlockMapFile { name, text: text?, label })
-}
+use crate::source::locate::Location;
+use crate::{Error, SourceOptions};
 
 /// What the image must have: as the caller says, or a file of checksums.
 pub(crate) async fn demanded(

@@ -2,6 +2,7 @@
 
 pub(crate) mod blocking;
 pub(crate) mod checksums;
+pub(crate) mod companion_files;
 pub(crate) mod companions;
 pub(crate) mod local;
 pub(crate) mod look;

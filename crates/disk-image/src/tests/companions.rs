@@ -2,42 +2,51 @@
 
 use pretty_assertions::assert_eq;
 
-use super::bmap::{map, sparse};
-use super::*;
-use crate::{BlockMapChoice, companions};
+use crate::{CompanionKinds, companion_files, local_path, signature_files};
 
 #[tokio::test]
-async fn what_is_beside_a_file_is_found_and_checked() {
-    let (image, ranges) = sparse();
+async fn an_image_is_sent_with_what_is_beside_it() {
     let folder = tempfile::tempdir().unwrap();
-    let place = |name: &str| path_of(&folder.path().join(name)).to_owned();
-    let (file, text) = (place("os.img"), map("2.0", &image, &ranges));
-    std::fs::write(&file, &image).unwrap();
-    let beside = SourceOptions { checksums_beside: true, ..SourceOptions::default() };
-    let found = companions(&file, &beside).await.unwrap();
-    assert_eq!((found.sha256, found.checksums, found.block_map), (None, None, None));
+    let files =
+        ["os.img.xz", "os.img.bmap", "os.img.bmap.asc", "os.img.xz.sha256", "SHA256SUMS", "other.bmap"];
+    for name in files {
+        std::fs::write(folder.path().join(name), "").unwrap();
+    }
+    std::fs::create_dir(folder.path().join("os.img.sha256")).unwrap();
+    let names = |found: Vec<std::path::PathBuf>| -> Vec<String> {
+        found.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+    };
+    let (map, sums) = (&["os.img.bmap.asc", "os.img.bmap"], &["os.img.xz.sha256", "SHA256SUMS"]);
+    for (block_map, checksums, image, expected) in [
+        (true, true, "os.img.xz", [&map[..], &sums[..]].concat()),
+        (true, false, "os.img.xz", map.to_vec()),
+        (false, true, "os.img.xz", sums.to_vec()),
+        (false, false, "os.img.xz", vec![]),
+        (true, false, "none", vec![]),
+        // No file is its own companion.
+        (true, true, "SHA256SUMS", vec![]),
+        (true, false, "other.bmap", vec![]),
+    ] {
+        let kinds = CompanionKinds { block_map, checksums };
+        let found = companion_files(&folder.path().join(image), kinds).await;
+        assert_eq!(names(found), expected, "{image} {kinds:?}");
+    }
+    let found = signature_files(&folder.path().join("os.img.bmap")).await;
+    assert_eq!(names(found), ["os.img.bmap.asc"]);
+}
 
-    std::fs::write(place("os.bmap"), &text).unwrap();
-    std::fs::write(place("SHA256SUMS"), format!("{}  os.img\n", Digest::of(&image))).unwrap();
-    let found = companions(&file, &beside).await.unwrap();
-    assert_eq!((found.sha256, found.checksums), (Some(Digest::of(&image)), Some(place("SHA256SUMS"))));
-    let found = found.block_map.unwrap();
-    assert_eq!((found.name.as_str(), found.text, found.label), ("os.bmap", text.clone(), place("os.bmap")));
-
-    let off = SourceOptions { block_map: BlockMapChoice::Off, ..SourceOptions::default() };
-    assert_eq!(companions(&file, &off).await.unwrap(), crate::Companions::default());
-    // Of a URL only what is named: nothing is asked of this server.
-    assert_eq!(companions("http://no.invalid/os.img", &beside).await.unwrap(), crate::Companions::default());
-    let block_map = BlockMapChoice::At(place("os.bmap"));
-    let named = SourceOptions { block_map, ..SourceOptions::default() };
-    let found = companions("http://no.invalid/os.img", &named).await.unwrap();
-    assert_eq!(found.block_map.map(|map| map.text), Some(text));
-
-    std::fs::write(place("os.bmap"), "<bmap version=\"9.0\"></bmap>").unwrap();
-    let error = companions(&file, &beside).await.unwrap_err();
-    assert!(matches!(error, Error::Map { .. }), "{error}");
-    std::fs::remove_file(place("os.bmap")).unwrap();
-    let signed = SourceOptions { map_keyring: Some("keys.gpg".into()), ..beside };
-    let error = companions(&file, &signed).await.unwrap_err();
-    assert!(matches!(error, Error::MapAbsent { .. }), "{error}");
+#[test]
+fn a_source_that_is_a_file() {
+    for (source, path) in [
+        ("os.img", Some("os.img")),
+        ("a:b/os.img", Some("a:b/os.img")),
+        ("file:///srv/os%20a.img", Some("/srv/os a.img")),
+        ("file://host/os.img", None),
+        ("-", None),
+        ("http://h/os.img", None),
+        ("s3://b/os.img", None),
+        ("oci://h/os:1", None),
+    ] {
+        assert_eq!(local_path(source), path.map(Into::into), "{source}");
+    }
 }

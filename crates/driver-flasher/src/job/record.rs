@@ -135,6 +135,11 @@ impl JobRecord {
         state.current = index.min(state.images.len() - 1);
     }
 
+    /// The index of the image that steps tell of.
+    pub(crate) fn selected(&self) -> usize {
+        self.state().current
+    }
+
     pub(crate) fn step_now(&self) -> Step {
         self.state().step
     }

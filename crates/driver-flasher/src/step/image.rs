@@ -136,8 +136,10 @@ async fn check(session: Session<'_>, image: &Image, before: u64, total: Option<u
 /// Notes what is known of an image that was decoded to its end.
 ///
 /// # Errors
-/// When it was another image the last time this job decoded it to its end.
+/// When it was another image the last time this job decoded it to its end, or is not what a client sent.
 pub(crate) fn record(session: Session<'_>, summary: &Summary) -> Result<()> {
+    let sent = session.job.sent_sha256.get(session.run.record.selected()).and_then(Option::as_deref);
+    must_be_as_sent(sent, summary.source_sha256)?;
     let before = session.run.record.decoded_before(summary.decoded_sha256);
     must_be_same(before, summary.decoded_sha256)?;
     session.run.record.image(|facts| {
@@ -165,6 +167,20 @@ pub(crate) fn must_be_same(first: Digest, second: Digest) -> Result<()> {
         .with("second", second.to_string())
         .help("flash again from a source that stays the same")
         .retryable(false))
+}
+
+/// What a client sent is kept here meanwhile, where a disk may change it.
+fn must_be_as_sent(sent: Option<&str>, read: Digest) -> Result<()> {
+    match sent {
+        Some(sent) if sent != read.to_string() => {
+            Err(Error::new(Class::Source, "the image is no longer what the client sent: its SHA-256 differs")
+                .with("sent", sent)
+                .with("read", read.to_string())
+                .help("flash again; the exporter's disk or memory changes bytes when it comes again")
+                .retryable(false))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// How the image is wrapped, the innermost first: `simg in xz`.
@@ -224,5 +240,26 @@ impl FetchGuard for Guard {
 
     fn largest(&self) -> u64 {
         self.0.largest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_stays_as_it_was_sent() {
+        let read = Digest::of(b"image");
+        for (sent, expected) in [
+            (None, Ok(())),
+            (Some(read.to_string()), Ok(())),
+            (
+                Some(Digest::of(b"imagE").to_string()),
+                Err("the image is no longer what the client sent: its SHA-256 differs".to_owned()),
+            ),
+        ] {
+            let checked = must_be_as_sent(sent.as_deref(), read);
+            assert_eq!(checked.map_err(|error| error.to_string()), expected, "{sent:?}");
+        }
     }
 }

@@ -12,9 +12,9 @@ use tonic::Code;
 use super::{Args, Call, Capability, Method, Param, Results, Shape, unanswered};
 use crate::claims::Key;
 use crate::failure::{CallFailure, CallResult};
-use crate::jobs::{JobBoard, OrderedImage};
+use crate::jobs::{JobBoard, JobStart};
 use crate::order::JobOrder;
-use crate::resource::Handle;
+use crate::resource::{DataSource, Handle};
 use crate::storage::Storage;
 use crate::storage::files::short;
 use crate::value;
@@ -46,9 +46,9 @@ pub(super) const METHODS: &[Method] = &[
         &[
             Param::needed("action", Shape::OneOf(&["start", "attach", "cancel"])),
             Param::optional("order", Shape::Text),
-            Param::optional("image", Shape::Handle),
+            Param::optional("files", Shape::Handle),
         ],
-        "events as JSON texts, the last one with the receipt; `order` is JSON for `start`, `image` the stream of its file",
+        "events as JSON texts, the last one with the receipt; `order` is JSON for `start`, `files` the stream of its files",
     ),
 ];
 
@@ -137,17 +137,19 @@ impl Flash {
     }
 }
 
-/// The image that comes with an order, when one does.
-fn sent(order: &JobOrder, args: &mut Args, call: &Call) -> CallResult<Option<OrderedImage>> {
-    let Some(length) = order.sent()? else { return Ok(None) };
+/// The files that come with an order, when any do.
+fn sent(order: &JobOrder, args: &mut Args, call: &Call) -> CallResult<Option<DataSource>> {
+    if order.files.is_empty() {
+        return Ok(None);
+    }
     let handle = args.handle(2)?;
     if !matches!(handle, Handle::Stream(_)) {
-        return Err(CallFailure::argument("the image of an order comes in a stream of the same client"));
+        return Err(CallFailure::argument("the files of an order come in a stream of the same client"));
     }
     let source = handle.source(call)?;
     match source.is_plain() {
-        true => Ok(Some(OrderedImage { source, length })),
-        false => Err(CallFailure::argument("the image of an order comes as it is, not compressed")),
+        true => Ok(Some(source)),
+        false => Err(CallFailure::argument("the files of an order come as they are, not compressed")),
     }
 }
 
@@ -221,20 +223,18 @@ impl Capability for Flash {
         if method != "flash_job" {
             return Err(unanswered(method));
         }
-        let board = JobBoard {
-            node: call.owner.node,
-            site: &self.site,
-            flasher: &self.flasher,
-            keys: &self.keys,
-            owner: &self.owner,
-        };
+        let board =
+            JobBoard { node: call.owner.node, site: &self.site, flasher: &self.flasher, owner: &self.owner };
         let jobs = &call.session.jobs;
         match args.text(0)? {
             "start" => {
                 let order = JobOrder::parse(args.optional_text(1).unwrap_or_default())?;
-                let image = sent(&order, &mut args, call)?;
+                let sent = sent(&order, &mut args, call)?;
+                let (claims, peer) = (&call.session.claims, &call.connection.peer);
+                let claim = claims.try_take(&self.keys, "a flash job", peer, None)?;
                 *self.described() = None;
-                jobs.start(board, order, image, call)
+                call.session.log.system("flash job started".to_owned());
+                Ok(jobs.start(board, JobStart { order, sent, fetch: call.fetch_rules(), claim }))
             }
             "cancel" => jobs.cancel(call.owner.node),
             _ => jobs.attach(call.owner.node),

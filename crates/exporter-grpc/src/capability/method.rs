@@ -7,9 +7,6 @@ use crate::failure::{CallFailure, CallResult};
 use crate::resource::Handle;
 use crate::value;
 
-/// Longest text of an argument, bytes.
-const LONGEST: usize = 64 * 1024;
-
 /// One exported method.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Method {
@@ -194,7 +191,7 @@ fn one(method: &Method, param: &Param, value: Option<&Value>) -> CallResult<Opti
     let arg = match param.shape {
         Shape::Text => {
             let text = value::as_text(value).ok_or_else(|| wrong("text"))?;
-            if text.len() > LONGEST {
+            if text.len() > value::LONGEST_TEXT {
                 return Err(wrong("text of at most 64 KiB"));
             }
             Arg::Text(text.to_owned())
@@ -234,7 +231,7 @@ mod tests {
 
     #[test]
     fn arguments_that_do_not_fit_are_named() {
-        let huge = value::text("x".repeat(LONGEST + 1));
+        let huge = value::text("x".repeat(value::LONGEST_TEXT + 1));
         let cases: [(&[Value], &str); 8] = [
             (&[], "`seek` needs the argument `fd`"),
             (&[value::null()], "`seek` needs the argument `fd`"),

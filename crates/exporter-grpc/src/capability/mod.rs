@@ -12,12 +12,10 @@ mod serial;
 mod storage;
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use flasher_core::fetch::FetchRules;
 use flasher_core::{ByteStream, async_trait};
-use futures_util::Stream;
 use prost_types::Value;
 
 pub(crate) use console::Console;
@@ -33,10 +31,8 @@ use crate::claims::Claim;
 use crate::connection::Connection;
 use crate::failure::{CallFailure, CallResult};
 use crate::resource::Owner;
+pub(crate) use crate::results::Results;
 use crate::session::Session;
-
-/// Results of a streaming call.
-pub(crate) type Results = Pin<Box<dyn Stream<Item = CallResult<Value>> + Send>>;
 
 /// One call of a client.
 #[derive(Clone, Debug)]

@@ -27,8 +27,13 @@ enum When {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Remote {
     Goes,
-    Stays,
+    /// It cannot, and why.
+    Stays(&'static str),
 }
+
+const OUTLIVES: Remote = Remote::Stays("a flash on an exporter goes on by itself when its client ends");
+const NOT_KEPT: Remote = Remote::Stays("an exporter keeps no decoded images of its clients");
+const A_DUMP: Remote = Remote::Stays("a dump runs on the machine that has the board");
 
 /// An option by its name in clap, when it has an effect, and whether it goes along.
 type Row = (&'static str, When, Remote);
@@ -36,23 +41,22 @@ type Row = (&'static str, When, Remote);
 /// Options of `flash` and `plan`.
 const FLASH: &[Row] = &[
     ("image", When::Always, Remote::Goes),
-    ("partitions", When::Always, Remote::Stays),
+    ("partitions", When::Always, Remote::Goes),
     ("target", When::Always, Remote::Goes),
     ("variant", When::Always, Remote::Goes),
-    ("preflash", When::Always, Remote::Stays),
+    ("preflash", When::Always, Remote::Goes),
     ("wipe_old_table", When::Always, Remote::Goes),
     ("format", When::Always, Remote::Goes),
     ("sha256", When::Always, Remote::Goes),
-    ("verify", When::Always, Remote::Stays),
+    ("verify", When::Always, Remote::Goes),
     ("check_first", When::Always, Remote::Goes),
     ("expect_boot", When::Always, Remote::Goes),
     ("receipt", When::Always, Remote::Goes),
-    ("transcript", When::Always, Remote::Stays),
+    ("transcript", When::Always, Remote::Goes),
     ("retries", When::Always, Remote::Goes),
     ("deadline", When::Always, Remote::Goes),
-    // A flash on an exporter outlives its client by itself.
-    ("detach", When::Always, Remote::Stays),
-    ("in_job", When::Always, Remote::Stays),
+    ("detach", When::Always, OUTLIVES),
+    ("in_job", When::Always, OUTLIVES),
     ("power_off", When::Always, Remote::Goes),
     ("no_power_off", When::Always, Remote::Goes),
     ("bmap", When::Always, Remote::Goes),
@@ -61,32 +65,32 @@ const FLASH: &[Row] = &[
     ("bmap_keyring", When::Always, Remote::Goes),
     ("checksum_url", When::Always, Remote::Goes),
     ("no_checksum", When::Always, Remote::Goes),
-    ("length", When::Always, Remote::Stays),
-    ("cache_dir", When::Cached, Remote::Stays),
-    ("cache_size", When::Cached, Remote::Stays),
-    ("no_cache", When::Always, Remote::Stays),
+    ("length", When::Always, Remote::Goes),
+    ("cache_dir", When::Cached, NOT_KEPT),
+    ("cache_size", When::Cached, NOT_KEPT),
+    ("no_cache", When::Always, NOT_KEPT),
     ("wire", When::Always, Remote::Goes),
-    ("direct", When::Always, Remote::Stays),
+    ("direct", When::Always, Remote::Goes),
     ("headers", When::Http, Remote::Goes),
     ("bearer_file", When::Http, Remote::Goes),
-    ("cacert", When::Trusted, Remote::Stays),
+    ("cacert", When::Trusted, Remote::Goes),
     ("insecure", When::Fetched, Remote::Goes),
 ];
 
 /// Options of `dump`, which does not go to an exporter.
 const DUMP: &[Row] = &[
-    ("out", When::Always, Remote::Stays),
-    ("target", When::Always, Remote::Stays),
-    ("partition", When::Always, Remote::Stays),
-    ("variant", When::Always, Remote::Stays),
-    ("preflash", When::Always, Remote::Stays),
-    ("verify", When::Always, Remote::Stays),
-    ("receipt", When::Always, Remote::Stays),
-    ("transcript", When::Always, Remote::Stays),
-    ("retries", When::Always, Remote::Stays),
-    ("deadline", When::Always, Remote::Stays),
-    ("power_off", When::Always, Remote::Stays),
-    ("no_power_off", When::Always, Remote::Stays),
+    ("out", When::Always, A_DUMP),
+    ("target", When::Always, A_DUMP),
+    ("partition", When::Always, A_DUMP),
+    ("variant", When::Always, A_DUMP),
+    ("preflash", When::Always, A_DUMP),
+    ("verify", When::Always, A_DUMP),
+    ("receipt", When::Always, A_DUMP),
+    ("transcript", When::Always, A_DUMP),
+    ("retries", When::Always, A_DUMP),
+    ("deadline", When::Always, A_DUMP),
+    ("power_off", When::Always, A_DUMP),
+    ("no_power_off", When::Always, A_DUMP),
 ];
 
 /// Refuses options that were given and have no effect.
@@ -109,8 +113,8 @@ pub(crate) fn check(args: &Args) -> Result<()> {
 fn one(given: &GivenOption, table: &[Row], flash: Option<&FlashArgs>, is_remote: bool) -> Result<()> {
     let option = &given.option;
     let Some((_, when, remote)) = table.iter().find(|(id, ..)| *id == given.id) else { return Ok(()) };
-    if is_remote && *remote == Remote::Stays {
-        return Err(Error::config(format!("`{option}` does not go through `--remote`"))
+    if let (true, Remote::Stays(why)) = (is_remote, remote) {
+        return Err(Error::config(format!("`{option}` does not go through `--remote`: {why}"))
             .help("leave it out, or run `flasher flash` on the machine that has the board"));
     }
     let why = flash.and_then(|flash| in_vain(*when, flash));

@@ -14,6 +14,7 @@ mod flashing;
 mod hostile;
 mod lab;
 mod lifetime;
+mod orders;
 mod qemu;
 mod remote;
 mod watching;

@@ -10,9 +10,7 @@ use sha2::Digest as _;
 use crate::lab::{Exporter, Lab, MEDIUM, free_port, furnish, noise, said, sim_board};
 use crate::lifetime::eventually;
 
-const MIB: usize = 1 << 20;
-
-fn board(more: &str) -> (Lab, Exporter, Vec<u8>) {
+pub(crate) fn board(more: &str) -> (Lab, Exporter, Vec<u8>) {
     let lab = Lab::new(&sim_board(free_port(), more));
     furnish(&lab);
     let mut image = noise(2_000_000, 3);
@@ -30,7 +28,7 @@ fn assert_flashed(lab: &Lab, image: &[u8]) {
 }
 
 /// The events of `--json` output.
-fn events(text: &str) -> Vec<Value> {
+pub(crate) fn events(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -239,7 +237,7 @@ fn what_cannot_be_flashed_is_said_before_anything_is_touched() {
     let (lab, exporter, _) = board("");
     let remote = ["--remote", &exporter.address];
     let cases: [(&[&str], i32, &str); 4] = [
-        (&["flash", "missing.img"], 3, "cannot read the image `missing.img`"),
+        (&["flash", "missing.img"], 3, "cannot read `missing.img`"),
         (&["flash", "image", "--variant", "nope"], 2, "the exporter refused the flash: "),
         (&["flash", "image", "--device", "board.power"], 2, "the exporter has no flasher at `board.power`"),
         (&["attach"], 4, "no flash job has run here"),
@@ -256,7 +254,7 @@ fn what_cannot_be_flashed_is_said_before_anything_is_touched() {
 }
 
 /// A server that gives `/image` the image, and sends `/moved` to where clouds keep credentials.
-fn image_server(image: Vec<u8>) -> u16 {
+pub(crate) fn image_server(image: Vec<u8>) -> u16 {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -349,63 +347,4 @@ fn a_digest_that_the_user_gives_is_compared_by_the_exporter() {
     let output = lab.flasher(&remote).args(["flash", "image", "--sha256", &right]).output().unwrap();
     said(&["flash"], &output);
     assert_flashed(&lab, &image);
-}
-
-#[test]
-fn what_is_beside_the_image_goes_to_the_exporter_with_it() {
-    let (lab, exporter, _) = board("");
-    let image = [noise(MIB, 3), vec![0; MIB], noise(MIB, 4)].concat();
-    fs::write(lab.path("image"), &image).unwrap();
-    let digest: String = sha2::Sha256::digest(&image).iter().map(|byte| format!("{byte:02x}")).collect();
-    let map = |length: usize| {
-        format!(
-            "<bmap version=\"1.2\"><ImageSize>{length}</ImageSize><BlockSize>4096</BlockSize>\
-             <BlocksCount>{}</BlocksCount><MappedBlocksCount>512</MappedBlocksCount>\
-             <BlockMap><Range>0-255</Range><Range>512-767</Range></BlockMap></bmap>",
-            length.div_ceil(4096)
-        )
-    };
-    let flash = |more: &[&str]| {
-        let remote = ["--remote", &exporter.address];
-        let mut flasher = lab.flasher(&remote);
-        let output =
-            flasher.args(["flash", "image", "--receipt", "receipt.json"]).args(more).output().unwrap();
-        let receipt = fs::read(lab.path("receipt.json")).unwrap_or_default();
-        let receipt: Value = serde_json::from_slice(&receipt).unwrap_or_default();
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), receipt)
-    };
-    fs::write(lab.path("image.bmap"), map(image.len())).unwrap();
-    fs::write(lab.path("image.sha256"), format!("{digest}  image\n")).unwrap();
-    let (code, said, receipt) = flash(&[]);
-    assert_eq!(code, Some(0), "{said}");
-    let told = receipt["image"]["block_map"].as_str().unwrap();
-    assert!(told.contains("image.bmap (version 1.2"), "{told}");
-    let kinds: Vec<&Value> =
-        receipt["medium"]["ranges"].as_array().unwrap().iter().map(|range| &range["kind"]).collect();
-    assert!(kinds.contains(&&Value::from("dont-care")), "{kinds:?}");
-    assert_eq!(receipt["image"]["checked"], "source");
-    assert_eq!(lab.uploads(), 0, "what was sent is gone");
-    let (code, said, receipt) = flash(&["--no-bmap"]);
-    assert_eq!((code, &receipt["image"]["block_map"]), (Some(0), &Value::Null), "{said}");
-
-    // Of another image: refused before the board is touched.
-    fs::write(lab.path("image.bmap"), map(image.len() + 4096)).unwrap();
-    let (code, said, receipt) = flash(&[]);
-    assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("is not the one of image"), "{said}");
-    assert_eq!(receipt["power"], "untouched");
-    fs::remove_file(lab.path("image.bmap")).unwrap();
-    let wrong = "0".repeat(64);
-    fs::write(lab.path("image.sha256"), format!("{wrong}  image\n")).unwrap();
-    let (code, said, receipt) = flash(&[]);
-    assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains(&format!("expected sha256 {wrong}")), "{said}");
-    assert!(said.contains("`image.sha256` says which digest"), "{said}");
-    assert_eq!(receipt["power"], "untouched");
-    let (code, said, _) = flash(&["--no-checksum"]);
-    assert_eq!(code, Some(0), "{said}");
-    fs::write(lab.path("image.bmap"), "<bmap version=\"9.0\"></bmap>").unwrap();
-    let (code, said, _) = flash(&["--no-checksum"]);
-    assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("expected 1.0 to 1.4 or 2.x"), "{said}");
 }

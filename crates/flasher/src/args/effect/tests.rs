@@ -34,6 +34,12 @@ fn check_line(line: &str) -> Result<(), String> {
 
 #[test]
 fn an_option_without_effect_is_refused() {
+    let kept = |option: &str| {
+        format!(
+            "`{option}` does not go through `--remote`: an exporter keeps no decoded images of its clients"
+        )
+    };
+    let outlives = "`--detach` does not go through `--remote`: a flash on an exporter goes on by itself when its client ends";
     for (line, problem) in [
         ("flash os.img", None),
         ("flash os.img --header a:b", Some("`--header` has no effect: no image comes over http or https")),
@@ -65,13 +71,20 @@ fn an_option_without_effect_is_refused() {
         ("plan os.img --cacert c", Some("`--cacert` has no effect: nothing is fetched over https")),
         ("plan os.img --receipt r", None),
         ("dump out --verify off --receipt r", None),
-        ("--remote h:1 flash os.img --no-cache", Some("`--no-cache` does not go through `--remote`")),
-        ("--remote h:1 flash os.img --length 5", Some("`--length` does not go through `--remote`")),
-        ("--remote h:1 flash os.img --verify full", Some("`--verify` does not go through `--remote`")),
-        ("--remote h:1 flash -t a:b", Some("`--partition` does not go through `--remote`")),
+        ("--remote h:1 flash os.img --no-cache", Some(&kept("--no-cache"))),
+        ("--remote h:1 flash os.img --cache-dir d", Some(&kept("--cache-dir"))),
+        ("--remote h:1 flash os.img --cache-size 1GB", Some(&kept("--cache-size"))),
+        ("--remote h:1 flash os.img --detach", Some(outlives)),
+        ("--remote h:1 flash os.img --length 5 --verify mapped --transcript t --preflash true", None),
+        ("--remote h:1 flash -t a:b -t c:http://h/d --cacert ca.pem", None),
+        (
+            "--remote h:1 flash os.img --cacert c",
+            Some("`--cacert` has no effect: nothing is fetched over https"),
+        ),
         ("--remote h:1 flash os.img --bmap os.bmap --bmap-keyring k --no-checksum", None),
         ("--remote h:1 flash os.img --no-bmap --checksum-url SHA256SUMS", None),
-        ("--remote h:1 flash http://h/os --header a:b -k --check-first", None),
+        ("--remote h:1 flash http://h/os --header a:b -k --check-first --wire zstd", None),
+        ("--remote h:1 flash http://h/os --direct", None),
     ] {
         assert_eq!(check_line(line), problem.map_or(Ok(()), |it| Err(it.to_owned())), "{line}");
     }
