@@ -7,7 +7,7 @@
 //! * `capability`: one file for each thing a node can be: which methods it exports and what they do
 //! * `storage`: files below a confined folder, as clients read and write them
 //! * `resource`: bulk data beside a call: streams with the client, compression, HTTP requests on the client's behalf
-//! * `session`: what one loaded tree has: nodes, status, log, claims on what only one may use
+//! * `session`, `shared`: what one loaded tree has: nodes and status; the log, and claims on what only one may use
 //! * [`order`], `jobs`, `uploads`: flashes that outlive the client that began them, what is ordered, and the files sent for them
 //! * [`notice`]: what those who follow a job hear besides its events
 //! * `service`, `router`: the two gRPC services
@@ -42,6 +42,7 @@ mod router;
 pub mod serve;
 mod service;
 mod session;
+mod shared;
 mod storage;
 mod tls;
 mod uploads;

@@ -3,31 +3,25 @@
 mod channel;
 mod files;
 mod line;
+mod link;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flasher_core::{Class, Error, PowerDriver, Result, SerialDriver};
+use flasher_core::{Error, PowerDriver, Result, SerialDriver};
 use futures_util::{Stream, StreamExt};
 use prost_types::Value;
 use tokio::sync::mpsc;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Status};
 
 use self::files::OutgoingFiles;
 pub use self::files::StartedFlash;
 use self::line::{RemotePower, RemoteSerial};
+use self::link::{Link, failed};
 use crate::order::{self, JobOrder};
-use crate::passphrase::{HEADER, Passphrase};
-use crate::proto::exporter_service_client::ExporterServiceClient;
-use crate::proto::router_service_client::RouterServiceClient;
-use crate::proto::{
-    DriverCallRequest, DriverInstanceReport, StreamRequest, StreamResponse, StreamingDriverCallRequest,
-};
+use crate::passphrase::Passphrase;
+use crate::proto::DriverInstanceReport;
 use crate::value;
 
 const FLASHER: &str = "jumpstarter_driver_flashers.client.BaseFlasherClient";
@@ -37,28 +31,13 @@ const POWER: &str = "jumpstarter_driver_power.client.PowerClient";
 /// A connection to an exporter.
 #[derive(Clone)]
 pub struct Remote {
-    exporter: ExporterServiceClient<InterceptedService<Channel, PassphraseInterceptor>>,
-    router: RouterServiceClient<InterceptedService<Channel, PassphraseInterceptor>>,
+    link: Link,
     reports: Vec<DriverInstanceReport>,
-    address: String,
 }
 
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote").field("nodes", &self.reports.len()).finish_non_exhaustive()
-    }
-}
-
-/// Puts the passphrase into every request.
-#[derive(Clone)]
-struct PassphraseInterceptor(Option<MetadataValue<Ascii>>);
-
-impl Interceptor for PassphraseInterceptor {
-    fn call(&mut self, mut request: Request<()>) -> std::result::Result<Request<()>, Status> {
-        if let Some(secret) = &self.0 {
-            request.metadata_mut().insert(HEADER, secret.clone());
-        }
-        Ok(request)
     }
 }
 
@@ -74,15 +53,8 @@ impl Remote {
     /// # Errors
     /// When there is no answer, or the exporter refuses the connection.
     pub async fn connect(address: &str, passphrase: Option<&Passphrase>, ca: Option<&Path>) -> Result<Self> {
-        let channel = channel::channel(address, ca).await?;
-        let secret = passphrase.map(|secret| secret.reveal().parse::<MetadataValue<Ascii>>()).transpose();
-        let secret = PassphraseInterceptor(
-            secret.map_err(|_| Error::config("the passphrase is no text for a header"))?,
-        );
-        let mut exporter = ExporterServiceClient::with_interceptor(channel.clone(), secret.clone());
-        let router = RouterServiceClient::with_interceptor(channel, secret);
-        let report = exporter.get_report(()).await.map_err(|status| refused(address, &status))?;
-        Ok(Self { exporter, router, reports: report.into_inner().reports, address: address.to_owned() })
+        let (link, reports) = Link::connect(address, passphrase, ca).await?;
+        Ok(Self { link, reports })
     }
 
     /// The one flasher of the exporter, or the one at the dotted `path`.
@@ -100,7 +72,7 @@ impl Remote {
     pub fn serial(&self, path: Option<&str>) -> Result<Arc<dyn SerialDriver>> {
         let report = self.choose(SERIAL, "serial line", path)?;
         Ok(Arc::new(RemoteSerial {
-            remote: self.clone(),
+            link: self.link.clone(),
             uuid: report.uuid.clone(),
             path: self.path(report),
         }))
@@ -112,7 +84,7 @@ impl Remote {
     /// When there is none, or several and no path.
     pub fn power(&self, path: Option<&str>) -> Result<Arc<dyn PowerDriver>> {
         let uuid = self.choose(POWER, "power switch", path)?.uuid.clone();
-        Ok(Arc::new(RemotePower { remote: self.clone(), uuid }))
+        Ok(Arc::new(RemotePower { link: self.link.clone(), uuid }))
     }
 
     /// The one node with this Python client, which is a `what` to people, or the one of them at `path`.
@@ -145,38 +117,6 @@ impl Remote {
         }
     }
 
-    /// A stream for the data of a call, and its handle.
-    async fn open_stream(&mut self, meta: &str, outward: mpsc::Receiver<StreamRequest>) -> Result<Value> {
-        let response = self.stream(meta, outward).await.map_err(|status| failed("open a stream", &status))?;
-        let handle =
-            response.metadata().get("resource").and_then(|text| text.to_str().ok()).map(str::to_owned);
-        // What the exporter sends back is only the end, which the call tells as well.
-        let mut inward = response.into_inner();
-        tokio::spawn(async move { while let Ok(Some(_)) = inward.message().await {} });
-        let handle: Option<serde_json::Value> = handle.and_then(|text| serde_json::from_str(&text).ok());
-        let uuid = handle.as_ref().and_then(|handle| handle["uuid"].as_str());
-        let uuid = uuid.ok_or_else(|| Error::infrastructure("the exporter gave no handle for a stream"))?;
-        Ok(value::record([("kind", value::text("client_stream")), ("uuid", value::text(uuid))]))
-    }
-
-    async fn stream(
-        &mut self,
-        meta: &str,
-        mut outward: mpsc::Receiver<StreamRequest>,
-    ) -> std::result::Result<Response<Streaming<StreamResponse>>, Status> {
-        let mut request =
-            Request::new(futures_util::stream::poll_fn(move |context| outward.poll_recv(context)));
-        let meta = meta.parse().map_err(|_| Status::internal("a stream cannot be asked for"))?;
-        request.metadata_mut().insert("request", meta);
-        self.router.stream(request).await
-    }
-
-    async fn call(&mut self, uuid: &str, method: &str, args: Vec<Value>) -> Result<Value> {
-        let request = DriverCallRequest { uuid: uuid.to_owned(), method: method.to_owned(), args };
-        let response = self.exporter.driver_call(request).await.map_err(|status| failed(method, &status))?;
-        Ok(response.into_inner().result.unwrap_or_else(value::null))
-    }
-
     /// Starts a flash with the files at `paths`, which are those of the order, and follows it. They are sent once the exporter has
     /// reserved the board; from then on the flash goes on when this client goes away. `sent` hears how many bytes have gone.
     ///
@@ -202,7 +142,7 @@ impl Remote {
         let mut args = vec![value::text(text)];
         if !paths.is_empty() {
             let meta = serde_json::json!({ "kind": "resource", "uuid": board.flasher, "x_jmp_content_encoding": null });
-            args.push(self.open_stream(&meta.to_string(), outward).await?);
+            args.push(self.link.open_stream(&meta.to_string(), outward).await?);
         }
         let events = self.job(board, "start", args).await?;
         Ok(outgoing.send_when_asked(events, frames, sent))
@@ -237,10 +177,8 @@ impl Remote {
         more: Vec<Value>,
     ) -> Result<impl Stream<Item = Result<String>> + use<>> {
         let args = [vec![value::text(action)], more].concat();
-        let request =
-            StreamingDriverCallRequest { uuid: board.flasher.clone(), method: "flash_job".to_owned(), args };
-        let answer = self.exporter.streaming_driver_call(request).await;
-        let events = answer.map_err(|status| job_refused(&status))?.into_inner();
+        let events = self.link.results(&board.flasher, "flash_job", args).await;
+        let events = events.map_err(|status| job_refused(&status))?;
         Ok(events.map(|event| {
             let event = event.map_err(|status| failed("flash_job", &status))?;
             let text = event.result.as_ref().and_then(value::as_text).map(str::to_owned);
@@ -253,30 +191,12 @@ fn label<'a>(report: &'a DriverInstanceReport, name: &str) -> &'a str {
     report.labels.get(&format!("jumpstarter.dev/{name}")).map_or("", String::as_str)
 }
 
-fn refused(address: &str, status: &Status) -> Error {
-    let error = Error::infrastructure(format!("the exporter at {address} refuses: {}", status.message()));
-    match status.code() {
-        tonic::Code::Unauthenticated => {
-            error.help("give its passphrase with `--remote-passphrase-file`").retryable(false)
-        }
-        _ => error,
-    }
-}
-
 /// An order is well-formed, so what an exporter does not understand of it is of another release.
 fn job_refused(status: &Status) -> Error {
     match status.code() {
-        tonic::Code::InvalidArgument => failed("flash_job", status)
+        Code::InvalidArgument => failed("flash_job", status)
             .help("use the same release of `flasher` here and on the exporter's machine")
             .retryable(false),
         _ => failed("flash_job", status),
     }
-}
-
-fn failed(what: &str, status: &Status) -> Error {
-    let class = match status.code() {
-        tonic::Code::InvalidArgument => Class::Config,
-        _ => Class::Infrastructure,
-    };
-    Error::new(class, format!("the exporter refused `{what}`: {}", status.message()))
 }

@@ -125,7 +125,7 @@ impl Service {
         // What we do not know, the client packs and unpacks by itself when we do not accept it.
         let encoding = encoding.and_then(Encoding::named);
         let (pipe, ends) = Pipe::new(encoding);
-        let handle = self.session.resources.add(call.owner, pipe)?;
+        let handle = self.session.shared.resources.add(call.owner, pipe)?;
         tokio::spawn(async move {
             collect(incoming, ends.incoming).await;
             drop(permit);

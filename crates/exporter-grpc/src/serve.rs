@@ -110,7 +110,7 @@ impl Exporter {
         let session = Arc::clone(&self.state.lock().await.session);
         // Still ready for those who are here: what they do is usually more than one call.
         session.gate.set(ExporterStatus::LeaseReady, "shutting down");
-        session.log.system("shutting down".to_owned());
+        session.shared.log.system("shutting down".to_owned());
         for task in accepting {
             task.await.ok(); // it ends by itself, and has nothing to say
         }
@@ -127,7 +127,7 @@ impl Exporter {
         let fresh = Session::new(tree, self.journal.clone(), self.access.fetch.clone());
         loop {
             let mut state = self.state.lock().await;
-            if state.clients == 0 && !state.session.jobs.is_busy() {
+            if state.clients == 0 && !state.session.shared.jobs.is_busy() {
                 // Clients that come meanwhile wait for the lock.
                 state.session.close().await;
                 state.session = fresh;
@@ -140,7 +140,7 @@ impl Exporter {
 
     async fn drained(&self, session: &Session) {
         self.clients.wait().await;
-        session.jobs.idle().await;
+        session.shared.jobs.idle().await;
     }
 
     async fn accept(self: Arc<Self>, listener: Listener, stop: CancellationToken, cut: CancellationToken) {

@@ -40,8 +40,8 @@ impl Service {
         let node = Uuid::try_parse(uuid).map_err(|_| unknown())?;
         let capability = Arc::clone(self.session.nodes.get(node).ok_or_else(unknown)?);
         let owner = Owner { node, connection: self.connection.id };
-        let (session, connection) = (Arc::clone(&self.session), Arc::clone(&self.connection));
-        Ok((capability, Call { session, connection, owner }))
+        let (shared, connection) = (Arc::clone(&self.session.shared), Arc::clone(&self.connection));
+        Ok((capability, Call { shared, connection, owner }))
     }
 
     fn prepare(&self, uuid: &str, method: &str, args: &[Value], kind: Kind) -> CallResult<Prepared> {
@@ -102,7 +102,7 @@ impl ExporterService for Service {
     }
 
     async fn log_stream(&self, _request: Request<()>) -> Result<Response<Self::LogStreamStream>, Status> {
-        let records = stream::unfold(self.session.log.subscribe(), |mut log| async move {
+        let records = stream::unfold(self.session.shared.log.subscribe(), |mut log| async move {
             loop {
                 match log.recv().await {
                     Ok(record) => return Some((Ok(record), log)),

@@ -1,27 +1,15 @@
-//! What one loaded tree has: its nodes, status, log, and who uses what.
+//! What one loaded tree has: its nodes, its status, and what these share.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use flasher_core::fetch::FetchRules;
 use flasher_core::journal::Journal;
 use flasher_core::tree::DeviceTree;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use crate::claims::Claims;
-use crate::connection::Connection;
-use crate::failure::{CallFailure, CallResult};
 use crate::gate::Gate;
-use crate::jobs::Jobs;
-use crate::log::Log;
 use crate::node::Nodes;
-use crate::resource::Table;
-
-/// Worker threads all clients together may keep busy.
-const WORKERS: usize = 256;
-/// How long a call waits for one.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::shared::SharedState;
 
 /// One loaded tree and everything that belongs to it.
 #[derive(Debug)]
@@ -32,14 +20,8 @@ pub(crate) struct Session {
     pub(crate) motd: Option<String>,
     pub(crate) nodes: Nodes,
     pub(crate) gate: Gate,
-    pub(crate) log: Log,
-    pub(crate) claims: Arc<Claims>,
-    pub(crate) resources: Table,
-    pub(crate) jobs: Jobs,
-    /// What clients may have fetched, when they are not at this machine.
-    pub(crate) fetch: FetchRules,
+    pub(crate) shared: Arc<SharedState>,
     tree: DeviceTree,
-    workers: Arc<Semaphore>,
 }
 
 impl Session {
@@ -50,32 +32,14 @@ impl Session {
             motd: tree.motd().map(str::to_owned),
             nodes: Nodes::of(&tree),
             gate: Gate::default(),
-            log: Log::default(),
-            claims: Arc::default(),
-            resources: Table::default(),
-            jobs: Jobs::new(journal),
-            fetch,
+            shared: Arc::new(SharedState::new(journal, fetch)),
             tree,
-            workers: Arc::new(Semaphore::new(WORKERS)),
         })
-    }
-
-    /// A turn on the worker threads.
-    pub(crate) async fn worker(&self, connection: &Connection) -> CallResult<[OwnedSemaphorePermit; 3]> {
-        let turn = async {
-            let own = Arc::clone(&connection.workers).acquire_owned().await?;
-            let of_address = Arc::clone(&connection.address_workers).acquire_owned().await?;
-            let any = Arc::clone(&self.workers).acquire_owned().await?;
-            Ok::<_, tokio::sync::AcquireError>([own, of_address, any])
-        };
-        let turn = tokio::time::timeout(PATIENCE, turn).await;
-        let busy = || CallFailure::too_much("too many transfers at once; try again when some have ended");
-        turn.map_err(|_| busy())?.map_err(|_| busy())
     }
 
     /// Frees everything a connection held.
     pub(crate) async fn release(&self, connection: u64) {
-        self.resources.release(connection);
+        self.shared.resources.release(connection);
         for capability in self.nodes.capabilities() {
             capability.release(connection).await;
         }
@@ -83,7 +47,7 @@ impl Session {
 
     /// Ends the jobs, closes every driver, removes what clients made.
     pub(crate) async fn close(&self) {
-        self.jobs.stop().await;
+        self.shared.jobs.stop().await;
         if let Err(error) = self.tree.close().await {
             tracing::warn!(error = %error.cause(), "a driver could not be closed");
         }

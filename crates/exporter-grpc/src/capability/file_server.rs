@@ -52,10 +52,10 @@ impl FileServerNode {
         let claim = match mine {
             Some((_, claim)) => claim,
             None => {
-                call.session.claims.take(&[self.key], self.role(), &call.connection, Duration::ZERO).await?
+                call.shared.claims.take(&[self.key], self.role(), &call.connection, Duration::ZERO).await?
             }
         };
-        let log = call.session.log.clone();
+        let log = call.shared.log.clone();
         let transfers = TransferLog::new(move |transfer| {
             let what = match transfer.state {
                 TransferState::Begun { .. } => "begun".to_owned(),
@@ -70,13 +70,13 @@ impl FileServerNode {
         });
         let address =
             tokio::time::timeout(ANSWER, self.server.start(transfers)).await.map_err(|_| late())??;
-        call.session.log.driver(format!("{} on {address}", self.role()));
+        call.shared.log.driver(format!("{} on {address}", self.role()));
         *self.owner() = Some((connection, claim));
         Ok(())
     }
 
     async fn stop(&self, call: &Call) -> CallResult<()> {
-        call.session.claims.free_for(self.key, call.owner.connection)?;
+        call.shared.claims.free_for(self.key, call.owner.connection)?;
         tokio::time::timeout(ANSWER, self.server.stop()).await.map_err(|_| late())??;
         self.owner().take();
         Ok(())

@@ -9,12 +9,13 @@ use flasher_core::{Description, Flasher, async_trait};
 use prost_types::Value;
 use tonic::Code;
 
-use super::{Args, Call, Capability, Method, Param, Results, Shape, unanswered};
+use super::{Args, Call, Capability, Method, Param, Shape, unanswered};
 use crate::claims::Key;
 use crate::failure::{CallFailure, CallResult};
 use crate::jobs::{JobBoard, JobStart};
 use crate::order::JobOrder;
 use crate::resource::{DataSource, Handle};
+use crate::results::Results;
 use crate::storage::Storage;
 use crate::storage::files::short;
 use crate::value;
@@ -103,7 +104,7 @@ impl Flash {
         if let Some(tftp) = &self.tftp {
             staged.iter().for_each(|file| tftp.made(file));
         }
-        call.session.log.driver(format!("{} boot files are in the TFTP folder", staged.len()));
+        call.shared.log.driver(format!("{} boot files are in the TFTP folder", staged.len()));
         Ok(())
     }
 
@@ -119,7 +120,7 @@ impl Flash {
     }
 
     fn free(&self, call: &Call) -> CallResult<()> {
-        self.keys.iter().try_for_each(|key| call.session.claims.free_for(*key, call.owner.connection))
+        self.keys.iter().try_for_each(|key| call.shared.claims.free_for(*key, call.owner.connection))
     }
 
     async fn cacert(&self) -> CallResult<Value> {
@@ -146,7 +147,7 @@ fn sent(order: &JobOrder, args: &mut Args, call: &Call) -> CallResult<Option<Dat
     if !matches!(handle, Handle::Stream(_)) {
         return Err(CallFailure::argument("the files of an order come in a stream of the same client"));
     }
-    let source = handle.source(call)?;
+    let source = call.source(handle)?;
     match source.is_plain() {
         true => Ok(Some(source)),
         false => Err(CallFailure::argument("the files of an order come as they are, not compressed")),
@@ -225,15 +226,15 @@ impl Capability for Flash {
         }
         let board =
             JobBoard { node: call.owner.node, site: &self.site, flasher: &self.flasher, owner: &self.owner };
-        let jobs = &call.session.jobs;
+        let jobs = &call.shared.jobs;
         match args.text(0)? {
             "start" => {
                 let order = JobOrder::parse(args.optional_text(1).unwrap_or_default())?;
                 let sent = sent(&order, &mut args, call)?;
-                let (claims, peer) = (&call.session.claims, &call.connection.peer);
+                let (claims, peer) = (&call.shared.claims, &call.connection.peer);
                 let claim = claims.try_take(&self.keys, "a flash job", peer, None)?;
                 *self.described() = None;
-                call.session.log.system("flash job started".to_owned());
+                call.shared.log.system("flash job started".to_owned());
                 Ok(jobs.start(board, JobStart { order, sent, fetch: call.fetch_rules(), claim }))
             }
             "cancel" => jobs.cancel(call.owner.node),

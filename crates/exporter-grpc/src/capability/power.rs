@@ -8,9 +8,10 @@ use flasher_core::{PowerDriver, PowerMeter, async_trait};
 use prost_types::Value;
 use tonic::Code;
 
-use super::{Args, Call, Capability, Method, Results, unanswered};
+use super::{Args, Call, Capability, Method, unanswered};
 use crate::claims::Key;
 use crate::failure::{CallFailure, CallResult};
+use crate::results::Results;
 use crate::value;
 
 /// Bound on what a switch or a meter takes to answer.
@@ -58,7 +59,7 @@ impl Capability for Power {
         if method == "off" {
             self.owner.forget_killed_job().await?;
         }
-        call.session.log.driver(format!("power {method}"));
+        call.shared.log.driver(format!("power {method}"));
         Ok(value::null())
     }
 
@@ -81,7 +82,7 @@ impl Capability for Power {
 impl Power {
     /// The board is free: no client of this exporter, and no flash in another process.
     async fn free(&self, call: &Call) -> CallResult<()> {
-        call.session.claims.free_for(self.key, call.owner.connection)?;
+        call.shared.claims.free_for(self.key, call.owner.connection)?;
         let refused = |error: flasher_core::Error| {
             CallFailure::taken(format!("{}; wait for it to end, or stop it", error.cause()))
         };

@@ -54,8 +54,8 @@ impl Capability for Serial {
     async fn call(&self, method: &str, args: Args, call: &Call) -> CallResult<Value> {
         match method {
             "close" => {
-                call.session.claims.free_for(self.key, call.owner.connection)?;
-                call.session.claims.evict(self.key);
+                call.shared.claims.free_for(self.key, call.owner.connection)?;
+                call.shared.claims.evict(self.key);
                 Ok(value::null())
             }
             "port" => {
@@ -82,11 +82,11 @@ impl Capability for Serial {
             other => return Err(unanswered(other)),
         }
         let claim =
-            call.session.claims.take(&[self.key], "a serial stream", &call.connection, FREE_WITHIN).await?;
+            call.shared.claims.take(&[self.key], "a serial stream", &call.connection, FREE_WITHIN).await?;
         let opened = tokio::time::timeout(OPENING, self.serial.open()).await;
         let late = |_| CallFailure::new(Code::DeadlineExceeded, "the serial line did not open within 30 s");
         let stream = opened.map_err(late)??;
-        call.session.log.driver("serial line opened".to_owned());
+        call.shared.log.driver("serial line opened".to_owned());
         Ok(SerialStream { stream, claim: Some(claim) })
     }
 }
@@ -111,7 +111,7 @@ impl Serial {
     }
 
     async fn set(&self, method: &str, lines: ControlLines, call: &Call) -> CallResult<Value> {
-        call.session.claims.free_for(self.key, call.owner.connection)?;
+        call.shared.claims.free_for(self.key, call.owner.connection)?;
         let late = |_| CallFailure::new(Code::DeadlineExceeded, "the serial line did not answer within 10 s");
         let has_them = tokio::time::timeout(ANSWER, self.serial.set_lines(lines)).await.map_err(late)??;
         if has_them {

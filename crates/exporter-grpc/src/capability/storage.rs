@@ -9,8 +9,9 @@ use sha2::Digest as _;
 use tonic::Code;
 use uuid::Uuid;
 
-use super::{Args, Call, Capability, Method, Param, Results, Shape, unanswered};
+use super::{Args, Call, Capability, Method, Param, Shape, unanswered};
 use crate::failure::{CallFailure, CallResult};
+use crate::results::Results;
 use crate::storage::Storage;
 use crate::storage::files::{Handle as File, Open, short};
 use crate::storage::root::EntryFacts;
@@ -172,7 +173,7 @@ impl Opendal {
         let (file, handle) = (self.file(&args, call)?, args.handle(1)?);
         let measured = file.clone();
         let rest = call.blocking(move || left(&measured)).await?;
-        let sink = handle.sink(call, rest)?;
+        let sink = call.sink(handle, rest)?;
         let verdict = call
             .blocking(move || {
                 let mut open = file.lock();
@@ -189,7 +190,7 @@ impl Opendal {
 
     async fn write(&self, mut args: Args, call: &Call) -> CallResult<()> {
         let (file, handle) = (self.file(&args, call)?, args.handle(1)?);
-        let source = handle.source(call)?;
+        let source = call.source(handle)?;
         call.blocking(move || {
             let mut open = file.lock();
             if !open.is_written() {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, 
 use tokio::sync::mpsc;
 use tonic::{Code, Status, Streaming};
 
-use super::{Remote, failed};
+use super::link::{Link, failed};
 use crate::proto::{FrameType, StreamRequest, StreamResponse};
 use crate::value;
 
@@ -21,7 +21,7 @@ const QUEUE: usize = 8;
 
 /// A serial line of an exporter.
 pub(super) struct RemoteSerial {
-    pub(super) remote: Remote,
+    pub(super) link: Link,
     pub(super) uuid: String,
     /// Its dotted path in the exporter's tree.
     pub(super) path: String,
@@ -55,12 +55,12 @@ impl SerialDriver for RemoteSerial {
 
     /// As the exporter knows it; one that does not say has the node's path.
     async fn port(&self) -> Port {
-        let told = self.remote.clone().call(&self.uuid, "port", Vec::new()).await.ok();
+        let told = self.link.clone().call(&self.uuid, "port", Vec::new()).await.ok();
         let told = told.as_ref().and_then(value::as_record).map(|record| &record.fields);
         let name = told.and_then(|told| value::as_text(told.get("name")?)).map(str::to_owned);
         let name = name.unwrap_or_else(|| format!("`{}`", self.path));
         let missing = told.and_then(|told| value::as_flag(told.get("is_missing")?));
-        Port { name: format!("{name} of {}", self.remote.address), is_missing: missing.unwrap_or(false) }
+        Port { name: format!("{name} of {}", self.link.address), is_missing: missing.unwrap_or(false) }
     }
 }
 
@@ -68,7 +68,7 @@ impl RemoteSerial {
     async fn stream(&self, method: &str) -> std::result::Result<DuplexStream, Status> {
         let (frames, outward) = mpsc::channel(QUEUE);
         let meta = serde_json::json!({ "kind": "driver", "uuid": self.uuid, "method": method });
-        let response = self.remote.clone().stream(&meta.to_string(), outward).await?;
+        let response = self.link.clone().stream(&meta.to_string(), outward).await?;
         let (near, far) = tokio::io::duplex(BUFFER);
         let (typed, printed) = tokio::io::split(far);
         // Both end with the stream that is given away.
@@ -121,7 +121,7 @@ async fn receive_output(mut inward: Streaming<StreamResponse>, mut printed: Writ
 
 /// A power switch of an exporter.
 pub(super) struct RemotePower {
-    pub(super) remote: Remote,
+    pub(super) link: Link,
     pub(super) uuid: String,
 }
 
@@ -136,15 +136,15 @@ impl Driver for RemotePower {}
 #[async_trait]
 impl PowerDriver for RemotePower {
     async fn on(&self) -> Result<()> {
-        self.remote.clone().call(&self.uuid, "on", Vec::new()).await.map(drop)
+        self.link.clone().call(&self.uuid, "on", Vec::new()).await.map(drop)
     }
 
     async fn off(&self) -> Result<()> {
-        self.remote.clone().call(&self.uuid, "off", Vec::new()).await.map(drop)
+        self.link.clone().call(&self.uuid, "off", Vec::new()).await.map(drop)
     }
 
     async fn state(&self) -> Result<Option<bool>> {
-        let state = self.remote.clone().call(&self.uuid, "state", Vec::new()).await?;
+        let state = self.link.clone().call(&self.uuid, "state", Vec::new()).await?;
         Ok(value::as_flag(&state))
     }
 }

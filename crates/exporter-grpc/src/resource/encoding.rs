@@ -2,8 +2,6 @@
 
 use std::io::{self, BufReader, Cursor, Read, Write};
 
-use super::pipe::PipeWriter;
-
 /// Memory an xz stream may ask for, bytes.
 const XZ_MEMORY: u64 = 512 * 1024 * 1024;
 const BUFFER: usize = 256 * 1024;
@@ -73,16 +71,16 @@ fn gzip(mut reader: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Sen
 }
 
 /// A writer that compresses, and must be finished.
-pub(super) enum Encoder {
-    Plain(PipeWriter),
-    Gzip(flate2::write::GzEncoder<PipeWriter>),
-    Xz(liblzma::write::XzEncoder<PipeWriter>),
-    Bz2(bzip2::write::BzEncoder<PipeWriter>),
-    Zstd(zstd::stream::write::Encoder<'static, PipeWriter>),
+pub(super) enum Encoder<W: Write> {
+    Plain(W),
+    Gzip(flate2::write::GzEncoder<W>),
+    Xz(liblzma::write::XzEncoder<W>),
+    Bz2(bzip2::write::BzEncoder<W>),
+    Zstd(zstd::stream::write::Encoder<'static, W>),
 }
 
 /// Compresses into `writer`; fast rather than small, as the network is a local one.
-pub(super) fn encoder(writer: PipeWriter, encoding: Option<Encoding>) -> io::Result<Encoder> {
+pub(super) fn encoder<W: Write>(writer: W, encoding: Option<Encoding>) -> io::Result<Encoder<W>> {
     Ok(match encoding {
         None => Encoder::Plain(writer),
         Some(Encoding::Gzip) => {
@@ -94,7 +92,7 @@ pub(super) fn encoder(writer: PipeWriter, encoding: Option<Encoding>) -> io::Res
     })
 }
 
-impl Encoder {
+impl<W: Write> Encoder<W> {
     pub(super) fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
         match self {
             Self::Plain(writer) => writer.write_all(data),

@@ -258,7 +258,7 @@ fn sent(error: &io::Error) -> CallFailure {
 }
 
 /// Pieces as a blocking writer.
-pub(super) struct PipeWriter {
+struct PipeWriter {
     pieces: mpsc::Sender<CallResult<Bytes>>,
     minimum_rate: MinimumRate,
     /// That the receiver is too slow, as the wire wants to know it.

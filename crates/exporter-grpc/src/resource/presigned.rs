@@ -44,7 +44,7 @@ impl std::fmt::Debug for Presigned {
 
 impl Presigned {
     /// Checks method, URL and headers; sends nothing.
-    pub(super) fn new(method: Option<&str>, url: &str, headers: &[(String, String)]) -> CallResult<Self> {
+    pub(crate) fn new(method: Option<&str>, url: &str, headers: &[(String, String)]) -> CallResult<Self> {
         let put = match method {
             Some("GET") => false,
             Some("PUT") => true,
@@ -70,12 +70,12 @@ impl Presigned {
     }
 
     /// The same request within what its client may have fetched.
-    pub(super) fn within(self, rules: FetchRules) -> Self {
+    pub(crate) fn within(self, rules: FetchRules) -> Self {
         Self { rules, ..self }
     }
 
     /// Begins to fetch; needs the runtime.
-    pub(super) fn fetch(self, closed: CancellationToken) -> CallResult<DataSource> {
+    pub(crate) fn fetch(self, closed: CancellationToken) -> CallResult<DataSource> {
         if self.put {
             return Err(CallFailure::argument("data is read with a `GET` request, this one is `PUT`"));
         }
@@ -93,7 +93,7 @@ impl Presigned {
     }
 
     /// Begins to send `length` bytes; needs the runtime.
-    pub(super) fn send(mut self, closed: CancellationToken, length: u64) -> CallResult<Sink> {
+    pub(crate) fn send(mut self, closed: CancellationToken, length: u64) -> CallResult<Sink> {
         if !self.put {
             return Err(CallFailure::argument("data is sent with a `PUT` request, this one is `GET`"));
         }

@@ -11,10 +11,7 @@ use rustix::io::Errno;
 use super::confine;
 pub(crate) use super::confine::clean;
 pub(crate) use super::walk::EntryFacts;
-use super::walk::{DEPTH, facts, facts_at, list_into, missing_is_fine, remove_tree};
-
-/// How uploads begin their temporary names; no listing shows them.
-pub(super) const UPLOAD: &str = ".upload-";
+use super::walk::{DEPTH, UPLOAD, facts, facts_at, list_into, missing_is_fine, remove_tree};
 
 /// A folder that clients may use.
 #[derive(Clone, Debug)]

@@ -9,8 +9,8 @@ use std::path::Path;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::root::UPLOAD;
-
+/// How uploads begin their temporary names; no listing shows them.
+pub(super) const UPLOAD: &str = ".upload-";
 /// Entries of one listing.
 const ENTRIES: usize = 100_000;
 /// Deepest folder that is listed or removed.
