@@ -129,6 +129,23 @@ fn an_image_comes_out_of_a_bucket() {
 #[test]
 fn options_that_remote_jobs_refuse() {
     let lab = Lab::new();
+    let flash = |option: &[&str]| {
+        let args = [&["--remote", "127.0.0.1:1", "flash", "http://127.0.0.1:1/os.img"], option].concat();
+        let ran = lab.run("true", &args);
+        (ran.status.code(), text(&ran.stderr))
+    };
+    let not_kept = "an exporter keeps no decoded images of its clients";
+    for (option, why) in [
+        (&["--detach"][..], "a flash on an exporter goes on by itself when its client ends"),
+        (&["--no-cache"], not_kept),
+        (&["--cache-dir", "cache"], not_kept),
+        (&["--cache-size", "1GB"], not_kept),
+    ] {
+        let (code, complaint) = flash(option);
+        let expected = format!("`{}` does not go through `--remote`: {why}", option[0]);
+        assert!(code == Some(2) && complaint.contains(&expected), "{option:?}: {complaint}");
+    }
+    // All others go as far as to the exporter, which is not there.
     for option in [
         &["--verify", "mapped"][..],
         &["--transcript", "console.log"],
@@ -136,11 +153,8 @@ fn options_that_remote_jobs_refuse() {
         &["--preflash", "true"],
         &["--direct"],
     ] {
-        let args = [&["--remote", "127.0.0.1:1", "flash", "http://127.0.0.1:1/os.img"], option].concat();
-        let ran = lab.run("true", &args);
-        assert_eq!(ran.status.code(), Some(2), "{option:?}: {}", text(&ran.stderr));
-        let expected = format!("`{}` does not go through `--remote`", option[0]);
-        assert!(text(&ran.stderr).contains(&expected), "{option:?}: {}", text(&ran.stderr));
+        let (code, complaint) = flash(option);
+        assert!(code == Some(4) && complaint.contains("no exporter answers"), "{option:?}: {complaint}");
     }
 }
 
