@@ -8,6 +8,7 @@
 //! believed only after it has echoed a random marker, and every wait has a deadline.
 
 mod cause;
+mod cause_texts;
 mod console;
 mod error;
 mod filter;

@@ -4,6 +4,7 @@
 mod login;
 mod quote;
 mod run;
+mod wait;
 
 use std::time::Duration;
 
@@ -44,52 +45,6 @@ pub struct Output {
 }
 
 impl Shell {
-    /// Runs `command` (any shell text, of any length and any number of lines) and gives status and output.
-    ///
-    /// Whatever the board sends, it ends at most 75 s and 0.2 s a byte of the command after `within`: typing it, more
-    /// slowly when it arrives garbled, and finding the shell again have limits of their own.
-    ///
-    /// # Errors
-    /// [`Error::Timeout`] when it takes longer than `within`: it is interrupted (`^C`) and the next command may
-    /// follow. [`Error::Boot`] when the kernel panics, [`Error::Reset`] when the boot loader starts again,
-    /// [`Error::Garbled`] when the command does not arrive whole, [`Error::Invalid`] for a NUL in the command, and
-    /// those of [`Console::expect`]. A status that is not 0 is not an error.
-    pub async fn run(&mut self, command: &str, within: Duration) -> Result<Output, Error> {
-        run::run(self, command, within, None).await
-    }
-
-    /// As [`Self::run`], for a command that must succeed; gives its output.
-    ///
-    /// # Errors
-    /// [`Error::Command`] when its status is not 0, and those of [`Self::run`].
-    pub async fn check(&mut self, command: &str, within: Duration) -> Result<String, Error> {
-        let Output { status, text } = self.run(command, within).await?;
-        if status == 0 {
-            return Ok(text);
-        }
-        let masked = |text: &str| self.transcript().masked(text);
-        Err(Error::Command {
-            command: masked(command),
-            status: Some(status),
-            output: masked(&text),
-            cause: None,
-        })
-    }
-
-    /// As [`Self::run`], for a long command that keeps printing: silence for `stall` ends it. Its lines can be seen
-    /// as they come with [`Transcript::on_line`].
-    ///
-    /// # Errors
-    /// [`Error::Stalled`] when nothing comes for `stall` (it is interrupted), and those of [`Self::run`].
-    pub async fn watch(
-        &mut self,
-        command: &str,
-        within: Duration,
-        stall: Option<Duration>,
-    ) -> Result<Output, Error> {
-        run::run(self, command, within, stall).await
-    }
-
     /// Gives the console back. The shell stays in its quiet mode, without echo and prompt.
     pub fn into_console(self) -> Console {
         self.console

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serialport::{DataBits, StopBits};
 
 use crate::error::ConfigError;
-use crate::tty::Settings;
+use crate::settings::{Flow, Parity, Settings};
 
 /// `config:` of a `serial` node.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -57,32 +57,6 @@ pub struct Config {
     /// Keeps everything that is received, from the first opening to the end of this program; the port stays open meanwhile.
     #[serde(default)]
     pub record: Option<Record>,
-}
-
-/// Parity bit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Parity {
-    /// No such bit.
-    #[default]
-    None,
-    /// Odd.
-    Odd,
-    /// Even.
-    Even,
-}
-
-/// Flow control.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Flow {
-    /// None.
-    #[default]
-    None,
-    /// XON and XOFF characters.
-    Software,
-    /// RTS and CTS.
-    Hardware,
 }
 
 /// Where received lines are kept, with the time of each.

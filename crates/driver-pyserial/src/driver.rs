@@ -18,12 +18,12 @@ use tokio::time::sleep;
 use crate::address::Address;
 use crate::config::{Config, Record};
 use crate::error::PortError;
-use crate::line::{Handles, OpenSettings, blocking};
+use crate::line::{OpenSettings, blocking};
 use crate::pace::Pace;
 use crate::record::{self, Recorder};
 use crate::reopen::{OpenControlLines, locked};
 use crate::tty;
-use keep::{HeldLine, Owned, Served};
+use keep::{Open, Owned, Served};
 
 /// A serial line by URL.
 #[derive(Debug)]
@@ -34,14 +34,6 @@ pub struct PySerial {
     audience: Audience,
     recorder: OnceLock<Arc<Recorder>>,
     open: Arc<Open>,
-}
-
-/// What there is while the line is open.
-#[derive(Debug, Default)]
-struct Open {
-    handles: Handles,
-    /// The line between two owners, when it is recorded all the time.
-    kept: Mutex<Option<HeldLine>>,
 }
 
 impl DriverType for PySerial {

@@ -17,12 +17,14 @@ mod pace;
 mod record;
 mod reopen;
 mod rfc2217;
+mod settings;
 mod spy;
 mod tty;
 
-pub use config::{Config, Flow, Parity, Record};
+pub use config::{Config, Record};
 pub use driver::PySerial;
 pub use error::{ConfigError, PortError};
+pub use settings::{Flow, Parity};
 
 flasher_core::register_driver!(PySerial);
 

@@ -15,8 +15,9 @@ use crate::error::PortError;
 use crate::pace::{Pace, Paced};
 use crate::reopen::{Device, OpenControlLines, Recipe};
 use crate::rfc2217::{self, Control};
+use crate::settings::Settings;
 use crate::spy::Spied;
-use crate::tty::{self, Settings};
+use crate::tty;
 
 /// Longest wait for a port or a connection.
 const DEADLINE: Duration = Duration::from_secs(10);

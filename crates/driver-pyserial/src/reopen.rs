@@ -14,7 +14,8 @@ use tokio::time::sleep;
 use tokio_serial::SerialStream;
 
 use crate::error::PortError;
-use crate::tty::{self, Opened, Settings, name};
+use crate::settings::Settings;
+use crate::tty::{self, Opened, name};
 
 /// The first pause between two looks, and the longest.
 const FIRST: Duration = Duration::from_millis(50);

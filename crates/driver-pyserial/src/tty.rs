@@ -10,33 +10,12 @@ use flasher_core::ControlLines;
 use rustix::fs::{Access, FlockOperation, OFlags, access, flock, major, minor};
 use rustix::io::Errno;
 use rustix::termios::{ControlModes, OptionalActions, tcgetattr, tcsetattr};
-use serialport::{DataBits, ErrorKind, FlowControl, SerialPort, SerialPortBuilder, StopBits, TTYPort};
+use serialport::{ErrorKind, FlowControl, SerialPort, SerialPortBuilder, TTYPort};
 use tokio_serial::SerialStream;
 
-use crate::config::{Flow, Parity};
 use crate::error::PortError;
 use crate::holder;
-
-/// How a port is set up.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
-    /// Bits a second.
-    pub(crate) baudrate: u32,
-    /// Data bits.
-    pub(crate) data_bits: DataBits,
-    /// Stop bits.
-    pub(crate) stop_bits: StopBits,
-    /// Parity.
-    pub(crate) parity: Parity,
-    /// Flow control.
-    pub(crate) flow: Flow,
-    /// DTR after opening.
-    pub(crate) dtr: Option<bool>,
-    /// RTS after opening.
-    pub(crate) rts: Option<bool>,
-    /// Leave DTR as it is when the port is closed.
-    pub(crate) keep_dtr: bool,
-}
+use crate::settings::{Flow, Parity, Settings};
 
 /// How often, and how long apart, a port that is just being closed is tried before it counts as in use.
 const CLOSING: u32 = 10;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::{Shell, prove};
-use crate::cause::{BANNER, Cause, kernel_fatal, uboot_fatal};
+use crate::cause::Cause;
+use crate::cause_texts::{BANNER, kernel_fatal, uboot_fatal};
 use crate::console::{Console, Found, deadline};
 use crate::error::{Error, LoginProblem};
 use crate::pattern::Pattern;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::UBoot;
 use super::prompt::{PossiblePrompt, shown_prompt};
-use crate::cause::BANNER;
+use super::{Autoboot, UBoot};
+use crate::cause_texts::BANNER;
 use crate::console::{Console, deadline};
 use crate::error::{Error, Missed};
 use crate::pattern::Pattern;
@@ -68,17 +68,6 @@ impl Default for CatchOptions {
             login_prompt: "login:".into(),
         }
     }
-}
-
-/// How autoboot ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Autoboot {
-    /// A countdown was seen, and nothing but the prompt came after it: what was typed stopped it.
-    Stopped,
-    /// The boot loader printed something between the countdown and the prompt: it tried to start a system, and could not.
-    RanOut,
-    /// No countdown was seen: the boot loader waited at its prompt, or counts in silence.
-    NoCountdown,
 }
 
 /// Banners without a countdown that show a board restarting again and again: SPL, TPL and U-Boot each have one.

@@ -4,7 +4,8 @@
 //! the next character literally, and expanding a variable does so once more. A single quote inside a variable that is
 //! expanded is a syntax error there, however it is escaped.
 
-use super::{LONGEST_LINE, Output, QUICK, UBoot};
+use super::wait::Output;
+use super::{LONGEST_LINE, QUICK, UBoot};
 use crate::error::Error;
 
 /// What a line needs besides the value's piece: command, name, quotes and the marker at its end.

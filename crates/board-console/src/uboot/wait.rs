@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Output, PROMPT_WITHIN, UBoot};
-use crate::cause::{BANNER, Cause, uboot_fatal};
+use super::{PROMPT_WITHIN, UBoot};
+use crate::cause::Cause;
+use crate::cause_texts::{BANNER, uboot_fatal};
 use crate::console::{BUFFER, Found, deadline};
 use crate::error::Error;
 use crate::marker::Marker;
@@ -19,6 +20,15 @@ const REST: Duration = Duration::from_secs(2);
 
 /// Hush's second prompt: the command is not complete, as with an unclosed quote.
 const CONTINUATION: &str = "\n> ";
+
+/// How strictly the output of a command is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    /// A known error text makes the command fail.
+    Checked,
+    /// Any text is data.
+    Data,
+}
 
 /// A command that is over.
 pub(super) struct Ended {

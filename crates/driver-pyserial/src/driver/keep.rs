@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use flasher_core::ByteStream;
@@ -11,8 +11,16 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::Open;
+use crate::line::Handles;
 use crate::reopen::locked;
+
+/// What there is while the line is open.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    pub(super) handles: Handles,
+    /// The line between two owners, when it is recorded all the time.
+    pub(super) kept: Mutex<Option<HeldLine>>,
+}
 
 /// A line between two owners: a task goes on reading it, so that the recorder hears it.
 pub(super) struct HeldLine {

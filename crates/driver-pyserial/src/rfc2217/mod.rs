@@ -11,9 +11,8 @@ use flasher_core::ControlLines;
 use serialport::{DataBits, StopBits};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
-use crate::config::{Flow, Parity};
 use crate::error::PortError;
-use crate::tty::Settings;
+use crate::settings::{Flow, Parity, Settings};
 use telnet::{Said, Telnet, escaped, sub};
 
 // Commands of a client; a server answers with 100 more.
