@@ -1,7 +1,6 @@
 //! Boot loaders with keys, stop strings and prompts of their own: what the failure advises is what mends it.
 
 use flasher_core::flash::{AutobootEnd, AutobootFacts};
-use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Receipt, Step, Verdict};
 
 use crate::lab::{Lab, noise};
@@ -138,7 +137,7 @@ export:
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("exporter.yaml");
     std::fs::write(&path, export).unwrap();
-    DeviceTree::load(&path).is_ok()
+    exporter_yaml::load(&path).is_ok()
 }
 
 #[tokio::test(flavor = "multi_thread")]

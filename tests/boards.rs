@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bundle_store::{Manifest, Variant};
-use flasher_core::tree::DeviceTree;
 use flasher_core::{BundleEntry, FlashJob, Quiet, Verdict, registry};
 use serde_json::json;
 
@@ -72,7 +71,7 @@ async fn flash(board: &BundleEntry, variant: Option<String>) {
     // YAML is a superset of JSON.
     fs::write(place.join("exporter.yaml"), exporter(board, &manifest).to_string()).unwrap();
 
-    let tree = DeviceTree::load(&place.join("exporter.yaml"))
+    let tree = exporter_yaml::load(&place.join("exporter.yaml"))
         .unwrap_or_else(|findings| panic!("{name}: {findings}"));
     let flasher = tree.flasher(None).unwrap();
     if let Some(variant) = &variant {

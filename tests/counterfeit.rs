@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex};
 
 use flasher_core::flash::RangeKind;
-use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Event, FlashJob, Receipt, Step, Verdict};
 
 use crate::lab::{Lab, MEDIUM, noise};
@@ -160,7 +159,7 @@ async fn gibibytes_that_are_left_out_are_no_standstill() {
 async fn images_that_change_between_attempts() {
     let lab = Lab::new("flip_bit: { offset: 700000, mask: 4 }, heals_after: 1");
     let (path, changed) = (lab.image(&noise(MIB, 1), None), noise(MIB, 2));
-    let tree = DeviceTree::load(&lab.exporter()).unwrap_or_else(|findings| panic!("{findings}"));
+    let tree = exporter_yaml::load(&lab.exporter()).unwrap_or_else(|findings| panic!("{findings}"));
     let change = Arc::new(Mutex::new(Some((path.clone(), changed))));
     let progress = move |event| {
         if matches!(event, Event::Retrying { .. })

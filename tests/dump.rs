@@ -63,7 +63,7 @@ async fn dump(
     change: impl FnOnce(&mut DumpJob),
     hear: impl Fn(&DeviceTree, Event) + Send + Sync + 'static,
 ) -> Dumped {
-    let tree = Arc::new(DeviceTree::load(&lab.exporter()).unwrap_or_else(|findings| panic!("{findings}")));
+    let tree = Arc::new(exporter_yaml::load(&lab.exporter()).unwrap_or_else(|findings| panic!("{findings}")));
     let sink = Arc::new(sink);
     let mut job = DumpJob { retries: 0, ..DumpJob::new(Arc::clone(&sink) as _) };
     change(&mut job);

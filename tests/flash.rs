@@ -23,7 +23,7 @@ async fn check(content: &[u8], tool: Option<&str>, format: &str) {
     assert_eq!(receipt.image.format.as_deref(), Some(format));
     assert_eq!(receipt.image.decoded_sha256, Some(Digest::of(content).to_string()));
     assert_eq!(receipt.image.decoded_length, Some(content.len() as u64));
-    assert_eq!(receipt.image.source_sha256, Some(Digest::of(&std::fs::read(&image).unwrap()).to_string()));
+    assert_eq!(receipt.image.source_sha256, Some(Digest::of(std::fs::read(&image).unwrap()).to_string()));
     assert_eq!((receipt.power, receipt.exit_code()), (PowerState::Off, 0));
     let done = events.iter().filter(|event| matches!(event, Event::StepDone { .. })).count();
     assert_eq!(done, Step::ALL.len(), "{format}: every step reports its end");
@@ -137,7 +137,7 @@ async fn a_demanded_digest_is_checked_against_source_or_image() {
     let lab = Lab::new("");
     let content = sample();
     let image = lab.image(&content, Some("gzip"));
-    let packed = Digest::of(&std::fs::read(&image).unwrap());
+    let packed = Digest::of(std::fs::read(&image).unwrap());
     for (digest, which) in [(packed, CheckedDigest::Source), (Digest::of(&content), CheckedDigest::Decoded)] {
         let job = FlashJob { sha256: Some(digest.to_string()), ..lab.job(&image) };
         let (receipt, _) = lab.flash(job).await;

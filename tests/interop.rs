@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use board_qemu::{BoardNetwork, Config, QemuBoard};
-use flasher_core::config::Document;
-use flasher_core::tree::DeviceTree;
+use exporter_yaml::Document;
 use flasher_core::{ByteStream, Device, FileServer, Transfer, TransferLog, TransferState};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -104,7 +103,7 @@ async fn outcome(seen: &Mutex<Vec<Transfer>>) -> String {
 async fn serve(folder: &Path) -> (Arc<dyn FileServer>, Arc<Mutex<Vec<Transfer>>>) {
     let text = "export: { tftp: { type: tftp, config: { root_dir: ., host: 10.77.0.1 } } }";
     let document = Document::parse("interop", folder, text).unwrap();
-    let tree = DeviceTree::build(&document).unwrap_or_else(|findings| panic!("{findings}"));
+    let tree = exporter_yaml::build(&document).unwrap_or_else(|findings| panic!("{findings}"));
     let Device::FileServer(server) = tree.find("tftp").unwrap() else { panic!("no file server") };
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use flasher_core::tree::DeviceTree;
 use flasher_core::{Event, FlashJob, Receipt};
 
 /// Size of the simulated medium, bytes.
@@ -110,7 +109,7 @@ export:
 
     /// Flashes; gives the receipt and everything that was reported on the way.
     pub(crate) async fn flash(&self, job: FlashJob) -> (Receipt, Vec<Event>) {
-        let tree = DeviceTree::load(&self.exporter()).unwrap_or_else(|findings| panic!("{findings}"));
+        let tree = exporter_yaml::load(&self.exporter()).unwrap_or_else(|findings| panic!("{findings}"));
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);
         let flasher = tree.flasher(None).unwrap();

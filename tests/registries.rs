@@ -7,7 +7,6 @@ use std::fs;
 use std::sync::Arc;
 
 use bundle_store::{Access, Digest, push};
-use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Event, Quiet, Step, Verdict};
 
 use self::docker::DockerRegistry;
@@ -34,7 +33,7 @@ fn exporter(lab: &Lab, name: &str) -> std::path::PathBuf {
 }
 
 async fn flash(lab: &Lab, name: &str) -> (flasher_core::Receipt, Vec<String>) {
-    let tree = DeviceTree::load(&exporter(lab, name)).unwrap_or_else(|findings| panic!("{findings}"));
+    let tree = exporter_yaml::load(&exporter(lab, name)).unwrap_or_else(|findings| panic!("{findings}"));
     let warnings = Arc::new(std::sync::Mutex::new(Vec::new()));
     let heard = Arc::clone(&warnings);
     let progress = move |event| {
@@ -56,7 +55,7 @@ async fn a_bundle_is_pulled_pinned_and_used_without_its_registry() {
     let (receipt, _) = flash(&lab, &name).await;
     assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
 
-    let tree = DeviceTree::load(&exporter(&lab, &name)).unwrap();
+    let tree = exporter_yaml::load(&exporter(&lab, &name)).unwrap();
     let pinned = tree.flasher(None).unwrap().lock_bundle().await.unwrap().unwrap();
     assert_eq!((pinned.reference.as_str(), pinned.digest, pinned.before), (&*name, digest.prefixed(), None));
     assert_eq!(pinned.file, lab.path("flasher.lock"));
@@ -112,7 +111,7 @@ async fn an_unsigned_bundle_is_refused_where_a_signature_is_demanded() {
     let key = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\
                axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n-----END PUBLIC KEY-----\n";
     fs::write(lab.path("cosign.pub"), key).unwrap();
-    let tree = DeviceTree::load(&exporter(&lab, &name)).unwrap();
+    let tree = exporter_yaml::load(&exporter(&lab, &name)).unwrap();
     let error = tree.flasher(None).unwrap().describe().await.unwrap_err();
     assert_eq!(error.class(), Class::Config);
     assert!(error.to_string().contains(&format!("({}) has no signature", digest.prefixed())), "{error}");

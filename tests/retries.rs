@@ -4,7 +4,6 @@ use std::io::Write;
 use std::net::{TcpListener, UdpSocket};
 use std::sync::{Arc, Mutex};
 
-use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Event, FlashJob, Step, Verdict};
 
 use crate::lab::{Lab, sample};
@@ -42,7 +41,7 @@ async fn check(case: Case) {
     assert!(text.contains(case.swap.0), "{}", case.cause);
     let yaml = case.lab.path("case.yaml");
     std::fs::write(&yaml, text.replacen(case.swap.0, &case.swap.1, 1)).unwrap();
-    let tree = DeviceTree::load(&yaml).unwrap();
+    let tree = exporter_yaml::load(&yaml).unwrap();
     let events = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&events);
     let receipt =

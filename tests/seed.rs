@@ -77,7 +77,7 @@ impl Place {
             self.bundle
         );
         fs::write(self.path("exporter.yaml"), yaml).unwrap();
-        DeviceTree::load(&self.path("exporter.yaml")).map_err(|findings| findings.to_string())
+        exporter_yaml::load(&self.path("exporter.yaml")).map_err(|findings| findings.to_string())
     }
 
     fn complete(&self) -> DeviceTree {
@@ -211,7 +211,8 @@ fn a_yaml_written_for_jumpstarter_loads_unchanged() {
     let text =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/jumpstarter.yaml")).unwrap();
     fs::write(place.path("exporter.yaml"), text).unwrap();
-    let tree = DeviceTree::load(&place.path("exporter.yaml")).unwrap_or_else(|findings| panic!("{findings}"));
+    let tree =
+        exporter_yaml::load(&place.path("exporter.yaml")).unwrap_or_else(|findings| panic!("{findings}"));
     let names: Vec<String> = tree.devices().keys().cloned().collect();
     assert_eq!(names, ["power", "serial", "storage"]);
 }

@@ -111,7 +111,7 @@ async fn the_second_board_gets_the_image_out_of_the_cache() {
         assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
         assert!(lab.medium()[..image.len()] == image);
         assert_eq!((receipt.image.cached, receipt.image.format.as_deref()), (cached, Some("xz")));
-        assert_eq!(receipt.image.source_sha256, Some(Digest::of(&std::fs::read(&file).unwrap()).to_string()));
+        assert_eq!(receipt.image.source_sha256, Some(Digest::of(std::fs::read(&file).unwrap()).to_string()));
         assert_eq!(receipt.image.decoded_sha256, Some(Digest::of(&image).to_string()));
     }
 }

@@ -17,7 +17,7 @@ async fn a_job_can_be_stopped_in_every_step() {
         let mut job = lab.job(&lab.image(&sample(), Some("gzip")));
         job.stop = stop.clone();
         job.expect_boot = Some("never printed".to_owned());
-        let tree = DeviceTree::load(&lab.exporter()).unwrap();
+        let tree = exporter_yaml::load(&lab.exporter()).unwrap();
         let progress = move |event| {
             if matches!(event, Event::StepBegun { step: begun } if begun == step) {
                 stop.cancel();
@@ -53,7 +53,7 @@ async fn a_job_that_is_stopped_while_it_writes_says_how_far_it_came() {
     let stop = CancellationToken::new();
     let mut job = lab.job(&lab.image(&image, None));
     job.stop = stop.clone();
-    let tree = DeviceTree::load(&lab.exporter()).unwrap();
+    let tree = exporter_yaml::load(&lab.exporter()).unwrap();
     let progress = move |event| {
         if matches!(event, Event::Advanced { step: Step::Write, .. }) {
             stop.cancel();
@@ -101,7 +101,7 @@ async fn a_bug_in_any_step_leaves_the_board_off_and_a_receipt() {
     for step in Step::ALL {
         let lab = Lab::new("");
         let job = lab.job(&lab.image(&sample(), None));
-        let tree = DeviceTree::load(&lab.exporter()).unwrap();
+        let tree = exporter_yaml::load(&lab.exporter()).unwrap();
         let progress = move |event| {
             if matches!(event, Event::StepBegun { step: begun } if begun == step) {
                 panic!("a bug in {step}");
@@ -154,7 +154,7 @@ async fn a_port_that_is_taken_is_an_error_before_power_on() {
         &format!("type: http, config: {{ host: 127.0.0.1, port: {port}"),
     );
     std::fs::write(lab.path("taken.yaml"), text).unwrap();
-    let tree = DeviceTree::load(&lab.path("taken.yaml")).unwrap();
+    let tree = exporter_yaml::load(&lab.path("taken.yaml")).unwrap();
     let receipt = tree.flasher(None).unwrap().flash(lab.job(&image), Arc::new(flasher_core::Quiet)).await;
     let failure = receipt.failure.unwrap();
     assert_eq!((failure.class, failure.step), (Class::Infrastructure, Step::Services), "{failure:#?}");

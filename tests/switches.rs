@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 
 use flasher_core::flash::{PowerEvidence, PowerState};
 use flasher_core::registry::DriverType;
-use flasher_core::tree::DeviceTree;
 use flasher_core::{
     ChildSpec, Class, Device, Driver, Event, FlashJob, PowerDriver, Receipt, Result, Step, Verdict, Wiring,
     async_trait,
@@ -22,7 +21,7 @@ async fn flash(lab: &Lab, power: &str, serial: &str, retries: u32) -> (Receipt, 
     let text = fs::read_to_string(&path).unwrap();
     let text = text.replace("power: { ref: board.power }", &format!("power: {power}"));
     fs::write(&path, text.replace("serial: { ref: board.serial }", &format!("serial: {serial}"))).unwrap();
-    let tree = DeviceTree::load(&path).unwrap_or_else(|findings| panic!("{findings}"));
+    let tree = exporter_yaml::load(&path).unwrap_or_else(|findings| panic!("{findings}"));
     let seen = Arc::new(Mutex::new(0));
     let count = Arc::clone(&seen);
     let progress = move |event| {
@@ -125,7 +124,7 @@ async fn who_switches_by_hand_is_told_what_to_do_and_when() {
     let text = std::fs::read_to_string(lab.exporter()).unwrap();
     let text = text.replace("power: { ref: board.power }", "power: { type: power-mock }");
     std::fs::write(lab.path("by-hand.yaml"), text).unwrap();
-    let tree = DeviceTree::load(&lab.path("by-hand.yaml")).unwrap_or_else(|findings| panic!("{findings}"));
+    let tree = exporter_yaml::load(&lab.path("by-hand.yaml")).unwrap_or_else(|findings| panic!("{findings}"));
     let (outlet, told) = (lab.path("outlet"), Arc::new(Mutex::new(Vec::new())));
     let hear = Arc::clone(&told);
     let person = move |event| {

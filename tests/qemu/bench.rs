@@ -469,8 +469,7 @@ fn uboot() -> Device {
 /// A driver by its name, as an exporter YAML makes it.
 fn made(name: &str, folder: &Path, kind: &str, config: &str) -> Device {
     let text = format!("export: {{ {name}: {{ type: {kind}, config: {config} }} }}");
-    let document = flasher_core::config::Document::parse("case", folder, &text).unwrap();
-    let tree =
-        flasher_core::tree::DeviceTree::build(&document).unwrap_or_else(|findings| panic!("{findings}"));
+    let document = exporter_yaml::Document::parse("case", folder, &text).unwrap();
+    let tree = exporter_yaml::build(&document).unwrap_or_else(|findings| panic!("{findings}"));
     tree.find(name).unwrap()
 }

@@ -122,7 +122,7 @@ impl DriverType for QemuBoard {
 mod tests {
     use std::path::Path;
 
-    use flasher_core::config::Document;
+    use exporter_yaml::Document;
     use flasher_core::tree::DeviceTree;
 
     use super::*;
@@ -130,7 +130,7 @@ mod tests {
     fn load(node: &str) -> std::result::Result<DeviceTree, String> {
         let yaml = format!("export:\n  board:\n    {}\n", node.trim().replace('\n', "\n    "));
         let document = Document::parse("lab.yaml", Path::new("/lab"), &yaml).unwrap();
-        DeviceTree::build(&document).map_err(|findings| findings.to_string())
+        exporter_yaml::build(&document).map_err(|findings| findings.to_string())
     }
 
     #[test]

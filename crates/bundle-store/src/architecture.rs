@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::suggest::{choices, quoted};
+use crate::words::{choices, quoted};
 
 /// Architectures that Linux runs on, as Go and so OCI (image-spec, "Image Index") name them.
 const KNOWN: [&str; 9] =

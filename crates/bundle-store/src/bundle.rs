@@ -14,7 +14,7 @@ use crate::{
     digest::{self, EntryDigest},
     inherit::{Base, Lookup},
     manifest::{self, Parsed},
-    suggest::quoted,
+    words::quoted,
 };
 
 /// A flash bundle in a folder. Its manifest is read; its files need not be there until they are asked for.
@@ -80,7 +80,7 @@ impl Bundle {
             let message = format!("{} {reason}", quoted(manifest_file));
             Error::Files {
                 dir: dir.into(),
-                problems: Problems(vec![Problem { path: "manifest".into(), message }]),
+                problems: Problems(vec![Problem { place: None, path: "manifest".into(), message }]),
             }
         })?;
         let origin = dir.join(manifest_file).display().to_string();
@@ -250,7 +250,7 @@ impl Check<'_> {
 }
 
 fn problem(key: &str, file: &str, reason: &str) -> Problem {
-    Problem { path: key.into(), message: format!("{} {reason}", quoted(file)) }
+    Problem { place: None, path: key.into(), message: format!("{} {reason}", quoted(file)) }
 }
 
 fn read_text(path: &Path, origin: &str) -> Result<String, Error> {

@@ -2,8 +2,10 @@
 
 use std::{
     fs, io,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
+
+use flasher_base::confine::{self, Outside};
 
 /// A file that may be used.
 #[derive(Debug)]
@@ -41,20 +43,14 @@ pub(crate) fn find(root: &Path, file: &str) -> Result<ConfinedFile, String> {
 /// # Errors
 /// As [`find`]: absolute, upwards, or nothing at all.
 pub(crate) fn relative(file: &str) -> Result<String, String> {
-    let mut parts = Vec::new();
-    for component in Path::new(file).components() {
-        match component {
-            Component::Normal(part) => parts.push(part.to_string_lossy()),
-            Component::CurDir => {}
-            Component::ParentDir => {
-                return Err("goes upwards with `..`; expected a path inside the bundle".into());
-            }
-            Component::RootDir | Component::Prefix(_) => {
-                return Err("is absolute; expected a path relative to the bundle".into());
-            }
-        }
+    let inside = confine::relative(Path::new(file)).map_err(|outside| match outside {
+        Outside::Upwards => "goes upwards with `..`; expected a path inside the bundle",
+        Outside::Absolute => "is absolute; expected a path relative to the bundle",
+    })?;
+    match inside.to_string_lossy() {
+        name if name.is_empty() => Err("names no file".into()),
+        name => Ok(name.into_owned()),
     }
-    if parts.is_empty() { Err("names no file".into()) } else { Ok(parts.join("/")) }
 }
 
 /// The base name of `file`, as `tftpboot` will be given it.

@@ -2,7 +2,9 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use crate::suggest::{choices, printable, quoted};
+use strict_yaml::{YamlError, YamlErrors};
+
+use crate::words::{choices, printable, quoted};
 
 /// Why a manifest or bundle cannot be used. Nothing was touched on any board.
 ///
@@ -32,15 +34,15 @@ pub enum Error {
         offset: usize,
     },
     /// The manifest is not YAML, or YAML made to exhaust its reader.
-    #[error("{origin}: not usable as YAML: {}", printable(.message))]
+    #[error("{}", no_yaml(.origin, .errors))]
     Yaml {
         /// File name of the manifest.
         origin: String,
-        /// What the YAML reader says, with line and column.
-        message: String,
+        /// What is wrong, each with its line and column.
+        errors: YamlErrors,
     },
     /// The manifest is YAML but not a manifest: every problem found, not only the first.
-    #[error("{origin}: {problems}")]
+    #[error("{}", invalid(.origin, .problems))]
     Invalid {
         /// File name of the manifest.
         origin: String,
@@ -130,10 +132,23 @@ pub enum Error {
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// The line that is to blame, when there is one.
+    pub place: Option<FilePlace>,
     /// The place in the manifest, such as `spec.kernel.address`.
     pub path: String,
     /// What is wrong there and what was expected.
     pub message: String,
+}
+
+/// A line of a manifest, or of one that it inherits from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePlace {
+    /// File name of the manifest, or name of the board that it is of.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1, in characters.
+    pub column: u32,
 }
 
 /// All that is wrong. Shown one a line, at most twenty.
@@ -162,6 +177,9 @@ impl fmt::Display for Warning {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(FilePlace { file, line, column }) = &self.place {
+            write!(f, "{}:{line}:{column}: ", printable(file))?;
+        }
         write!(f, "{}: {}", quoted(&self.path), self.message)
     }
 }
@@ -170,15 +188,42 @@ const MOST_SHOWN: usize = 20;
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let [only] = self.0.as_slice() {
-            return only.fmt(f);
-        }
-        write!(f, "{} problems:", self.0.len())?;
-        self.0.iter().take(MOST_SHOWN).try_for_each(|problem| write!(f, "\n  {problem}"))?;
-        match self.0.len().saturating_sub(MOST_SHOWN) {
-            0 => Ok(()),
-            more => write!(f, "\n  and {more} more"),
-        }
+        f.write_str(&each_on_a_line(&self.0))
+    }
+}
+
+/// One problem as it is; several with their count, one a line.
+fn each_on_a_line(problems: &[impl fmt::Display]) -> String {
+    if let [only] = problems {
+        return only.to_string();
+    }
+    let shown = problems.iter().take(MOST_SHOWN).map(|problem| format!("\n  {problem}"));
+    let mut text = format!("{} problems:", problems.len());
+    text.extend(shown);
+    match problems.len().saturating_sub(MOST_SHOWN) {
+        0 => text,
+        more => format!("{text}\n  and {more} more"),
+    }
+}
+
+/// The file is named once: by the only problem, or before all of them.
+fn invalid(origin: &str, problems: &Problems) -> String {
+    match problems.0.as_slice() {
+        [Problem { place: Some(_), .. }] => problems.to_string(),
+        _ => format!("{origin}: {problems}"),
+    }
+}
+
+fn no_yaml(origin: &str, YamlErrors(errors): &YamlErrors) -> String {
+    let line = |error: &YamlError| {
+        let help = error.kind.help().map(|help| format!("; {help}")).unwrap_or_default();
+        let YamlError { position, kind, .. } = error;
+        format!("{origin}:{}:{}: {}{help}", position.line, position.column, printable(&kind.to_string()))
+    };
+    let lines: Vec<String> = errors.iter().map(line).collect();
+    match lines.as_slice() {
+        [only] => only.clone(),
+        several => format!("{origin}: {}", each_on_a_line(several)),
     }
 }
 

@@ -3,7 +3,7 @@
 //! The rule is JSON Merge Patch (RFC 7396): mappings merge key by key, everything else replaces,
 //! `null` removes. A base gives neither its `metadata` nor its own `inherits`.
 
-use serde_yaml::{Mapping, Value};
+use strict_yaml::{Entries, YamlEntry, YamlNode, YamlValue};
 
 use crate::{Error, yaml};
 
@@ -13,7 +13,7 @@ pub(crate) type Lookup<'l> = &'l dyn Fn(&str) -> Option<String>;
 /// A manifest with all it inherits, still untyped.
 #[derive(Debug)]
 pub(crate) struct Resolved {
-    pub(crate) value: Value,
+    pub(crate) root: YamlNode,
     pub(crate) bases: Vec<Base>,
 }
 
@@ -26,17 +26,18 @@ pub(crate) struct Base {
 
 /// Reads `text` and everything below it.
 pub(crate) fn resolve(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<Resolved, Error> {
-    let mut layers = vec![yaml::load(text, origin)?];
+    let mut layers = vec![yaml::load(text, origin, 0)?];
     let mut bases: Vec<Base> = Vec::new();
     while let Some(name) = layers.last().and_then(inherits) {
         refuse_circle(origin, &bases, &name)?;
         let heir = bases.last().map_or(origin, |base| &base.name);
         let missing = || Error::UnknownBase { origin: heir.into(), name: name.clone() };
         let text = lookup(&name).ok_or_else(missing)?;
-        layers.push(yaml::load(&text, &name)?);
+        let source = u32::try_from(layers.len()).unwrap_or(u32::MAX);
+        layers.push(yaml::load(&text, &name, source)?);
         bases.push(Base { name, text });
     }
-    Ok(Resolved { value: lay_all(layers), bases })
+    Ok(Resolved { root: lay_all(layers), bases })
 }
 
 fn refuse_circle(origin: &str, bases: &[Base], name: &str) -> Result<(), Error> {
@@ -47,11 +48,11 @@ fn refuse_circle(origin: &str, bases: &[Base], name: &str) -> Result<(), Error> 
     Err(Error::InheritsInCircle { origin: origin.into(), chain: names.map(str::to_owned).collect() })
 }
 
-fn inherits(layer: &Value) -> Option<String> {
-    layer.get("spec")?.get("inherits")?.as_str().map(str::to_owned)
+fn inherits(layer: &YamlNode) -> Option<String> {
+    layer.get("spec")?.get("inherits")?.text().map(str::to_owned)
 }
 
-fn lay_all(mut layers: Vec<Value>) -> Value {
+fn lay_all(mut layers: Vec<YamlNode>) -> YamlNode {
     let mut below = layers.pop().unwrap_or_default();
     while let Some(over) = layers.pop() {
         strip_own(&mut below);
@@ -60,28 +61,32 @@ fn lay_all(mut layers: Vec<Value>) -> Value {
     below
 }
 
-fn strip_own(base: &mut Value) {
-    let Value::Mapping(keys) = base else { return };
+fn strip_own(base: &mut YamlNode) {
+    let YamlValue::Mapping(keys) = &mut base.value else { return };
     keys.shift_remove("metadata");
-    if let Some(Value::Mapping(spec)) = keys.get_mut("spec") {
+    if let Some(YamlValue::Mapping(spec)) = keys.get_mut("spec").map(|entry| &mut entry.node.value) {
         spec.shift_remove("inherits");
     }
 }
 
-fn lay_over(below: &mut Value, over: Value) {
-    let Value::Mapping(over) = over else {
+fn lay_over(below: &mut YamlNode, over: YamlNode) {
+    let YamlValue::Mapping(entries) = over.value else {
         *below = over;
         return;
     };
-    if !below.is_mapping() {
-        *below = Value::Mapping(Mapping::new());
+    below.position = over.position;
+    if below.mapping().is_none() {
+        below.value = YamlValue::Mapping(Entries::new());
     }
-    let Value::Mapping(below) = below else { return };
-    for (key, value) in over {
-        if value.is_null() {
+    let YamlValue::Mapping(below) = &mut below.value else { return };
+    for (key, entry) in entries {
+        if entry.node.is_null() {
             below.shift_remove(&key);
-        } else {
-            lay_over(below.entry(key).or_insert(Value::Null), value);
+            continue;
         }
+        let place =
+            below.entry(key).or_insert_with(|| YamlEntry { key: entry.key, node: YamlNode::default() });
+        place.key = entry.key;
+        lay_over(&mut place.node, entry.node);
     }
 }

@@ -2,14 +2,15 @@
 
 use std::{borrow::Cow, fmt};
 
+use flasher_base::suggest::nearest;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
-use serde_yaml::Value;
+use strict_yaml::YamlNode;
 
 use crate::{
     Secret,
     read::{Findings, Read, Section},
-    suggest::{closest, quoted},
+    words::quoted,
 };
 
 /// Most characters of a stop string (`MAX_DELAY_STOP_STR` in U-Boot's common/autoboot.c).
@@ -55,7 +56,7 @@ impl Interrupt {
         let letters: Vec<String> =
             (b'a'..=b'z').map(|letter| format!("ctrl-{}", char::from(letter))).collect();
         let names = || NAMED.iter().map(|(name, _)| *name).chain(letters.iter().map(String::as_str));
-        match text.split_ascii_whitespace().find_map(|word| Some((word, closest(word, names())?))) {
+        match text.split_ascii_whitespace().find_map(|word| Some((word, nearest(word, names())?))) {
             Some((word, name)) => Err(format!(
                 "{} is not a key; did you mean `{name}`? expected {EXPECTED}",
                 quoted(if word == name { text } else { word })
@@ -204,17 +205,17 @@ impl<'de> Deserialize<'de> for Interrupt {
 }
 
 impl Read for Interrupt {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Interrupt> {
-        let read = if let Value::Mapping(_) = value {
-            let mut keys = Section::open(value, path, found)?;
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<Interrupt> {
+        let read = if node.mapping().is_some() {
+            let mut keys = Section::open(node, path, found)?;
             let text: Option<String> = keys.required("text");
             let enter = keys.or("enter", false);
             keys.finish();
             Interrupt::text(&text?, enter)
         } else {
-            Interrupt::parse(&String::read(value, path, found)?)
+            Interrupt::parse(&String::read(node, path, found)?)
         };
-        read.map_err(|problem| found.problem(path, problem)).ok()
+        read.map_err(|problem| found.problem(node.position, path, problem)).ok()
     }
 }
 
@@ -254,10 +255,9 @@ mod tests {
 
     /// What `yaml` sends and how it is shown, or why it is refused; by both ways of reading.
     fn check(yaml: &str, expected: Result<(&[u8], &str), &str>) {
-        let value: Value = serde_yaml::from_str(yaml).unwrap();
-        let mut found = Findings::default();
-        let read = Interrupt::read(&value, "interrupt", &mut found);
-        let parsed = serde_yaml::from_value::<Interrupt>(value);
+        let mut found = Findings::none_in(vec!["m.yaml".to_owned()]);
+        let read = Interrupt::read(&strict_yaml::parse(yaml).unwrap(), "interrupt", &mut found);
+        let parsed = serde_yaml::from_str::<Interrupt>(yaml);
         match expected {
             Ok((bytes, shown)) => {
                 let read = read.unwrap_or_else(|| panic!("{yaml}: {:?}", found.problems));

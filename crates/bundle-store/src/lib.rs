@@ -29,15 +29,15 @@ mod secret;
 mod shape;
 mod signature;
 mod store;
-mod suggest;
+mod words;
 mod yaml;
 
 pub use address::{Address, AddressError};
 pub use architecture::Architecture;
 pub use bundle::{Bundle, File, Files};
 pub use check::{Finding, Severity, check};
-pub use digest::{Digest, DigestError};
-pub use error::{Error, Problem, Problems, Warning};
+pub use error::{Error, FilePlace, Problem, Problems, Warning};
+pub use flasher_base::digest::{Digest, DigestError};
 pub use interrupt::Interrupt;
 pub use lockfile::{LOCK_FILE, LockFile};
 pub use manifest::{API_VERSION, Boot, Dtb, KIND, Load, Login, Manifest, Metadata, ShellType, Spec, Variant};

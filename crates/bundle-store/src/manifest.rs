@@ -264,8 +264,9 @@ pub(crate) struct Parsed {
 /// As [`Manifest::parse_with`], keeping what was inherited from.
 pub(crate) fn parse_bases(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<Parsed, Error> {
     let resolved = inherit::resolve(text, origin, lookup)?;
-    let mut found = Findings::default();
-    let manifest = Manifest::read(&resolved.value, "", &mut found);
+    let bases = resolved.bases.iter().map(|base| base.name.clone());
+    let mut found = Findings::none_in(std::iter::once(origin.to_owned()).chain(bases).collect());
+    let manifest = Manifest::read(&resolved.root, "", &mut found);
     match manifest {
         Some(manifest) if found.problems.is_empty() => {
             Ok(Parsed { manifest, warnings: found.warnings, bases: resolved.bases })

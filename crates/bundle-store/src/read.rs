@@ -1,26 +1,37 @@
 //! From a YAML tree to typed values, collecting every problem instead of stopping at the first.
 
+use flasher_base::suggest::nearest;
 use indexmap::IndexMap;
-use serde_yaml::{Mapping, Value};
+use strict_yaml::{Entries, Position, YamlNode, YamlValue};
 
 use crate::{
     Address, Architecture, Problem, Secret, Warning,
-    suggest::{closest, listed, quoted},
+    error::FilePlace,
+    words::{listed, quoted},
 };
 
 const MOST_UNKNOWN: usize = 50; // per mapping; a file with more is no misspelt manifest
 
 /// All that was found wrong or strange so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Findings {
+    /// Names of the files, by the `source` of positions.
+    files: Vec<String>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<Warning>,
 }
 
 impl Findings {
-    /// Notes that what stands at `path` cannot be used.
-    pub(crate) fn problem(&mut self, path: &str, message: impl Into<String>) {
-        self.problems.push(Problem { path: path.into(), message: message.into() });
+    /// Nothing found yet in `files`, which are named in the order of their `source`.
+    pub(crate) fn none_in(files: Vec<String>) -> Findings {
+        Findings { files, problems: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Notes that what stands at `path` and `position` cannot be used.
+    pub(crate) fn problem(&mut self, position: Position, path: &str, message: impl Into<String>) {
+        let file = self.files.get(position.source as usize).cloned().unwrap_or_default();
+        let place = Some(FilePlace { file, line: position.line, column: position.column });
+        self.problems.push(Problem { place, path: path.into(), message: message.into() });
     }
 
     fn warning(&mut self, path: String, message: String) {
@@ -28,25 +39,27 @@ impl Findings {
     }
 
     /// Notes that `path` has the wrong type. Never shows the value: it may be a password.
-    fn wrong_type(&mut self, path: &str, expected: &str, found: &Value) {
-        let hint = match found {
-            Value::Bool(_) | Value::Number(_) if expected == "text" => ": put it in quotes",
+    fn wrong_type(&mut self, path: &str, expected: &str, found: &YamlNode) {
+        let hint = match found.value {
+            YamlValue::Bool(_) | YamlValue::Number(_) if expected == "text" => ": put it in quotes",
             _ => "",
         };
-        self.problem(path, format!("expected {expected}, found {}{hint}", type_name(found)));
+        let message = format!("expected {expected}, found {}{hint}", type_name(&found.value));
+        self.problem(found.position, path, message);
     }
 }
 
 /// A type that can be read from a YAML tree. `None` means that a problem was noted.
 pub(crate) trait Read: Sized {
-    /// Reads `value`, which stands at `path`.
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Self>;
+    /// Reads `node`, which stands at `path`.
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<Self>;
 }
 
 /// A mapping with known keys: hands them out one by one and warns of unknown ones.
 #[derive(Debug)]
 pub(crate) struct Section<'v, 'f> {
-    mapping: &'v Mapping,
+    position: Position,
+    mapping: &'v Entries,
     path: String,
     known: Vec<&'static str>,
     silent: Vec<&'static str>,
@@ -54,23 +67,24 @@ pub(crate) struct Section<'v, 'f> {
 }
 
 impl<'v, 'f> Section<'v, 'f> {
-    /// `value` as a mapping, or a problem.
-    pub(crate) fn open(value: &'v Value, path: &str, found: &'f mut Findings) -> Option<Self> {
-        let Value::Mapping(mapping) = value else {
-            found.wrong_type(path, "a mapping", value);
+    /// `node` as a mapping, or a problem.
+    pub(crate) fn open(node: &'v YamlNode, path: &str, found: &'f mut Findings) -> Option<Self> {
+        let Some(mapping) = node.mapping() else {
+            found.wrong_type(path, "a mapping", node);
             return None;
         };
-        Some(Section { mapping, path: path.into(), known: Vec::new(), silent: Vec::new(), found })
+        let (position, path) = (node.position, path.into());
+        Some(Section { position, mapping, path, known: Vec::new(), silent: Vec::new(), found })
     }
 
     /// The value of a key that must be there.
     pub(crate) fn required<T: Read>(&mut self, key: &'static str) -> Option<T> {
         self.known.push(key);
         let path = self.path_of(key);
-        match self.mapping.get(key) {
-            Some(value) => T::read(value, &path, self.found),
+        match self.value(key) {
+            Some(node) => T::read(node, &path, self.found),
             None => {
-                self.found.problem(&path, "is missing");
+                self.found.problem(self.position, &path, "is missing");
                 None
             }
         }
@@ -79,15 +93,15 @@ impl<'v, 'f> Section<'v, 'f> {
     /// The value of a key that may be missing or `null`.
     pub(crate) fn optional<T: Read>(&mut self, key: &'static str) -> Option<T> {
         self.known.push(key);
-        let value = self.mapping.get(key).filter(|value| !value.is_null())?;
-        T::read(value, &self.path_of(key), self.found)
+        let node = self.value(key).filter(|node| !node.is_null())?;
+        T::read(node, &self.path_of(key), self.found)
     }
 
     /// The value of a key, or `default` if the key is missing.
     pub(crate) fn or<T: Read>(&mut self, key: &'static str, default: T) -> T {
         self.known.push(key);
         let path = self.path_of(key);
-        self.mapping.get(key).and_then(|value| T::read(value, &path, self.found)).unwrap_or(default)
+        self.value(key).and_then(|node| T::read(node, &path, self.found)).unwrap_or(default)
     }
 
     /// A key that published manifests have and no code reads: no warning.
@@ -102,16 +116,17 @@ impl<'v, 'f> Section<'v, 'f> {
 
     /// Notes a problem of one key.
     pub(crate) fn problem(&mut self, key: &str, message: String) {
-        self.found.problem(&self.path_of(key), message);
+        let position = self.value(key).map_or(self.position, |node| node.position);
+        self.found.problem(position, &self.path_of(key), message);
     }
 
     /// Warns of every key that was not asked for.
     pub(crate) fn finish(self) {
         let asked = |key: &&str| self.known.contains(key) || self.silent.contains(key);
-        let mut unknown = self.mapping.keys().filter_map(Value::as_str).filter(|key| !asked(key));
+        let mut unknown = self.mapping.keys().map(String::as_str).filter(|key| !asked(key));
         let place = if self.path.is_empty() { "the manifest".into() } else { quoted(&self.path) };
         for key in unknown.by_ref().take(MOST_UNKNOWN) {
-            let rest = match closest(key, self.known.iter().copied()) {
+            let rest = match nearest(key, self.known.iter().copied()) {
                 Some(name) => format!(": did you mean `{name}`?"),
                 None => format!(" is ignored; known keys: {}", listed(&self.known)),
             };
@@ -122,46 +137,53 @@ impl<'v, 'f> Section<'v, 'f> {
         }
     }
 
+    fn value(&self, key: &str) -> Option<&'v YamlNode> {
+        self.mapping.get(key).map(|entry| &entry.node)
+    }
+
     fn path_of(&self, key: &str) -> String {
         join(&self.path, key)
     }
 }
 
 impl Read for String {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<String> {
-        let text = value.as_str().map(str::to_owned);
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<String> {
+        let text = node.text().map(str::to_owned);
         text.or_else(|| {
-            found.wrong_type(path, "text", value);
+            found.wrong_type(path, "text", node);
             None
         })
     }
 }
 
 impl Read for bool {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<bool> {
-        value.as_bool().or_else(|| {
-            found.wrong_type(path, "`true` or `false`", value);
-            None
-        })
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<bool> {
+        if let YamlValue::Bool(value) = node.value {
+            return Some(value);
+        }
+        found.wrong_type(path, "`true` or `false`", node);
+        None
     }
 }
 
 impl Read for Architecture {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Architecture> {
-        let text = String::read(value, path, found)?;
-        text.parse().map_err(|fault: String| found.problem(path, fault)).ok()
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<Architecture> {
+        let text = String::read(node, path, found)?;
+        text.parse().map_err(|fault: String| found.problem(node.position, path, fault)).ok()
     }
 }
 
 impl Read for Secret {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Secret> {
-        String::read(value, path, found).map(Secret::new)
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<Secret> {
+        String::read(node, path, found).map(Secret::new)
     }
 }
 
 impl Read for Address {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Address> {
-        if let Some(number) = value.as_u64() {
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<Address> {
+        if let YamlValue::Number(number) = &node.value
+            && let Some(number) = number.as_u64()
+        {
             let address = Address(number);
             let advice = "Jumpstarter's own tools take it only in quotes:";
             found.warning(
@@ -170,19 +192,20 @@ impl Read for Address {
             );
             return Some(address);
         }
-        let Some(text) = value.as_str() else {
-            found.wrong_type(path, "an address such as \"0x82000000\"", value);
+        let Some(text) = node.text() else {
+            found.wrong_type(path, "an address such as \"0x82000000\"", node);
             return None;
         };
         let address = text.parse();
-        address.map_err(|fault| found.problem(path, format!("{fault}, found {}", quoted(text)))).ok()
+        let wrong = |fault| found.problem(node.position, path, format!("{fault}, found {}", quoted(text)));
+        address.map_err(wrong).ok()
     }
 }
 
 impl<T: Read> Read for Vec<T> {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Vec<T>> {
-        let Value::Sequence(items) = value else {
-            found.wrong_type(path, "a list", value);
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<Vec<T>> {
+        let YamlValue::List(items) = &node.value else {
+            found.wrong_type(path, "a list", node);
             return None;
         };
         let read = |(index, item)| T::read(item, &format!("{path}[{index}]"), found);
@@ -191,14 +214,15 @@ impl<T: Read> Read for Vec<T> {
 }
 
 impl<T: Read> Read for IndexMap<String, T> {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<IndexMap<String, T>> {
-        let Value::Mapping(mapping) = value else {
-            found.wrong_type(path, "a mapping", value);
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<IndexMap<String, T>> {
+        let Some(mapping) = node.mapping() else {
+            found.wrong_type(path, "a mapping", node);
             return None;
         };
-        let entries = mapping.iter().filter_map(|(key, item)| Some((key.as_str()?, item)));
-        let read = |(key, item)| Some((String::from(key), T::read(item, &join(path, key), found)?));
-        all(entries.map(read)).map(|entries: Vec<_>| entries.into_iter().collect())
+        let read = |(key, entry): (&String, &strict_yaml::YamlEntry)| {
+            Some((key.clone(), T::read(&entry.node, &join(path, key), found)?))
+        };
+        all(mapping.iter().map(read)).map(|entries: Vec<_>| entries.into_iter().collect())
     }
 }
 
@@ -212,14 +236,13 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-fn type_name(value: &Value) -> &'static str {
+fn type_name(value: &YamlValue) -> &'static str {
     match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "`true` or `false`",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Sequence(_) => "a list",
-        Value::Mapping(_) => "a mapping",
-        Value::Tagged(_) => "a tagged value",
+        YamlValue::Null => "nothing",
+        YamlValue::Bool(_) => "`true` or `false`",
+        YamlValue::Number(_) => "a number",
+        YamlValue::Text(_) => "text",
+        YamlValue::List(_) => "a list",
+        YamlValue::Mapping(_) => "a mapping",
     }
 }

@@ -1,21 +1,23 @@
 //! The shape of a manifest: which keys each part has, which it must have, and what must agree with what.
 
+use flasher_base::suggest::nearest;
 use indexmap::IndexMap;
-use serde_yaml::Value;
+use strict_yaml::YamlNode;
 
 use crate::{
     API_VERSION, Dtb, KIND, Load, Login, Manifest, Metadata, ShellType, Spec, Variant,
     read::{Findings, Read, Section},
-    suggest::{closest, listed, quoted},
+    words::{listed, quoted},
 };
 
 impl Read for Manifest {
-    fn read(value: &Value, _: &str, found: &mut Findings) -> Option<Manifest> {
-        let Value::Mapping(_) = value else {
-            found.problem("manifest", "expected a mapping with `metadata` and `spec`");
+    fn read(node: &YamlNode, _: &str, found: &mut Findings) -> Option<Manifest> {
+        if node.mapping().is_none() {
+            let message = "expected a mapping with `metadata` and `spec`";
+            found.problem(node.position, "manifest", message);
             return None;
-        };
-        let mut keys = Section::open(value, "", found)?;
+        }
+        let mut keys = Section::open(node, "", found)?;
         let api_version = constant(&mut keys, "apiVersion", API_VERSION);
         let kind = constant(&mut keys, "kind", KIND);
         if keys.has_problems() {
@@ -29,8 +31,8 @@ impl Read for Manifest {
 }
 
 impl Read for Metadata {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Metadata> {
-        let mut keys = Section::open(value, path, found)?;
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<Metadata> {
+        let mut keys = Section::open(node, path, found)?;
         let name = keys.required("name");
         keys.finish();
         Some(Metadata { name: name? })
@@ -38,8 +40,8 @@ impl Read for Metadata {
 }
 
 impl Read for Spec {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Spec> {
-        let mut keys = Section::open(value, path, found)?;
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<Spec> {
+        let mut keys = Section::open(node, path, found)?;
         let manufacturer = keys.required("manufacturer");
         let link = keys.optional("link");
         let bootcmd = keys.required("bootcmd");
@@ -84,10 +86,10 @@ impl Read for Spec {
 }
 
 impl Read for ShellType {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<ShellType> {
-        let text = String::read(value, path, found)?;
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<ShellType> {
+        let text = String::read(node, path, found)?;
         if text != "busybox" {
-            found.problem(path, format!("expected `busybox`, found {}", quoted(&text)));
+            found.problem(node.position, path, format!("expected `busybox`, found {}", quoted(&text)));
             return None;
         }
         Some(ShellType::Busybox)
@@ -95,8 +97,8 @@ impl Read for ShellType {
 }
 
 impl Read for Login {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Login> {
-        let mut keys = Section::open(value, path, found)?;
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<Login> {
+        let mut keys = Section::open(node, path, found)?;
         let login_prompt = keys.required("login_prompt");
         let prompt = keys.required("prompt");
         let username = keys.optional("username");
@@ -108,8 +110,8 @@ impl Read for Login {
 }
 
 impl Read for Load {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Load> {
-        let mut keys = Section::open(value, path, found)?;
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<Load> {
+        let mut keys = Section::open(node, path, found)?;
         let file: Option<String> = keys.required("file");
         let address = keys.required("address");
         if file.as_deref() == Some("") {
@@ -121,8 +123,8 @@ impl Read for Load {
 }
 
 impl Read for Dtb {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Dtb> {
-        let mut keys = Section::open(value, path, found)?;
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<Dtb> {
+        let mut keys = Section::open(node, path, found)?;
         let default: Option<String> = keys.required("default");
         let address = keys.required("address");
         let variants: Option<IndexMap<String, Variant>> = keys.required("variants");
@@ -135,8 +137,8 @@ impl Read for Dtb {
 }
 
 impl Read for Variant {
-    fn read(value: &Value, path: &str, found: &mut Findings) -> Option<Variant> {
-        let mut keys = Section::open(value, path, found)?;
+    fn read(node: &YamlNode, path: &str, found: &mut Findings) -> Option<Variant> {
+        let mut keys = Section::open(node, path, found)?;
         let variant = Variant { bootcmd: keys.optional("bootcmd"), file: keys.optional("file") };
         keys.finish();
         Some(variant)
@@ -179,7 +181,7 @@ fn check_named<T>(
         return;
     }
     let names: Vec<_> = entries.keys().map(String::as_str).collect();
-    let hint = closest(name, names.iter().copied())
+    let hint = nearest(name, names.iter().copied())
         .map_or_else(String::new, |name| format!("; did you mean {}?", quoted(name)));
     let known =
         if names.is_empty() { "which is empty".into() } else { format!("which has {}", listed(&names)) };

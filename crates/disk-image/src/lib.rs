@@ -14,7 +14,6 @@ mod cache;
 mod content;
 mod decode;
 mod demanded;
-mod digest;
 mod error;
 mod extent;
 mod format;
@@ -32,9 +31,9 @@ mod tests;
 
 pub use cache::Cache;
 pub use content::{ImageContent, PartitionTable};
-pub use digest::{Digest, DigestError};
 pub use error::{Error, Fault};
 pub use extent::Extent;
+pub use flasher_base::digest::{Digest, DigestError};
 pub use format::Format;
 pub use image::Image;
 pub use open::companion_files::{CompanionKinds, companion_files, local_path, signature_files};

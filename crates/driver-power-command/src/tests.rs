@@ -6,8 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use flasher_core::config::Document;
-use flasher_core::tree::DeviceTree;
+use exporter_yaml::Document;
 use flasher_core::{Device, PowerDriver, Result, testing};
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use std::sync::Arc;
 fn device(folder: &Path, config: &str) -> Result<Device> {
     let yaml = format!("export:\n  power: {{ type: power-command, config: {{ {config} }} }}\n");
     let name = folder.join("lab.yaml").display().to_string();
-    DeviceTree::build(&Document::parse(&name, folder, &yaml)?)?.find("power")
+    exporter_yaml::build(&Document::parse(&name, folder, &yaml)?)?.find("power")
 }
 
 fn switch(folder: &Path, config: &str) -> Arc<dyn PowerDriver> {

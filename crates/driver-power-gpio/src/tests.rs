@@ -7,16 +7,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flasher_core::config::Document;
+use exporter_yaml::Document;
 use flasher_core::switch::{Guarded, SwitchTiming, SwitchType};
-use flasher_core::tree::DeviceTree;
 use flasher_core::{Device, Driver, PowerDriver, Result, testing};
 
 use crate::{Config, Error, GpioIn, GpioOut, PowerGpio};
 
 pub(crate) fn device(config: &str) -> Result<Device> {
     let yaml = format!("export:\n  power: {{ type: power-gpio, config: {{ {config} }} }}\n");
-    DeviceTree::build(&Document::parse("lab.yaml", Path::new("/lab"), &yaml)?)?.find("power")
+    exporter_yaml::build(&Document::parse("lab.yaml", Path::new("/lab"), &yaml)?)?.find("power")
 }
 
 /// A line that notes each level it is driven to, and `release`.

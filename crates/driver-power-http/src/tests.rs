@@ -6,15 +6,14 @@ mod socket;
 use std::path::Path;
 use std::sync::Arc;
 
-use flasher_core::config::Document;
-use flasher_core::tree::DeviceTree;
+use exporter_yaml::Document;
 use flasher_core::{Device, Error, PowerDriver, Reading, Result, testing};
 
 use socket::Socket;
 
 fn device(config: &str) -> Result<Device> {
     let yaml = format!("export:\n  power: {{ type: power-http, config: {{ {config} }} }}\n");
-    DeviceTree::build(&Document::parse("lab.yaml", Path::new("/lab"), &yaml)?)?.find("power")
+    exporter_yaml::build(&Document::parse("lab.yaml", Path::new("/lab"), &yaml)?)?.find("power")
 }
 
 fn switch(config: &str) -> Arc<dyn PowerDriver> {

@@ -100,7 +100,7 @@ flasher_core::register_driver!(MockPower);
 mod tests {
     use std::path::Path;
 
-    use flasher_core::config::Document;
+    use exporter_yaml::Document;
     use flasher_core::tree::DeviceTree;
 
     use super::*;
@@ -109,7 +109,7 @@ mod tests {
         let node = MockPower::EXAMPLE.replace(MockPower::NAME, name).replace('\n', "\n    ");
         let yaml = format!("export:\n  power:\n    {node}\n");
         let document = Document::parse("lab.yaml", Path::new(""), &yaml).unwrap();
-        DeviceTree::build(&document).unwrap_or_else(|findings| panic!("{findings}"))
+        exporter_yaml::build(&document).unwrap_or_else(|findings| panic!("{findings}"))
     }
 
     #[test]

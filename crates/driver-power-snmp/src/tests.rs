@@ -6,15 +6,14 @@ mod snmpd;
 use std::path::Path;
 use std::sync::Arc;
 
-use flasher_core::config::Document;
-use flasher_core::tree::DeviceTree;
+use exporter_yaml::Document;
 use flasher_core::{Device, PowerDriver, Result, testing};
 
 use snmpd::Snmpd;
 
 fn device(config: &str) -> Result<Device> {
     let yaml = format!("export:\n  power: {{ type: power-snmp, config: {{ {config} }} }}\n");
-    DeviceTree::build(&Document::parse("lab.yaml", Path::new("/lab"), &yaml)?)?.find("power")
+    exporter_yaml::build(&Document::parse("lab.yaml", Path::new("/lab"), &yaml)?)?.find("power")
 }
 
 fn switch(config: &str) -> Arc<dyn PowerDriver> {

@@ -15,8 +15,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use flasher_core::config::Document;
-use flasher_core::tree::DeviceTree;
+use exporter_yaml::Document;
 use flasher_core::{Device, SerialDriver};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -101,7 +100,7 @@ async fn read(path: &str, recording: &str) {
     let yaml = format!(
         "export:\n  serial: {{ type: serial, config: {{ url: {path}, record: {{ file: {recording}, part_mib: 4096 }} }} }}\n"
     );
-    let tree = DeviceTree::build(&Document::parse("bench.yaml", Path::new("."), &yaml).unwrap()).unwrap();
+    let tree = exporter_yaml::build(&Document::parse("bench.yaml", Path::new("."), &yaml).unwrap()).unwrap();
     let Device::Serial(driver) = tree.find("serial").unwrap() else { return };
     let mut line = driver.open().await.unwrap();
     let watcher = tokio::spawn(watch(driver));

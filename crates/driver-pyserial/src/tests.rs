@@ -12,8 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use flasher_core::config::Document;
-use flasher_core::tree::DeviceTree;
+use exporter_yaml::Document;
 use flasher_core::{
     ByteStream, Class, ControlLines, Device, DriverType, Error, Result, SerialDriver, testing,
 };
@@ -40,7 +39,7 @@ fn pty() -> (File, String) {
 /// The device of a `serial` node with this config, in YAML's flow style.
 fn device(config: &str) -> Result<Device> {
     let yaml = format!("export:\n  serial: {{ type: serial, config: {{ {config} }} }}\n");
-    DeviceTree::build(&Document::parse("lab.yaml", Path::new("/lab"), &yaml)?)?.find("serial")
+    exporter_yaml::build(&Document::parse("lab.yaml", Path::new("/lab"), &yaml)?)?.find("serial")
 }
 
 fn line(config: &str) -> std::sync::Arc<dyn SerialDriver> {
@@ -71,7 +70,7 @@ fn the_example_builds_under_each_of_its_names() {
             PySerial::EXAMPLE.replace("type: serial", &format!("type: {name}")).replace('\n', "\n    ");
         let yaml = format!("export:\n  console:\n    {node}\n");
         let document = Document::parse("lab.yaml", Path::new(""), &yaml).unwrap();
-        let tree = DeviceTree::build(&document).unwrap_or_else(|findings| panic!("{findings}"));
+        let tree = exporter_yaml::build(&document).unwrap_or_else(|findings| panic!("{findings}"));
         assert!(matches!(tree.find("console").unwrap(), Device::Serial(_)), "{name}");
     }
 }

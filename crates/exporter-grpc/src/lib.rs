@@ -53,7 +53,7 @@ pub use listen::{ListenAddress, Listener};
 pub use order::JobOrder;
 pub use passphrase::Passphrase;
 pub use remote::Remote;
-pub use serve::{Access, Exporter, Load};
+pub use serve::{Access, Exporter};
 pub use tls::Certificate;
 
 #[cfg(test)]

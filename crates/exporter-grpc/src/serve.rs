@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use flasher_core::CancellationToken;
-use flasher_core::config::Findings;
 use flasher_core::fetch::FetchRules;
 use flasher_core::journal::Journal;
 use flasher_core::tree::DeviceTree;
@@ -52,9 +51,6 @@ const FIRST_WORD: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Pause after a failed accept: the reason is usually a bound of the system.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// Reads the exporter YAML anew.
-pub type Load = Arc<dyn Fn() -> Result<DeviceTree, Findings> + Send + Sync>;
 
 /// What clients have to bring, and what they may have.
 #[derive(Clone, Debug, Default)]

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use bundle_store::Manifest;
-use flasher_core::config::Document;
+use exporter_yaml::Document;
 use flasher_core::registry;
-use flasher_core::tree::DeviceTree;
 
 #[test]
 fn a_lost_link_shows() {
@@ -137,6 +136,6 @@ fn builds(what: &str, node: &str) {
         "apiVersion: jumpstarter.dev/v1alpha1\nkind: ExporterConfig\nmetadata: {{ name: test }}\nexport:\n  node:\n{indented}"
     );
     let document = Document::parse("test.yaml", Path::new("."), &text).unwrap();
-    let tree = DeviceTree::build(&document).unwrap_or_else(|findings| panic!("{what}:\n{findings}"));
+    let tree = exporter_yaml::build(&document).unwrap_or_else(|findings| panic!("{what}:\n{findings}"));
     assert!(tree.find("node").is_ok(), "{what}");
 }

@@ -296,7 +296,7 @@ impl Wiring {
 }
 
 /// The error for a child that is missing (`found` is none) or of the wrong kind.
-pub(crate) fn child_error(role: &str, kind: Kind, purpose: &str, found: Option<Kind>) -> Error {
+pub fn child_error(role: &str, kind: Kind, purpose: &str, found: Option<Kind>) -> Error {
     let purpose = if purpose.is_empty() { String::new() } else { format!(" ({purpose})") };
     match found {
         None => Error::config(format!("the child `{role}` of kind {kind} is missing{purpose}")).help(format!(

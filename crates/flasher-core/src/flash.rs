@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::fetch::FetchRules;
+pub use crate::source::FormatChoice;
 use crate::source::SourceChoices;
 
 pub use crate::receipt::{
@@ -132,17 +133,6 @@ impl fmt::Debug for FlashJob {
             .field("retries", &self.retries)
             .finish_non_exhaustive()
     }
-}
-
-/// What the unpacked image may be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum FormatChoice {
-    /// What can be on a medium: other formats and documents are refused, and for a whole device everything that is unknown.
-    #[default]
-    Auto,
-    /// Anything: what the packing holds is written, whatever it looks like.
-    Raw,
 }
 
 /// How the image travels from the exporter to the board.

@@ -10,7 +10,7 @@
 //! * [`event`]: what a running job tells
 //! * [`error`]: what went wrong and who is to blame
 //! * [`registry`]: every driver and board linked into this binary
-//! * [`config`] and [`tree`]: the exporter YAML, and the device tree it describes
+//! * [`tree`]: the devices of a bench by their names
 //! * [`switch`]: a power driver out of a bare switch: calls in a row, off for long enough, and confirmed
 //! * [`wrapper`]: a device around another one, of which nothing is lost
 //! * [`owner`]: who owns a board, across the processes of this machine
@@ -23,7 +23,6 @@
 //! * `testing` (feature of the same name): what every driver promises, as suites to run against one
 
 pub mod clock;
-pub mod config;
 pub mod device;
 pub mod driver;
 pub mod dump;
@@ -41,7 +40,7 @@ pub mod registry;
 pub mod safe;
 pub mod schema;
 pub mod source;
-pub mod suggest;
+mod step;
 pub mod switch;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -67,4 +66,5 @@ pub use inventory as __inventory;
 pub use serde_json as __serde_json;
 
 pub use async_trait::async_trait;
+pub use flasher_base::suggest;
 pub use tokio_util::sync::CancellationToken;

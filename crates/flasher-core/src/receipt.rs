@@ -4,7 +4,9 @@ mod attempt;
 pub mod audit;
 mod board;
 mod evidence;
+mod failure;
 mod on_medium;
+mod power;
 mod seal;
 
 use std::collections::BTreeMap;
@@ -16,11 +18,13 @@ use serde::{Deserialize, Serialize};
 pub use self::attempt::{AttemptFacts, Site};
 pub use self::board::{AutobootEnd, AutobootFacts, BoardFacts};
 pub use self::evidence::{CacheBypass, CheckedDigest, DigestsBy, WireUsed, ZerosBy};
+pub use self::failure::Failure;
 pub use self::on_medium::MediumState;
+pub use self::power::{PowerEvidence, PowerState};
 use crate::clock;
-use crate::error::{Class, Error};
-use crate::event::Step;
-use crate::flash::FormatChoice;
+use crate::error::Class;
+use crate::source::FormatChoice;
+use crate::step::Step;
 
 /// The schema of the receipts that this version writes.
 pub const SCHEMA: u32 = 2;
@@ -36,41 +40,6 @@ pub enum Verdict {
     Written,
     /// It failed; the receipt's `failure` names the cause.
     Failed,
-}
-
-/// Why a job failed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Failure {
-    /// Who is to blame.
-    pub class: Class,
-    /// The step that failed.
-    pub step: Step,
-    /// What happened.
-    pub cause: String,
-    /// Where, in more detail.
-    pub context: BTreeMap<String, String>,
-    /// What to do next.
-    pub help: Option<String>,
-    /// The last console lines before it.
-    pub console: Vec<String>,
-    /// What is on the medium now; receipts of former versions do not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub medium: Option<MediumState>,
-}
-
-impl Failure {
-    /// The failure of `step` with `error`.
-    pub fn new(step: Step, error: &Error) -> Self {
-        Self {
-            class: error.class(),
-            step,
-            cause: error.cause(),
-            context: error.context().iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
-            help: error.next_step().map(str::to_owned),
-            console: error.console_lines().to_vec(),
-            medium: None,
-        }
-    }
 }
 
 /// Evidence of how a job ended, kept as JSON.
@@ -352,33 +321,6 @@ pub enum RangeKind {
     /// Nothing that matters, as its block map or its sparse format says: neither written nor read back.
     #[serde(rename = "dont-care")]
     Unmapped,
-}
-
-/// State of the board's power.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum PowerState {
-    /// Never touched.
-    Untouched,
-    /// Switched off.
-    Off,
-    /// Switched on.
-    On,
-    /// The switch failed.
-    Unknown,
-}
-
-/// How sure the state of the board's power is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum PowerEvidence {
-    /// It is the last call to the switch, and no more.
-    #[default]
-    NotConfirmed,
-    /// The switch reports it.
-    Reported,
-    /// The switch cannot tell; the console has been silent since.
-    ConsoleSilent,
 }
 
 /// The recorded console.

@@ -9,7 +9,6 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 
-use crate::config::{Problem, Section};
 use crate::device::{ChildSpec, Device, Wiring};
 use crate::error::Result;
 
@@ -55,14 +54,20 @@ pub struct DriverEntry {
     /// [`DriverType::CHILDREN`]
     pub children: &'static [ChildSpec],
     schema: fn() -> serde_json::Value,
-    prepare: fn(&Section) -> Prepared,
+    prepare: fn(&mut dyn erased_serde::Deserializer<'_>) -> Prepared,
 }
 
-type Prepared = std::result::Result<Box<dyn Ready>, Vec<Problem>>;
+type Prepared = std::result::Result<Box<dyn Ready>, erased_serde::Error>;
 
 /// A driver whose config has been parsed.
-pub(crate) trait Ready {
+pub trait Ready {
+    /// [`DriverType::made_child`]
     fn made_child(&self, role: &str) -> serde_json::Value;
+
+    /// [`DriverType::build`]
+    ///
+    /// # Errors
+    /// As there.
     fn build(self: Box<Self>, wiring: Wiring) -> Result<Device>;
 }
 
@@ -88,10 +93,7 @@ impl DriverEntry {
             example: T::EXAMPLE,
             children: T::CHILDREN,
             schema: schema_of::<T::Config>,
-            prepare: |section| {
-                let config = section.parse::<T::Config>(&schema_of::<T::Config>())?;
-                Ok(Box::new(Parsed::<T>(config)))
-            },
+            prepare: |config| Ok(Box::new(Parsed::<T>(erased_serde::deserialize(config)?))),
         }
     }
 
@@ -105,8 +107,12 @@ impl DriverEntry {
         self.name == name || self.aliases.contains(&name)
     }
 
-    pub(crate) fn prepare(&self, section: &Section) -> Prepared {
-        (self.prepare)(section)
+    /// Parses its `config:`, in whatever format that is written.
+    ///
+    /// # Errors
+    /// What the type of the config refuses.
+    pub fn prepare(&self, config: &mut dyn erased_serde::Deserializer<'_>) -> Prepared {
+        (self.prepare)(config)
     }
 }
 

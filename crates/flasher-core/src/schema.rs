@@ -1,11 +1,10 @@
-//! JSON Schemas out of the types, for editors and for programs that read our output.
+//! JSON Schemas out of the types, for programs that read our output.
 
 use schemars::JsonSchema;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::event::Timed;
 use crate::flash::Receipt;
-use crate::{registry, tree};
 
 /// Schema of one line of `--json` output.
 pub fn events() -> Value {
@@ -15,97 +14,6 @@ pub fn events() -> Value {
 /// Schema of a receipt.
 pub fn receipt() -> Value {
     of::<Receipt>()
-}
-
-/// Schema of an exporter YAML, with the config of every driver of this build.
-pub fn exporter() -> Value {
-    let drivers = registry::drivers().into_iter().map(|entry| (entry.name, entry.aliases));
-    let boards = registry::boards().into_iter().map(|entry| (entry.name, entry.aliases));
-    let names: Vec<&str> =
-        drivers.chain(boards).flat_map(answers).chain(tree::GROUPS.iter().copied()).collect();
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Exporter YAML",
-        "type": "object",
-        "required": ["export"],
-        "additionalProperties": false,
-        "properties": top(),
-        "$defs": { "node": node(&names) },
-    })
-}
-
-fn top() -> Value {
-    let mut keys: serde_json::Map<String, Value> =
-        tree::TOP.iter().map(|key| ((*key).to_owned(), json!({}))).collect();
-    keys.insert("apiVersion".to_owned(), json!({ "const": tree::API_VERSION }));
-    keys.insert("kind".to_owned(), json!({ "const": tree::KIND }));
-    keys.insert(
-        "export".to_owned(),
-        json!({
-            "type": "object",
-            "description": "The device tree: names and nodes.",
-            "additionalProperties": { "$ref": "#/$defs/node" },
-        }),
-    );
-    Value::Object(keys)
-}
-
-fn node(names: &[&str]) -> Value {
-    json!({
-        "type": ["object", "null"],
-        "description": "A device (`type`), another name for one (`ref`), or a group (`children`).",
-        "additionalProperties": false,
-        "properties": {
-            "type": { "enum": names, "description": "Driver or board; `flasher drivers` explains each." },
-            "ref": { "type": "string", "description": "Dotted path of another node, from the root." },
-            "config": { "type": ["object", "null"] },
-            "children": { "type": ["object", "null"], "additionalProperties": { "$ref": "#/$defs/node" } },
-            "description": { "type": "string" },
-            "methods_description": { "type": "object" },
-        },
-        "allOf": rules(),
-    })
-}
-
-/// Which config goes with which `type`.
-fn rules() -> Vec<Value> {
-    let mut rules = Vec::new();
-    for entry in registry::drivers() {
-        let names: Vec<&str> = answers((entry.name, entry.aliases)).collect();
-        rules.push(rule(&names, config(entry, false)));
-        let boards = registry::boards().into_iter().filter(|board| board.driver == entry.name);
-        let names: Vec<&str> = boards.flat_map(|board| answers((board.name, board.aliases))).collect();
-        if !names.is_empty() {
-            rules.push(rule(&names, config(entry, true)));
-        }
-    }
-    rules
-}
-
-fn rule(names: &[&str], config: Value) -> Value {
-    json!({
-        "if": { "properties": { "type": { "enum": names } }, "required": ["type"] },
-        "then": { "properties": { "config": { "anyOf": [{ "type": "null" }, config] } } },
-    })
-}
-
-/// Config of a driver, with the keys that every Jumpstarter driver takes; a board's name in `type` gives `board`.
-fn config(entry: &registry::DriverEntry, board_given: bool) -> Value {
-    let mut schema = entry.schema();
-    let Some(object) = schema.as_object_mut() else { return schema };
-    object.remove("$schema");
-    let properties = object.entry("properties").or_insert_with(|| json!({}));
-    for key in tree::COMMON {
-        properties[*key] = json!({ "description": "For Jumpstarter; not used here." });
-    }
-    if let (true, Some(required)) = (board_given, object.get_mut("required").and_then(Value::as_array_mut)) {
-        required.retain(|key| key != "board");
-    }
-    schema
-}
-
-fn answers((name, aliases): (&'static str, &'static [&'static str])) -> impl Iterator<Item = &'static str> {
-    std::iter::once(name).chain(aliases.iter().copied())
 }
 
 fn of<T: JsonSchema>() -> Value {

@@ -1,6 +1,9 @@
-//! What a job says of its image besides where it is: block map, checksums, cache.
+//! What a job says of its image besides where it is: block map, checksums, cache, format.
 
 use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How an image is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,4 +41,15 @@ pub struct CacheChoice {
     pub folder: PathBuf,
     /// Most bytes of disk they may take.
     pub limit: u64,
+}
+
+/// What the unpacked image may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FormatChoice {
+    /// What can be on a medium: other formats and documents are refused, and for a whole device everything that is unknown.
+    #[default]
+    Auto,
+    /// Anything: what the packing holds is written, whatever it looks like.
+    Raw,
 }

@@ -120,6 +120,11 @@ impl<S: Switch> Guarded<S> {
         &self.switch
     }
 
+    /// How it is switched: how long it stays off, and how long an order may take to show.
+    pub fn timing(&self) -> SwitchTiming {
+        self.timing
+    }
+
     async fn switch_and_confirm(&self, on: bool, off_since: &mut Option<Instant>) -> Result<()> {
         if let (true, Some(since)) = (on, *off_since) {
             sleep_until(since + self.timing.min_off).await;

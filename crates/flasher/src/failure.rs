@@ -2,7 +2,7 @@
 
 use std::io;
 
-use flasher_core::config::Findings;
+use exporter_yaml::Findings;
 use flasher_core::{Class, Error};
 
 /// Why a command did not do what it was asked for.

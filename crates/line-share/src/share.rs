@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::PathBuf;
 
+use flasher_base::user_folder;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -79,24 +80,13 @@ pub(crate) async fn watch(name: &str) -> io::Result<Option<UnixStream>> {
 /// The socket of a line; none without a folder that is this user's alone.
 fn socket(name: &str) -> Option<PathBuf> {
     let user = rustix::process::geteuid().as_raw();
-    Some(folder(user))
-        .filter(|folder| is_private(folder, user))
+    Some(user_folder::of(user))
+        .filter(|folder| user_folder::is_private(folder, user))
         .map(|folder| folder.join(format!("serial-{name}")))
 }
 
 /// Makes the folder of the sockets. It may be there already; whose it is decides.
 fn make_folder() {
     let user = rustix::process::geteuid().as_raw();
-    let _ = fs::DirBuilder::new().mode(0o700).create(folder(user));
-}
-
-/// The folder of the sockets of a user: in the runtime folder, or in the temporary one.
-fn folder(user: u32) -> PathBuf {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|it| is_private(it, user));
-    runtime.map_or_else(|| std::env::temp_dir().join(format!("flasher-{user}")), |it| it.join("flasher"))
-}
-
-/// A folder, no link, that belongs to `user` and that no other user may enter.
-fn is_private(folder: &Path, user: u32) -> bool {
-    fs::symlink_metadata(folder).is_ok_and(|it| it.is_dir() && it.uid() == user && it.mode() & 0o077 == 0)
+    let _ = fs::DirBuilder::new().mode(0o700).create(user_folder::of(user));
 }

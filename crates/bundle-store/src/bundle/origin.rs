@@ -21,7 +21,7 @@ impl Bundle {
     /// loader's countdown, how its system announces that it has booted, its architecture, and which of the variants it is. What the manifest itself says stays.
     pub fn complete(&mut self, board: &Manifest) {
         let spec = &mut self.manifest.spec;
-        let own = yaml::load(&self.text, "").ok();
+        let own = yaml::load(&self.text, "", 0).ok();
         let says = |key: &str| own.as_ref().and_then(|it| it.get("spec")?.get(key)).is_some();
         if !says("medium_holds_bootloader") {
             spec.medium_holds_bootloader |= board.spec.medium_holds_bootloader;

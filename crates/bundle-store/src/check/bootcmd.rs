@@ -1,7 +1,7 @@
 //! Whether a boot command boots what is loaded. Only U-Boot really knows: everything here is a doubt, not a verdict.
 
 use super::format;
-use crate::{Address, Files, Manifest, suggest::quoted};
+use crate::{Address, Files, Manifest, words::quoted};
 
 /// Memory that holds something when a command runs.
 #[derive(Clone, Debug)]

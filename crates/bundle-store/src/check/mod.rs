@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt, path::Path};
 
 use crate::{
     Bundle, Error, Files, Manifest, overlaps,
-    suggest::{printable, quoted},
+    words::{printable, quoted},
 };
 
 /// How bad a finding is.

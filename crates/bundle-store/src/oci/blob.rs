@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Access, Layer, OciError, Reference, Registry, manifest::Manifest, registry::BlobStream};
 use crate::{
     Digest,
-    suggest::{listed, quoted},
+    words::{listed, quoted},
 };
 
 /// Which file of an artifact is meant.
@@ -109,7 +109,7 @@ pub(crate) fn verified(registry: &Arc<Registry>, layer: &Layer) -> BlobStream {
             hash.update(&piece);
             yield piece;
         }
-        let found = Digest::finish(hash);
+        let found = crate::digest::finish(hash);
         if found != layer.digest {
             Err(OciError::Digest { what: layer.to_string(), expected: layer.digest, found })?;
         }

@@ -6,7 +6,7 @@ use oci_client::errors::{OciDistributionError as Fault, OciEnvelope, OciErrorCod
 
 use crate::{
     Digest,
-    suggest::{printable, quoted},
+    words::{printable, quoted},
 };
 
 /// Who is to blame for an [`OciError`].

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::OciError;
-use crate::{Architecture, Digest, confine, suggest::quoted};
+use crate::{Architecture, Digest, confine, words::quoted};
 
 /// What kind of artifact a flash bundle is.
 pub const ARTIFACT_TYPE: &str = "application/vnd.oci.bundle.v1";

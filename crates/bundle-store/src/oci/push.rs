@@ -90,7 +90,7 @@ fn gather(root: &Path) -> Result<BTreeMap<String, File>, OciError> {
             }
             let title = path.strip_prefix(root).ok().and_then(Path::to_str).map(str::to_owned);
             let title = title.ok_or_else(|| folder(&path, "has a name that is not UTF-8"))?;
-            let (size, digest) = Digest::of_file(&path).map_err(OciError::storage("read", &path))?;
+            let (size, digest) = crate::digest::of_file(&path).map_err(OciError::storage("read", &path))?;
             files.insert(title, File { path, size, digest });
         }
     }

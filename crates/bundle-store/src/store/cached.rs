@@ -56,7 +56,7 @@ pub fn export(cached: &Cached, to: &Path) -> Result<(), OciError> {
         fs::copy(&from, &new).map_err(OciError::storage("write", &new))?;
         fs::set_permissions(&new, fs::Permissions::from_mode(0o644))
             .map_err(OciError::storage("write", &new))?;
-        let (_, found) = Digest::of_file(&new).map_err(OciError::storage("read", &new))?;
+        let (_, found) = crate::digest::of_file(&new).map_err(OciError::storage("read", &new))?;
         if found != *expected {
             return Err(OciError::Digest {
                 what: format!("the cached file `{path}`"),

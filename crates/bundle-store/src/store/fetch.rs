@@ -135,7 +135,7 @@ fn write(mut queue: mpsc::Receiver<Bytes>, mut file: fs::File, name: &Path) -> R
         hash.update(&piece);
         file.write_all(&piece).map_err(OciError::storage("write to", name))?;
     }
-    Ok(Digest::finish(hash))
+    Ok(crate::digest::finish(hash))
 }
 
 fn keep(file: NamedTempFile, path: &Path) -> Result<(), OciError> {
@@ -147,7 +147,7 @@ fn keep(file: NamedTempFile, path: &Path) -> Result<(), OciError> {
 
 /// Whether the blob is there; one that is damaged is removed.
 fn is_whole(path: &Path, digest: Digest) -> Result<bool, OciError> {
-    match Digest::of_file(path) {
+    match crate::digest::of_file(path) {
         Ok((_, found)) if found == digest => Ok(true),
         Ok(_) => fs::remove_file(path).map(|()| false).map_err(OciError::storage("remove", path)),
         Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => Ok(false),

@@ -66,7 +66,7 @@ impl Entry {
     }
 
     fn is_whole(&self, path: &Path) -> bool {
-        let found = Digest::of_file(path).ok();
+        let found = crate::digest::of_file(path).ok();
         found.is_some_and(|(length, digest)| length == self.length && digest.to_string() == self.sha256)
     }
 }

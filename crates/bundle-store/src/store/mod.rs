@@ -32,7 +32,7 @@ use self::{
 use crate::{
     Access, Digest, OciError, OciManifest, PublicKey, Reference, Registry,
     signature::{self, Signed},
-    suggest::listed,
+    words::listed,
 };
 
 pub use cached::{Cached, export};

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tar::{Archive, Entry, EntryType};
 
 use super::files::make_parents;
-use crate::{Digest, OciError, confine, suggest::quoted};
+use crate::{Digest, OciError, confine, words::quoted};
 
 /// Bounds on what a packed folder may unfold into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ fn copy(from: &mut impl Read, to: &Path, left: &mut u64, layer: &str) -> Result<
             .map_err(|fault| OciError::Unpack { layer: layer.into(), reason: fault.to_string() })?;
         let piece = buffer.get(..count).unwrap_or_default();
         if piece.is_empty() {
-            return Ok(Digest::finish(hash));
+            return Ok(crate::digest::finish(hash));
         }
         *left = left.checked_sub(count as u64).ok_or_else(|| OciError::Unpack {
             layer: layer.into(),

@@ -107,8 +107,8 @@ mod tests {
         let found = ranges.finish();
         let shape: Vec<_> = found.iter().map(|range| (range.offset, range.length, range.kind)).collect();
         assert_eq!(shape, expected);
-        assert_eq!(found[2].sha256, Digest::of(&vec![0; 2 * MIB as usize]));
-        assert_eq!(found[3].sha256, Digest::of(&[1, 1, 0, 0, 0]));
+        assert_eq!(found[2].sha256, Digest::of(vec![0; 2 * MIB as usize]));
+        assert_eq!(found[3].sha256, Digest::of([1, 1, 0, 0, 0]));
     }
 
     fn part(kind: RangeKind, length: u64) -> TypedChunk {

@@ -75,7 +75,7 @@ async fn a_given_source_that_breaks_or_lies_is_told() {
             None,
             format!(
                 "image `oci://host/os:1` is not what its name says: expected sha256 {}, it has {}",
-                Digest::of(&noise(stored.len())),
+                Digest::of(noise(stored.len())),
                 Digest::of(&stored)
             ),
         ),

@@ -6,8 +6,9 @@ use rustix::system::uname;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, PowerEvidence, PowerState};
-use crate::event::Step;
+use super::failure::Failure;
+use super::power::{PowerEvidence, PowerState};
+use crate::step::Step;
 
 /// Who ran a job, and on which bench.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -4,72 +4,22 @@
 //! the writer knew (the name of a board, the serial number of a card) cannot be found out here; the digest over the whole
 //! guards it.
 
+mod flaw;
 mod image;
 mod medium;
 mod zeros;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
+use self::flaw::{Audited, demand, is_digest, parts};
+pub use self::flaw::{Flaw, Part};
 pub use self::image::{ImageMap, ImageRange, Matched, against};
-use super::{
-    AttemptFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, PowerState, Receipt, SCHEMA, Verdict,
-    milliseconds,
-};
+use super::{AttemptFacts, JobKind, PowerState, Receipt, SCHEMA, Verdict, milliseconds};
 use crate::clock;
-use crate::event::Step;
+use crate::step::Step;
 
 /// Rounding of the times in a receipt, seconds each.
 const ROUNDING: f64 = 0.002;
-
-/// Why a receipt proves nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flaw {
-    place: String,
-    what: &'static str,
-}
-
-impl Flaw {
-    fn new(place: impl Into<String>, what: &'static str) -> Self {
-        Self { place: place.into(), what }
-    }
-}
-
-impl fmt::Display for Flaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (`{}`)", self.what, self.place)
-    }
-}
-
-type Audited = Result<(), Flaw>;
-
-/// `what` is wrong at `place` unless `right`.
-fn demand(right: bool, place: impl Into<String>, what: &'static str) -> Audited {
-    if right { Ok(()) } else { Err(Flaw::new(place, what)) }
-}
-
-/// One image of a receipt and where it is.
-#[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
-    /// The image.
-    pub image: &'a ImageFacts,
-    /// The medium it was put on, or read from.
-    pub medium: &'a MediumFacts,
-}
-
-/// The images of a receipt, each with its place in it; a flaw where one has no medium.
-fn parts(receipt: &Receipt) -> Result<Vec<(String, Part<'_>)>, Flaw> {
-    let first = (String::new(), &receipt.image, &receipt.medium);
-    let further = receipt.further.iter().enumerate();
-    let further =
-        further.map(|(index, FurtherImage { image, medium })| (format!("further[{index}]."), image, medium));
-    let all = std::iter::once(first).chain(further);
-    all.map(|(place, image, medium)| match medium {
-        Some(medium) => Ok((place, Part { image, medium })),
-        None => Err(Flaw::new(format!("{place}medium"), "it names no medium")),
-    })
-    .collect()
-}
 
 /// The images that a receipt of a good end tells of, and where they are.
 ///
@@ -165,13 +115,6 @@ fn steps(index: usize, attempt: &AttemptFacts) -> Audited {
 
 fn sum(steps: &BTreeMap<Step, f64>) -> f64 {
     steps.values().sum()
-}
-
-/// Whether it is there, and a SHA-256 in hex.
-fn is_digest(text: Option<&String>) -> bool {
-    text.is_some_and(|text| {
-        text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    })
 }
 
 #[cfg(test)]

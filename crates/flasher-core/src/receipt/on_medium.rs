@@ -5,8 +5,6 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
-
 /// What is on the medium of a job, as far as the job knows: it notes what it is about to do before it does it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "kebab-case")]
@@ -71,14 +69,6 @@ impl MediumState {
             }
             Self::Unknown => "look at the job where it runs before you rely on the medium, or flash again",
         }
-    }
-}
-
-impl Failure {
-    /// The same, with what is on the medium now.
-    #[must_use]
-    pub fn leaves(self, medium: MediumState) -> Self {
-        Self { medium: Some(medium), ..self }
     }
 }
 

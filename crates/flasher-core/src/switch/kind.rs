@@ -228,6 +228,3 @@ macro_rules! register_switch {
         $crate::register_driver!($crate::switch::Guarded<$type>);
     };
 }
-
-#[cfg(test)]
-mod tests;

@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_secs(600);
 /// Prints what is fine; problems go to standard error. Gives 0, or the code of the worst thing found.
 pub(super) async fn run(file: Option<PathBuf>, screen: &Screen) -> Result<u8, Failure> {
     let path = driver_tree::required(file)?;
-    let tree = DeviceTree::load(&path)?;
+    let tree = exporter_yaml::load(&path)?;
     let outcome = nodes(&tree, screen).await;
     driver_tree::close(&tree, screen).await;
     let CheckOutcome { code, is_whole } = outcome?;

@@ -56,7 +56,7 @@ pub(crate) fn drivers() -> Vec<CompletionCandidate> {
 pub(crate) fn devices() -> Vec<CompletionCandidate> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let named = exporter(&words).or_else(|| std::env::var_os("FLASHER_EXPORTER").map(PathBuf::from));
-    let tree = named.and_then(|file| DeviceTree::load(&file).ok());
+    let tree = named.and_then(|file| exporter_yaml::load(&file).ok());
     tree.iter().flat_map(DeviceTree::all).map(|(path, _)| CompletionCandidate::new(path)).collect()
 }
 

@@ -17,7 +17,7 @@ const CLOSE: Duration = Duration::from_secs(10);
 /// # Errors
 /// When none is named, or its file has problems.
 pub(super) fn load(exporter: Option<&Path>) -> Result<DeviceTree, Failure> {
-    Ok(DeviceTree::load(named(exporter)?)?)
+    Ok(exporter_yaml::load(named(exporter)?)?)
 }
 
 /// The exporter YAML that was named on the command line or in the environment.

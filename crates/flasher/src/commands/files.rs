@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args as ClapArgs;
-use flasher_core::config::Document;
+use exporter_yaml::Document;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{
     CancellationToken, Device, Error, Event, FileServer, Result, Timed, Transfer, TransferLog,
@@ -135,7 +135,7 @@ fn tree(args: &FilesArgs) -> Result<DeviceTree, Failure> {
     // A text of JSON is one of YAML.
     let text = json!({ "export": Value::Object(export) }).to_string();
     let document = Document::parse("files", Path::new("/"), &text)?;
-    Ok(DeviceTree::build(&document)?)
+    Ok(exporter_yaml::build(&document)?)
 }
 
 fn root(folder: &Path) -> Result<String> {

@@ -23,7 +23,7 @@ pub(crate) enum SchemaOf {
 /// Prints the schema.
 pub(super) fn run(of: SchemaOf, screen: &Screen) -> Result<u8, Failure> {
     let schema = match of {
-        SchemaOf::Exporter => schema::exporter(),
+        SchemaOf::Exporter => exporter_yaml::schema(),
         SchemaOf::Bundle => bundle_store::schema(),
         SchemaOf::Events => message::schema(),
         SchemaOf::Receipt => schema::receipt(),

@@ -11,7 +11,6 @@ use std::time::Duration;
 use exporter_grpc::{Access, Certificate, Exporter, ListenAddress, Listener, Passphrase};
 use flasher_core::journal::Journal;
 use flasher_core::leftovers::{self, InUse};
-use flasher_core::tree::DeviceTree;
 use flasher_core::{CancellationToken, Class, Error, Result};
 use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,7 +31,7 @@ const SOCKET_FOLDER: &str = "flasher-serve-";
 /// Serves; with a command, gives its exit code.
 pub(super) async fn run(args: ServeArgs, exporter: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
     let file = driver_tree::named(exporter)?.to_path_buf();
-    let tree = DeviceTree::load(&file)?;
+    let tree = exporter_yaml::load(&file)?;
     let passphrase = args.passphrase_file.as_deref().map(Passphrase::read).transpose()?;
     let mut signals = Signals::new()?;
     let (listeners, private) = listeners(&args).await?;
@@ -237,7 +236,7 @@ impl Signals {
 
 /// Reads the exporter YAML anew; a mistake in it changes nothing.
 fn reload(file: &Path, exporter: &Arc<Exporter>, screen: &Screen) {
-    match DeviceTree::load(file) {
+    match exporter_yaml::load(file) {
         Ok(tree) => {
             screen.aside("reloading once no client is connected\n");
             let exporter = Arc::clone(exporter);

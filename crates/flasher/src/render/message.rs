@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use flasher_core::config::Finding;
+use exporter_yaml::Finding;
 use flasher_core::{Class, Description, Error, Event, Failure, Plan, Timed};
 use schemars::JsonSchema;
 use serde::Serialize;

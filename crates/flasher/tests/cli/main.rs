@@ -231,8 +231,7 @@ fn every_example_builds_a_board_that_can_be_flashed() {
         assert!(examples.iter().any(|path| path.ends_with(name)), "{name}: {examples:?}");
     }
     for path in examples {
-        let tree =
-            flasher_core::tree::DeviceTree::load(&path).unwrap_or_else(|problems| panic!("{problems}"));
+        let tree = exporter_yaml::load(&path).unwrap_or_else(|problems| panic!("{problems}"));
         assert!(tree.flasher(None).is_ok(), "{}", path.display());
         for line in ["board.power", "board.serial"] {
             assert!(tree.find(line).is_ok(), "{}: {line}", path.display());

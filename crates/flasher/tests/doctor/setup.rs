@@ -11,7 +11,6 @@ use std::sync::Arc;
 use assert_cmd::cargo::cargo_bin;
 use flasher_bundles as _;
 use flasher_core::owner::{Board, Held};
-use flasher_core::tree::DeviceTree;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// One set-up.
@@ -186,7 +185,7 @@ impl Setup {
 
     /// The board, held by this program.
     fn hold(&self) -> Held {
-        let tree = DeviceTree::load(&self.path("lab.yaml")).unwrap();
+        let tree = exporter_yaml::load(&self.path("lab.yaml")).unwrap();
         let board = Board::below(&tree, &tree.flasher(None).unwrap());
         let runtime = Arc::new(tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
         runtime.block_on(board.hold("console")).unwrap()

@@ -42,7 +42,14 @@ fn inheritance_over_several_manifests() {
     let (manifest, _) = Manifest::parse_with(text, "last.yaml", &lookup).unwrap();
     assert_eq!((&*manifest.metadata.name, &*manifest.spec.manufacturer), ("last", "Middle"));
     let nameless = Manifest::parse_with("spec: {inherits: field}", "x.yaml", &lookup).unwrap_err();
-    assert_eq!(nameless.to_string(), "x.yaml: `metadata`: is missing");
+    assert_eq!(nameless.to_string(), "x.yaml:1:1: `metadata`: is missing");
+    let wrong = FIELD.replace("manufacturer: ", "manufacturer: 1 #");
+    let lookup = |name: &str| (name == "field").then(|| wrong.clone());
+    let heir = "metadata: {name: last}\nspec: {inherits: field, shelltype: bash}";
+    let text = Manifest::parse_with(heir, "x.yaml", &lookup).unwrap_err().to_string();
+    let of_heir = "x.yaml:2:36: `spec.shelltype`: expected `busybox`, found `bash`";
+    let of_base = ": `spec.manufacturer`: expected text, found a number: put it in quotes";
+    assert!(text.contains(of_heir) && text.contains("\n  field:6:17") && text.contains(of_base), "{text}");
 }
 
 #[test]
@@ -62,6 +69,6 @@ fn what_cannot_be_inherited_is_said() {
     x.yaml: `spec.inherits` names `none`, which is no known board; give a full manifest or another base
     x.yaml: `spec.inherits` goes in a circle: ping -> pong -> ping; remove one of them
     lost: `spec.inherits` names `nowhere`, which is no known board; give a full manifest or another base
-    broken: not usable as YAML: did not find expected node content at line 2 column 1, while parsing a flow node
+    broken:2:1: this is not valid YAML: while parsing a node, did not find expected node content; look at this line and the one above: indentation, a missing `:` or quote
     ");
 }

@@ -25,20 +25,20 @@ spec:
 "#;
     assert_snapshot!(refusal(text), @r#"
     m.yaml: 14 problems:
-      `metadata.name`: is missing
-      `spec.manufacturer`: expected text, found a number: put it in quotes
-      `spec.bootcmd`: expected text, found a list
-      `spec.shelltype`: expected `busybox`, found `bash`
-      `spec.login.login_prompt`: is missing
-      `spec.login.prompt`: is missing
-      `spec.login.password`: expected text, found a number: put it in quotes
-      `spec.targets.usd`: expected text, found nothing
-      `spec.kernel.address`: expected a hexadecimal address of at most 64 bits such as `0x82000000`, found `${loadaddr}`
-      `spec.kernel.file`: is empty; expected the path of a file in the bundle
-      `spec.initram.address`: expected an address such as "0x82000000", found a number
-      `spec.dtb.variants.s4sk`: expected a mapping, found text
-      `spec.preflash_commands[0]`: expected text, found `true` or `false`: put it in quotes
-      `spec.medium_holds_bootloader`: expected `true` or `false`, found text
+      m.yaml:2:11: `metadata.name`: is missing
+      m.yaml:4:17: `spec.manufacturer`: expected text, found a number: put it in quotes
+      m.yaml:5:12: `spec.bootcmd`: expected text, found a list
+      m.yaml:6:14: `spec.shelltype`: expected `busybox`, found `bash`
+      m.yaml:7:10: `spec.login.login_prompt`: is missing
+      m.yaml:7:10: `spec.login.prompt`: is missing
+      m.yaml:7:37: `spec.login.password`: expected text, found a number: put it in quotes
+      m.yaml:9:38: `spec.targets.usd`: expected text, found nothing
+      m.yaml:10:31: `spec.kernel.address`: expected a hexadecimal address of at most 64 bits such as `0x82000000`, found `${loadaddr}`
+      m.yaml:10:18: `spec.kernel.file`: is empty; expected the path of a file in the bundle
+      m.yaml:11:44: `spec.initram.address`: expected an address such as "0x82000000", found a number
+      m.yaml:12:78: `spec.dtb.variants.s4sk`: expected a mapping, found text
+      m.yaml:13:23: `spec.preflash_commands[0]`: expected text, found `true` or `false`: put it in quotes
+      m.yaml:14:28: `spec.medium_holds_bootloader`: expected `true` or `false`, found text
     "#);
 }
 
@@ -60,18 +60,18 @@ fn single_mistakes_name_place_and_remedy() {
         "metadata: {name: x}\n".into(),
     ];
     assert_snapshot!(cases.map(|text| refusal(&text)).join("\n"), @"
-    m.yaml: `spec.targets`: is empty; expected at least one target
-    m.yaml: `spec.default_target`: is missing; name one of `emmc`, `usd`
-    m.yaml: `spec.default_target`: `emc` is not among `targets`, which has `emmc`, `usd`; did you mean `emmc`?
-    m.yaml: `spec.login.login_prompt`: is missing
-    m.yaml: `spec.login`: expected a mapping, found nothing
-    m.yaml: `spec.dtb.default`: `spyder` is not among `variants`, which has `spider`, `s4sk`; did you mean `spider`?
-    m.yaml: `spec.dtb.default`: `a` is not among `variants`, which is empty
-    m.yaml: `kind`: expected `FlashBundleManifest`, found `ExporterConfig`
-    m.yaml: `apiVersion`: expected `jumpstarter.dev/v1alpha1`, found `jumpstarter.dev/v1beta1`
-    m.yaml: `manifest`: expected a mapping with `metadata` and `spec`
-    m.yaml: `manifest`: expected a mapping with `metadata` and `spec`
-    m.yaml: `spec`: is missing
+    m.yaml:6:12: `spec.targets`: is empty; expected at least one target
+    m.yaml:4:3: `spec.default_target`: is missing; name one of `emmc`, `usd`
+    m.yaml:8:19: `spec.default_target`: `emc` is not among `targets`, which has `emmc`, `usd`; did you mean `emmc`?
+    m.yaml:8:10: `spec.login.login_prompt`: is missing
+    m.yaml:8:8: `spec.login`: expected a mapping, found nothing
+    m.yaml:8:18: `spec.dtb.default`: `spyder` is not among `variants`, which has `spider`, `s4sk`; did you mean `spider`?
+    m.yaml:8:18: `spec.dtb.default`: `a` is not among `variants`, which is empty
+    m.yaml:8:7: `kind`: expected `FlashBundleManifest`, found `ExporterConfig`
+    m.yaml:8:13: `apiVersion`: expected `jumpstarter.dev/v1alpha1`, found `jumpstarter.dev/v1beta1`
+    m.yaml:1:1: `manifest`: expected a mapping with `metadata` and `spec`
+    m.yaml:1:1: `manifest`: expected a mapping with `metadata` and `spec`
+    m.yaml:1:1: `spec`: is missing
     ");
 }
 
@@ -105,20 +105,20 @@ fn what_is_not_a_manifest_at_all_is_refused_and_not_run_into() {
     m.yaml: the file is empty; expected a flash bundle manifest in YAML
     m.yaml: the file is empty; expected a flash bundle manifest in YAML
     m.yaml: not a text file (byte 3); expected a flash bundle manifest in YAML
-    m.yaml: not usable as YAML: mapping values are not allowed in this context at line 1 column 5
-    m.yaml: not usable as YAML: spec: duplicate key `kernel` at line 1 column 7
-    m.yaml: not usable as YAML: spec: a tag (`!name`) has no meaning here at line 1 column 7
-    m.yaml: not usable as YAML: a key is not text: put it in quotes
-    m.yaml: not usable as YAML: unknown anchor at line 1 column 4
-    m.yaml: not usable as YAML: recursion limit exceeded at line 1 column 4
-    m.yaml: not usable as YAML: deserializing from YAML containing more than one document is not supported
-    m.yaml: not usable as YAML: recursion limit exceeded at line 1 column 129
-    m.yaml: not usable as YAML: more than 10000 opening brackets
-    m.yaml: not usable as YAML: repetition limit exceeded
-    m.yaml: not usable as YAML: b[51][8546]: its aliases unfold into too much data at line 1 column 17100
-    m.yaml: not usable as YAML: b[3]: its aliases unfold into too much data at line 1 column 4
+    m.yaml:1:5: this is not valid YAML: mapping values are not allowed in this context; look at this line and the one above: indentation, a missing `:` or quote
+    m.yaml:1:19: the key `kernel` is given twice in the same mapping; keep one of them
+    m.yaml:1:7: the tag `!secret` has no meaning here; remove the tag
+    m.yaml:1:1: expected a key that is text, found the number `1`; put the key in quotes
+    m.yaml:1:4: this is not valid YAML: while parsing node, found unknown anchor; an alias (`*name`) needs its anchor (`&name`) above it
+    m.yaml:1:8: the alias stands inside the value that it names; write the value out in place of the alias
+    m.yaml:2:1: a second document begins here, expected one; keep one document in a file: remove what follows this line
+    m.yaml:1:256: nested deeper than 64 levels; nest fewer lists and mappings within each other
+    m.yaml:1:256: nested deeper than 64 levels; nest fewer lists and mappings within each other
+    m.yaml:13:12: aliases make too much of this file; aliases (`*name`) repeat too much: write the values out
+    m.yaml:2:155: aliases make too much of this file; aliases (`*name`) repeat too much: write the values out
+    m.yaml:2:11: aliases make too much of this file; aliases (`*name`) repeat too much: write the values out
     m.yaml: a manifest may have at most 1048576 bytes; is this really a flash bundle manifest?
-    m.yaml: not usable as YAML: duplicate key `\u{1b}[2J`
+    m.yaml:2:1: the key `\u{1b}[2J` is given twice in the same mapping; keep one of them
     ");
 }
 
@@ -145,7 +145,7 @@ fn likely_mistakes_are_warned_of() {
     unknown key `labels` in `metadata` is ignored; known keys: `name`
     unknown key `passwd` in `spec.login`: did you mean `password`?
     `spec.dtb.address` is a number, read as 0x48000000; Jumpstarter's own tools take it only in quotes: "0x48000000"
-    unknown key `filename` in `spec.dtb.variants.a` is ignored; known keys: `bootcmd`, `file`
+    unknown key `filename` in `spec.dtb.variants.a`: did you mean `file`?
     unknown key `initramfs` in `spec`: did you mean `initram`?
     unknown key `colour` in `spec` is ignored; known keys: `manufacturer`, `link`, `bootcmd`, `interrupt`, `shelltype`, `login`, `default_target`, `targets`, `kernel`, `initram`, `dtb`, `preflash_commands`, `medium_holds_bootloader`, `expect_boot`, `bundle`, `architecture`, `inherits`
     unknown key `meta` in the manifest: did you mean `metadata`?

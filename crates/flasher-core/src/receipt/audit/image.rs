@@ -1,6 +1,6 @@
 //! A receipt held against an image that was decoded anew.
 
-use super::{Audited, Flaw, Part, demand, parts};
+use super::flaw::{Audited, Flaw, Part, demand, parts};
 use crate::receipt::{JobKind, RangeFacts, RangeKind, Receipt, WireUsed};
 
 /// What an image is, found by decoding it.

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::flaw::{Audited, Flaw, Part, demand, is_digest};
 use super::zeros;
-use super::{Audited, Flaw, Part, demand, is_digest};
 use crate::receipt::{
     ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind, Receipt, Verdict, Verify, WireUsed,
 };

@@ -158,8 +158,8 @@ async fn nothing_is_flashed_without_hardware_or_with_a_wrong_variant() {
 async fn a_stopped_job_touches_no_board() {
     let job = FlashJob::new("os.img");
     job.stop.cancel();
-    let tree = DeviceTree::build(&flasher_core::config::Document::parse("t", Path::new(""), EMPTY).unwrap())
-        .unwrap();
+    let tree =
+        exporter_yaml::build(&exporter_yaml::Document::parse("t", Path::new(""), EMPTY).unwrap()).unwrap();
     let on = FlasherNode { tree: &tree, device: None, variant: None };
     let receipt = transact(on, Work::Flash(Box::new(job)), Arc::new(flasher_core::Quiet), Begun::now()).await;
     assert_eq!((receipt.class(), receipt.power), (Some(Class::Interrupted), PowerState::Untouched));

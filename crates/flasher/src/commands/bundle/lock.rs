@@ -13,7 +13,7 @@ use crate::screen::Screen;
 
 /// Pins one flasher's bundle after the other. The lock file is written for each, so that what was pinned stays pinned.
 pub(super) async fn run(file: Option<PathBuf>, screen: &Screen) -> Result<u8, Failure> {
-    let tree = DeviceTree::load(&driver_tree::required(file)?)?;
+    let tree = exporter_yaml::load(&driver_tree::required(file)?)?;
     let outcome = pin(&tree, screen).await;
     driver_tree::close(&tree, screen).await;
     outcome

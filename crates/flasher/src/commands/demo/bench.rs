@@ -160,7 +160,7 @@ fn write_bundle(folder: &Path, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flasher_core::config::Document;
+    use exporter_yaml::Document;
 
     #[test]
     fn demo_exporters_have_all_nodes() {

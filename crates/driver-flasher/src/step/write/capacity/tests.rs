@@ -19,7 +19,7 @@ fn seems(size: u64, real: u64, beyond: Beyond, length: Option<u64>) -> Option<u6
     };
     let places = marked(length);
     let marks: BTreeMap<u64, Digest> =
-        places.iter().map(|place| (*place, Digest::of(&place.to_le_bytes()))).collect();
+        places.iter().map(|place| (*place, Digest::of(place.to_le_bytes()))).collect();
     let mut cells = BTreeMap::new();
     let order = [0].into_iter().chain(places.iter().rev().copied().filter(|place| *place != 0));
     for place in order {
