@@ -119,7 +119,7 @@ impl JobFolder {
 
     /// Whether its process is alive.
     pub(crate) fn is_running(&self) -> bool {
-        // Whoever looks shares the lock with others who look.
+        // A process that looks shares the lock with others that look.
         File::open(self.owner())
             .is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared).is_err())
     }
@@ -132,7 +132,7 @@ impl JobFolder {
     /// Asks the job to stop in good order; false when it is over.
     ///
     /// # Errors
-    /// When its process cannot be told.
+    /// When its process cannot be found out.
     pub(crate) fn stop(&self) -> Result<bool> {
         let Some(process) = self.process() else { return Ok(false) };
         let told = pidfd_send_signal(&process, Signal::TERM);

@@ -17,7 +17,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// The exit code; nobody listening any more is no failure.
+    /// The exit code; a reader that is gone is no failure.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Findings(_) => Class::Config.exit_code(),

@@ -12,7 +12,7 @@
 //!
 //! In reading order: `args` (all commands and the options of the whole program), `commands` (one file each, with what the command takes
 //! and does), `job` (arguments to a flash job), `detached` (jobs without a terminal), `receipt_file` and `dump_file` (what is kept on
-//! disk), `screen` (where results go), `stderr` and `log` (what is told besides), `render` (how everything looks), `failure` (how a
+//! disk), `screen` (where results go), `stderr` and `log` (what is reported besides), `render` (how everything looks), `failure` (how a
 //! command fails), `host` and `sandbox` (what this machine has, and namespaces made on it).
 
 mod args;
@@ -79,7 +79,7 @@ pub fn main() -> ExitCode {
 /// Prints what clap has to say: help and version on standard output, mistakes on standard error, which may repeat what was typed.
 fn refuse(usage: &clap::Error) -> ExitCode {
     if usage.use_stderr() {
-        // Told of the words without what a terminal would obey, line ends too: a word begins no line that looks like ours.
+        // Printed without what a terminal would obey, line ends too: a word begins no line that looks like ours.
         let words = std::env::args_os().map(|word| flasher_core::safe::line(&word.to_string_lossy()));
         let tame = args::command().try_get_matches_from(words).err();
         stderr::aside(&tame.as_ref().unwrap_or(usage).render().to_string());

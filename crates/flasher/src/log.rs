@@ -1,4 +1,4 @@
-//! What is told besides the results: on standard error as much as was asked for, and in the file of `--log`, with clock times.
+//! What is reported besides the results: on standard error as much as was asked for, and in the file of `--log`, with clock times.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -24,7 +24,7 @@ const TIME: usize = "2026-11-28T20:24:41.123Z".len();
 /// The file of `--log`; none in it when none was asked for, or when it could not be written any more.
 static FILE: OnceLock<Mutex<Option<File>>> = OnceLock::new();
 
-/// How much is told on standard error besides results and errors.
+/// How much is reported on standard error besides results and errors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Chatter {
     /// Nothing: `--quiet`.
@@ -78,7 +78,7 @@ pub(crate) fn begin(chatter: Chatter, kept: Option<&Path>, command: &str) -> Res
         .with_writer(|| Shown)
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
         .without_time()
-        .log_internal_errors(false) // it would panic when nobody reads standard error
+        .log_internal_errors(false) // it would panic when standard error is closed
         .with_filter(filter(chatter.level()));
     let begun = tracing_subscriber::registry().with(shown).with(detail).try_init();
     if !is_logged || begun.is_err() {

@@ -90,7 +90,7 @@ fn refused((option, path): Output<'_>, what: &str) -> Error {
         .help("name another file; nothing was touched")
 }
 
-/// A transcript is a regular file that can be opened now: nobody may wait for the reader of a pipe later.
+/// A transcript is a regular file that can be opened now: a job must not wait for the reader of a pipe later.
 fn can_be_written(path: &Path) -> Result<()> {
     let wrong = |error: io::Error| {
         Error::config(format!("no transcript can be kept as `{}`", shown(path)))

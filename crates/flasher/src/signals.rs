@@ -28,14 +28,14 @@ const STOPS: [(Signal, &str); 12] = [
 #[derive(Debug)]
 pub(crate) struct Signals(mpsc::UnboundedReceiver<&'static str>);
 
-/// How a job is told to stop, and to be quick about it.
+/// How a job is asked to stop, and to be quick about it.
 pub(crate) struct Brakes {
     pub(crate) stop: CancellationToken,
     pub(crate) hurry: CancellationToken,
 }
 
 impl Signals {
-    /// Installs the handlers. What whoever started us had ignored (`nohup`, a shell's background job) stays ignored.
+    /// Installs the handlers. What the process that started us had ignored (`nohup`, a shell's background job) stays ignored.
     ///
     /// # Errors
     /// When the handlers cannot be installed.

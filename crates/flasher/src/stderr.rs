@@ -7,7 +7,7 @@ use flasher_core::userinfo::hide_passwords;
 
 use crate::render::paint::Paint;
 
-/// Writes to standard error. Nobody may be reading there; a job goes on, for its board must not be left half written.
+/// Writes to standard error. Its reader may be gone; a job goes on, for its board must not be left half written.
 pub(crate) fn aside(text: &str) {
     io::stderr().lock().write_all(harmless(text).as_bytes()).ok();
 }

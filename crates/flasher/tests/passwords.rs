@@ -24,7 +24,7 @@ const URLS: [&str; 9] = [
 
 const HEAD: &str = "apiVersion: jumpstarter.dev/v1alpha1\nkind: ExporterConfig\nmetadata: { name: lab }\n";
 
-/// Commands with `URL` where somebody may put one.
+/// Commands with `URL` where a user may put one.
 const COMMANDS: [&str; 19] = [
     "--exporter lab.yaml plan URL",
     "--exporter lab.yaml flash URL --retries 0 --receipt receipt.json",

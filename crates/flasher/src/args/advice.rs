@@ -30,7 +30,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(is_told).flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
-/// Whether a line is one of ours whose command is told, and not filled in.
+/// Whether a line is one of ours whose command is written out, and not filled in.
 fn is_command(line: &str) -> bool {
     line.strip_prefix("flasher ").is_some_and(|rest| !rest.starts_with('{') && line.len() < 200)
 }

@@ -1,4 +1,4 @@
-//! Which option has an effect in which job. One without any is refused: whoever gave it expects something of it.
+//! Which option has an effect in which job. One without any is refused: the user who gave it expects something of it.
 
 use flasher_core::{Error, Result};
 

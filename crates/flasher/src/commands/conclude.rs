@@ -1,4 +1,4 @@
-//! How a job ends for its user: the receipt is kept, the verdict told, and the exit code follows from both.
+//! How a job ends for its user: the receipt is kept, the verdict printed, and the exit code follows from both.
 
 use std::io;
 use std::path::PathBuf;

@@ -123,7 +123,7 @@ async fn connect(args: &ConsoleArgs, bench: Bench, screen: &Screen) -> Result<()
     if cycle.is_terminated() {
         return ended;
     }
-    // Whoever leaves in the middle of it leaves a board that is on.
+    // A user who leaves in the middle of it leaves a board that is on.
     screen.aside("switching the power on again\n");
     let late = |_| Err(Error::infrastructure("the power could not be switched on again in time"));
     let cycled = timeout(ANSWER, cycle).await.unwrap_or_else(late);

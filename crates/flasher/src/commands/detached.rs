@@ -183,7 +183,7 @@ fn died(folder: &JobFolder) -> Error {
         .help("if it was killed, its board may still be on: `flasher power off` switches it off")
 }
 
-/// The beginning of what the job told.
+/// The beginning of what the job reported.
 fn log(folder: &JobFolder) -> String {
     let text = std::fs::read(folder.log()).unwrap_or_default();
     String::from_utf8_lossy(&text[..text.len().min(SHOWN)]).into_owned()

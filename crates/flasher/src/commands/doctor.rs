@@ -27,9 +27,9 @@ const OUT_OF_REACH: &str =
 /// What was found out about one thing that does not stop a flash for certain.
 enum Found {
     Ready(String),
-    /// A killed job may have left the board on: told as a warning.
+    /// A killed job may have left the board on: reported as a warning.
     LeftOn(String),
-    /// A registry cannot be reached from here and now, as on a machine without a network: told as a warning.
+    /// A registry cannot be reached from here and now, as on a machine without a network: reported as a warning.
     OutOfReach(Error),
 }
 

@@ -46,7 +46,7 @@ pub(crate) enum ServePlace {
 /// Transfers waiting to be shown, at most; a flood of requests must not fill the memory.
 const WAITING: usize = 4096;
 
-/// Serves until told to stop; the exit code is 0 then.
+/// Serves until it is stopped; the exit code is 0 then.
 pub(super) async fn run(args: &FilesArgs, screen: &Screen) -> Result<u8, Failure> {
     let stop = CancellationToken::new();
     signals::watch(stop.clone(), Arc::new(|_: Event| aside("stopping\n")))?;

@@ -145,7 +145,7 @@ impl Power<'_> {
     }
 }
 
-/// What the power is: what was told, and whether the switch says so as well; or what it says when nothing was told.
+/// What the power is: what was ordered, and whether the switch says so as well; or what it says when nothing was ordered.
 fn show(told: Option<bool>, state: Option<bool>, screen: &Screen) -> std::io::Result<()> {
     let on = told.or(state);
     let confirmed = state.is_some() && state == on;

@@ -78,7 +78,7 @@ fn read(file: &Path) -> Result<Receipt> {
 /// The images of a receipt that bears out its own verdict.
 ///
 /// # Errors
-/// When it does not, does not say `proven`, or could have been changed by anybody.
+/// When it does not, does not say `proven`, or could have been changed by any user.
 fn sound(receipt: &Receipt) -> Result<Vec<Part<'_>>> {
     if !receipt.is_sealed() {
         return Err(nothing(

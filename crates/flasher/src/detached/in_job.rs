@@ -20,7 +20,7 @@ impl InJob {
     /// # Errors
     /// When the job's folder cannot be written.
     pub(crate) fn enter(folder: &Path) -> Result<Self> {
-        // It fails for the leader of a process group, which is what whoever started it made of it; then there is no terminal.
+        // It fails for the leader of a process group, which is what the process that started it made of it; then there is no terminal.
         let left = rustix::process::setsid();
         tracing::debug!(?left, "a session of its own");
         let folder = JobFolder::at(folder);
@@ -33,7 +33,7 @@ impl InJob {
         self.folder.receipt()
     }
 
-    /// Keeps every event for whoever attaches.
+    /// Keeps every event for users who attach.
     ///
     /// # Errors
     /// When the job's folder cannot be written.

@@ -1,4 +1,4 @@
-//! Keeps a job's events for whoever follows it later.
+//! Keeps a job's events for users who follow it later.
 
 use std::fs::File;
 use std::io::Write;

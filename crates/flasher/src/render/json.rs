@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use flasher_core::{Event, Progress, Timed, safe};
 use serde::Serialize;
 
-/// Writes each event as a line, with its time. A job goes on when nobody reads its events: its board must not be left half
+/// Writes each event as a line, with its time. A job goes on when the reader of its events is gone: its board must not be left half
 /// written.
 pub(crate) struct Json;
 

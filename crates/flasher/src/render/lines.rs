@@ -24,7 +24,7 @@ pub(crate) struct Lines<W> {
 struct State<W> {
     out: W,
     writer: Writer,
-    /// When the first event that was not told at once happened.
+    /// When the first event that was not reported at once happened.
     first: Option<SystemTime>,
 }
 
@@ -65,7 +65,7 @@ impl<W: Write + Send> Progress for Lines<W> {
 impl<W: Write> State<W> {
     fn tell(&mut self, event: &Event, now: f64) {
         let Some(line) = self.writer.line(event, now) else { return };
-        // A job goes on when nobody reads its log: its board must not be left half written.
+        // A job goes on when the reader of its log is gone: its board must not be left half written.
         writeln!(self.out, "[{:>8}] {line}", seconds(now)).ok();
     }
 }

@@ -80,7 +80,7 @@ pub(crate) enum Message {
     },
     /// Power was switched, or asked for.
     Power {
-        /// What it is now; none when nobody knows.
+        /// What it is now; none when it is not known.
         on: Option<bool>,
         /// Whether the switch reports it.
         confirmed: bool,

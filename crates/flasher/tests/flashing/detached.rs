@@ -33,7 +33,7 @@ fn receipt(path: &std::path::Path) -> flasher_core::Receipt {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// A job on a board that is slow to boot takes a while, and so do its steps in what is told afterwards.
+/// A job on a board that is slow to boot takes a while, and so do its steps in what is reported afterwards.
 fn assert_steps_have_their_times(told: &str) {
     let times: Vec<&str> =
         told.lines().filter_map(|line| line.strip_prefix('[')?.split(']').next()).collect();

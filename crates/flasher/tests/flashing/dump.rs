@@ -42,7 +42,7 @@ fn a_pipe_gets_the_medium_and_nothing_else() {
 fn a_disk_that_is_full_leaves_the_older_dump_and_no_other() {
     let lab = Lab::new();
     std::fs::write(lab.path("a.img"), "older").unwrap();
-    // No file may grow beyond 1 MiB: a full disk for whoever does not ask why. The medium has its length already.
+    // No file may grow beyond 1 MiB: a full disk for a program that does not ask why. The medium has its length already.
     let ran = lab.run("trap '' XFSZ; ulimit -f 2048", &["dump", "a.img", "--receipt", "receipt.json"]);
     assert_eq!(ran.status.code(), Some(4), "{}", text(&ran.stderr));
     assert!(text(&ran.stderr).contains("cannot write the dump `a.img`"), "{}", text(&ran.stderr));

@@ -1,5 +1,5 @@
-//! Two jobs want one board: the second is refused before anything is touched, whatever names the board has in its file, and whoever
-//! asks.
+//! Two jobs want one board: the second is refused before anything is touched, whatever names the board has in its file, and whichever
+//! user asks.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -93,7 +93,7 @@ impl Bench {
     }
 }
 
-/// A power switch that writes down what it is told.
+/// A power switch that writes down its orders.
 fn switch(log: &str) -> String {
     format!(
         "{{ type: power-command, config: {{ shell: true, on: echo on >>{log}, off: echo off >>{log} }} }}"

@@ -68,7 +68,7 @@ fn every_key_goes_to_the_board_of_an_exporter_and_back() {
     let keys = b"printenv \x03\x04\x1a\xff\x00\r";
     terminal.person.write_all(keys).unwrap();
     assert!(terminal.expect(b"\x00\r").ends_with(keys));
-    // One types, nobody else.
+    // Only one types.
     let second = console(&lab, &exporter).stdin(Stdio::null()).output().unwrap();
     let complaint = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(4), "{complaint}");

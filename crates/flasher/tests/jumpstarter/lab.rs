@@ -136,7 +136,7 @@ pub(crate) fn said(command: &[&str], output: &Output) -> String {
 pub(crate) struct Exporter {
     pub(crate) address: String,
     pub(crate) child: Child,
-    /// Kept open: an exporter that nobody listens to any more says nothing and ends.
+    /// Kept open: an exporter whose output is not read any more says nothing and ends.
     _out: BufReader<ChildStdout>,
 }
 
@@ -221,12 +221,12 @@ pub(crate) fn furnish(lab: &Lab) {
     fs::set_permissions(lab.path("medium"), fs::Permissions::from_mode(0o666)).unwrap();
 }
 
-/// A TCP port of this machine that nobody has right now.
+/// A TCP port of this machine that is free right now.
 pub(crate) fn free_tcp_port() -> u16 {
     std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// A UDP port that nobody has right now.
+/// A UDP port that is free right now.
 pub(crate) fn free_port() -> u16 {
     std::net::UdpSocket::bind(("0.0.0.0", 0)).unwrap().local_addr().unwrap().port()
 }

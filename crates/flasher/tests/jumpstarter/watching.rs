@@ -1,4 +1,4 @@
-//! `console --watch` in a real terminal: it waits until somebody opens the line, hears what the board says, and ends by its key.
+//! `console --watch` in a real terminal: it waits until a user opens the line, hears what the board says, and ends by its key.
 
 use std::fs::File;
 use std::io::Write;
@@ -35,7 +35,7 @@ fn flasher(lab: &Lab, place: &[&str], args: &[&str]) -> Command {
     command
 }
 
-/// Whoever has the line, without a terminal.
+/// The owner of the line, without a terminal.
 fn owner(lab: &Lab, place: &[&str], more: &[&str]) -> Child {
     let args = [place, &["console"], more].concat();
     flasher(lab, place, &args).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()

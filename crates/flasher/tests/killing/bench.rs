@@ -186,7 +186,7 @@ impl Bench {
         fs::read_to_string(self.path("lab/outlet")).map_or("off".to_owned(), |it| it.trim().to_owned())
     }
 
-    /// Whether the switch was told anything.
+    /// Whether the switch got any order.
     pub(crate) fn was_switched(&self) -> bool {
         self.path("lab/log").exists()
     }
@@ -249,7 +249,7 @@ fn send(child: &mut Child, kill: &Kill) -> (String, usize) {
         };
         sent += usize::from(met.is_ok());
     }
-    // Nobody may be kept waiting for a reader.
+    // A job must not be kept waiting for a reader.
     let more = std::thread::spawn(move || lines.map_while(Result::ok).collect::<String>());
     told.push_str(&more.join().unwrap());
     (told, sent)

@@ -52,7 +52,7 @@ pub(crate) enum BundleAction {
         /// Exporter YAML; the one of `--exporter` when not given
         file: Option<PathBuf>,
     },
-    /// Remove from the cache what nobody needs
+    /// Remove from the cache what is not needed any more
     Gc {
         /// Forget also the bundles that were not used for so long, for example `30d`
         #[arg(long, value_name = "D", value_parser = deadline)]

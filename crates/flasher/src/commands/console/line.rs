@@ -90,7 +90,7 @@ pub(super) struct Watch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
-    /// Nobody has it open.
+    /// It is not open.
     Closed,
     /// Its device is not there.
     Missing,

@@ -17,7 +17,7 @@ use way::WayArgs;
 #[derive(ClapArgs)]
 pub(crate) struct FlashArgs {
     /// Image: a file, an http(s):// or s3:// URL, oci://REGISTRY/REPOSITORY:TAG#TITLE, or `-` for standard input; its
-    /// format is told by its content, never by its name
+    /// format is recognised by its content, never by its name
     #[arg(required_unless_present = "partitions")]
     pub(crate) image: Option<String>,
     /// Image for the partition of the target that has this label, in place of one for the whole device; may be given

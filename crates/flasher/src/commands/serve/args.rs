@@ -27,7 +27,7 @@ pub(crate) struct ServeArgs {
     /// File with a passphrase that clients must know; never printed
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
-    /// Listen off this machine although clients need no passphrase, or send it unencrypted: whoever reaches the port, or hears
+    /// Listen off this machine although clients need no passphrase, or send it unencrypted: every user who reaches the port, or hears
     /// what goes there, has the boards
     #[arg(long, requires = "listen")]
     pub(crate) insecure: bool,
@@ -36,7 +36,7 @@ pub(crate) struct ServeArgs {
     pub(crate) hosts: Vec<String>,
     #[command(flatten)]
     pub(crate) fetch: FetchArgs,
-    /// How long clients may end what they do once the exporter is told to stop
+    /// How long clients may end what they do once the exporter is stopped
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub(crate) grace: Duration,
     /// A command that finds the exporter in its environment; its exit code is passed on

@@ -26,7 +26,7 @@ pub(crate) struct FetchArgs {
 }
 
 impl FetchArgs {
-    /// The rules for whoever is not at this machine.
+    /// The rules for clients at other machines.
     pub(crate) fn rules(&self) -> FetchRules {
         let (networks, https_only) = (self.networks.clone(), self.https_only);
         let (largest, registries) = (self.largest.unwrap_or(LARGEST), self.registries.clone());
