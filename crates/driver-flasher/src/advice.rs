@@ -38,7 +38,7 @@ pub(crate) fn caught(error: &Console, prompt: &str) -> Error {
     }
 }
 
-/// A board without an address. One that restarts, that has no network, or whose console is at fault is told as that; one
+/// A board without an address. One that restarts, that has no network, or whose console is at fault is reported as that; one
 /// that asks in vain needs a DHCP server.
 pub(crate) fn no_lease(error: &Console, within: Duration) -> Error {
     if !asked_in_vain(error) {

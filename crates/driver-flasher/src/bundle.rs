@@ -134,7 +134,7 @@ fn text_of_board(name: &str) -> Option<String> {
     registry::board(name).map(|board| board.manifest.to_owned())
 }
 
-/// The bundle when it is a folder: its own, or one that somebody put where Jumpstarter keeps those it pulls.
+/// The bundle when it is a folder: its own, or one that a user put where Jumpstarter keeps those it pulls.
 fn in_folder(name: &str, config: &FlasherConfig, folder: &Path) -> Result<Option<LocalBundle>> {
     let direct = folder.join(name);
     let foreign = folder.join(&config.cache_dir).join(name.replace([':', '/'], "_"));

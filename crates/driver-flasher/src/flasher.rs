@@ -71,7 +71,7 @@ impl BaseFlasher {
         FlasherConfig { flasher_bundle: Some(bundle), ..self.config.clone() }
     }
 
-    /// Takes another bundle from now on: one of a registry, as the caller may be anybody on the network.
+    /// Takes another bundle from now on: one of a registry, as the caller may be any client on the network.
     ///
     /// # Errors
     /// When it is no reference, or cannot be opened; the bundle in use stays.

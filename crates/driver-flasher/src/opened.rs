@@ -20,7 +20,7 @@ impl OpenedImage {
         Self { image, partition, platform, begun: None }
     }
 
-    /// Begins to decode, so that much is ready when the board is, unless that would keep a server waiting. A failure is told
+    /// Begins to decode, so that much is ready when the board is, unless that would keep a server waiting. A failure is reported
     /// when its extents are taken.
     pub(crate) fn begin(&mut self) {
         if self.image.can_wait() {

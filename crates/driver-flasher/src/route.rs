@@ -1,4 +1,4 @@
-//! Whether this machine and the board are in one network, told before anything is switched on.
+//! Whether this machine and the board are in one network, found out before anything is switched on.
 
 use std::net::Ipv4Addr;
 

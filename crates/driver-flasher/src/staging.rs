@@ -1,7 +1,7 @@
 //! Boot files in the TFTP folder, gone again at the end, also when a job is stopped while they are being copied.
 //!
 //! Boards that share a TFTP folder have boot files of the same names: those of a job lie in a folder of its own, which the job locks.
-//! A folder that nobody locks was left behind by a job that was killed, and goes with the next one.
+//! A folder that is not locked was left behind by a job that was killed, and goes with the next one.
 
 use std::fs::{self, File};
 use std::io;
@@ -24,7 +24,7 @@ const TRIES: u32 = 20;
 #[derive(Clone, Default)]
 pub(crate) struct Staging(Arc<Mutex<Staged>>);
 
-/// Locked while files are copied, so that whoever clears waits for the copying to end.
+/// Locked while files are copied, so that a clean-up waits for the copying to end.
 #[derive(Default)]
 struct Staged {
     files: Vec<PathBuf>,
@@ -52,7 +52,7 @@ impl Staging {
         blocking(move || staging.fill_own(&root, &name, &all)).await
     }
 
-    /// Removes what was staged; what could not be removed is told, a line each.
+    /// Removes what was staged; what could not be removed is reported, a line each.
     pub(crate) async fn clear(&self) -> Vec<String> {
         let staging = self.clone();
         let removing = blocking(move || Ok(staging.remove())).await;

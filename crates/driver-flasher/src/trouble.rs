@@ -73,7 +73,7 @@ fn class_of(cause: Option<Cause>) -> Class {
 /// A failure of the image.
 pub(crate) fn image(error: disk_image::Error) -> Error {
     let (class, retryable) = match error.fault() {
-        // The image cannot be had: that nobody touched the board does not make it a mistake in a file.
+        // The image cannot be had: that the board was not touched does not make it a mistake in a file.
         _ if matches!(error, disk_image::Error::Unauthorized { .. }) => (Class::Source, false),
         // The same server gives the same certificate again.
         _ if matches!(error, disk_image::Error::Untrusted { .. } | disk_image::Error::NoTls { .. }) => {

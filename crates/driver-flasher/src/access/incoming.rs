@@ -1,4 +1,4 @@
-//! Bytes of a medium on their way to whoever looks at them: who sees their end without an error has had all of them.
+//! Bytes of a medium on their way to their reader: a reader that sees their end without an error has had all of them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What a medium is told to do, in order.
+//! What is to be done to a medium, in order.
 
 use disk_image::Extent;
 use tokio::sync::mpsc;
@@ -20,7 +20,7 @@ pub(crate) enum Instruction {
     Flush,
     /// Nothing to do: the image is decoded up to this byte, and what lies before it was given.
     Decoded(u64),
-    /// That was all. Instructions that end without it were cut, and what they told to write is not whole.
+    /// That was all. Instructions that end without it were cut, and what they say is not whole.
     End,
 }
 

@@ -52,7 +52,7 @@ pub(crate) trait MediumAccess: Send {
     /// What is known of `device`, which is `disk` or a partition of it.
     async fn identify(&mut self, disk: &str, device: &str) -> Result<Identity>;
 
-    /// Bytes of the device's sectors, where they can be told.
+    /// Bytes of the device's sectors, where they are known.
     async fn sector_size(&mut self, device: &str) -> Result<Option<u64>>;
 
     /// Whether the end of the device has the copy of a partition table (GPT).
@@ -109,6 +109,6 @@ pub(crate) trait MediumAccess: Send {
         evidence: &mut ReadEvidence,
     ) -> Result<()>;
 
-    /// Gives the medium up, and the console back to whoever watches the new system boot.
+    /// Gives the medium up, and the console back, to watch the new system boot.
     fn into_console(self: Box<Self>) -> Console;
 }

@@ -52,7 +52,7 @@ impl ConsoleTap {
         locked(&self.transcript).clone()
     }
 
-    /// Has every further console line handed to `take`, in place of whoever listened before, until what it gives is dropped.
+    /// Has every further console line handed to `take`, in place of the listener before, until what it gives is dropped.
     pub(crate) fn listen(&self, take: impl FnMut(&str) + Send + 'static) -> Listening {
         *locked(&self.listener) = Some(Box::new(take));
         Listening(Arc::clone(&self.listener))
@@ -88,7 +88,7 @@ impl ConsoleTap {
     }
 }
 
-/// Somebody listens to the console for as long as this is kept.
+/// The console has a listener for as long as this is kept.
 #[must_use]
 pub(crate) struct Listening(Arc<Mutex<Option<Listener>>>);
 

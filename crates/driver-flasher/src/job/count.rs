@@ -15,7 +15,7 @@ struct State {
     total: Option<u64>,
     /// Bytes of the portions that are over.
     settled: u64,
-    /// Bytes that were told last.
+    /// Bytes that were reported last.
     told: u64,
 }
 
@@ -26,7 +26,7 @@ impl Count {
         Arc::new(Self { progress, state })
     }
 
-    /// Tells that `done` bytes of the portion under way are done. A portion that has to be read anew is told again only
+    /// Tells that `done` bytes of the portion under way are done. A portion that has to be read anew is reported again only
     /// where it comes further than before.
     pub(crate) fn at(&self, done: u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,7 +46,7 @@ impl Count {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).settled += length;
     }
 
-    /// More follows than was expected: from now on no total is told, as the share would fall.
+    /// More follows than was expected: from now on no total is reported, as the share would fall.
     pub(crate) fn more_follows(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).total = None;
     }

@@ -1,4 +1,4 @@
-//! What is told of a job while it runs: events in one order, one after the other, and none behind the last.
+//! What is reported of a job while it runs: events in one order, one after the other, and none behind the last.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

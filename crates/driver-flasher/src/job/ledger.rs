@@ -17,7 +17,7 @@ pub(crate) struct Writes(Arc<AtomicU64>);
 pub(crate) struct WritePermit(());
 
 impl Writes {
-    /// Notes that something is about to be told to write.
+    /// Notes that an order to write is about to be given.
     pub(crate) fn permit(&self) -> WritePermit {
         self.0.fetch_add(1, Ordering::SeqCst);
         WritePermit(())

@@ -25,7 +25,7 @@ pub(crate) struct Run {
     /// Makes the paths of this job unguessable, and its files its own.
     pub(crate) token: String,
     pub(crate) evidence: Evidence,
-    /// How often something was told to write.
+    /// How often an order to write was given.
     pub(crate) writes: Writes,
     /// What is on the medium, as far as the job knows.
     pub(crate) on_medium: OnMedium,
@@ -75,7 +75,7 @@ impl Run {
         *self.staging.lock().unwrap_or_else(PoisonError::into_inner) = Staging::default();
     }
 
-    /// Runs one step, timed and reported. Whoever waits for this job gets a look before it begins: a job that was stopped
+    /// Runs one step, timed and reported. The caller of this job gets a look before it begins: a job that was stopped
     /// must not go on to the next step because nothing in this one had to wait.
     pub(crate) async fn step<T>(&self, step: Step, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::task::yield_now().await;

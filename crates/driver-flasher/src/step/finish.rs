@@ -16,11 +16,11 @@ use crate::trouble;
 
 /// How long each part of the cleaning up may take.
 const SETTLE: Duration = Duration::from_secs(20);
-/// The same for somebody in a hurry.
+/// The same when a second signal asked to hurry.
 const HURRIED: Duration = Duration::from_secs(2);
 /// How long switching off may take, all tries together. Drivers bound themselves; no config allows them more for one order.
 const SWITCH: Duration = Duration::from_secs(600);
-/// How often the switch is told, as an order may get lost on its way.
+/// How often the switch gets an order, as one may get lost on its way.
 const TRIES: u32 = 3;
 /// Time between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -106,7 +106,7 @@ async fn switch_off(session: Session<'_>) -> Result<()> {
     within(SWITCH, "switching the board off", tries).await
 }
 
-/// Bounds what is only tidiness: sharply once somebody is in a hurry.
+/// Bounds what is only tidiness: sharply once a second signal asked to hurry.
 async fn bounded<T>(session: Session<'_>, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     let mut work = pin!(within(SETTLE, what, work));
     tokio::select! {
@@ -126,7 +126,7 @@ fn late(what: &str, bound: Duration) -> Error {
     Error::infrastructure(format!("{what} took longer than {} s", bound.as_secs()))
 }
 
-/// What is left behind is told, and is no failure of the flash.
+/// What is left behind is reported, and is no failure of the flash.
 async fn unstage(session: Session<'_>) {
     let staging = session.run.staging();
     let kept = bounded(session, "removing the staged boot files", async { Ok(staging.clear().await) }).await;

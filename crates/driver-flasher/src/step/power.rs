@@ -51,7 +51,7 @@ pub(crate) fn ask(session: Session<'_>, what: &str) {
     }
 }
 
-/// Asks the switch whether it did as told; false when it cannot tell.
+/// Asks the switch whether it did as ordered; false when it cannot say.
 pub(crate) async fn confirm(session: Session<'_>, on: bool) -> Result<bool> {
     let word = |on: bool| if on { "on" } else { "off" };
     match session.flasher.power.state().await.map_err(switch)? {

@@ -21,7 +21,7 @@ use crate::opened::OpenedImage;
 
 const MIB: usize = 1 << 20;
 
-/// A flasher whose devices nobody may touch.
+/// A flasher whose devices must not be touched.
 fn flasher() -> BaseFlasher {
     let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/sim-bundle");
     BaseFlasher {

@@ -58,7 +58,7 @@ pub(crate) async fn all(
     Ok(Written { summary: made.summary, first: made.first, kept, spoils })
 }
 
-/// The exporter decodes, and the board is told what to write. Gives what was left alone of the first block, too.
+/// The exporter decodes, and the board gets orders what to write. Gives what was left alone of the first block, too.
 async fn decoded_here(
     session: Session<'_>,
     opened: &mut OpenedImage,

@@ -62,7 +62,7 @@ impl Ended {
         if verdict == "failed" {
             assert_eq!(self.receipt["power"], "untouched", "{}", self.receipt);
         }
-        // Nobody here knows the folders of the exporter.
+        // The client does not know the folders of the exporter.
         assert!(!self.receipt.to_string().contains("flasher-uploads"), "{}", self.receipt);
         assert!(!self.complaint.contains("flasher-uploads"), "{}", self.complaint);
     }

@@ -1,4 +1,4 @@
-//! Our own client: a flash with proof that runs on the exporter and survives whoever began it.
+//! Our own client: a flash with proof that runs on the exporter and outlives its client.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -82,7 +82,7 @@ fn a_flash_survives_its_client_and_another_one_follows_it() {
     assert!(complaint.contains("in use by a flash job"), "{complaint}");
     let mut attach = lab.flasher(&remote);
     let text = said(&["attach"], &attach.args(["attach", "--receipt", "attached.json"]).output().unwrap());
-    // The receipt is with whoever asks for it, and in the exporter's journal although its client is gone.
+    // The receipt goes to every client that asks for it, and in the exporter's journal although its client is gone.
     let kept = std::fs::read_to_string(lab.path("attached.json")).unwrap();
     let journal = std::fs::read_dir(lab.path("state/flasher/receipts")).unwrap();
     let journal: Vec<_> = journal.map(|it| std::fs::read_to_string(it.unwrap().path()).unwrap()).collect();
@@ -274,7 +274,7 @@ pub(crate) fn image_server(image: Vec<u8>) -> u16 {
                 _ => "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned(),
             };
             let body: &[u8] = if head.starts_with("HTTP/1.1 200") { &image } else { &[] };
-            // Whoever asked may have heard enough.
+            // The client that asked may be gone.
             stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).ok();
         }
     });

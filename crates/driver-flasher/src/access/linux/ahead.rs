@@ -20,7 +20,7 @@ pub(super) struct Ahead {
     image: AtomicU64,
     /// Bytes of the stream that are handed over, packed as they travel.
     stream: AtomicU64,
-    /// Whether somebody else counts those.
+    /// Whether another part of the job counts those.
     packed: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! A small Linux on the board as the way to its medium: it runs our script, is told what to do over its console, and fetches and
+//! A small Linux on the board as the way to its medium: it runs our script, gets its orders over its console, and fetches and
 //! sends bytes over HTTP.
 //!
 //! * [`enter`]: logs in, brings the network up and the script onto the board

@@ -25,12 +25,12 @@ pub(super) struct Sending<'s> {
     pub(super) wire: Wire,
     /// Takes the bytes of the stream that were delivered; gives the bytes of the image that have left with them.
     pub(super) left: &'s (dyn Fn(u64) -> u64 + Send + Sync),
-    /// Hears how far it is; nobody does of what is small.
+    /// Hears how far it is; what is small has no listener.
     pub(super) progress: Option<Arc<dyn WriteProgress>>,
 }
 
 impl Sending<'_> {
-    /// Something small, told to nobody.
+    /// Something small, reported to no listener.
     pub(super) fn small() -> Self {
         Self { wire: Wire::Identity, left: &|delivered| delivered, progress: None }
     }

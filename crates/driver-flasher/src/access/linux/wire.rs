@@ -190,7 +190,7 @@ fn pack(wire: Wire, frames: mpsc::Receiver<io::Result<Bytes>>, chunks: Chunks) {
         _ => pack_gzip(frames, chunks),
     };
     if let Err(error) = packed {
-        // The board's download breaks. When nobody listens any more, that is known already.
+        // The board's download breaks. When the listener is gone, that is known already.
         sender.blocking_send(Err(error)).ok();
     }
 }

@@ -142,7 +142,7 @@ async fn frame(mut instructions: Instructions, ahead: Arc<Ahead>, frames: mpsc::
         let instruction = match instruction {
             Ok(instruction) => instruction,
             Err(reason) => {
-                // Without a listener there is nobody to tell.
+                // Without a listener there is nothing to report.
                 frames.send(Err(io::Error::other(reason))).await.ok();
                 return;
             }

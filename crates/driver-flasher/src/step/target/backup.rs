@@ -8,7 +8,7 @@ use crate::access::{MediumAccess, TABLE_COPY, Target};
 use crate::job::Session;
 use crate::opened::OpenedImage;
 
-/// Whether the medium's end has such a copy, and the image surely or perhaps leaves it there. It is told when nobody asked for
+/// Whether the medium's end has such a copy, and the image surely or perhaps leaves it there. It is reported when no option asked for
 /// its removal.
 pub(super) async fn look(
     session: Session<'_>,

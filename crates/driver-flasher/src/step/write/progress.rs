@@ -1,4 +1,4 @@
-//! As what the progress of writing is told.
+//! What the progress of writing is reported as.
 
 use std::sync::Arc;
 

@@ -76,10 +76,10 @@ impl StreamPlan {
     }
 }
 
-/// Decodes into instructions. A failure is told to both sides: the writing ends, and the step learns why.
+/// Decodes into instructions. A failure is reported to both sides: the writing ends, and the step learns why.
 pub(super) async fn produce(mut plan: StreamPlan, sender: InstructionSender) -> Outcome<Made> {
     let outcome = instruct(&mut plan, &sender).await;
-    // Without a listener there is nobody to tell.
+    // Without a listener there is nothing to report.
     if let Err(Unfinished::Image(error)) = &outcome {
         sender.send(Err(error.to_string())).await.ok();
     }

@@ -1,4 +1,4 @@
-//! Where the board sends what it reads: good for one body, and whoever sees its end without an error has exactly the
+//! Where the board sends what it reads: good for one body, and a reader that sees its end without an error has exactly the
 //! bytes that were expected.
 
 use std::io;

@@ -93,7 +93,7 @@ async fn send(
     http.publish(&path(session, "ranges"), list.clone())?;
     let answers = ask(guest, target, (&list, &upload)).await;
     drop(upload);
-    // Whoever still waits for bytes learns that none will come.
+    // A reader that still waits for bytes learns that none will come.
     http.withdraw(&path(session, "read-back"));
     http.withdraw(&path(session, "ranges"));
     let taken = taking.await.unwrap_or_else(|error| {

@@ -44,7 +44,7 @@ fn a_medium_that_lies_is_named_with_what_it_seems_to_hold() {
         (64, 8 * MIB, Wraps, Some(60 * MIB), Some(8 * MIB)),
         (65536, 8192 * MIB, Wraps, None, Some(8192 * MIB)),
         (64, 32 * MIB, Drops, Some(60 * MIB), Some(32 * MIB)),
-        // Not told from one bad block; the comparison of everything shows it.
+        // Not distinguished from one bad block; the comparison of everything shows it.
         (64, 60 * MIB - 8192, Drops, Some(60 * MIB), None),
         (64, 0, Drops, Some(60 * MIB), None),
         (64, 32 * MIB, Drops, Some(5 * MIB), None),
