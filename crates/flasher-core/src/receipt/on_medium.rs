@@ -26,7 +26,7 @@ pub enum MediumState {
     },
     /// All was written, and not all was read back.
     NotProven,
-    /// All was written, and what was read back differs from the image.
+    /// All was written, and what was read back differs from the image, or a part of it could not be read.
     Differs {
         /// Whether the first block was erased afterwards, so that nothing boots.
         first_block_erased: bool,
@@ -63,7 +63,7 @@ impl MediumState {
             Self::NotProven => {
                 "the medium holds the whole image, not proven; flash again before you rely on it"
             }
-            Self::Differs { .. } => "the medium holds wrong bytes; do not boot from it",
+            Self::Differs { .. } => "the medium holds wrong or unreadable bytes; do not boot from it",
             Self::Proven => {
                 "the image is on the medium, whole and proven; only the rest of the job was not done"
             }
@@ -92,10 +92,10 @@ impl fmt::Display for MediumState {
             }
             Self::NotProven => "the whole image, written and not proven",
             Self::Differs { first_block_erased: true } => {
-                "the image with wrong bytes; its first block is erased, so nothing boots from it"
+                "the image with wrong or unreadable bytes; its first block is erased, so nothing boots from it"
             }
             Self::Differs { first_block_erased: false } => {
-                "the image with wrong bytes; it may boot, and is not to be trusted"
+                "the image with wrong or unreadable bytes; it may boot, and is not to be trusted"
             }
             Self::Proven => "the whole image, proven",
             Self::Unknown => "unknown: the job ran elsewhere, and its receipt did not arrive",
@@ -147,11 +147,11 @@ mod tests {
             (NotProven, "the whole image, written and not proven"),
             (
                 Differs { first_block_erased: true },
-                "the image with wrong bytes; its first block is erased, so nothing boots from it",
+                "the image with wrong or unreadable bytes; its first block is erased, so nothing boots from it",
             ),
             (
                 Differs { first_block_erased: false },
-                "the image with wrong bytes; it may boot, and is not to be trusted",
+                "the image with wrong or unreadable bytes; it may boot, and is not to be trusted",
             ),
             (Proven, "the whole image, proven"),
             (Unknown, "unknown: the job ran elsewhere, and its receipt did not arrive"),
