@@ -122,7 +122,9 @@ fn next_step(error: &disk_image::Error) -> Option<&'static str> {
         Of::BeyondEnd { .. } => {
             "it was cut short, or is not for a whole device; fetch or build it again, or say `--format raw` when it is right as it is"
         }
-        Of::Open { .. } | Of::Read { .. } => "look at the file and its disk on the machine that runs the flash",
+        Of::Open { .. } | Of::Read { .. } => {
+            "look at the file and its disk on the machine that runs the flash"
+        }
         Of::Empty { .. } | Of::EmptyImage { .. } | Of::Garbage { .. } => {
             "fetch or build the image again, and compare its digest"
         }
@@ -190,10 +192,7 @@ mod tests {
                 },
                 "check the network to the image's server; one that speaks https only closes such a connection: give the URL with `https://` then",
             ),
-            (
-                Of::Empty { label: label() },
-                "fetch or build the image again, and compare its digest",
-            ),
+            (Of::Empty { label: label() }, "fetch or build the image again, and compare its digest"),
             (
                 Of::LengthDiffers { label: label(), expected: 1, source_length: 2, decoded_length: 2 },
                 "fetch the image again, or give the right `--length`; that of the file and that of what it unpacks to are both accepted",

@@ -15,9 +15,19 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::stderr::aside;
 
-/// Crates whose messages are shown at the level asked for; those of others stay at warnings, so that no request header is logged.
-const OURS: [&str; 7] =
-    ["flasher", "flasher_core", "driver", "board", "disk_image", "bundle_store", "exporter_grpc"];
+/// What the names of crates begin with whose messages are shown at the level asked for; those of others stay at warnings, so that no request header is logged.
+const OURS: [&str; 10] = [
+    "flasher",
+    "driver",
+    "board",
+    "own_board",
+    "disk_image",
+    "bundle_store",
+    "exporter",
+    "server_kit",
+    "line_share",
+    "strict_yaml",
+];
 /// Length of a time at the beginning of a line.
 const TIME: usize = "2026-11-28T20:24:41.123Z".len();
 
@@ -203,6 +213,16 @@ mod tests {
         }
         let told = open(folder.path()).unwrap_err().to_string();
         assert!(told.ends_with("is no regular file, expected a log or a new file"), "{told}");
+    }
+
+    #[test]
+    fn every_crate_of_this_repository_is_one_of_ours() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let names =
+            fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        for name in names.map(|name| name.replace('-', "_")) {
+            assert!(OURS.iter().any(|ours| name.starts_with(ours)), "`{name}` would not be logged");
+        }
     }
 
     #[test]

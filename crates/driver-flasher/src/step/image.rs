@@ -245,7 +245,33 @@ impl FetchGuard for Guard {
 
 #[cfg(test)]
 mod tests {
+    use disk_image::Format;
+    use flasher_core::flash::audit;
+
     use super::*;
+
+    /// Every format, the one after `format`: a new one does not compile until it has its place here.
+    fn next(format: Format) -> Option<Format> {
+        Some(match format {
+            Format::Raw => Format::Gzip,
+            Format::Gzip => Format::Xz,
+            Format::Xz => Format::Zstd,
+            Format::Zstd => Format::Bzip2,
+            Format::Bzip2 => Format::Lz4,
+            Format::Lz4 => Format::Zip,
+            Format::Zip => Format::Tar,
+            Format::Tar => Format::Simg,
+            Format::Simg => return None,
+        })
+    }
+
+    #[test]
+    fn receipts_know_every_format() {
+        for format in std::iter::successors(Some(Format::Raw), |format| next(*format)) {
+            assert!(audit::is_known_format(&format.to_string()), "no receipt with {format} would be proven");
+        }
+        assert!(!audit::is_known_format("lzop"));
+    }
 
     #[test]
     fn an_image_stays_as_it_was_sent() {

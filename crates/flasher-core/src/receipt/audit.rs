@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use self::flaw::{Audited, demand, is_digest, parts};
 pub use self::flaw::{Flaw, Part};
 pub use self::image::{ImageMap, ImageRange, Matched, against};
+pub use self::medium::is_known_format;
 use super::{AttemptFacts, JobKind, PowerState, Receipt, SCHEMA, Verdict, milliseconds};
 use crate::clock;
 use crate::step::Step;

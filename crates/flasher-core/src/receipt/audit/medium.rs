@@ -15,6 +15,11 @@ const SPARSE: &str = "simg";
 /// Every format an image can be wrapped in.
 const PACKED: [&str; 8] = ["gz", "xz", "zst", "bz2", "lz4", "zip", "tar", SPARSE];
 
+/// Whether an image may be stored in this format, in the words of a receipt: `raw`, `xz`, `simg in zip`.
+pub fn is_known_format(format: &str) -> bool {
+    format == RAW || format.split(" in ").all(|word| PACKED.contains(&word))
+}
+
 /// One image bears out the receipt's verdict. `place` is what its places begin with.
 pub(super) fn audit(receipt: &Receipt, place: &str, part: Part<'_>) -> Audited {
     let Part { image, medium } = part;
@@ -70,8 +75,7 @@ fn facts(job: JobKind, place: &str, image: &ImageFacts) -> Audited {
     demand(image.source_length.is_some(), at("source_length"), "it has no length of the source")?;
     let format = image.format.as_deref();
     let Some(format) = format else { return Err(Flaw::new(at("format"), "it names no format")) };
-    let known = format == RAW || format.split(" in ").all(|word| PACKED.contains(&word));
-    demand(known, at("format"), "there is no such format")?;
+    demand(is_known_format(format), at("format"), "there is no such format")?;
     let same = source_sha256 == decoded_sha256 && image.source_length == image.decoded_length;
     demand(
         (format == RAW) == same,
