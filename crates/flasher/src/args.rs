@@ -121,7 +121,7 @@ pub(crate) enum Command {
     ShellEnv(ShellEnvArgs),
     /// Follow a flash from its beginning: one started with `--detach`, or the one on the exporter of `--remote`
     Attach {
-        /// ID of the job on this machine; the one that runs when not given
+        /// ID of the job on this machine; when not given, the one that runs, else the newest. Not with `--remote`
         #[arg(value_name = "ID")]
         job: Option<String>,
         #[command(flatten)]
@@ -132,7 +132,7 @@ pub(crate) enum Command {
     },
     /// Stop a flash in good order: one started with `--detach`, or the one on the exporter of `--remote`
     Cancel {
-        /// ID of the job on this machine; the one that runs when not given
+        /// ID of the job on this machine; when not given, the one that runs, else the newest. Not with `--remote`
         #[arg(value_name = "ID")]
         job: Option<String>,
         #[command(flatten)]
@@ -158,7 +158,7 @@ pub(crate) enum Command {
     VerifyReceipt(VerifyArgs),
     /// Print a JSON Schema
     Schema {
-        /// Of what
+        /// Which schema
         of: SchemaOf,
     },
     /// Print a completion script for a shell

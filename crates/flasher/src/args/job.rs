@@ -23,10 +23,10 @@ pub(crate) struct JobArgs {
     /// Bound on the whole job, for example `20m`; without it each attempt has a generous one, which `plan` shows
     #[arg(long, value_name = "D", value_parser = deadline, help_heading = "Persistence")]
     pub(crate) deadline: Option<Duration>,
-    /// Power the board off after a proven end (the default)
+    /// Switch the board off after a good end, proven or written (the default)
     #[arg(long, overrides_with = "no_power_off", help_heading = "Persistence")]
     pub(crate) power_off: bool,
-    /// Leave the board on after a proven end
+    /// Leave the board on after a good end; after a failure it is switched off all the same
     #[arg(long, overrides_with = "power_off", help_heading = "Persistence")]
     pub(crate) no_power_off: bool,
 }
@@ -34,7 +34,7 @@ pub(crate) struct JobArgs {
 /// How much is read back.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum VerifyChoice {
-    /// Everything the image cares about
+    /// All that the image has: data and zeros
     Full,
     /// Only what the image has data for; ends as `written, not proven`
     Mapped,

@@ -57,7 +57,7 @@ pub(crate) enum BundleAction {
         /// Forget also the bundles that were not used for so long, for example `30d`
         #[arg(long, value_name = "D", value_parser = deadline)]
         unused_for: Option<Duration>,
-        /// Only tell
+        /// Show what would be removed; remove nothing
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]

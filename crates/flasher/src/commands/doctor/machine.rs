@@ -1,4 +1,4 @@
-//! What a flash needs of the machine itself: room for temporary files and for bundles, and a clock that is right.
+//! What a flash needs of the machine itself: room for temporary files and for decoded images, and a clock that is right.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -7,7 +7,7 @@ use flasher_core::{Error, Result, clock};
 
 use crate::render::units::{bytes, shown};
 
-/// Free bytes below which a folder is too full for a bundle and what is unpacked of it.
+/// Free bytes below which a folder is too full for what a flash keeps there.
 const ENOUGH: u64 = 256 << 20;
 /// How far a clock may be behind the time this program was built at; file systems round.
 const SLACK: Duration = Duration::from_secs(24 * 3600);
@@ -17,13 +17,13 @@ pub(super) fn look() -> Vec<(String, Result<String>)> {
     let temp = std::env::temp_dir();
     let mut found = vec![(shown(&temp), room(&temp, "temporary files", "TMPDIR"))];
     if let Some(cache) = cache() {
-        found.push((shown(&cache), room(existing(&cache), "bundles", "XDG_CACHE_HOME")));
+        found.push((shown(&cache), room(existing(&cache), "decoded images", "XDG_CACHE_HOME")));
     }
     found.push(("clock".to_owned(), plausible(SystemTime::now(), built())));
     found
 }
 
-/// Where bundles are kept (XDG Base Directory).
+/// Where decoded images are kept (XDG Base Directory).
 fn cache() -> Option<PathBuf> {
     let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
     std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|it| it.is_absolute()).or_else(home)
@@ -93,6 +93,6 @@ mod tests {
     fn missing_folders_are_checked_by_parent() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(existing(&folder.path().join("a/b/c")), folder.path());
-        assert!(room(Path::new("/proc"), "bundles", "XDG_CACHE_HOME").is_err());
+        assert!(room(Path::new("/proc"), "decoded images", "XDG_CACHE_HOME").is_err());
     }
 }
