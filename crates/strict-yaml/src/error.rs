@@ -58,6 +58,11 @@ pub enum YamlErrorKind {
         /// What it is, for messages.
         found: String,
     },
+    /// A control character that stands in the text as it is (YAML 1.2.2, rule 1).
+    ControlCharacter {
+        /// It.
+        character: char,
+    },
     /// A tag such as `!secret`.
     Tag {
         /// The tag as written.
@@ -101,6 +106,7 @@ impl YamlErrorKind {
             Self::SeveralDocuments => "keep one document in a file: remove what follows this line",
             Self::Twice { .. } => "keep one of them",
             Self::KeyIsNoText { .. } => "put the key in quotes",
+            Self::ControlCharacter { .. } => "remove it, or write it as an escape in double quotes",
             Self::Tag { .. } => "remove the tag",
             Self::Merge { .. } => "give it an alias of a mapping: `<<: *name`",
         })
@@ -121,6 +127,9 @@ impl fmt::Display for YamlErrorKind {
             Self::SeveralDocuments => f.write_str("a second document begins here, expected one"),
             Self::Twice { key } => write!(f, "the key `{key}` is given twice in the same mapping"),
             Self::KeyIsNoText { found } => write!(f, "expected a key that is text, found {found}"),
+            Self::ControlCharacter { character } => {
+                write!(f, "the control character U+{:04X} is not allowed in YAML", u32::from(*character))
+            }
             Self::Tag { tag } => write!(f, "the tag `{tag}` has no meaning here"),
             Self::Merge { found } => {
                 write!(f, "`<<` cannot be merged: expected a mapping or a list of mappings, found {found}")

@@ -10,6 +10,8 @@ use crate::node::{Entries, YamlEntry, YamlNode, YamlValue};
 use crate::position::Position;
 use crate::scalar::plain;
 
+/// So many control characters are named: a file with more of them is no YAML.
+const MOST_CONTROL_CHARACTERS: usize = 10;
 /// What a document may unfold into: values, and bytes of text.
 const LARGEST_TREE: usize = 2 * LARGEST_TEXT;
 
@@ -27,6 +29,7 @@ pub fn parse(text: &str) -> Result<YamlNode, YamlErrors> {
 /// As [`parse`].
 pub fn parse_one_of(text: &str, source: u32) -> Result<YamlNode, YamlErrors> {
     refuse_length(text, source)?;
+    refuse_control_characters(text, source)?;
     let mut loader = Loader::new(source);
     for event in Parser::new_from_str(text) {
         let taken = match event {
@@ -51,6 +54,21 @@ fn refuse_length(text: &str, source: u32) -> Result<(), YamlErrors> {
     };
     let position = Position { source, ..Position::START };
     Err(YamlErrors(vec![YamlError { position, path: Vec::new(), kind }]))
+}
+
+/// The scanner takes them; YAML does not (YAML 1.2.2, rule 1).
+fn refuse_control_characters(text: &str, source: u32) -> Result<(), YamlErrors> {
+    let is_refused = |char: &char| char.is_control() && !matches!(char, '\t' | '\n' | '\r' | '\u{85}');
+    let found = text.lines().enumerate().flat_map(|(line, text)| {
+        let refused = text.chars().enumerate().filter(move |(_, char)| is_refused(char));
+        refused.map(move |(column, character)| YamlError {
+            position: Position::at(line + 1, column, source),
+            path: Vec::new(),
+            kind: YamlErrorKind::ControlCharacter { character },
+        })
+    });
+    let found: Vec<_> = found.take(MOST_CONTROL_CHARACTERS).collect();
+    if found.is_empty() { Ok(()) } else { Err(YamlErrors(found)) }
 }
 
 fn syntax(text: &str, error: &ScanError) -> YamlErrorKind {

@@ -35,6 +35,18 @@ fn all_mistakes_are_found_where_they_stand() {
 }
 
 #[test]
+fn control_characters_are_refused_where_they_stand() {
+    let text = "the control character U+009B is not allowed in YAML";
+    check("a: 1\nb\u{9b}: \"\u{9b}\"\n", &[(2, 2, text), (2, 6, text)]);
+    check("# \u{1b}[2J\n", &[(1, 3, "the control character U+001B is not allowed in YAML")]);
+    check("a: \u{7f}\n", &[(1, 4, "the control character U+007F is not allowed in YAML")]);
+    assert_eq!(errors(&"\u{1}".repeat(1000)).len(), MOST_CONTROL_CHARACTERS);
+    for taken in ["a: \"\\u009b\\e\"\n", "a: b\tc\r\n", "a: \u{85}\n", "a: \u{a0}\u{202e}\n"] {
+        assert!(parse(taken).is_ok(), "{taken:?}");
+    }
+}
+
+#[test]
 fn a_text_that_is_no_yaml_is_refused_at_its_line() {
     let cases = [
         ("a: b: c", 1, LikelyCause::Other),
