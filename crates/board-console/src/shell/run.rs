@@ -47,7 +47,7 @@ impl Shell {
     /// [`Error::Timeout`] when it takes longer than `within`: it is interrupted (`^C`) and the next command may
     /// follow. [`Error::Boot`] when the kernel panics, [`Error::Reset`] when the boot loader starts again,
     /// [`Error::Garbled`] when the command does not arrive whole, [`Error::Invalid`] for a NUL in the command, and
-    /// those of [`Console::expect`]. A status that is not 0 is not an error.
+    /// those of [`Console::expect`](crate::Console::expect). A status that is not 0 is not an error.
     pub async fn run(&mut self, command: &str, within: Duration) -> Result<Output, Error> {
         run_bounded(self, command, within, None).await
     }
@@ -71,7 +71,7 @@ impl Shell {
     }
 
     /// As [`Self::run`], for a long command that keeps printing: silence for `stall` ends it. Its lines can be seen
-    /// as they come with [`Transcript::on_line`].
+    /// as they come with [`Transcript::on_line`](crate::Transcript::on_line).
     ///
     /// # Errors
     /// [`Error::Stalled`] when nothing comes for `stall` (it is interrupted), and those of [`Self::run`].
