@@ -56,7 +56,7 @@ async fn a_bundle_is_pulled_pinned_and_used_without_its_registry() {
     assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
 
     let tree = exporter_yaml::load(&exporter(&lab, &name)).unwrap();
-    let pinned = tree.flasher(None).unwrap().lock_bundle().await.unwrap().unwrap();
+    let pinned = tree.flasher(None).unwrap().required_bundle().unwrap().lock_bundle().await.unwrap().unwrap();
     assert_eq!((pinned.reference.as_str(), pinned.digest, pinned.before), (&*name, digest.prefixed(), None));
     assert_eq!(pinned.file, lab.path("flasher.lock"));
 
@@ -71,7 +71,7 @@ async fn a_bundle_is_pulled_pinned_and_used_without_its_registry() {
     );
     assert!(warnings.iter().any(|it| it.starts_with(&told)), "{warnings:?}");
 
-    let pinned = tree.flasher(None).unwrap().lock_bundle().await.unwrap().unwrap();
+    let pinned = tree.flasher(None).unwrap().required_bundle().unwrap().lock_bundle().await.unwrap().unwrap();
     assert_eq!((pinned.digest, pinned.before), (moved.digest.prefixed(), Some(digest.prefixed())));
     drop(registry);
     let (receipt, warnings) = flash(&lab, &name).await;
@@ -112,7 +112,7 @@ async fn an_unsigned_bundle_is_refused_where_a_signature_is_demanded() {
                axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n-----END PUBLIC KEY-----\n";
     fs::write(lab.path("cosign.pub"), key).unwrap();
     let tree = exporter_yaml::load(&exporter(&lab, &name)).unwrap();
-    let error = tree.flasher(None).unwrap().describe().await.unwrap_err();
+    let error = tree.flasher(None).unwrap().required_bundle().unwrap().describe().await.unwrap_err();
     assert_eq!(error.class(), Class::Config);
     assert!(error.to_string().contains(&format!("({}) has no signature", digest.prefixed())), "{error}");
     let job = lab.job(&lab.image(&sample(), None));

@@ -119,7 +119,7 @@ fn flasher_without_power() {
 async fn a_complete_flasher_from_yaml() {
     for place in Place::both().await {
         let tree = place.complete();
-        let description = tree.flasher(None).unwrap().describe().await.unwrap();
+        let description = tree.flasher(None).unwrap().required_bundle().unwrap().describe().await.unwrap();
         assert_eq!(description.board, "test");
         assert_eq!(description.default_target, "usd");
         assert_eq!(description.kernel.file, "data/kernel");
@@ -183,9 +183,9 @@ async fn variants_are_switched_and_switched_back() {
         ];
         for (variant, dtb, bootcmd) in cases {
             if let Some(variant) = variant {
-                flasher.use_variant(variant).await.unwrap();
+                flasher.required_bundle().unwrap().use_variant(variant).await.unwrap();
             }
-            let description = flasher.describe().await.unwrap();
+            let description = flasher.required_bundle().unwrap().describe().await.unwrap();
             assert_eq!(description.dtb.map(|dtb| dtb.file).as_deref(), dtb, "{variant:?}");
             assert_eq!(description.bootcmd, bootcmd, "{variant:?}");
         }
@@ -196,11 +196,12 @@ async fn variants_are_switched_and_switched_back() {
 async fn an_unknown_variant_is_refused_with_the_known_ones() {
     for place in Place::both().await {
         let flasher = place.complete().flasher(None).unwrap();
-        let text = format!("{:?}", flasher.use_variant("noexists").await.unwrap_err());
+        let text =
+            format!("{:?}", flasher.required_bundle().unwrap().use_variant("noexists").await.unwrap_err());
         for known in ["noexists", "test-dtb", "alternate", "othercmd"] {
             assert!(text.contains(known), "{text}");
         }
-        let still = flasher.describe().await.unwrap().variant;
+        let still = flasher.required_bundle().unwrap().describe().await.unwrap().variant;
         assert_eq!(still.as_deref(), Some("test-dtb"), "a refused variant changes nothing");
     }
 }

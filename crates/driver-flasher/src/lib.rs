@@ -5,7 +5,7 @@
 //!
 //! * [`config`]: what an exporter YAML may say
 //! * [`flasher`]: what a flasher consists of, `driver`: what it answers, and `uboot`: the boot console's settings
-//! * `bundle`: which bundle a flasher boots
+//! * `bundle`: which bundle a flasher boots, and `boots`: its description
 //! * `job`: what is recorded of a running job, up to the receipt
 //! * `transaction`: attempts, deadline, cancellation
 //! * `step`: the twelve steps, each a file
@@ -18,6 +18,7 @@
 mod access;
 mod advice;
 mod blocking;
+mod boots;
 mod bundle;
 pub mod config;
 mod driver;

@@ -3,6 +3,7 @@
 //! Every method takes `&self`: a driver that needs state holds its own lock. All are object safe and used as `Arc<dyn …>`.
 
 mod content;
+mod flasher;
 
 use std::any::Any;
 use std::fmt;
@@ -17,11 +18,10 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use content::{Content, ContentStream, Upload, UploadSink};
+pub use flasher::{Flasher, FlasherBundle};
 
-use crate::dump::DumpJob;
 use crate::error::Result;
-use crate::event::{Progress, Transfer};
-use crate::flash::{Defaults, Description, FlashJob, Pinned, Plan, Receipt};
+use crate::event::Transfer;
 
 /// What every driver is: it can be checked for its hardware, and closed.
 #[async_trait]
@@ -292,76 +292,4 @@ impl std::fmt::Debug for StopKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "StopKeys({})", self.shown)
     }
-}
-
-/// Puts an image on a board, as a transaction with proof.
-#[async_trait]
-pub trait Flasher: Driver {
-    /// What this flasher boots and where it can write, from its bundle.
-    ///
-    /// # Errors
-    /// When the bundle is missing or wrong.
-    async fn describe(&self) -> Result<Description>;
-
-    /// Chooses the device-tree variant for the jobs to come.
-    ///
-    /// # Errors
-    /// When the bundle has no such variant; the error lists those it has.
-    async fn use_variant(&self, variant: &str) -> Result<()>;
-
-    /// Pins the bundle's name to what its registry has now, in the lock file beside the exporter YAML, and pulls it.
-    /// Gives nothing when there is no name to pin: the bundle is a folder, or there is none.
-    ///
-    /// # Errors
-    /// When the registry cannot be asked, or the lock file not be written.
-    async fn lock_bundle(&self) -> Result<Option<Pinned>> {
-        Ok(None)
-    }
-
-    /// What [`Flasher::flash`] would do. Touches nothing.
-    ///
-    /// # Errors
-    /// Everything that can be found out without touching the board.
-    async fn plan(&self, job: FlashJob) -> Result<Plan>;
-
-    /// Puts kernel, initramfs and device tree of the variant in use into the TFTP folder under their base names, for a
-    /// client that drives the board by itself; gives where they are. A `bundle` of a registry replaces the configured one
-    /// for as long as this flasher lives.
-    ///
-    /// # Errors
-    /// When there is no such bundle, it lacks a file, or the folder cannot be written.
-    async fn set_up(&self, bundle: Option<String>) -> Result<Vec<PathBuf>>;
-
-    /// The manifest of the bundle, as it is written.
-    ///
-    /// # Errors
-    /// When the bundle is missing or its manifest is wrong.
-    async fn manifest(&self) -> Result<String>;
-
-    /// Does what a job does before it touches the board, as far as it does not need an image, and undoes it: files are looked up,
-    /// checked, and put where the board will fetch them.
-    ///
-    /// # Errors
-    /// What a job would fail on.
-    async fn rehearse(&self) -> Result<()> {
-        Ok(())
-    }
-
-    /// How this machine and the board reach each other, in words, as far as that is known before the board is on;
-    /// none when there is nothing to tell.
-    ///
-    /// # Errors
-    /// When no network of this machine is the board's.
-    async fn route(&self) -> Result<Option<String>> {
-        Ok(None)
-    }
-
-    /// What the config chose for jobs that choose nothing.
-    fn defaults(&self) -> Defaults;
-
-    /// Flashes. Never fails silently: the receipt's verdict is proven, or it names the failure.
-    async fn flash(&self, job: FlashJob, progress: Arc<dyn Progress>) -> Receipt;
-
-    /// Reads a medium into a file. Never fails silently: the receipt's verdict is proven, or it names the failure.
-    async fn dump(&self, job: DumpJob, progress: Arc<dyn Progress>) -> Receipt;
 }

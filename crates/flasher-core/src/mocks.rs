@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use mockall::mock;
 
 use crate::driver::{
-    BootConsole, ByteStream, Content, ContentServer, Driver, FileServer, Flasher, PowerDriver, PowerMeter,
-    Reading, SerialDriver, TransferLog, Upload,
+    BootConsole, ByteStream, Content, ContentServer, Driver, FileServer, Flasher, FlasherBundle, PowerDriver,
+    PowerMeter, Reading, SerialDriver, TransferLog, Upload,
 };
 use crate::dump::DumpJob;
 use crate::error::Result;
@@ -101,13 +101,21 @@ mock! {
     }
     #[async_trait]
     impl Flasher for Flash {
-        async fn describe(&self) -> Result<Description>;
-        async fn use_variant(&self, variant: &str) -> Result<()>;
         async fn plan(&self, job: FlashJob) -> Result<Plan>;
-        async fn set_up(&self, bundle: Option<String>) -> Result<Vec<PathBuf>>;
-        async fn manifest(&self) -> Result<String>;
-        fn defaults(&self) -> Defaults;
         async fn flash(&self, job: FlashJob, progress: Arc<dyn Progress>) -> Receipt;
         async fn dump(&self, job: DumpJob, progress: Arc<dyn Progress>) -> Receipt;
+        fn defaults(&self) -> Defaults;
+    }
+}
+
+mock! {
+    #[derive(Debug)]
+    pub Bundle {}
+    #[async_trait]
+    impl FlasherBundle for Bundle {
+        async fn describe(&self) -> Result<Description>;
+        async fn use_variant(&self, variant: &str) -> Result<()>;
+        async fn set_up(&self, bundle: Option<String>) -> Result<Vec<PathBuf>>;
+        async fn manifest(&self) -> Result<String>;
     }
 }

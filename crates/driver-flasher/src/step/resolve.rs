@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bundle_store::{Bundle, Files};
-use flasher_core::{Description, Flasher, Result};
+use flasher_core::{Description, FlasherBundle, Result};
 
 use crate::blocking::blocking;
 use crate::job::Session;

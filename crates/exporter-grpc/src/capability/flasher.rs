@@ -84,7 +84,7 @@ impl Flash {
         if let Some(known) = known {
             return Ok(known);
         }
-        let description = self.flasher.describe().await?;
+        let description = self.flasher.required_bundle()?.describe().await?;
         *self.described() = Some(description.clone());
         Ok(description)
     }
@@ -100,7 +100,7 @@ impl Flash {
             check_registry(bundle, &call.fetch_rules(), self.flasher.defaults().registry.as_deref())?;
         }
         *self.described() = None;
-        let staged = self.flasher.set_up(bundle).await?;
+        let staged = self.flasher.required_bundle()?.set_up(bundle).await?;
         if let Some(tftp) = &self.tftp {
             staged.iter().for_each(|file| tftp.made(file));
         }
@@ -111,7 +111,7 @@ impl Flash {
     async fn use_variant(&self, variant: &str, call: &Call) -> CallResult<()> {
         self.free(call)?;
         *self.described() = None;
-        self.flasher.use_variant(variant).await.map_err(|mut error| {
+        self.flasher.required_bundle()?.use_variant(variant).await.map_err(|mut error| {
             if error.next_step().is_none() {
                 error = error.help(format!("`{}` names no variant of this bundle", short(variant)));
             }
@@ -201,7 +201,9 @@ impl Capability for Flash {
             }
             "use_dtb_variant" => return self.use_variant(args.text(0)?, call).await.map(|()| value::null()),
             "set_dtb" => return Err(CallFailure::new(Code::Unimplemented, "`set_dtb` is not supported")),
-            "get_flasher_manifest_yaml" => return Ok(value::text(self.flasher.manifest().await?)),
+            "get_flasher_manifest_yaml" => {
+                return Ok(value::text(self.flasher.required_bundle()?.manifest().await?));
+            }
             _ => {}
         }
         let described = self.describe().await?;

@@ -69,7 +69,7 @@ impl Work {
     async fn prepare(&mut self) -> Result<ReadyJob> {
         let order = self.start.order.clone();
         if let Some(variant) = &order.variant {
-            self.flasher.use_variant(variant).await?;
+            self.flasher.required_bundle()?.use_variant(variant).await?;
         }
         let owned = self.owner.hold(&order.label()).await?;
         let warnings = owned.warning().into_iter();

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use flasher_core::device::Absent;
 use flasher_core::{
-    ByteStream, ChildSpec, Description, Device, Driver, DriverType, Error, FileServer, FlashJob, Flasher,
-    Kind, Plan, PowerDriver, Progress, Receipt, Result, SerialDriver, TransferLog, Wiring,
+    ByteStream, ChildSpec, Device, Driver, DriverType, Error, FileServer, FlashJob, Flasher, Kind, Plan,
+    PowerDriver, Progress, Receipt, Result, SerialDriver, TransferLog, Wiring,
 };
 
 /// No config.
@@ -172,19 +172,7 @@ impl Driver for TestFlasher {}
 
 #[async_trait]
 impl Flasher for TestFlasher {
-    async fn describe(&self) -> Result<Description> {
-        Err(Error::config("a test never asks this"))
-    }
-    async fn use_variant(&self, _variant: &str) -> Result<()> {
-        Ok(())
-    }
     async fn plan(&self, _job: FlashJob) -> Result<Plan> {
-        Err(Error::config("a test never asks this"))
-    }
-    async fn set_up(&self, _bundle: Option<String>) -> Result<Vec<PathBuf>> {
-        Err(Error::config("a test never asks this"))
-    }
-    async fn manifest(&self) -> Result<String> {
         Err(Error::config("a test never asks this"))
     }
     fn defaults(&self) -> flasher_core::Defaults {

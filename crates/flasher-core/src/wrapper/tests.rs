@@ -16,11 +16,12 @@ use crate::event::Quiet;
 use crate::flash::FlashJob;
 use crate::{Device, Kind, Wiring};
 
-/// Traits of `driver.rs` and their methods as `Trait::method`, read from the source: the list cannot go out of date.
+/// The traits of all devices and their methods as `Trait::method`, read from the source: the list cannot go out of date.
 fn written() -> BTreeSet<String> {
     let mut methods = BTreeSet::new();
     let mut inside = None;
-    for line in include_str!("../driver.rs").lines() {
+    let sources = [include_str!("../driver.rs"), include_str!("../driver/flasher.rs")];
+    for line in sources.into_iter().flat_map(str::lines) {
         if let Some(rest) = line.strip_prefix("pub trait ") {
             inside = rest.split([':', ' ', '<']).next().filter(|_| !line.ends_with("{}"));
         } else if line == "}" {
@@ -74,17 +75,18 @@ where
 }
 
 fn call_flasher(device: &dyn Flasher) {
-    call(device.describe());
-    call(device.use_variant("a"));
-    call(device.lock_bundle());
     call(device.plan(FlashJob::new("image")));
-    call(device.set_up(None));
-    call(device.manifest());
-    call(device.rehearse());
-    call(device.route());
-    device.defaults();
     call(device.flash(FlashJob::new("image"), Arc::new(Quiet)));
     call(device.dump(recorder::dump_job(), Arc::new(Quiet)));
+    device.defaults();
+    call(device.rehearse());
+    call(device.route());
+    let bundle = device.required_bundle().unwrap();
+    call(bundle.describe());
+    call(bundle.use_variant("a"));
+    call(bundle.lock_bundle());
+    call(bundle.set_up(None));
+    call(bundle.manifest());
 }
 
 #[test]

@@ -71,10 +71,11 @@ async fn nodes(tree: &DeviceTree, screen: &Screen) -> Result<CheckOutcome, Failu
 
 async fn describe(device: &Device) -> Result<Option<Description>> {
     let Device::Flasher(flasher) = device else { return Ok(None) };
+    let Some(bundle) = flasher.flasher_bundle() else { return Ok(None) };
     let late = || {
         Error::new(Class::Infrastructure, format!("the bundle could not be had within {} s", LOOK.as_secs()))
     };
-    tokio::time::timeout(LOOK, flasher.describe()).await.unwrap_or_else(|_| Err(late())).map(Some)
+    tokio::time::timeout(LOOK, bundle.describe()).await.unwrap_or_else(|_| Err(late())).map(Some)
 }
 
 fn node(

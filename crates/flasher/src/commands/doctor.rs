@@ -10,7 +10,7 @@ use std::time::Duration;
 use flasher_core::driver::TransferLog;
 use flasher_core::owner::Board;
 use flasher_core::tree::DeviceTree;
-use flasher_core::{Class, Device, Error, FileServer, PowerDriver, Result, safe};
+use flasher_core::{Class, Device, Error, FileServer, Flasher, PowerDriver, Result, safe};
 
 use super::{driver_tree, killed};
 use crate::failure::Failure;
@@ -25,7 +25,7 @@ const OUT_OF_REACH: &str =
     "a flash needs it unless the bundle is in the cache: look again where the registry can be reached";
 
 /// What was found out about one thing that does not stop a flash for certain.
-enum Found {
+pub(super) enum Found {
     Ready(String),
     /// A killed job may have left the board on: reported as a warning.
     LeftOn(String),
@@ -67,25 +67,34 @@ async fn look(tree: &DeviceTree, screen: &Screen) -> Result<Option<Class>, Failu
     Ok(worst.into_iter().max_by_key(|class| class.exit_code()))
 }
 
-async fn node(tree: &DeviceTree, device: &Device) -> Result<Found> {
+/// What is found about one node; what stops a flash is an error.
+pub(super) async fn node(tree: &DeviceTree, device: &Device) -> Result<Found> {
     let Some(driver) = device.driver() else { return Ok(Found::Ready("group".to_owned())) };
     driver.examine().await?;
     let ready = match device {
         Device::FileServer(server) => bind(server.as_ref()).await,
         Device::Flasher(flasher) => {
             Board::below(tree, flasher).refuse_if_held().await?;
-            let boots = match flasher.describe().await {
+            let board = match board_name(flasher.as_ref()).await {
                 Err(error) if is_out_of_reach(&error) => return Ok(Found::OutOfReach(error)),
-                boots => boots?,
+                board => board?,
             };
             flasher.rehearse().await?;
-            Ok(format!("{}, ready", boots.board))
+            Ok(format!("{board}, ready"))
         }
         Device::ContentServer(server) => bind(server.as_ref() as &dyn FileServer).await,
         Device::Power(switch, _) => return power(tree, switch).await,
         other => Ok(format!("{}, ready", other.kind())),
     };
     ready.map(Found::Ready)
+}
+
+/// The board of the flasher's bundle.
+async fn board_name(flasher: &dyn Flasher) -> Result<String> {
+    match flasher.flasher_bundle() {
+        Some(bundle) => Ok(bundle.describe().await?.board),
+        None => Ok("flasher".to_owned()),
+    }
 }
 
 /// What the switch reports, and whether a killed job may have left the board on.

@@ -191,29 +191,25 @@ impl BootConsole for Recorder {
 
 #[async_trait]
 impl Flasher for Recorder {
-    async fn describe(&self) -> Result<Description> {
-        self.note("Flasher::describe");
-        pending().await
-    }
-    async fn use_variant(&self, _variant: &str) -> Result<()> {
-        self.note("Flasher::use_variant");
-        Ok(())
-    }
-    async fn lock_bundle(&self) -> Result<Option<Pinned>> {
-        self.note("Flasher::lock_bundle");
-        Ok(None)
-    }
     async fn plan(&self, _job: FlashJob) -> Result<Plan> {
         self.note("Flasher::plan");
         pending().await
     }
-    async fn set_up(&self, _bundle: Option<String>) -> Result<Vec<PathBuf>> {
-        self.note("Flasher::set_up");
-        Ok(Vec::new())
+    async fn flash(&self, _job: FlashJob, _progress: Arc<dyn Progress>) -> Receipt {
+        self.note("Flasher::flash");
+        pending().await
     }
-    async fn manifest(&self) -> Result<String> {
-        self.note("Flasher::manifest");
-        Ok(String::new())
+    async fn dump(&self, _job: DumpJob, _progress: Arc<dyn Progress>) -> Receipt {
+        self.note("Flasher::dump");
+        pending().await
+    }
+    fn defaults(&self) -> Defaults {
+        self.note("Flasher::defaults");
+        Defaults::default()
+    }
+    fn flasher_bundle(&self) -> Option<&dyn FlasherBundle> {
+        self.note("Flasher::flasher_bundle");
+        Some(self)
     }
     async fn rehearse(&self) -> Result<()> {
         self.note("Flasher::rehearse");
@@ -223,17 +219,29 @@ impl Flasher for Recorder {
         self.note("Flasher::route");
         Ok(None)
     }
-    fn defaults(&self) -> Defaults {
-        self.note("Flasher::defaults");
-        Defaults::default()
-    }
-    async fn flash(&self, _job: FlashJob, _progress: Arc<dyn Progress>) -> Receipt {
-        self.note("Flasher::flash");
+}
+
+#[async_trait]
+impl FlasherBundle for Recorder {
+    async fn describe(&self) -> Result<Description> {
+        self.note("FlasherBundle::describe");
         pending().await
     }
-    async fn dump(&self, _job: DumpJob, _progress: Arc<dyn Progress>) -> Receipt {
-        self.note("Flasher::dump");
-        pending().await
+    async fn use_variant(&self, _variant: &str) -> Result<()> {
+        self.note("FlasherBundle::use_variant");
+        Ok(())
+    }
+    async fn lock_bundle(&self) -> Result<Option<Pinned>> {
+        self.note("FlasherBundle::lock_bundle");
+        Ok(None)
+    }
+    async fn set_up(&self, _bundle: Option<String>) -> Result<Vec<PathBuf>> {
+        self.note("FlasherBundle::set_up");
+        Ok(Vec::new())
+    }
+    async fn manifest(&self) -> Result<String> {
+        self.note("FlasherBundle::manifest");
+        Ok(String::new())
     }
 }
 

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use flasher_core::flash::PowerState;
-use flasher_core::{Description, Device, Driver, DriverType, Plan, Verdict, Wiring, async_trait};
+use flasher_core::{
+    Description, Device, Driver, DriverType, FlasherBundle, Plan, Verdict, Wiring, async_trait,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -24,6 +26,9 @@ struct Config {
     /// Whether its hardware is there.
     #[serde(default)]
     unplugged: bool,
+    /// Whether it works without a bundle.
+    #[serde(default)]
+    without_bundle: bool,
     /// The class of the failure; proven without.
     class: Option<Class>,
 }
@@ -48,28 +53,16 @@ impl Driver for Fake {
 
 #[async_trait]
 impl Flasher for Fake {
-    async fn describe(&self) -> Result<Description> {
-        Err(Error::config("a fake boots nothing"))
-    }
-
-    async fn use_variant(&self, variant: &str) -> Result<()> {
-        if variant == "good" { Ok(()) } else { Err(Error::config(format!("no variant `{variant}`"))) }
-    }
-
     async fn plan(&self, _job: FlashJob) -> Result<Plan> {
         Err(Error::config("a fake plans nothing"))
     }
 
-    async fn set_up(&self, _bundle: Option<String>) -> Result<Vec<PathBuf>> {
-        Err(Error::config("a fake has no bundle"))
-    }
-
-    async fn manifest(&self) -> Result<String> {
-        Err(Error::config("a fake has no bundle"))
-    }
-
     fn defaults(&self) -> flasher_core::Defaults {
         flasher_core::Defaults::default()
+    }
+
+    fn flasher_bundle(&self) -> Option<&dyn FlasherBundle> {
+        (!self.config.without_bundle).then_some(self)
     }
 
     async fn flash(&self, job: FlashJob, _progress: Arc<dyn Progress>) -> Receipt {
@@ -88,6 +81,25 @@ impl Flasher for Fake {
             job.site,
             Begun::now(),
         )
+    }
+}
+
+#[async_trait]
+impl FlasherBundle for Fake {
+    async fn describe(&self) -> Result<Description> {
+        Err(Error::config("a fake boots nothing"))
+    }
+
+    async fn use_variant(&self, variant: &str) -> Result<()> {
+        if variant == "good" { Ok(()) } else { Err(Error::config(format!("no variant `{variant}`"))) }
+    }
+
+    async fn set_up(&self, _bundle: Option<String>) -> Result<Vec<PathBuf>> {
+        Err(Error::config("a fake has no bundle"))
+    }
+
+    async fn manifest(&self) -> Result<String> {
+        Err(Error::config("a fake has no bundle"))
     }
 }
 
@@ -146,6 +158,12 @@ async fn nothing_is_flashed_without_hardware_or_with_a_wrong_variant() {
     for (config, variant, expected, cause) in [
         ("{ unplugged: true }", None, 4, "nothing is plugged in"),
         ("{}", Some("bad"), 2, "no variant `bad`"),
+        (
+            "{ without_bundle: true }",
+            Some("good"),
+            2,
+            "this flasher works without a bundle: it has no variants, boot files or manifest",
+        ),
     ] {
         let (code, receipt, calls) = flash(config, variant).await;
         assert_eq!((code, calls), (expected, vec!["closed"]));
@@ -166,3 +184,18 @@ async fn a_stopped_job_touches_no_board() {
 }
 
 const EMPTY: &str = "apiVersion: jumpstarter.dev/v1alpha1\nkind: ExporterConfig\nmetadata: { name: t }\nexport: { it: { type: fake-flasher } }\n";
+
+#[tokio::test]
+async fn a_flasher_without_a_bundle_is_checked_and_flashes() {
+    let (code, receipt, calls) = flash("{ without_bundle: true }", None).await;
+    assert_eq!((code, receipt.verdict, calls), (0, Verdict::Proven, vec!["flashed", "closed"]));
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = folder.path().join("lab.yaml");
+    std::fs::write(&yaml, EMPTY.replace("fake-flasher", "fake-flasher, config: { without_bundle: true }"))
+        .unwrap();
+    let screen = Screen::new(false, Chatter::Quiet);
+    assert_eq!(crate::commands::check::run(Some(yaml.clone()), &screen).await.unwrap(), 0);
+    let tree = exporter_yaml::load(&yaml).unwrap();
+    let found = crate::commands::doctor::node(&tree, &tree.find("it").unwrap()).await.unwrap();
+    assert!(matches!(found, crate::commands::doctor::Found::Ready(text) if text == "flasher, ready"));
+}

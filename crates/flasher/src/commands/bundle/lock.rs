@@ -22,7 +22,11 @@ pub(super) async fn run(file: Option<PathBuf>, screen: &Screen) -> Result<u8, Fa
 async fn pin(tree: &DeviceTree, screen: &Screen) -> Result<u8, Failure> {
     for (path, device) in tree.all() {
         let Device::Flasher(flasher) = device else { continue };
-        match flasher.lock_bundle().await.map_err(|error| error.with("node", path.clone()))? {
+        let Some(bundle) = flasher.flasher_bundle() else {
+            screen.aside(&format!("{path}: it works without a bundle, there is nothing to pin\n"));
+            continue;
+        };
+        match bundle.lock_bundle().await.map_err(|error| error.with("node", path.clone()))? {
             Some(pinned) => show(&pinned, screen)?,
             None => screen.aside(&format!("{path}: its bundle is a folder, there is nothing to pin\n")),
         }
