@@ -92,7 +92,8 @@ fn open_now(path: &Path, settings: Settings) -> Result<Opened, PortError> {
 
 /// Whether there are lines beside the data. A pty has none, and takes a break without a word.
 pub(crate) fn has_lines(path: &Path, port: &mut TTYPort) -> Result<bool, PortError> {
-    present(path, port.read_carrier_detect().map(drop))
+    let read = port.read_carrier_detect().map(drop);
+    present(path, port, read)
 }
 
 /// Sets DTR and RTS; false when the port has none.
@@ -100,21 +101,19 @@ pub(crate) fn set_lines(path: &Path, port: &mut TTYPort, lines: ControlLines) ->
     let dtr = lines.dtr.map(|level| port.write_data_terminal_ready(level));
     let rts = lines.rts.map(|level| port.write_request_to_send(level));
     for done in [dtr, rts].into_iter().flatten() {
-        if !present(path, done)? {
+        if !present(path, port, done)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// False when a port refused because it has no such lines.
-fn present(path: &Path, done: serialport::Result<()>) -> Result<bool, PortError> {
+/// False when `port` refused because it has no such lines, as a pty: serialport has no kind of error for that. A port that still tells its
+/// speed is there; one that was unplugged does not.
+fn present(path: &Path, port: &TTYPort, done: serialport::Result<()>) -> Result<bool, PortError> {
     match done {
         Ok(()) => Ok(true),
-        // What the kernel says of a pty, and serialport of ENOTTY.
-        Err(error) if error.description.contains("ioctl") || error.description.contains("typewriter") => {
-            Ok(false)
-        }
+        Err(error) if error.kind() == ErrorKind::Unknown && port.baud_rate().is_ok() => Ok(false),
         Err(error) => Err(refusal(path, &error)),
     }
 }
@@ -150,10 +149,15 @@ fn runs_at(path: &Path, port: &TTYPort, asked: u32) -> Result<(), PortError> {
     })
 }
 
+/// Opens a device without waiting for its carrier, and not as this process's terminal.
+fn open_without_waiting(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOCTTY | OFlags::NONBLOCK).bits().cast_signed();
+    OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)
+}
+
 /// Clears HUPCL, which is a setting of the line and outlives the handle. Leaves a port alone that another process has locked.
 fn keep_dtr(path: &Path) -> io::Result<File> {
-    let flags = (OFlags::NOCTTY | OFlags::NONBLOCK).bits().cast_signed();
-    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
+    let file = open_without_waiting(path)?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     let mut line = tcgetattr(&file)?;
     line.control_modes.remove(ControlModes::HUPCL);
@@ -181,13 +185,14 @@ fn refusal(path: &Path, error: &serialport::Error) -> PortError {
         ErrorKind::InvalidInput => {
             PortError::Setting { port: name(path), asked: "these settings".to_owned(), got: None }
         }
-        ErrorKind::Unknown
-            if error.description.contains("typewriter") || error.description.contains("ioctl") =>
-        {
-            PortError::NotSerial { port: name(path) }
-        }
+        ErrorKind::Unknown if is_no_terminal(path) => PortError::NotSerial { port: name(path) },
         _ => system(path, error.description.clone()),
     }
+}
+
+/// Whether the device has no settings of a terminal (ENOTTY), which every serial port has.
+fn is_no_terminal(path: &Path) -> bool {
+    open_without_waiting(path).is_ok_and(|file| matches!(tcgetattr(&file), Err(Errno::NOTTY)))
 }
 
 /// `mode` and `gid` are the device's: the group is a remedy only when it may read and write.
@@ -209,4 +214,17 @@ fn system(path: &Path, reason: String) -> PortError {
 pub(crate) fn set_break(path: &Path, port: &TTYPort, on: bool) -> Result<(), PortError> {
     let done = if on { port.set_break() } else { port.clear_break() };
     done.map_err(|error| system(path, error.description))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_terminal_is_told_by_the_kernel() {
+        assert!(is_no_terminal(Path::new("/dev/null")));
+        assert!(!is_no_terminal(Path::new("/no/such/device")));
+        let error = serialport::Error::new(ErrorKind::Unknown, "whatever serialport calls it");
+        assert!(matches!(refusal(Path::new("/dev/null"), &error), PortError::NotSerial { .. }));
+    }
 }

@@ -5,6 +5,7 @@
 mod bundles;
 mod circles;
 mod edges;
+mod error_texts;
 mod finding;
 mod manifests;
 mod references;
@@ -43,6 +44,7 @@ pub fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     let sources = sources::read(workspace)?;
     let mut findings = edges::check(&workspace.packages);
     findings.extend(sources::check(&sources));
+    findings.extend(error_texts::check(&sources)?);
     findings.extend(circles::check(workspace, &sources)?);
     findings.extend(bundles::check(workspace, &sources)?);
     findings.extend(manifests::check(workspace)?);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::command;
 
@@ -46,6 +46,11 @@ fn words(line: &str) -> Vec<String> {
     filled.collect()
 }
 
+/// Whether an option was given without its value.
+fn is_without_value(error: &clap::Error) -> bool {
+    matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if value.is_empty())
+}
+
 #[test]
 fn every_command_that_a_message_advises_can_be_typed() {
     let (mut count, mut wrong) = (0, Vec::new());
@@ -59,7 +64,7 @@ fn every_command_that_a_message_advises_can_be_typed() {
                 ErrorKind::MissingRequiredArgument
                 | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
                 | ErrorKind::MissingSubcommand => true,
-                ErrorKind::InvalidValue => error.to_string().contains("but none was supplied"),
+                ErrorKind::InvalidValue => is_without_value(&error),
                 _ => false,
             };
             if !is_short {
