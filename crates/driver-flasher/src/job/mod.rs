@@ -2,6 +2,7 @@
 
 mod console;
 mod count;
+mod decoded;
 mod events;
 mod ledger;
 mod receipt;
@@ -13,6 +14,7 @@ use flasher_core::{DumpJob, FlashJob};
 
 pub(crate) use console::Listening;
 pub(crate) use count::Count;
+pub(crate) use decoded::must_be_same_image;
 pub(crate) use ledger::{OnMedium, WritePermit};
 pub(crate) use receipt::Proof;
 pub(crate) use run::Run;

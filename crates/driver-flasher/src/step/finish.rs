@@ -1,29 +1,13 @@
-//! Step 12: the new system is seen to boot when asked for; then everything is put into its final state.
+//! Step 12: the new system is seen to boot, when asked for.
 
-use std::future::Future;
-use std::pin::pin;
-use std::time::Duration;
-
-use flasher_core::flash::PowerState;
-use flasher_core::{Class, Error, Result, Step};
+use flasher_core::{Class, Error, Result};
 
 use super::resolve::Resolved;
 use super::{plan, power};
-use crate::access::{MediumAccess, linux};
+use crate::access::MediumAccess;
 use crate::config::seconds;
 use crate::job::{Session, waiting};
 use crate::trouble;
-
-/// How long each part of the cleaning up may take.
-const SETTLE: Duration = Duration::from_secs(20);
-/// The same when a second signal asked to hurry.
-const HURRIED: Duration = Duration::from_secs(2);
-/// How long switching off may take, all tries together. Drivers bound themselves; no config allows them more for one order.
-const SWITCH: Duration = Duration::from_secs(600);
-/// How often the switch gets an order, as one may get lost on its way.
-const TRIES: u32 = 3;
-/// Time between two tries.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Cycles power and waits for the text that proves the new system boots, when the job or the manifest names one.
 pub(crate) async fn boot_check(
@@ -54,81 +38,4 @@ pub(crate) async fn boot_check(
             .help("the image may not be made for this board; watch it with `flasher console`")
             .retryable(false)
     })
-}
-
-/// Servers down, staged files gone, power as it should be. Every part is tried, whatever the others do.
-pub(crate) async fn settle(session: Session<'_>, proven: bool) -> Result<()> {
-    linux::withdraw(session);
-    let (power, http, tftp, ()) = tokio::join!(
-        power_down(session, proven),
-        bounded(session, "stopping the HTTP server", session.flasher.http.stop()),
-        bounded(session, "stopping the TFTP server", session.flasher.tftp.stop()),
-        unstage(session),
-    );
-    let settled = http.and(tftp).and(power);
-    // A failure before has a step of its own.
-    settled.inspect_err(|_| {
-        if proven {
-            session.run.record.set_step(Step::Finish)
-        }
-    })
-}
-
-async fn power_down(session: Session<'_>, proven: bool) -> Result<()> {
-    let touched = session.run.record.power() != PowerState::Untouched;
-    if !touched || (proven && !session.job.power_off) {
-        return Ok(());
-    }
-    session.run.record.set_power(PowerState::Unknown);
-    switch_off(session).await.map_err(power::switch)?;
-    power::ask(session, "off by hand now: the job is over");
-    session.run.record.set_power(PowerState::Off);
-    if !bounded(session, "asking the switch", power::confirm(session, false)).await? && proven {
-        power::listen(session).await;
-    }
-    Ok(())
-}
-
-/// Tells the switch again where that can help: a board that stays on is worse than a late receipt.
-async fn switch_off(session: Session<'_>) -> Result<()> {
-    let tries = async {
-        for _ in 1..TRIES {
-            match session.flasher.power.off().await {
-                Err(error) if error.is_retryable() => {
-                    session.run.warn(format!("switching the board off failed: {}", error.cause()));
-                    tokio::time::sleep(PAUSE).await;
-                }
-                done => return done,
-            }
-        }
-        session.flasher.power.off().await
-    };
-    within(SWITCH, "switching the board off", tries).await
-}
-
-/// Bounds what is only tidiness: sharply once a second signal asked to hurry.
-async fn bounded<T>(session: Session<'_>, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let mut work = pin!(within(SETTLE, what, work));
-    tokio::select! {
-        biased;
-        done = &mut work => done,
-        () = session.job.hurry.cancelled() => {
-            tokio::time::timeout(HURRIED, work).await.unwrap_or_else(|_| Err(late(what, HURRIED)))
-        }
-    }
-}
-
-async fn within<T>(bound: Duration, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::time::timeout(bound, work).await.unwrap_or_else(|_| Err(late(what, bound)))
-}
-
-fn late(what: &str, bound: Duration) -> Error {
-    Error::infrastructure(format!("{what} took longer than {} s", bound.as_secs()))
-}
-
-/// What is left behind is reported, and is no failure of the flash.
-async fn unstage(session: Session<'_>) {
-    let staging = session.run.staging();
-    let kept = bounded(session, "removing the staged boot files", async { Ok(staging.clear().await) }).await;
-    kept.unwrap_or_else(|error| vec![error.cause()]).into_iter().for_each(|kept| session.run.warn(kept));
 }

@@ -6,11 +6,9 @@ mod registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use disk_image::{
-    Cache, Cached, Digest, DigestSubject, Expected, FetchGuard, Image, Secret, SourceOptions, Summary,
-};
+use disk_image::{Cache, Expected, FetchGuard, Image, Secret, SourceOptions};
 use flasher_core::fetch::FetchRules;
-use flasher_core::flash::{CheckedDigest, FormatChoice};
+use flasher_core::flash::FormatChoice;
 use flasher_core::source::{BlockMapChoice, CacheChoice};
 use flasher_core::{Class, Error, Event, FlashJob, Result, Step};
 
@@ -128,72 +126,9 @@ async fn check(session: Session<'_>, image: &Image, before: u64, total: Option<u
         session.run.report(Event::Advanced { step: Step::Image, done: before + length, total });
     }
     if let Some(summary) = decoding.summary() {
-        record(session, summary)?;
+        session.run.decoded(session.job, summary)?;
     }
     Ok(length)
-}
-
-/// Notes what is known of an image that was decoded to its end.
-///
-/// # Errors
-/// When it was another image the last time this job decoded it to its end, or is not what a client sent.
-pub(crate) fn record(session: Session<'_>, summary: &Summary) -> Result<()> {
-    let sent = session.job.sent_sha256.get(session.run.record.selected()).and_then(Option::as_deref);
-    must_be_as_sent(sent, summary.source_sha256)?;
-    let before = session.run.record.decoded_before(summary.decoded_sha256);
-    must_be_same(before, summary.decoded_sha256)?;
-    session.run.record.image(|facts| {
-        facts.format = Some(format(summary));
-        facts.source_length = Some(summary.source_length);
-        facts.source_sha256 = Some(summary.source_sha256.to_string());
-        facts.decoded_length = Some(summary.decoded_length);
-        facts.decoded_sha256 = Some(summary.decoded_sha256.to_string());
-        facts.checked = summary.checked.map(which);
-        facts.cached = summary.cached == Cached::Hit;
-    });
-    if let Cached::Failed(reason) = &summary.cached {
-        session.run.warn(format!("the decoded image is not kept for the next board: {reason}"));
-    }
-    Ok(())
-}
-
-/// One job writes one image, however often it reads it.
-pub(crate) fn must_be_same(first: Digest, second: Digest) -> Result<()> {
-    if first == second {
-        return Ok(());
-    }
-    Err(Error::new(Class::Source, "the image changed between two readings")
-        .with("first", first.to_string())
-        .with("second", second.to_string())
-        .help("flash again from a source that stays the same")
-        .retryable(false))
-}
-
-/// What a client sent is kept here meanwhile, where a disk may change it.
-fn must_be_as_sent(sent: Option<&str>, read: Digest) -> Result<()> {
-    match sent {
-        Some(sent) if sent != read.to_string() => {
-            Err(Error::new(Class::Source, "the image is no longer what the client sent: its SHA-256 differs")
-                .with("sent", sent)
-                .with("read", read.to_string())
-                .help("flash again; the exporter's disk or memory changes bytes when it comes again")
-                .retryable(false))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// How the image is wrapped, the innermost first: `simg in xz`.
-fn format(summary: &Summary) -> String {
-    let formats: Vec<String> = summary.formats.iter().rev().map(ToString::to_string).collect();
-    if formats.is_empty() { disk_image::Format::Raw.to_string() } else { formats.join(" in ") }
-}
-
-fn which(checked: DigestSubject) -> CheckedDigest {
-    match checked {
-        DigestSubject::Source => CheckedDigest::Source,
-        DigestSubject::Decoded => CheckedDigest::Decoded,
-    }
 }
 
 fn options(session: Session<'_>) -> Result<SourceOptions> {
@@ -248,8 +183,6 @@ mod tests {
     use disk_image::Format;
     use flasher_core::flash::audit;
 
-    use super::*;
-
     /// Every format, the one after `format`: a new one does not compile until it has its place here.
     fn next(format: Format) -> Option<Format> {
         Some(match format {
@@ -271,21 +204,5 @@ mod tests {
             assert!(audit::is_known_format(&format.to_string()), "no receipt with {format} would be proven");
         }
         assert!(!audit::is_known_format("lzop"));
-    }
-
-    #[test]
-    fn an_image_stays_as_it_was_sent() {
-        let read = Digest::of(b"image");
-        for (sent, expected) in [
-            (None, Ok(())),
-            (Some(read.to_string()), Ok(())),
-            (
-                Some(Digest::of(b"imagE").to_string()),
-                Err("the image is no longer what the client sent: its SHA-256 differs".to_owned()),
-            ),
-        ] {
-            let checked = must_be_as_sent(sent.as_deref(), read);
-            assert_eq!(checked.map_err(|error| error.to_string()), expected, "{sent:?}");
-        }
     }
 }

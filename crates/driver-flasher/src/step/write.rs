@@ -14,7 +14,6 @@ mod written;
 use disk_image::{BLOCK, Digest, Extent, Range, RangeKind};
 use flasher_core::Result;
 
-use super::image;
 use super::read_back;
 use super::resolve::Resolved;
 use super::target::backup;
@@ -48,7 +47,7 @@ pub(crate) async fn all(
         false => decoded_here(session, opened, target, wipe, access).await?,
     };
     session.run.on_medium.reached(made.summary.decoded_length);
-    image::record(session, &made.summary)?;
+    session.run.decoded(session.job, &made.summary)?;
     session.run.record.medium(|medium| {
         medium.data_written = made.data;
         medium.zeros_written = made.zeros;

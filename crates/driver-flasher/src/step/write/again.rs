@@ -10,8 +10,7 @@ use super::stream::StreamPlan;
 use super::transfer::transfer;
 use super::written::{Put, Written};
 use crate::access::MediumAccess;
-use crate::job::{Count, Session};
-use crate::step::image;
+use crate::job::{Count, Session, must_be_same_image};
 
 /// Writes some ranges again, from the source decoded again; it must still be the same image. How far it is counts as a part
 /// of *verify*.
@@ -33,5 +32,5 @@ pub(crate) async fn again(
 /// What was decoded again must be what was written.
 pub(crate) fn must_be_same(now: Option<&Summary>, written: &Written) -> Result<()> {
     let now = now.ok_or_else(|| Error::new(Class::Internal, "the image ended without a summary"))?;
-    image::must_be_same(written.summary.decoded_sha256, now.decoded_sha256)
+    must_be_same_image(written.summary.decoded_sha256, now.decoded_sha256)
 }

@@ -25,7 +25,7 @@ pub(super) fn settings(dump: &DumpJob) -> FlashJob {
 }
 
 /// One attempt, up to the proof; the file gets its name when the board is in its final state.
-pub(super) async fn read(session: Session<'_>, dump: &DumpJob) -> Result<Proof> {
+pub(super) async fn run(session: Session<'_>, dump: &DumpJob) -> Result<Proof> {
     let run = session.run;
     run.record.image(|facts| facts.source = dump.sink.label());
     let resolved = run.step(Step::Resolve, resolve::run(session)).await?;
