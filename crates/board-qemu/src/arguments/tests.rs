@@ -77,7 +77,7 @@ fn a_board_with_everything() {
     -netdev
     tap,id=n0,ifname=qtap0,script=no,downscript=no
     -device
-    virtio-net-pci,netdev=n0,mac=52:54:00:e4:74:93,romfile=
+    virtio-net-pci,netdev=n0,mac=52:54:00:e4:74:93,romfile=,event_idx=off
     -chardev
     socket,id=serial,server=off,path=/run/b,,1/serial
     -serial
