@@ -12,8 +12,10 @@ pub enum Cause {
     TftpRefused,
     /// The server's address did not answer an ARP request.
     ArpSilent,
-    /// A server stopped answering, or never answered.
+    /// A server never answered, or the console does not show whether it did.
     ServerSilent,
+    /// A transfer began, and then nothing more came from the server.
+    TransferStopped,
     /// No DHCP server answered.
     DhcpSilent,
     /// The Ethernet link did not come up.
@@ -63,6 +65,10 @@ impl Cause {
             }
             Self::ServerSilent => {
                 "the server does not answer; check that it runs, its address and the firewall"
+            }
+            Self::TransferStopped => {
+                "the transfer began and then stopped: nothing more reached the board; check cable, switch and the board's \
+                 network interface"
             }
             Self::DhcpSilent => {
                 "no DHCP server answers; check the network or give the board a static address"

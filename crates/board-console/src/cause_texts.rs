@@ -11,7 +11,11 @@ impl Cause {
     ///
     /// Asked again when the output is complete: its beginning can look like another, more general cause.
     pub(crate) fn in_uboot_output(output: &[u8]) -> Option<Self> {
-        Self::of(&output[uboot_fatal().find(output, 0)?])
+        let found = uboot_fatal().find(output, 0)?;
+        match Self::of(&output[found.clone()])? {
+            Self::ServerSilent if has_progress(&output[..found.start]) => Some(Self::TransferStopped),
+            cause => Some(cause),
+        }
     }
 
     /// The cause that `matched`, a text of [`uboot_fatal`] or [`kernel_fatal`], stands for.
@@ -19,6 +23,13 @@ impl Cause {
         let mut all = UBOOT.iter().chain(KERNEL);
         all.find(|(text, _)| text.as_bytes() == matched).map(|(_, cause)| *cause)
     }
+}
+
+/// Whether a transfer's progress marks are there: U-Boot prints `#` for blocks that came (net/tftp.c).
+fn has_progress(output: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"Loading: ";
+    let begin = output.windows(BEGIN.len()).rposition(|window| window == BEGIN);
+    begin.is_some_and(|begin| output[begin..].contains(&b'#'))
 }
 
 /// The first row that begins earliest in the output decides, so a longer text may contain a shorter one.
@@ -99,6 +110,12 @@ mod tests {
             ("TFTP error: trying to overwrite reserved memory...", Some(Cause::LoadAddressRefused)),
             ("\nARP Retry count exceeded; starting again", Some(Cause::ArpSilent)),
             ("\nRetry count exceeded; starting again", Some(Cause::ServerSilent)),
+            ("Loading: T T \nRetry count exceeded; starting again", Some(Cause::ServerSilent)),
+            ("Loading: *####\n\t ##T T \nRetry count exceeded; starting again", Some(Cause::TransferStopped)),
+            (
+                "# a comment\nLoading: *\x08T T \nRetry count exceeded; starting again",
+                Some(Cause::ServerSilent),
+            ),
             ("BOOTP broadcast 9\r\n\nRetry time exceeded; starting again", Some(Cause::DhcpSilent)),
             ("Waiting for PHY auto negotiation to complete......... TIMEOUT !", Some(Cause::LinkDown)),
             ("Wrong Ramdisk Image Format\nRamdisk image is corrupt or invalid", Some(Cause::BadRamdisk)),

@@ -63,6 +63,7 @@ fn class_of(cause: Option<Cause>) -> Class {
             | Cause::TftpRefused
             | Cause::ArpSilent
             | Cause::ServerSilent
+            | Cause::TransferStopped
             | Cause::DhcpSilent
             | Cause::LinkDown,
         ) => Class::Infrastructure,
