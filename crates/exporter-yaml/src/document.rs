@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use strict_yaml::{LARGEST_TEXT, Position, Problem, YamlError, YamlErrorKind, YamlErrors, YamlNode};
 
-use crate::finding::{Finding, Findings};
+use crate::finding::{Finding, Findings, LONGEST_SHOWN};
 use crate::path::dotted;
 
 /// A YAML file that parses.
@@ -99,7 +99,12 @@ impl Document {
     fn at(&self, position: Position, at: String, message: String, help: Option<String>) -> Finding {
         let Position { line, column, length, .. } = position;
         let (line, column, length) = (line as usize, column as usize, length as usize);
-        let text = self.lines.get(line.saturating_sub(1)).cloned().unwrap_or_default();
+        let text = self
+            .lines
+            .get(line.saturating_sub(1))
+            .filter(|line| line.chars().nth(LONGEST_SHOWN).is_none())
+            .cloned()
+            .unwrap_or_default();
         Finding { file: self.name.clone(), line, column, at, message, help, text, length }
     }
 }

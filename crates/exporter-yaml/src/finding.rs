@@ -8,6 +8,9 @@ use flasher_core::safe;
 use flasher_core::userinfo::hide_passwords;
 use serde::Serialize;
 
+/// A longer line is not shown, characters.
+pub(crate) const LONGEST_SHOWN: usize = 200;
+
 /// One problem of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -44,7 +47,7 @@ impl fmt::Display for Finding {
 
 impl Finding {
     fn snippet(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.text.trim().is_empty() || self.text.chars().count() > 200 {
+        if self.text.trim().is_empty() || self.text.chars().count() > LONGEST_SHOWN {
             return Ok(());
         }
         let before = self.text.chars().take(self.column.saturating_sub(1));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use flasher_core::flash::PartitionImage;
 use flasher_core::source::BlockMapChoice;
 use flasher_core::{DumpJob, Error, FlashJob, Result};
-use serde_yaml::Value;
+use strict_yaml::{YamlNode, YamlValue};
 
 use crate::render::units::shown;
 
@@ -163,13 +163,14 @@ fn resolved(path: &Path) -> PathBuf {
     path.file_name().map_or_else(|| folder.clone(), |name| folder.join(name))
 }
 
-/// The exporter YAML, every file that it names, and the folder of a bundle. A file that does not parse is refused elsewhere.
+/// The exporter YAML, every file that it names, and the folder of a bundle. A file that does not parse is refused elsewhere: it
+/// is read here as it is read there.
 fn bench(exporter: &Path) -> Vec<Input> {
     let mut inputs = vec![Input { path: exporter.to_path_buf(), what: "the exporter YAML".to_owned() }];
     let text = fs::read_to_string(exporter).unwrap_or_default();
-    let value: Value = serde_yaml::from_str(&text).unwrap_or(Value::Null);
+    let root = strict_yaml::parse(&text).unwrap_or_default();
     let folder = exporter.parent().unwrap_or(Path::new("."));
-    named(&value, "", &mut |key, text| {
+    named(&root, "", &mut |key, text| {
         let path = folder.join(text.strip_prefix("file://").unwrap_or(text));
         let is_bundle = key.contains("bundle");
         if text.len() <= LONGEST_PATH && !text.contains('\n') && (is_bundle || !path.is_dir()) {
@@ -180,14 +181,11 @@ fn bench(exporter: &Path) -> Vec<Input> {
 }
 
 /// Hands every text of a YAML value with its key to `take`.
-fn named(value: &Value, key: &str, take: &mut impl FnMut(&str, &str)) {
-    match value {
-        Value::String(text) => take(key, text),
-        Value::Sequence(items) => items.iter().for_each(|item| named(item, key, take)),
-        Value::Mapping(fields) => {
-            fields.iter().for_each(|(key, value)| named(value, key.as_str().unwrap_or_default(), take));
-        }
-        Value::Tagged(tagged) => named(&tagged.value, key, take),
+fn named(node: &YamlNode, key: &str, take: &mut impl FnMut(&str, &str)) {
+    match &node.value {
+        YamlValue::Text(text) => take(key, text),
+        YamlValue::List(items) => items.iter().for_each(|item| named(item, key, take)),
+        YamlValue::Mapping(entries) => entries.iter().for_each(|(key, entry)| named(&entry.node, key, take)),
         _ => {}
     }
 }

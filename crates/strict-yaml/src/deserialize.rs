@@ -1,6 +1,7 @@
 //! A tree for serde: values as they are written, nothing converted. A value that a type refuses is remembered with its path.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -17,13 +18,13 @@ use crate::type_mismatch::TypeMismatch;
 pub(crate) struct TypedReading<'n> {
     root: &'n YamlNode,
     /// Paths of values that the type does not get to see.
-    left_out: &'n [Vec<String>],
+    left_out: &'n HashSet<Vec<String>>,
     /// The innermost value that was refused.
     refused: RefCell<Option<Problem>>,
 }
 
 impl<'n> TypedReading<'n> {
-    pub(crate) fn new(root: &'n YamlNode, left_out: &'n [Vec<String>]) -> Self {
+    pub(crate) fn new(root: &'n YamlNode, left_out: &'n HashSet<Vec<String>>) -> Self {
         Self { root, left_out, refused: RefCell::new(None) }
     }
 

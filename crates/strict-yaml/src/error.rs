@@ -98,7 +98,7 @@ impl YamlErrorKind {
                 "YAML is indented with spaces: replace the tabs of this line"
             }
             Self::Syntax { likely: LikelyCause::Other, .. } => {
-                "look at this line and the one above: indentation, a missing `:` or quote"
+                "look at this line and those around it: indentation, a missing `:` or quote"
             }
             Self::TooDeep => "nest fewer lists and mappings within each other",
             Self::TooMuch => "aliases (`*name`) repeat too much: write the values out",

@@ -12,6 +12,8 @@ use crate::scalar::plain;
 
 /// So many control characters are named: a file with more of them is no YAML.
 const MOST_CONTROL_CHARACTERS: usize = 10;
+/// So many mistakes are named, each with its path: a key may be long.
+const MOST_ERRORS: usize = 50;
 /// What a document may unfold into: values, and bytes of text.
 const LARGEST_TREE: usize = 2 * LARGEST_TEXT;
 
@@ -190,8 +192,10 @@ impl Loader {
     }
 
     fn note(&mut self, position: Position, kind: YamlErrorKind) {
-        let path = self.path();
-        self.errors.push(YamlError { position, path, kind });
+        if self.errors.len() < MOST_ERRORS {
+            let path = self.path();
+            self.errors.push(YamlError { position, path, kind });
+        }
     }
 
     /// Keys and indexes that lead to what is read now.
@@ -206,7 +210,13 @@ impl Loader {
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, position: Position) -> YamlValue {
         match tag {
             None if style == ScalarStyle::Plain => plain(text),
-            Some(tag) if tag.is_yaml_core_schema() && tag.suffix != "str" => plain(text),
+            Some(tag) if tag.is_yaml_core_schema() && tag.suffix != "str" => {
+                let value = plain(text);
+                if matches!(value, YamlValue::Text(_)) {
+                    self.note(position, YamlErrorKind::Tag { tag: tag.to_string() });
+                }
+                value
+            }
             tag => {
                 self.refuse_tag(tag, position);
                 YamlValue::Text(text.to_owned())

@@ -56,7 +56,7 @@ pub fn read_with<T, E: Display>(
         if path.is_empty() {
             break;
         }
-        left_out.push(path);
+        left_out.insert(path);
     }
     Err(problems)
 }

@@ -1,5 +1,7 @@
 //! Unknown and missing keys of a mapping, by the JSON Schema of the type it is meant for.
 
+use std::collections::HashSet;
+
 use serde_json::Value as Schema;
 
 use crate::node::{Entries, YamlNode};
@@ -10,7 +12,7 @@ use crate::problem::{Problem, unknown_key};
 pub(crate) struct WrongKeys {
     pub(crate) problems: Vec<Problem>,
     /// Paths of the unknown keys.
-    pub(crate) unknown: Vec<Vec<String>>,
+    pub(crate) unknown: HashSet<Vec<String>>,
     /// Paths of the mappings of which a key is missing.
     pub(crate) incomplete: Vec<Vec<String>>,
 }
@@ -57,7 +59,7 @@ impl Search<'_> {
         let accepted: Vec<&str> = known.keys().map(String::as_str).collect();
         for key in entries.keys().filter(|key| !known.contains_key(*key)) {
             let problem = unknown_key(&self.path, key, &accepted);
-            self.found.unknown.push(problem.path.clone());
+            self.found.unknown.insert(problem.path.clone());
             self.found.problems.push(problem);
         }
     }

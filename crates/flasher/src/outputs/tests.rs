@@ -4,8 +4,9 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
+/// The line with a tab alone is refused by other readers: what `check` takes must be read here as well.
 const YAML: &str = "export:\n  board: { type: sim-board, config: { medium: ./medium, size: 1MiB } }\n  \
-                    storage: { type: flasher, config: { flasher_bundle: ./bundle, cacert: ca.pem } }\n";
+                    storage: { type: flasher, config: { flasher_bundle: ./bundle, cacert: ca.pem } }\n\t\n";
 
 /// A folder with an image, what belongs to it, and a bench.
 fn folder() -> tempfile::TempDir {

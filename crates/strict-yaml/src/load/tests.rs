@@ -47,6 +47,23 @@ fn control_characters_are_refused_where_they_stand() {
 }
 
 #[test]
+fn many_mistakes_are_named_up_to_a_bound() {
+    let many = "!a,".repeat(20_000);
+    assert_eq!(errors(&format!("? {}\n: [{many}]\n", "k".repeat(100_000))).len(), MOST_ERRORS);
+    assert_eq!(errors(&format!("a: {{<<: [{}]}}\n", "1,".repeat(20_000))).len(), MOST_ERRORS);
+}
+
+#[test]
+fn values_that_are_not_what_their_tag_says_are_refused() {
+    for tag in ["!!int abc", "!!bool maybe", "!!float x"] {
+        assert_eq!(errors(&format!("a: {tag}\n")).len(), 1, "{tag}");
+    }
+    for tag in ["!!int 7", "!!str 7", "!!float 1.5", "!!bool true"] {
+        assert!(parse(&format!("a: {tag}\n")).is_ok(), "{tag}");
+    }
+}
+
+#[test]
 fn a_text_that_is_no_yaml_is_refused_at_its_line() {
     let cases = [
         ("a: b: c", 1, LikelyCause::Other),

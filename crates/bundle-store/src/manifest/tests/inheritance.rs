@@ -69,6 +69,6 @@ fn what_cannot_be_inherited_is_said() {
     x.yaml: `spec.inherits` names `none`, which is no known board; give a full manifest or another base
     x.yaml: `spec.inherits` goes in a circle: ping -> pong -> ping; remove one of them
     lost: `spec.inherits` names `nowhere`, which is no known board; give a full manifest or another base
-    broken:2:1: this is not valid YAML: while parsing a node, did not find expected node content; look at this line and the one above: indentation, a missing `:` or quote
+    broken:2:1: this is not valid YAML: while parsing a node, did not find expected node content; look at this line and those around it: indentation, a missing `:` or quote
     ");
 }

@@ -105,7 +105,7 @@ fn what_is_not_a_manifest_at_all_is_refused_and_not_run_into() {
     m.yaml: the file is empty; expected a flash bundle manifest in YAML
     m.yaml: the file is empty; expected a flash bundle manifest in YAML
     m.yaml: not a text file (byte 3); expected a flash bundle manifest in YAML
-    m.yaml:1:5: this is not valid YAML: mapping values are not allowed in this context; look at this line and the one above: indentation, a missing `:` or quote
+    m.yaml:1:5: this is not valid YAML: mapping values are not allowed in this context; look at this line and those around it: indentation, a missing `:` or quote
     m.yaml:1:19: the key `kernel` is given twice in the same mapping; keep one of them
     m.yaml:1:7: the tag `!secret` has no meaning here; remove the tag
     m.yaml:1:1: expected a key that is text, found the number `1`; put the key in quotes

@@ -154,7 +154,7 @@ export:
         "\
 error: this is not valid YAML: while parsing a flow mapping, did not find expected ',' or '}'
   --> lab.yaml:3:1
-   = help: look at this line and the one above: indentation, a missing `:` or quote
+   = help: look at this line and those around it: indentation, a missing `:` or quote
 
 1 problem; nothing was opened, no board was touched
 ",
