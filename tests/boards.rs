@@ -75,7 +75,7 @@ async fn flash(board: &BundleEntry, variant: Option<String>) {
         .unwrap_or_else(|findings| panic!("{name}: {findings}"));
     let flasher = tree.flasher(None).unwrap();
     if let Some(variant) = &variant {
-        flasher.required_bundle().unwrap().use_variant(variant).await.unwrap();
+        flasher.required_bundle().unwrap().use_variant(Some(variant.to_owned())).await.unwrap();
     }
     let job = FlashJob { retries: 0, ..FlashJob::new(place.join("image").to_str().unwrap()) };
     let receipt = flasher.flash(job, Arc::new(Quiet)).await;

@@ -183,7 +183,7 @@ async fn variants_are_switched_and_switched_back() {
         ];
         for (variant, dtb, bootcmd) in cases {
             if let Some(variant) = variant {
-                flasher.required_bundle().unwrap().use_variant(variant).await.unwrap();
+                flasher.required_bundle().unwrap().use_variant(Some(variant.to_owned())).await.unwrap();
             }
             let description = flasher.required_bundle().unwrap().describe().await.unwrap();
             assert_eq!(description.dtb.map(|dtb| dtb.file).as_deref(), dtb, "{variant:?}");
@@ -196,8 +196,10 @@ async fn variants_are_switched_and_switched_back() {
 async fn an_unknown_variant_is_refused_with_the_known_ones() {
     for place in Place::both().await {
         let flasher = place.complete().flasher(None).unwrap();
-        let text =
-            format!("{:?}", flasher.required_bundle().unwrap().use_variant("noexists").await.unwrap_err());
+        let text = format!(
+            "{:?}",
+            flasher.required_bundle().unwrap().use_variant(Some("noexists".to_owned())).await.unwrap_err()
+        );
         for known in ["noexists", "test-dtb", "alternate", "othercmd"] {
             assert!(text.contains(known), "{text}");
         }

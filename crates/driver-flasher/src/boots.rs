@@ -26,10 +26,12 @@ impl FlasherBundle for BaseFlasher {
         }
     }
 
-    async fn use_variant(&self, variant: &str) -> Result<()> {
-        let bundle = self.bundle().await?;
-        bundle.manifest().boot(Some(variant)).map_err(|error| trouble::bundle(&error))?;
-        *locked(&self.variant) = Some(variant.to_owned());
+    async fn use_variant(&self, variant: Option<String>) -> Result<()> {
+        if variant.is_some() {
+            let bundle = self.bundle().await?;
+            bundle.manifest().boot(variant.as_deref()).map_err(|error| trouble::bundle(&error))?;
+        }
+        *locked(&self.variant) = variant.or_else(|| self.config.variant.clone());
         Ok(())
     }
 

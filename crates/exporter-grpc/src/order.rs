@@ -114,7 +114,7 @@ pub struct JobOrder {
 }
 
 /// Where something is that an order needs.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OrderedSource {
     /// An http(s) URL that the exporter fetches.
@@ -159,6 +159,16 @@ pub enum OrderedBlockMap {
     At(OrderedSource),
 }
 
+impl fmt::Debug for OrderedSource {
+    /// Without a URL's text, which may have secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(_) => f.write_str("Url(…)"),
+            Self::File(index) => f.debug_tuple("File").field(index).finish(),
+        }
+    }
+}
+
 impl fmt::Debug for JobOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JobOrder").field("target", &self.target).finish_non_exhaustive()
@@ -167,7 +177,8 @@ impl fmt::Debug for JobOrder {
 
 impl JobOrder {
     /// An order for `image` with every choice at its default.
-    pub fn new(image: OrderedSource) -> Self {
+    #[cfg(test)]
+    pub(crate) fn new(image: OrderedSource) -> Self {
         Self {
             version: VERSION,
             files: Vec::new(),

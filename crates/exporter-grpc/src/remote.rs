@@ -118,7 +118,7 @@ impl Remote {
     }
 
     /// Starts a flash with the files at `paths`, which are those of the order, and follows it. They are sent once the exporter has
-    /// reserved the board; from then on the flash goes on when this client goes away. `sent` hears how many bytes have gone.
+    /// reserved the board; once all are sent, the flash goes on when this client goes away. `sent` hears how many bytes have gone.
     ///
     /// # Errors
     /// When a file cannot be read, the order is too long or refused, or the board is in use.
@@ -133,6 +133,7 @@ impl Remote {
         for (file, length) in order.files.iter_mut().zip(outgoing.lengths()) {
             file.length = length;
         }
+        order.check().map_err(Error::config)?;
         let text = order.json();
         if text.len() > order::LONGEST {
             let what = format!("the order has {} bytes, an exporter takes {}", text.len(), order::LONGEST);

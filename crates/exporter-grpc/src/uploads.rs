@@ -18,8 +18,8 @@ use crate::order::OrderedFile;
 use crate::order::job::ReceivedFile;
 use crate::resource::DataSource;
 
-/// Longest name of a file that is kept, bytes.
-const LONGEST: usize = 200;
+/// Longest name of a file that is kept, bytes: what Linux takes (NAME_MAX).
+const LONGEST: usize = 255;
 /// The lock of each folder: held for as long as its exporter lives.
 const LOCK: &str = "lock";
 

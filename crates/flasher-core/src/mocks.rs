@@ -114,7 +114,7 @@ mock! {
     #[async_trait]
     impl FlasherBundle for Bundle {
         async fn describe(&self) -> Result<Description>;
-        async fn use_variant(&self, variant: &str) -> Result<()>;
+        async fn use_variant(&self, variant: Option<String>) -> Result<()>;
         async fn set_up(&self, bundle: Option<String>) -> Result<Vec<PathBuf>>;
         async fn manifest(&self) -> Result<String>;
     }

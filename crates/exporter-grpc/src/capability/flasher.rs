@@ -111,7 +111,7 @@ impl Flash {
     async fn use_variant(&self, variant: &str, call: &Call) -> CallResult<()> {
         self.free(call)?;
         *self.described() = None;
-        self.flasher.required_bundle()?.use_variant(variant).await.map_err(|mut error| {
+        self.flasher.required_bundle()?.use_variant(Some(variant.to_owned())).await.map_err(|mut error| {
             if error.next_step().is_none() {
                 error = error.help(format!("`{}` names no variant of this bundle", short(variant)));
             }

@@ -68,10 +68,13 @@ impl Work {
     /// Makes the board this job's, against every other program of this machine as well, and then takes the files of the order.
     async fn prepare(&mut self) -> Result<ReadyJob> {
         let order = self.start.order.clone();
-        if let Some(variant) = &order.variant {
-            self.flasher.required_bundle()?.use_variant(variant).await?;
-        }
         let owned = self.owner.hold(&order.label()).await?;
+        // Also without one: that of another client's order must not stay.
+        match self.flasher.flasher_bundle() {
+            Some(bundle) => bundle.use_variant(order.variant.clone()).await?,
+            None if order.variant.is_some() => drop(self.flasher.required_bundle()?),
+            None => {}
+        }
         let warnings = owned.warning().into_iter();
         warnings.for_each(|warning| self.job.tell(|| ClientNames::default().event(&warning)));
         let upload = self.room(&order).await?;

@@ -37,7 +37,8 @@ impl JobOrder {
         order.check().map(|()| order).map_err(CallFailure::argument)
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Whether an exporter could take it, as far as that is seen without its files.
+    pub(crate) fn check(&self) -> Result<(), String> {
         check_folders(&self.files)?;
         self.check_lengths()?;
         self.images().chain(&self.checksums).chain(self.named_map()).try_for_each(check_url)?;

@@ -21,6 +21,9 @@ use crate::proto::{
 };
 use crate::value;
 
+/// Largest message that is taken, bytes: a receipt has up to 250 bytes for each 16 MiB of the medium.
+const LARGEST_RECEIPT: usize = 64 << 20;
+
 /// A connection to an exporter; clones share it.
 #[derive(Clone)]
 pub(super) struct Link {
@@ -58,7 +61,8 @@ impl Link {
         let secret = PassphraseInterceptor(
             secret.map_err(|_| Error::config("the passphrase is no text for a header"))?,
         );
-        let mut exporter = ExporterServiceClient::with_interceptor(channel.clone(), secret.clone());
+        let mut exporter = ExporterServiceClient::with_interceptor(channel.clone(), secret.clone())
+            .max_decoding_message_size(LARGEST_RECEIPT);
         let router = RouterServiceClient::with_interceptor(channel, secret);
         let report = exporter.get_report(()).await.map_err(|status| refused(address, &status))?;
         Ok((Self { exporter, router, address: address.to_owned() }, report.into_inner().reports))

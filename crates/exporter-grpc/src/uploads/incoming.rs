@@ -1,7 +1,7 @@
 //! Files on their way from a client: each is written, and must have the SHA-256 that comes behind it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use flasher_core::{CancellationToken, Class, Error, Result};
@@ -71,7 +71,7 @@ struct FileReceiver<'a> {
 impl FileReceiver<'_> {
     /// Writes a file; gives its digest, which is also the one behind it.
     async fn file(&mut self, expected: &ExpectedFile) -> Result<String> {
-        let unwritten = |error| unwritten(&expected.path, error);
+        let unwritten = |error| unwritten(&expected.name(), error);
         let mut file = tokio::fs::File::create_new(&expected.path).await.map_err(unwritten)?;
         let (mut hash, mut missing) = (Sha256::new(), expected.length);
         while missing > 0 {
@@ -133,10 +133,8 @@ async fn hashed(mut hash: Sha256, data: Bytes) -> Result<Sha256> {
         .map_err(|error| Error::new(Class::Internal, "a worker thread ended unexpectedly").because(error))
 }
 
-fn unwritten(path: &Path, error: io::Error) -> Error {
-    Error::infrastructure(format!("the exporter cannot write `{}`", path.display()))
-        .retryable(false)
-        .because(error)
+fn unwritten(name: &str, error: io::Error) -> Error {
+    Error::infrastructure(format!("the exporter cannot write `{name}`")).retryable(false).because(error)
 }
 
 fn stopped() -> Error {

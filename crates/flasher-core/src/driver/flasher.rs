@@ -75,11 +75,11 @@ pub trait FlasherBundle: Send + Sync {
     /// When the bundle is missing or wrong.
     async fn describe(&self) -> Result<Description>;
 
-    /// Chooses the device-tree variant for the jobs to come.
+    /// Chooses the device-tree variant for the jobs to come; none chooses that of the config again.
     ///
     /// # Errors
     /// When the bundle has no such variant; the error lists those it has.
-    async fn use_variant(&self, variant: &str) -> Result<()>;
+    async fn use_variant(&self, variant: Option<String>) -> Result<()>;
 
     /// Pins the bundle's name to what its registry has now, in the lock file beside the exporter YAML, and pulls it.
     /// Gives nothing when there is no name to pin: the bundle is a folder, or there is none.

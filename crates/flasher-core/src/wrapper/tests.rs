@@ -83,7 +83,7 @@ fn call_flasher(device: &dyn Flasher) {
     call(device.route());
     let bundle = device.required_bundle().unwrap();
     call(bundle.describe());
-    call(bundle.use_variant("a"));
+    call(bundle.use_variant(Some("a".to_owned())));
     call(bundle.lock_bundle());
     call(bundle.set_up(None));
     call(bundle.manifest());

@@ -182,7 +182,7 @@ async fn ready(on: FlasherNode<'_>, (label, kind): Label) -> Result<(Arc<dyn Fla
     let flasher = on.tree.flasher(on.device)?;
     let owned = Board::below(on.tree, &flasher).hold(&format!("{} {label}", verb(kind))).await?;
     if let Some(variant) = on.variant {
-        flasher.required_bundle()?.use_variant(variant).await?;
+        flasher.required_bundle()?.use_variant(Some(variant.to_owned())).await?;
     }
     probe(on.tree).await?;
     Ok((flasher, owned))

@@ -28,7 +28,7 @@ async fn make(args: &FlashArgs, tree: &DeviceTree) -> Result<Plan> {
     let job = job::flash_job(args, CancellationToken::new())?;
     let flasher = tree.flasher(args.node.device.as_deref())?;
     if let Some(variant) = &args.variant {
-        flasher.required_bundle()?.use_variant(variant).await?;
+        flasher.required_bundle()?.use_variant(Some(variant.clone())).await?;
     }
     flasher.plan(job).await
 }

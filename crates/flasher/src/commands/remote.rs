@@ -10,9 +10,9 @@ use std::sync::Arc;
 use exporter_grpc::remote::{RemoteFlasher, StartedFlash};
 use exporter_grpc::{Passphrase, Remote};
 use flasher_core::journal::Journal;
-use flasher_core::{Error, Event, Progress, Result, Step};
+use flasher_core::{Error, Event, Progress, Receipt, Result, Step};
 
-use self::follow::{Follower, From};
+use self::follow::{Follower, From, bears_out};
 use self::order::OutgoingOrder;
 use self::transcript::RemoteTranscript;
 use super::conclude::conclude;
@@ -47,7 +47,11 @@ pub(super) async fn flash(args: &FlashArgs, remote: &RemoteArgs, screen: &Screen
     let started = start(&mut client, &board, outgoing, &progress).await?;
     crate::signals::watch(stop.clone(), Arc::clone(&progress))?;
     let receipt = {
-        let follower = Follower { progress: &progress, from: From::Now, transcript, screen };
+        let check = |receipt: &Receipt| {
+            bears_out(receipt)?;
+            images.compare(receipt, started.sha256.get().map_or(&[][..], Vec::as_slice))
+        };
+        let follower = Follower { progress: &progress, from: From::Now, check: &check, transcript, screen };
         let mut following = std::pin::pin!(follower.follow(started.events));
         tokio::select! {
             receipt = following.as_mut() => receipt?,
@@ -60,7 +64,6 @@ pub(super) async fn flash(args: &FlashArgs, remote: &RemoteArgs, screen: &Screen
             }
         }
     };
-    images.compare(&receipt, started.sha256.get().map_or(&[][..], Vec::as_slice))?;
     conclude(&receipt, receipt_file, Journal::of_user().as_ref(), screen)
 }
 
@@ -75,7 +78,8 @@ pub(super) async fn join(
     let receipt_file = receipt.map(ReceiptFile::prepare).transpose()?;
     let (mut client, board) = connect(remote, device).await?;
     let progress = screen.progress();
-    let follower = Follower { progress: &progress, from: From::TheBeginning, transcript: None, screen };
+    let from = From::TheBeginning;
+    let follower = Follower { progress: &progress, from, check: &bears_out, transcript: None, screen };
     let receipt = match what {
         Follow::Attach => follower.follow(client.attach(&board).await?).await?,
         Follow::Cancel => follower.follow(client.cancel(&board).await?).await?,

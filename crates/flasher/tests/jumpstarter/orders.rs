@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::Digest as _;
 
 use crate::lab::{Exporter, Lab, noise, said};
-use crate::remote::{board, events, image_server};
+use crate::remote::{board, image_server};
 
 const MIB: usize = 1 << 20;
 
@@ -157,10 +157,6 @@ fn the_transcript_comes_before_the_receipt() {
     assert_eq!((&facts["file"], &facts["sha256"]), (&"console.log".into(), &sha256(&transcript).into()));
     let text = String::from_utf8(transcript).unwrap();
     assert!(text.contains(" # power on") && text.contains(" > ") && text.contains(" < U-Boot"), "{text}");
-    // An URL has no files to send; those who follow the flash hear no parts.
-    let output = lab.flasher(&["--remote", &exporter.address, "--json", "attach"]).output().unwrap();
-    let told = said(&["attach"], &output);
-    assert!(events(&told).iter().all(|event| event["event"] != "transcript"), "{told}");
     let ended = flash(&lab, &exporter, &["image", "--transcript", "no/such/file"]);
     assert_eq!((ended.code, ended.receipt), (Some(2), Value::Null), "{}", ended.complaint);
 }

@@ -82,7 +82,7 @@ fn a_flash_survives_its_client_and_another_one_follows_it() {
     assert!(complaint.contains("in use by a flash job"), "{complaint}");
     let mut attach = lab.flasher(&remote);
     let text = said(&["attach"], &attach.args(["attach", "--receipt", "attached.json"]).output().unwrap());
-    // The receipt goes to every client that asks for it, and in the exporter's journal although its client is gone.
+    // Every client that asks gets the receipt, and the exporter's journal has it although its client is gone.
     let kept = std::fs::read_to_string(lab.path("attached.json")).unwrap();
     let journal = std::fs::read_dir(lab.path("state/flasher/receipts")).unwrap();
     let journal: Vec<_> = journal.map(|it| std::fs::read_to_string(it.unwrap().path()).unwrap()).collect();

@@ -227,7 +227,7 @@ impl FlasherBundle for Recorder {
         self.note("FlasherBundle::describe");
         pending().await
     }
-    async fn use_variant(&self, _variant: &str) -> Result<()> {
+    async fn use_variant(&self, _variant: Option<String>) -> Result<()> {
         self.note("FlasherBundle::use_variant");
         Ok(())
     }

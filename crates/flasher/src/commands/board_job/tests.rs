@@ -90,8 +90,11 @@ impl FlasherBundle for Fake {
         Err(Error::config("a fake boots nothing"))
     }
 
-    async fn use_variant(&self, variant: &str) -> Result<()> {
-        if variant == "good" { Ok(()) } else { Err(Error::config(format!("no variant `{variant}`"))) }
+    async fn use_variant(&self, variant: Option<String>) -> Result<()> {
+        match variant.as_deref() {
+            None | Some("good") => Ok(()),
+            Some(other) => Err(Error::config(format!("no variant `{other}`"))),
+        }
     }
 
     async fn set_up(&self, _bundle: Option<String>) -> Result<Vec<PathBuf>> {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use exporter_grpc::notice::JobNotice;
-use flasher_core::flash::MediumState;
-use flasher_core::{Error, Event, Progress, Receipt, Result, Timed};
+use flasher_core::flash::{MediumState, audit};
+use flasher_core::{Error, Event, Progress, Receipt, Result, Timed, Verdict};
 use futures_util::{Stream, StreamExt};
 
 use super::transcript::RemoteTranscript;
@@ -23,6 +23,8 @@ pub(super) enum From {
 pub(super) struct Follower<'a> {
     pub(super) progress: &'a Arc<dyn Progress>,
     pub(super) from: From,
+    /// Refuses a receipt that does not prove what it says, before anything is shown of it.
+    pub(super) check: &'a (dyn Fn(&Receipt) -> Result<()> + Sync),
     /// Where the transcript goes; none when it is not kept.
     pub(super) transcript: Option<RemoteTranscript>,
     pub(super) screen: &'a Screen,
@@ -32,7 +34,7 @@ impl Follower<'_> {
     /// Shows every event, and gives the receipt of the last one.
     ///
     /// # Errors
-    /// When the flash was refused, or its receipt does not arrive.
+    /// When the flash was refused, its receipt does not arrive, or it is not as it must be.
     pub(super) async fn follow(mut self, events: impl Stream<Item = Result<String>>) -> Result<Receipt> {
         let mut events = std::pin::pin!(events);
         let (mut receipt, mut is_begun) = (None, false);
@@ -42,6 +44,7 @@ impl Follower<'_> {
                 Ok(event) => {
                     is_begun = true;
                     if let Event::Finished { receipt: last } = &event.what {
+                        (self.check)(last)?;
                         self.keep_transcript(last).await;
                         receipt = Some((**last).clone());
                     }
@@ -75,7 +78,8 @@ impl Follower<'_> {
     fn other(&mut self, text: &str, error: &serde_json::Error) -> Result<()> {
         match serde_json::from_str(text) {
             Ok(JobNotice::Refused { class, reason }) => {
-                return Err(Error::new(class, format!("the exporter refused the flash: {reason}")));
+                return Err(Error::new(class, format!("the exporter refused the flash: {reason}"))
+                    .with("medium", MediumState::Untouched.to_string()));
             }
             Ok(JobNotice::JobOver) => {
                 self.screen.aside("no job is running; this is how the last one went\n");
@@ -91,6 +95,26 @@ impl Follower<'_> {
     }
 }
 
+/// A receipt off the network proves something only when it is whole and all of it fits together.
+///
+/// # Errors
+/// Class infrastructure when it was changed, or does not bear out its verdict.
+pub(super) fn bears_out(receipt: &Receipt) -> Result<()> {
+    let flawed = |flaw: String| {
+        Error::infrastructure(format!("the exporter's receipt does not bear out what it says: {flaw}"))
+            .retryable(false)
+            .with("medium", MediumState::Unknown.to_string())
+            .help("use the same release of `flasher` here and on the exporter's machine, then flash again")
+    };
+    if receipt.clone().sealed().sha256 != receipt.sha256 {
+        return Err(flawed("its `sha256` is not that of the rest".to_owned()));
+    }
+    if receipt.verdict == Verdict::Failed {
+        return Ok(());
+    }
+    audit::audit(receipt).map(drop).map_err(|flaw| flawed(flaw.to_string()))
+}
+
 /// The failure of a job that goes on, or went on, where it cannot be seen: what is on the medium is not known here.
 fn out_of_sight(error: Error) -> Error {
     error.with("medium", MediumState::Unknown.to_string())
@@ -98,14 +122,24 @@ fn out_of_sight(error: Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use flasher_core::Class;
+    use flasher_core::flash::{JobKind, Site};
+    use serde_json::json;
 
     use super::*;
 
     async fn follow(events: Vec<Result<String>>) -> Error {
         let quiet: Arc<dyn Progress> = Arc::new(flasher_core::Quiet);
         let screen = Screen::new(false, crate::log::Chatter::Normal);
-        let follower = Follower { progress: &quiet, from: From::Now, transcript: None, screen: &screen };
+        let follower = Follower {
+            progress: &quiet,
+            from: From::Now,
+            check: &bears_out,
+            transcript: None,
+            screen: &screen,
+        };
         follower.follow(futures_util::stream::iter(events)).await.unwrap_err()
     }
 
@@ -124,6 +158,30 @@ mod tests {
             let expected =
                 ("medium", "unknown: the job ran elsewhere, and its receipt did not arrive".to_owned());
             assert_eq!(error.context().contains(&expected), is_unknown, "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn receipts_that_prove_nothing_are_refused() {
+        let blank = |verdict| {
+            let blank = Receipt::blank(
+                "flasher 1",
+                JobKind::Flash,
+                Site::default(),
+                SystemTime::now(),
+                Duration::ZERO,
+            );
+            Receipt { verdict, ..blank }
+        };
+        for (receipt, flaw) in [
+            (blank(Verdict::Proven).sealed(), "never switched on"),
+            (blank(Verdict::Written).sealed(), "never switched on"),
+            (blank(Verdict::Proven), "its `sha256`"),
+            (Receipt { verdict: Verdict::Proven, ..blank(Verdict::Failed).sealed() }, "its `sha256`"),
+        ] {
+            let finished = json!({ "event": "finished", "receipt": receipt }).to_string();
+            let error = follow(vec![Ok(finished)]).await;
+            assert!(error.class() == Class::Infrastructure && error.to_string().contains(flaw), "{error}");
         }
     }
 
