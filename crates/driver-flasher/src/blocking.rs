@@ -1,6 +1,25 @@
-//! Work that waits for the disk, on a thread of its own.
+//! Work beside a step: on a thread of its own where it waits for the disk, and never longer than who asked for it waits.
 
 use flasher_core::{Class, Error, Result};
+use tokio::task::JoinHandle;
+
+/// A task that ends when this is dropped: the step that asked for it has ended early.
+pub(crate) struct AbortOnDrop<T>(pub(crate) JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<T, E: From<Error>> AbortOnDrop<Result<T, E>> {
+    /// Waits for the end of a task that decodes.
+    pub(crate) async fn decoded(&mut self) -> Result<T, E> {
+        (&mut self.0).await.unwrap_or_else(|error| {
+            Err(Error::new(Class::Internal, "the decoding task ended unexpectedly").because(error).into())
+        })
+    }
+}
 
 /// Runs file work off the runtime.
 pub(crate) async fn blocking<T: Send + 'static>(

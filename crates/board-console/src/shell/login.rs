@@ -159,7 +159,10 @@ impl Login<'_> {
                 Some(_) => (seen, patterns) = self.patterns()?,
                 // Not at the deadline: the silence was shorter.
                 None if Instant::now() >= until => {}
-                None if heard == self.console.received() || Instant::now() >= latest => {
+                // An empty line right behind the user name could be taken for the password.
+                None if heard == self.console.received()
+                    || (Instant::now() >= latest && self.stage != Stage::UsernameSent) =>
+                {
                     self.console.send(b"\n").await?;
                     latest = deadline(NOISE);
                 }

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! `RAN` is another random word each time: an answer without it is that of a line that lost characters on the way, and
-//! the command has not run. `RAN` alone is that of a shell that gave the line up halfway, as some do after a syntax
-//! error; it has the status in `$?`. `command` keeps a syntax error from ending the line (POSIX.1-2017, 2.8.1). A command that does not fit a line is
+//! the command has not run. `RAN` alone is that of a command that began and was broken off, as by `^C`: it is
+//! run again. `command` keeps a syntax error from ending the line (POSIX.1-2017, 2.8.1). A command that does not fit a line is
 //! added to `V` piece by piece. Busybox's line editor takes 1023 characters, a Linux tty 4095.
 
 use std::time::Duration;

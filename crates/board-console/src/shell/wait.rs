@@ -13,7 +13,8 @@ use crate::marker::Marker;
 use crate::pattern::Pattern;
 use crate::transcript::Transcript;
 
-/// Silence after which the status is asked for, in case a kernel message tore the end marker apart. Doubled each time.
+/// Silence after which the status is asked for, in case a kernel message tore the end marker apart. Doubled each time, and anew
+/// after each sign of life.
 const FIRST_QUESTION: Duration = Duration::from_secs(2);
 /// A console that never falls silent is asked after so long all the same. Doubled each time, so that the questions fit
 /// the tty's buffer of 4095 characters while a command runs for hours.
@@ -24,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(3);
 /// How a try to run a command ended.
 pub(super) enum RunOutcome {
     Done(Output),
-    /// The command did not arrive whole and was not run.
+    /// The command did not arrive whole, or was broken off: it is run again.
     Garbled,
     /// The command runs on, or the board is lost.
     Stopped(Error),

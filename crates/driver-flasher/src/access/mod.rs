@@ -34,7 +34,8 @@ pub(crate) use wanted::Wanted;
 /// Every method fails with a class and a cause, and says in its context which device it is about. Whatever may write takes a
 /// [`WritePermit`], which counts the write: what was read before proves nothing any more.
 ///
-/// A job that is stopped drops the call under way: then nothing of it may go on by itself.
+/// A job that is stopped drops the call under way: then nothing of it may go on here. What a board has begun ends when it is
+/// switched off, and such an attempt has failed.
 #[async_trait]
 pub(crate) trait MediumAccess: Send {
     /// Runs a command that prepares the medium: of the job, or of the manifest.

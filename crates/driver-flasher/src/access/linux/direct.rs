@@ -11,11 +11,10 @@ use super::watch::listen;
 use super::write::must_be_written;
 use crate::access::{Target, Unpacking, WriteProgress};
 use crate::config::seconds;
+use crate::job::WritePermit;
 
 /// What the board's script writes between two words of it, bytes.
 const PACE: u64 = 4 << 20;
-/// Bound on one image; a standstill is noticed long before.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Has the board write all but the first block of the image at `url`.
 pub(super) async fn all(
@@ -23,11 +22,12 @@ pub(super) async fn all(
     target: &Target,
     (url, unpacking): (&str, Unpacking),
     progress: Arc<dyn WriteProgress>,
+    permit: WritePermit,
 ) -> Result<()> {
     let (_, listening) = listen(guest.session, Some(progress));
     let stall = seconds(guest.session.flasher.config.timeouts.stall) + Duration::from_secs(PACE / SLOWEST);
     let arguments = ["direct", target.device.as_str(), name(unpacking), url];
-    let answers = guest.script(&arguments, LONGEST, Some(stall)).await;
+    let answers = guest.write_script(&arguments, Some(stall), permit).await;
     drop(listening);
     must_be_written(&answers?, target)
 }

@@ -1,5 +1,7 @@
 //! The small Linux boots, its shell is proven, its network is up, and it has our script, checked by digest.
 
+use std::time::Duration;
+
 use board_console::{Console, LoginOptions, Shell, login, quote};
 use bundle_store::Manifest;
 use disk_image::Digest;
@@ -11,6 +13,9 @@ use crate::config::seconds;
 use crate::job::{Session, waiting};
 use crate::network::{self, Network};
 use crate::trouble;
+
+/// How often the board is asked for its folder before its answers count as lost.
+const ASKED: u32 = 3;
 
 /// Logs in on `console` and prepares the board for everything that follows.
 pub(crate) async fn enter<'a>(
@@ -24,15 +29,35 @@ pub(crate) async fn enter<'a>(
     let folder = format!("flasher-{}", session.run.token);
     let make =
         format!("f=\"${{TMPDIR:-/tmp}}\"/{folder}; mkdir -p \"$f\" && cd \"$f\" && echo \"folder $f\"");
-    let text = shell.check(&make, within).await.map_err(|error| trouble::console(&error))?;
-    let folder =
-        text.lines().find_map(|line| line.trim().strip_prefix("folder ")).unwrap_or_default().to_owned();
+    let folder = own_folder(&mut shell, &make, &folder, within).await?;
     let url = format!("http://{}/{}", network.http, path(session, ""));
     let mut guest = Guest::new(session, shell, folder, url);
     session.flasher.http.publish(&path(session, NAME), Content::bytes(SCRIPT))?;
     connect(&mut guest, network).await?;
     check_script(&mut guest).await?;
     Ok(guest)
+}
+
+/// Makes the job's folder with `make`; gives its path. Asks again when a message of the kernel tears the answer.
+async fn own_folder(shell: &mut Shell, make: &str, name: &str, within: Duration) -> Result<String> {
+    let mut told = String::new();
+    for _ in 0..ASKED {
+        told = shell.check(make, within).await.map_err(|error| trouble::console(&error))?;
+        if let Some(folder) = folder_in(&told, name) {
+            return Ok(folder.to_owned());
+        }
+    }
+    Err(Error::new(Class::Board, format!("the board's answers were lost {ASKED} times on the console"))
+        .with("answer", told.trim().chars().take(200).collect::<String>())
+        .help("check the serial line; in the config of the flasher's `serial` child, `cps: 100` slows typing down"))
+}
+
+/// The path of the folder `name` in what the board answers.
+fn folder_in<'t>(told: &'t str, name: &str) -> Option<&'t str> {
+    let paths = told.lines().filter_map(|line| line.trim().strip_prefix("folder "));
+    paths
+        .into_iter()
+        .find(|path| path.starts_with('/') && path.strip_suffix(name).is_some_and(|it| it.ends_with('/')))
 }
 
 async fn log_in(session: Session<'_>, manifest: &Manifest, console: Console) -> Result<Shell> {
@@ -133,4 +158,27 @@ async fn check_script(guest: &mut Guest<'_>) -> Result<()> {
     Err(Error::infrastructure("the script arrived changed on the board")
         .with("expected", expected)
         .with("found", sum.trim().chars().take(200).collect::<String>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_answer_names_the_folder() {
+        let name = "flasher-0123456789abcdef";
+        for (told, folder) in [
+            ("folder /tmp/flasher-0123456789abcdef", Some("/tmp/flasher-0123456789abcdef")),
+            (
+                "[ 9.9] mmc0\nfolder /run/x/flasher-0123456789abcdef\n",
+                Some("/run/x/flasher-0123456789abcdef"),
+            ),
+            ("folder /tmp/flasher-01234[ 9.9] mmc0\n56789abcdef", None),
+            ("fol[ 9.9] mmc0\nder /tmp/flasher-0123456789abcdef", None),
+            ("folder flasher-0123456789abcdef", None),
+            ("", None),
+        ] {
+            assert_eq!(folder_in(told, name), folder, "{told}");
+        }
+    }
 }

@@ -8,11 +8,23 @@ use flasher_core::{Class, Error, Result};
 
 use super::script::{self, Answer, ScriptError};
 use crate::config::seconds;
-use crate::job::Session;
+use crate::job::{Session, WritePermit};
 use crate::trouble;
 
 /// The script's name on the board.
 pub(super) const NAME: &str = "guest.sh";
+/// The stream of frames.
+pub(super) const FRAMES: &str = "frames";
+/// The list of ranges that are read back.
+pub(super) const RANGES: &str = "ranges";
+/// Where the board sends what it reads.
+pub(super) const READ_BACK: &str = "read-back";
+/// A piece of the image, by which the ways are measured.
+pub(super) const SAMPLE: &str = "sample";
+/// Everything that a board may fetch or send to in a job.
+pub(super) const PUBLISHED: [&str; 5] = [NAME, FRAMES, RANGES, READ_BACK, SAMPLE];
+/// Bound on one command that moves a whole image; a standstill is noticed long before.
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The small Linux on the board.
 pub(crate) struct Guest<'a> {
@@ -46,7 +58,22 @@ impl<'a> Guest<'a> {
         self.shell.check(command, within).await.map_err(|error| trouble::console(&error))
     }
 
-    /// Runs one of the script's commands and gives its answers.
+    /// Runs a command that may write to a medium, which must end with status 0.
+    pub(super) async fn change(&mut self, command: &str, _counted: WritePermit) -> Result<()> {
+        self.check(command).await.map(drop)
+    }
+
+    /// Runs one of the script's commands that write to a medium, and gives its answers.
+    pub(super) async fn write_script(
+        &mut self,
+        arguments: &[&str],
+        stall: Option<Duration>,
+        _counted: WritePermit,
+    ) -> Result<Vec<Answer>> {
+        self.script(arguments, LONGEST, stall).await
+    }
+
+    /// Runs one of the script's commands that write to no medium, and gives its answers.
     pub(super) async fn script(
         &mut self,
         arguments: &[&str],

@@ -41,15 +41,15 @@ use guest::{Guest, path};
 
 /// Takes back whatever the board could fetch, at the end of an attempt.
 pub(crate) fn withdraw(session: Session<'_>) {
-    for name in [guest::NAME, "frames", "ranges", "read-back"] {
+    for name in guest::PUBLISHED {
         session.flasher.http.withdraw(&path(session, name));
     }
 }
 
 #[async_trait]
 impl MediumAccess for Guest<'_> {
-    async fn prepare(&mut self, command: &str, _permit: WritePermit) -> Result<()> {
-        self.check(command).await.map(drop)
+    async fn prepare(&mut self, command: &str, permit: WritePermit) -> Result<()> {
+        self.change(command, permit).await
     }
 
     async fn disk(&mut self, target: &str) -> Result<String> {
@@ -76,8 +76,8 @@ impl MediumAccess for Guest<'_> {
         table_copy::is_there(self, target).await
     }
 
-    async fn wipe_table_copy(&mut self, target: &Target, _permit: WritePermit) -> Result<()> {
-        table_copy::wipe(self, target).await
+    async fn wipe_table_copy(&mut self, target: &Target, permit: WritePermit) -> Result<()> {
+        table_copy::wipe(self, target, permit).await
     }
 
     async fn choose_wire(&mut self, length: Option<u64>) -> Result<WireUsed> {
@@ -90,18 +90,18 @@ impl MediumAccess for Guest<'_> {
         target: &Target,
         instructions: Instructions,
         progress: Arc<dyn WriteProgress>,
-        _permit: WritePermit,
+        permit: WritePermit,
     ) -> Result<WriteEvidence> {
-        write::all(self, target, instructions, progress).await
+        write::all(self, target, instructions, progress, permit).await
     }
 
     async fn write_few(
         &mut self,
         target: &Target,
         instructions: Vec<Instruction>,
-        _permit: WritePermit,
+        permit: WritePermit,
     ) -> Result<WriteEvidence> {
-        write::few(self, target, instructions).await
+        write::few(self, target, instructions, permit).await
     }
 
     async fn fetch(
@@ -109,9 +109,9 @@ impl MediumAccess for Guest<'_> {
         target: &Target,
         image: (&str, Unpacking),
         progress: Arc<dyn WriteProgress>,
-        _permit: WritePermit,
+        permit: WritePermit,
     ) -> Result<()> {
-        direct::all(self, target, image, progress).await
+        direct::all(self, target, image, progress, permit).await
     }
 
     async fn digests(

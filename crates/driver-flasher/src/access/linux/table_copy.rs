@@ -5,6 +5,7 @@ use flasher_core::Result;
 
 use super::guest::Guest;
 use crate::access::{TABLE_COPY, Target};
+use crate::job::WritePermit;
 
 /// Whether the last bytes have the header of such a copy.
 pub(super) async fn is_there(guest: &mut Guest<'_>, target: &Target) -> Result<bool> {
@@ -18,13 +19,13 @@ pub(super) async fn is_there(guest: &mut Guest<'_>, target: &Target) -> Result<b
 }
 
 /// Makes the last bytes durable zeros.
-pub(super) async fn wipe(guest: &mut Guest<'_>, target: &Target) -> Result<()> {
+pub(super) async fn wipe(guest: &mut Guest<'_>, target: &Target, permit: WritePermit) -> Result<()> {
     let command = format!(
         "dd if=/dev/zero of={} {} conv=notrunc,fsync 2>/dev/null",
         quote(&target.device),
         place("seek", target.size)
     );
-    guest.check(&command).await.map(drop)
+    guest.change(&command, permit).await
 }
 
 /// The last whole 4096 bytes, in words of `dd`.

@@ -8,7 +8,7 @@ use flasher_core::flash::Wire;
 use flasher_core::{Content, Error};
 use tokio::time::Instant;
 
-use super::guest::path;
+use super::guest::{FRAMES, path};
 use super::patience::Patience;
 use super::script::{self, Answer};
 use crate::access::{Target, WriteProgress};
@@ -63,7 +63,7 @@ pub(super) async fn watch(
     let stall = seconds(session.flasher.config.timeouts.stall);
     let mut patience = Patience::new(stall, target.direct);
     let (mut last, mut moved) = ((0, 0, 0), Instant::now());
-    let frames = path(session, "frames");
+    let frames = path(session, FRAMES);
     loop {
         tokio::time::sleep(POLL_INTERVAL).await;
         let done = content.delivered();

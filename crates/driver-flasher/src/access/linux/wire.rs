@@ -12,7 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::sync::mpsc;
 
-use super::guest::{Guest, path};
+use super::guest::{Guest, SAMPLE, path};
 use super::script::{Answer, SCRIPT};
 
 /// Chunks of the packed stream waiting for the network, at most.
@@ -114,10 +114,10 @@ async fn trial(guest: &mut Guest<'_>, wire: Wire) -> Result<Option<u64>> {
     let sample = packing
         .await
         .map_err(|error| Error::new(Class::Internal, "packing a sample ended unexpectedly").because(error))?;
-    session.flasher.http.publish(&path(session, "sample"), Content::bytes(sample))?;
+    session.flasher.http.publish(&path(session, SAMPLE), Content::bytes(sample))?;
     let url = format!("{}sample", guest.url);
     let answers = guest.script(&["trial", name(wire), &url], LONGEST, None).await;
-    session.flasher.http.withdraw(&path(session, "sample"));
+    session.flasher.http.withdraw(&path(session, SAMPLE));
     Ok(answers?.iter().find_map(|answer| match answer {
         Answer::Trial(hundredths, BLOCKS) => Some(*hundredths),
         _ => None,

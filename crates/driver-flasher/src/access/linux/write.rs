@@ -3,55 +3,44 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use flasher_core::driver::ContentStream;
 use flasher_core::{Class, Content, Error, Result};
 use futures_util::stream;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use super::ahead::{Ahead, FrameStream};
 use super::frames::Frames;
-use super::guest::{Guest, complaint, path};
+use super::guest::{FRAMES, Guest, complaint, path};
 use super::script::Answer;
 use super::watch::{Sending, listen, watch};
 use super::wire;
 use crate::access::{Instruction, Instructions, Target, WriteEvidence, WriteProgress};
+use crate::blocking::AbortOnDrop;
+use crate::job::WritePermit;
 
 /// Chunks of the stream waiting for the network, at most.
 const WAITING: usize = 16;
 /// Largest chunk handed to the network at once, bytes.
 const HANDED: usize = 256 * 1024;
-/// Bound on one stream; a standstill is noticed long before.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
-
-/// Ends the task when the transfer ends early.
-struct Framing(JoinHandle<()>);
-
-impl Drop for Framing {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// Has the board write instructions as they come.
 pub(super) async fn all(
     guest: &mut Guest<'_>,
     target: &Target,
     instructions: Instructions,
     progress: Arc<dyn WriteProgress>,
+    permit: WritePermit,
 ) -> Result<WriteEvidence> {
     let (sender, frames) = mpsc::channel(WAITING);
     let ahead = Arc::<Ahead>::default();
     let frames = ahead.pack(guest.wire, frames);
-    let _framing = Framing(tokio::spawn(frame(instructions, Arc::clone(&ahead), sender)));
+    let _framing = AbortOnDrop(tokio::spawn(frame(instructions, Arc::clone(&ahead), sender)));
     let content = stream_once(frames, Arc::clone(&progress));
     let sending =
         Sending { wire: guest.wire, left: &|delivered| ahead.done(delivered), progress: Some(progress) };
-    let written = frames_to_board(guest, content, &sending, target).await;
-    guest.session.flasher.http.withdraw(&path(guest.session, "frames"));
+    let written = frames_to_board(guest, content, &sending, (target, permit)).await;
+    guest.session.flasher.http.withdraw(&path(guest.session, FRAMES));
     written
 }
 
@@ -60,9 +49,10 @@ pub(super) async fn few(
     guest: &mut Guest<'_>,
     target: &Target,
     instructions: Vec<Instruction>,
+    permit: WritePermit,
 ) -> Result<WriteEvidence> {
     let content = Content::bytes(Frames::all(instructions));
-    frames_to_board(guest, content, &Sending::small(), target).await
+    frames_to_board(guest, content, &Sending::small(), (target, permit)).await
 }
 
 /// Publishes a stream and has the board write it.
@@ -70,16 +60,16 @@ async fn frames_to_board(
     guest: &mut Guest<'_>,
     content: Content,
     sending: &Sending<'_>,
-    target: &Target,
+    (target, permit): (&Target, WritePermit),
 ) -> Result<WriteEvidence> {
     let session = guest.session;
-    session.flasher.http.publish(&path(session, "frames"), content.clone())?;
-    let url = format!("{}frames", guest.url);
+    session.flasher.http.publish(&path(session, FRAMES), content.clone())?;
+    let url = format!("{}{FRAMES}", guest.url);
     let promise = promise(&target.device);
     let arguments = ["write", target.device.as_str(), &promise, wire::name(sending.wire), url.as_str()];
     let (told, listening) = listen(session, sending.progress.clone());
     let answers = tokio::select! {
-        answers = guest.script(&arguments, LONGEST, None) => answers,
+        answers = guest.write_script(&arguments, None, permit) => answers,
         error = watch(session, &content, target, (sending, &told)) => Err(error),
     };
     drop(listening);

@@ -7,24 +7,15 @@ use bytes::BytesMut;
 use disk_image::{BLOCK, Image};
 use flasher_core::flash::{MediumState, WireUsed};
 use flasher_core::{Class, Error, Result};
-use tokio::task::JoinHandle;
 
 use super::few::few;
 use super::progress::FirstWrite;
 use super::spoil::zeros_first;
 use super::stream::{Made, withhold};
 use crate::access::{MediumAccess, Target, Unpacking, must_fit};
+use crate::blocking::AbortOnDrop;
 use crate::job::Session;
 use crate::trouble;
-
-/// Ends the task when the step ends early.
-struct Digesting(JoinHandle<Result<Made>>);
-
-impl Drop for Digesting {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
 
 /// Has the board write everything but the first block, and learns meanwhile what it should have written.
 pub(super) async fn all(
@@ -40,17 +31,12 @@ pub(super) async fn all(
         few(session, target, zeros_first(first_length(image).await?), access).await?;
     }
     session.run.record.medium(|medium| medium.wire = Some(WireUsed::Direct));
-    let mut digesting = Digesting(tokio::spawn(digest(image.clone(), target.clone())));
-    let digested = async {
-        (&mut digesting.0).await.unwrap_or_else(|error| {
-            Err(Error::new(Class::Internal, "the decoding task ended unexpectedly").because(error))
-        })
-    };
+    let mut digesting = AbortOnDrop(tokio::spawn(digest(image.clone(), target.clone())));
     session.run.on_medium.leaves(MediumState::PartlyWritten { to: 0 });
     let progress = FirstWrite::new(session, image.decoded_length());
     let from = (session.job.image.as_str(), unpacking);
     let fetched = access.fetch(target, from, progress, session.run.writes.permit());
-    let (made, ()) = tokio::try_join!(digested, fetched)?;
+    let (made, ()) = tokio::try_join!(digesting.decoded(), fetched)?;
     Ok(made)
 }
 

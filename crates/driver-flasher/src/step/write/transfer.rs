@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Error, Result};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use super::stream::{Made, StreamPlan, produce};
-use super::unfinished::{Outcome, Unfinished};
+use super::unfinished::Unfinished;
 use crate::access::{MediumAccess, Target, WriteProgress};
+use crate::blocking::AbortOnDrop;
 use crate::job::Session;
 
 /// Instructions that wait for the way to the medium, at most: each is up to 1 MiB.
@@ -30,23 +30,6 @@ impl From<Failed> for Error {
     }
 }
 
-/// Ends the task when the step ends early.
-struct Producer(JoinHandle<Outcome<Made>>);
-
-impl Drop for Producer {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl Producer {
-    async fn made(&mut self) -> Outcome<Made> {
-        (&mut self.0).await.unwrap_or_else(|error| {
-            Err(Error::new(Class::Internal, "the decoding task ended unexpectedly").because(error).into())
-        })
-    }
-}
-
 /// Writes what the plan says.
 pub(super) async fn transfer(
     session: Session<'_>,
@@ -56,11 +39,11 @@ pub(super) async fn transfer(
     access: &mut dyn MediumAccess,
 ) -> Result<Made, Failed> {
     let (sender, instructions) = mpsc::channel(WAITING);
-    let mut producer = Producer(tokio::spawn(produce(plan, sender)));
+    let mut producer = AbortOnDrop(tokio::spawn(produce(plan, sender)));
     let written = access.write(target, instructions, progress, session.run.writes.permit()).await;
     let made = match &written {
         Err(_) if !producer.0.is_finished() => Err(Unfinished::NotTaken),
-        _ => producer.made().await,
+        _ => producer.decoded().await,
     };
     // The image's own failure is the cause; what the board says of a broken stream is its consequence.
     match (made, written) {

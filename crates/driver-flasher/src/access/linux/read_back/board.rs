@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use disk_image::{Digest, Range};
 use flasher_core::{Class, Content, Error, Result};
 
-use super::super::guest::{Guest, complaint, path};
+use super::super::guest::{Guest, RANGES, complaint, path};
 use super::super::script::{Answer, answer};
 use super::list::{DROP_CACHES, cache_bypass, line};
 use crate::access::{ReadEvidence, Stretch, Target, Wanted};
@@ -59,14 +59,14 @@ async fn ask(
 ) -> Result<Vec<Answer>> {
     let session = guest.session;
     let list: String = wanted.indices.iter().map(|index| listed(*index, &wanted.ranges[*index])).collect();
-    session.flasher.http.publish(&path(session, "ranges"), Content::bytes(list))?;
+    session.flasher.http.publish(&path(session, RANGES), Content::bytes(list))?;
     let url = format!("{}ranges", guest.url);
     let arguments = ["verify", target.device.as_str(), DROP_CACHES, url.as_str()];
     let one = seconds(session.flasher.config.timeouts.read_back);
     let listening = listen(session, wanted);
     let answers = guest.script(&arguments, one * wanted.indices.len() as u32 + one, Some(one)).await;
     drop(listening);
-    session.flasher.http.withdraw(&path(session, "ranges"));
+    session.flasher.http.withdraw(&path(session, RANGES));
     let answers = answers?;
     evidence.cache_bypass = cache_bypass(&answers).or(evidence.cache_bypass);
     match complaint(&answers, &target.device) {

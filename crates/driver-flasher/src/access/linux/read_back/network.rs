@@ -9,7 +9,7 @@ use disk_image::{Digest, RangeHash};
 use flasher_core::{Class, Content, Error, Result, Upload};
 use tokio::time::Instant;
 
-use super::super::guest::{Guest, complaint, path};
+use super::super::guest::{Guest, LONGEST, RANGES, READ_BACK, complaint, path};
 use super::super::script::{Answer, ScriptError};
 use super::intake::intake;
 use super::list::{DROP_CACHES, cache_bypass, line};
@@ -19,8 +19,6 @@ use crate::job::Count;
 
 /// How often the upload is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
-/// Bound on one upload; a standstill is noticed long before.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// How the board took being asked.
 pub(super) enum Sent<T> {
@@ -87,15 +85,15 @@ async fn send(
     let length = stretches.iter().map(|stretch| stretch.length).sum();
     let (upload, incoming) = intake(length);
     let taking = tokio::task::spawn_blocking(move || take(incoming));
-    http.accept(&path(session, "read-back"), upload.clone())?;
+    http.accept(&path(session, READ_BACK), upload.clone())?;
     let list = stretches.iter().enumerate().map(|(number, stretch)| line(number, *stretch));
     let list = Content::bytes(list.collect::<String>());
-    http.publish(&path(session, "ranges"), list.clone())?;
+    http.publish(&path(session, RANGES), list.clone())?;
     let answers = ask(guest, target, (&list, &upload)).await;
     drop(upload);
     // A reader that still waits for bytes learns that none will come.
-    http.withdraw(&path(session, "read-back"));
-    http.withdraw(&path(session, "ranges"));
+    http.withdraw(&path(session, READ_BACK));
+    http.withdraw(&path(session, RANGES));
     let taken = taking.await.unwrap_or_else(|error| {
         Err(Broken::Ours(Error::new(Class::Internal, "a worker thread ended unexpectedly").because(error)))
     });
