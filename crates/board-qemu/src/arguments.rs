@@ -85,7 +85,7 @@ impl CommandLine {
 
     fn network(&mut self, network: &BoardNetwork) {
         let netdev = format!("tap,id={NETDEV},ifname={},script=no,downscript=no", network.tap);
-        // U-Boot has no memory barrier before it looks whether the device wants to be told of new receive buffers. With
+        // U-Boot has no memory barrier before it looks whether the device wants a notification of new receive buffers. With
         // event indices it looks once for all its buffers, and when it is too early the board is deaf until it is reset;
         // with flags it looks at each buffer.
         let device = format!("virtio-net-pci,netdev={NETDEV},mac={},romfile=,event_idx=off", network.mac());
