@@ -7,7 +7,7 @@ use std::time::Duration;
 use disk_image::Digest;
 use flasher_core::flash::{PowerState, RangeKind};
 use flasher_core::source::{BlockMapChoice, CacheChoice, SourceChoices};
-use flasher_core::{FlashJob, Receipt, Verdict};
+use flasher_core::{Event, FlashJob, Receipt, Step, Verdict};
 
 use crate::lab::{Lab, has, noise, pack, sample};
 use crate::registries::docker::DockerRegistry;
@@ -113,6 +113,66 @@ async fn the_second_board_gets_the_image_out_of_the_cache() {
         assert_eq!((receipt.image.cached, receipt.image.format.as_deref()), (cached, Some("xz")));
         assert_eq!(receipt.image.source_sha256, Some(Digest::of(std::fs::read(&file).unwrap()).to_string()));
         assert_eq!(receipt.image.decoded_sha256, Some(Digest::of(&image).to_string()));
+    }
+}
+
+/// Where one bit of the medium is wrong once: in the last range of an image of 17 MiB.
+const WRONG: usize = (16 << 20) + 70_000;
+
+/// Flashes an image of 17 MiB to a medium that is wrong once; `damage` changes a byte of the cache's copy before what differs is
+/// written again. Gives whether the copy was seen to be damaged.
+async fn is_seen_damaged(packed: bool, cached: bool, damage: Option<usize>) -> bool {
+    let mut lab = Lab::new(&format!("flip_bit: {{ offset: {WRONG}, mask: 4, times: 1 }}"));
+    lab.size = 32 << 20;
+    lab.wipe();
+    let image = noise(17 << 20, 3);
+    let file = lab.image(&image, packed.then_some("gzip"));
+    tokio::time::sleep(Duration::from_millis(150)).await; // a file only just written is not kept
+    let folder = lab.path("cache");
+    let cache = cached.then(|| CacheChoice { folder: folder.clone(), limit: 1 << 30 });
+    let source = SourceChoices { cache, ..SourceChoices::default() };
+    let copy = folder.join(format!("{}.img", Digest::of(&image)));
+    let harmed = copy.clone();
+    let progress = move |event| {
+        if let (Event::StepBegun { step: Step::Verify }, Some(at)) = (event, damage) {
+            let mut bytes = std::fs::read(&harmed).unwrap();
+            bytes[at] ^= 1;
+            std::fs::write(&harmed, bytes).unwrap();
+        }
+    };
+    let tree = exporter_yaml::load(&lab.exporter()).unwrap();
+    let job = FlashJob { source, ..lab.job(&file) };
+    let receipt = tree.flasher(None).unwrap().flash(job, Arc::new(progress)).await;
+    tree.close().await.unwrap();
+    assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
+    assert!(lab.medium()[..image.len()] == image);
+    let ranges = &receipt.medium.unwrap().ranges;
+    assert_eq!(ranges.iter().map(|range| range.writes).collect::<Vec<_>>(), [2, 1, 2]);
+    assert!(receipt.warnings.contains(&"1 range read back differently and is written again".to_owned()));
+    let is_seen = receipt.warnings.iter().any(|warning| {
+        warning.ends_with("in the cache is damaged and was removed; what differs is decoded again")
+    });
+    // What was damaged was decoded again, and so kept again.
+    assert!(!is_seen || std::fs::read(&copy).unwrap() == image);
+    assert_eq!(copy.exists(), packed && cached);
+    is_seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_differs_is_written_again_from_what_is_decoded_already() {
+    if !has("gzip") {
+        return;
+    }
+    for (packed, cached, damage, expected) in [
+        (true, true, None, false),
+        // Not read, so not noticed: only the range that differs is taken from the copy.
+        (true, true, Some(1 << 20), false),
+        (true, true, Some(WRONG), true),
+        (true, false, None, false),
+        (false, false, None, false),
+    ] {
+        let seen = is_seen_damaged(packed, cached, damage).await;
+        assert_eq!(seen, expected, "packed {packed}, cached {cached}, damage at {damage:?}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! An opened image: what its head tells, and the way to decode it as often as needed.
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
@@ -10,11 +11,12 @@ use crate::open::opened::Opened;
 use crate::open::{open, open_external};
 use crate::pipeline::backlog::backlog;
 use crate::pipeline::image_state::{ArchiveMapUse, ImageState};
+use crate::pipeline::range_copy::{self, RangeCopy};
 use crate::pipeline::run;
 use crate::source::http::start_transfer;
 use crate::source::label;
 use crate::source::origin::Origin;
-use crate::{BlockMapChoice, Decoding, Error, ExternalSource, Format, ImageContent, SourceOptions};
+use crate::{BlockMapChoice, Decoding, Error, ExternalSource, Format, ImageContent, Range, SourceOptions};
 
 /// An image source that was there and readable when it was opened. Clones share it.
 #[derive(Clone)]
@@ -70,6 +72,7 @@ impl Image {
             source_sha256: opened.source_sha256.map_or_else(OnceLock::new, OnceLock::from),
             cache_slot,
             hit: hit.map_or_else(OnceLock::new, OnceLock::from),
+            is_copy_damaged: AtomicBool::new(false),
             runtime,
         };
         Image { inner: Arc::new(inner) }
@@ -104,7 +107,7 @@ impl Image {
 
     /// Whether it comes out of the cache, so that nothing is fetched or decoded.
     pub fn is_cached(&self) -> bool {
-        self.inner.hit.get().is_some()
+        self.inner.copy().is_some()
     }
 
     /// The file of checksums that lists it and is in use, for messages and receipts.
@@ -135,12 +138,12 @@ impl Image {
         let (producer, events) = backlog();
         let image = self.inner.clone();
         let (body, transfer) = match &self.inner.origin {
-            Origin::Http(http, validator) if image.hit.get().is_none() => {
+            Origin::Http(http, validator) if image.copy().is_none() => {
                 let (http, validator) = (http.clone(), validator.clone());
                 let (body, transfer) = start_transfer(&image.runtime, http, image.source_length, validator);
                 (Some(body), Some(transfer))
             }
-            Origin::External(external) if image.hit.get().is_none() => {
+            Origin::External(external) if image.copy().is_none() => {
                 let (body, transfer) = external.body(&image.runtime);
                 (Some(body), Some(transfer))
             }
@@ -149,6 +152,19 @@ impl Image {
         let runtime = image.runtime.clone();
         runtime.spawn_blocking(move || run::run(&image, body, &producer));
         Decoding::new(self.inner.label.clone(), events, transfer)
+    }
+
+    /// Whether ranges can be had without decoding, as far as that is known before they are read.
+    pub fn has_ranges(&self) -> bool {
+        range_copy::is_there(&self.inner)
+    }
+
+    /// One range of the summary, without decoding: out of the copy in the cache, or of a raw file. Nothing else is read of it, and
+    /// what is given has the digest of the range. A copy that has other bytes there is not used any more, where there is the source.
+    pub async fn range(&self, range: &Range) -> RangeCopy {
+        let (image, range) = (self.inner.clone(), range.clone());
+        let reading = self.inner.runtime.spawn_blocking(move || range_copy::read(&image, &range));
+        reading.await.unwrap_or(RangeCopy::Absent)
     }
 }
 

@@ -39,6 +39,7 @@ pub use image::Image;
 pub use open::companion_files::{CompanionKinds, companion_files, local_path, signature_files};
 pub use options::{BlockMapChoice, Expected, FetchGuard, Secret, SourceOptions};
 pub use pipeline::decoding::Decoding;
+pub use pipeline::range_copy::RangeCopy;
 pub use pipeline::range_hash::RangeHash;
 pub use source::external::{ExternalError, ExternalFuture, ExternalSource, ExternalStream};
 pub use source::label::redact;

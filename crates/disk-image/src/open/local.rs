@@ -86,7 +86,7 @@ impl LocalSource<'_> {
         };
         let (hit, cache_slot) = self.cache_lookup.by_key(self.key.clone(), found);
         if let Some(hit) = hit {
-            let opened = Opened { source_sha256: found, ..Opened::copy(hit) };
+            let opened = Opened { origin: origin(handle), source_sha256: found, ..Opened::copy(hit) };
             return self.checked(opened, found);
         }
         let (label, length) = (self.label, self.file.length());

@@ -53,13 +53,12 @@ impl Opened {
         }
     }
 
-    /// A copy in the cache.
+    /// A copy in the cache, without its source.
     pub(crate) fn copy(hit: CacheHit) -> Opened {
         let meta = hit.meta.clone();
         let format = meta.formats.first().copied().unwrap_or(Format::Raw);
-        let origin = Origin::Spool(hit.file.clone());
         let (source_length, decoded_length) = (Some(meta.source_length), Some(meta.decoded_length));
-        Opened { hit: Some(hit), ..Opened::new(format, origin, source_length, decoded_length) }
+        Opened { hit: Some(hit), ..Opened::new(format, Origin::Copy, source_length, decoded_length) }
     }
 
     /// What is known of its archive.

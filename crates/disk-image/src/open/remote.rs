@@ -49,10 +49,10 @@ pub(crate) async fn open_http(
     }
     let key = key(name, &http, &answer, demanded, cache_lookup.block_map);
     let (hit, cache_slot) = cache_lookup.by_key(key, None);
-    if let Some(hit) = hit {
-        return Ok(Opened::copy(hit));
-    }
     let origin = Origin::Http(Arc::new(http), answer.validator.clone());
+    if let Some(hit) = hit {
+        return Ok(Opened { origin, ..Opened::copy(hit) });
+    }
     let (head, whole) = answer.look(AHEAD).await;
     let (content, has_archive) = look(label, options.expected, head, whole, decoded_length).await?;
     Ok(Opened {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
 
@@ -35,6 +36,8 @@ pub(crate) struct ImageState {
     pub(crate) cache_slot: Option<CacheSlot>,
     /// The copy in the cache, once there is one.
     pub(crate) hit: OnceLock<CacheHit>,
+    /// Whether that copy was seen to have other bytes.
+    pub(crate) is_copy_damaged: AtomicBool,
     pub(crate) runtime: Handle,
 }
 
@@ -45,6 +48,19 @@ pub(crate) struct ArchiveMapUse {
 }
 
 impl ImageState {
+    /// The copy in the cache, to be read in place of the source.
+    pub(crate) fn copy(&self) -> Option<&CacheHit> {
+        self.hit.get().filter(|_| !self.is_copy_damaged.load(Ordering::Relaxed))
+    }
+
+    /// Has the source be read from now on, where there is one. Without it the damaged copy stays in use, and a decoding says what
+    /// is wrong with it.
+    pub(crate) fn distrust_copy(&self) {
+        if !matches!(self.origin, Origin::Copy) {
+            self.is_copy_damaged.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// The block map in use.
     pub(crate) fn block_map(&self) -> Option<&BlockMap> {
         self.block_map.as_ref().or_else(|| self.archive_map.get())

@@ -12,6 +12,7 @@ pub(crate) mod content_check;
 pub(crate) mod decoding;
 pub(crate) mod image_state;
 pub(crate) mod map;
+pub(crate) mod range_copy;
 pub(crate) mod range_hash;
 pub(crate) mod run;
 pub(crate) mod sink;

@@ -33,14 +33,14 @@ enum Input {
 }
 
 fn input(image: &ImageState, body: Option<Body>) -> Result<Input, Error> {
-    if let (Some(hit), None) = (image.hit.get(), &body) {
+    if let (Some(hit), None) = (image.copy(), &body) {
         return Ok(Input::Copy(FileSource::of(&image.label, hit.file.clone())?, hit.clone()));
     }
     let source = match (&image.origin, body) {
         (Origin::File(path), _) => Source::File(FileSource::open(&image.label, path, image.source_length)?),
         (Origin::Spool(file), _) => Source::File(FileSource::of(&image.label, file.clone())?),
         (Origin::Http(..) | Origin::External(_), Some(body)) => Source::Body(body),
-        (Origin::Http(..) | Origin::External(_), None) => {
+        (Origin::Http(..) | Origin::External(_), None) | (Origin::Copy, _) => {
             return Err(Error::Ended { label: image.label.clone() });
         }
     };

@@ -6,7 +6,7 @@ use pretty_assertions::assert_eq;
 
 use super::server::{Reply, Server};
 use super::*;
-use crate::{Cache, Cached, Fault, RangeKind};
+use crate::{Cache, Cached, Fault, Range, RangeCopy, RangeKind};
 
 /// Longer than what counts as only just written.
 const SETTLED: Duration = Duration::from_millis(150);
@@ -349,4 +349,105 @@ async fn a_copy_that_outgrows_its_room_ends_and_the_image_does_not() {
     assert!(decoded.bytes() == disk);
     assert!(matches!(decoded.summary.cached, Cached::Failed(_)), "{:?}", decoded.summary.cached);
     place.settles(&[&[]]).await;
+}
+
+/// The bytes of a range, and how many of them are given as zeros.
+fn joined(copy: RangeCopy) -> (Vec<u8>, u64) {
+    let RangeCopy::Extents(extents) = copy else { panic!("{copy:?}") };
+    let (mut bytes, mut zeros) = (Vec::new(), 0);
+    for extent in extents {
+        match extent {
+            Extent::Data { bytes: data, .. } => bytes.extend_from_slice(&data),
+            Extent::Zero { length, .. } => {
+                zeros += length;
+                bytes.resize(bytes.len() + length as usize, 0);
+            }
+            Extent::Unmapped { .. } => panic!("only what is mapped is asked for"),
+        }
+    }
+    (bytes, zeros)
+}
+
+/// 40 MiB, of which one range begins with zeros.
+fn with_zeros() -> Vec<u8> {
+    let mut disk = long(40);
+    disk[16 << 20..(20 << 20) + 5].fill(0);
+    disk
+}
+
+#[tokio::test]
+async fn a_range_is_read_alone() {
+    let (place, disk) = (Location::new(), with_zeros());
+    let sources = [place.file("raw", &disk).await, place.file("packed", &encode(Format::Zstd, &disk)).await];
+    for (source, kept_in) in sources.iter().zip([sources[0].clone(), path_of(&place.image(&disk)).to_owned()])
+    {
+        let image = Image::open(source, place.options()).await.unwrap();
+        let ranges = drain(&image).await.unwrap().summary.ranges;
+        let whole = |range: &Range| disk[range.offset as usize..][..range.length as usize].to_vec();
+        for range in &ranges {
+            let expected = if range.offset == 16 << 20 { 4 << 20 } else { 0 };
+            assert!(joined(image.range(range).await) == (whole(range), expected), "{source} {range:?}");
+        }
+        // Everything but one range is another image by now: reading more than that range would show it.
+        let range = &ranges[2];
+        let mut other = vec![7; disk.len()];
+        other[range.offset as usize..][..range.length as usize].copy_from_slice(&whole(range));
+        std::fs::write(&kept_in, other).unwrap();
+        assert!(joined(image.range(range).await).0 == whole(range), "{source}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_range_comes_out_of_the_source() {
+    let (place, disk) = (Location::new(), with_zeros());
+    let stored = encode(Format::Zstd, &disk);
+    let file = place.file("packed", &stored).await;
+    let (sent, tag) = (stored.clone(), "HTTP/1.1 200 OK\r\nETag: \"1\"");
+    let head = format!("{tag}\r\nContent-Length: {}", stored.len());
+    let server = Server::start(move |_, _| Reply::new(&head, &sent)).await;
+    let url = server.url("/x");
+    for source in [&file, &url] {
+        // Of an image that this job decoded, and of one that was in the cache before.
+        for was_cached in [false, true] {
+            let image = Image::open(source, place.options()).await.unwrap();
+            assert_eq!(image.is_cached(), was_cached, "{source}");
+            let ranges = drain(&image).await.unwrap().summary.ranges;
+            let copy = place.image(&disk);
+            let mut damaged = disk.clone();
+            damaged[ranges[1].offset as usize + 5] ^= 1;
+            std::fs::write(&copy, &damaged).unwrap();
+            assert_eq!(image.range(&ranges[1]).await, RangeCopy::Damaged, "{source}");
+            assert!(!copy.exists(), "nobody finds it again");
+            assert_eq!(image.range(&ranges[2]).await, RangeCopy::Absent, "{source}: what it has is not used");
+            let again = drain(&image).await.unwrap();
+            assert!(again.bytes() == disk && again.summary.ranges == ranges, "{source}");
+            // For the second round it is kept again.
+            decode(source, place.options()).await.unwrap();
+        }
+        std::fs::remove_dir_all(place.cache()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_copy_without_its_source_is_an_error() {
+    let (place, disk) = (Location::new(), long(20));
+    let file = place.file("packed", &encode(Format::Zstd, &disk)).await;
+    let ranges = decode(&file, place.options()).await.unwrap().summary.ranges;
+    let server = Server::start(|_, _| Reply::status(500)).await;
+    let options = SourceOptions { sha256: Some(Digest::of(&disk)), ..place.options() };
+    let image = Image::open(&server.url("/os"), options).await.unwrap();
+    std::fs::write(place.image(&disk), vec![7; disk.len()]).unwrap();
+    assert_eq!(image.range(&ranges[1]).await, RangeCopy::Damaged);
+    let error = drain(&image).await.expect_err("it has no other bytes");
+    assert!(matches!(error, Error::Copy { .. }), "{error}");
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_nowhere_decoded_has_no_ranges() {
+    let place = Location::new();
+    let file = place.file("packed", &encode(Format::Zstd, &long(2))).await;
+    let image = Image::open(&file, SourceOptions::default()).await.unwrap();
+    let ranges = drain(&image).await.unwrap().summary.ranges;
+    assert_eq!(image.range(&ranges[1]).await, RangeCopy::Absent);
 }

@@ -5,6 +5,7 @@ mod capacity;
 mod direct;
 mod few;
 mod progress;
+mod ranges;
 mod spoil;
 mod stream;
 mod transfer;
@@ -27,7 +28,7 @@ pub(crate) use few::few;
 use progress::FirstWrite;
 use spoil::erase;
 pub(crate) use spoil::spoil;
-use stream::{Made, StreamPlan};
+use stream::{Made, StreamPlan, produce};
 use transfer::{Failed, transfer};
 use written::facts;
 pub(crate) use written::{Put, Written, kind};
@@ -81,7 +82,7 @@ async fn decoded_here(
     }
     let plan = StreamPlan { head, wipe, ..StreamPlan::of(decoding, target) };
     let (erased, progress) = (plan.erased(), FirstWrite::new(session, total));
-    match transfer(session, plan, target, progress, access).await {
+    match transfer(session, |sender| produce(plan, sender), target, progress, access).await {
         Ok(made) => Ok((made, kept)),
         Err(Failed::Board(error)) => Err(error),
         Err(Failed::Image(error)) => {

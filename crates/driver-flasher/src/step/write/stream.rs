@@ -115,7 +115,8 @@ async fn instruct(plan: &mut StreamPlan, sender: &InstructionSender) -> Outcome<
     Ok(Made { summary, first: first.freeze(), data, zeros })
 }
 
-async fn hand_over(instructions: Vec<Instruction>, sender: &InstructionSender) -> Outcome<()> {
+/// Hands instructions over, one after the other.
+pub(super) async fn hand_over(instructions: Vec<Instruction>, sender: &InstructionSender) -> Outcome<()> {
     for instruction in instructions {
         sender.send(Ok(instruction)).await.map_err(|_| Unfinished::NotTaken)?;
     }

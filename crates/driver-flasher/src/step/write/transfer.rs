@@ -5,8 +5,8 @@ use std::sync::Arc;
 use flasher_core::{Error, Result};
 use tokio::sync::mpsc;
 
-use super::stream::{Made, StreamPlan, produce};
-use super::unfinished::Unfinished;
+use super::stream::InstructionSender;
+use super::unfinished::{Outcome, Unfinished};
 use crate::access::{MediumAccess, Target, WriteProgress};
 use crate::blocking::AbortOnDrop;
 use crate::job::Session;
@@ -30,16 +30,16 @@ impl From<Failed> for Error {
     }
 }
 
-/// Writes what the plan says.
-pub(super) async fn transfer(
+/// Writes what `produce` hands to the sender that it gets; gives what it has made.
+pub(super) async fn transfer<T: Send + 'static, F: Future<Output = Outcome<T>> + Send + 'static>(
     session: Session<'_>,
-    plan: StreamPlan,
+    produce: impl FnOnce(InstructionSender) -> F,
     target: &Target,
     progress: Arc<dyn WriteProgress>,
     access: &mut dyn MediumAccess,
-) -> Result<Made, Failed> {
+) -> Result<T, Failed> {
     let (sender, instructions) = mpsc::channel(WAITING);
-    let mut producer = AbortOnDrop(tokio::spawn(produce(plan, sender)));
+    let mut producer = AbortOnDrop(tokio::spawn(produce(sender)));
     let written = access.write(target, instructions, progress, session.run.writes.permit()).await;
     let made = match &written {
         Err(_) if !producer.0.is_finished() => Err(Unfinished::NotTaken),
