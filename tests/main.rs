@@ -10,6 +10,7 @@
 
 mod autoboot;
 mod boards;
+mod console;
 mod content;
 mod contributing;
 mod counterfeit;

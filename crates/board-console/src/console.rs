@@ -8,11 +8,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use console_record::EscapeFilter;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::{Error, Tail};
-use crate::filter::VtFilter;
 use crate::pattern::Pattern;
 use crate::transcript::Transcript;
 
@@ -39,7 +39,7 @@ pub struct Console {
 
 struct State {
     chunk: Vec<u8>,
-    filter: VtFilter,
+    filter: EscapeFilter,
     clean: Vec<u8>,
     buffer: BytesMut,
     /// Bytes of text ever received; the end of the buffer.
@@ -68,7 +68,7 @@ impl Console {
     pub fn new(stream: Box<dyn ByteStream>, transcript: Transcript) -> Self {
         let state = State {
             chunk: vec![0; CHUNK],
-            filter: VtFilter::default(),
+            filter: EscapeFilter::default(),
             clean: Vec::with_capacity(CHUNK),
             buffer: BytesMut::new(),
             received: 0,

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use flasher_base::safe;
+
 use crate::cause::Cause;
 
 /// What went wrong on the console.
@@ -318,7 +320,7 @@ fn cause_text(cause: &Option<Cause>) -> String {
 
 /// The last lines of the output, as [`Tail`] shows those of the console.
 fn output_text(output: &str) -> String {
-    let lines: Vec<_> = output.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+    let lines: Vec<_> = output.lines().filter(|line| !line.trim().is_empty()).map(safe::line).collect();
     if lines.is_empty() {
         return String::new();
     }

@@ -11,7 +11,6 @@ mod cause;
 mod cause_texts;
 mod console;
 mod error;
-mod filter;
 mod marker;
 mod pattern;
 mod shell;

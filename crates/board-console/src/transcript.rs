@@ -1,81 +1,39 @@
 //! The record of a console: what was received and sent, line by line, with secrets masked.
 
-mod file;
-mod lines;
+mod memory;
 mod ours;
-mod secrets;
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+
+use console_record::{ConsoleEntry, FileEnd, FileSink, Recorder, Sink};
 
 use crate::error::Error;
 use crate::marker::Marker;
-use file::FileWriter;
-use lines::LineAssembler;
+use memory::Memory;
 use ours::Ours;
-pub(crate) use secrets::Secrets;
-
-/// What is kept in memory, in bytes of text.
-const KEPT: usize = 1024 * 1024;
-/// Longer lines are cut in [`Transcript::tail`], in characters.
-const TAIL_WIDTH: usize = 200;
 
 type LineListener = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The shared record of one console; clones are handles to the same record.
 ///
-/// Lines are recorded when they are complete, so that a secret is recognised however its bytes arrive. Each carries
-/// the milliseconds from the start of the transcript to its first byte. In memory the last 1 MiB is kept.
+/// A [`Recorder`] makes an [`ConsoleEntry`] of each complete line, with the time of its first byte. The entries go to the memory, which keeps the
+/// last 1 MiB, and to the file, if there is one.
 #[derive(Clone)]
 pub struct Transcript {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    start: Instant,
-    state: Mutex<State>,
-    file: Option<FileWriter>,
-}
-
-#[derive(Default)]
-struct State {
-    received: LineAssembler,
+    recorder: Recorder,
+    memory: Arc<Memory>,
+    file: Option<(PathBuf, Arc<FileSink>)>,
     /// Bytes received so far.
-    heard: u64,
-    sent: LineAssembler,
-    secrets: Secrets,
-    ours: Ours,
-    kept: VecDeque<TranscriptEntry>,
-    kept_bytes: usize,
-    listeners: Vec<LineListener>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    Received,
-    Sent,
-    Note,
-}
-
-#[derive(Clone, Debug)]
-struct TranscriptEntry {
-    milliseconds: u64,
-    direction: Direction,
-    text: String,
-}
-
-impl fmt::Display for TranscriptEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = match self.direction {
-            Direction::Received => '<',
-            Direction::Sent => '>',
-            Direction::Note => '#',
-        };
-        writeln!(f, "{:>8} {sign} {}", self.milliseconds, self.text)
-    }
+    heard: AtomicU64,
+    ours: Mutex<Ours>,
+    listeners: Mutex<Vec<LineListener>>,
 }
 
 impl Transcript {
@@ -86,17 +44,29 @@ impl Transcript {
 
     /// A transcript that is also written to the file `path` as it comes; an existing file is replaced.
     ///
-    /// A line of the file is `MILLISECONDS SIGN TEXT`, with the sign `<` for received, `>` for sent and `#` for a
-    /// note. A thread of its own writes, so that a slow disk does not hold up the console.
+    /// A line of the file is `TIME SIGN TEXT`, as [`ConsoleEntry`] says, with the sign `<` for received, `>` for sent and `#` for a note. A thread
+    /// of its own writes, so that a slow disk does not hold up the console.
     ///
     /// # Errors
     /// [`Error::Transcript`] when the file cannot be created. Later write errors are reported by [`Self::flush`].
     pub fn to_file(path: &Path) -> Result<Self, Error> {
-        Ok(Self::new(Some(FileWriter::create(path)?)))
+        let file = FileSink::open(path, FileEnd::Replace);
+        let file = file.map_err(|source| Error::Transcript { path: path.to_owned(), source })?;
+        Ok(Self::new(Some((path.to_owned(), Arc::new(file)))))
     }
 
-    fn new(file: Option<FileWriter>) -> Self {
-        let shared = Shared { start: Instant::now(), state: Mutex::default(), file };
+    fn new(file: Option<(PathBuf, Arc<FileSink>)>) -> Self {
+        let memory = Arc::new(Memory::default());
+        let mut sinks: Vec<Arc<dyn Sink>> = vec![memory.clone()];
+        sinks.extend(file.iter().map(|(_, file)| Arc::clone(file) as Arc<dyn Sink>));
+        let shared = Shared {
+            recorder: Recorder::new(sinks),
+            memory,
+            file,
+            heard: AtomicU64::new(0),
+            ours: Mutex::default(),
+            listeners: Mutex::default(),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -104,61 +74,54 @@ impl Transcript {
     ///
     /// Its form inside shell quotes is masked too. An empty secret is ignored.
     pub fn mask(&self, secret: &str) {
-        self.state().secrets.add(secret);
+        self.shared.recorder.mask(secret);
     }
 
-    /// The last `lines` received lines that are not blank, oldest first, without control characters and cut to 200
+    /// The last `lines` received lines that are not blank, oldest first, safe to show and cut to 200
     /// characters; an unfinished line (a prompt) counts. What our own dialogue left there (markers, probes, framing) is
     /// not shown, and equal lines in a row are shown once.
     pub fn tail(&self, lines: usize) -> Vec<String> {
-        let state = self.state();
-        let unfinished = state.received.unfinished(&state.secrets);
-        let received = state.kept.iter().rev().filter(|entry| entry.direction == Direction::Received);
-        let newest_first =
-            std::iter::once(unfinished.as_str()).chain(received.map(|entry| entry.text.as_str()));
-        let mut boards = newest_first.filter_map(|line| state.ours.without(line)).map(str::trim_end);
-        let mut tail: Vec<&str> = Vec::new();
-        while let Some(line) = boards.next().filter(|_| tail.len() < lines) {
-            if tail.last() != Some(&line) {
-                tail.push(line);
-            }
-        }
-        tail.into_iter().rev().map(shortened).collect()
+        let unfinished = self.shared.recorder.unfinished();
+        let ours = locked(&self.shared.ours);
+        self.shared.memory.tail(&unfinished, lines, |line| ours.without(line))
     }
 
     /// A new marker of our dialogue, which [`Self::tail`] leaves out.
     pub(crate) fn marker(&self) -> Marker {
-        self.state().ours.marker()
+        locked(&self.shared.ours).marker()
     }
 
     /// Records a mark of the caller, for example `power on`.
     pub fn note(&self, text: &str) {
-        let mut state = self.state();
-        let text = lines::cleaned(text.as_bytes(), &state.secrets);
-        self.record(&mut state, self.milliseconds(), Direction::Note, text);
+        self.shared.recorder.note(text);
     }
 
-    /// Calls `f` for each received line from now on, when it is complete, without control characters and masked.
+    /// Calls `f` for each received line from now on, when it is complete, safe to show and masked.
     ///
     /// It is called while bytes are being received and must not block. A carriage return ends a line too, so progress
     /// that rewrites its line is seen as it changes.
     pub fn on_line(&self, f: impl Fn(&str) + Send + Sync + 'static) {
-        self.state().listeners.push(Arc::new(f));
+        locked(&self.shared.listeners).push(Arc::new(f));
     }
 
     /// How many bytes came from the board so far, whether or not they were lines.
     pub fn heard(&self) -> u64 {
-        self.state().heard
+        self.shared.heard.load(Ordering::Relaxed)
     }
 
     /// Everything kept in memory, in the format of the file.
     pub fn render(&self) -> String {
-        self.state().kept.iter().map(TranscriptEntry::to_string).collect()
+        self.shared.memory.render()
     }
 
     /// `text` with the secrets masked.
     pub fn masked(&self, text: &str) -> String {
-        self.state().secrets.mask(text)
+        self.shared.recorder.masked(text)
+    }
+
+    /// The beginning of a line of the board as the record shows it, at most `most` characters.
+    pub(crate) fn shown(&self, line: &[u8], most: usize) -> String {
+        self.shared.recorder.shown(line).trim().chars().take(most).collect()
     }
 
     /// Records unfinished lines as they are and waits until everything is in the file. Gives the SHA-256 of all that was written
@@ -167,93 +130,48 @@ impl Transcript {
     /// # Errors
     /// [`Error::Transcript`] when the file could not be written, now or earlier.
     pub async fn flush(&self) -> Result<Option<String>, Error> {
-        self.finish_lines();
-        match &self.shared.file {
-            Some(file) => file.flush().await.map(Some),
-            None => Ok(None),
-        }
+        self.shared.recorder.finish();
+        let Some((path, file)) = &self.shared.file else { return Ok(None) };
+        let digest = file.flush().await.map_err(|source| Error::Transcript { path: path.clone(), source })?;
+        Ok(Some(digest.to_string()))
     }
 
     /// Records bytes that came from the board.
     pub(crate) fn received(&self, bytes: &[u8]) {
-        let mut guard = self.state();
-        let state = &mut *guard;
-        state.heard = state.heard.saturating_add(bytes.len() as u64);
-        let complete = state.received.feed(bytes, self.milliseconds(), &state.secrets);
+        self.shared.heard.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let complete: Vec<ConsoleEntry> = self.shared.recorder.received(bytes);
         if complete.is_empty() {
             return;
         }
-        let listeners = state.listeners.clone();
-        for (milliseconds, line) in &complete {
-            self.record(state, *milliseconds, Direction::Received, line.clone());
-        }
-        drop(guard);
-        for (_, line) in &complete {
-            listeners.iter().for_each(|listener| listener(line));
+        // A listener may ask the transcript: nothing is locked while it is called.
+        let listeners = locked(&self.shared.listeners).clone();
+        for entry in &complete {
+            listeners.iter().for_each(|listener| listener(&entry.text));
         }
     }
 
     /// Records bytes that go to the board.
     pub(crate) fn sent(&self, bytes: &[u8]) {
-        let mut guard = self.state();
-        let state = &mut *guard;
-        for (milliseconds, line) in state.sent.feed(bytes, self.milliseconds(), &state.secrets) {
-            self.record(state, milliseconds, Direction::Sent, line);
-        }
+        self.shared.recorder.sent(bytes);
     }
 
     /// Where `text` may be cut at `at` or a little before without cutting a secret in two.
     ///
     /// A secret that cannot be avoided is cut, and its two pieces are masked as secrets of their own.
     pub(crate) fn cut(&self, text: &str, at: usize) -> usize {
-        self.state().secrets.cut_or_split(text, at)
-    }
-
-    fn finish_lines(&self) {
-        let mut guard = self.state();
-        let state = &mut *guard;
-        if let Some((milliseconds, line)) = state.sent.finish(&state.secrets) {
-            self.record(state, milliseconds, Direction::Sent, line);
-        }
-        if let Some((milliseconds, line)) = state.received.finish(&state.secrets) {
-            self.record(state, milliseconds, Direction::Received, line);
-        }
-    }
-
-    fn record(&self, state: &mut State, milliseconds: u64, direction: Direction, text: String) {
-        let entry = TranscriptEntry { milliseconds, direction, text };
-        if let Some(file) = &self.shared.file {
-            file.write(entry.to_string());
-        }
-        state.kept_bytes += entry.text.len() + size_of::<TranscriptEntry>();
-        state.kept.push_back(entry);
-        while state.kept_bytes > KEPT {
-            let Some(oldest) = state.kept.pop_front() else { return };
-            state.kept_bytes -= oldest.text.len() + size_of::<TranscriptEntry>();
-        }
-    }
-
-    fn milliseconds(&self) -> u64 {
-        u64::try_from(self.shared.start.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// A listener that panicked cannot have left the state half changed: it is called without the lock.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.recorder.cut(text, at)
     }
 }
 
 impl fmt::Debug for Transcript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transcript").field("lines", &self.state().kept.len()).finish_non_exhaustive()
+        f.debug_struct("Transcript").field("recorder", &self.shared.recorder).finish_non_exhaustive()
     }
 }
 
-fn shortened(line: &str) -> String {
-    match line.char_indices().nth(TAIL_WIDTH) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
-    }
+/// A listener that panicked cannot have left anything half changed: it is called without a lock.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Names in messages: safe to show, and with the nearest known one.
 
+use flasher_base::safe;
 use flasher_base::suggest::nearest;
 
 const LONGEST_SHOWN: usize = 200; // characters
@@ -9,19 +10,9 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("`{}`", printable(text))
 }
 
-/// `text` with control characters escaped, cut after 200 characters.
+/// `text` without anything that a terminal would obey, cut after 200 characters.
 pub(crate) fn printable(text: &str) -> String {
-    let mut shown = String::new();
-    for character in text.chars().take(LONGEST_SHOWN) {
-        match character {
-            c if c.is_control() => shown.extend(c.escape_default()),
-            c => shown.push(c),
-        }
-    }
-    if text.chars().nth(LONGEST_SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
+    safe::short(text, LONGEST_SHOWN)
 }
 
 /// The names in backticks, separated by commas.
@@ -42,7 +33,7 @@ mod tests {
 
     #[test]
     fn shown_text_cannot_drive_the_terminal() {
-        assert_eq!(quoted("a\u{1b}[2Jb\n"), r"`a\u{1b}[2Jb\n`");
+        assert_eq!(quoted("a\u{1b}[2Jb\n"), "`a\u{fffd}[2Jb\u{fffd}`");
         assert_eq!(printable(&"a".repeat(500)).chars().count(), LONGEST_SHOWN + 1);
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use flasher_core::{Transfer, TransferLog, TransferState};
+use flasher_core::{Transfer, TransferLog, TransferState, safe};
 
 use crate::clients::RequestGuard;
 
@@ -18,9 +18,9 @@ pub(crate) struct TransferReport {
 }
 
 impl TransferReport {
-    /// `file` is taken as it arrived; control characters are removed and it is cut to 256 characters.
+    /// `file` is taken as it arrived; here it is made safe to show, and cut to 256 characters.
     pub(crate) fn new(log: TransferLog, peer: SocketAddr, file: &str, answering: RequestGuard) -> Self {
-        let file = file.chars().filter(|letter| !letter.is_control()).take(256).collect();
+        let file = safe::short(file, 256);
         let state = TransferState::Begun { length: None, options: String::new() };
         let blank = Transfer { protocol: "http".into(), peer, file, state };
         Self { log, blank, _answering: Arc::new(answering) }

@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use flasher_core::safe;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
@@ -149,11 +150,10 @@ fn text(kept: &OutputTail) -> String {
 pub(crate) fn last_line(texts: &[String], env: &[(String, String)]) -> String {
     let lines = texts.iter().filter_map(|text| text.lines().rev().find(|line| !line.trim().is_empty()));
     let line = lines.map(str::trim).next().unwrap_or_default();
-    let mut line: String = line.chars().filter(|it| !it.is_control()).take(200).collect();
-    for (_, secret) in env.iter().filter(|(_, value)| value.len() > 3) {
-        line = line.replace(secret, "***");
-    }
-    line
+    // Before the line is cut: half a secret would not be recognised.
+    let secrets = env.iter().map(|(_, value)| value).filter(|value| value.len() > 3);
+    let line = secrets.fold(line.to_owned(), |line, secret| line.replace(secret, "***"));
+    safe::short(&line, 200)
 }
 
 fn words(status: ExitStatus) -> String {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use flasher_core::safe;
 use flasher_core::switch::secret_line;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Certificate, Client, RequestBuilder, Response, Url, redirect};
@@ -207,7 +208,7 @@ impl RequestSettings {
 
 /// The beginning of an answer, for a message.
 pub(crate) fn beginning(said: &str) -> String {
-    said.chars().filter(|it| !it.is_control()).take(120).collect()
+    safe::short(&safe::one_line(said), 120)
 }
 
 /// What a device says that takes no order and yet answers with a success, and whether it asks for a login: Tasmota's

@@ -54,7 +54,7 @@ pub struct Config {
     /// `/dev/serial/by-id` are; 0 for others, as another adapter may get their name.
     #[serde(default)]
     pub reopen_seconds: Option<f64>,
-    /// Keeps everything that is received, from the first opening to the end of this program; the port stays open meanwhile.
+    /// Keeps every line that is received, with its time and in a form that is safe to show, from the first opening to the end of this program; the port stays open meanwhile.
     #[serde(default)]
     pub record: Option<Record>,
 }

@@ -20,7 +20,7 @@ use crate::config::{Config, Record};
 use crate::error::PortError;
 use crate::line::{OpenSettings, blocking};
 use crate::pace::Pace;
-use crate::record::{self, Recorder};
+use crate::record::{self, LineRecord};
 use crate::reopen::{OpenControlLines, locked};
 use crate::tty;
 use keep::{Open, Owned, Served};
@@ -32,7 +32,7 @@ pub struct PySerial {
     check_present: bool,
     record: Option<Record>,
     audience: Audience,
-    recorder: OnceLock<Arc<Recorder>>,
+    recorder: OnceLock<Arc<LineRecord>>,
     open: Arc<Open>,
 }
 
@@ -194,12 +194,12 @@ impl PySerial {
         Some(flasher_core::owner::stable_name(&name))
     }
 
-    async fn recorder(&self, record: &Record) -> Result<Arc<Recorder>> {
+    async fn recorder(&self, record: &Record) -> Result<Arc<LineRecord>> {
         if let Some(recorder) = self.recorder.get() {
             return Ok(Arc::clone(recorder));
         }
         let record = record.clone();
-        let recorder = blocking(move || Recorder::new(&record.file, record.part_mib << 20)).await?;
+        let recorder = blocking(move || LineRecord::new(&record.file, record.part_mib << 20)).await?;
         Ok(Arc::clone(self.recorder.get_or_init(|| Arc::new(recorder))))
     }
 

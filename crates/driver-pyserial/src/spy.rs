@@ -1,30 +1,25 @@
-//! A line whose traffic is written to a file, as hex and text, with the seconds since opening and the direction.
+//! A line whose traffic is written to a file, as hex and text, with the time and the direction.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::SystemTime;
 
-use flasher_core::ByteStream;
+use console_record::{FileEnd, FileSink};
+use flasher_core::{ByteStream, clock};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::PortError;
+use crate::record::unwritable;
 
 /// Bytes of a row.
 const ROW: usize = 16;
-/// Pieces that wait for the disk at most; more are counted and left out, and the file says so.
-const WAITING: usize = 1024;
 
 /// Lets everything through and notes it.
 pub(crate) struct Spied {
     line: Box<dyn ByteStream>,
-    begun: Instant,
-    to: SyncSender<String>,
-    missed: usize,
+    file: FileSink,
 }
 
 impl Spied {
@@ -33,56 +28,23 @@ impl Spied {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn new(line: Box<dyn ByteStream>, file: &Path) -> Result<Self, PortError> {
-        let wrong = |error: io::Error| PortError::File {
-            file: file.display().to_string(),
-            reason: error.to_string(),
-        };
-        let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(file).map_err(wrong)?;
-        let (to, rows) = sync_channel(WAITING);
-        let name = file.display().to_string();
-        std::thread::Builder::new().spawn(move || write(&name, opened, &rows)).map_err(wrong)?;
-        Ok(Self { line, begun: Instant::now(), to, missed: 0 })
+        let opened = FileSink::open(file, FileEnd::Append { part_bytes: None });
+        Ok(Self { line, file: opened.map_err(|error| unwritable(file, &error))? })
     }
 
-    fn note(&mut self, direction: &str, bytes: &[u8]) {
-        let mut text = String::new();
-        if self.missed > 0 {
-            text = format!(
-                "{:>12.3} -- {} pieces left out: the disk was too slow\n",
-                self.seconds(),
-                self.missed
-            );
+    fn note(&self, direction: &str, bytes: &[u8]) {
+        let time = clock::milliseconds(SystemTime::now());
+        for (number, bytes) in bytes.chunks(ROW).enumerate() {
+            self.file.line(&row(&time, direction, number * ROW, bytes));
         }
-        for (row, bytes) in bytes.chunks(ROW).enumerate() {
-            text += &self.row(direction, row * ROW, bytes);
-        }
-        match self.to.try_send(text) {
-            Ok(()) => self.missed = 0,
-            Err(TrySendError::Full(_)) => self.missed += 1,
-            // The thread has said why it ended.
-            Err(TrySendError::Disconnected(_)) => {}
-        }
-    }
-
-    fn seconds(&self) -> f64 {
-        self.begun.elapsed().as_secs_f64()
-    }
-
-    fn row(&self, direction: &str, offset: usize, bytes: &[u8]) -> String {
-        let hex: String = bytes.iter().map(|byte| format!(" {byte:02x}")).collect();
-        let shown = |byte: &u8| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '.' };
-        let text: String = bytes.iter().map(shown).collect();
-        format!("{:>12.3} {direction} {offset:04x} {hex:<48}  {text}\n", self.seconds())
     }
 }
 
-fn write(name: &str, mut file: File, rows: &Receiver<String>) {
-    for row in rows {
-        if let Err(error) = file.write_all(row.as_bytes()) {
-            tracing::warn!(file = name, %error, "the traffic is no longer written");
-            return;
-        }
-    }
+fn row(time: &str, direction: &str, offset: usize, bytes: &[u8]) -> String {
+    let hex: String = bytes.iter().map(|byte| format!(" {byte:02x}")).collect();
+    let shown = |byte: &u8| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '.' };
+    let text: String = bytes.iter().map(shown).collect();
+    format!("{time} {direction} {offset:04x} {hex:<48}  {text}")
 }
 
 impl AsyncRead for Spied {

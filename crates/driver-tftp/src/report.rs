@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use flasher_core::{Transfer, TransferLog, TransferState};
+use flasher_core::{Transfer, TransferLog, TransferState, safe};
 
 use crate::tally::Tally;
 
@@ -16,10 +16,9 @@ pub(crate) struct TransferReport {
 }
 
 impl TransferReport {
-    /// `file` is taken as it arrived; control characters are removed and it is cut to 256 characters.
+    /// `file` is taken as it arrived; here it is made safe to show, and cut to 256 characters.
     pub(crate) fn new(log: TransferLog, peer: SocketAddr, file: &[u8]) -> Self {
-        let file = String::from_utf8_lossy(file);
-        let file = file.chars().filter(|letter| !letter.is_control()).take(256).collect();
+        let file = safe::short(&String::from_utf8_lossy(file), 256);
         let state = TransferState::Begun { length: None, options: String::new() };
         Self { log, blank: Transfer { protocol: "tftp".into(), peer, file, state }, at: Instant::now() }
     }

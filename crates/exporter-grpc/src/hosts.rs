@@ -52,7 +52,7 @@ impl Hosts {
         if self.has(&host) || certificate.is_some_and(|certificate| certificate.is_for(&host)) {
             return Ok(());
         }
-        let shown: String = host.chars().filter(|it| !it.is_control()).take(100).collect();
+        let shown = flasher_core::safe::short(&host, 100);
         let text = format!(
             "this exporter is not called `{shown}`; ask for it by its address or the name of its machine, or start it with `flasher serve --host {shown}`"
         );

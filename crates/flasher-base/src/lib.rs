@@ -1,11 +1,15 @@
 //! What every crate of the workspace may need, each thing once. Nothing here knows boards, drivers or files of ours.
 //!
+//! * [`clock`]: times as records show them
 //! * [`confine`]: paths of others that must not leave a folder
 //! * [`digest`]: SHA-256 digests as values
+//! * [`safe`]: text of others on a terminal
 //! * [`suggest`]: "did you mean": the accepted word nearest to a misspelt one
 //! * [`user_folder`]: the folder for sockets of one user
 
+pub mod clock;
 pub mod confine;
 pub mod digest;
+pub mod safe;
 pub mod suggest;
 pub mod user_folder;

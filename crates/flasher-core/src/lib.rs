@@ -22,7 +22,6 @@
 //! * `mocks` (feature of the same name): mockall mocks of every trait
 //! * `testing` (feature of the same name): what every driver promises, as suites to run against one
 
-pub mod clock;
 pub mod device;
 pub mod driver;
 pub mod dump;
@@ -37,7 +36,6 @@ pub mod mocks;
 pub mod owner;
 mod receipt;
 pub mod registry;
-pub mod safe;
 pub mod schema;
 pub mod source;
 mod step;
@@ -67,5 +65,5 @@ pub use inventory as __inventory;
 pub use serde_json as __serde_json;
 
 pub use async_trait::async_trait;
-pub use flasher_base::suggest;
+pub use flasher_base::{clock, safe, suggest};
 pub use tokio_util::sync::CancellationToken;

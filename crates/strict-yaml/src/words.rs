@@ -1,5 +1,6 @@
 //! Values and texts as messages show them.
 
+use flasher_base::safe;
 use serde::de::Unexpected;
 
 /// How much of a user's text is quoted, characters.
@@ -7,12 +8,7 @@ const QUOTED: usize = 60;
 
 /// A text in a message: `the text `fast``. Only its beginning, on one line.
 pub(crate) fn text(text: &str) -> String {
-    let visible = |char: char| if char.is_control() { ' ' } else { char };
-    let mut quoted: String = text.chars().take(QUOTED).map(visible).collect();
-    if text.chars().nth(QUOTED).is_some() {
-        quoted.push('…');
-    }
-    format!("the text `{quoted}`")
+    format!("the text `{}`", safe::short(&text.replace(['\n', '\t'], " "), QUOTED))
 }
 
 /// What a type got from serde and did not expect.

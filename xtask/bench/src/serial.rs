@@ -17,8 +17,8 @@ const PINGS: usize = 2000;
 const ROUNDS: usize = 3;
 /// How long a board talks at 3 Mbaud, seconds.
 const STEADY: u64 = 5;
-/// `2026-11-25T08:30:00.123Z `
-const STAMP: usize = 25;
+/// `2026-11-25T08:30:00.123Z < `
+const STAMP: usize = 27;
 /// 3 Mbaud with 10 bits a byte, bytes a second.
 const THREE_MBAUD: f64 = 300_000.0;
 
@@ -122,8 +122,8 @@ fn recorded(reader: &Reader) -> Result<Option<(usize, usize)>> {
     let Some(recording) = &reader.recording else { return Ok(None) };
     let text = std::fs::read(recording)?;
     std::fs::remove_file(recording)?;
-    let gaps = text.windows(14).filter(|it| it == b"bytes left out").count();
-    // Each line begins with its time.
+    let gaps = text.windows(14).filter(|it| it == b"lines left out").count();
+    // Each line begins with its time and a sign.
     let lines = text.iter().filter(|it| **it == b'\n').count();
     Ok(Some((text.len() - lines * STAMP, gaps)))
 }

@@ -6,7 +6,7 @@ use xtask_support::workspace::Package;
 /// What a crate is in the house.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
-    /// What every crate may need: `flasher-base`, and `strict-yaml` on it.
+    /// What every crate may need: `flasher-base`, and `strict-yaml` and `console-record` on it.
     Base,
     /// `flasher-core`: traits, registry, errors.
     Core,
@@ -33,7 +33,7 @@ pub(super) enum Room {
 /// The kind of a crate, from its name; `None` for a name that no kind has.
 pub(super) fn room(name: &str) -> Option<Room> {
     Some(match name {
-        "flasher-base" | "strict-yaml" => Room::Base,
+        "flasher-base" | "strict-yaml" | "console-record" => Room::Base,
         "flasher-core" => Room::Core,
         "exporter-yaml" => Room::ExporterYaml,
         "board-console" | "disk-image" | "bundle-store" | "server-kit" | "line-share" => Room::Library,

@@ -21,6 +21,8 @@ const OVERTIME: Duration = Duration::from_secs(15);
 const REST: Duration = Duration::from_millis(300);
 /// An error text may be followed by the line that explains it.
 const DETAILS: Duration = Duration::from_millis(300);
+/// What of a line is shown as evidence, characters.
+const EVIDENCE: usize = 200;
 /// How a kernel message begins that follows a prompt on its line.
 const KERNEL_MESSAGE: &[u8] = b"\r\n[";
 /// How often a user name is sent when the login prompt comes back.
@@ -280,11 +282,9 @@ impl Login<'_> {
         if settled.is_ok() {
             line.extend(self.console.buffered().iter().take_while(|byte| !matches!(byte, b'\r' | b'\n')));
         }
-        let evidence: String =
-            String::from_utf8_lossy(&line).chars().filter(|letter| !letter.is_control()).take(200).collect();
         let refined = Cause::in_uboot_output(&line).unwrap_or(cause);
         let cause = if self.kernel_started { cause } else { refined };
-        let evidence = self.console.transcript().masked(evidence.trim());
+        let evidence = self.console.transcript().shown(&line, EVIDENCE);
         Error::Boot { cause, evidence, tail: self.console.tail() }
     }
 

@@ -171,7 +171,7 @@ fn files_stay_inside_the_bundle_and_are_what_they_seem() {
     `spec.kernel.file`: `data/hollow` is empty
     `spec.kernel.file`: `data/a b` has ' ' in its name, which U-Boot's command line does not take; rename it
     `spec.kernel.file`: `data/a;reset` has ';' in its name, which U-Boot's command line does not take; rename it
-    `spec.kernel.file`: `data/ker\u{0}nel` cannot be read: file name contained an unexpected NUL byte
+    `spec.kernel.file`: `data/ker�nel` cannot be read: file name contained an unexpected NUL byte
     `spec.kernel.file`: `OUT/secret` is absolute; expected a path relative to the bundle
     ");
 }

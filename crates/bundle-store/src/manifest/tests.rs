@@ -164,7 +164,7 @@ fn refused_choices_name_what_there_is() {
     manifest `test-bundle` has no device-tree variant `unknown`; known: `test-dtb`, `alternate`, `othercmd`, `nothing`
     manifest `acme-one` has no device-tree variants, so `am69` cannot be chosen; leave the variant out
     manifest `test-bundle` has no target `emc`; did you mean `emmc`? known: `usd`, `emmc`
-    manifest `test-bundle` has no target `nvme\u{1b}[2J`; known: `usd`, `emmc`
+    manifest `test-bundle` has no target `nvme�[2J`; known: `usd`, `emmc`
     manifest `acme-one` has no boot command; set `spec.bootcmd`
     manifest `acme-one` has no boot command for variant `a`; set `spec.bootcmd`
     ");

@@ -94,7 +94,7 @@ async fn a_recorded_line_is_heard_also_between_two_owners() {
     board.write_all(b"three\n").unwrap();
     assert_eq!(heard(&mut port, 6).await, b"three\n");
     let text = written(&file, "three\n").await;
-    let words: Vec<&str> = text.lines().map(|line| line.split(' ').nth(1).unwrap()).collect();
+    let words: Vec<&str> = text.lines().map(|line| line.split(' ').nth(2).unwrap()).collect();
     assert_eq!(words, ["one", "two", "three"]);
     assert!(text.lines().all(|line| line.starts_with("20") && line.as_bytes()[23] == b'Z'), "{text}");
     use std::os::unix::fs::PermissionsExt as _;

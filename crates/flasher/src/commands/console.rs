@@ -95,7 +95,8 @@ fn local(args: &ConsoleArgs, tree: &DeviceTree) -> Result<Bench> {
 }
 
 async fn connect(args: &ConsoleArgs, bench: Bench, screen: &Screen) -> Result<(), Failure> {
-    let output = Output::new(tokio::io::stdout(), args.log.as_deref(), args.timestamps).await?;
+    let log = args.log.as_deref().map(output::open_log).transpose()?.map(Arc::new);
+    let output = Output::new(tokio::io::stdout(), log.clone(), args.timestamps);
     let port = bench.serial.port().await.name;
     let (line, is_on) = tokio::join!(open(args, &bench), bench.is_on());
     let line = line?;
@@ -120,6 +121,7 @@ async fn connect(args: &ConsoleArgs, bench: Bench, screen: &Screen) -> Result<()
     if by_hand {
         screen.aside("\n");
     }
+    let ended = ended.and(output::finish(log.as_deref(), args.log.as_deref()).await);
     if cycle.is_terminated() {
         return ended;
     }

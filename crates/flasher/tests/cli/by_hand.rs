@@ -172,5 +172,5 @@ fn several_may_watch_a_line_and_one_may_type() {
     let killed = Command::new("kill").args(["-INT", &watcher.id().to_string()]).status().unwrap();
     assert!(killed.success());
     assert_eq!(watcher.wait().unwrap().code(), Some(130));
-    assert!(std::fs::read_to_string(&log).unwrap().contains("Z U-Boot 2023.01\n"));
+    assert!(std::fs::read_to_string(&log).unwrap().contains("Z < U-Boot 2023.01\n"));
 }

@@ -76,7 +76,9 @@ fn every_key_goes_to_the_board_of_an_exporter_and_back() {
     terminal.person.write_all(b"\x1d").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(!terminal.is_raw(), "the terminal is as it was");
-    assert_eq!(std::fs::read(lab.path("log")).unwrap(), keys);
+    // The log has the same as lines that are safe to show.
+    let log = std::fs::read_to_string(lab.path("log")).unwrap();
+    assert!(log.ends_with("Z < printenv \u{fffd}\n"), "{log}");
     // And the line is free again.
     let mut piped = console(&lab, &exporter);
     let mut piped = piped.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

@@ -118,7 +118,7 @@ fn what_is_not_a_manifest_at_all_is_refused_and_not_run_into() {
     m.yaml:2:155: aliases make too much of this file; aliases (`*name`) repeat too much: write the values out
     m.yaml:2:11: aliases make too much of this file; aliases (`*name`) repeat too much: write the values out
     m.yaml: a manifest may have at most 1048576 bytes; is this really a flash bundle manifest?
-    m.yaml:2:1: the key `\u{1b}[2J` is given twice in the same mapping; keep one of them
+    m.yaml:2:1: the key `�[2J` is given twice in the same mapping; keep one of them
     ");
 }
 

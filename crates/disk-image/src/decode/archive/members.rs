@@ -30,8 +30,7 @@ pub(super) fn no_image(companions: &[String]) -> String {
 
 /// The name of a file in an archive as a message may show it: hostile text made tame, and short.
 pub(super) fn shown(name: &[u8]) -> String {
-    let name: String = String::from_utf8_lossy(name).chars().take(80).collect();
-    name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    flasher_base::safe::short(&String::from_utf8_lossy(name), 80)
 }
 
 /// A member that is called a block map and is none.

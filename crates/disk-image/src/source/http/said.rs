@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flasher_base::safe;
 use reqwest::Response;
 
 /// Most bytes of a refusal that are read, and most characters of it that are shown.
@@ -39,8 +40,7 @@ fn words(body: &str) -> Option<String> {
     } else {
         body.lines().next().map(str::to_owned)
     };
-    let line = found?.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-    let line = line.replace('`', "'").trim().chars().take(SHOWN).collect::<String>();
+    let line = safe::short(found?.replace('`', "'").trim(), SHOWN);
     (!line.is_empty()).then_some(line)
 }
 
@@ -66,7 +66,7 @@ mod tests {
             (r#"{"errors":[{"status":403,"message":"Quota exceeded"}]}"#, Some("Quota exceeded")),
             ("<html><head><title>403 Forbidden</title></head>", Some("403 Forbidden")),
             ("Token `a` expired\r\nat noon", Some("Token 'a' expired")),
-            ("\x1b[31mred", Some("[31mred")),
+            ("\x1b[31mred", Some("\u{fffd}[31mred")),
             ("", None),
             ("{\"error\":", None),
             ("<p>no title", None),

@@ -33,7 +33,7 @@ impl<I: AsyncRead + Unpin, W: AsyncWrite + Unpin, T: Fn(&str)> Talk<I, W, T> {
     /// read once `cycling` is over: what is in it is for the board that boots then. Who watches goes on after the end of the input.
     ///
     /// # Errors
-    /// When the line, the screen or the log gives way, and at ^C of who watches.
+    /// When the line or the screen gives way, and at ^C of who watches.
     pub(super) async fn run(mut self, cycling: oneshot::Receiver<()>) -> Result<(), Failure> {
         let mut cycling = self.keys.is_none().then_some(cycling);
         let (mut typed, mut printed) = ([0; 4096], [0; 4096]);
@@ -123,7 +123,7 @@ mod tests {
             let (mut hears, mut says) = tokio::io::split(theirs);
             let board = tokio::spawn(async move { tokio::io::copy(&mut hears, &mut says).await });
             let mut screen = io::Cursor::new(Vec::new());
-            let output = Output::new(&mut screen, None, false).await.unwrap();
+            let output = Output::new(&mut screen, None, false);
             let keys = by_hand.then(|| Keys::new(Escape::Byte(0x1d)));
             Talk { line: own(ours), input, output, keys, tell: |_: &str| {} }
                 .run(not_cycled())
@@ -139,7 +139,7 @@ mod tests {
         let (ours, theirs) = tokio::io::duplex(64);
         drop(theirs);
         let (input, _keep) = tokio::io::duplex(64);
-        let output = Output::new(tokio::io::sink(), None, false).await.unwrap();
+        let output = Output::new(tokio::io::sink(), None, false);
         let keys = Some(Keys::new(Escape::Tilde));
         let ended = Talk { line: own(ours), input, output, keys, tell: |_: &str| {} }.run(not_cycled()).await;
         let Err(Failure::Error(error)) = ended else { panic!("{ended:?}") };
@@ -202,7 +202,7 @@ mod tests {
         let line = Line::Watched(Watch::new(serial));
         let (input, mut keys) = tokio::io::duplex(64);
         let (screen, mut seen) = tokio::io::duplex(1024);
-        let output = Output::new(screen, None, false).await.unwrap();
+        let output = Output::new(screen, None, false);
         let (news, mut told) = tokio::sync::mpsc::unbounded_channel();
         let tell = move |text: &str| news.send(text.to_owned()).unwrap();
         let talk = Talk { line, input, output, keys: Some(Keys::new(Escape::Byte(0x1d))), tell };

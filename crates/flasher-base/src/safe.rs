@@ -32,6 +32,16 @@ pub fn lines(text: &str, allowed: &[&str]) -> String {
     safe
 }
 
+/// `text` on one line without anything that a terminal would obey, cut after `most` characters: for what a stranger may make as long as
+/// they like.
+pub fn short(text: &str, most: usize) -> String {
+    let mut shown: String = line(text).chars().take(most).collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// JSON that means the same and has nothing that a terminal would obey: such characters stand in strings only, where they
 /// can be written as escapes (RFC 8259, section 7).
 pub fn json(text: &str) -> String {
@@ -49,9 +59,9 @@ pub fn json(text: &str) -> String {
     safe
 }
 
-/// Control characters, those that turn the direction of writing, separators of lines and paragraphs, and what is invisible
+/// Whether a terminal would obey `letter`, or a reader not see it: control characters, those that turn the direction of writing, separators of lines and paragraphs, and what is invisible
 /// (Unicode Standard Annex 9; section 23).
-fn is_unsafe(letter: char) -> bool {
+pub fn is_unsafe(letter: char) -> bool {
     letter.is_control()
         || matches!(
             letter,
@@ -78,6 +88,12 @@ mod tests {
         assert_eq!(line(HOSTILE), format!("a{x}[2J{x}b{x}{x}c{x}{x}{x}ü{x}proven"));
         assert_eq!(one_line("a\n\n  b\x1b \r\nc"), format!("a; b{x}; c"));
         assert_eq!(lines(HOSTILE, &[]), format!("a{x}[2J{x}b{x}{x}c{x}{x}{x}ü\nproven"));
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        assert_eq!(short("a\x1b", 2), format!("a{INSTEAD}"));
+        assert_eq!(short("äbc", 2), "äb…");
     }
 
     #[test]

@@ -25,13 +25,13 @@ enum State {
 
 /// A filter that keeps text and control characters and drops escape sequences and NULs.
 #[derive(Debug, Default)]
-pub(crate) struct VtFilter {
+pub struct EscapeFilter {
     state: State,
 }
 
-impl VtFilter {
+impl EscapeFilter {
     /// Appends to `clean` what is left of `raw`.
-    pub(crate) fn feed(&mut self, mut raw: &[u8], clean: &mut Vec<u8>) {
+    pub fn feed(&mut self, mut raw: &[u8], clean: &mut Vec<u8>) {
         while !raw.is_empty() {
             if self.state == State::Text {
                 let plain = memchr::memchr2(ESC, 0, raw).unwrap_or(raw.len());
@@ -109,7 +109,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn filtered(reads: &[&[u8]]) -> String {
-        let (mut filter, mut clean) = (VtFilter::default(), Vec::new());
+        let (mut filter, mut clean) = (EscapeFilter::default(), Vec::new());
         reads.iter().for_each(|raw| filter.feed(raw, &mut clean));
         String::from_utf8(clean).expect("text")
     }
@@ -145,8 +145,8 @@ mod tests {
         fn the_cuts_between_reads_do_not_matter(raw in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..200) {
             let cut = cut.min(raw.len());
             let (mut whole, mut parts) = (Vec::new(), Vec::new());
-            VtFilter::default().feed(&raw, &mut whole);
-            let mut filter = VtFilter::default();
+            EscapeFilter::default().feed(&raw, &mut whole);
+            let mut filter = EscapeFilter::default();
             filter.feed(&raw[..cut], &mut parts);
             filter.feed(&raw[cut..], &mut parts);
             prop_assert_eq!(whole, parts);

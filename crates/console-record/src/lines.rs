@@ -1,25 +1,34 @@
 //! Bytes of one direction into lines: cleaned, masked, bounded in length.
 
-use super::Secrets;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use flasher_base::safe;
+
+use crate::secrets::Secrets;
 
 /// A line without an end is recorded in pieces of about this many bytes.
 const LONGEST_LINE: usize = 4096;
 
-/// A line and the milliseconds at which it began.
-pub(super) type TimedLine = (u64, String);
+/// A line, and when its first byte came.
+pub(super) type TimedLine = (SystemTime, String);
 
 /// The unfinished line of one direction.
-#[derive(Default)]
 pub(super) struct LineAssembler {
     bytes: Vec<u8>,
-    began: u64,
+    began: SystemTime,
     /// A carriage return ends a line, but `\r\n` and `\r\r\n` end only one.
     after_return: bool,
 }
 
+impl Default for LineAssembler {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), began: UNIX_EPOCH, after_return: false }
+    }
+}
+
 impl LineAssembler {
     /// Takes bytes that arrived at `now` and gives the lines they complete.
-    pub(super) fn feed(&mut self, bytes: &[u8], now: u64, secrets: &Secrets) -> Vec<TimedLine> {
+    pub(super) fn feed(&mut self, bytes: &[u8], now: SystemTime, secrets: &Secrets) -> Vec<TimedLine> {
         let mut complete = Vec::new();
         for &byte in bytes {
             match byte {
@@ -46,7 +55,7 @@ impl LineAssembler {
         (!self.bytes.is_empty()).then(|| self.end_line(self.began, secrets))
     }
 
-    fn push(&mut self, byte: u8, now: u64, secrets: &Secrets) -> Option<TimedLine> {
+    fn push(&mut self, byte: u8, now: SystemTime, secrets: &Secrets) -> Option<TimedLine> {
         if self.bytes.is_empty() {
             self.began = now;
         }
@@ -54,7 +63,7 @@ impl LineAssembler {
         (self.bytes.len() >= LONGEST_LINE + secrets.longest()).then(|| self.cut_line(secrets))
     }
 
-    fn end_line(&mut self, now: u64, secrets: &Secrets) -> TimedLine {
+    fn end_line(&mut self, now: SystemTime, secrets: &Secrets) -> TimedLine {
         let began = if self.bytes.is_empty() { now } else { self.began };
         let line = cleaned(&self.bytes, secrets);
         self.bytes.clear();
@@ -72,12 +81,12 @@ impl LineAssembler {
     }
 }
 
-/// Text without control characters (a tab becomes a space), with secrets masked.
+/// Text without anything that a terminal would obey (a tab becomes a space), with secrets masked.
 pub(super) fn cleaned(bytes: &[u8], secrets: &Secrets) -> String {
     let text: String = String::from_utf8_lossy(bytes)
         .chars()
         .map(|letter| if letter == '\t' { ' ' } else { letter })
-        .filter(|letter| !letter.is_control())
+        .filter(|letter| !safe::is_unsafe(*letter))
         .collect();
     secrets.mask(&text)
 }

@@ -1,4 +1,4 @@
-//! Secrets that must not be seen in a transcript or an error.
+//! Secrets that must not be seen in a record or an error.
 
 use memchr::memmem;
 
@@ -6,7 +6,7 @@ const MASK: &str = "********";
 /// A piece of a secret that is shorter would mask innocent text.
 const SHORTEST_PIECE: usize = 8;
 
-/// The secrets of a transcript, longest first.
+/// The secrets of a record, longest first.
 #[derive(Default)]
 pub(crate) struct Secrets {
     list: Vec<String>,
