@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use flasher_core::registry::Counterpart;
 use flasher_core::switch::{Built, Seconds, Switch, SwitchType};
 use flasher_core::{Result, Wiring, async_trait};
 
 use crate::config::{Config, ResolvedCommands};
+use crate::counterparts::COUNTERPARTS;
 use crate::environment::CommandEnvironment;
 use crate::error::Error;
 use crate::run::{last_line, looked, run};
@@ -22,6 +24,7 @@ impl SwitchType for PowerCommand {
     const NAME: &'static str = "power-command";
     const SUMMARY: &'static str = "power by commands of this machine: any outlet or hub with a command line";
     const EXAMPLE: &'static str = "type: power-command\nconfig:\n  preset: uhubctl   # or: on, off and status with commands of your own\n  hub: 1-1\n  port: 2\n";
+    const COUNTERPARTS: &'static [Counterpart] = COUNTERPARTS;
     const CONFIRM: Seconds = Seconds {
         default: 5.0,
         meaning: "How long `status` may report the old state after a switch, seconds.",

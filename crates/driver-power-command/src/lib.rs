@@ -6,6 +6,7 @@
 //! * [`Error`]: what goes wrong and what to do next
 
 mod config;
+mod counterparts;
 mod driver;
 mod environment;
 mod error;

@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use flasher_core::registry::Counterpart;
 use flasher_core::switch::{Built, Seconds, Switch, SwitchType};
 use flasher_core::{Result, Wiring, async_trait};
 use tokio::time::sleep;
 
 use crate::cdev::{self, CdevLine, LineSettings};
 use crate::config::{Backend, Bias, Config, Drive, LineId, OnExit, Sense};
+use crate::counterparts::COUNTERPARTS;
 use crate::error::Error;
 use crate::line::{GpioIn, GpioOut};
 use crate::pi;
@@ -34,6 +36,7 @@ impl SwitchType for PowerGpio {
     const SUMMARY: &'static str = "power on a GPIO line: a relay, or the board's power button";
     const EXAMPLE: &'static str =
         "type: power-gpio\nconfig:\n  device: /dev/gpiochip0\n  line: 17\n  active_low: true\n";
+    const COUNTERPARTS: &'static [Counterpart] = COUNTERPARTS;
     const CONFIRM: Seconds = Seconds {
         default: 5.0,
         meaning: "How long `sense` may report the old state after a switch, seconds.",

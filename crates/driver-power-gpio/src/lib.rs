@@ -8,6 +8,7 @@
 
 pub mod cdev;
 mod config;
+mod counterparts;
 mod driver;
 mod error;
 mod line;

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flasher_core::registry::Counterpart;
 use flasher_core::switch::{Built, Seconds, Switch, SwitchFailure, SwitchType};
 use flasher_core::{Driver, PowerMeter, Reading, Result, Wiring, async_trait};
 use regex::Regex;
 
 use crate::ask::{PreparedRequest, RequestSettings, beginning, headers};
 use crate::config::{Config, Spelled};
+use crate::counterparts::COUNTERPARTS;
 use crate::error::Error;
 
 /// The driver type `power-http`.
@@ -28,6 +30,7 @@ impl SwitchType for PowerHttp {
     const NAME: &'static str = "power-http";
     const SUMMARY: &'static str = "power by HTTP requests: Tasmota, Shelly, and whatever has a URL";
     const EXAMPLE: &'static str = "type: power-http\nconfig:\n  preset: tasmota   # or: on, off and status with URLs of your own\n  host: 192.168.1.20\n";
+    const COUNTERPARTS: &'static [Counterpart] = COUNTERPARTS;
     const CONFIRM: Seconds = Seconds {
         default: 5.0,
         meaning: "How long `status` may report the old state after a switch, seconds.",

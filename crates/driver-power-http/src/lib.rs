@@ -6,6 +6,7 @@
 
 mod ask;
 mod config;
+mod counterparts;
 mod digest;
 mod driver;
 mod error;

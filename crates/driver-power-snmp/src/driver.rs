@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use flasher_core::registry::Counterpart;
 use flasher_core::switch::{Built, Seconds, Switch, SwitchFailure, SwitchType, secret_line};
 use flasher_core::{Result, Wiring, async_trait};
 use snmp2::{AsyncSession, Oid, Pdu, Value};
 use tokio::time::timeout;
 
 use crate::config::{Config, Version};
+use crate::counterparts::COUNTERPARTS;
 use crate::error::Error;
 use crate::outlet::Outlet;
 
@@ -34,6 +36,7 @@ impl SwitchType for PowerSnmp {
     const SUMMARY: &'static str =
         "power by SNMP: an outlet of a PDU (APC, CyberPower, Raritan, or by its objects)";
     const EXAMPLE: &'static str = "type: power-snmp\nconfig:\n  preset: apc\n  host: pdu.lab.example\n  outlet: 3\n  community_file: ./pdu-community\n";
+    const COUNTERPARTS: &'static [Counterpart] = COUNTERPARTS;
     const CONFIRM: Seconds = Seconds {
         default: 10.0,
         meaning: "How long the PDU may report the old state after a switch, seconds.",

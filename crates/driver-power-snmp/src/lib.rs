@@ -5,6 +5,7 @@
 //! * [`Error`]: what goes wrong and what to do next
 
 mod config;
+mod counterparts;
 mod driver;
 mod error;
 mod outlet;

@@ -12,7 +12,7 @@ use flasher_core::tree::{DeviceTree, Notes};
 use flasher_core::{Device, FileServer};
 use uuid::Uuid;
 
-use crate::capability::{Capability, Console, FileServerNode, Flash, Group, Opendal, Power, Serial};
+use crate::capability::{Capability, Console, FileServerNode, Flash, Group, Opendal, Power, Python, Serial};
 use crate::claims::Key;
 use crate::proto::DriverInstanceReport;
 use crate::storage::Storage;
@@ -146,6 +146,7 @@ impl<'t> Builder<'t> {
                 let site = Site { exporter, node: Some(path.to_owned()), ..Site::here() };
                 Arc::new(Flash::new(flasher, site, keys, owner, tftp))
             }
+            Device::Python(node) => Arc::new(Python(node)),
             Device::Group(_) => Arc::new(Group),
         }
     }

@@ -39,6 +39,9 @@ impl Service {
         };
         let node = Uuid::try_parse(uuid).map_err(|_| unknown())?;
         let capability = Arc::clone(self.session.nodes.get(node).ok_or_else(unknown)?);
+        if let Some(refusal) = capability.refusal() {
+            return Err(refusal);
+        }
         let owner = Owner { node, connection: self.connection.id };
         let (shared, connection) = (Arc::clone(&self.session.shared), Arc::clone(&self.connection));
         Ok((capability, Call { shared, connection, owner }))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use flasher_base::suggest;
 use flasher_core::device::{Absent, Device, Wiring};
@@ -10,8 +11,9 @@ use strict_yaml::{Problem, YamlNode};
 
 use crate::children;
 use crate::driver_config::{prepare, problem_of};
-use crate::kinds::{self, GROUPS};
+use crate::kinds::{self, GROUPS, NamedType};
 use crate::path::below;
+use crate::python;
 use crate::written::{Node, What};
 
 /// Config keys that every Jumpstarter driver takes; they have no meaning here.
@@ -126,6 +128,9 @@ impl<'n> Builder<'n> {
     /// What the driver of `node` made below it.
     fn inside(&self, node: &Node, mut device: Device, parts: &[&str]) -> Option<Device> {
         let made = parts.first().and_then(|role| self.done.get(&format!("{}.{role}", node.dotted())));
+        if let (None, Device::Python(python), [_, ..]) = (made, &device, parts) {
+            return Some(Device::Python(Arc::new(python.part(&parts.join(".")))));
+        }
         let (start, parts) = match (made, parts) {
             (Some(Some(made)), [_, rest @ ..]) => (made.clone(), rest),
             _ => (device, parts),
@@ -174,16 +179,29 @@ impl<'n> Builder<'n> {
     }
 
     fn driver(&mut self, node: &'n Node, kind: &str, config: &YamlNode) -> Option<Device> {
-        let mut children = self.all(&node.children);
         if GROUPS.contains(&kind) {
-            return Some(Device::Group(children));
+            return Some(Device::Group(self.all(&node.children)));
         }
         let found = kinds::find(kind, config, &below(&node.path, "type"));
-        let (entry, config) = found.map_err(|problem| self.problems.push(problem)).ok()?;
+        match found.map_err(|problem| self.problems.push(problem)) {
+            Ok(NamedType::Driver(entry, config)) => self.ours(node, entry, &config),
+            Ok(NamedType::Python) => {
+                self.all(&node.children);
+                python::node(node, kind, config, self.problems)
+            }
+            Err(()) => {
+                self.all(&node.children);
+                None
+            }
+        }
+    }
+
+    fn ours(&mut self, node: &'n Node, entry: &'static DriverEntry, config: &YamlNode) -> Option<Device> {
+        let mut children = self.all(&node.children);
         let before = self.problems.len();
         self.problems.extend(children::check(node, entry, &children));
         let prefix = below(&node.path, "config");
-        let ready = prepare(entry, &config.without(COMMON)).map_err(|problems| {
+        let ready = prepare(entry, &config.clone().without(COMMON)).map_err(|problems| {
             self.problems.extend(problems.into_iter().map(|problem| problem.below(&prefix)));
         });
         let ready = ready.ok()?;

@@ -5,12 +5,14 @@
 
 mod build;
 mod children;
+mod counterpart;
 mod document;
 mod driver_config;
 mod finding;
 mod kinds;
 mod notes;
 mod path;
+mod python;
 mod said;
 mod schema;
 mod written;

@@ -7,6 +7,9 @@ use crate::build::COMMON;
 use crate::kinds::GROUPS;
 use crate::written::{API_VERSION, KIND, TOP};
 
+/// The import path of a Python class.
+const CLASS_PATH: &str = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$";
+
 /// JSON Schema of an exporter YAML, with the config of every driver of this build.
 pub fn schema() -> Value {
     let drivers = registry::drivers().into_iter().map(|entry| (entry.name, entry.aliases));
@@ -45,7 +48,10 @@ fn node(names: &[&str]) -> Value {
         "description": "A device (`type`), another name for one (`ref`), or a group (`children`).",
         "additionalProperties": false,
         "properties": {
-            "type": { "enum": names, "description": "Driver or board; `flasher drivers` explains each." },
+            "type": {
+                "anyOf": [{ "enum": names }, { "type": "string", "pattern": CLASS_PATH }],
+                "description": "Driver or board; `flasher drivers` explains each. Or a Python class of which this build has no driver.",
+            },
             "ref": { "type": "string", "description": "Dotted path of another node, from the root." },
             "config": { "type": ["object", "null"] },
             "children": { "type": ["object", "null"], "additionalProperties": { "$ref": "#/$defs/node" } },

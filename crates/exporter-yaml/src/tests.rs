@@ -3,6 +3,7 @@
 mod drivers;
 mod lookups;
 mod mistakes;
+mod python;
 mod several;
 mod shapes;
 mod wiring;

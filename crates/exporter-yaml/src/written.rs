@@ -15,6 +15,7 @@ pub(crate) const TOP: &[&str] = &[
     "tls",
     "token",
     "grpcOptions",
+    "grpcConfig",
     "description",
     "motd",
     "export",

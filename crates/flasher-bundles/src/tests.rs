@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bundle_store::Manifest;
 use exporter_yaml::Document;
-use flasher_core::registry;
+use flasher_core::{Device, registry};
 
 #[test]
 fn a_lost_link_shows() {
@@ -138,4 +138,83 @@ fn builds(what: &str, node: &str) {
     let document = Document::parse("test.yaml", Path::new("."), &text).unwrap();
     let tree = exporter_yaml::build(&document).unwrap_or_else(|findings| panic!("{what}:\n{findings}"));
     assert!(tree.find("node").is_ok(), "{what}");
+}
+
+/// Config as Jumpstarter documents it, for every class that has a counterpart here.
+const DOCUMENTED: [(&str, &str, &[&str]); 8] = [
+    (
+        "jumpstarter_driver_yepkit.driver.Ykush",
+        "{ serial: YK112233, port: '1' }",
+        &["preset: ykush", "hub: \"YK112233\"", "port: 1"],
+    ),
+    (
+        "jumpstarter_driver_energenie.driver.EnerGenie",
+        "{ host: 192.168.0.1, password: x, slot: 1 }",
+        &["egctl"],
+    ),
+    (
+        "jumpstarter_driver_noyito_relay.driver.NoyitoPowerSerial",
+        "{ port: /dev/ttyUSB3, channel: 1 }",
+        &["> /dev/ttyUSB3"],
+    ),
+    (
+        "jumpstarter_driver_http_power.driver.HttpPower",
+        "{ name: plug, power_on: { url: 'http://plug/on', method: POST, data: x }, power_off: { url: 'http://plug/off' }, auth: { basic: { user: me, password: secret } } }",
+        &[
+            "url: \"http://plug/on\"",
+            "method: \"POST\"",
+            "url: \"http://plug/off\"",
+            "method: \"GET\"",
+            "user: \"me\"",
+        ],
+    ),
+    (
+        "jumpstarter_driver_tasmota.driver.TasmotaPower",
+        "{ host: broker, username: me, password: secret, cmnd_topic: a, stat_topic: b }",
+        &["preset: tasmota"],
+    ),
+    (
+        "jumpstarter_driver_snmp.driver.SNMPServer",
+        "{ host: pdu.lab, user: me, plug: 32, auth_key: secret, oid: 1.3.6.1.4.1.13742.6.4.1.2.1.2.1 }",
+        &["host: \"pdu.lab\"", "oid: \"1.3.6.1.4.1.13742.6.4.1.2.1.2.1.32\"", "port: 161"],
+    ),
+    (
+        "jumpstarter_driver_gpiod.driver.DigitalOutput",
+        "{ device: /dev/gpiochip1, line: 5, active_low: true, drive: open_drain, bias: pull_up, initial_value: inactive }",
+        &["line: 5", "active_low: true", "drive: \"open_drain\"", "device: \"/dev/gpiochip1\""],
+    ),
+    (
+        "jumpstarter_driver_gpiod.driver.DigitalInput",
+        "{ line: 6, bias: pull_down }",
+        &["line: 6", "bias: \"pull_down\""],
+    ),
+];
+
+/// The lines that are suggested for a node of a Python class.
+fn suggested(class: &str, config: &str) -> String {
+    let text = format!("export:\n  node: {{ type: {class}, config: {config} }}\n");
+    let document = Document::parse("test.yaml", Path::new("."), &text).unwrap();
+    let tree = exporter_yaml::build(&document).unwrap_or_else(|findings| panic!("{class}:\n{findings}"));
+    let Device::Python(node) = tree.find("node").unwrap() else { panic!("{class} has a driver") };
+    node.replacement().unwrap_or_else(|| panic!("{class} has no counterpart")).lines.clone()
+}
+
+#[test]
+fn counterparts_build() {
+    for (class, config, expected) in DOCUMENTED {
+        let lines = suggested(class, config);
+        assert!(expected.iter().all(|part| lines.contains(part)), "{class}:\n{lines}");
+        assert!(!lines.contains("secret"), "{class}:\n{lines}");
+        builds(class, &lines);
+        // Of a value that only Python takes, and without config, an example is shown.
+        for config in ["{}", "{ port: a, line: [1] }"] {
+            builds(class, &suggested(class, config));
+        }
+    }
+    let counterparts = registry::drivers().into_iter().flat_map(|entry| entry.counterparts);
+    let mut classes: Vec<&str> = counterparts.map(|it| it.class).collect();
+    let mut documented: Vec<&str> = DOCUMENTED.iter().map(|(class, ..)| *class).collect();
+    classes.sort_unstable();
+    documented.sort_unstable();
+    assert_eq!(classes, documented);
 }

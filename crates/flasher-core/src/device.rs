@@ -9,6 +9,7 @@ use crate::driver::{
     BootConsole, ContentServer, Driver, FileServer, Flasher, PowerDriver, PowerMeter, SerialDriver,
 };
 use crate::error::{Error, Result};
+use crate::python::PythonNode;
 use crate::wrapper::{
     BootConsoleWrapper, ContentServerWrapper, FileServerWrapper, PowerWrapper, SerialWrapper, Wrapped,
 };
@@ -28,6 +29,8 @@ pub enum Device {
     BootConsole(Arc<dyn BootConsole>),
     /// A flasher.
     Flasher(Arc<dyn Flasher>),
+    /// A node whose driver only Python has.
+    Python(Arc<PythonNode>),
     /// Nodes below one name.
     Group(BTreeMap<String, Device>),
 }
@@ -47,14 +50,19 @@ pub enum Kind {
     BootConsole,
     /// [`Device::Flasher`]
     Flasher,
+    /// [`Device::Python`]
+    Python,
     /// [`Device::Group`]
     Group,
 }
 
 impl Kind {
-    /// Whether a device of kind `other` can stand where this kind is wanted.
+    /// Whether a device of kind `other` can stand where this kind is wanted. What a Python class is cannot be known here: it can
+    /// be a switch or a line.
     pub fn accepts(self, other: Self) -> bool {
-        self == other || (self == Self::FileServer && other == Self::ContentServer)
+        self == other
+            || (self == Self::FileServer && other == Self::ContentServer)
+            || (matches!(self, Self::Power | Self::Serial) && other == Self::Python)
     }
 }
 
@@ -67,6 +75,7 @@ impl fmt::Display for Kind {
             Self::ContentServer => "content server",
             Self::BootConsole => "boot console",
             Self::Flasher => "flasher",
+            Self::Python => "Python driver",
             Self::Group => "group",
         })
     }
@@ -82,6 +91,7 @@ impl Device {
             Self::ContentServer(_) => Kind::ContentServer,
             Self::BootConsole(_) => Kind::BootConsole,
             Self::Flasher(_) => Kind::Flasher,
+            Self::Python(_) => Kind::Python,
             Self::Group(_) => Kind::Group,
         }
     }
@@ -95,6 +105,7 @@ impl Device {
             Self::ContentServer(driver) => Arc::clone(driver) as Arc<dyn Driver>,
             Self::BootConsole(driver) => Arc::clone(driver) as Arc<dyn Driver>,
             Self::Flasher(driver) => Arc::clone(driver) as Arc<dyn Driver>,
+            Self::Python(node) => Arc::clone(node) as Arc<dyn Driver>,
             Self::Group(_) => return None,
         })
     }
@@ -159,6 +170,7 @@ impl Wiring {
     pub fn power(&self, role: &str) -> Result<Arc<dyn PowerDriver>> {
         match self.children.get(role) {
             Some(Device::Power(switch, _)) => Ok(Arc::clone(switch)),
+            Some(Device::Python(node)) => Ok(Arc::clone(node) as Arc<dyn PowerDriver>),
             other => Err(self.wrong(role, Kind::Power, other)),
         }
     }
@@ -170,6 +182,7 @@ impl Wiring {
     pub fn serial(&self, role: &str) -> Result<Arc<dyn SerialDriver>> {
         match self.children.get(role) {
             Some(Device::Serial(serial)) => Ok(Arc::clone(serial)),
+            Some(Device::Python(node)) => Ok(Arc::clone(node) as Arc<dyn SerialDriver>),
             other => Err(self.wrong(role, Kind::Serial, other)),
         }
     }
@@ -218,8 +231,9 @@ impl Wiring {
         wrap: impl FnOnce(Arc<dyn PowerDriver>) -> W,
     ) -> Result<()> {
         let wrapped = Arc::new(Wrapped(wrap(self.power(role)?)));
-        if let Some(Device::Power(switch, _)) = self.children.get_mut(role) {
-            *switch = wrapped;
+        match self.children.get_mut(role) {
+            Some(Device::Power(switch, _)) => *switch = wrapped,
+            _ => self.replace(role, Device::Power(wrapped, None)),
         }
         Ok(())
     }

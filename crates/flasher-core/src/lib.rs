@@ -9,6 +9,7 @@
 //! * [`fetch`]: what this machine fetches for others
 //! * [`event`]: what a running job tells
 //! * [`error`]: what went wrong and who is to blame
+//! * [`python`]: a node whose driver only Python has
 //! * [`registry`]: every driver and board linked into this binary
 //! * [`tree`]: the devices of a bench by their names
 //! * [`switch`]: a power driver out of a bare switch: calls in a row, off for long enough, and confirmed
@@ -34,6 +35,7 @@ pub mod leftovers;
 #[cfg(feature = "mocks")]
 pub mod mocks;
 pub mod owner;
+pub mod python;
 mod receipt;
 pub mod registry;
 pub mod schema;

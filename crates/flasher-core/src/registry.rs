@@ -22,6 +22,8 @@ pub trait DriverType: 'static {
     const SUMMARY: &'static str;
     /// A working node as it stands in an exporter YAML. A test builds it.
     const EXAMPLE: &'static str;
+    /// Python classes of Jumpstarter that do the same under other keys.
+    const COUNTERPARTS: &'static [Counterpart] = &[];
     /// The children it needs or can use.
     const CHILDREN: &'static [ChildSpec] = &[];
     /// Its `config:`. With `#[serde(deny_unknown_fields)]`, and a doc comment on every field.
@@ -40,6 +42,18 @@ pub trait DriverType: 'static {
     fn build(config: Self::Config, wiring: Wiring) -> Result<Device>;
 }
 
+/// A Python class of Jumpstarter that does what a driver of ours does, but takes other keys, so that no alias will do.
+#[derive(Clone, Copy, Debug)]
+pub struct Counterpart {
+    /// The class, by its import path.
+    pub class: &'static str,
+    /// The node to write in its place, in YAML. `{key}` stands for the value of that key of the class's config, `{key|default}` gives
+    /// one for where it is missing, and a dot goes one mapping down. A line whose value is missing is left out.
+    pub lines: &'static str,
+    /// What the lines do not say; empty when they say all.
+    pub note: &'static str,
+}
+
 /// A registered driver type, its own type erased.
 #[derive(Debug)]
 pub struct DriverEntry {
@@ -51,6 +65,8 @@ pub struct DriverEntry {
     pub summary: &'static str,
     /// [`DriverType::EXAMPLE`]
     pub example: &'static str,
+    /// [`DriverType::COUNTERPARTS`]
+    pub counterparts: &'static [Counterpart],
     /// [`DriverType::CHILDREN`]
     pub children: &'static [ChildSpec],
     schema: fn() -> serde_json::Value,
@@ -91,6 +107,7 @@ impl DriverEntry {
             aliases: T::ALIASES,
             summary: T::SUMMARY,
             example: T::EXAMPLE,
+            counterparts: T::COUNTERPARTS,
             children: T::CHILDREN,
             schema: schema_of::<T::Config>,
             prepare: |config| Ok(Box::new(Parsed::<T>(erased_serde::deserialize(config)?))),
@@ -190,6 +207,14 @@ pub fn boards() -> Vec<&'static BundleEntry> {
 /// The driver that answers to `name`.
 pub fn driver(name: &str) -> Option<&'static DriverEntry> {
     drivers().into_iter().find(|entry| entry.answers_to(name))
+}
+
+/// The driver that does what a Python class does under other keys.
+pub fn counterpart(class: &str) -> Option<(&'static DriverEntry, &'static Counterpart)> {
+    drivers().into_iter().find_map(|entry| {
+        let found = entry.counterparts.iter().find(|it| it.class == class)?;
+        Some((entry, found))
+    })
 }
 
 /// The board that answers to `name`.

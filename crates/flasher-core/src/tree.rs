@@ -119,6 +119,9 @@ impl DeviceTree {
     pub fn pick<T>(&self, path: Option<&str>, what: &str, pick: impl Fn(&Device) -> Option<T>) -> Result<T> {
         if let Some(path) = path {
             let device = self.find(path)?;
+            if let Device::Python(node) = &device {
+                return Err(node.refusal());
+            }
             return pick(&device).ok_or_else(|| {
                 Error::config(format!("`{path}` is of kind {}, expected {what}", device.kind()))
                     .help(self.choices(&pick, "name one with `--device`"))
@@ -127,14 +130,45 @@ impl DeviceTree {
         let mut fits: Vec<T> = self.distinct().iter().filter_map(|(_, device)| pick(device)).collect();
         match (fits.pop(), fits.len()) {
             (Some(only), 0) => Ok(only),
-            (None, _) => Err(Error::config(format!("`{}` has no node of kind {what}", self.0.name))
-                .help(format!("add a node of kind {what}; `flasher drivers` shows examples"))),
+            (None, _) => Err(self.nothing_fits(what)),
             (Some(_), others) => {
                 let count = others + 1;
                 let message = format!("`{}` has {count} nodes of kind {what}, expected one", self.0.name);
                 Err(Error::config(message).help(self.choices(&pick, "choose one with `--device`")))
             }
         }
+    }
+
+    /// Refuses a flasher with a child that is not available.
+    ///
+    /// # Errors
+    /// That of the first such child; it names the child.
+    pub fn require(&self, flasher: &Arc<dyn Flasher>) -> Result<()> {
+        let is_it = |device: &Device| matches!(device, Device::Flasher(it) if std::ptr::addr_eq(Arc::as_ptr(it), Arc::as_ptr(flasher)));
+        let roots = self.0.nodes.iter().filter(|(_, device)| is_it(device));
+        let roots: Vec<String> = roots.map(|(path, _)| format!("{path}.")).collect();
+        let mut below =
+            self.0.nodes.iter().filter(|(path, _)| roots.iter().any(|root| path.starts_with(root)));
+        let missing = below.find_map(|(_, device)| match device {
+            Device::Python(node) => Some(node.refusal()),
+            _ => None,
+        });
+        missing.map_or(Ok(()), Err)
+    }
+
+    fn nothing_fits(&self, what: &str) -> Error {
+        let python = self.0.nodes.values().filter_map(|device| match device {
+            Device::Python(node) => Some(node.path()),
+            _ => None,
+        });
+        let mut python: Vec<&str> = python.collect();
+        python.dedup();
+        let mut help = format!("add a node of kind {what}; `flasher drivers` shows examples");
+        if !python.is_empty() {
+            let listed = suggest::list(python.iter().copied());
+            help = format!("{help}; not available, because only Python has their drivers: {listed}");
+        }
+        Error::config(format!("`{}` has no node of kind {what}", self.0.name)).help(help)
     }
 
     fn choices<T>(&self, pick: &impl Fn(&Device) -> Option<T>, advice: &str) -> String {

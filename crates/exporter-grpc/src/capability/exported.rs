@@ -26,6 +26,11 @@ pub(crate) trait Capability: fmt::Debug + Send + Sync {
     /// The methods it exports.
     fn methods(&self) -> &'static [Method];
 
+    /// Why the node refuses every call; none for one that answers.
+    fn refusal(&self) -> Option<CallFailure> {
+        None
+    }
+
     /// Answers a call. `method` is in the table as [`Kind::Call`](super::Kind::Call), and `args` are as it says.
     async fn call(&self, method: &str, args: Args, call: &Call) -> CallResult<Value>;
 

@@ -10,6 +10,7 @@ mod flasher;
 mod group;
 mod method;
 mod power;
+mod python;
 mod serial;
 mod storage;
 
@@ -21,6 +22,7 @@ pub(crate) use flasher::Flash;
 pub(crate) use group::Group;
 pub(crate) use method::{Args, Kind, Method, Param, Shape, check, find};
 pub(crate) use power::Power;
+pub(crate) use python::Python;
 pub(crate) use serial::Serial;
 pub(crate) use storage::Opendal;
 

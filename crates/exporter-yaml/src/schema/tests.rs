@@ -22,7 +22,7 @@ fn the_exporter_schema_knows_every_key_that_is_accepted() {
 #[test]
 fn the_exporter_schema_has_the_config_of_each_driver_and_board() {
     let node = &schema()["$defs"]["node"];
-    let names = node["properties"]["type"]["enum"].as_array().unwrap();
+    let names = node["properties"]["type"]["anyOf"][0]["enum"].as_array().unwrap();
     for name in ["test-serial", "lab.serial.Driver", "test-board", "composite"] {
         assert!(names.iter().any(|known| known == name), "{name}");
     }

@@ -16,7 +16,7 @@ use super::{Guarded, LONGEST, Switch, SwitchTiming};
 use crate::device::{Device, Wiring};
 use crate::driver::PowerMeter;
 use crate::error::{Error, Result};
-use crate::registry::DriverType;
+use crate::registry::{Counterpart, DriverType};
 
 const MIN_OFF: &str = "min_off_seconds";
 const CONFIRM: &str = "confirm_seconds";
@@ -44,6 +44,8 @@ pub trait SwitchType: Switch + Sized {
     const SUMMARY: &'static str;
     /// As [`DriverType::EXAMPLE`].
     const EXAMPLE: &'static str;
+    /// As [`DriverType::COUNTERPARTS`].
+    const COUNTERPARTS: &'static [Counterpart] = &[];
     /// `confirm_seconds`: how long the switch may report the old state after an order.
     const CONFIRM: Seconds = Seconds {
         default: 5.0,
@@ -83,6 +85,7 @@ impl<S: SwitchType> DriverType for Guarded<S> {
     const ALIASES: &'static [&'static str] = S::ALIASES;
     const SUMMARY: &'static str = S::SUMMARY;
     const EXAMPLE: &'static str = S::EXAMPLE;
+    const COUNTERPARTS: &'static [Counterpart] = S::COUNTERPARTS;
     type Config = SwitchConfig<S>;
 
     fn build(config: SwitchConfig<S>, wiring: Wiring) -> Result<Device> {

@@ -180,6 +180,7 @@ async fn transact(on: FlasherNode<'_>, job: Work, progress: Arc<dyn Progress>, b
 /// The flasher, with its variant set and all hardware there; and its board, which no other job has now.
 async fn ready(on: FlasherNode<'_>, (label, kind): Label) -> Result<(Arc<dyn Flasher>, Held)> {
     let flasher = on.tree.flasher(on.device)?;
+    on.tree.require(&flasher)?;
     let owned = Board::below(on.tree, &flasher).hold(&format!("{} {label}", verb(kind))).await?;
     if let Some(variant) = on.variant {
         flasher.required_bundle()?.use_variant(Some(variant.to_owned())).await?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use flasher_core::python::PythonNode;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Description, Device, Error, Result, safe};
 
@@ -22,9 +23,13 @@ pub(super) async fn run(file: Option<PathBuf>, screen: &Screen) -> Result<u8, Fa
     let tree = exporter_yaml::load(&path)?;
     let outcome = nodes(&tree, screen).await;
     driver_tree::close(&tree, screen).await;
-    let CheckOutcome { code, is_whole } = outcome?;
+    let CheckOutcome { code, is_whole, is_available } = outcome?;
     if code == 0 && !screen.is_json() {
-        let but = if is_whole { "" } else { ", as far as it could be looked at from here" };
+        let but = match (is_whole, is_available) {
+            (true, true) => "",
+            (true, false) => ", but for what is not available",
+            (false, _) => ", as far as it could be looked at from here",
+        };
         let path = safe::line(&shown(&path));
         screen.text(&format!("{path} is fine{but}; nothing was opened, no board was touched\n"))?;
     }
@@ -37,13 +42,19 @@ struct CheckOutcome {
     code: u8,
     /// Everything could be looked at.
     is_whole: bool,
+    /// Every node has a driver in this build.
+    is_available: bool,
 }
 
 async fn nodes(tree: &DeviceTree, screen: &Screen) -> Result<CheckOutcome, Failure> {
     let nodes = tree.all();
     let width = nodes.iter().map(|(path, _)| path.len()).max().unwrap_or(0);
-    let mut told = CheckOutcome { code: 0, is_whole: true };
+    let mut told = CheckOutcome { code: 0, is_whole: true, is_available: true };
     for (path, device) in nodes {
+        if let Device::Python(python) = &device {
+            told.is_available = false;
+            not_available(&path, python, screen);
+        }
         let files = match device.driver() {
             Some(driver) => driver.check_files().await,
             None => Ok(()),
@@ -69,6 +80,22 @@ async fn nodes(tree: &DeviceTree, screen: &Screen) -> Result<CheckOutcome, Failu
     Ok(told)
 }
 
+/// Warns of a node that only Python can run, and shows what to write in its place.
+fn not_available(path: &str, node: &PythonNode, screen: &Screen) {
+    let mut text = format!(
+        "warning: `{path}` is not available, and what needs it fails: this build has no driver for the Python class `{}`\n",
+        node.class()
+    );
+    if let Some(instead) = node.replacement() {
+        text.push_str("  a driver of this build does the same; write in its place:\n");
+        instead.lines.lines().for_each(|line| text.push_str(&format!("      {line}\n")));
+        if !instead.note.is_empty() {
+            text.push_str(&format!("  {}\n", instead.note));
+        }
+    }
+    screen.aside(&text);
+}
+
 async fn describe(device: &Device) -> Result<Option<Description>> {
     let Device::Flasher(flasher) = device else { return Ok(None) };
     let Some(bundle) = flasher.flasher_bundle() else { return Ok(None) };
@@ -86,11 +113,13 @@ fn node(
     screen: &Screen,
 ) -> std::io::Result<()> {
     let below = description.clone();
+    let is_available = !matches!(device, Device::Python(_));
     let kind = device.kind().to_string();
     let message =
         Message::Node { path: path.to_owned(), kind: kind.clone(), description: description.map(Box::new) };
     screen.show(&message, |paint| {
         let below = below.as_ref().map(|boots| plan::description(boots, "    ", paint)).unwrap_or_default();
-        format!("{} {:width$}  {}\n{below}", paint.good("✓"), safe::line(path), paint.dim(&kind))
+        let mark = if is_available { paint.good("✓") } else { paint.warning("!") };
+        format!("{mark} {:width$}  {}\n{below}", safe::line(path), paint.dim(&kind))
     })
 }

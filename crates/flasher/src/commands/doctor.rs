@@ -29,6 +29,8 @@ pub(super) enum Found {
     Ready(String),
     /// A killed job may have left the board on: reported as a warning.
     LeftOn(String),
+    /// Only Python has its driver: reported as a warning, and as an error of the flasher that needs it.
+    NotAvailable(Error),
     /// A registry cannot be reached from here and now, as on a machine without a network: reported as a warning.
     OutOfReach(Error),
 }
@@ -74,6 +76,7 @@ pub(super) async fn node(tree: &DeviceTree, device: &Device) -> Result<Found> {
     let ready = match device {
         Device::FileServer(server) => bind(server.as_ref()).await,
         Device::Flasher(flasher) => {
+            tree.require(flasher)?;
             Board::below(tree, flasher).refuse_if_held().await?;
             let board = match board_name(flasher.as_ref()).await {
                 Err(error) if is_out_of_reach(&error) => return Ok(Found::OutOfReach(error)),
@@ -84,6 +87,7 @@ pub(super) async fn node(tree: &DeviceTree, device: &Device) -> Result<Found> {
         }
         Device::ContentServer(server) => bind(server.as_ref() as &dyn FileServer).await,
         Device::Power(switch, _) => return power(tree, switch).await,
+        Device::Python(python) => return Ok(Found::NotAvailable(python.refusal())),
         other => Ok(format!("{}, ready", other.kind())),
     };
     ready.map(Found::Ready)
@@ -134,12 +138,13 @@ async fn bind(server: &dyn FileServer) -> Result<String> {
 
 /// Shows what was found; gives who is to blame when it would stop a flash.
 fn tell(subject: &str, found: Result<Found>, width: usize, screen: &Screen) -> io::Result<Option<Class>> {
-    let warning = matches!(found, Ok(Found::OutOfReach(_) | Found::LeftOn(_)));
+    let warning = matches!(found, Ok(Found::OutOfReach(_) | Found::LeftOn(_) | Found::NotAvailable(_)));
     let switch_off = killed::switch_off(Some(subject));
     let (finding, help, class) = match &found {
         Ok(Found::Ready(finding)) => (finding.clone(), None, None),
         Ok(Found::LeftOn(finding)) => (finding.clone(), Some(switch_off.as_str()), None),
         Ok(Found::OutOfReach(error)) => (error.cause(), Some(OUT_OF_REACH), Some(error.class())),
+        Ok(Found::NotAvailable(error)) => (error.cause(), error.next_step(), Some(error.class())),
         Err(error) => (error.cause(), error.next_step(), Some(error.class())),
     };
     let (finding, help) = (safe::one_line(&finding), help.map(safe::one_line));

@@ -11,7 +11,8 @@ use std::time::Duration;
 use exporter_grpc::{Access, Certificate, Exporter, ListenAddress, Listener, Passphrase};
 use flasher_core::journal::Journal;
 use flasher_core::leftovers::{self, InUse};
-use flasher_core::{CancellationToken, Class, Error, Result};
+use flasher_core::tree::DeviceTree;
+use flasher_core::{CancellationToken, Class, Device, Error, Result};
 use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -37,6 +38,7 @@ pub(super) async fn run(args: ServeArgs, exporter: Option<&Path>, screen: &Scree
     let (listeners, private) = listeners(&args).await?;
     tokio::time::timeout(PROBE, tree.probe()).await.unwrap_or_else(|_| Err(no_answer()))?;
     announce(&listeners, &args, screen)?;
+    warn_of_python(&tree, screen);
     let client = listeners.first().map(|listener| client(listener, &args));
     let stop = CancellationToken::new();
     let access = Access { passphrase, hosts: args.hosts.clone(), fetch: args.fetch.rules() };
@@ -56,6 +58,15 @@ pub(super) async fn run(args: ServeArgs, exporter: Option<&Path>, screen: &Scree
     }
     drop(private);
     ended
+}
+
+/// Names the nodes that clients will find not available.
+fn warn_of_python(tree: &DeviceTree, screen: &Screen) {
+    for (_, device) in tree.all() {
+        if let Device::Python(node) = device {
+            screen.aside(&format!("warning: {}\n", node.refusal().cause()));
+        }
+    }
 }
 
 fn no_answer() -> Error {

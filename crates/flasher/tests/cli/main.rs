@@ -5,6 +5,7 @@
 mod by_hand;
 mod doctor;
 mod flash;
+mod python;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -122,17 +123,9 @@ fn a_good_file_is_fine() {
 /// registry by default.
 #[test]
 fn a_registry_out_of_reach_is_a_warning() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/jumpstarter.yaml");
     let lab = Lab::new();
-    let offline = |file: &Path, command: &str| -> Ran {
-        let mut flasher = flasher();
-        flasher.arg("--exporter").arg(file).args([command]).env("XDG_CACHE_HOME", lab.path("cache"));
-        for proxy in ["HTTPS_PROXY", "https_proxy"] {
-            flasher.env(proxy, format!("http://{closed}"));
-        }
-        flasher.env_remove("NO_PROXY").env_remove("no_proxy").output().unwrap().into()
-    };
+    let offline = |file: &Path, command: &str| python::offline(&lab, file, command);
     let ran = offline(&file, "check");
     assert_eq!(ran.code, 0, "{}", ran.err);
     let warned =

@@ -43,19 +43,19 @@ error: unknown driver `test-pwoer`
 }
 
 #[test]
-fn a_python_driver_without_counterpart() {
+fn the_config_of_a_python_driver_is_a_mapping() {
     check(
         "\
 export:
-  c: { type: jumpstarter_driver_ustreamer.driver.UStreamer }
+  c: { type: jumpstarter_driver_ustreamer.driver.UStreamer, config: [1] }
 ",
         "\
-error: the Python driver `jumpstarter_driver_ustreamer.driver.UStreamer` has no counterpart in this build
-  --> lab.yaml:2:14
-   2 |   c: { type: jumpstarter_driver_ustreamer.driver.UStreamer }
-     |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-   = at:   export.c.type
-   = help: use one of ours or remove the node; this build has: `test-files`, `test-flasher`, `test-power`, `test-serial`, `test-sim`, `test-board`, `composite`
+error: expected a mapping, found a list
+  --> lab.yaml:2:69
+   2 |   c: { type: jumpstarter_driver_ustreamer.driver.UStreamer, config: [1] }
+     |                                                                     ^
+   = at:   export.c.config
+   = help: give lines of `key: value`, or leave it out
 
 1 problem; nothing was opened, no board was touched
 ",
@@ -115,7 +115,7 @@ error: unknown key `bananas`
    2 | bananas: 1
      | ^^^^^^^
    = at:   bananas
-   = help: accepted here: `apiVersion`, `kind`, `metadata`, `endpoint`, `tls`, `token`, `grpcOptions`, `description`, `motd`, `export`, `hooks`, `failureDetection`, `exitOnLeaseEnd`
+   = help: accepted here: `apiVersion`, `kind`, `metadata`, `endpoint`, `tls`, `token`, `grpcOptions`, `grpcConfig`, `description`, `motd`, `export`, `hooks`, `failureDetection`, `exitOnLeaseEnd`
 
 1 problem; nothing was opened, no board was touched
 ",
