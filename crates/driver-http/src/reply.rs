@@ -108,7 +108,8 @@ impl Connection {
         report: &TransferReport,
     ) -> Result<Response, Rejection> {
         let path = decode(&request.path).ok_or(StatusCode::BAD_REQUEST)?;
-        let path = path.trim_start_matches('/');
+        let path = server_kit::requested(path.as_bytes());
+        let path = path.to_str().ok_or(StatusCode::BAD_REQUEST)?;
         let fetches = matches!(request.method, Method::GET | Method::HEAD);
         let not_allowed = |allow| Err(Rejection { status: NOT_ALLOWED, allow });
         if let Some(Published { what, withdrawn }) = self.site.find(path) {

@@ -2,8 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
@@ -84,7 +83,7 @@ impl Job {
     }
 
     async fn open(&self) -> Result<(File, u64), Refusal> {
-        let (root, path) = (self.shared.root.clone(), plain_path(&self.request.file));
+        let (root, path) = (self.shared.root.clone(), server_kit::requested(&self.request.file));
         let opening = tokio::task::spawn_blocking(move || {
             let file = server_kit::open(&root, &path)?;
             let length = file.metadata()?.len();
@@ -114,12 +113,6 @@ impl Job {
             transfer.tell(&refusal).await;
         }
     }
-}
-
-/// Boot loaders ask for `/file` and `./file` and mean the file below the root.
-fn plain_path(file: &[u8]) -> PathBuf {
-    let file = file.strip_prefix(b"./").or(file.strip_prefix(b"/")).unwrap_or(file);
-    Path::new(std::ffi::OsStr::from_bytes(file)).to_owned()
 }
 
 fn refusal_of(error: &io::Error) -> Refusal {

@@ -7,5 +7,5 @@ mod confine;
 mod reader;
 
 pub use bind::{Error, Service, address, canonical};
-pub use confine::open;
+pub use confine::{open, requested};
 pub use reader::Reader;

@@ -47,6 +47,12 @@ async fn every_request_gets_the_status_it_deserves() {
     let cases = [
         ("GET", "/file", "", 200, 100),
         ("GET", "//file", "", 200, 100),
+        ("GET", "/./file", "", 200, 100),
+        ("GET", "/.%2f/file", "", 200, 100),
+        ("GET", "/file/", "", 404, 14),
+        ("GET", "/file/.", "", 404, 14),
+        ("HEAD", "/./gone", "", 200, 0),
+        ("HEAD", "/gone/", "", 404, 0),
         ("GET", "/in", "", 200, 100),
         ("GET", "/file?x=y", "", 200, 100),
         ("HEAD", "/file", "", 200, 0),
