@@ -113,7 +113,7 @@ pub fn call(input: &[u8]) {
     }
     for text in request.args.iter().filter_map(value::as_text) {
         if let Err(failure) = JobOrder::parse(text) {
-            assert_blamed(failure);
+            assert_blamed(CallFailure::argument(failure));
         }
     }
 }

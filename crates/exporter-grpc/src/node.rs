@@ -12,7 +12,9 @@ use flasher_core::tree::{DeviceTree, Notes};
 use flasher_core::{Device, FileServer};
 use uuid::Uuid;
 
-use crate::capability::{Capability, Console, FileServerNode, Flash, Group, Opendal, Power, Python, Serial};
+use crate::capability::{
+    Capability, Console, FileServerNode, Flash, Group, Opendal, Other, Power, Python, Serial,
+};
 use crate::claims::Key;
 use crate::proto::DriverInstanceReport;
 use crate::storage::Storage;
@@ -148,6 +150,7 @@ impl<'t> Builder<'t> {
             }
             Device::Python(node) => Arc::new(Python(node)),
             Device::Group(_) => Arc::new(Group),
+            Device::Other(other) => Arc::new(Other(other)),
         }
     }
 

@@ -14,8 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use self::incoming::{ExpectedFile, receive};
 pub(crate) use self::names::ClientNames;
-use crate::order::OrderedFile;
-use crate::order::job::ReceivedFile;
+use crate::order::{OrderedFile, ReceivedFile};
 use crate::resource::DataSource;
 
 /// Longest name of a file that is kept, bytes: what Linux takes (NAME_MAX).

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::driver::{
-    BootConsole, ContentServer, Driver, FileServer, Flasher, PowerDriver, PowerMeter, SerialDriver,
+    BootConsole, ContentServer, Driver, FileServer, Flasher, OtherDriver, PowerDriver, PowerMeter,
+    SerialDriver,
 };
 use crate::error::{Error, Result};
 use crate::python::PythonNode;
@@ -31,6 +32,8 @@ pub enum Device {
     Flasher(Arc<dyn Flasher>),
     /// A node whose driver only Python has.
     Python(Arc<PythonNode>),
+    /// Something that is named and cannot be used here.
+    Other(Arc<dyn OtherDriver>),
     /// Nodes below one name.
     Group(BTreeMap<String, Device>),
 }
@@ -52,6 +55,8 @@ pub enum Kind {
     Flasher,
     /// [`Device::Python`]
     Python,
+    /// [`Device::Other`]
+    Other,
     /// [`Device::Group`]
     Group,
 }
@@ -76,6 +81,7 @@ impl fmt::Display for Kind {
             Self::BootConsole => "boot console",
             Self::Flasher => "flasher",
             Self::Python => "Python driver",
+            Self::Other => "other",
             Self::Group => "group",
         })
     }
@@ -92,6 +98,7 @@ impl Device {
             Self::BootConsole(_) => Kind::BootConsole,
             Self::Flasher(_) => Kind::Flasher,
             Self::Python(_) => Kind::Python,
+            Self::Other(_) => Kind::Other,
             Self::Group(_) => Kind::Group,
         }
     }
@@ -106,6 +113,7 @@ impl Device {
             Self::BootConsole(driver) => Arc::clone(driver) as Arc<dyn Driver>,
             Self::Flasher(driver) => Arc::clone(driver) as Arc<dyn Driver>,
             Self::Python(node) => Arc::clone(node) as Arc<dyn Driver>,
+            Self::Other(driver) => Arc::clone(driver) as Arc<dyn Driver>,
             Self::Group(_) => return None,
         })
     }

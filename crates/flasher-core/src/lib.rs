@@ -51,8 +51,8 @@ pub mod wrapper;
 pub use device::{ChildSpec, Device, Kind, Wiring};
 pub use driver::{
     BootConsole, ByteStream, Content, ContentServer, ControlLines, Driver, FileServer, Flasher,
-    FlasherBundle, Port, PowerDriver, PowerMeter, Reading, SerialDriver, StopKeys, TransferLog, Upload,
-    cycle,
+    FlasherBundle, OtherDriver, Port, PowerDriver, PowerMeter, Reading, SerialDriver, StopKeys, TransferLog,
+    Upload, cycle,
 };
 pub use dump::{DumpJob, DumpSink};
 pub use error::{Class, Error, Result};

@@ -119,8 +119,10 @@ impl DeviceTree {
     pub fn pick<T>(&self, path: Option<&str>, what: &str, pick: impl Fn(&Device) -> Option<T>) -> Result<T> {
         if let Some(path) = path {
             let device = self.find(path)?;
-            if let Device::Python(node) = &device {
-                return Err(node.refusal());
+            match &device {
+                Device::Python(node) => return Err(node.refusal()),
+                Device::Other(other) => return Err(other.refusal()),
+                _ => {}
             }
             return pick(&device).ok_or_else(|| {
                 Error::config(format!("`{path}` is of kind {}, expected {what}", device.kind()))

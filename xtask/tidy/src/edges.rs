@@ -18,8 +18,12 @@ pub(super) enum Room {
     ExporterYaml,
     /// `flasher-bundles`, where everything meets.
     Bundles,
-    /// `exporter-grpc`, which knows the wire.
+    /// `exporter-wire`, what both sides of the wire share.
+    Wire,
+    /// `exporter-grpc`, which serves on the wire.
     Exporter,
+    /// `driver-remote`, the client of the wire: a driver, and what `--remote` goes through.
+    Remote,
     /// `flasher`, the command line.
     CommandLine,
     /// `xtask` and its packages.
@@ -40,6 +44,8 @@ pub(super) fn room(name: &str) -> Option<Room> {
         "board-sim" | "board-qemu" => Room::Plugin,
         "flasher-bundles" => Room::Bundles,
         "exporter-grpc" => Room::Exporter,
+        "exporter-wire" => Room::Wire,
+        "driver-remote" => Room::Remote,
         "flasher" => Room::CommandLine,
         "xtask" | "xtask-bench" | "xtask-guests" | "xtask-support" | "xtask-tidy" => Room::Chores,
         "flasher-tests" => Room::Stories,
@@ -73,16 +79,18 @@ fn check_package(package: &Package, all: &[Package]) -> Vec<Finding> {
 
 fn may_name(from: Room, to: Room) -> bool {
     use Room::{
-        Base, Bundles, Chores, CommandLine, Core, Exporter, ExporterYaml, Library, Outsider, Plugin, Stories,
+        Base, Bundles, Chores, CommandLine, Core, Exporter, ExporterYaml, Library, Outsider, Plugin, Remote,
+        Stories, Wire,
     };
     match from {
         Chores => to == Chores,
         _ if to == Base => true,
         Base | Core | Library => false,
-        ExporterYaml => to == Core,
-        Plugin | Exporter => matches!(to, Core | Library),
-        Bundles => matches!(to, Core | Library | Plugin),
-        CommandLine => matches!(to, Core | Library | Bundles | Exporter | ExporterYaml),
+        ExporterYaml | Wire => to == Core,
+        Plugin => matches!(to, Core | Library),
+        Exporter | Remote => matches!(to, Core | Library | Wire),
+        Bundles => matches!(to, Core | Library | Plugin | Remote),
+        CommandLine => matches!(to, Core | Library | Bundles | Exporter | ExporterYaml | Remote | Wire),
         Stories | Outsider => !matches!(to, Chores | Stories | Outsider),
     }
 }
@@ -97,24 +105,29 @@ fn rule(from: Room) -> &'static str {
         Room::Plugin => {
             "a driver depends on flasher-core and libraries; it gets its partners as children, by their traits"
         }
-        Room::Exporter => "the exporter depends on flasher-core and libraries",
+        Room::Wire => "the wire depends on flasher-core and the base",
+        Room::Exporter | Room::Remote => {
+            "both sides of the wire depend on flasher-core, libraries and exporter-wire"
+        }
         Room::Bundles => "flasher-bundles depends on flasher-core, libraries, drivers and virtual boards",
         Room::CommandLine => "the command line reaches drivers through flasher-bundles",
         Room::Stories | Room::Outsider => "stories and examples depend on crates that ship",
     }
 }
 
-/// Crates of others that only one room may know: the wire belongs to the exporter.
+/// Crates of others that only both sides of the wire may know.
 fn foreign(package: &Package, from: Room) -> Vec<Finding> {
     let wire = ["tonic", "prost"];
-    let known = matches!(from, Room::Exporter | Room::Stories);
+    let known = matches!(from, Room::Wire | Room::Exporter | Room::Remote | Room::Stories);
     let named =
         package.dependencies.iter().filter(|it| !it.for_tests_only && wire.contains(&it.name.as_str()));
     named
         .filter(|_| !known)
         .map(|it| {
-            let text =
-                format!("`{}` depends on `{}`: only exporter-grpc knows the wire", package.name, it.name);
+            let text = format!(
+                "`{}` depends on `{}`: only exporter-wire, exporter-grpc and driver-remote know the wire",
+                package.name, it.name
+            );
             Finding::new(package.manifest(), text)
         })
         .collect()
@@ -149,6 +162,11 @@ mod tests {
             ("flasher", "exporter-grpc"),
             ("flasher", "bundle-store"),
             ("exporter-grpc", "flasher-core"),
+            ("exporter-grpc", "exporter-wire"),
+            ("driver-remote", "exporter-wire"),
+            ("flasher", "driver-remote"),
+            ("flasher-bundles", "driver-remote"),
+            ("exporter-wire", "flasher-core"),
             ("flasher-core", "flasher-base"),
             ("bundle-store", "strict-yaml"),
             ("strict-yaml", "flasher-base"),
@@ -181,6 +199,9 @@ mod tests {
             ("driver-tftp", "flasher-bundles"),
             ("flasher", "driver-tftp"),
             ("exporter-grpc", "driver-tftp"),
+            ("exporter-grpc", "driver-remote"),
+            ("driver-remote", "exporter-grpc"),
+            ("driver-tftp", "exporter-wire"),
             ("flasher-bundles", "exporter-grpc"),
             ("driver-http", "exporter-grpc"),
             ("xtask", "flasher-core"),
@@ -213,7 +234,7 @@ mod tests {
         let findings = check(&[package("flasher", &[("tonic", false)])]);
         assert_eq!(
             findings[0].to_string(),
-            "crates/flasher/Cargo.toml: `flasher` depends on `tonic`: only exporter-grpc knows the wire"
+            "crates/flasher/Cargo.toml: `flasher` depends on `tonic`: only exporter-wire, exporter-grpc and driver-remote know the wire"
         );
     }
 }

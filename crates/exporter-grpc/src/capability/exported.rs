@@ -21,7 +21,7 @@ pub(crate) struct SerialStream {
 #[async_trait]
 pub(crate) trait Capability: fmt::Debug + Send + Sync {
     /// The Python class that speaks to it, by its import path.
-    fn client(&self) -> &'static str;
+    fn client(&self) -> &str;
 
     /// The methods it exports.
     fn methods(&self) -> &'static [Method];

@@ -231,7 +231,8 @@ impl Capability for Flash {
         let jobs = &call.shared.jobs;
         match args.text(0)? {
             "start" => {
-                let order = JobOrder::parse(args.optional_text(1).unwrap_or_default())?;
+                let order = JobOrder::parse(args.optional_text(1).unwrap_or_default())
+                    .map_err(CallFailure::argument)?;
                 let sent = sent(&order, &mut args, call)?;
                 let (claims, peer) = (&call.shared.claims, &call.connection.peer);
                 let claim = claims.try_take(&self.keys, "a flash job", peer, None)?;

@@ -13,8 +13,7 @@ use tokio::io::AsyncReadExt;
 use super::history::Job;
 use crate::claims::Claim;
 use crate::notice::JobNotice;
-use crate::order::JobOrder;
-use crate::order::job::{ReceivedFile, Surroundings};
+use crate::order::{JobOrder, ReceivedFile, Surroundings};
 use crate::resource::DataSource;
 use crate::uploads::{ClientNames, Upload, Uploads};
 

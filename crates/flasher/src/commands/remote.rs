@@ -7,8 +7,7 @@ mod transcript;
 use std::path::Path;
 use std::sync::Arc;
 
-use exporter_grpc::remote::{RemoteFlasher, StartedFlash};
-use exporter_grpc::{Passphrase, Remote};
+use driver_remote::{RemoteAccess, RemoteExporter, RemoteFlasher, StartedFlash};
 use flasher_core::journal::Journal;
 use flasher_core::{Error, Event, Progress, Receipt, Result, Step};
 
@@ -39,12 +38,12 @@ pub(super) async fn flash(args: &FlashArgs, remote: &RemoteArgs, screen: &Screen
     let job = job::flash_job(args, stop.clone())?;
     crate::outputs::check_flash(&job, args.job.receipt.as_deref(), None)?;
     let receipt_file = args.job.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
-    let (mut client, board) = connect(remote, args.node.device.as_deref()).await?;
+    let (client, board) = connect(remote, args.node.device.as_deref()).await?;
     let progress = screen.progress();
     let transcript = job.transcript.clone().map(RemoteTranscript::new);
     let outgoing = OutgoingOrder::new(job, args.variant.clone()).await?;
     let images = outgoing.sent_images();
-    let started = start(&mut client, &board, outgoing, &progress).await?;
+    let started = start(&client, &board, outgoing, &progress).await?;
     crate::signals::watch(stop.clone(), Arc::clone(&progress))?;
     let receipt = {
         let check = |receipt: &Receipt| {
@@ -76,7 +75,7 @@ pub(super) async fn join(
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let receipt_file = receipt.map(ReceiptFile::prepare).transpose()?;
-    let (mut client, board) = connect(remote, device).await?;
+    let (client, board) = connect(remote, device).await?;
     let progress = screen.progress();
     let from = From::TheBeginning;
     let follower = Follower { progress: &progress, from, check: &bears_out, transcript: None, screen };
@@ -87,7 +86,7 @@ pub(super) async fn join(
     conclude(&receipt, receipt_file, None, screen)
 }
 
-async fn connect(remote: &RemoteArgs, device: Option<&str>) -> Result<(Remote, RemoteFlasher)> {
+async fn connect(remote: &RemoteArgs, device: Option<&str>) -> Result<(RemoteExporter, RemoteFlasher)> {
     let client = exporter(remote).await?;
     let board = client.board(device)?;
     Ok((client, board))
@@ -97,17 +96,21 @@ async fn connect(remote: &RemoteArgs, device: Option<&str>) -> Result<(Remote, R
 ///
 /// # Errors
 /// When none is named, or it does not answer or refuses us.
-pub(super) async fn exporter(remote: &RemoteArgs) -> Result<Remote> {
+pub(super) async fn exporter(remote: &RemoteArgs) -> Result<RemoteExporter> {
     let address = remote.remote.as_deref().ok_or_else(|| {
         Error::config("no exporter is named").help("give `--remote HOST:PORT`, where `flasher serve` runs")
     })?;
-    let passphrase = remote.remote_passphrase_file.as_deref().map(Passphrase::read).transpose()?;
-    Remote::connect(address, passphrase.as_ref(), remote.remote_cacert.as_deref()).await
+    let access = RemoteAccess {
+        passphrase_file: remote.remote_passphrase_file.clone(),
+        ca_file: remote.remote_cacert.clone(),
+        ..RemoteAccess::open(address)
+    };
+    RemoteExporter::connect(access).await
 }
 
 /// Starts the flash; files of this machine are sent to the exporter, once that has reserved the board.
 async fn start(
-    client: &mut Remote,
+    client: &RemoteExporter,
     board: &RemoteFlasher,
     outgoing: OutgoingOrder,
     progress: &Arc<dyn Progress>,

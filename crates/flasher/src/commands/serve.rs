@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exporter_grpc::{Access, Certificate, Exporter, ListenAddress, Listener, Passphrase};
+use exporter_grpc::{Access, Exporter, ListenAddress, Listener};
+use exporter_wire::passphrase::Passphrase;
+use exporter_wire::tls::Certificate;
 use flasher_core::journal::Journal;
 use flasher_core::leftovers::{self, InUse};
 use flasher_core::tree::DeviceTree;

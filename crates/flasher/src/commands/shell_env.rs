@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use clap::Args as ClapArgs;
-use exporter_grpc::Passphrase;
+use exporter_wire::passphrase::Passphrase;
 use flasher_core::{Error, Result};
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use exporter_grpc::notice::JobNotice;
+use exporter_wire::notice::JobNotice;
 use flasher_core::flash::{MediumState, audit};
 use flasher_core::{Error, Event, Progress, Receipt, Result, Timed, Verdict};
 use futures_util::{Stream, StreamExt};

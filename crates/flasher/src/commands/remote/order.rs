@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use disk_image::{CompanionKinds, companion_files, signature_files};
-use exporter_grpc::order::{
+use exporter_wire::order::{
     JobOrder, OrderedBlockMap, OrderedFile, OrderedPartition, OrderedSource, VERSION,
 };
 use flasher_core::flash::{FurtherImage, PartitionImage};

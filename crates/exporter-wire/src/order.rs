@@ -2,7 +2,7 @@
 //!
 //! Files named in an order are sent with it. An order names no file of the exporter.
 
-pub(crate) mod job;
+mod job;
 mod parse;
 
 use std::fmt;
@@ -11,6 +11,8 @@ use flasher_core::flash::{FormatChoice, Verify, Wire};
 use serde::{Deserialize, Serialize};
 
 use crate::value;
+
+pub use job::{ReceivedFile, Surroundings};
 
 /// Version of the orders that this build writes and takes. Another version is refused: an order that is half understood must
 /// not touch a medium.
@@ -218,7 +220,7 @@ impl JobOrder {
     }
 
     /// The order as a client sends it.
-    pub(crate) fn json(&self) -> String {
+    pub fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
+use exporter_wire::notice::JobNotice;
+use exporter_wire::proto::{FrameType, StreamRequest};
 use flasher_core::{Class, Error, Result};
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, stream};
@@ -12,9 +14,6 @@ use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{mpsc, oneshot};
-
-use crate::notice::JobNotice;
-use crate::proto::{FrameType, StreamRequest};
 
 /// Bytes of one frame.
 const FRAME: usize = 64 * 1024;

@@ -27,7 +27,7 @@ pub enum JobNotice {
 
 impl JobNotice {
     /// The message as it is sent.
-    pub(crate) fn json(&self) -> String {
+    pub fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -6,41 +6,46 @@ use prost_types::{ListValue, Struct, Value};
 /// Largest whole number a double holds exactly.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
 /// Longest text of an argument, bytes.
-pub(crate) const LONGEST_TEXT: usize = 64 * 1024;
+pub const LONGEST_TEXT: usize = 64 * 1024;
 
 /// What Python calls `None`; always said, never left out.
-pub(crate) fn null() -> Value {
+pub fn null() -> Value {
     of(Kind::NullValue(0))
 }
 
-pub(crate) fn flag(yes: bool) -> Value {
+/// A truth value.
+pub fn flag(yes: bool) -> Value {
     of(Kind::BoolValue(yes))
 }
 
 /// A number; what JSON has no number for becomes null, as in Python's encoding.
-pub(crate) fn number(number: f64) -> Value {
+pub fn number(number: f64) -> Value {
     if number.is_finite() { of(Kind::NumberValue(number)) } else { null() }
 }
 
 /// A count of bytes or the like. Beyond 2^53 the wire has no exact number.
-pub(crate) fn count(count: u64) -> Value {
+pub fn count(count: u64) -> Value {
     #[allow(clippy::cast_precision_loss, reason = "all numbers of the wire are doubles")]
     number(count as f64)
 }
 
-pub(crate) fn text(text: impl Into<String>) -> Value {
+/// A text.
+pub fn text(text: impl Into<String>) -> Value {
     of(Kind::StringValue(text.into()))
 }
 
-pub(crate) fn text_or_null(text: Option<impl Into<String>>) -> Value {
+/// A text, or null when there is none.
+pub fn text_or_null(text: Option<impl Into<String>>) -> Value {
     text.map_or_else(null, self::text)
 }
 
-pub(crate) fn list(values: impl IntoIterator<Item = Value>) -> Value {
+/// A list.
+pub fn list(values: impl IntoIterator<Item = Value>) -> Value {
     of(Kind::ListValue(ListValue { values: values.into_iter().collect() }))
 }
 
-pub(crate) fn record<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+/// A record of named values.
+pub fn record<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
     let fields = fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     of(Kind::StructValue(Struct { fields }))
 }
@@ -50,7 +55,7 @@ fn of(kind: Kind) -> Value {
 }
 
 /// What the value is, in a word, for messages.
-pub(crate) fn describe(value: &Value) -> &'static str {
+pub fn describe(value: &Value) -> &'static str {
     match value.kind {
         None | Some(Kind::NullValue(_)) => "null",
         Some(Kind::NumberValue(_)) => "a number",
@@ -61,18 +66,21 @@ pub(crate) fn describe(value: &Value) -> &'static str {
     }
 }
 
-pub(crate) fn is_null(value: &Value) -> bool {
+/// Whether it is null, or nothing was said.
+pub fn is_null(value: &Value) -> bool {
     matches!(value.kind, None | Some(Kind::NullValue(_)))
 }
 
-pub(crate) fn as_text(value: &Value) -> Option<&str> {
+/// The text, when it is one.
+pub fn as_text(value: &Value) -> Option<&str> {
     match &value.kind {
         Some(Kind::StringValue(text)) => Some(text),
         _ => None,
     }
 }
 
-pub(crate) fn as_flag(value: &Value) -> Option<bool> {
+/// The truth value, when it is one.
+pub fn as_flag(value: &Value) -> Option<bool> {
     match value.kind {
         Some(Kind::BoolValue(yes)) => Some(yes),
         _ => None,
@@ -80,7 +88,7 @@ pub(crate) fn as_flag(value: &Value) -> Option<bool> {
 }
 
 /// A whole number that a double holds exactly: 2.0, but not 2.5, NaN or 1e300.
-pub(crate) fn as_whole(value: &Value) -> Option<i64> {
+pub fn as_whole(value: &Value) -> Option<i64> {
     match value.kind {
         Some(Kind::NumberValue(number)) if number.fract() == 0.0 && number.abs() <= WHOLE =>
         {
@@ -91,7 +99,8 @@ pub(crate) fn as_whole(value: &Value) -> Option<i64> {
     }
 }
 
-pub(crate) fn as_record(value: &Value) -> Option<&Struct> {
+/// The record, when it is one.
+pub fn as_record(value: &Value) -> Option<&Struct> {
     match &value.kind {
         Some(Kind::StructValue(record)) => Some(record),
         _ => None,

@@ -1,4 +1,4 @@
-//! TLS of the exporter's own, and what our client trusts.
+//! TLS of an exporter's own, and what its clients trust.
 
 use std::fmt;
 use std::fs::File;
@@ -57,19 +57,23 @@ impl Certificate {
     }
 
     /// Whether it proves that this machine is called `name`.
-    pub(crate) fn is_for(&self, name: &str) -> bool {
+    pub fn is_for(&self, name: &str) -> bool {
         let parsed = ParsedCertificate::try_from(&*self.own);
         let (Ok(parsed), Ok(name)) = (parsed, ServerName::try_from(name)) else { return false };
         rustls::client::verify_server_name(&parsed, &name).is_ok()
     }
 
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+    /// What takes TLS connections with it.
+    pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.config))
     }
 }
 
 /// A connector that trusts the certificates of a file and nothing else.
-pub(crate) fn connector(ca: &Path) -> Result<TlsConnector> {
+///
+/// # Errors
+/// When the file cannot be read or holds something else.
+pub fn connector(ca: &Path) -> Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(ca)? {
         let wrong = |error| Error::config(format!("`{}` cannot be trusted", ca.display())).because(error);

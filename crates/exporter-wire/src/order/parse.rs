@@ -6,8 +6,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{JobOrder, LONGEST_COMPANION, MOST_FILES, OrderedBlockMap, OrderedFile, OrderedSource, VERSION};
-use crate::failure::{CallFailure, CallResult};
-use crate::storage::files::short;
 
 /// The part of an order that all versions share.
 #[derive(Deserialize)]
@@ -25,20 +23,23 @@ impl JobOrder {
     /// Reads an order.
     ///
     /// # Errors
-    /// INVALID_ARGUMENT: it is of another version, has an unknown key, or cannot be meant.
-    pub(crate) fn parse(text: &str) -> CallResult<Self> {
+    /// When it is of another version, has an unknown key, or cannot be meant.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let Versioned { version } = read(text)?;
         if version != VERSION {
-            return Err(CallFailure::argument(format!(
+            return Err(format!(
                 "the order of the flash is of version {version}, and this exporter takes version {VERSION}"
-            )));
+            ));
         }
         let order: Self = read(text)?;
-        order.check().map(|()| order).map_err(CallFailure::argument)
+        order.check().map(|()| order)
     }
 
     /// Whether an exporter could take it, as far as that is seen without its files.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What cannot be meant, for people.
+    pub fn check(&self) -> Result<(), String> {
         check_folders(&self.files)?;
         self.check_lengths()?;
         self.images().chain(&self.checksums).chain(self.named_map()).try_for_each(check_url)?;
@@ -81,19 +82,26 @@ impl JobOrder {
     }
 }
 
+/// The beginning of a client's text, for messages.
+fn short(text: &str) -> String {
+    let mut short: String = text.chars().take(80).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
 /// Reads JSON. Values of it may be secrets, and so may the parser's message: only where it stopped is reported.
-fn read<T: DeserializeOwned>(text: &str) -> CallResult<T> {
-    let malformed = |column: usize| {
-        CallFailure::argument(format!("the order of the flash is malformed at column {column}"))
-    };
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let malformed = |column: usize| format!("the order of the flash is malformed at column {column}");
     let mut json = serde_json::Deserializer::from_str(text);
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let key = error.path().to_string();
         match error.inner().is_data() && key != "." {
-            true => CallFailure::argument(format!(
+            true => format!(
                 "this exporter takes orders of version {VERSION} and does not understand `{}` of this one",
                 short(&key)
-            )),
+            ),
             false => malformed(error.inner().column()),
         }
     })?;

@@ -10,25 +10,29 @@ use super::{JobOrder, OrderedBlockMap, OrderedSource};
 
 /// A file of an order that has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ReceivedFile {
+pub struct ReceivedFile {
     /// Where it is.
-    pub(crate) path: String,
+    pub path: String,
     /// Its SHA-256, lower-case hex.
-    pub(crate) sha256: String,
+    pub sha256: String,
 }
 
 /// What the exporter adds to an order.
-pub(crate) struct Surroundings {
-    pub(crate) site: Site,
-    pub(crate) fetch: FetchRules,
+#[derive(Debug)]
+pub struct Surroundings {
+    /// Who runs it, and on which bench.
+    pub site: Site,
+    /// What may be fetched.
+    pub fetch: FetchRules,
     /// Where the transcript is kept meanwhile, when the order wants one.
-    pub(crate) transcript: Option<std::path::PathBuf>,
-    pub(crate) stop: CancellationToken,
+    pub transcript: Option<std::path::PathBuf>,
+    /// Stops the job in good order.
+    pub stop: CancellationToken,
 }
 
 impl JobOrder {
     /// The image as it is named to others on this machine, who may not know the secrets of its URL: the last part of its path.
-    pub(crate) fn label(&self) -> String {
+    pub fn label(&self) -> String {
         let image = match &self.image {
             OrderedSource::Url(url) => url.as_str(),
             OrderedSource::File(index) => self.files.get(*index).map_or("", |file| file.name.as_str()),
@@ -40,7 +44,10 @@ impl JobOrder {
     }
 
     /// The job, with the files of the order at `files`. An order that was parsed names no other file.
-    pub(crate) fn job(self, files: &[ReceivedFile], here: Surroundings) -> Result<FlashJob, String> {
+    ///
+    /// # Errors
+    /// When the time limit of an order that was not parsed cannot be meant.
+    pub fn job(self, files: &[ReceivedFile], here: Surroundings) -> Result<FlashJob, String> {
         let path = |index: usize| files.get(index).map(|file| file.path.clone()).unwrap_or_default();
         let place = |source: &OrderedSource| match source {
             OrderedSource::Url(url) => url.clone(),

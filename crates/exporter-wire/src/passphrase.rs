@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 /// The header clients send it in.
-pub(crate) const HEADER: &str = "x-jumpstarter-passphrase";
+pub const HEADER: &str = "x-jumpstarter-passphrase";
 /// Longest passphrase, bytes.
 const LONGEST: usize = 1024;
 
@@ -53,7 +53,7 @@ impl Passphrase {
     }
 
     /// Whether it is this one. Takes the same time whatever differs.
-    pub(crate) fn is(&self, given: &[u8]) -> bool {
+    pub fn is(&self, given: &[u8]) -> bool {
         Sha256::digest(self.0.as_bytes()).ct_eq(&Sha256::digest(given)).into()
     }
 }

@@ -1,17 +1,26 @@
 //! The connection to an exporter, plain or over TLS.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flasher_core::{Error, Result};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tonic::transport::{Channel, Endpoint, Uri};
 
+/// Bound on making a connection.
 const CONNECT: Duration = Duration::from_secs(15);
+/// How often the other end is asked whether it is still there, and how long it has to answer.
+const ALIVE: Duration = Duration::from_secs(20);
 
-/// Connects to `HOST:PORT`; with `ca`, over TLS with a certificate that the CA signed.
+/// How the address of a unix socket begins.
+const UNIX: &str = "unix:";
+
+/// Connects to `HOST:PORT` or `unix:PATH`; with `ca`, over TLS with a certificate that the CA signed.
 pub(super) async fn channel(address: &str, ca: Option<&Path>) -> Result<Channel> {
+    if let Some(path) = address.strip_prefix(UNIX) {
+        return local(PathBuf::from(path), ca).await;
+    }
     let uri = format!("http://{address}");
     let endpoint = Endpoint::from_shared(uri).map_err(|error| {
         Error::config(format!("`{address}` is no address of an exporter"))
@@ -20,10 +29,10 @@ pub(super) async fn channel(address: &str, ca: Option<&Path>) -> Result<Channel>
     })?;
     let endpoint = endpoint
         .connect_timeout(CONNECT)
-        .http2_keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20))
+        .http2_keep_alive_interval(ALIVE)
+        .keep_alive_timeout(ALIVE)
         .tcp_nodelay(true);
-    let connected = match ca.map(crate::tls::connector).transpose()? {
+    let connected = match ca.map(exporter_wire::tls::connector).transpose()? {
         None => endpoint.connect().await,
         Some(tls) => {
             let connect = tower::service_fn(move |uri: Uri| {
@@ -38,6 +47,25 @@ pub(super) async fn channel(address: &str, ca: Option<&Path>) -> Result<Channel>
         None => Error::infrastructure(format!("no exporter answers at {address}"))
             .help("check the address, whether `flasher serve` runs there, and whether it wants TLS (`--remote-cacert`)")
             .because(error),
+    })
+}
+
+/// Connects to a socket of this machine.
+async fn local(path: PathBuf, ca: Option<&Path>) -> Result<Channel> {
+    if ca.is_some() {
+        return Err(Error::config("a unix socket is not spoken to over TLS").help("leave the CA out"));
+    }
+    let shown = path.display().to_string();
+    let connect = tower::service_fn(move |_: Uri| {
+        let path = path.clone();
+        async move { UnixStream::connect(path).await.map(TokioIo::new) }
+    });
+    // The name is only sent along: the socket is the address.
+    let endpoint = Endpoint::from_static("http://localhost").connect_timeout(CONNECT);
+    endpoint.connect_with_connector(connect).await.map_err(|error| {
+        Error::infrastructure(format!("no exporter answers at `{shown}`"))
+            .help("check whether an exporter runs there")
+            .because(error)
     })
 }
 
@@ -82,13 +110,11 @@ async fn secured(
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use flasher_core::Class;
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::tls::Certificate;
+    use exporter_wire::tls::Certificate;
 
     /// A folder with a certificate for `name` and its key.
     fn certificate(name: &str) -> (tempfile::TempDir, PathBuf, Certificate) {

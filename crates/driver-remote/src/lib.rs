@@ -1,0 +1,36 @@
+//! The client of Jumpstarter's protocol: the nodes of another exporter, ours or Python's, as devices of this machine.
+//!
+//! [`RemoteExporter::connect`] asks an exporter for its nodes. From there:
+//!
+//! * [`RemoteExporter::nodes`] lists them, each with its dotted path, class and UUID
+//! * [`RemoteExporter::tree`] makes a [`DeviceTree`](flasher_core::tree::DeviceTree) of them: power switches and serial lines are
+//!   ordinary devices, and what this build has no device for refuses in one sentence
+//! * [`RemoteExporter::power`] and [`RemoteExporter::serial`] give one device by its path
+//! * [`RemoteExporter::link`] makes raw calls and streams by UUID, for who passes on what others ask
+//! * [`RemoteExporter::board`] and [`RemoteExporter::start`] flash with a flasher of ours over there
+//!
+//! [`Remote`] is the driver type `remote` for exporter YAML: the same devices, connected when they are first used.
+//!
+//! A device finds its node by its path before each use: it connects again when the exporter was away, and a call that may
+//! be made twice is made once more then.
+
+mod access;
+mod channel;
+mod connection;
+mod devices;
+mod driver;
+mod exporter;
+mod files;
+mod link;
+mod node;
+mod session;
+
+pub use access::RemoteAccess;
+pub use driver::{Config, Remote, RemoteKind};
+pub use exporter::{RemoteExporter, RemoteFlasher};
+pub use files::StartedFlash;
+pub use link::Link;
+pub use node::{NodeKind, RemoteNode};
+
+#[cfg(test)]
+mod tests;
