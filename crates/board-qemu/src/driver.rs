@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use flasher_core::{
-    ByteStream, Device, Driver, DriverType, Error, Port, PowerDriver, Result, SerialDriver, Wiring,
-    async_trait,
-};
+use flasher_core::virtual_board::{self, VirtualBoard};
+use flasher_core::{ByteStream, Device, DriverType, PowerDriver, Result, SerialDriver, Wiring, async_trait};
 
 use tokio::io::AsyncRead;
 
@@ -16,83 +14,49 @@ use crate::error::QemuError;
 impl QemuBoard {
     /// Its power switch.
     pub fn power(self: &Arc<Self>) -> Arc<dyn PowerDriver> {
-        Arc::new(QemuPower(Arc::clone(self)))
+        virtual_board::power(self)
     }
 
     /// Its serial line. It stays open across power cycles; one user at a time.
     pub fn serial(self: &Arc<Self>) -> Arc<dyn SerialDriver> {
-        Arc::new(QemuSerial(Arc::clone(self)))
+        virtual_board::serial(self)
     }
 }
 
-/// The power switch of a [`QemuBoard`].
-#[derive(Debug)]
-struct QemuPower(Arc<QemuBoard>);
-
-/// The serial line of a [`QemuBoard`].
-#[derive(Debug)]
-struct QemuSerial(Arc<QemuBoard>);
-
 #[async_trait]
-impl Driver for QemuPower {
+impl VirtualBoard for QemuBoard {
+    const NAME: &'static str = "the emulated board";
+
     async fn probe(&self) -> Result<()> {
-        Ok(self.0.probe().await?)
+        Ok(self.probe().await?)
     }
 
     async fn identities(&self) -> Vec<String> {
-        self.0.identities().await
+        self.identities().await
     }
 
     async fn close(&self) -> Result<()> {
-        Ok(self.0.close().await?)
-    }
-}
-
-#[async_trait]
-impl PowerDriver for QemuPower {
-    async fn on(&self) -> Result<()> {
-        Ok(self.0.switch_on().await?)
+        Ok(self.close().await?)
     }
 
-    async fn off(&self) -> Result<()> {
-        Ok(self.0.switch_off().await?)
+    async fn switch_on(&self) -> Result<()> {
+        Ok(self.switch_on().await?)
     }
 
-    async fn state(&self) -> Result<Option<bool>> {
-        Ok(Some(self.0.is_on().await))
+    async fn switch_off(&self) -> Result<()> {
+        Ok(self.switch_off().await?)
     }
 
-    fn is_virtual(&self) -> bool {
-        true
-    }
-}
-
-/// Its stream is let go of when dropped, so there is nothing to close.
-#[async_trait]
-impl Driver for QemuSerial {
-    async fn probe(&self) -> Result<()> {
-        Ok(self.0.probe().await?)
+    async fn is_on(&self) -> bool {
+        self.is_on().await
     }
 
-    async fn identities(&self) -> Vec<String> {
-        self.0.identities().await
-    }
-}
-
-#[async_trait]
-impl SerialDriver for QemuSerial {
-    async fn open(&self) -> Result<Box<dyn ByteStream>> {
-        Ok(Box::new(self.0.open_serial().await?))
+    async fn open_serial(self: Arc<Self>) -> Result<Box<dyn ByteStream>> {
+        Ok(Box::new(Self::open_serial(&self).await?))
     }
 
-    async fn watch(&self) -> Result<Option<Box<dyn AsyncRead + Send + Unpin>>> {
-        self.0.watch_serial().await.map_err(|error| {
-            Error::infrastructure("the emulated board's serial line cannot be watched").because(error)
-        })
-    }
-
-    async fn port(&self) -> Port {
-        Port { name: "the emulated board's serial line".to_owned(), is_missing: false }
+    async fn watch_serial(&self) -> std::io::Result<Option<Box<dyn AsyncRead + Send + Unpin>>> {
+        Ok(self.watch_serial().await?.map(|heard| Box::new(heard) as _))
     }
 }
 

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use flasher_core::{
-    ByteStream, Device, Driver, DriverType, Error, Port, PowerDriver, Result, SerialDriver, Wiring,
-    async_trait,
-};
+use flasher_core::virtual_board::{self, VirtualBoard};
+use flasher_core::{ByteStream, Device, DriverType, PowerDriver, Result, SerialDriver, Wiring, async_trait};
 
 use tokio::io::AsyncRead;
 
@@ -16,86 +14,54 @@ use crate::error::SimError;
 impl SimBoard {
     /// Its power switch.
     pub fn power(self: &Arc<Self>) -> Arc<dyn PowerDriver> {
-        Arc::new(SimPower(Arc::clone(self)))
+        virtual_board::power(self)
     }
 
     /// Its serial line. It stays open across power cycles; one user at a time.
     pub fn serial(self: &Arc<Self>) -> Arc<dyn SerialDriver> {
-        Arc::new(SimSerial(Arc::clone(self)))
+        virtual_board::serial(self)
     }
 }
 
-/// The power switch of a [`SimBoard`].
-#[derive(Debug)]
-struct SimPower(Arc<SimBoard>);
-
-/// The serial line of a [`SimBoard`].
-#[derive(Debug)]
-struct SimSerial(Arc<SimBoard>);
-
 #[async_trait]
-impl Driver for SimPower {
-    async fn probe(&self) -> Result<()> {
-        Ok(self.0.probe().await?)
-    }
+impl VirtualBoard for SimBoard {
+    const NAME: &'static str = "the simulated board";
 
-    async fn close(&self) -> Result<()> {
-        Ok(self.0.close().await?)
+    async fn probe(&self) -> Result<()> {
+        Ok(self.probe().await?)
     }
 
     async fn identities(&self) -> Vec<String> {
-        self.0.identities().await
-    }
-}
-
-#[async_trait]
-impl PowerDriver for SimPower {
-    async fn on(&self) -> Result<()> {
-        Ok(self.0.switch_on().await?)
-    }
-
-    async fn off(&self) -> Result<()> {
-        Ok(self.0.switch_off().await?)
-    }
-
-    async fn state(&self) -> Result<Option<bool>> {
-        Ok(Some(self.0.is_on().await))
-    }
-
-    fn is_virtual(&self) -> bool {
-        true
-    }
-}
-
-#[async_trait]
-impl Driver for SimSerial {
-    async fn probe(&self) -> Result<()> {
-        Ok(self.0.probe().await?)
+        self.identities().await
     }
 
     async fn close(&self) -> Result<()> {
-        Ok(self.0.close().await?)
+        Ok(self.close().await?)
     }
 
-    async fn identities(&self) -> Vec<String> {
-        self.0.identities().await
-    }
-}
-
-#[async_trait]
-impl SerialDriver for SimSerial {
-    async fn open(&self) -> Result<Box<dyn ByteStream>> {
-        Ok(Box::new(self.0.open_serial().await?))
+    /// The line may be all that an exporter YAML has of the board.
+    async fn close_serial(&self) -> Result<()> {
+        Ok(self.close().await?)
     }
 
-    async fn watch(&self) -> Result<Option<Box<dyn AsyncRead + Send + Unpin>>> {
-        self.0.watch_serial().await.map_err(|error| {
-            Error::infrastructure("the simulated board's serial line cannot be watched").because(error)
-        })
+    async fn switch_on(&self) -> Result<()> {
+        Ok(self.switch_on().await?)
     }
 
-    async fn port(&self) -> Port {
-        Port { name: "the simulated board's serial line".to_owned(), is_missing: false }
+    async fn switch_off(&self) -> Result<()> {
+        Ok(self.switch_off().await?)
+    }
+
+    async fn is_on(&self) -> bool {
+        self.is_on().await
+    }
+
+    async fn open_serial(self: Arc<Self>) -> Result<Box<dyn ByteStream>> {
+        Ok(Box::new(Self::open_serial(&self).await?))
+    }
+
+    async fn watch_serial(&self) -> std::io::Result<Option<Box<dyn AsyncRead + Send + Unpin>>> {
+        Ok(self.watch_serial().await?.map(|heard| Box::new(heard) as _))
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::sync::Arc;
 
 use flasher_core::{
     Content, ContentServer, Device, Driver, DriverType, FileServer, Result, TransferLog, Upload, Wiring,
     async_trait,
 };
-use tokio::sync::Mutex;
+use server_kit::Hosted;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -22,8 +22,7 @@ pub struct HttpServer {
     port: u16,
     removes_created: bool,
     site: Site,
-    running: Mutex<Option<Server>>,
-    address: StdMutex<Option<SocketAddr>>,
+    hosted: Hosted<Server>,
 }
 
 impl HttpServer {
@@ -34,18 +33,13 @@ impl HttpServer {
             port: config.port,
             site: Site::new(config.root_dir),
             removes_created: config.remove_created_on_close,
-            running: Mutex::default(),
-            address: StdMutex::default(),
+            hosted: Hosted::default(),
         }
     }
 
     async fn serve(&self, log: TransferLog) -> Result<Server, Error> {
         let address = server_kit::address(self.host.as_deref(), self.port).await?;
         Server::bind(address, self.site.clone(), log).await
-    }
-
-    fn set_address(&self, address: Option<SocketAddr>) {
-        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
     }
 }
 
@@ -61,33 +55,16 @@ impl Driver for HttpServer {
 #[async_trait]
 impl FileServer for HttpServer {
     async fn start(&self, log: TransferLog) -> Result<SocketAddr> {
-        let mut running = self.running.lock().await;
-        self.set_address(None);
-        if let Some(server) = running.take() {
-            server.stop().await;
-        }
-        let root = self.site.root();
-        tokio::fs::create_dir_all(root)
-            .await
-            .map_err(|error| Error::from(server_kit::Error::root(root, error)))?;
-        let server = self.serve(log).await?;
-        let address = server.address();
-        *running = Some(server);
-        self.set_address(Some(address));
-        Ok(address)
+        Ok(self.hosted.start(self.site.root(), self.serve(log)).await?)
     }
 
     async fn stop(&self) -> Result<()> {
-        let mut running = self.running.lock().await;
-        self.set_address(None);
-        if let Some(server) = running.take() {
-            server.stop().await;
-        }
+        self.hosted.stop().await;
         Ok(())
     }
 
     fn address(&self) -> Option<SocketAddr> {
-        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hosted.address()
     }
 
     fn root(&self) -> PathBuf {

@@ -12,7 +12,7 @@ use hyper::header::{HOST, HeaderValue};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use server_kit::{Service, canonical};
+use server_kit::{RunningServer, Service, canonical};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -66,6 +66,16 @@ impl Server {
     pub async fn stop(mut self) {
         self.stopping.cancel();
         while self.accepting.join_next().await.is_some() {}
+    }
+}
+
+impl RunningServer for Server {
+    fn address(&self) -> SocketAddr {
+        self.address()
+    }
+
+    async fn stop(self) {
+        self.stop().await;
     }
 }
 

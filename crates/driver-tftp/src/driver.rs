@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::sync::Arc;
 
 use flasher_core::{Device, Driver, DriverType, FileServer, Result, TransferLog, Wiring, async_trait};
-use tokio::sync::Mutex;
+use server_kit::Hosted;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -17,8 +17,7 @@ use crate::settings::Settings;
 #[derive(Debug)]
 pub struct Tftp {
     config: Config,
-    running: Mutex<Option<Server>>,
-    address: StdMutex<Option<SocketAddr>>,
+    hosted: Hosted<Server>,
 }
 
 impl Tftp {
@@ -29,12 +28,14 @@ impl Tftp {
     pub fn new(config: Config) -> Result<Self, Error> {
         match config.blksize_limit.filter(|limit| !BLKSIZES.contains(limit)) {
             Some(limit) => Err(Error::BlksizeLimit(limit)),
-            None => Ok(Self { config, running: Mutex::default(), address: StdMutex::default() }),
+            None => Ok(Self { config, hosted: Hosted::default() }),
         }
     }
 
-    fn set_address(&self, address: Option<SocketAddr>) {
-        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
+    async fn serve(&self, log: TransferLog) -> Result<Server, Error> {
+        let address = server_kit::address(self.config.host.as_deref(), self.config.port).await?;
+        let settings = Settings { blksize_limit: self.config.blksize_limit, ..Settings::default() };
+        Server::bind_with(address, &self.config.root_dir, log, settings).await
     }
 }
 
@@ -49,35 +50,16 @@ impl Driver for Tftp {
 #[async_trait]
 impl FileServer for Tftp {
     async fn start(&self, log: TransferLog) -> Result<SocketAddr> {
-        let mut running = self.running.lock().await;
-        self.set_address(None);
-        if let Some(server) = running.take() {
-            server.stop().await;
-        }
-        let root = &self.config.root_dir;
-        tokio::fs::create_dir_all(root)
-            .await
-            .map_err(|error| Error::from(server_kit::Error::root(root, error)))?;
-        let settings = Settings { blksize_limit: self.config.blksize_limit, ..Settings::default() };
-        let wanted = server_kit::address(self.config.host.as_deref(), self.config.port).await;
-        let server = Server::bind_with(wanted.map_err(Error::from)?, root, log, settings).await?;
-        let address = server.address();
-        *running = Some(server);
-        self.set_address(Some(address));
-        Ok(address)
+        Ok(self.hosted.start(&self.config.root_dir, self.serve(log)).await?)
     }
 
     async fn stop(&self) -> Result<()> {
-        let mut running = self.running.lock().await;
-        self.set_address(None);
-        if let Some(server) = running.take() {
-            server.stop().await;
-        }
+        self.hosted.stop().await;
         Ok(())
     }
 
     fn address(&self) -> Option<SocketAddr> {
-        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hosted.address()
     }
 
     fn root(&self) -> PathBuf {

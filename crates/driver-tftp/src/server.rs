@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use flasher_core::{CancellationToken, TransferLog};
-use server_kit::Service;
+use server_kit::{RunningServer, Service};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::address::{Arrival, RequestSocket};
@@ -84,6 +84,16 @@ impl Server {
         self.stopping.cancel();
         // Fails only if the task panicked, and then there is nothing left to wait for.
         let _ = (&mut self.serving).await;
+    }
+}
+
+impl RunningServer for Server {
+    fn address(&self) -> SocketAddr {
+        self.address()
+    }
+
+    async fn stop(self) {
+        self.stop().await;
     }
 }
 

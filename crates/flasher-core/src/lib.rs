@@ -13,6 +13,7 @@
 //! * [`registry`]: every driver and board linked into this binary
 //! * [`tree`]: the devices of a bench by their names
 //! * [`switch`]: a power driver out of a bare switch: calls in a row, off for long enough, and confirmed
+//! * [`virtual_board`]: the power switch and serial line of a board that is a program
 //! * [`wrapper`]: a device around another one, of which nothing is lost
 //! * [`owner`]: who owns a board, across the processes of this machine
 //! * [`journal`]: the receipts that are kept of every job
@@ -46,6 +47,7 @@ pub mod switch;
 pub mod testing;
 pub mod tree;
 pub mod userinfo;
+pub mod virtual_board;
 pub mod wrapper;
 
 pub use device::{ChildSpec, Device, Kind, Wiring};
