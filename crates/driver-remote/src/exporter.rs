@@ -72,7 +72,7 @@ impl RemoteExporter {
         let roots = roots.map(|(path, device)| (path.clone(), device.clone())).collect();
         let notes = self.0.nodes.iter().map(|node| (node.path.clone(), node.notes.clone())).collect();
         let name = self.0.access.address.clone();
-        DeviceTree::from(TreeParts { name, roots, nodes, notes, ..TreeParts::default() })
+        DeviceTree::from(TreeParts { name, roots, nodes, notes, is_remote: true, ..TreeParts::default() })
     }
 
     /// The one flasher of the exporter, or the one at the dotted `path`.

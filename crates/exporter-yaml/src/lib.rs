@@ -51,7 +51,7 @@ fn parts(document: &Document, file: Option<std::path::PathBuf>) -> Result<TreePa
         return Err(document.place(problems));
     }
     let name = document.name().to_owned();
-    Ok(TreeParts { name, file, roots, nodes: built, notes, bench, motd })
+    Ok(TreeParts { name, file, roots, nodes: built, notes, bench, motd, is_remote: false })
 }
 
 #[cfg(test)]

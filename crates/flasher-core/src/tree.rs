@@ -31,6 +31,8 @@ pub struct TreeParts {
     pub bench: Option<String>,
     /// What users are to read first.
     pub motd: Option<String>,
+    /// Whether it is the tree of another exporter, which no file of this machine describes.
+    pub is_remote: bool,
 }
 
 /// Words about a node.
@@ -165,7 +167,10 @@ impl DeviceTree {
         });
         let mut python: Vec<&str> = python.collect();
         python.dedup();
-        let mut help = format!("add a node of kind {what}; `flasher drivers` shows examples");
+        let mut help = match self.0.is_remote {
+            true => format!("it has: {}", suggest::list(self.0.nodes.keys().map(String::as_str))),
+            false => format!("add a node of kind {what}; `flasher drivers` shows examples"),
+        };
         if !python.is_empty() {
             let listed = suggest::list(python.iter().copied());
             help = format!("{help}; not available, because only Python has their drivers: {listed}");

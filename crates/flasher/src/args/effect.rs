@@ -33,7 +33,6 @@ enum Remote {
 
 const OUTLIVES: Remote = Remote::Stays("a flash on an exporter goes on by itself when its client ends");
 const NOT_KEPT: Remote = Remote::Stays("an exporter keeps no decoded images of its clients");
-const A_DUMP: Remote = Remote::Stays("a dump runs on the machine that has the board");
 
 /// An option by its name in clap, when it has an effect, and whether it goes along.
 type Row = (&'static str, When, Remote);
@@ -77,20 +76,20 @@ const FLASH: &[Row] = &[
     ("insecure", When::Fetched, Remote::Goes),
 ];
 
-/// Options of `dump`, which does not go to an exporter.
+/// Options of `dump`, which as a whole does not go to an exporter.
 const DUMP: &[Row] = &[
-    ("out", When::Always, A_DUMP),
-    ("target", When::Always, A_DUMP),
-    ("partition", When::Always, A_DUMP),
-    ("variant", When::Always, A_DUMP),
-    ("preflash", When::Always, A_DUMP),
-    ("verify", When::Always, A_DUMP),
-    ("receipt", When::Always, A_DUMP),
-    ("transcript", When::Always, A_DUMP),
-    ("retries", When::Always, A_DUMP),
-    ("deadline", When::Always, A_DUMP),
-    ("power_off", When::Always, A_DUMP),
-    ("no_power_off", When::Always, A_DUMP),
+    ("out", When::Always, Remote::Goes),
+    ("target", When::Always, Remote::Goes),
+    ("partition", When::Always, Remote::Goes),
+    ("variant", When::Always, Remote::Goes),
+    ("preflash", When::Always, Remote::Goes),
+    ("verify", When::Always, Remote::Goes),
+    ("receipt", When::Always, Remote::Goes),
+    ("transcript", When::Always, Remote::Goes),
+    ("retries", When::Always, Remote::Goes),
+    ("deadline", When::Always, Remote::Goes),
+    ("power_off", When::Always, Remote::Goes),
+    ("no_power_off", When::Always, Remote::Goes),
 ];
 
 /// Refuses options that were given and have no effect.
@@ -105,6 +104,10 @@ pub(crate) fn check(args: &Args) -> Result<()> {
         }
         // What `flash` with the same options would do on this machine.
         Command::Plan(flash) => args.given.iter().try_for_each(|given| one(given, FLASH, Some(flash), false)),
+        Command::Power { force: true, .. } if is_remote => Err(Error::config(
+            "`--force` does not go through `--remote`: an exporter guards its boards itself",
+        )
+        .help("leave it out, or run `flasher power` on the machine that has the board")),
         Command::Dump(_) => args.given.iter().try_for_each(|given| one(given, DUMP, None, false)),
         _ => Ok(()),
     }

@@ -32,7 +32,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("bundle gc", &["flasher bundle gc"]),
     ("power on", &["flasher --exporter board.yaml power on"]),
     ("power off", &["flasher --exporter bench.yaml power off --device left.power"]),
-    ("power cycle", &["flasher --exporter board.yaml power cycle --wait 5"]),
+    (
+        "power cycle",
+        &["flasher --exporter board.yaml power cycle --wait 5", "flasher --remote lab:18083 power cycle"],
+    ),
     ("power status", &["flasher --exporter bench.yaml power status --device left.power"]),
     ("power read", &["flasher --exporter board.yaml power read --count 10 --interval 0.5"]),
     (

@@ -29,38 +29,47 @@ const REMOTE: [Global; 3] = [Global::Remote, RemotePassphraseFile, RemoteCacert]
 /// Each command, and the options it honours besides `--verbose`, which sets the log of the whole process. `remote` stands for
 /// all of [`REMOTE`]. A command below another one has the row of both names, or else that of the first.
 const HONOURED: &[(&str, &[Global], Reach)] = &[
-    ("demo", &[Json, Quiet, Log], Reach::Here),
+    ("demo", &[Json, Quiet, Log], Reach::Here(LOCAL)),
     ("flash", &[Exporter, Json, Quiet, Log], Reach::Remote),
-    ("dump", &[Exporter, Json, Quiet, Log], Reach::Here),
-    ("plan", &[Exporter, Json, Log], Reach::Here),
-    ("check", &[Exporter, Json, Log], Reach::Here),
-    ("drivers", &[Json], Reach::Here),
-    ("boards", &[Json], Reach::Here),
-    ("bundle check", &[Json, Quiet, Log], Reach::Here),
-    ("bundle pull", &[Json, Quiet, Log], Reach::Here),
-    ("bundle push", &[Json, Quiet, Log], Reach::Here),
-    ("bundle lock", &[Exporter, Json, Quiet, Log], Reach::Here),
-    ("bundle gc", &[Json, Log], Reach::Here),
-    ("power", &[Exporter, Json, Log], Reach::Here),
+    ("dump", &[Exporter, Json, Quiet, Log], Reach::Here(A_DUMP)),
+    ("plan", &[Exporter, Json, Log], Reach::Here(A_PLAN)),
+    ("check", &[Exporter, Json, Log], Reach::Here(A_FILE)),
+    ("drivers", &[Json], Reach::Here(BUILD)),
+    ("boards", &[Json], Reach::Here(BUILD)),
+    ("bundle check", &[Json, Quiet, Log], Reach::Here(BUNDLES)),
+    ("bundle pull", &[Json, Quiet, Log], Reach::Here(BUNDLES)),
+    ("bundle push", &[Json, Quiet, Log], Reach::Here(BUNDLES)),
+    ("bundle lock", &[Exporter, Json, Quiet, Log], Reach::Here(A_FILE)),
+    ("bundle gc", &[Json, Log], Reach::Here(BUNDLES)),
+    ("power", &[Exporter, Json, Log], Reach::Remote),
     ("console", &[Exporter, Quiet, Log], Reach::Remote),
-    ("serve", &[Exporter, Json, Quiet, Log], Reach::Here),
-    ("shell-env", &[], Reach::Here),
+    ("serve", &[Exporter, Json, Quiet, Log], Reach::Here(A_FILE)),
+    ("shell-env", &[], Reach::Here(ADDRESS)),
     ("attach", &[Json, Quiet, Log], Reach::Remote),
     ("cancel", &[Json, Quiet, Log], Reach::Remote),
-    ("files", &[Json, Quiet, Log], Reach::Here),
-    ("doctor", &[Exporter, Json, Log], Reach::Here),
-    ("sandbox", &[], Reach::Here),
-    ("verify-receipt", &[Json, Log], Reach::Here),
-    ("schema", &[], Reach::Here),
-    ("completions", &[], Reach::Here),
+    ("files", &[Json, Quiet, Log], Reach::Here(LOCAL)),
+    ("doctor", &[Exporter, Json, Log], Reach::Remote),
+    ("sandbox", &[], Reach::Here(LOCAL)),
+    ("verify-receipt", &[Json, Log], Reach::Here(LOCAL)),
+    ("schema", &[], Reach::Here(BUILD)),
+    ("completions", &[], Reach::Here(BUILD)),
 ];
 
 /// Whether a command can also go to another machine's exporter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    Here,
+    /// It works on this machine only, and why.
+    Here(&'static str),
     Remote,
 }
+
+const LOCAL: &str = "it works with files and programs of this machine";
+const A_DUMP: &str = "a dump is written on the machine that has the board; run it there";
+const A_PLAN: &str = "a plan is made on the machine that has the board; run it there";
+const A_FILE: &str = "it reads an exporter YAML of this machine; run it where that is";
+const BUILD: &str = "it tells of this build and not of a board";
+const BUNDLES: &str = "it works with bundles of this machine; run it on the exporter's";
+const ADDRESS: &str = "it takes the exporter's address as its argument";
 
 impl Global {
     /// Its name in clap's definition.
@@ -93,6 +102,15 @@ impl Global {
 
     fn is_in(self, row: &(&str, &[Self], Reach)) -> bool {
         row.1.contains(&self) || (row.2 == Reach::Remote && REMOTE.contains(&self))
+    }
+
+    /// What to do instead of giving it to the command at `path`.
+    fn advice(self, path: &str) -> String {
+        let why = rows(path).find_map(|row| match row.2 {
+            Reach::Here(why) if REMOTE.contains(&self) => Some(format!(": {why}")),
+            _ => None,
+        });
+        format!("leave it out{}; these commands honour it: {}", why.unwrap_or_default(), self.commands())
     }
 
     /// The commands that honour it, for a message.
@@ -146,7 +164,7 @@ pub(crate) fn refuse_idle(matches: &ArgMatches) -> Result<()> {
         return Err(Error::config(format!(
             "`{long}` has no effect on `flasher {path}`, so nothing was done"
         ))
-        .help(format!("leave it out; these commands honour it: {}", option.commands())));
+        .help(option.advice(&path)));
     }
     let idle = |what: String, help: &str| Err(Error::config(what).help(help));
     let is_remote = Global::Remote.is_typed(matches);
@@ -313,8 +331,10 @@ pub(super) mod tests {
             "flasher --exporter a bundle lock b",
             Some("`--exporter` has no effect on `flasher bundle lock FILE`"),
         );
-        let error = parse(&["flasher", "--remote", "lab:1", "power", "off"]).unwrap_err();
-        let help = "leave it out; these commands honour it: `flash`, `console`, `attach`, `cancel`";
+        let error = parse(&["flasher", "--remote", "lab:1", "dump", "a"]).unwrap_err();
+        let help = "leave it out: a dump is written on the machine that has the board; run it there; these commands honour it: `flash`, `power`, `console`, `attach`, `cancel`, `doctor`";
         assert_eq!(error.next_step(), Some(help));
+        let error = parse(&["flasher", "--exporter", "a", "attach"]).unwrap_err();
+        assert!(error.next_step().unwrap().starts_with("leave it out; these commands honour it: `flash`, "));
     }
 }

@@ -20,8 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{driver_tree, remote};
-use crate::args::remote::RemoteArgs;
+use super::driver_tree;
 use crate::failure::Failure;
 use crate::screen::Screen;
 use args::ConsoleArgs;
@@ -39,24 +38,12 @@ const STATE: Duration = Duration::from_secs(5);
 
 /// Connects the terminal (or a pipe) with the board until the escape, the end of the input, or a signal.
 pub(super) async fn run(args: &ConsoleArgs, tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
-    let ended = match local(args, &tree) {
+    let ended = match bench(args, &tree) {
         Ok(bench) => connect(args, bench, screen).await,
         Err(error) => Err(error.into()),
     };
     driver_tree::close(&tree, screen).await;
     ended.map(|()| 0)
-}
-
-/// The same with a board of an exporter.
-pub(super) async fn run_remote(
-    args: &ConsoleArgs,
-    remote: &RemoteArgs,
-    screen: &Screen,
-) -> Result<u8, Failure> {
-    let exporter = remote::exporter(remote).await?;
-    let serial = exporter.serial(args.node.device.as_deref())?;
-    let power = optional(args, exporter.power(None))?;
-    connect(args, Bench { serial, power, knows_power: true }, screen).await.map(|()| 0)
 }
 
 /// A board's line, and its switch when there is one.
@@ -83,7 +70,7 @@ fn optional(args: &ConsoleArgs, power: Result<Arc<dyn PowerDriver>>) -> Result<O
     if args.power_cycle { power.map(Some) } else { Ok(power.ok()) }
 }
 
-fn local(args: &ConsoleArgs, tree: &DeviceTree) -> Result<Bench> {
+fn bench(args: &ConsoleArgs, tree: &DeviceTree) -> Result<Bench> {
     let serial = tree.pick(args.node.device.as_deref(), "serial", |device| match device {
         Device::Serial(serial) => Some(serial.clone()),
         _ => None,

@@ -31,23 +31,34 @@ pub(super) enum Found {
     LeftOn(String),
     /// Only Python has its driver: reported as a warning, and as an error of the flasher that needs it.
     NotAvailable(Error),
+    /// A node of another exporter that this program has no device for: reported as a warning.
+    NotUsable(Error),
     /// A registry cannot be reached from here and now, as on a machine without a network: reported as a warning.
     OutOfReach(Error),
 }
 
+/// Where the board is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Machine {
+    /// Here: what a flash needs of this machine is looked at as well.
+    This,
+    /// Behind `--remote`.
+    Elsewhere,
+}
+
 /// Prints a line for each thing; gives 0, or the exit code of the worst that would stop a flash, which is that of the flash. A
 /// registry that is out of reach is a warning.
-pub(super) async fn run(tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
-    let told = look(&tree, screen).await;
+pub(super) async fn run(tree: DeviceTree, machine: Machine, screen: &Screen) -> Result<u8, Failure> {
+    let told = look(&tree, machine, screen).await;
     driver_tree::close(&tree, screen).await;
     Ok(told?.map_or(0, Class::exit_code))
 }
 
 /// The worst that was found.
-async fn look(tree: &DeviceTree, screen: &Screen) -> Result<Option<Class>, Failure> {
+async fn look(tree: &DeviceTree, machine: Machine, screen: &Screen) -> Result<Option<Class>, Failure> {
     let paths: BTreeSet<String> = tree.drivers().into_iter().map(|(path, _)| path).collect();
     let nodes = tree.all().into_iter().filter(|(path, _)| paths.contains(path)).collect::<Vec<_>>();
-    let machine = machine::look();
+    let machine = if machine == Machine::This { machine::look() } else { Vec::new() };
     let subjects = nodes.iter().map(|(path, _)| path).chain(machine.iter().map(|(subject, _)| subject));
     let width = subjects.map(|subject| subject.chars().count()).max().unwrap_or(0);
     let mut worst = Vec::new();
@@ -88,6 +99,7 @@ pub(super) async fn node(tree: &DeviceTree, device: &Device) -> Result<Found> {
         Device::ContentServer(server) => bind(server.as_ref() as &dyn FileServer).await,
         Device::Power(switch, _) => return power(tree, switch).await,
         Device::Python(python) => return Ok(Found::NotAvailable(python.refusal())),
+        Device::Other(other) => return Ok(Found::NotUsable(other.refusal())),
         other => Ok(format!("{}, ready", other.kind())),
     };
     ready.map(Found::Ready)
@@ -138,13 +150,15 @@ async fn bind(server: &dyn FileServer) -> Result<String> {
 
 /// Shows what was found; gives who is to blame when it would stop a flash.
 fn tell(subject: &str, found: Result<Found>, width: usize, screen: &Screen) -> io::Result<Option<Class>> {
-    let warning = matches!(found, Ok(Found::OutOfReach(_) | Found::LeftOn(_) | Found::NotAvailable(_)));
+    let warning = !matches!(found, Ok(Found::Ready(_)) | Err(_));
     let switch_off = killed::switch_off(Some(subject));
     let (finding, help, class) = match &found {
         Ok(Found::Ready(finding)) => (finding.clone(), None, None),
         Ok(Found::LeftOn(finding)) => (finding.clone(), Some(switch_off.as_str()), None),
         Ok(Found::OutOfReach(error)) => (error.cause(), Some(OUT_OF_REACH), Some(error.class())),
-        Ok(Found::NotAvailable(error)) => (error.cause(), error.next_step(), Some(error.class())),
+        Ok(Found::NotAvailable(error) | Found::NotUsable(error)) => {
+            (error.cause(), error.next_step(), Some(error.class()))
+        }
         Err(error) => (error.cause(), error.next_step(), Some(error.class())),
     };
     let (finding, help) = (safe::one_line(&finding), help.map(safe::one_line));

@@ -1,4 +1,4 @@
-//! The driver tree of the exporter YAML: loaded for a command, and let go after it.
+//! The driver tree of the exporter YAML, or of the exporter of `--remote`: made for a command, and let go after it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,6 +6,8 @@ use std::time::Duration;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Error, Result, safe};
 
+use super::remote;
+use crate::args::remote::RemoteArgs;
 use crate::failure::Failure;
 use crate::screen::Screen;
 
@@ -18,6 +20,17 @@ const CLOSE: Duration = Duration::from_secs(10);
 /// When none is named, or its file has problems.
 pub(super) fn load(exporter: Option<&Path>) -> Result<DeviceTree, Failure> {
     Ok(exporter_yaml::load(named(exporter)?)?)
+}
+
+/// The tree of the exporter that `--remote` names, or else of the exporter YAML.
+///
+/// # Errors
+/// When neither is named, the file has problems, or the exporter does not answer or refuses us.
+pub(super) async fn open(exporter: Option<&Path>, remote: &RemoteArgs) -> Result<DeviceTree, Failure> {
+    match remote.remote {
+        Some(_) => Ok(remote::exporter(remote).await?.tree()),
+        None => load(exporter),
+    }
 }
 
 /// The exporter YAML that was named on the command line or in the environment.

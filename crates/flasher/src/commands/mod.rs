@@ -32,12 +32,13 @@ use crate::args::{Args, Command};
 use crate::failure::Failure;
 use crate::screen::Screen;
 use console::args::ConsoleArgs;
+use doctor::Machine;
 
 /// Runs the command and gives its exit code.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
     crate::args::effect::check(&args)?;
     let exporter = args.exporter;
-    let load = || driver_tree::load(exporter.as_deref());
+    let tree = async || driver_tree::open(exporter.as_deref(), &args.remote).await;
     match args.command {
         Command::Demo(demo) => demo::run(demo, screen).await,
         Command::Flash(flash) if args.remote.remote.is_some() => {
@@ -66,22 +67,23 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::ShellEnv(shell) => shell_env::run(shell, screen).await,
         Command::Flash(flash) => flash::run(&flash, exporter.as_deref(), screen).await,
         Command::Dump(dump) => dump::run(&dump, exporter.as_deref(), screen).await,
-        Command::Plan(flash) => plan::run(&flash, load()?, screen).await,
+        Command::Plan(flash) => plan::run(&flash, tree().await?, screen).await,
         Command::Check { file } => check::run(file.or(exporter), screen).await,
         Command::Drivers { name } => drivers::run(name.as_deref(), screen),
         Command::Boards { name } => boards::run(name.as_deref(), screen),
         Command::Bundle { action } => bundle::run(&action, exporter, screen).await,
-        Command::Power { action, node, force } => power::run(&action, &node, force, load()?, screen).await,
-        Command::Console(console) if args.remote.remote.is_some() => {
-            let console = ConsoleArgs { log: args.log, ..console };
-            console::run_remote(&console, &args.remote, screen).await
+        Command::Power { action, node, force } => {
+            power::run(&action, &node, force, tree().await?, screen).await
         }
         Command::Console(console) => {
             let console = ConsoleArgs { log: args.log, ..console };
-            console::run(&console, load()?, screen).await
+            console::run(&console, tree().await?, screen).await
         }
         Command::Files(files) => files::run(&files, screen).await,
-        Command::Doctor => doctor::run(load()?, screen).await,
+        Command::Doctor => {
+            let machine = if args.remote.remote.is_some() { Machine::Elsewhere } else { Machine::This };
+            doctor::run(tree().await?, machine, screen).await
+        }
         Command::Sandbox { command } => sandbox::run(&command).await,
         Command::VerifyReceipt(verify) => verify_receipt::run(&verify, screen).await,
         Command::Schema { of } => schema::run(of, screen),

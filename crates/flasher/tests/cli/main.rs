@@ -263,7 +263,15 @@ fn a_global_option_is_honoured_where_the_table_says_so() {
     let lab = Lab::new();
     std::fs::write(lab.path("image"), "x").unwrap();
     let image = lab.path("image");
-    for command in [&["flash", image.to_str().unwrap()][..], &["console"], &["attach"], &["cancel"]] {
+    for command in [
+        &["flash", image.to_str().unwrap()][..],
+        &["power", "off"],
+        &["power", "read"],
+        &["console"],
+        &["attach"],
+        &["cancel"],
+        &["doctor"],
+    ] {
         let remote = |more: &[&str]| run(&[command, &["--remote", "127.0.0.1:1"], more].concat());
         let ran = remote(&[]);
         assert!(ran.code == 4 && ran.err.contains("no exporter answers at 127.0.0.1:1"), "{}", ran.err);
@@ -277,12 +285,13 @@ fn a_global_option_is_honoured_where_the_table_says_so() {
 #[test]
 fn a_board_elsewhere_is_never_taken_for_the_one_here() {
     let lab = Lab::new();
-    for command in [&["power", "off"][..], &["power", "status"], &["dump", "a"], &["doctor"]] {
+    for command in [&["dump", "a"][..], &["plan", "a"], &["check"], &["bundle", "lock"]] {
         let mut flasher = flasher();
         flasher.env("FLASHER_EXPORTER", lab.path("lab.yaml")).args(["--remote", "127.0.0.1:1"]).args(command);
         let ran = Ran::from(flasher.output().unwrap());
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{command:?}: {}", ran.err);
         assert!(ran.err.contains("`--remote` has no effect on `flasher "), "{}", ran.err);
+        assert!(ran.err.contains("run it "), "says what to do instead: {}", ran.err);
     }
     let ran = lab.run(&["power", "status", "--device", "board.power"]);
     assert_eq!(ran.code, 0, "an option of `power` may stand behind its action: {}", ran.err);

@@ -108,7 +108,7 @@ fn what_a_remote_console_cannot_do_is_said() {
     let lab = Lab::new("  power: { type: power-mock }\n");
     let exporter = lab.listen(&["--listen", "127.0.0.1:0"]);
     let cases: [(&[&str], &str); 2] =
-        [(&["--watch"], "the exporter has no serial line"), (&[], "the exporter has no serial line")];
+        [(&["--watch"], "has no node of kind serial"), (&[], "has no node of kind serial")];
     for (args, text) in cases {
         let output = console(&lab, &exporter).args(args).output().unwrap();
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -60,7 +60,8 @@ impl Lab {
         command
     }
 
-    fn equip(&self, command: &mut Command) {
+    /// Gives a command Python's programs and the scripts here.
+    pub(crate) fn equip(&self, command: &mut Command) {
         if let Some(bin) = &self.bin {
             let path = std::env::var("PATH").unwrap();
             command.env("PATH", format!("{}:{path}", bin.display()));

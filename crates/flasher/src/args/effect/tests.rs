@@ -71,6 +71,12 @@ fn an_option_without_effect_is_refused() {
         ("plan os.img --cacert c", Some("`--cacert` has no effect: nothing is fetched over https")),
         ("plan os.img --receipt r", None),
         ("dump out --verify off --receipt r", None),
+        ("power --force off", None),
+        ("--remote h:1 power off", None),
+        (
+            "--remote h:1 power --force off",
+            Some("`--force` does not go through `--remote`: an exporter guards its boards itself"),
+        ),
         ("--remote h:1 flash os.img --no-cache", Some(&kept("--no-cache"))),
         ("--remote h:1 flash os.img --cache-dir d", Some(&kept("--cache-dir"))),
         ("--remote h:1 flash os.img --cache-size 1GB", Some(&kept("--cache-size"))),
