@@ -9,6 +9,7 @@
 //! * `resource`: bulk data beside a call: streams with the client, compression, HTTP requests on the client's behalf
 //! * `session`, `shared`: what one loaded tree has: nodes and status; the log, and claims on what only one may use
 //! * `jobs`, `uploads`: flashes that outlive the client that began them, and the files sent for them
+//! * `python`, `forward`: Jumpstarter's Python beside this exporter, which runs what only it has
 //! * `service`, `router`: the two gRPC services
 //! * [`serve`], `listen`, `admission`, `hosts`, `connection`, `authority`: sockets, who may come in, and what hangs on a connection
 
@@ -20,6 +21,7 @@ mod capability;
 mod claims;
 mod connection;
 mod failure;
+mod forward;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod gate;
@@ -29,6 +31,7 @@ mod listen;
 mod log;
 mod minimum_rate;
 mod node;
+mod python;
 mod resource;
 mod results;
 mod router;
@@ -43,6 +46,7 @@ use exporter_wire::{notice, order, passphrase, proto, tls, value};
 
 pub use authority::Scrubber;
 pub use listen::{ListenAddress, Listener};
+pub use python::PythonExporter;
 pub use serve::{Access, Exporter};
 
 #[cfg(test)]

@@ -16,7 +16,9 @@ use crate::capability::{
     Capability, Console, FileServerNode, Flash, Group, Opendal, Other, Power, Python, Serial,
 };
 use crate::claims::Key;
+use crate::forward::Forward;
 use crate::proto::DriverInstanceReport;
+use crate::python::{PythonExporter, PythonReport};
 use crate::storage::Storage;
 
 /// Reports at most; references can multiply a tree.
@@ -31,8 +33,9 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    pub(crate) fn of(tree: &DeviceTree) -> Self {
-        let mut builder = Builder::new(tree);
+    /// With Python, the nodes that it runs are reported as it reports them.
+    pub(crate) fn of(tree: &DeviceTree, python: Option<&Arc<PythonExporter>>) -> Self {
+        let mut builder = Builder { python, ..Builder::new(tree) };
         builder.root(tree.devices());
         Self { reports: builder.reports, by_uuid: builder.by_uuid, storages: builder.storages }
     }
@@ -55,6 +58,9 @@ impl Nodes {
 
 struct Builder<'t> {
     tree: &'t DeviceTree,
+    python: Option<&'t Arc<PythonExporter>>,
+    /// UUIDs of nodes that Python runs, by those that it gave them.
+    of_python: HashMap<String, Uuid>,
     /// What the file says about a device; it is said where the device is made, and reported wherever it stands.
     notes: HashMap<Key, Notes>,
     /// Every node by its dotted path.
@@ -82,6 +88,8 @@ impl<'t> Builder<'t> {
         let notes = all.iter().filter_map(noted).collect();
         Self {
             tree,
+            python: None,
+            of_python: HashMap::new(),
             notes,
             all,
             home,
@@ -103,6 +111,11 @@ impl<'t> Builder<'t> {
 
     /// Reports the node at `path`, then what is below it.
     fn place(&mut self, path: &str, name: &str, device: &Device, parent: Uuid) {
+        if let (Device::Python(node), Some(python)) = (device, self.python)
+            && python.runs(node.path())
+        {
+            return self.place_python(node.path(), name, python, parent);
+        }
         let key = Key::of(device);
         let uuid = match key.and_then(|key| self.known.get(&key)) {
             Some(known) => *known,
@@ -121,6 +134,36 @@ impl<'t> Builder<'t> {
         if let (Some(key), Some(server)) = (key, file_server(device)) {
             let files = self.files_of(key, server.as_ref());
             self.report(files, Some(uuid), Some("storage"), None);
+        }
+    }
+
+    /// Reports the node that Python has at `path` and what is below it, under UUIDs of ours: those of Python change with each start.
+    fn place_python(&mut self, path: &str, name: &str, python: &Arc<PythonExporter>, parent: Uuid) {
+        let mut placed: HashMap<String, Uuid> = HashMap::new();
+        for PythonReport { path: at, report } in python.below(path) {
+            let client = report.labels.get("jumpstarter.dev/client").cloned().unwrap_or_default();
+            let uuid = match self.of_python.get(&report.uuid) {
+                Some(known) => *known,
+                None => {
+                    let forward = Forward { python: Arc::clone(python), path: at.clone(), client };
+                    let uuid = self.add(Arc::new(forward));
+                    self.of_python.insert(report.uuid, uuid);
+                    uuid
+                }
+            };
+            let (above, last) = at.rsplit_once('.').unwrap_or(("", &at));
+            let (parent, last) = match placed.get(above) {
+                Some(above) if at != path => (*above, last),
+                _ => (parent, name),
+            };
+            let methods = report.methods_description.into_iter().collect();
+            self.report(
+                uuid,
+                Some(parent),
+                Some(last),
+                Some(Notes { description: report.description, methods }),
+            );
+            placed.insert(at, uuid);
         }
     }
 

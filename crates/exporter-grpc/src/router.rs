@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tonic::metadata::MetadataMap;
@@ -70,9 +71,17 @@ impl RouterService for Service {
         })?;
         match stream_request_meta {
             StreamRequestMeta::Driver { uuid, method } => {
+                if let Some(forward) = self.forwarded(&uuid)? {
+                    let meta = |uuid: &str| json!({ "kind": "driver", "uuid": uuid, "method": method });
+                    return forward.stream(meta, request.into_inner(), permit).await;
+                }
                 Ok(self.driver(&uuid, &method, request.into_inner(), permit).await?)
             }
             StreamRequestMeta::Resource { uuid, x_jmp_content_encoding: encoding } => {
+                if let Some(forward) = self.forwarded(&uuid)? {
+                    let meta = |uuid: &str| json!({ "kind": "resource", "uuid": uuid, "x_jmp_content_encoding": encoding });
+                    return forward.stream(meta, request.into_inner(), permit).await;
+                }
                 Ok(self.resource(&uuid, encoding.as_deref(), request.into_inner(), permit)?)
             }
         }

@@ -29,6 +29,7 @@ use crate::passphrase::{HEADER, Passphrase};
 use crate::proto::ExporterStatus;
 use crate::proto::exporter_service_server::ExporterServiceServer;
 use crate::proto::router_service_server::RouterServiceServer;
+use crate::python::PythonExporter;
 use crate::service::Service;
 use crate::session::Session;
 use crate::tls::Certificate;
@@ -81,9 +82,14 @@ struct SessionState {
 }
 
 impl Exporter {
-    /// An exporter of this tree, not reachable yet. With a journal, it keeps the receipt of every flash there.
-    pub fn new(tree: DeviceTree, access: Access, journal: Option<Journal>) -> Arc<Self> {
-        let session = Session::new(tree, journal.clone(), access.fetch.clone());
+    /// An exporter of this tree, not reachable yet. `python` runs the nodes whose drivers only Python has. With a journal, it keeps the receipt of every flash there.
+    pub fn new(
+        tree: DeviceTree,
+        python: Option<Arc<PythonExporter>>,
+        access: Access,
+        journal: Option<Journal>,
+    ) -> Arc<Self> {
+        let session = Session::new(tree, python, journal.clone(), access.fetch.clone());
         Arc::new(Self {
             state: Mutex::new(SessionState { session, clients: 0 }),
             journal,
@@ -119,8 +125,8 @@ impl Exporter {
     }
 
     /// Takes another tree once no client is connected and no job runs.
-    pub async fn reload(&self, tree: DeviceTree) {
-        let fresh = Session::new(tree, self.journal.clone(), self.access.fetch.clone());
+    pub async fn reload(&self, tree: DeviceTree, python: Option<Arc<PythonExporter>>) {
+        let fresh = Session::new(tree, python, self.journal.clone(), self.access.fetch.clone());
         loop {
             let mut state = self.state.lock().await;
             if state.clients == 0 && !state.session.shared.jobs.is_busy() {

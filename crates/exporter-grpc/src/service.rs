@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::capability::{Args, Call, Capability, Kind, Method, check, find};
 use crate::connection::Connection;
 use crate::failure::{CallFailure, CallResult};
+use crate::forward::Forward;
 use crate::proto::exporter_service_server::ExporterService;
 use crate::proto::{
     DriverCallRequest, DriverCallResponse, EndSessionRequest, EndSessionResponse, GetReportResponse,
@@ -45,6 +46,13 @@ impl Service {
         let owner = Owner { node, connection: self.connection.id };
         let (shared, connection) = (Arc::clone(&self.session.shared), Arc::clone(&self.connection));
         Ok((capability, Call { shared, connection, owner }))
+    }
+
+    /// Where the calls of a node go that Python runs; none for every other node.
+    pub(crate) fn forwarded(&self, uuid: &str) -> CallResult<Option<Forward>> {
+        self.session.gate.pass()?;
+        let capability = Uuid::try_parse(uuid).ok().and_then(|uuid| self.session.nodes.get(uuid));
+        Ok(capability.and_then(|capability| capability.forward()).cloned())
     }
 
     fn prepare(&self, uuid: &str, method: &str, args: &[Value], kind: Kind) -> CallResult<Prepared> {
@@ -83,7 +91,11 @@ impl ExporterService for Service {
         &self,
         request: Request<DriverCallRequest>,
     ) -> Result<Response<DriverCallResponse>, Status> {
-        let DriverCallRequest { uuid, method, args } = request.into_inner();
+        let request = request.into_inner();
+        if let Some(forward) = self.forwarded(&request.uuid)? {
+            return forward.driver_call(request).await;
+        }
+        let DriverCallRequest { uuid, method, args } = request;
         let Prepared { capability, call, method, args } = self.prepare(&uuid, &method, &args, Kind::Call)?;
         let result = capability.call(method.name, args, &call).await?;
         Ok(Response::new(DriverCallResponse { uuid: Uuid::new_v4().to_string(), result: Some(result) }))
@@ -93,7 +105,11 @@ impl ExporterService for Service {
         &self,
         request: Request<StreamingDriverCallRequest>,
     ) -> Result<Response<Self::StreamingDriverCallStream>, Status> {
-        let StreamingDriverCallRequest { uuid, method, args } = request.into_inner();
+        let request = request.into_inner();
+        if let Some(forward) = self.forwarded(&request.uuid)? {
+            return forward.streaming_call(request).await;
+        }
+        let StreamingDriverCallRequest { uuid, method, args } = request;
         let Prepared { capability, call, method, args } =
             self.prepare(&uuid, &method, &args, Kind::Results)?;
         let results = capability.results(method.name, args, &call).await?;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::gate::Gate;
 use crate::node::Nodes;
+use crate::python::PythonExporter;
 use crate::shared::SharedState;
 
 /// One loaded tree and everything that belongs to it.
@@ -22,18 +23,25 @@ pub(crate) struct Session {
     pub(crate) gate: Gate,
     pub(crate) shared: Arc<SharedState>,
     tree: DeviceTree,
+    python: Option<Arc<PythonExporter>>,
 }
 
 impl Session {
-    pub(crate) fn new(tree: DeviceTree, journal: Option<Journal>, fetch: FetchRules) -> Arc<Self> {
+    pub(crate) fn new(
+        tree: DeviceTree,
+        python: Option<Arc<PythonExporter>>,
+        journal: Option<Journal>,
+        fetch: FetchRules,
+    ) -> Arc<Self> {
         Arc::new(Self {
             uuid: Uuid::new_v4(),
             bench: tree.bench().map(str::to_owned),
             motd: tree.motd().map(str::to_owned),
-            nodes: Nodes::of(&tree),
+            nodes: Nodes::of(&tree, python.as_ref()),
             gate: Gate::default(),
             shared: Arc::new(SharedState::new(journal, fetch)),
             tree,
+            python,
         })
     }
 
@@ -48,6 +56,9 @@ impl Session {
     /// Ends the jobs, closes every driver, removes what clients made.
     pub(crate) async fn close(&self) {
         self.shared.jobs.stop().await;
+        if let Some(python) = &self.python {
+            python.close().await;
+        }
         if let Err(error) = self.tree.close().await {
             tracing::warn!(error = %error.cause(), "a driver could not be closed");
         }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use flasher_core::Device;
 use flasher_core::python::PythonNode;
-use strict_yaml::{Problem, YamlNode};
+use flasher_core::tree::Notes;
+use serde_json::{Map, Value, json};
+use strict_yaml::{Problem, YamlNode, YamlValue};
 
 use crate::counterpart;
 use crate::path::below;
-use crate::written::Node;
+use crate::written::{Node, What};
 
 /// The device of `node`. Its config belongs to Python; only that it is a mapping is checked, as Python would.
 pub(crate) fn node(
@@ -26,5 +28,45 @@ pub(crate) fn node(
         return None;
     }
     let replacement = counterpart::replacement(class, config);
-    Some(Device::Python(Arc::new(PythonNode::new(node.dotted(), class, replacement))))
+    let python = PythonNode::new(node.dotted(), class, replacement).as_written(written(node));
+    Some(Device::Python(Arc::new(python)))
+}
+
+/// The node as Jumpstarter reads it, with those below it; none when one of them is broken.
+fn written(node: &Node) -> Option<Value> {
+    let children = node.children.iter().map(|child| Some((child.last().to_owned(), written(child)?)));
+    let children: Map<String, Value> = children.collect::<Option<_>>()?;
+    Some(match &node.what {
+        What::Driver { kind, config } => {
+            let config = if config.is_null() { json!({}) } else { to_json(config) };
+            let Notes { description, methods } = &node.notes;
+            json!({
+                "type": kind,
+                "config": config,
+                "children": children,
+                "description": description,
+                "methods_description": methods,
+            })
+        }
+        What::Reference(target) => json!({ "ref": target }),
+        What::Group => json!({ "children": children }),
+        What::Broken => return None,
+    })
+}
+
+fn to_json(node: &YamlNode) -> Value {
+    match &node.value {
+        YamlValue::Null => Value::Null,
+        YamlValue::Bool(value) => Value::from(*value),
+        YamlValue::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(whole), _) => Value::from(whole),
+            (None, Some(whole)) => Value::from(whole),
+            (None, None) => Value::from(number.as_f64()),
+        },
+        YamlValue::Text(text) => Value::from(text.as_str()),
+        YamlValue::List(items) => items.iter().map(to_json).collect(),
+        YamlValue::Mapping(entries) => {
+            entries.iter().map(|(key, entry)| (key.clone(), to_json(&entry.node))).collect()
+        }
+    }
 }

@@ -14,6 +14,7 @@ pub struct PythonNode {
     path: String,
     class: String,
     replacement: Option<Replacement>,
+    written: Option<serde_json::Value>,
 }
 
 /// What to write in place of a Python node.
@@ -28,7 +29,19 @@ pub struct Replacement {
 impl PythonNode {
     /// The node at the dotted `path`, whose `type` is the Python class `class`.
     pub fn new(path: impl Into<String>, class: impl Into<String>, replacement: Option<Replacement>) -> Self {
-        Self { path: path.into(), class: class.into(), replacement }
+        Self { path: path.into(), class: class.into(), replacement, written: None }
+    }
+
+    /// The same with the node as it is written in the file, for Python; none for a node that is part of another one's.
+    #[must_use]
+    pub fn as_written(mut self, written: Option<serde_json::Value>) -> Self {
+        self.written = written;
+        self
+    }
+
+    /// The node as it is written in the file, with what is below it. May hold secrets.
+    pub fn written(&self) -> Option<&serde_json::Value> {
+        self.written.as_ref()
     }
 
     /// What the driver of this node may have made below it, at the dotted path `below`.

@@ -18,7 +18,7 @@ pub(crate) struct Console(pub(crate) Arc<dyn BootConsole>);
 
 #[async_trait]
 impl Capability for Console {
-    fn client(&self) -> &'static str {
+    fn client(&self) -> &str {
         "jumpstarter_driver_uboot.client.UbootConsoleClient"
     }
 

@@ -8,6 +8,7 @@ use prost_types::Value;
 use super::{Args, Call, Method};
 use crate::claims::Claim;
 use crate::failure::{CallFailure, CallResult};
+use crate::forward::Forward;
 use crate::results::Results;
 
 /// Bytes both ways, and the claim that keeps others from them.
@@ -25,6 +26,11 @@ pub(crate) trait Capability: fmt::Debug + Send + Sync {
 
     /// The methods it exports.
     fn methods(&self) -> &'static [Method];
+
+    /// Where its calls and streams go as they are; none for a node that answers by itself.
+    fn forward(&self) -> Option<&Forward> {
+        None
+    }
 
     /// Why the node refuses every call; none for one that answers.
     fn refusal(&self) -> Option<CallFailure> {

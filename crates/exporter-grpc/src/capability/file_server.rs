@@ -109,7 +109,7 @@ impl FileServerNode {
 
 #[async_trait]
 impl Capability for FileServerNode {
-    fn client(&self) -> &'static str {
+    fn client(&self) -> &str {
         match self.http {
             true => "jumpstarter_driver_http.client.HttpServerClient",
             false => "jumpstarter_driver_tftp.client.TftpServerClient",

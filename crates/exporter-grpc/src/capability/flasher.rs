@@ -183,7 +183,7 @@ fn check_registry(bundle: &str, rules: &FetchRules, own: Option<&str>) -> CallRe
 
 #[async_trait]
 impl Capability for Flash {
-    fn client(&self) -> &'static str {
+    fn client(&self) -> &str {
         "jumpstarter_driver_flashers.client.BaseFlasherClient"
     }
 

@@ -12,7 +12,7 @@ pub(crate) struct Group;
 
 #[async_trait]
 impl Capability for Group {
-    fn client(&self) -> &'static str {
+    fn client(&self) -> &str {
         "jumpstarter_driver_composite.client.CompositeClient"
     }
 

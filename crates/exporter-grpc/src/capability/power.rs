@@ -36,7 +36,7 @@ pub(crate) struct Power {
 
 #[async_trait]
 impl Capability for Power {
-    fn client(&self) -> &'static str {
+    fn client(&self) -> &str {
         "jumpstarter_driver_power.client.PowerClient"
     }
 

@@ -9,6 +9,7 @@ use tonic::Code;
 
 use super::{Args, Call, Capability, Method, unanswered};
 use crate::failure::{CallFailure, CallResult};
+use crate::forward::Forward;
 
 /// A node that is not available. It is reported all the same, so that clients meet a node that says why it does nothing instead of a
 /// tree without it.
@@ -18,7 +19,7 @@ pub(crate) struct Python(pub(crate) Arc<PythonNode>);
 #[async_trait]
 impl Capability for Python {
     /// The class of all clients: it has no commands, so that `j` does not list any.
-    fn client(&self) -> &'static str {
+    fn client(&self) -> &str {
         "jumpstarter.client.DriverClient"
     }
 
@@ -30,6 +31,26 @@ impl Capability for Python {
     fn refusal(&self) -> Option<CallFailure> {
         let failure = CallFailure::from(self.0.refusal());
         Some(CallFailure { code: Code::Unimplemented, ..failure })
+    }
+
+    async fn call(&self, method: &str, _args: Args, _call: &Call) -> CallResult<Value> {
+        Err(unanswered(method))
+    }
+}
+
+/// A node that Python runs.
+#[async_trait]
+impl Capability for Forward {
+    fn client(&self) -> &str {
+        &self.client
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        &[]
+    }
+
+    fn forward(&self) -> Option<&Forward> {
+        Some(self)
     }
 
     async fn call(&self, method: &str, _args: Args, _call: &Call) -> CallResult<Value> {

@@ -43,7 +43,7 @@ pub(crate) struct Serial {
 
 #[async_trait]
 impl Capability for Serial {
-    fn client(&self) -> &'static str {
+    fn client(&self) -> &str {
         "jumpstarter_driver_pyserial.client.PySerialClient"
     }
 

@@ -104,7 +104,7 @@ pub(crate) struct Opendal(pub(crate) Arc<Storage>);
 
 #[async_trait]
 impl Capability for Opendal {
-    fn client(&self) -> &'static str {
+    fn client(&self) -> &str {
         "jumpstarter_driver_opendal.client.OpendalClient"
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 mod fetch;
+mod python;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,8 +14,7 @@ use exporter_wire::passphrase::Passphrase;
 use exporter_wire::tls::Certificate;
 use flasher_core::journal::Journal;
 use flasher_core::leftovers::{self, InUse};
-use flasher_core::tree::DeviceTree;
-use flasher_core::{CancellationToken, Class, Device, Error, Result};
+use flasher_core::{CancellationToken, Class, Error, Result};
 use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -24,6 +24,7 @@ use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::screen::Screen;
 use args::ServeArgs;
+use python::PythonChoice;
 
 /// Bound on looking whether all hardware is there.
 const PROBE: Duration = Duration::from_secs(60);
@@ -40,18 +41,20 @@ pub(super) async fn run(args: ServeArgs, exporter: Option<&Path>, screen: &Scree
     let (listeners, private) = listeners(&args).await?;
     tokio::time::timeout(PROBE, tree.probe()).await.unwrap_or_else(|_| Err(no_answer()))?;
     announce(&listeners, &args, screen)?;
-    warn_of_python(&tree, screen);
+    let beside = python::start(&args.python, &tree, screen).await?;
     let client = listeners.first().map(|listener| client(listener, &args));
     let stop = CancellationToken::new();
     let access = Access { passphrase, hosts: args.hosts.clone(), fetch: args.fetch.rules() };
-    let serving = Exporter::new(tree, access, Journal::of_user());
+    let serving = Exporter::new(tree, beside, access, Journal::of_user());
     let work = tokio::spawn({
         let (serving, stop, grace) = (Arc::clone(&serving), stop.clone(), args.grace);
         async move { serving.serve(listeners, stop, grace).await }
     });
     let ended = match client.filter(|_| !args.command.is_empty()) {
-        Some(client) => signals.with_command(client, &args.command, &file, &serving, screen).await,
-        None => signals.until_told(&file, &serving, screen).await,
+        Some(client) => {
+            signals.with_command(client, &args.command, (&file, &args.python), &serving, screen).await
+        }
+        None => signals.until_told((&file, &args.python), &serving, screen).await,
     };
     stop.cancel();
     tokio::select! {
@@ -60,15 +63,6 @@ pub(super) async fn run(args: ServeArgs, exporter: Option<&Path>, screen: &Scree
     }
     drop(private);
     ended
-}
-
-/// Names the nodes that clients will find not available.
-fn warn_of_python(tree: &DeviceTree, screen: &Screen) {
-    for (_, device) in tree.all() {
-        if let Device::Python(node) = device {
-            screen.aside(&format!("warning: {}\n", node.refusal().cause()));
-        }
-    }
 }
 
 fn no_answer() -> Error {
@@ -211,7 +205,7 @@ impl Signals {
     /// Reloads at SIGHUP; returns at ^C or SIGTERM.
     async fn until_told(
         &mut self,
-        file: &Path,
+        (file, python): (&Path, &PythonChoice),
         exporter: &Arc<Exporter>,
         screen: &Screen,
     ) -> Result<u8, Failure> {
@@ -219,7 +213,7 @@ impl Signals {
             tokio::select! {
                 _ = self.interrupt.recv() => return Ok(Class::Interrupted.exit_code()),
                 _ = self.terminate.recv() => break,
-                _ = self.hangup.recv() => reload(file, exporter, screen),
+                _ = self.hangup.recv() => reload(file, python, exporter, screen),
             }
         }
         screen.aside("stopping: clients may end what they do; once more stops at once\n");
@@ -231,7 +225,7 @@ impl Signals {
         &mut self,
         client: Client,
         command: &[std::ffi::OsString],
-        file: &Path,
+        (file, python): (&Path, &PythonChoice),
         exporter: &Arc<Exporter>,
         screen: &Screen,
     ) -> Result<u8, Failure> {
@@ -241,19 +235,24 @@ impl Signals {
                 ended = child.wait() => return Ok(shell_env::code(ended?)),
                 _ = self.terminate.recv() => shell_env::terminate(&child),
                 _ = self.interrupt.recv() => {}
-                _ = self.hangup.recv() => reload(file, exporter, screen),
+                _ = self.hangup.recv() => reload(file, python, exporter, screen),
             }
         }
     }
 }
 
 /// Reads the exporter YAML anew; a mistake in it changes nothing.
-fn reload(file: &Path, exporter: &Arc<Exporter>, screen: &Screen) {
+fn reload(file: &Path, python: &PythonChoice, exporter: &Arc<Exporter>, screen: &Screen) {
     match exporter_yaml::load(file) {
         Ok(tree) => {
             screen.aside("reloading once no client is connected\n");
-            let exporter = Arc::clone(exporter);
-            tokio::spawn(async move { exporter.reload(tree).await });
+            let (exporter, python, screen) = (Arc::clone(exporter), python.clone(), *screen);
+            tokio::spawn(async move {
+                match python::start(&python, &tree, &screen).await {
+                    Ok(beside) => exporter.reload(tree, beside).await,
+                    Err(error) => screen.aside(&format!("{}; nothing was reloaded\n", error.cause())),
+                }
+            });
         }
         Err(findings) => screen.aside(&format!("{findings}\nnothing was reloaded\n")),
     }

@@ -162,12 +162,13 @@ fn over_tls() {
 
 #[test]
 fn a_node_that_only_python_has_says_so() {
-    let bench = "  relay: { type: in_house.Relay }\n  power: { type: power-mock }\n";
+    let bench = "  relay: { type: nowhere.Relay }\n  power: { type: power-mock }\n";
     let Some(lab) = Lab::with_clients(bench) else { return };
     // A warning comes when the exporter starts; the node has no commands, and refuses every call in one sentence.
     let output = lab.flasher(&["serve", "--", "j", "--help"]).output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(complaint.contains("warning: `relay` is not available"), "{complaint}");
+    assert!(complaint.contains("; Python says: ConfigurationError: Driver 'nowhere.Relay'"), "{complaint}");
     let help = said(&["j --help"], &output);
     assert!(help.contains("power") && !help.contains("relay"), "{help}");
     let script = "from jumpstarter.common.utils import env
@@ -181,6 +182,6 @@ with env() as client:
     client.power.on()
 ";
     let output = lab.serve(&["python", "-c", script]);
-    let sentence = "`relay` is not available: this build has no driver for the Python class `in_house.Relay`";
+    let sentence = "`relay` is not available: this build has no driver for the Python class `nowhere.Relay`";
     assert_eq!(output.matches(sentence).count(), 2, "{output}");
 }

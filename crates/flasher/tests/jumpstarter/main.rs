@@ -16,6 +16,7 @@ mod hostile;
 mod lab;
 mod lifetime;
 mod orders;
+mod python;
 mod qemu;
 mod remote;
 mod watching;
