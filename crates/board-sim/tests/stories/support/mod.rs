@@ -12,6 +12,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// Generous: nothing here measures time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a prompt is waited for before Enter is pressed for another one.
+const ANOTHER_PROMPT: Duration = Duration::from_secs(5);
+const SHELL_PROMPT: &str = "# \x1b[6n";
+
 /// A person at the console of a simulated board.
 pub(crate) struct ConsoleUser {
     pub(crate) board: Arc<SimBoard>,
@@ -38,6 +42,17 @@ impl ConsoleUser {
     pub(crate) async fn expect(&mut self, text: &str) -> String {
         let found = tokio::time::timeout(PATIENCE, self.find(text)).await;
         found.unwrap_or_else(|_| panic!("no `{text}` in {:?}", self.seen))
+    }
+
+    /// Waits for a prompt as a person does: a kernel message may come in the middle of it, and Enter brings another one.
+    async fn prompt(&mut self, text: &str) -> String {
+        for _ in 0..PATIENCE.as_secs() / ANOTHER_PROMPT.as_secs() {
+            match tokio::time::timeout(ANOTHER_PROMPT, self.find(text)).await {
+                Ok(before) => return before,
+                Err(_) => self.send("\n").await,
+            }
+        }
+        self.expect(text).await
     }
 
     async fn find(&mut self, text: &str) -> String {
@@ -94,16 +109,16 @@ impl ConsoleUser {
     }
 
     pub(crate) async fn log_in(&mut self) {
-        self.expect("login: ").await;
+        self.prompt("login: ").await;
         self.send("root\n").await;
-        self.expect("# \x1b[6n").await;
+        self.prompt(SHELL_PROMPT).await;
     }
 
     /// A shell command: what it printed.
     pub(crate) async fn shell(&mut self, command: &str) -> String {
         self.send(&format!("{command}\n")).await;
         self.expect("\r\n").await;
-        self.expect("# \x1b[6n").await.replace('\r', "")
+        self.prompt(SHELL_PROMPT).await.replace('\r', "")
     }
 
     /// Power off, so that nothing is left.
