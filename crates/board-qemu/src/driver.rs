@@ -25,7 +25,7 @@ impl QemuBoard {
 
 #[async_trait]
 impl VirtualBoard for QemuBoard {
-    const NAME: &'static str = "the emulated board";
+    const LABEL: &'static str = "the emulated board";
 
     async fn probe(&self) -> Result<()> {
         Ok(self.probe().await?)

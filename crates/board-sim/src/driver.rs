@@ -25,7 +25,7 @@ impl SimBoard {
 
 #[async_trait]
 impl VirtualBoard for SimBoard {
-    const NAME: &'static str = "the simulated board";
+    const LABEL: &'static str = "the simulated board";
 
     async fn probe(&self) -> Result<()> {
         Ok(self.probe().await?)

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 #[async_trait]
 pub trait VirtualBoard: fmt::Debug + Send + Sync + 'static {
     /// What messages call it: "the simulated board".
-    const NAME: &'static str;
+    const LABEL: &'static str;
 
     /// As [`Driver::probe`].
     ///
@@ -139,12 +139,12 @@ impl<B: VirtualBoard> SerialDriver for BoardSerial<B> {
 
     async fn watch(&self) -> Result<Option<Box<dyn AsyncRead + Send + Unpin>>> {
         let refused = |error| {
-            Error::infrastructure(format!("{}'s serial line cannot be watched", B::NAME)).because(error)
+            Error::infrastructure(format!("{}'s serial line cannot be watched", B::LABEL)).because(error)
         };
         self.0.watch_serial().await.map_err(refused)
     }
 
     async fn port(&self) -> Port {
-        Port { name: format!("{}'s serial line", B::NAME), is_missing: false }
+        Port { name: format!("{}'s serial line", B::LABEL), is_missing: false }
     }
 }
