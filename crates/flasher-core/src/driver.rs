@@ -4,6 +4,7 @@
 
 mod content;
 mod flasher;
+mod other;
 
 use std::any::Any;
 use std::fmt;
@@ -19,8 +20,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use content::{Content, ContentStream, Upload, UploadSink};
 pub use flasher::{Flasher, FlasherBundle};
+pub use other::OtherDriver;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::Transfer;
 
 /// What every driver is: it can be checked for its hardware, and closed.
@@ -264,15 +266,6 @@ pub trait ContentServer: FileServer {
 
     /// Stops serving what was published, or taking what was accepted, under `path`; transfers under way end with an error.
     fn withdraw(&self, path: &str);
-}
-
-/// A node that this build has no device for: it is there by its name and class, and refuses to be used.
-pub trait OtherDriver: Driver {
-    /// Its class, as the one who serves it names it.
-    fn class(&self) -> &str;
-
-    /// Why it cannot be used, and what to do instead.
-    fn refusal(&self) -> Error;
 }
 
 /// How a board's boot loader console is recognised.

@@ -16,7 +16,8 @@ use crate::event::Quiet;
 use crate::flash::FlashJob;
 use crate::{Device, Kind, Wiring};
 
-/// The traits of all devices and their methods as `Trait::method`, read from the source: the list cannot go out of date.
+/// The traits of all devices and their methods as `Trait::method`, read from the source: the list cannot go out of date. Only a
+/// node that refuses to be used (`driver/other.rs`) is never wrapped.
 fn written() -> BTreeSet<String> {
     let mut methods = BTreeSet::new();
     let mut inside = None;
