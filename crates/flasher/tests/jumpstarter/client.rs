@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use crate::lab::{BENCH, Lab, free_tcp_port};
+use crate::lab::{BENCH, Lab, free_port, free_tcp_port};
 use crate::lifetime::eventually;
+use crate::remote::{assert_flashed, board};
 
 /// The same nodes for Python's exporter.
 const PYTHON_BENCH: &str = "  power: { type: jumpstarter_driver_power.driver.MockPower }
@@ -69,6 +70,35 @@ fn commands_with_an_exporter_of_ours() {
     let lab = Lab::new(BENCH);
     let exporter = lab.listen(&["--listen", "127.0.0.1:0"]);
     commands(&lab, &exporter.address);
+}
+
+/// The transaction runs here; power and serial line are those of a board over there.
+#[test]
+fn a_flash_with_the_lines_of_another_exporter_is_proven() {
+    let (lab, exporter, image) = board("");
+    let (address, port) = (&exporter.address, free_port());
+    let yaml = lab.path("near.yaml");
+    let text = format!(
+        "apiVersion: jumpstarter.dev/v1alpha1
+kind: ExporterConfig
+metadata: {{ name: near }}
+export:
+  far: {{ type: remote, config: {{ address: '{address}', device: board }} }}
+  storage:
+    type: flasher
+    config: {{ flasher_bundle: ./bundle, power_off_seconds: 0.1 }}
+    children:
+      serial: {{ ref: far.serial }}
+      power: {{ ref: far.power }}
+      tftp: {{ type: tftp, config: {{ port: {port}, root_dir: ./near-tftp }} }}
+      http: {{ type: http, config: {{ port: 0, root_dir: ./near-http }} }}
+"
+    );
+    fs::write(&yaml, text).unwrap();
+    let near = lab.path("image");
+    let command = lab.flasher(&["--exporter", yaml.to_str().unwrap(), "flash", near.to_str().unwrap()]);
+    check(command, 0, &["proven", "of board sim"]);
+    assert_flashed(&lab, &image);
 }
 
 /// Python's exporter, ended when it is dropped.

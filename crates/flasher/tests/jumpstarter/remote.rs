@@ -21,7 +21,7 @@ pub(crate) fn board(more: &str) -> (Lab, Exporter, Vec<u8>) {
     (lab, exporter, image)
 }
 
-fn assert_flashed(lab: &Lab, image: &[u8]) {
+pub(crate) fn assert_flashed(lab: &Lab, image: &[u8]) {
     let medium = fs::read(lab.path("medium")).unwrap();
     assert_eq!(medium.len(), MEDIUM);
     assert!(medium[..image.len()] == *image, "what is on the medium is not the image");
