@@ -320,6 +320,11 @@ pace)
     decide "pace $(($(hundredths) - begun))"
     ;;
 trial)
+    # Without the tool nothing is fetched: a transfer that breaks off looks like a fault.
+    if [ "$1" != identity ] && ! unpacker "$1" >/dev/null; then
+        decide "trial 0 0"
+        exit
+    fi
     begun=$(hundredths)
     blocks=$(fetch "$2" | decode "$1" 2>/dev/null | dd of=/dev/null bs=65536 iflag=fullblock 2>&1 | grep ' records in')
     decide "trial $(($(hundredths) - begun)) ${blocks%%+*}"

@@ -167,3 +167,18 @@ fn a_trial_tells_its_time_and_how_much_came_out() {
         }
     }
 }
+
+#[test]
+fn a_trial_without_its_tool_fetches_nothing() {
+    for shell in shells() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        server.set_nonblocking(true).unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let url = format!("http://{}/sample", server.local_addr().unwrap());
+        let (output, answers) =
+            run_with(&shell, home.path(), &["trial", "zstd", &url], &["zstd", "unzstd", "zstdcat"], &[]);
+        assert!(answers.contains(&Answer::Trial(0, 0)), "{shell:?}: {output:?}");
+        assert!(output.status.success(), "{shell:?}: {output:?}");
+        assert!(server.accept().is_err(), "{shell:?}: it asked for the sample");
+    }
+}
