@@ -45,7 +45,7 @@ pub(super) async fn channel(address: &str, ca: Option<&Path>) -> Result<Channel>
     connected.map_err(|error| match tls_in(&error) {
         Some(tls) => untrusted(address, tls),
         None => Error::infrastructure(format!("no exporter answers at {address}"))
-            .help("check the address, whether `flasher serve` runs there, and whether it wants TLS (`--remote-cacert`)")
+            .help("check the address, whether `flasher serve` runs there, and whether it wants TLS (`--remote-cacert`, in a YAML `ca_file`)")
             .because(error),
     })
 }
@@ -73,10 +73,10 @@ async fn local(path: PathBuf, ca: Option<&Path>) -> Result<Channel> {
 fn untrusted(address: &str, tls: &rustls::Error) -> Error {
     let help = match tls {
         rustls::Error::InvalidCertificate(_) => {
-            "give the certificate that it was started with (`--cert`), or that of the authority that signed it, with `--remote-cacert`; one that may sign others cannot be the exporter's own, and the name in the address must be one of its names"
+            "give the certificate that it was started with (`--cert`), or that of the authority that signed it, with `--remote-cacert`, in a YAML `ca_file`; one that may sign others cannot be the exporter's own, and the name in the address must be one of its names"
         }
         _ => {
-            "check whether the exporter there speaks TLS: without `--cert` it does not, and needs no `--remote-cacert`"
+            "check whether the exporter there speaks TLS: without `--cert` it does not, and needs no `--remote-cacert` or `ca_file`"
         }
     };
     Error::infrastructure(format!("the exporter at {address} cannot be trusted: {tls}"))

@@ -150,13 +150,17 @@ impl Error {
         self.0.retryable.unwrap_or(self.0.class.is_retryable())
     }
 
-    /// The message with the messages of the errors underneath, joined by `: `.
+    /// The message with the messages of the errors underneath, joined by `: `. What was said already is not said again.
     pub fn cause(&self) -> String {
         let mut text = self.0.message.clone();
         let mut next = self.source();
         while let Some(error) = next {
-            text.push_str(": ");
-            text.push_str(&hide_passwords(&error.to_string()));
+            let message = hide_passwords(&error.to_string());
+            // Some libraries say in a message what its source says once more.
+            if !text.ends_with(&message) {
+                text.push_str(": ");
+                text.push_str(&message);
+            }
             next = error.source();
         }
         text
@@ -226,6 +230,40 @@ mod tests {
             format!("{error:?}"),
             "infrastructure error: cannot open `/dev/ttyUSB0`: no such device [node: serial]"
         );
+    }
+
+    /// A library's error: its message, and the error underneath.
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Layer>>);
+
+    impl fmt::Display for Layer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl StdError for Layer {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            self.1.as_deref().map(|inner| inner as _)
+        }
+    }
+
+    #[test]
+    fn what_was_said_is_not_said_again() {
+        for (messages, cause) in [
+            (
+                &["tcp connect error", "tcp connect error", "refused"][..],
+                "no answer: tcp connect error: refused",
+            ),
+            (&["it ended: refused", "refused"], "no answer: it ended: refused"),
+            (&["transport error", ""], "no answer: transport error"),
+            (&["refused", "refused twice"], "no answer: refused: refused twice"),
+        ] {
+            let layers =
+                messages.iter().rev().fold(None, |inner, message| Some(Box::new(Layer(message, inner))));
+            let error = Error::infrastructure("no answer").because(layers.unwrap());
+            assert_eq!(error.cause(), cause);
+        }
     }
 
     #[test]
