@@ -37,13 +37,14 @@ pub use architecture::Architecture;
 pub use bundle::{Bundle, File, Files};
 pub use check::{Finding, Severity, check};
 pub use error::{Error, FilePlace, Problem, Problems, Warning};
+pub use flasher_base::blame::Blame;
 pub use flasher_base::digest::{Digest, DigestError};
 pub use interrupt::Interrupt;
 pub use lockfile::{LOCK_FILE, LockFile};
 pub use manifest::{API_VERSION, Boot, Dtb, KIND, Load, Login, Manifest, Metadata, ShellType, Spec, Variant};
 pub use oci::{
-    ARTIFACT_TYPE, Access, Blame, Blob, Layer, OciError, OciManifest, Pick, Pushed, Reference, Registry,
-    open_blob, push,
+    ARTIFACT_TYPE, Access, Blob, Layer, OciError, OciManifest, Pick, Pushed, Reference, Registry, open_blob,
+    push,
 };
 pub use overlap::{Extent, Overlap, overlaps};
 pub use schema::schema;

@@ -4,18 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Digest, Format, PartitionTable};
+use flasher_base::blame::Blame;
 
-/// Who is to blame, and so whether trying again helps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The image itself: missing, truncated, corrupt, digest differs.
-    Source,
-    /// The way to it: may work when tried again.
-    Network,
-    /// What the caller asked for.
-    Usage,
-}
+use crate::{Digest, Format, PartitionTable};
 
 /// Why a source could not be opened or decoded. Offsets and lengths are bytes of the source as stored.
 #[derive(Debug, thiserror::Error)]
@@ -202,7 +193,7 @@ pub enum Error {
     Url { label: String, reason: String },
     /// A source that the caller opens.
     #[error("image `{label}` cannot be read: {reason}")]
-    External { label: String, reason: String, fault: Fault },
+    External { label: String, reason: String, blame: Blame },
     /// A source whose name is a digest, and not the one it has.
     #[error("image `{label}` is not what its name says: expected sha256 {expected}, it has {found}")]
     Misnamed { label: String, expected: Digest, found: Digest },
@@ -221,29 +212,29 @@ pub enum Error {
 }
 
 impl Error {
-    /// Who is to blame.
-    pub fn fault(&self) -> Fault {
+    /// Who is to blame, and whether a retry can help.
+    pub fn blame(&self) -> Blame {
         match self {
-            Error::External { fault, .. } => *fault,
+            Error::External { blame, .. } => *blame,
             Error::Status { status: 408 | 425 | 429 | 500.., .. }
             | Error::Connect { .. }
             | Error::Cut { .. }
             | Error::Stalled { .. }
             | Error::Drips { .. }
-            | Error::Copy { .. } => Fault::Network,
-            Error::Unauthorized { .. }
-            | Error::Unframed { .. }
+            | Error::Copy { .. } => Blame::PASSING,
+            // The same server gives the same certificate again.
+            Error::Untrusted { .. } | Error::NoTls { .. } => Blame::LASTING,
+            Error::Unframed { .. }
             | Error::Unproven { .. }
             | Error::NotAFile { .. }
             | Error::Url { .. }
             | Error::Header { .. }
             | Error::Proxy { .. }
             | Error::NotAllowed { .. }
-            | Error::Untrusted { .. }
-            | Error::NoTls { .. }
             | Error::Spool { .. }
-            | Error::Certificates { .. } => Fault::Usage,
-            _ => Fault::Source,
+            | Error::Certificates { .. } => Blame::CONFIG,
+            // Among them an image that a server does not give to this user.
+            _ => Blame::SOURCE,
         }
     }
 }

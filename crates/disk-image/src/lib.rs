@@ -31,8 +31,9 @@ mod tests;
 
 pub use cache::Cache;
 pub use content::{ImageContent, PartitionTable};
-pub use error::{Error, Fault};
+pub use error::Error;
 pub use extent::Extent;
+pub use flasher_base::blame::Blame;
 pub use flasher_base::digest::{Digest, DigestError};
 pub use format::Format;
 pub use image::Image;

@@ -73,18 +73,7 @@ fn class_of(cause: Option<Cause>) -> Class {
 
 /// A failure of the image.
 pub(crate) fn image(error: disk_image::Error) -> Error {
-    let (class, retryable) = match error.fault() {
-        // The image cannot be had: that the board was not touched does not make it a mistake in a file.
-        _ if matches!(error, disk_image::Error::Unauthorized { .. }) => (Class::Source, false),
-        // The same server gives the same certificate again.
-        _ if matches!(error, disk_image::Error::Untrusted { .. } | disk_image::Error::NoTls { .. }) => {
-            (Class::Infrastructure, false)
-        }
-        disk_image::Fault::Source => (Class::Source, false),
-        disk_image::Fault::Network => (Class::Infrastructure, true),
-        disk_image::Fault::Usage => (Class::Config, false),
-    };
-    let told = Error::new(class, error.to_string()).retryable(retryable);
+    let told = Error::blamed(error.blame(), error.to_string());
     match next_step(&error) {
         Some(help) => told.help(help),
         None => told,
@@ -151,12 +140,7 @@ pub(crate) fn bundle(error: &bundle_store::Error) -> Error {
 
 /// A failure between registry, cache and lock file.
 pub(crate) fn registry(error: &bundle_store::OciError) -> Error {
-    use bundle_store::Blame;
-    match error.blame() {
-        Blame::Content => Error::config(error.to_string()),
-        Blame::Network => Error::infrastructure(error.to_string()),
-        Blame::Access | Blame::Machine => Error::infrastructure(error.to_string()).retryable(false),
-    }
+    Error::blamed(error.blame(), error.to_string())
 }
 
 #[cfg(test)]

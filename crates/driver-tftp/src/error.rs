@@ -13,9 +13,9 @@ pub enum Error {
 
 impl Error {
     /// What the user can do next.
-    pub fn help(&self) -> String {
+    pub fn next_step(&self) -> String {
         match self {
-            Self::Serve(error) => error.help(),
+            Self::Serve(error) => error.next_step(),
             Self::BlksizeLimit(_) => "leave `blksize_limit` out to fit blocks to the network".into(),
         }
     }
@@ -23,12 +23,12 @@ impl Error {
 
 impl From<Error> for flasher_core::Error {
     fn from(error: Error) -> Self {
-        let (text, help) = (error.to_string(), error.help());
+        let (text, help) = (error.to_string(), error.next_step());
         let error = match error {
             Error::BlksizeLimit(_) => return Self::config(text).help(help),
             Error::Serve(error) => error,
         };
-        let core = Self::infrastructure(text).retryable(error.may_pass()).help(help);
+        let core = Self::blamed(error.blame(), text).help(help);
         match error.into_source() {
             Some(source) => core.because(source),
             None => core,

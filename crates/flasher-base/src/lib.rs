@@ -1,5 +1,6 @@
 //! What every crate of the workspace may need, each thing once. Nothing here knows boards, drivers or files of ours.
 //!
+//! * [`blame`]: who is to blame for a failure, and whether a retry can help
 //! * [`clock`]: times as records show them
 //! * [`confine`]: paths of others that must not leave a folder
 //! * [`digest`]: SHA-256 digests as values
@@ -7,6 +8,7 @@
 //! * [`suggest`]: "did you mean": the accepted word nearest to a misspelt one
 //! * [`user_folder`]: the folder for sockets of one user
 
+pub mod blame;
 pub mod clock;
 pub mod confine;
 pub mod digest;

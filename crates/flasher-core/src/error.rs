@@ -3,67 +3,12 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+pub use flasher_base::blame::{Blame, Class};
 
 use crate::userinfo::hide_passwords;
 
 /// A result whose error says who is to blame.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// Who is to blame for a failure. Decides the exit code and whether a retry can help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Class {
-    /// Usage, exporter YAML, manifest or bundle content; nothing was touched.
-    Config,
-    /// The image: missing, truncated, corrupt, another digest, too big.
-    Source,
-    /// Power, serial port, network, TFTP or HTTP server, registry.
-    Infrastructure,
-    /// The boot loader, kernel or shell did not do what was asked of it.
-    Board,
-    /// A write error, or what was read back differs.
-    Medium,
-    /// A bug of ours.
-    Internal,
-    /// ^C or SIGTERM.
-    Interrupted,
-}
-
-impl Class {
-    /// The exit code of a command that ends with this class.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Config => 2,
-            Self::Source => 3,
-            Self::Infrastructure => 4,
-            Self::Board => 5,
-            Self::Medium => 6,
-            Self::Internal => 70,
-            Self::Interrupted => 130,
-        }
-    }
-
-    /// Whether doing the same again can help when nothing else is known.
-    pub fn is_retryable(self) -> bool {
-        matches!(self, Self::Infrastructure | Self::Board | Self::Medium)
-    }
-}
-
-impl fmt::Display for Class {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Config => "config",
-            Self::Source => "source",
-            Self::Infrastructure => "infrastructure",
-            Self::Board => "board",
-            Self::Medium => "medium",
-            Self::Internal => "internal",
-            Self::Interrupted => "interrupted",
-        })
-    }
-}
 
 /// A failure with its class, its context and the next thing to try.
 ///
@@ -93,6 +38,11 @@ impl Error {
             retryable: None,
             source: None,
         }))
+    }
+
+    /// A failure of a library: its text, and what it says about who is to blame and whether a retry can help.
+    pub fn blamed(blame: Blame, message: impl Into<String>) -> Self {
+        Self::new(blame.class, message).retryable(blame.is_retryable)
     }
 
     /// Shorthand for [`Class::Config`].
@@ -204,22 +154,6 @@ impl StdError for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_class_has_its_own_exit_code() {
-        let classes = [
-            (Class::Config, 2, false),
-            (Class::Source, 3, false),
-            (Class::Infrastructure, 4, true),
-            (Class::Board, 5, true),
-            (Class::Medium, 6, true),
-            (Class::Internal, 70, false),
-            (Class::Interrupted, 130, false),
-        ];
-        for (class, code, retryable) in classes {
-            assert_eq!((class.exit_code(), class.is_retryable()), (code, retryable), "{class}");
-        }
-    }
 
     #[test]
     fn the_cause_names_every_error_underneath() {

@@ -5,6 +5,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use flasher_base::blame::Blame;
+
 /// What is to be served; the remedies differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
@@ -62,13 +64,16 @@ impl Error {
         Self::Root(path.into(), error)
     }
 
-    /// Whether trying again soon may help: a name server may answer, a system may have room again. A port that is in use stays so.
-    pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Host(..) | Self::Bind(..))
+    /// Who is to blame, and whether a retry can help: a name server may answer, a system may have room again. A port that is in use stays so.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Host(..) | Self::Bind(..) => Blame::PASSING,
+            _ => Blame::LASTING,
+        }
     }
 
     /// What the user can do next.
-    pub fn help(&self) -> String {
+    pub fn next_step(&self) -> String {
         match self {
             Self::PortInUse(Service::Tftp, address) => format!(
                 "`ss -lunp 'sport = :{port}'` shows who has it, often dnsmasq, tftpd-hpa or atftpd; stop that, or give another \
@@ -132,7 +137,7 @@ mod tests {
     use super::*;
 
     fn check(error: Error, text: &str, help: &str) {
-        assert_eq!((error.to_string().as_str(), error.help().as_str()), (text, help));
+        assert_eq!((error.to_string().as_str(), error.next_step().as_str()), (text, help));
     }
 
     #[test]
@@ -191,7 +196,11 @@ mod tests {
             (io::ErrorKind::OutOfMemory, true, true),
         ] {
             let error = Error::bind(Service::Tftp, address, kind.into());
-            assert_eq!((error.may_pass(), error.into_source().is_some()), (may_pass, tells_more), "{kind}");
+            assert_eq!(
+                (error.blame().is_retryable, error.into_source().is_some()),
+                (may_pass, tells_more),
+                "{kind}"
+            );
         }
     }
 

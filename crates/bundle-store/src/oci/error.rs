@@ -2,25 +2,13 @@
 
 use std::{io, path::PathBuf};
 
+use flasher_base::blame::Blame;
 use oci_client::errors::{OciDistributionError as Fault, OciEnvelope, OciErrorCode};
 
 use crate::{
     Digest,
     words::{printable, quoted},
 };
-
-/// Who is to blame for an [`OciError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blame {
-    /// The reference, the config, or what was pushed: doing the same again does not help.
-    Content,
-    /// The registry or the way to it: doing the same again can help.
-    Network,
-    /// The registry refuses this user.
-    Access,
-    /// This machine: its disk, or another process.
-    Machine,
-}
 
 /// Why something could not be had from, or put into, a registry or the cache. Names no secret.
 #[derive(Debug, thiserror::Error)]
@@ -116,19 +104,28 @@ fn advice(source: &io::Error) -> &'static str {
 }
 
 impl OciError {
-    /// Who is to blame.
+    /// Who is to blame, and whether a retry can help. What is wrong with the reference or with what was pushed is of class config.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Refused { lasting: true, .. } => Blame::Content,
+            Self::Refused { lasting: true, .. } => Blame::CONFIG,
             Self::Unreachable { .. } | Self::Late { .. } | Self::Refused { .. } | Self::Cut { .. } => {
-                Blame::Network
+                Blame::PASSING
             }
             Self::Unpinned { source, .. } => source.blame(),
-            Self::Denied { .. } | Self::Untrusted { .. } => Blame::Access,
-            Self::Setup { .. } | Self::Storage { .. } | Self::Space { .. } | Self::Busy { .. } => {
-                Blame::Machine
-            }
-            _ => Blame::Content,
+            Self::Denied { .. } | Self::Untrusted { .. } => Blame::LASTING,
+            _ if self.is_of_this_machine() => Blame::LASTING,
+            _ => Blame::CONFIG,
+        }
+    }
+
+    /// Whether this machine is to blame: its disk, or another process that has the cache.
+    pub fn is_of_this_machine(&self) -> bool {
+        match self {
+            Self::Unpinned { source, .. } => source.is_of_this_machine(),
+            _ => matches!(
+                self,
+                Self::Setup { .. } | Self::Storage { .. } | Self::Space { .. } | Self::Busy { .. }
+            ),
         }
     }
 

@@ -17,7 +17,7 @@ mod registry;
 
 pub use access::Access;
 pub use blob::{Blob, Pick, open_blob};
-pub use error::{Blame, OciError};
+pub use error::OciError;
 pub use manifest::{ARTIFACT_TYPE, Layer, Manifest as OciManifest};
 pub use push::{Pushed, push};
 pub use reference::Reference;

@@ -46,7 +46,7 @@ async fn https_needs_the_authority_and_plain_http_needs_the_config() {
     let Some(plain) = DockerRegistry::serve(&format!("{address}:0"), "") else { return };
     let name: Reference = plain.name("acme/bundle:v1").parse().unwrap();
     let refused = push(source.path(), &name, &Access::default()).await.unwrap_err();
-    assert!(matches!(refused, OciError::Untrusted { .. }) && refused.blame() == Blame::Access, "{refused}");
+    assert!(matches!(refused, OciError::Untrusted { .. }) && refused.blame() == Blame::LASTING, "{refused}");
     assert!(refused.is_offline(), "a pinned copy may stand in: {refused}");
     let allowed = Access { plain_http: vec![plain.address.clone()], ..Access::default() };
     push(source.path(), &name, &allowed).await.unwrap();

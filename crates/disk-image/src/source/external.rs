@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::source::body::Body;
-use crate::{Digest, Error, Fault};
+use crate::{Blame, Digest, Error};
 
 /// Stored bytes in order. Only a stream that ends without an error was the whole source; an error is the last thing it gives.
 pub type ExternalStream = Pin<Box<dyn Stream<Item = Result<Bytes, ExternalError>> + Send>>;
@@ -29,7 +29,7 @@ pub struct ExternalError {
     /// What and where, for people; without secrets.
     pub message: String,
     /// Who is to blame.
-    pub fault: Fault,
+    pub blame: Blame,
 }
 
 /// A source that the caller opens, as often as needed and always from its beginning.
@@ -56,7 +56,7 @@ impl fmt::Debug for ExternalSource {
 
 impl ExternalSource {
     fn failed(&self, error: ExternalError) -> Error {
-        Error::External { label: self.label.clone(), reason: error.message, fault: error.fault }
+        Error::External { label: self.label.clone(), reason: error.message, blame: error.blame }
     }
 
     /// At least the first `needed` bytes, and as many of `wanted` as come without an error; and whether they are all there are.

@@ -6,7 +6,7 @@ use pretty_assertions::assert_eq;
 
 use super::server::{Reply, Server};
 use super::*;
-use crate::{Cache, Cached, Fault, Range, RangeCopy, RangeKind};
+use crate::{Blame, Cache, Cached, Range, RangeCopy, RangeKind};
 
 /// Longer than what counts as only just written.
 const SETTLED: Duration = Duration::from_millis(150);
@@ -160,7 +160,7 @@ async fn a_damaged_copy_is_an_error_and_then_gone() {
     std::fs::write(place.image(&disk), damaged).unwrap();
     let error = decode(&file, place.options()).await.expect_err("damaged");
     assert!(matches!(error, Error::Copy { .. }), "{error}");
-    assert_eq!(error.fault(), Fault::Network, "trying again helps");
+    assert_eq!(error.blame(), Blame::PASSING, "trying again helps");
     let decoded = decode(&file, place.options()).await.unwrap();
     assert_eq!((decoded.bytes() == disk, decoded.summary.cached), (true, Cached::Kept));
     // One that is not whole is not even looked at.

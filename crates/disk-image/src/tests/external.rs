@@ -8,7 +8,7 @@ use pretty_assertions::assert_eq;
 
 use super::bmap::map;
 use super::*;
-use crate::{BlockMapChoice, Cache, Cached, ExternalError, ExternalSource, ExternalStream, Fault};
+use crate::{Blame, BlockMapChoice, Cache, Cached, ExternalError, ExternalSource, ExternalStream};
 
 /// Says of itself that it is `named`, and gives `stored` in pieces, then the error, if there is one.
 fn external(named: &[u8], stored: &[u8], error: Option<ExternalError>) -> (ExternalSource, Arc<AtomicU32>) {
@@ -52,7 +52,7 @@ async fn a_given_source_is_decoded_and_kept_under_its_digest() {
 #[tokio::test]
 async fn a_given_source_that_breaks_or_lies_is_told() {
     let stored = encode(Format::Gzip, &noise(10_000));
-    let failed = ExternalError { message: "registry is gone".into(), fault: Fault::Network };
+    let failed = ExternalError { message: "registry is gone".into(), blame: Blame::PASSING };
     for (named, stored, error, message) in [
         (
             &stored[..],

@@ -5,7 +5,7 @@ use std::fs;
 use pretty_assertions::assert_eq;
 
 use super::*;
-use crate::{BLOCK, DigestSubject, Fault};
+use crate::{BLOCK, Blame, DigestSubject};
 
 #[tokio::test]
 async fn the_name_of_a_file_says_nothing_about_its_format() {
@@ -31,32 +31,36 @@ async fn what_is_no_file_is_refused_before_anything_is_read() {
     assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
     let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
     for (source, fault, message) in [
-        (at("none"), Fault::Source, "does not exist"),
-        (at("empty"), Fault::Source, "is empty (0 bytes)"),
-        (at("closed/x"), Fault::Source, "cannot be opened: Not a directory (os error 20)"),
-        (at("pipe"), Fault::Usage, "is a pipe, expected a file, a block device or a URL"),
-        (at("socket"), Fault::Usage, "is a socket, expected a file, a block device or a URL"),
-        (at("."), Fault::Usage, "is a directory, expected a file, a block device or a URL"),
-        ("/dev/null".into(), Fault::Usage, "is a character device, expected a file, a block device or a URL"),
+        (at("none"), Blame::SOURCE, "does not exist"),
+        (at("empty"), Blame::SOURCE, "is empty (0 bytes)"),
+        (at("closed/x"), Blame::SOURCE, "cannot be opened: Not a directory (os error 20)"),
+        (at("pipe"), Blame::CONFIG, "is a pipe, expected a file, a block device or a URL"),
+        (at("socket"), Blame::CONFIG, "is a socket, expected a file, a block device or a URL"),
+        (at("."), Blame::CONFIG, "is a directory, expected a file, a block device or a URL"),
+        (
+            "/dev/null".into(),
+            Blame::CONFIG,
+            "is a character device, expected a file, a block device or a URL",
+        ),
         (
             "ftp://host/x".into(),
-            Fault::Usage,
+            Blame::CONFIG,
             "is not a source that can be opened: scheme `ftp` is unknown; expected a path, -, file://, http://, https:// or s3://",
         ),
         (
             "http://".into(),
-            Fault::Usage,
+            Blame::CONFIG,
             "is not a source that can be opened: empty host; expected a path, -, file://, http://, https:// or s3://",
         ),
         (
             "file://elsewhere/x".into(),
-            Fault::Usage,
+            Blame::CONFIG,
             "is not a source that can be opened: the URL names no file of this machine; expected a path, -, file://, http://, https:// or s3://",
         ),
     ] {
         let error = within(Image::open(&source, SourceOptions::default())).await.expect_err(&source);
         assert_eq!(error.to_string(), format!("image `{source}` {message}"));
-        assert_eq!(error.fault(), fault, "{source}");
+        assert_eq!(error.blame(), fault, "{source}");
     }
 }
 
@@ -73,7 +77,7 @@ async fn a_demanded_digest_may_be_that_of_the_source_or_of_the_image() {
     assert_eq!(decode_bytes(image).await.unwrap().summary.checked, None);
 
     let error = checked(&file, Digest::of(b"other")).await.unwrap_err();
-    assert_eq!(error.fault(), Fault::Source);
+    assert_eq!(error.blame(), Blame::SOURCE);
     let Error::DigestDiffers { expected, source_sha256, decoded_sha256, .. } = error else {
         panic!("{error}")
     };

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Fault;
+use crate::Blame;
 
 /// The beginning of each format that is parsed here, with a header that gets as far as possible.
 fn beginnings() -> Vec<Vec<u8>> {
@@ -60,7 +60,7 @@ proptest! {
         let stored = [begin, rest].concat();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         if let Err(error) = runtime.block_on(decode_start(&stored)) {
-            prop_assert_eq!(error.fault(), Fault::Source, "{}", error);
+            prop_assert_eq!(error.blame(), Blame::SOURCE, "{}", error);
         }
     }
 }

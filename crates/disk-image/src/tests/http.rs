@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 
 use super::server::{Reply, Server};
 use super::*;
-use crate::Fault;
+use crate::Blame;
 
 /// Opens and decodes what a server that always answers the same has.
 async fn fetch(
@@ -51,51 +51,51 @@ async fn lengths_are_told_as_far_as_the_server_tells_them() {
 #[tokio::test]
 async fn an_answer_that_is_no_image_is_told_apart() {
     for (status, fault, message) in [
-        (404, Fault::Source, "image `URL` is not on its server (status 404)"),
-        (410, Fault::Source, "image `URL` is not on its server (status 410)"),
+        (404, Blame::SOURCE, "image `URL` is not on its server (status 404)"),
+        (410, Blame::SOURCE, "image `URL` is not on its server (status 410)"),
         (
             401,
-            Fault::Usage,
+            Blame::SOURCE,
             "server of image `URL` refuses access (status 401); pass a bearer token or a header it accepts",
         ),
         (
             403,
-            Fault::Usage,
+            Blame::SOURCE,
             "server of image `URL` refuses access (status 403); pass a bearer token or a header it accepts",
         ),
         (
             204,
-            Fault::Source,
+            Blame::SOURCE,
             "image `URL` cannot be fetched: its server answered with status 204, expected 200",
         ),
         (
             416,
-            Fault::Source,
+            Blame::SOURCE,
             "image `URL` cannot be fetched: its server answered with status 416, expected 200",
         ),
         (
             429,
-            Fault::Network,
+            Blame::PASSING,
             "image `URL` cannot be fetched: its server answered with status 429, expected 200",
         ),
         (
             503,
-            Fault::Network,
+            Blame::PASSING,
             "image `URL` cannot be fetched: its server answered with status 503, expected 200",
         ),
         (
             304,
-            Fault::Source,
+            Blame::SOURCE,
             "image `URL` cannot be fetched: its server redirects (status 304) to no http URL",
         ),
-        (200, Fault::Source, "image `URL` is empty (0 bytes)"),
+        (200, Blame::SOURCE, "image `URL` is empty (0 bytes)"),
     ] {
         let server = Server::start(move |_, _| Reply::status(status)).await;
         let url = server.url("/os.img");
         let options = SourceOptions { retries: Some(0), ..SourceOptions::default() };
         let error = Image::open(&url, options).await.expect_err("no image");
         assert_eq!(error.to_string(), message.replace("`URL`", &format!("`{url}`")));
-        assert_eq!(error.fault(), fault, "{status}");
+        assert_eq!(error.blame(), fault, "{status}");
     }
 }
 
@@ -142,7 +142,7 @@ async fn a_connection_that_ends_early_is_a_cut() {
 
 async fn check_cut(reply: Reply, at: u64, of: Option<u64>) {
     let error = fetch(move || reply.clone(), SourceOptions::default()).await.expect_err("cut");
-    assert_eq!(error.fault(), Fault::Network, "{error}");
+    assert_eq!(error.blame(), Blame::PASSING, "{error}");
     let Error::Cut { received, expected, .. } = error else { panic!("{error}") };
     assert_eq!((received, expected), (at, of));
 }
@@ -159,7 +159,7 @@ async fn without_a_length_the_end_must_prove_itself() {
     // The end of the connection is all a server of HTTP/1.0 says.
     let error = fetch(move || closing(b"image"), SourceOptions::default()).await.unwrap_err();
     assert!(matches!(error, Error::Unframed { .. }), "{error}");
-    assert_eq!(error.fault(), Fault::Usage);
+    assert_eq!(error.blame(), Blame::CONFIG);
     // A digest proves it.
     let decoded = fetch(move || closing(b"image"), options_with(Digest::of(b"image"))).await.unwrap();
     assert_eq!(decoded.bytes(), b"image");
@@ -185,7 +185,7 @@ async fn a_silent_server_is_a_stall() {
     for (sent, at) in [("", 0), ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nimage", 5)] {
         let error =
             fetch(move || Reply::exact(sent).held(), patience(Duration::from_millis(200))).await.unwrap_err();
-        assert_eq!(error.fault(), Fault::Network);
+        assert_eq!(error.blame(), Blame::PASSING);
         let Error::Stalled { received, waited, .. } = error else { panic!("{error}") };
         assert_eq!((received, waited), (at, Duration::from_millis(200)));
     }
@@ -207,7 +207,7 @@ async fn a_server_that_is_not_there_cannot_be_reached() {
     tokio::task::yield_now().await;
     let error = Image::open(&url, SourceOptions::default()).await.unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error}");
-    assert_eq!(error.fault(), Fault::Network);
+    assert_eq!(error.blame(), Blame::PASSING);
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
 }
 

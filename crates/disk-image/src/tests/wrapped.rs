@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pretty_assertions::assert_eq;
 
 use super::*;
-use crate::Fault;
+use crate::Blame;
 
 /// A folder with the image `os.img`, and what a shell makes of it.
 struct Folder(tempfile::TempDir);
@@ -141,7 +141,7 @@ async fn an_archive_that_holds_no_one_image_is_refused() {
         let path = folder.run(command);
         let error = decode(path_of(&path), SourceOptions::default()).await.expect_err(command);
         assert_eq!(error.to_string().replace(path_of(&path), "X"), reason, "{command}");
-        assert_eq!(error.fault(), Fault::Source);
+        assert_eq!(error.blame(), Blame::SOURCE);
     }
 }
 
@@ -209,7 +209,7 @@ async fn a_flipped_bit_in_an_archive_never_yields_another_image() {
                 Ok(decoded) => {
                     assert!(decoded.bytes() == image, "{command}: flip at byte {at} went unnoticed")
                 }
-                Err(error) => assert_eq!(error.fault(), Fault::Source, "{error}"),
+                Err(error) => assert_eq!(error.blame(), Blame::SOURCE, "{error}"),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Error, Fault};
+use crate::Error;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ impl RetryBudget {
 
     /// Waits before the next try; gives the error back if trying again cannot help or there were tries enough.
     pub(super) async fn pause(&mut self, error: Error) -> Result<(), Error> {
-        if error.fault() != Fault::Network || self.left == 0 {
+        if !error.blame().is_retryable || self.left == 0 {
             return Err(error);
         }
         self.left -= 1;

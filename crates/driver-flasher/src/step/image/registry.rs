@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use bundle_store::{Access, Blame, Blob, OciError, Pick, Reference, open_blob};
-use disk_image::{ExternalError, ExternalSource, ExternalStream, Fault};
-use flasher_core::Result;
+use bundle_store::{Access, Blob, OciError, Pick, Reference, open_blob};
+use disk_image::{ExternalError, ExternalSource, ExternalStream};
+use flasher_core::{Blame, Result};
 use futures_util::TryStreamExt;
 
 use crate::job::Session;
@@ -56,12 +56,12 @@ fn stream(blob: Blob) -> ExternalStream {
 }
 
 fn failed(error: OciError) -> ExternalError {
-    let fault = match error.blame() {
-        Blame::Content => Fault::Source,
-        Blame::Network => Fault::Network,
-        Blame::Access | Blame::Machine => Fault::Usage,
+    // What was pushed, and the name that was given for it, are the image.
+    let blame = match error.blame() {
+        Blame::CONFIG => Blame::SOURCE,
+        other => other,
     };
-    ExternalError { message: error.to_string(), fault }
+    ExternalError { message: error.to_string(), blame }
 }
 
 #[cfg(test)]

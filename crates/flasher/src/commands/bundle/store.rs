@@ -1,6 +1,6 @@
 //! Where bundles come from: the cache and registries, as the options say.
 
-use bundle_store::{Access, Blame, OciError, Reference, Store};
+use bundle_store::{Access, OciError, Reference, Store};
 use flasher_core::{Error, Result, registry};
 
 use super::args::{AccessArgs, CacheArgs};
@@ -31,10 +31,8 @@ pub(super) fn text_of_board(name: &str) -> Option<String> {
 
 /// An error of the library with its class.
 pub(super) fn failed(error: OciError) -> Failure {
-    let error = match error.blame() {
-        Blame::Content => Error::config(error.to_string()),
-        Blame::Network | Blame::Access => Error::infrastructure(error.to_string()),
-        Blame::Machine => Error::infrastructure(error.to_string()).help("`--cache-dir` names another folder"),
-    };
-    error.into()
+    let told = Error::blamed(error.blame(), error.to_string());
+    let told =
+        if error.is_of_this_machine() { told.help("`--cache-dir` names another folder") } else { told };
+    told.into()
 }

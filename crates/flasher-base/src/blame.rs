@@ -1,0 +1,101 @@
+//! Who is to blame for a failure, and whether a retry can help: one answer, given by libraries and by flasher-core.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Who is to blame for a failure. Decides the exit code and whether a retry can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Usage, exporter YAML, manifest or bundle content; nothing was touched.
+    Config,
+    /// The image: missing, truncated, corrupt, another digest, too big.
+    Source,
+    /// Power, serial port, network, TFTP or HTTP server, registry.
+    Infrastructure,
+    /// The boot loader, kernel or shell did not do what was asked of it.
+    Board,
+    /// A write error, or what was read back differs.
+    Medium,
+    /// A bug of ours.
+    Internal,
+    /// ^C or SIGTERM.
+    Interrupted,
+}
+
+impl Class {
+    /// The exit code of a command that ends with this class.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Config => 2,
+            Self::Source => 3,
+            Self::Infrastructure => 4,
+            Self::Board => 5,
+            Self::Medium => 6,
+            Self::Internal => 70,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// Whether doing the same again can help when nothing else is known.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::Infrastructure | Self::Board | Self::Medium)
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Config => "config",
+            Self::Source => "source",
+            Self::Infrastructure => "infrastructure",
+            Self::Board => "board",
+            Self::Medium => "medium",
+            Self::Internal => "internal",
+            Self::Interrupted => "interrupted",
+        })
+    }
+}
+
+/// What a failure says of itself to who has to act on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blame {
+    /// Who is to blame.
+    pub class: Class,
+    /// Whether doing the same again can help.
+    pub is_retryable: bool,
+}
+
+impl Blame {
+    /// What was asked for is wrong, and stays so.
+    pub const CONFIG: Self = Self { class: Class::Config, is_retryable: false };
+    /// The image is wrong or cannot be had, and that stays so.
+    pub const SOURCE: Self = Self { class: Class::Source, is_retryable: false };
+    /// A server, or the way to it, failed: doing the same again can help.
+    pub const PASSING: Self = Self { class: Class::Infrastructure, is_retryable: true };
+    /// A server refuses, or this machine cannot: doing the same again fails again.
+    pub const LASTING: Self = Self { class: Class::Infrastructure, is_retryable: false };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_has_its_own_exit_code() {
+        let classes = [
+            (Class::Config, 2, false),
+            (Class::Source, 3, false),
+            (Class::Infrastructure, 4, true),
+            (Class::Board, 5, true),
+            (Class::Medium, 6, true),
+            (Class::Internal, 70, false),
+            (Class::Interrupted, 130, false),
+        ];
+        for (class, code, retryable) in classes {
+            assert_eq!((class.exit_code(), class.is_retryable()), (code, retryable), "{class}");
+        }
+    }
+}
