@@ -23,7 +23,7 @@ pub use error::{Error, LoginProblem, Missed, Tail};
 pub use pattern::Pattern;
 pub use shell::{LoginOptions, Output, Shell, login, quote};
 pub use transcript::Transcript;
-pub use uboot::{Autoboot, CatchOptions, Lease, UBoot, catch};
+pub use uboot::{Autoboot, CatchOptions, Lease, UBoot, UBootReply, catch};
 
 #[cfg(test)]
 mod bounds;

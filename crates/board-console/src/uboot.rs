@@ -43,6 +43,15 @@ pub struct UBoot {
     autoboot: Autoboot,
 }
 
+/// What a command of U-Boot answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UBootReply {
+    /// Its status; 0 is success.
+    pub status: i32,
+    /// What it printed, lines ended by `\n`, without line ends at the end.
+    pub output: String,
+}
+
 /// How autoboot ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Autoboot {

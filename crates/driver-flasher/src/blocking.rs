@@ -21,6 +21,15 @@ impl<T, E: From<Error>> AbortOnDrop<Result<T, E>> {
     }
 }
 
+impl<T> AbortOnDrop<T> {
+    /// Waits for the end of a task that does not fail.
+    pub(crate) async fn joined(&mut self) -> Result<T> {
+        (&mut self.0).await.map_err(|error| {
+            Error::new(Class::Internal, "a task beside the step ended unexpectedly").because(error)
+        })
+    }
+}
+
 /// Runs file work off the runtime.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,

@@ -124,7 +124,11 @@ pub(crate) fn registry(config: &FlasherConfig) -> Option<String> {
     Some(reference.registry().to_owned())
 }
 
-fn board(name: &str) -> Result<Manifest> {
+/// The manifest of a board of this build.
+///
+/// # Errors
+/// When there is no such board.
+pub(crate) fn board(name: &str) -> Result<Manifest> {
     let board = registry::board(name).ok_or_else(|| unknown_board(name))?;
     let parsed = Manifest::parse_with(board.manifest, &format!("boards/{}.yaml", board.name), &text_of_board);
     Ok(parsed.map_err(|error| trouble::bundle(&error))?.0)

@@ -1,11 +1,12 @@
 //! What an exporter YAML may say below `config:` of a flasher.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bundle_store::Architecture;
-use flasher_core::flash::Wire;
+use flasher_core::flash::{Via, Wire};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -46,6 +47,13 @@ pub struct FlasherConfig {
     pub require_signature: bool,
     /// Public key of those who sign bundles, PEM: `cosign.pub`.
     pub signature_key: Option<PathBuf>,
+    /// The way to the medium, for jobs that do not say.
+    pub via: Via,
+    /// Media that the boot loader writes by itself (`via: uboot`): a name, and what U-Boot calls it, such as `mmc 1`.
+    pub targets: BTreeMap<String, String>,
+    /// The boot loader lies on the medium that is written, as a manifest says it too: the old first block is not erased
+    /// beforehand, so that the board still starts when the flash fails.
+    pub medium_holds_bootloader: bool,
     /// A fixed address for the board, instead of DHCP.
     pub network: Option<StaticNetwork>,
     /// How long power stays off before it is switched on, seconds.
@@ -78,6 +86,9 @@ impl Default for FlasherConfig {
             insecure_registries: Vec::new(),
             require_signature: false,
             signature_key: None,
+            via: Via::Auto,
+            targets: BTreeMap::new(),
+            medium_holds_bootloader: false,
             network: None,
             power_off_seconds: 2.0,
             timeouts: Timeouts::default(),

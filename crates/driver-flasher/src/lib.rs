@@ -25,6 +25,7 @@ mod driver;
 mod evidence;
 pub mod flasher;
 mod job;
+mod load_path;
 mod network;
 mod opened;
 mod range_text;

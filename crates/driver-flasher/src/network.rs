@@ -5,12 +5,18 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use flasher_core::{Error, Result};
 
-/// The board's address, and where it finds our servers.
+/// The board's address.
 #[derive(Clone, Debug)]
-pub(crate) struct Network {
+pub(crate) struct BoardAddress {
     pub(crate) board: Ipv4Addr,
     pub(crate) netmask: Ipv4Addr,
     pub(crate) gateway: Option<Ipv4Addr>,
+}
+
+/// The board's address, and where it finds our HTTP server.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) address: BoardAddress,
     pub(crate) http: SocketAddr,
 }
 

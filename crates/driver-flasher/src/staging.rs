@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bundle_store::Files;
+use bytes::Bytes;
 use flasher_core::{Class, Error, Result};
 use rustix::fs::{FlockOperation, flock};
 
@@ -46,10 +47,29 @@ impl Staging {
         .await
     }
 
-    /// Copies the boot files into a folder of the TFTP folder that is the job's own: `job` makes its name, see [`folder`].
-    pub(crate) async fn fill_for(&self, job: &str, files: &Files, root: PathBuf) -> Result<()> {
-        let (staging, all, name) = (self.clone(), sources(files), folder(job));
+    /// Makes a folder of the TFTP folder that is the job's own, and copies the boot files into it, where there are any: `job`
+    /// makes its name, see [`folder`].
+    pub(crate) async fn fill_for(&self, job: &str, files: Option<&Files>, root: PathBuf) -> Result<()> {
+        let (staging, all, name) = (self.clone(), files.map(sources).unwrap_or_default(), folder(job));
         blocking(move || staging.fill_own(&root, &name, &all)).await
+    }
+
+    /// Puts a file into the job's own folder; gives the CRC-32 of its bytes.
+    ///
+    /// # Errors
+    /// When it cannot be written, or the job has no folder, which would be a bug.
+    pub(crate) async fn put(&self, name: &str, content: Bytes) -> Result<u32> {
+        let (staging, name) = (self.clone(), name.to_owned());
+        blocking(move || staging.lock().put(&name, &content)).await
+    }
+
+    /// Removes a file that was [put](Self::put).
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub(crate) async fn take_away(&self, name: &str) -> Result<()> {
+        let (staging, name) = (self.clone(), name.to_owned());
+        blocking(move || staging.lock().take_away(&name)).await
     }
 
     /// Removes what was staged; what could not be removed is reported, a line each.
@@ -91,6 +111,27 @@ impl Staging {
 }
 
 impl Staged {
+    fn put(&mut self, name: &str, content: &[u8]) -> Result<u32> {
+        let path = self.path(name)?;
+        self.files.push(path.clone());
+        fs::write(&path, content).map_err(|error| unwritable(&path, error))?;
+        let mut crc = flate2::Crc::new();
+        crc.update(content);
+        Ok(crc.sum())
+    }
+
+    fn take_away(&mut self, name: &str) -> Result<()> {
+        let path = self.path(name)?;
+        self.files.retain(|file| *file != path);
+        fs::remove_file(&path).map_err(|error| Error::infrastructure(kept(&path, &error)))
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf> {
+        let own =
+            self.own.as_ref().ok_or_else(|| Error::new(Class::Internal, "the job has no TFTP folder"))?;
+        Ok(own.0.join(name))
+    }
+
     fn copy(&mut self, folder: &Path, all: &[(PathBuf, String)]) -> Result<Vec<PathBuf>> {
         for (from, name) in all {
             let to = folder.join(name);

@@ -7,7 +7,7 @@ mod parse;
 
 use std::fmt;
 
-use flasher_core::flash::{FormatChoice, Verify, Wire};
+use flasher_core::flash::{FormatChoice, Verify, Via, Wire};
 use serde::{Deserialize, Serialize};
 
 use crate::value;
@@ -107,6 +107,9 @@ pub struct JobOrder {
     /// How the image travels to the board; the flasher's config says when not given.
     #[serde(default)]
     pub wire: Option<Wire>,
+    /// The way to the medium; the flasher's config says when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
     /// The board fetches the image's URL by itself.
     #[serde(default)]
     pub direct: bool,
@@ -209,6 +212,7 @@ impl JobOrder {
             verify: None,
             check_first: false,
             wire: None,
+            via: None,
             direct: false,
             transcript: None,
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
-use crate::flash::{Site, Verify};
+use crate::flash::{Site, Verify, Via};
 
 /// What to read, and where to.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub struct DumpJob {
     pub sink: Arc<dyn DumpSink>,
     /// A target name of the manifest; none takes its default.
     pub target: Option<String>,
+    /// The way to the medium; none leaves it to the flasher's config.
+    pub via: Option<Via>,
     /// Label of the partition on the target that is read; none means the whole device.
     pub partition: Option<String>,
     /// How much is read a second time and compared; only all of it ends proven.
@@ -45,6 +47,7 @@ impl DumpJob {
         Self {
             sink,
             target: None,
+            via: None,
             partition: None,
             verify: Verify::Full,
             preflash: Vec::new(),

@@ -16,8 +16,8 @@ use crate::source::SourceChoices;
 pub use crate::receipt::{
     AttemptFacts, AutobootEnd, AutobootFacts, BoardFacts, CacheBypass, CheckedDigest, DigestsBy, Failure,
     FurtherImage, ImageFacts, JobKind, MediumFacts, MediumState, OldTable, PowerEvidence, PowerState,
-    RangeFacts, RangeKind, Receipt, SCHEMA, Site, TranscriptFacts, Verdict, Verify, WireUsed, ZerosBy, audit,
-    rounded,
+    RangeFacts, RangeKind, Receipt, SCHEMA, Site, TranscriptFacts, Verdict, Verify, ViaUsed, WireUsed,
+    ZerosBy, audit, rounded,
 };
 
 /// What to flash, where to, and how hard to try.
@@ -31,6 +31,8 @@ pub struct FlashJob {
     pub also: Vec<PartitionImage>,
     /// A target name of the manifest; none takes its default.
     pub target: Option<String>,
+    /// The way to the medium; none leaves it to the flasher's config.
+    pub via: Option<Via>,
     /// Commands run on the board before its target is looked at. Each must end with status 0. They hold no secrets.
     pub preflash: Vec<String>,
     /// Extra headers for an http(s) source. Values are secrets.
@@ -117,6 +119,7 @@ impl FlashJob {
             verify: Verify::Full,
             check_first: false,
             wire: None,
+            via: None,
             direct: false,
             transcript: None,
             site: Site::default(),
@@ -133,6 +136,19 @@ impl fmt::Debug for FlashJob {
             .field("retries", &self.retries)
             .finish_non_exhaustive()
     }
+}
+
+/// The way to a board's medium.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// A small Linux where a bundle is at hand, else the boot loader.
+    #[default]
+    Auto,
+    /// A small Linux out of a bundle, booted over the network.
+    Linux,
+    /// The boot loader's own commands; needs no bundle.
+    Uboot,
 }
 
 /// How the image travels from the exporter to the board.
@@ -245,8 +261,10 @@ pub struct Plan {
     pub partition: Option<String>,
     /// Further images for further partitions of the same target.
     pub also: Vec<PlannedImage>,
-    /// What is booted to write it.
-    pub boots: Description,
+    /// The way to the medium.
+    pub via: ViaUsed,
+    /// What is booted to write it; nothing where the boot loader writes it.
+    pub boots: Option<Description>,
     /// Seconds after which an attempt is given up, of a job that has no deadline of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt_limit: Option<f64>,

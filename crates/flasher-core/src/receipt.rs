@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::attempt::{AttemptFacts, Site};
 pub use self::board::{AutobootEnd, AutobootFacts, BoardFacts};
-pub use self::evidence::{CacheBypass, CheckedDigest, DigestsBy, WireUsed, ZerosBy};
+pub use self::evidence::{CacheBypass, CheckedDigest, DigestsBy, ViaUsed, WireUsed, ZerosBy};
 pub use self::failure::Failure;
 pub use self::on_medium::MediumState;
 pub use self::power::{PowerEvidence, PowerState};
@@ -229,7 +229,10 @@ pub enum OldTable {
 pub struct MediumFacts {
     /// Name of the target in the manifest.
     pub target: String,
-    /// The device on the board that was written or read: the whole target, or one of its partitions.
+    /// The way that was taken to it; receipts of former versions do not say, and took a Linux.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<ViaUsed>,
+    /// The device on the board that was written or read, as who writes it names it: the whole target, or one of its partitions.
     pub device: String,
     /// Label of the partition, when it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -250,7 +253,7 @@ pub struct MediumFacts {
     #[serde(default)]
     pub digests_by: Option<DigestsBy>,
     /// SHA-256 of as many bytes of the medium as the image has, exactly when `verify` is full and all of them were read back: what `sha256sum` says of the
-    /// decoded image. Each range was digested by itself, here or on the board, and all are equal to the image's, so the whole is. Receipts of schema 1 have a digest over the digests of all ranges here.
+    /// decoded image. Each range was digested or compared by itself, here or on the board, and all are equal to the image's, so the whole is. Receipts of schema 1 have a digest over the digests of all ranges here.
     pub read_back_sha256: Option<String>,
     /// Bytes of data sent to the board.
     pub data_written: u64,

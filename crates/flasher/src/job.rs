@@ -45,6 +45,7 @@ pub(crate) fn flash_job(args: &FlashArgs, stop: CancellationToken) -> Result<Fla
         verify: args.verify.into(),
         check_first: args.check_first,
         wire: args.way.wire.map(Into::into),
+        via: args.way.via.map(Into::into),
         direct: args.way.direct,
         transcript: args.job.transcript.clone(),
         stop,

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::line::check_printable;
 use super::wait::{Ended, Output, WaitOutcome, for_end};
-use super::{LONGEST_LINE, PROMPT_WITHIN, UBoot};
+use super::{LONGEST_LINE, PROMPT_WITHIN, UBoot, UBootReply};
 use crate::cause::Cause;
 use crate::console::{Console, deadline};
 use crate::error::{Error, Tail};
@@ -34,6 +34,18 @@ impl UBoot {
         match (ended.status, ended.cause) {
             (Some(0), None) => Ok(ended.output),
             (status, cause) => Err(self.command_error(command, status, &ended.output, cause)),
+        }
+    }
+
+    /// Runs `command` to its end, whatever its status is. Text that looks like an error is data.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`] but for a status that is not 0.
+    pub async fn ask(&mut self, command: &str, within: Duration) -> Result<UBootReply, Error> {
+        let ended = self.execute(command, within, Output::Data).await?;
+        match ended.status {
+            Some(status) => Ok(UBootReply { status, output: ended.output }),
+            None => Err(self.command_error(command, None, &ended.output, None)),
         }
     }
 

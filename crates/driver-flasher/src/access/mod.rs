@@ -1,14 +1,16 @@
 //! How a medium is reached: what the steps ask of it, and who answers.
 //!
 //! The steps order the transaction; they know neither a shell nor a server. [`MediumAccess`] is what they ask. [`linux`] is a
-//! small Linux on the board. Another way to a medium (the boot loader's own commands, a device of this machine) is another
-//! implementation beside it, in a folder of its own.
+//! small Linux on the board, [`uboot`] its boot loader. Another way to a medium (a device of this machine) is another
+//! implementation beside them, in a folder of its own.
 
+mod abilities;
 mod evidence;
 mod incoming;
 mod instruction;
 pub(crate) mod linux;
 mod target;
+pub(crate) mod uboot;
 mod unpacking;
 mod wanted;
 
@@ -22,6 +24,7 @@ use flasher_core::{Result, async_trait};
 
 use crate::job::WritePermit;
 
+pub(crate) use abilities::Abilities;
 pub(crate) use evidence::{ReadEvidence, WriteEvidence};
 pub(crate) use incoming::{Broken, Incoming, Take, take_into};
 pub(crate) use instruction::{Instruction, Instructions, Stretch, WriteProgress};
@@ -38,6 +41,9 @@ pub(crate) use wanted::Wanted;
 /// switched off, and such an attempt has failed.
 #[async_trait]
 pub(crate) trait MediumAccess: Send {
+    /// What it can do.
+    fn abilities(&self) -> Abilities;
+
     /// Runs a command that prepares the medium: of the job, or of the manifest.
     async fn prepare(&mut self, command: &str, permit: WritePermit) -> Result<()>;
 
@@ -91,8 +97,8 @@ pub(crate) trait MediumAccess: Send {
         permit: WritePermit,
     ) -> Result<()>;
 
-    /// Digests of the wanted ranges as the medium holds them, all of them, read around every cache. Notes in `evidence` how
-    /// they were made, also when it fails.
+    /// Digests of the wanted ranges as the medium holds them, read around every cache. A range that has none was compared with
+    /// the image and differs. Notes in `evidence` how they were made, also when it fails.
     async fn digests(
         &mut self,
         target: &Target,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use disk_image::Range;
+use disk_image::{Image, Range};
 
 use crate::job::Count;
 
@@ -11,6 +11,8 @@ use crate::job::Count;
 pub(crate) struct Wanted<'a> {
     pub(crate) ranges: &'a [Range],
     pub(crate) indices: &'a [usize],
+    /// The image the ranges are of, where what is read can be compared with it.
+    pub(crate) image: Option<&'a Image>,
     /// Where it is counted; nowhere when what is read is small, and no part of a proof.
     pub(crate) count: Option<&'a Arc<Count>>,
 }
@@ -18,7 +20,7 @@ pub(crate) struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// A small reading beside the proof.
     pub(crate) fn quietly(ranges: &'a [Range], indices: &'a [usize]) -> Self {
-        Self { ranges, indices, count: None }
+        Self { ranges, indices, image: None, count: None }
     }
 
     /// All of it was read.

@@ -1,63 +1,80 @@
-//! Step 6: the boot loader is caught, given an address, and loads each file, checked by its length.
+//! Step 6: the boot loader is caught and given an address. Where a small Linux is the way to the medium, it loads each file,
+//! checked by its length, and boots it.
 
 use std::net::{IpAddr, SocketAddr};
 
 use board_console::{Autoboot, CatchOptions, Console, UBoot};
+use flasher_core::Result;
 use flasher_core::flash::{AutobootEnd, AutobootFacts};
-use flasher_core::{Class, Error, Result};
 
 use super::resolve::Resolved;
 use super::services::Services;
 use crate::advice;
 use crate::config::seconds;
 use crate::job::{Session, waiting};
-use crate::network::{self, Network};
-use crate::staging;
+use crate::load_path::{self, TFTP_PORT};
+use crate::network::{self, BoardAddress, Network};
 use crate::trouble;
 use crate::uboot::stop_keys;
 
-/// The port U-Boot asks when `tftpdstp` is not set (RFC 1350).
-const TFTP_PORT: u16 = 69;
 /// Netmask taken when a lease has none.
 const ANY_24: std::net::Ipv4Addr = std::net::Ipv4Addr::new(255, 255, 255, 0);
 
+/// Where the boot loader was brought to.
+pub(crate) enum Reached {
+    /// It boots what it has loaded.
+    Booting {
+        /// The console of what boots.
+        console: Console,
+        network: Network,
+    },
+    /// It waits at its prompt, and reaches our TFTP server.
+    Prompt { uboot: UBoot, tftp: SocketAddr },
+}
+
+/// Catches the boot loader and gives it an address; then it loads and boots, where that is the way to the medium.
 pub(crate) async fn load(
     session: Session<'_>,
     resolved: &Resolved,
     services: &Services,
     console: Console,
-) -> Result<(Console, Network)> {
+) -> Result<Reached> {
     let mut uboot = catch(session, resolved, console).await?;
-    let network = address(session, services, &mut uboot).await?;
-    let tftp = network::facing(services.tftp, IpAddr::V4(network.board))?;
+    let address = address(session, &mut uboot).await?;
+    let tftp = network::facing(services.tftp, IpAddr::V4(address.board))?;
     point_at(session, tftp, &mut uboot).await?;
-    let files = &resolved.files;
+    let (Some(boots), Some(http)) = (&resolved.boots, services.http) else {
+        return Ok(Reached::Prompt { uboot, tftp });
+    };
+    let files = &boots.files;
     for (role, file) in
         [("kernel", Some(&files.kernel)), ("initram", files.initram.as_ref()), ("dtb", files.dtb.as_ref())]
     {
         if let Some(file) = file {
-            fetch(session, &mut uboot, file, tftp).await?;
+            load_path::load(session, &mut uboot, (file.address, file.length), &file.name, tftp).await?;
             let set = uboot.set(&format!("{role}_size"), &format!("{:x}", file.length)).await;
             set.map_err(|error| trouble::console(&error))?;
         }
     }
     let console = uboot.boot(&files.bootcmd).await.map_err(|error| trouble::console(&error))?;
-    Ok((console, network))
+    let http = network::facing(http, IpAddr::V4(address.board))?;
+    Ok(Reached::Booting { console, network: Network { address, http } })
 }
 
 async fn catch(session: Session<'_>, resolved: &Resolved, console: Console) -> Result<UBoot> {
     let prompt = session.flasher.uboot.prompt();
-    let manifest = &resolved.bundle.manifest().spec;
-    let keys = session.flasher.uboot.interrupt().or_else(|| manifest.interrupt.as_ref().map(stop_keys));
+    let keys = session.flasher.uboot.interrupt().or_else(|| resolved.interrupt().map(stop_keys));
     if let Some(password) = keys.as_ref().and_then(|keys| keys.password.as_deref()) {
         console.transcript().mask(password);
     }
     let mut options = CatchOptions {
         prompt: prompt.clone(),
         within: seconds(session.flasher.config.timeouts.bootloader),
-        login_prompt: manifest.login.login_prompt.clone(),
         ..CatchOptions::default()
     };
+    if let Some(prompt) = resolved.login_prompt() {
+        options.login_prompt = prompt.to_owned();
+    }
     let typed = keys.as_ref().map_or("`ctrl-c`", |keys| keys.shown.as_str()).to_owned();
     if let Some(keys) = keys {
         options.interrupt = keys.bytes;
@@ -76,7 +93,7 @@ async fn catch(session: Session<'_>, resolved: &Resolved, console: Console) -> R
 }
 
 /// The fixed address of the config, or DHCP.
-async fn address(session: Session<'_>, services: &Services, uboot: &mut UBoot) -> Result<Network> {
+async fn address(session: Session<'_>, uboot: &mut UBoot) -> Result<BoardAddress> {
     let console = |error: board_console::Error| trouble::console(&error);
     let (board, netmask, gateway) = match &session.flasher.config.network {
         Some(fixed) => {
@@ -94,8 +111,7 @@ async fn address(session: Session<'_>, services: &Services, uboot: &mut UBoot) -
         }
     };
     session.run.record.board(|facts| facts.address = Some(board.to_string()));
-    let http = network::facing(services.http, IpAddr::V4(board))?;
-    Ok(Network { board, netmask, gateway, http })
+    Ok(BoardAddress { board, netmask, gateway })
 }
 
 /// Tells U-Boot our address, after DHCP so that no lease overwrites it, and how to ask for files.
@@ -116,45 +132,4 @@ async fn point_at(session: Session<'_>, tftp: SocketAddr, uboot: &mut UBoot) -> 
         uboot.set(name, &value).await.map_err(|error| trouble::console(&error))?;
     }
     Ok(())
-}
-
-async fn fetch(
-    session: Session<'_>,
-    uboot: &mut UBoot,
-    file: &bundle_store::File,
-    server: SocketAddr,
-) -> Result<()> {
-    let within = seconds(session.flasher.config.timeouts.tftp);
-    let name = format!("{}/{}", staging::folder(&session.run.token), file.name);
-    let loaded = uboot
-        .tftp(file.address, &name, within)
-        .await
-        .map_err(|error| diagnose(session, &name, server, &error))?;
-    if loaded == file.length {
-        return Ok(());
-    }
-    let text =
-        format!("the boot loader received {loaded} bytes of `{}`, expected {}", file.name, file.length);
-    Err(Error::new(Class::Infrastructure, text).with("server", session.run.evidence.about("tftp", &name)))
-}
-
-/// Puts what the server saw beside what the board said.
-fn diagnose(session: Session<'_>, file: &str, server: SocketAddr, error: &board_console::Error) -> Error {
-    let asked = advice::asked_in_vain(error);
-    let seen = session.run.evidence.about("tftp", file);
-    let error = trouble::console(error).with("file", file).with("tftp server", format!("{server}: {seen}"));
-    if session.run.evidence.any("tftp") || !asked {
-        return error;
-    }
-    if server.port() == TFTP_PORT {
-        return error.help(format!(
-            "the request never arrived: is the board in the network of {}, and does a firewall block UDP port 69?",
-            server.ip()
-        ));
-    }
-    error.help(format!(
-        "the request never arrived at port {}: a U-Boot without `tftpdstp` (CONFIG_TFTP_PORT) always asks port 69; set \
-         `port: 69` at the tftp child and allow it with `sudo setcap cap_net_bind_service=+ep $(command -v flasher)`",
-        server.port()
-    ))
 }

@@ -15,8 +15,7 @@ pub(crate) async fn boot_check(
     resolved: &Resolved,
     access: Box<dyn MediumAccess + '_>,
 ) -> Result<()> {
-    let manifest = &resolved.bundle.manifest().spec;
-    let Some(expected) = session.job.expect_boot.as_ref().or(manifest.expect_boot.as_ref()) else {
+    let Some(expected) = session.job.expect_boot.as_deref().or(resolved.expect_boot()) else {
         return Ok(());
     };
     let pattern = plan::expectation("`expect_boot`", expected)?;

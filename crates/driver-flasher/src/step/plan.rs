@@ -3,24 +3,47 @@
 use std::time::Duration;
 
 use board_console::Pattern;
-use flasher_core::flash::{FormatChoice, PlannedImage};
+use flasher_core::flash::{FormatChoice, PlannedImage, Wire};
 use flasher_core::{Class, Error, Plan, Result};
 
-use super::resolve::Resolved;
+use super::resolve::{Boots, Resolved};
 use crate::job::Session;
 use crate::opened::OpenedImage;
 
 pub(crate) fn run(session: Session<'_>, resolved: &Resolved) -> Result<()> {
-    let overlaps = bundle_store::overlaps(&resolved.files);
-    if let Some(first) = overlaps.first() {
-        return Err(Error::config(first.to_string())
-            .with("bundle", resolved.bundle.dir().display().to_string())
-            .help("move one of the load addresses in the manifest"));
+    match &resolved.boots {
+        Some(boots) => must_not_overlap(boots)?,
+        None => must_suit_a_boot_loader(session)?,
     }
-    match &session.job.expect_boot {
-        Some(pattern) => expectation("`--expect-boot`", pattern).map(drop),
-        None => expected_by(resolved.bundle.manifest()),
+    match (&session.job.expect_boot, resolved.expect_boot()) {
+        (Some(pattern), _) => expectation("`--expect-boot`", pattern).map(drop),
+        (None, Some(pattern)) => expectation("the manifest's `expect_boot`", pattern).map(drop),
+        (None, None) => Ok(()),
     }
+}
+
+fn must_not_overlap(boots: &Boots) -> Result<()> {
+    match bundle_store::overlaps(&boots.files).first() {
+        None => Ok(()),
+        Some(first) => Err(Error::config(first.to_string())
+            .with("bundle", boots.bundle.dir().display().to_string())
+            .help("move one of the load addresses in the manifest")),
+    }
+}
+
+/// What needs a Linux is refused before the board is touched.
+fn must_suit_a_boot_loader(session: Session<'_>) -> Result<()> {
+    let packed = session.job.wire.filter(|wire| !matches!(wire, Wire::Auto | Wire::Identity));
+    let refused = match (session.dump, session.job.direct, packed) {
+        (Some(_), ..) => "a dump",
+        (_, true, _) => "`--direct`",
+        (.., Some(_)) => "a packed `--wire`",
+        _ => return Ok(()),
+    };
+    Err(Error::config(format!(
+        "{refused} needs a small Linux on the board, and the boot loader is the way to the medium"
+    ))
+    .help("take `--via linux` with a bundle, or leave the option out"))
 }
 
 /// A manifest's `expect_boot`, when it has one, is a pattern that can be waited for.
@@ -78,7 +101,8 @@ pub(crate) fn describe(
         device: resolved.device.clone(),
         partition: partition.clone(),
         also: also.iter().map(planned).collect(),
-        boots: resolved.description.clone(),
+        via: resolved.via(),
+        boots: resolved.description().cloned(),
         attempt_limit: bound.map(|bound| bound.as_secs_f64()),
         warnings,
     })

@@ -132,7 +132,7 @@ pub(crate) async fn again(
         (0..ranges.len()).filter(|index| *index == 0 || how.reads(write::kind(&ranges[*index]))).collect();
     let length = wanted.iter().map(|index| ranges[*index].length).sum();
     let count = Count::new(session.run.progress(), length);
-    let wanted = Wanted { ranges, indices: &wanted, count: Some(&count) };
+    let wanted = Wanted { ranges, indices: &wanted, image: None, count: Some(&count) };
     let differing = verify::compare(session, target, wanted, access).await?;
     if !differing.is_empty() {
         return Err(differs(target, ranges, &differing));

@@ -1,26 +1,56 @@
-//! Step 1: bundle, manifest, variant and target are looked up. No hardware yet.
+//! Step 1: the way to the medium is chosen; bundle, manifest, variant and target are looked up. No hardware yet.
 
 use std::sync::Arc;
 
-use bundle_store::{Bundle, Files};
-use flasher_core::{Description, FlasherBundle, Result};
+use bundle_store::{Bundle, Files, Interrupt, Login, Manifest, Spec};
+use flasher_core::flash::{Via, ViaUsed};
+use flasher_core::{Description, Error, FlasherBundle, Result, suggest};
 
+use crate::access::uboot::BlockDevice;
 use crate::blocking::blocking;
+use crate::bundle;
+use crate::config::FlasherConfig;
 use crate::job::Session;
 use crate::trouble;
 
-/// What is booted and where it writes.
+/// What is booted, if anything is, and what is written.
 pub(crate) struct Resolved {
+    /// What is booted where a small Linux is the way to the medium; the boot loader writes it by itself otherwise.
+    pub(crate) boots: Option<Boots>,
+    /// What this build knows of the board, where the boot loader writes.
+    board: Option<Manifest>,
+    /// The target's name, in the manifest or the config.
+    pub(crate) target: String,
+    /// What it stands for: a device path or `/sys/class/block#ADDRESS` for Linux, `mmc 1` for the boot loader.
+    pub(crate) device: String,
+}
+
+/// A small Linux out of a bundle.
+pub(crate) struct Boots {
     pub(crate) bundle: Arc<Bundle>,
     pub(crate) files: Files,
-    /// The target's name in the manifest.
-    pub(crate) target: String,
-    /// What the manifest says it stands for: a device path, or `/sys/class/block#ADDRESS`.
-    pub(crate) device: String,
     pub(crate) description: Description,
 }
 
 pub(crate) async fn run(session: Session<'_>) -> Result<Resolved> {
+    match way(session) {
+        ViaUsed::Linux => with_bundle(session).await,
+        ViaUsed::Uboot => without_bundle(session),
+    }
+}
+
+/// The way that job and config choose.
+fn way(session: Session<'_>) -> ViaUsed {
+    let (config, _) = session.flasher.source();
+    match session.job.via.unwrap_or(config.via) {
+        Via::Linux => ViaUsed::Linux,
+        Via::Uboot => ViaUsed::Uboot,
+        Via::Auto if config.targets.is_empty() || config.flasher_bundle.is_some() => ViaUsed::Linux,
+        Via::Auto => ViaUsed::Uboot,
+    }
+}
+
+async fn with_bundle(session: Session<'_>) -> Result<Resolved> {
     let description = session.flasher.describe().await?;
     let bundle = Arc::new(session.flasher.bundle().await?);
     for warning in bundle.warnings() {
@@ -35,5 +65,130 @@ pub(crate) async fn run(session: Session<'_>) -> Result<Resolved> {
         board.variant.clone_from(&description.variant);
         board.bundle_sha256 = Some(description.bundle_sha256.clone());
     });
-    Ok(Resolved { bundle, files, target, device, description })
+    Ok(Resolved { boots: Some(Boots { bundle, files, description }), board: None, target, device })
+}
+
+fn without_bundle(session: Session<'_>) -> Result<Resolved> {
+    let config = &session.flasher.config;
+    let board = config.board.as_deref().map(bundle::board).transpose()?;
+    session.run.record.board(|facts| facts.name.clone_from(&config.board));
+    let (target, device) = target(config, session.job.target.as_deref())?;
+    device.parse::<BlockDevice>().map_err(|error| error.with("target", target.clone()))?;
+    Ok(Resolved { boots: None, board, target, device })
+}
+
+/// Name and device of the target that is wanted, out of the config.
+fn target(config: &FlasherConfig, wanted: Option<&str>) -> Result<(String, String)> {
+    let names = || config.targets.keys().map(String::as_str);
+    if config.targets.is_empty() {
+        return Err(Error::config("the flasher's config names no `targets`, so the boot loader has nothing to write")
+            .help("name them as U-Boot does, for example `targets: {emmc: mmc 1}`, or take `via: linux` with a bundle"));
+    }
+    let wanted = match wanted.or(config.default_target.as_deref()) {
+        Some(wanted) => wanted,
+        None if config.targets.len() == 1 => names().next().unwrap_or_default(),
+        None => {
+            return Err(Error::config("the flasher's config has several `targets` and no `default_target`")
+                .with("targets", suggest::list(names()))
+                .help("name one with `--target`, or set `default_target`"));
+        }
+    };
+    match config.targets.get(wanted) {
+        Some(device) => Ok((wanted.to_owned(), device.clone())),
+        None => {
+            let hint = suggest::nearest(wanted, names());
+            let hint = hint.map(|nearest| format!("did you mean `{nearest}`? ")).unwrap_or_default();
+            Err(Error::config(format!("unknown target `{wanted}`"))
+                .help(format!("{hint}the flasher's config has: {}", suggest::list(names()))))
+        }
+    }
+}
+
+impl Resolved {
+    /// Which way it is.
+    pub(crate) fn via(&self) -> ViaUsed {
+        if self.boots.is_some() { ViaUsed::Linux } else { ViaUsed::Uboot }
+    }
+
+    /// The files that are loaded and booted.
+    pub(crate) fn files(&self) -> Option<&Files> {
+        self.boots.as_ref().map(|boots| &boots.files)
+    }
+
+    /// What is booted, as clients get it described.
+    pub(crate) fn description(&self) -> Option<&Description> {
+        self.boots.as_ref().map(|boots| &boots.description)
+    }
+
+    /// How to log in to the small Linux.
+    pub(crate) fn login(&self) -> Login {
+        self.spec().map(|spec| spec.login.clone()).unwrap_or_default()
+    }
+
+    /// What the small Linux prints to ask for a user name: a sign that the boot loader was missed.
+    pub(crate) fn login_prompt(&self) -> Option<&str> {
+        self.spec().map(|spec| spec.login.login_prompt.as_str())
+    }
+
+    /// What stops the boot loader's countdown.
+    pub(crate) fn interrupt(&self) -> Option<&Interrupt> {
+        self.spec()?.interrupt.as_ref()
+    }
+
+    /// The text that the new system shows once it has booted.
+    pub(crate) fn expect_boot(&self) -> Option<&str> {
+        self.spec()?.expect_boot.as_deref()
+    }
+
+    /// The shell commands that the small Linux runs before it writes.
+    pub(crate) fn preflash(&self) -> &[String] {
+        self.boots.as_ref().map_or(&[], |boots| &boots.bundle.manifest().spec.preflash_commands)
+    }
+
+    /// Whether the boot loader can lie in the first block of the medium.
+    pub(crate) fn medium_holds_bootloader(&self, session: Session<'_>) -> bool {
+        session.flasher.config.medium_holds_bootloader
+            || self.spec().is_some_and(|spec| spec.medium_holds_bootloader)
+    }
+
+    fn spec(&self) -> Option<&Spec> {
+        let booted = self.boots.as_ref().map(|boots| boots.bundle.manifest());
+        booted.or(self.board.as_ref()).map(|manifest| &manifest.spec)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(targets: &[(&str, &str)], default: Option<&str>) -> FlasherConfig {
+        let targets = targets.iter().map(|(name, device)| ((*name).to_owned(), (*device).to_owned()));
+        FlasherConfig {
+            targets: targets.collect(),
+            default_target: default.map(str::to_owned),
+            ..FlasherConfig::default()
+        }
+    }
+
+    #[test]
+    fn targets_of_the_boot_loader() {
+        let check = |config: &FlasherConfig, wanted: Option<&str>, expected: Result<(&str, &str), &str>| {
+            let found = target(config, wanted).map_err(|error| error.cause());
+            let expected = expected.map(|(name, device)| (name.to_owned(), device.to_owned()));
+            assert_eq!(found, expected.map_err(str::to_owned));
+        };
+        let one = config(&[("emmc", "mmc 1")], None);
+        check(&one, None, Ok(("emmc", "mmc 1")));
+        check(&one, Some("emc"), Err("unknown target `emc`"));
+        let two = [("emmc", "mmc 1"), ("nvme", "nvme 0")];
+        check(
+            &config(&two, None),
+            None,
+            Err("the flasher's config has several `targets` and no `default_target`"),
+        );
+        check(&config(&two, Some("nvme")), None, Ok(("nvme", "nvme 0")));
+        check(&config(&two, Some("nvme")), Some("emmc"), Ok(("emmc", "mmc 1")));
+        let none = "the flasher's config names no `targets`, so the boot loader has nothing to write";
+        check(&config(&[], None), Some("emmc"), Err(none));
+    }
 }

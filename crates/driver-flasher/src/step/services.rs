@@ -10,14 +10,18 @@ use crate::job::Session;
 /// Where the servers are bound; the host may be the wildcard.
 pub(crate) struct Services {
     pub(crate) tftp: SocketAddr,
-    pub(crate) http: SocketAddr,
+    /// None where nothing needs it.
+    pub(crate) http: Option<SocketAddr>,
 }
 
 pub(crate) async fn start(session: Session<'_>, resolved: &Resolved) -> Result<Services> {
     let (staging, root) = (session.run.staging(), session.flasher.tftp.root());
-    staging.fill_for(&session.run.token, &resolved.files, root).await?;
+    staging.fill_for(&session.run.token, resolved.files(), root).await?;
     let log = session.run.evidence.log(session.run.progress());
     let tftp = session.flasher.tftp.start(log.clone()).await.map_err(|error| error.with("server", "tftp"))?;
-    let http = session.flasher.http.start(log).await.map_err(|error| error.with("server", "http"))?;
+    let http = match resolved.boots {
+        Some(_) => Some(session.flasher.http.start(log).await.map_err(|error| error.with("server", "http"))?),
+        None => None,
+    };
     Ok(Services { tftp, http })
 }

@@ -1,19 +1,24 @@
-//! Step 7: the small Linux boots; its shell is the way to the medium.
+//! Step 7: the way to the medium opens: the shell of the small Linux that boots, or the boot loader's own.
 
-use board_console::Console;
 use flasher_core::Result;
 
+use super::bootloader::Reached;
 use super::resolve::Resolved;
-use crate::access::{MediumAccess, linux};
+use crate::access::{MediumAccess, linux, uboot};
 use crate::job::Session;
-use crate::network::Network;
 
 /// Waits for the shell and prepares the board for what follows.
 pub(crate) async fn enter<'a>(
     session: Session<'a>,
     resolved: &Resolved,
-    network: &Network,
-    console: Console,
+    reached: Reached,
 ) -> Result<Box<dyn MediumAccess + 'a>> {
-    Ok(Box::new(linux::enter(session, resolved.bundle.manifest(), network, console).await?))
+    match reached {
+        Reached::Booting { console, network } => {
+            Ok(Box::new(linux::enter(session, &resolved.login(), &network, console).await?))
+        }
+        Reached::Prompt { uboot, tftp } => {
+            Ok(Box::new(uboot::enter(session, &resolved.device, uboot, tftp).await?))
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn check(
         let devices: Vec<&str> = targets.iter().map(|target| target.device.as_str()).collect();
         access.must_be_apart(&devices).await?;
     }
-    let prepare = &resolved.bundle.manifest().spec.preflash_commands;
+    let prepare = resolved.preflash();
     match images.iter().any(|opened| opened.partition.is_some()) {
         // Some wipe the partition table.
         true if !prepare.is_empty() => session.run.warn(
@@ -76,9 +76,11 @@ async fn look(
         None => disk.to_owned(),
         Some(label) => access.partition(disk, label).await?,
     };
+    let via = access.abilities().via;
     let identity = access.identify(disk, &device).await?;
     session.run.record.set_medium(MediumFacts {
         target: resolved.target.clone(),
+        via: Some(via),
         device: device.clone(),
         partition: partition.map(str::to_owned),
         disk: partition.map(|_| disk.to_owned()),

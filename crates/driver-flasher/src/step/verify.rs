@@ -102,7 +102,8 @@ async fn look(
     for (index, put) in puts.iter().enumerate() {
         session.run.record.select(index);
         let indices = reading.wanted[index].as_slice();
-        let wanted = Wanted { ranges: put.ranges(), indices, count: Some(&reading.count) };
+        let image = Some(&put.opened.image);
+        let wanted = Wanted { ranges: put.ranges(), indices, image, count: Some(&reading.count) };
         let found = compare(session, put.target, wanted, access).await;
         let found = found.map_err(|error| put.opened.about(error))?;
         must_be_kept(session, put, access).await.map_err(|error| put.opened.about(error))?;

@@ -41,7 +41,7 @@ pub(crate) async fn all(
     target: &Target,
     access: &mut dyn MediumAccess,
 ) -> Result<Written> {
-    let wipe = !resolved.bundle.manifest().spec.medium_holds_bootloader;
+    let wipe = !resolved.medium_holds_bootloader(session);
     backup::wipe(session, target, access).await?;
     let (made, kept) = match session.job.direct {
         true => (direct::all(session, &opened.image, target, wipe, access).await?, None),

@@ -15,7 +15,6 @@ pub(super) async fn boot<'a>(
     let run = session.run;
     let services = run.step(Step::Services, services::start(session, resolved)).await?;
     let console = run.step(Step::Power, power::cycle(session)).await?;
-    let (console, network) =
-        run.step(Step::Bootloader, bootloader::load(session, resolved, &services, console)).await?;
-    run.step(Step::Shell, shell::enter(session, resolved, &network, console)).await
+    let reached = run.step(Step::Bootloader, bootloader::load(session, resolved, &services, console)).await?;
+    run.step(Step::Shell, shell::enter(session, resolved, reached)).await
 }

@@ -11,6 +11,7 @@ pub(super) fn settings(dump: &DumpJob) -> FlashJob {
     FlashJob {
         partition: dump.partition.clone(),
         target: dump.target.clone(),
+        via: dump.via,
         preflash: dump.preflash.clone(),
         retries: dump.retries,
         deadline: dump.deadline,

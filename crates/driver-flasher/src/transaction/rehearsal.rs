@@ -29,7 +29,7 @@ pub(crate) async fn rehearse(flasher: &BaseFlasher) -> Result<()> {
     let resolved = resolve::run(session).await?;
     plan::run(session, &resolved)?;
     let staging = run.staging();
-    let staged = staging.fill_for(&run.token, &resolved.files, flasher.tftp.root()).await;
+    let staged = staging.fill_for(&run.token, resolved.files(), flasher.tftp.root()).await;
     let left = staging.clear().await;
     staged?;
     left.into_iter().next().map_or(Ok(()), |kept| Err(Error::infrastructure(kept).retryable(false)))

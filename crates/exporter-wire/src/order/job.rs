@@ -85,6 +85,7 @@ impl JobOrder {
             verify: self.verify.unwrap_or(defaults.verify),
             check_first: self.check_first,
             wire: self.wire,
+            via: self.via,
             direct: self.direct,
             transcript: here.transcript,
             site: here.site,

@@ -52,6 +52,7 @@ fn an_order_comes_back_as_it_was_sent() {
         verify: Some(Verify::Mapped),
         check_first: true,
         wire: Some(Wire::Zstd),
+        via: Some(Via::Uboot),
         direct: true,
         transcript: Some("t".into()),
         ..JobOrder::new(OrderedSource::File(0))
@@ -74,7 +75,10 @@ fn an_order_comes_back_as_it_was_sent() {
     assert_eq!((job.format, job.wipe_old_table, job.retries), (FormatChoice::Raw, true, 0));
     assert_eq!((job.deadline.map(|it| it.as_millis()), job.power_off), (Some(1500), false));
     assert_eq!((job.expect_boot.as_deref(), job.verify), (Some("login:"), Verify::Mapped));
-    assert_eq!((job.check_first, job.wire, job.direct), (true, Some(Wire::Zstd), true));
+    assert_eq!(
+        (job.check_first, job.wire, job.via, job.direct),
+        (true, Some(Wire::Zstd), Some(Via::Uboot), true)
+    );
     assert_eq!(job.transcript, Some("/srv/transcript/t".into()));
 }
 

@@ -15,7 +15,7 @@ use self::flaw::{Audited, demand, is_digest, parts};
 pub use self::flaw::{Flaw, Part};
 pub use self::image::{ImageMap, ImageRange, Matched, against};
 pub use self::medium::is_known_format;
-use super::{AttemptFacts, JobKind, PowerState, Receipt, SCHEMA, Verdict, milliseconds};
+use super::{AttemptFacts, JobKind, PowerState, Receipt, SCHEMA, Verdict, ViaUsed, milliseconds};
 use crate::clock;
 use crate::step::Step;
 
@@ -32,8 +32,7 @@ pub fn audit(receipt: &Receipt) -> Result<Vec<Part<'_>>, Flaw> {
     demand(receipt.failure.is_none(), "failure", "it tells of a failure")?;
     demand(receipt.tool.starts_with("flasher "), "tool", "it does not name what wrote it")?;
     demand(receipt.power != PowerState::Untouched, "power", "the board was never switched on")?;
-    demand(receipt.board.name.is_some(), "board.name", "it names no board")?;
-    demand(is_digest(receipt.board.bundle_sha256.as_ref()), "board.bundle_sha256", "it is no digest")?;
+    board(receipt)?;
     let transcript = receipt.transcript.as_ref().map(|it| &it.sha256);
     demand(transcript.is_none() || is_digest(transcript), "transcript.sha256", "it is no digest")?;
     times(receipt)?;
@@ -44,6 +43,16 @@ pub fn audit(receipt: &Receipt) -> Result<Vec<Part<'_>>, Flaw> {
     }
     medium::together(receipt.job, &parts)?;
     Ok(parts.into_iter().map(|(_, part)| part).collect())
+}
+
+/// A small Linux is of a bundle, which names the board; a boot loader that writes by itself is of none.
+fn board(receipt: &Receipt) -> Audited {
+    let bundle = receipt.board.bundle_sha256.as_ref();
+    if receipt.medium.as_ref().and_then(|medium| medium.via) == Some(ViaUsed::Uboot) {
+        return demand(bundle.is_none(), "board.bundle_sha256", "nothing was booted, so there is no bundle");
+    }
+    demand(receipt.board.name.is_some(), "board.name", "it names no board")?;
+    demand(is_digest(bundle), "board.bundle_sha256", "it is no digest")
 }
 
 /// Milliseconds since 1970 of a time in exactly the form that receipts have: parsers take more, and people read it otherwise.

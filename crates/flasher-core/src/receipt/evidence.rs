@@ -21,6 +21,8 @@ pub enum CacheBypass {
     Direct,
     /// The cache was dropped before.
     Dropped,
+    /// The boot loader read it, which has no page cache; its small cache of blocks was off, where it has one.
+    Bootloader,
 }
 
 /// Who made the digests of what was read back.
@@ -31,8 +33,21 @@ pub enum DigestsBy {
     Exporter,
     /// The board.
     Board,
-    /// Both, each of some ranges.
+    /// More than one of these, each of some ranges.
     Both,
+    /// No digest was made: the board compared what it read, byte for byte, with bytes of the image that were loaded once more, and its CRC-32
+    /// with the one computed here. Equal bytes have equal digests.
+    Compared,
+}
+
+/// The way to the medium that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ViaUsed {
+    /// A small Linux on the board.
+    Linux,
+    /// The board's boot loader.
+    Uboot,
 }
 
 /// How zeros were made.
@@ -76,8 +91,18 @@ mod tests {
             assert!(error.starts_with("unknown variant `pigeon`, expected"), "{error}");
         }
         check(&[(CheckedDigest::Source, "source"), (CheckedDigest::Decoded, "decoded")]);
-        check(&[(CacheBypass::Direct, "direct"), (CacheBypass::Dropped, "dropped")]);
-        check(&[(DigestsBy::Exporter, "exporter"), (DigestsBy::Board, "board"), (DigestsBy::Both, "both")]);
+        check(&[
+            (CacheBypass::Direct, "direct"),
+            (CacheBypass::Dropped, "dropped"),
+            (CacheBypass::Bootloader, "bootloader"),
+        ]);
+        check(&[
+            (DigestsBy::Exporter, "exporter"),
+            (DigestsBy::Board, "board"),
+            (DigestsBy::Both, "both"),
+            (DigestsBy::Compared, "compared"),
+        ]);
+        check(&[(ViaUsed::Linux, "linux"), (ViaUsed::Uboot, "uboot")]);
         check(&[(ZerosBy::Zeroout, "zeroout"), (ZerosBy::Discard, "discard"), (ZerosBy::Written, "written")]);
         check(&[
             (WireUsed::Identity, "identity"),

@@ -68,6 +68,7 @@ const FLASH: &[Row] = &[
     ("cache_dir", When::Cached, NOT_KEPT),
     ("cache_size", When::Cached, NOT_KEPT),
     ("no_cache", When::Always, NOT_KEPT),
+    ("via", When::Always, Remote::Goes),
     ("wire", When::Always, Remote::Goes),
     ("direct", When::Always, Remote::Goes),
     ("headers", When::Http, Remote::Goes),
@@ -79,6 +80,7 @@ const FLASH: &[Row] = &[
 /// Options of `dump`, which as a whole does not go to an exporter.
 const DUMP: &[Row] = &[
     ("out", When::Always, Remote::Goes),
+    ("via", When::Always, Remote::Goes),
     ("target", When::Always, Remote::Goes),
     ("partition", When::Always, Remote::Goes),
     ("variant", When::Always, Remote::Goes),

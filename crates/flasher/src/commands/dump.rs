@@ -8,6 +8,7 @@ use flasher_core::journal::Journal;
 use flasher_core::{CancellationToken, DumpJob, DumpSink, Error, Result};
 
 use super::board_job::{self, Request, Work};
+use super::flash::args::way::ViaChoice;
 use crate::args::job::{JobArgs, VerifyChoice};
 use crate::args::node::NodeArgs;
 use crate::dump_file::{DumpFile, DumpPipe};
@@ -23,6 +24,9 @@ pub(crate) struct DumpArgs {
     /// Target of the manifest; its default when not given
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
+    /// How the medium is reached [default: what the config says, else `auto`]
+    #[arg(long, value_enum, value_name = "WAY")]
+    pub(crate) via: Option<ViaChoice>,
     /// Only the partition on the target with this label
     #[arg(short = 't', long, value_name = "LABEL")]
     pub(crate) partition: Option<String>,
@@ -83,6 +87,7 @@ fn request(args: &DumpArgs, job: Work, signals: Signals) -> Request {
 fn dump_job(args: &DumpArgs, sink: Arc<dyn DumpSink>, stop: CancellationToken) -> DumpJob {
     DumpJob {
         target: args.target.clone(),
+        via: args.via.map(Into::into),
         partition: args.partition.clone(),
         verify: args.verify.into(),
         preflash: args.preflash.clone(),

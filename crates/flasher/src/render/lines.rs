@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn a_log_has_a_line_for_each_thing_worth_one() {
         insta::assert_snapshot!(shown(&events(), Chatter::Normal), @r#"
-        bootloader: stops U-Boot and loads the small Linux
+        bootloader: stops the boot loader and gives it an address
           tftp kernel to 10.0.0.2: 1 KiB in 0.5 s, 2 packets sent again
           tftp kernel to 10.0.0.2: failed after 512 bytes: no answer�[2J
         write: writes all but the first block
@@ -286,7 +286,7 @@ mod tests {
         let events = std::iter::once(begun).chain((35..60).rev().map(waits));
         let lines: Vec<String> = events.filter_map(|event| writer.line(&event, 2.0)).collect();
         let expected = [
-            "bootloader: stops U-Boot and loads the small Linux",
+            "bootloader: stops the boot loader and gives it an address",
             "  waiting for U-Boot: 0 bytes heard, 50 s left",
             "  waiting for U-Boot: 0 bytes heard, 40 s left",
         ];

@@ -32,7 +32,10 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
         let place = self::place(Some(&also.partition), plan);
         fact(&mut text, paint, "then", &format!("{} to {place}: {}{length}", also.image, also.format));
     }
-    text.push_str(&description(&plan.boots, "", paint));
+    match &plan.boots {
+        Some(boots) => text.push_str(&description(boots, "", paint)),
+        None => fact(&mut text, paint, "via", "the boot loader's own commands; nothing is booted"),
+    }
     if let Some(limit) = plan.attempt_limit {
         fact(
             &mut text,

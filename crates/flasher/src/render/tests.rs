@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use flasher_core::flash::{
     BoardFacts, BootFile, CacheBypass, CheckedDigest, Description, FormatChoice, ImageFacts, JobKind,
     MediumFacts, MediumState, PowerEvidence, PowerState, RangeFacts, RangeKind, Site, TranscriptFacts,
-    WireUsed, ZerosBy,
+    ViaUsed, WireUsed, ZerosBy,
 };
 use flasher_core::{Class, Error, Failure, Plan, Receipt, Step, Verdict};
 
@@ -56,6 +56,7 @@ fn receipt() -> Receipt {
         },
         medium: Some(MediumFacts {
             target: "emmc".to_owned(),
+            via: None,
             device: "/dev/mmcblk0".to_owned(),
             partition: None,
             disk: None,
@@ -129,7 +130,7 @@ fn a_failed_flash_names_its_cause_and_the_next_step() {
     insta::assert_snapshot!(trouble::failed(&receipt, &failure, Some("receipt.json"), Paint::plain()), @r#"
     error: the boot loader did not load `kernel`
        = class:      board (exit 5)
-       = step:       bootloader (stops U-Boot and loads the small Linux), attempt 2
+       = step:       bootloader (stops the boot loader and gives it an address), attempt 2
        = address:    0x82000000
        = file:       kernel
        = medium:     partly written: the image up to byte 12582912, as the board says, without its first block; do not boot from it
@@ -195,7 +196,8 @@ fn a_plan_names_what_is_booted_and_where_it_writes() {
         device: "/dev/mmcblk0".to_owned(),
         partition: None,
         also: Vec::new(),
-        boots: boots.clone(),
+        via: ViaUsed::Linux,
+        boots: Some(boots),
         attempt_limit: Some(4308.0),
         warnings: vec!["the image is larger than usual".to_owned()],
     };
@@ -212,6 +214,17 @@ fn a_plan_names_what_is_booted_and_where_it_writes() {
       initramfs   data/initramfs at 0x82000000, 512 KiB
       boots with  booti 0x82000000
       bundle      sha256:6666666666666666666666666666666666666666666666666666666666666666
+      limit       1 h 11 min an attempt (`--deadline` sets another)
+      warning     the image is larger than usual
+    "#);
+    let planned = Plan { via: ViaUsed::Uboot, boots: None, device: "mmc 1".to_owned(), ..planned };
+    insta::assert_snapshot!(plan::plan(&planned, Paint::plain()), @r#"
+    os.img.xz to emmc (mmc 1)
+      image       xz, 5 MiB, 48 MiB unpacked
+      content     an ext file system, written whatever it is, as `--format raw` says
+      block map   os.bmap (version 2.0, 9 of 9 ranges with a checksum)
+      cache       has it, unpacked
+      via         the boot loader's own commands; nothing is booted
       limit       1 h 11 min an attempt (`--deadline` sets another)
       warning     the image is larger than usual
     "#);

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use flasher_core::flash::{
-    BoardFacts, CacheBypass, CheckedDigest, FurtherImage, ImageFacts, JobKind, MediumFacts, OldTable,
-    RangeFacts, RangeKind, Site,
+    BoardFacts, CacheBypass, CheckedDigest, DigestsBy, FurtherImage, ImageFacts, JobKind, MediumFacts,
+    OldTable, RangeFacts, RangeKind, Site,
 };
 use flasher_core::{Receipt, Verdict};
 
@@ -135,10 +135,14 @@ fn read_back(medium: &MediumFacts) -> Vec<String> {
         (false, 0) => format!("{equal} equal"),
         (false, _) => format!("{equal} equal, {unread} not read back"),
     };
-    let how = match medium.read_back {
-        Some(CacheBypass::Direct) => ", read past the page cache",
-        Some(CacheBypass::Dropped) => ", read after the page cache was dropped",
-        None => "",
+    let how = match (medium.read_back, medium.digests_by) {
+        (Some(CacheBypass::Direct), _) => ", read past the page cache",
+        (Some(CacheBypass::Dropped), _) => ", read after the page cache was dropped",
+        (Some(CacheBypass::Bootloader), Some(DigestsBy::Board)) => ", read and hashed by the boot loader",
+        (Some(CacheBypass::Bootloader), _) => {
+            ", read by the boot loader and compared with what was loaded once more"
+        }
+        (None, _) => "",
     };
     let compared = format!("{}, {equal}{how}", ranges(count));
     let digest =

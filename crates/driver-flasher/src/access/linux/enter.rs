@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use board_console::{Console, LoginOptions, Shell, login, quote};
-use bundle_store::Manifest;
+use bundle_store::Login;
 use disk_image::Digest;
 use flasher_core::{Class, Content, Error, Result};
 
@@ -20,11 +20,11 @@ const ASKED: u32 = 3;
 /// Logs in on `console` and prepares the board for everything that follows.
 pub(crate) async fn enter<'a>(
     session: Session<'a>,
-    manifest: &Manifest,
+    wanted: &Login,
     network: &Network,
     console: Console,
 ) -> Result<Guest<'a>> {
-    let mut shell = log_in(session, manifest, console).await?;
+    let mut shell = log_in(session, wanted, console).await?;
     let within = seconds(session.flasher.config.timeouts.command);
     let folder = format!("flasher-{}", session.run.token);
     let make =
@@ -60,8 +60,7 @@ fn folder_in<'t>(told: &'t str, name: &str) -> Option<&'t str> {
         .find(|path| path.starts_with('/') && path.strip_suffix(name).is_some_and(|it| it.ends_with('/')))
 }
 
-async fn log_in(session: Session<'_>, manifest: &Manifest, console: Console) -> Result<Shell> {
-    let wanted = &manifest.spec.login;
+async fn log_in(session: Session<'_>, wanted: &Login, console: Console) -> Result<Shell> {
     let password = wanted.password.as_ref().map(|password| password.expose().to_owned());
     if let (Some(transcript), Some(password)) = (session.run.console.transcript(), &password) {
         transcript.mask(password);
@@ -89,7 +88,9 @@ async fn connect(guest: &mut Guest<'_>, network: &Network) -> Result<()> {
     for interface in interfaces(guest).await? {
         give_address(guest, &interface, network).await?;
         if fetch(guest).await? {
-            session.run.note(format!("{interface} has {} and reaches {}", network.board, network.http));
+            session
+                .run
+                .note(format!("{interface} has {} and reaches {}", network.address.board, network.http));
             return Ok(());
         }
         try_dhcp(guest, &interface, network).await?;
@@ -128,11 +129,11 @@ async fn interfaces(guest: &mut Guest<'_>) -> Result<Vec<String>> {
 /// The address the boot loader had, which is ours for as long as the job runs.
 async fn give_address(guest: &mut Guest<'_>, interface: &str, network: &Network) -> Result<()> {
     let (name, address) =
-        (quote(interface), format!("{}/{}", network.board, network::prefix(network.netmask)));
+        (quote(interface), format!("{}/{}", network.address.board, network::prefix(network.address.netmask)));
     let mut command = format!(
         "ip link set {name} up; n=0; while [ \"$(cat /sys/class/net/{name}/carrier 2>/dev/null)\" != 1 ] && [ $n -lt 8 ]; do sleep 1; n=$((n+1)); done; ip addr add {address} dev {name}"
     );
-    if let Some(gateway) = network.gateway {
+    if let Some(gateway) = network.address.gateway {
         command.push_str(&format!("; ip route add default via {gateway} dev {name}"));
     }
     guest.run(&command).await.map(drop)
@@ -142,8 +143,8 @@ async fn try_dhcp(guest: &mut Guest<'_>, interface: &str, network: &Network) -> 
     let name = quote(interface);
     let command = format!(
         "ip addr del {}/{} dev {name} 2>/dev/null; udhcpc -n -q -t 5 -i {name}",
-        network.board,
-        network::prefix(network.netmask)
+        network.address.board,
+        network::prefix(network.address.netmask)
     );
     guest.run(&command).await.map(drop)
 }

@@ -28,12 +28,12 @@ use std::sync::Arc;
 
 use board_console::Console;
 use disk_image::Digest;
-use flasher_core::flash::WireUsed;
+use flasher_core::flash::{ViaUsed, WireUsed};
 use flasher_core::{Result, async_trait};
 
 use super::{
-    Identity, Instruction, Instructions, MediumAccess, ReadEvidence, Stretch, Take, Target, Unpacking,
-    Wanted, WriteEvidence, WriteProgress,
+    Abilities, Identity, Instruction, Instructions, MediumAccess, ReadEvidence, Stretch, Take, Target,
+    Unpacking, Wanted, WriteEvidence, WriteProgress,
 };
 use crate::job::{Session, WritePermit};
 pub(crate) use enter::enter;
@@ -48,6 +48,10 @@ pub(crate) fn withdraw(session: Session<'_>) {
 
 #[async_trait]
 impl MediumAccess for Guest<'_> {
+    fn abilities(&self) -> Abilities {
+        Abilities { via: ViaUsed::Linux, small_reads: true, sends: true }
+    }
+
     async fn prepare(&mut self, command: &str, permit: WritePermit) -> Result<()> {
         self.change(command, permit).await
     }

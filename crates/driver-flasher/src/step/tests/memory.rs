@@ -6,13 +6,13 @@ use std::sync::Arc;
 use board_console::{Console, Transcript};
 use bytes::Bytes;
 use disk_image::{Digest, Extent};
-use flasher_core::flash::{CacheBypass, DigestsBy, WireUsed, ZerosBy};
+use flasher_core::flash::{CacheBypass, DigestsBy, ViaUsed, WireUsed, ZerosBy};
 use flasher_core::{Error, Result, async_trait};
 use tokio::sync::mpsc;
 
 use crate::access::{
-    Broken, Identity, Incoming, Instruction, Instructions, MediumAccess, ReadEvidence, Stretch, TABLE_COPY,
-    Take, Target, Unpacking, Wanted, WriteEvidence, WriteProgress,
+    Abilities, Broken, Identity, Incoming, Instruction, Instructions, MediumAccess, ReadEvidence, Stretch,
+    TABLE_COPY, Take, Target, Unpacking, Wanted, WriteEvidence, WriteProgress,
 };
 use crate::job::WritePermit;
 
@@ -79,6 +79,10 @@ fn never(what: &str) -> Error {
 
 #[async_trait]
 impl MediumAccess for Memory {
+    fn abilities(&self) -> Abilities {
+        Abilities { via: ViaUsed::Linux, small_reads: true, sends: true }
+    }
+
     async fn prepare(&mut self, _command: &str, _permit: WritePermit) -> Result<()> {
         Err(never("commands"))
     }

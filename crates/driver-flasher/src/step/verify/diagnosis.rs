@@ -30,6 +30,9 @@ pub(super) async fn failure(
     else {
         return error;
     };
+    if !access.abilities().sends {
+        return error;
+    }
     session.run.note("reading what differs once more, to find out why");
     match differences(session, puts, index, still, access).await {
         Ok(differences) => {

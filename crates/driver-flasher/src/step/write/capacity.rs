@@ -37,7 +37,8 @@ pub(super) async fn check(
     access: &mut dyn MediumAccess,
 ) -> Result<()> {
     let length = image.decoded_length();
-    if target.size < SMALLEST || length.is_some_and(|length| length < MARK) {
+    if !access.abilities().small_reads || target.size < SMALLEST || length.is_some_and(|length| length < MARK)
+    {
         return Ok(());
     }
     let all_counts = image.format() == Format::Raw && image.block_map().is_none();

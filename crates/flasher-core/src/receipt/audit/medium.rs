@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::flaw::{Audited, Flaw, Part, demand, is_digest};
 use super::zeros;
 use crate::receipt::{
-    ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind, Receipt, Verdict, Verify, WireUsed,
+    CacheBypass, DigestsBy, ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind, Receipt, Verdict,
+    Verify, ViaUsed, WireUsed,
 };
 
 /// The format of an image that is not packed.
@@ -26,7 +27,11 @@ pub(super) fn audit(receipt: &Receipt, place: &str, part: Part<'_>) -> Audited {
     let at = |name: &str| format!("{place}{name}");
     facts(receipt.job, place, image)?;
     demand(!medium.target.is_empty(), at("medium.target"), "it names no target")?;
-    demand(medium.device.starts_with('/'), at("medium.device"), "it names no device")?;
+    let is_device = match medium.via {
+        None | Some(ViaUsed::Linux) => medium.device.starts_with('/'),
+        Some(ViaUsed::Uboot) => medium.device.split_once(' ').is_some_and(|(_, number)| !number.is_empty()),
+    };
+    demand(is_device, at("medium.device"), "it names no device")?;
     let is_part = medium.partition.is_some();
     demand(
         is_part == medium.disk.is_some(),
@@ -145,6 +150,11 @@ fn ways(job: JobKind, medium: &MediumFacts, place: &str) -> Audited {
     let at = |name: &str| format!("{place}medium.{name}");
     demand(medium.read_back.is_some(), at("read_back"), "nothing says how the page cache was left out")?;
     demand(medium.digests_by.is_some(), at("digests_by"), "nothing says who read it back")?;
+    let by_boot_loader = medium.via == Some(ViaUsed::Uboot);
+    let reads = medium.read_back == Some(CacheBypass::Bootloader);
+    demand(by_boot_loader == reads, at("read_back"), "this way to the medium reads otherwise")?;
+    let compares = medium.digests_by == Some(DigestsBy::Compared);
+    demand(by_boot_loader || !compares, at("digests_by"), "this way to the medium compares nothing")?;
     let is_known = medium.wire.is_some();
     demand(is_known == (job == JobKind::Flash), at("wire"), "nothing says how the image travelled")
 }

@@ -23,7 +23,7 @@ export:
     BOARD
   storage:
     type: flasher
-    config: { flasher_bundle: BUNDLE, power_off_seconds: OFF }
+    config: { WAY, power_off_seconds: OFF }
     children:
       serial: { ref: board.serial }
       power: { ref: board.power }
@@ -45,11 +45,14 @@ const LARGE: &str = "16GiB";
 #[derive(Clone, Debug)]
 pub(super) enum Board {
     /// Simulated. Both servers take any free port: nothing needs a privilege or a configured machine.
-    Sim,
+    Sim {
+        /// The boot loader writes the image; nothing is booted.
+        by_boot_loader: bool,
+    },
     /// Emulated. A real U-Boot asks on the standard port of TFTP, which a sandbox has free.
     Qemu {
-        /// Folder with what the board boots to write the image.
-        bundle: PathBuf,
+        /// Folder with what the board boots to write the image; none where its boot loader writes it.
+        bundle: Option<PathBuf>,
     },
 }
 
@@ -82,7 +85,7 @@ impl Bench {
         let make = || tempfile::Builder::new().prefix(PREFIX).permissions(everyone.clone()).tempdir();
         let (folder, in_use) =
             leftovers::made(make, |folder| folder.path().to_owned()).map_err(unwritable)?;
-        if let Board::Sim = board {
+        if let Board::Sim { by_boot_loader: false } = board {
             write_bundle(&folder.path().join("bundle"), sim_manifest()?)?;
         }
         let size = if given.is_some() { LARGE } else { SMALL };
@@ -112,14 +115,22 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// The exporter YAML of a bench with a medium of `size`.
 fn yaml(board: &Board, size: &str) -> String {
-    let (node, bundle, off, port) = match board {
-        Board::Sim => (SIM, "./bundle".to_owned(), "0.1", "0"),
-        Board::Qemu { bundle } => (QEMU, shown(bundle), "0", "69"),
+    let (node, off, port) = match board {
+        Board::Sim { .. } => (SIM, "0.1", "0"),
+        Board::Qemu { .. } => (QEMU, "0", "69"),
+    };
+    // A text of JSON is one of YAML.
+    let of_bundle = |folder: &Path| format!("flasher_bundle: {}", serde_json::Value::from(shown(folder)));
+    let way = match board {
+        Board::Sim { by_boot_loader: false } => of_bundle(Path::new("./bundle")),
+        Board::Qemu { bundle: Some(bundle) } => of_bundle(bundle),
+        Board::Sim { .. } => "via: uboot, targets: { emmc: mmc 0 }".to_owned(),
+        Board::Qemu { .. } => "via: uboot, targets: { disk: virtio 0 }".to_owned(),
     };
     let node =
         EXPORTER.replace("BOARD", node).replace("SIZE", size).replace("OFF", off).replace("PORT", port);
-    // Last, for a path may hold any of these words; a text of JSON is one of YAML.
-    node.replace("BUNDLE", &serde_json::Value::from(bundle).to_string())
+    // Last, for a path may hold any of these words.
+    node.replace("WAY", &way)
 }
 
 fn sim_manifest() -> Result<&'static str> {
@@ -165,13 +176,19 @@ mod tests {
     #[test]
     fn demo_exporters_have_all_nodes() {
         let odd = PathBuf::from("/a b/\"c\": SIZE, #d");
-        for board in [Board::Sim, Board::Qemu { bundle: odd.clone() }] {
+        let boards = [
+            Board::Sim { by_boot_loader: false },
+            Board::Sim { by_boot_loader: true },
+            Board::Qemu { bundle: Some(odd.clone()) },
+            Board::Qemu { bundle: None },
+        ];
+        for board in boards {
             let text = yaml(&board, SMALL);
             let document = Document::parse("exporter.yaml", Path::new(""), &text);
             assert!(document.is_ok(), "{text}");
             assert!(text.contains("size: 64MiB"), "{text}");
         }
-        let text = yaml(&Board::Qemu { bundle: odd }, LARGE);
+        let text = yaml(&Board::Qemu { bundle: Some(odd) }, LARGE);
         assert!(text.contains(r#"flasher_bundle: "/a b/\"c\": SIZE, #d", power_off_seconds: 0 }"#), "{text}");
         assert!(text.contains("tftp, config: { port: 69,"), "{text}");
     }

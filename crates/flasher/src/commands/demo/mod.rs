@@ -30,12 +30,24 @@ pub(crate) enum DemoBoard {
     Qemu,
 }
 
+/// The way to the medium of a demo.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum DemoVia {
+    /// A small Linux is booted, and writes the image
+    Linux,
+    /// The boot loader writes the image; no bundle is needed
+    Uboot,
+}
+
 /// What is flashed in a demo, and onto what.
 #[derive(ClapArgs)]
 pub(crate) struct DemoArgs {
     /// Which virtual board
     #[arg(long, value_enum, default_value = "sim")]
     pub(crate) board: DemoBoard,
+    /// How the medium is reached
+    #[arg(long, value_enum, value_name = "WAY", default_value = "linux")]
+    pub(crate) via: DemoVia,
     /// Image to flash instead of one made up on the spot
     #[arg(long, value_name = "FILE")]
     pub(crate) image: Option<PathBuf>,
@@ -46,12 +58,15 @@ pub(crate) struct DemoArgs {
 
 /// Sets up a bench in a temporary folder, flashes, compares, and removes the folder.
 pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> {
+    let by_boot_loader = matches!(args.via, DemoVia::Uboot);
     let board = match args.board {
-        DemoBoard::Sim => Board::Sim,
-        DemoBoard::Qemu if sandbox::is_inside() => Board::Qemu { bundle: qemu::bundle()? },
+        DemoBoard::Sim => Board::Sim { by_boot_loader },
+        DemoBoard::Qemu if sandbox::is_inside() => {
+            Board::Qemu { bundle: if by_boot_loader { None } else { Some(qemu::bundle()?) } }
+        }
         DemoBoard::Qemu => {
             args.image.as_deref().map(absolute).transpose()?; // before anything that takes long
-            return Ok(qemu::enter(screen).await?);
+            return Ok(qemu::enter(!by_boot_loader, screen).await?);
         }
     };
     let (given, kept) = (args.image.clone(), shown(&args.receipt));

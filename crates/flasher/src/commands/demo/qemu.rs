@@ -33,24 +33,27 @@ const BUILD_NEEDS: [Need; 4] = [
     Need { name: "depmod", package: "kmod" },
 ];
 
-/// Runs this very command inside the sandbox, with everything it needs at hand; gives its exit code.
+/// Runs this very command inside the sandbox, with everything it needs at hand; gives its exit code. A board that `boots` a small
+/// Linux needs a bundle.
 ///
 /// # Errors
 /// When packages are missing, the bundle cannot be had, or this machine refuses a sandbox.
-pub(super) async fn enter(screen: &Screen) -> Result<u8> {
+pub(super) async fn enter(boots: bool, screen: &Screen) -> Result<u8> {
     let found = bundles(&candidates());
-    let build_needs = if found.is_none() { &BUILD_NEEDS[..] } else { &[] };
+    let build_needs = if boots && found.is_none() { &BUILD_NEEDS[..] } else { &[] };
     host::require("the emulated board", &[&NEEDS[..], &sandbox::NEEDS[..], build_needs].concat())?;
     // Before anything that takes long.
     sandbox::check().await?;
     let bundles = match found {
-        Some(found) => found,
-        None => build(screen).await?,
+        Some(found) => Some(found),
+        None if boots => Some(build(screen).await?),
+        None => None,
     };
     let lost = |error| Error::infrastructure("cannot tell which program this is").because(error);
     let program = std::env::current_exe().map_err(lost)?;
     let command: Vec<OsString> = [program.into()].into_iter().chain(std::env::args_os().skip(1)).collect();
-    sandbox::run(&command, &[(BUNDLES, bundles.as_os_str())]).await
+    let named: Vec<_> = bundles.iter().map(|bundles| (BUNDLES, bundles.as_os_str())).collect();
+    sandbox::run(&command, &named).await
 }
 
 /// The folder of the board's bundle.

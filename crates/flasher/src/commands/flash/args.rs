@@ -1,7 +1,7 @@
 //! What `flash` and `plan` take.
 
 mod source;
-mod way;
+pub(crate) mod way;
 
 use std::path::PathBuf;
 

@@ -70,6 +70,7 @@ impl OutgoingOrder {
             verify: Some(job.verify),
             check_first: job.check_first,
             wire: job.wire,
+            via: job.via,
             direct: job.direct,
             transcript: job.transcript.as_deref().map(name),
             files: files.files,

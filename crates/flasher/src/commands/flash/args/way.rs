@@ -1,11 +1,14 @@
 //! Options that say how the image gets to the board.
 
 use clap::{Args as ClapArgs, ValueEnum};
-use flasher_core::flash::Wire;
+use flasher_core::flash::{Via, Wire};
 
 /// How the image gets to the board.
 #[derive(ClapArgs)]
 pub(crate) struct WayArgs {
+    /// How the medium is reached [default: what the config says, else `auto`]
+    #[arg(long, value_enum, value_name = "WAY", help_heading = "Board")]
+    pub(crate) via: Option<ViaChoice>,
     /// How the image travels to the board [default: what the config says, else whichever is quicker, as measured]
     #[arg(long, value_enum, value_name = "HOW", help_heading = "Image")]
     pub(crate) wire: Option<WireChoice>,
@@ -35,6 +38,27 @@ impl From<WireChoice> for Wire {
             WireChoice::Identity => Self::Identity,
             WireChoice::Gzip => Self::Gzip,
             WireChoice::Zstd => Self::Zstd,
+        }
+    }
+}
+
+/// The way to the medium.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ViaChoice {
+    /// A small Linux where the config names a bundle or a board, else the boot loader
+    Auto,
+    /// A small Linux out of a bundle
+    Linux,
+    /// The boot loader's own commands, without a bundle
+    Uboot,
+}
+
+impl From<ViaChoice> for Via {
+    fn from(choice: ViaChoice) -> Self {
+        match choice {
+            ViaChoice::Auto => Self::Auto,
+            ViaChoice::Linux => Self::Linux,
+            ViaChoice::Uboot => Self::Uboot,
         }
     }
 }

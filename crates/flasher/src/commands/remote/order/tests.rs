@@ -31,6 +31,7 @@ fn fields(job: FlashJob) {
         verify: _,
         check_first: _,
         wire: _,
+        via: _,
         direct: _,
         transcript: _,
         // The exporter's own.
