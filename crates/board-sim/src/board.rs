@@ -135,7 +135,7 @@ impl SimBoard {
             Arc::clone(&self.serial_pty),
             Arc::clone(&self.tally),
             self.folder.clone(),
-            medium.path().to_owned(),
+            &medium,
             Arc::clone(&self.home),
             self.file_work.clone(),
         );

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::faults::Faults;
 use crate::size::{MIB, Size};
+use crate::storage_interface::StorageInterface;
 
 /// Config of a simulated board. Everything has a default.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -30,6 +31,13 @@ pub struct Config {
     /// Partitions, each a stretch of the medium. Linux on the board has them as devices that `dd`, `blockdev` and `test -b`
     /// know.
     pub partitions: Vec<Partition>,
+    /// Interfaces by whose commands U-Boot reaches the medium, each with the numbers of its devices; all are the one
+    /// medium.
+    pub uboot_interfaces: BTreeMap<StorageInterface, Vec<u32>>,
+    /// Commands that U-Boot was built without. Default: those that Debian's U-Boot 2023.01 for QEMU has not.
+    pub without_commands: Vec<String>,
+    /// Memory of the board, from 0x80000000 on.
+    pub dram: Size,
     /// U-Boot's prompt.
     pub prompt: String,
     /// Seconds that U-Boot's countdown lasts.
@@ -71,6 +79,10 @@ impl Default for Config {
             targets: text(&["/dev/mmcblk0", "/dev/mmcblk1", "/dev/sda", "/dev/vda", "/dev/nvme0n1"]),
             block_addresses: addresses.map(|(address, name)| (address.to_owned(), name.to_owned())).into(),
             partitions: Vec::new(),
+            uboot_interfaces: [(StorageInterface::Mmc, vec![0, 1]), (StorageInterface::Virtio, vec![0])]
+                .into(),
+            without_commands: text(&["hash", "sha256sum", "tftpput", "wget"]),
+            dram: Size(1024 * MIB),
             prompt: "=> ".to_owned(),
             bootdelay: 2,
             autoboot: None,
@@ -124,6 +136,9 @@ impl Config {
                 "the partition `{}` must be on a block device and lie inside the medium in whole MiB",
                 part.label
             ));
+        }
+        if !(4 * MIB..=2048 * MIB).contains(&self.dram.0) || !self.dram.0.is_multiple_of(MIB) {
+            return Some("`dram` must be whole MiB, from 4MiB to 2GiB".to_owned());
         }
         if self.prompt.trim().is_empty() || self.shell_prompt.trim().is_empty() {
             return Some("a prompt must not be empty".to_owned());
@@ -217,6 +232,7 @@ mod tests {
                 r#"{"block_addresses": {"4fb0000": "a/b"}}"#,
                 "`a/b` in block_addresses must be letters and digits",
             ),
+            (r#"{"dram": "2MiB"}"#, "`dram` must be whole MiB, from 4MiB to 2GiB"),
             (r#"{"prompt": " "}"#, "a prompt must not be empty"),
             (
                 r#"{"partitions": [{"label": "root", "start": 512, "size": "1MiB"}]}"#,

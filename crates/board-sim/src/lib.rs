@@ -24,6 +24,7 @@ mod outlet;
 mod power_cycle;
 mod serial_pty;
 mod size;
+mod storage_interface;
 mod tftp_client;
 mod uboot;
 
@@ -33,5 +34,6 @@ pub use counters::Counters;
 pub use error::SimError;
 pub use faults::{Beyond, Faults, FlipBit, RealSize, Times};
 pub use size::Size;
+pub use storage_interface::StorageInterface;
 
 flasher_core::register_driver!(SimBoard);

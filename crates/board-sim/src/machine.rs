@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::console::{Keys, Screen};
 use crate::counters::CounterCells;
 use crate::error::SimError;
-use crate::guest::HomeSlot;
+use crate::guest::{HomeSlot, Medium};
 use crate::serial_pty::SerialPty;
 
 /// The board while its power is on.
@@ -24,6 +24,8 @@ pub(crate) struct Machine {
     /// The board's own folder.
     pub(crate) folder: PathBuf,
     pub(crate) medium: PathBuf,
+    /// Bytes of the medium.
+    pub(crate) medium_bytes: u64,
     pub(crate) home: HomeSlot,
     /// What makes and removes files in the folder.
     pub(crate) file_work: TaskTracker,
@@ -47,13 +49,14 @@ impl Machine {
         serial_pty: Arc<SerialPty>,
         tally: Arc<CounterCells>,
         folder: PathBuf,
-        medium: PathBuf,
+        medium: &Medium,
         home: HomeSlot,
         file_work: TaskTracker,
     ) -> Self {
         let screen = Screen::new(Arc::clone(&serial_pty), Arc::clone(&tally), &config.faults);
         let keys = Keys::new(serial_pty.attach(), Arc::clone(&tally), &config.faults);
-        Self { config, screen, keys, tally, folder, medium, home, file_work, serial_pty }
+        let (medium, medium_bytes) = (medium.path().to_owned(), medium.bytes());
+        Self { config, screen, keys, tally, folder, medium, medium_bytes, home, file_work, serial_pty }
     }
 
     /// Whether the medium has a partition table to boot from: an MBR's signature or a GPT's header.

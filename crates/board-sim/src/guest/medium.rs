@@ -12,6 +12,7 @@ use crate::error::SimError;
 pub(crate) struct Medium {
     reachable: PathBuf,
     original: PathBuf,
+    bytes: u64,
     owner: Option<(u32, u32)>,
 }
 
@@ -31,7 +32,7 @@ impl Medium {
     /// from within `folder`.
     pub(crate) fn open(medium: &Path, size: u64, folder: &Path) -> Result<Self, SimError> {
         Self::check(medium)?;
-        create(medium, size)?;
+        let bytes = create(medium, size)?;
         let original = medium.canonicalize().map_err(SimError::file("find", medium))?;
         if let Some(folder) = safety::closed_folder(folder).filter(|_| safety::is_root()) {
             return Err(SimError::Unreachable { medium: original, folder });
@@ -43,7 +44,12 @@ impl Medium {
             chown(&original, Some(safety::NOBODY), Some(safety::NOBODY))
                 .map_err(SimError::file("change the owner of", &original))?;
         }
-        Ok(Self { reachable, original, owner })
+        Ok(Self { reachable, original, bytes, owner })
+    }
+
+    /// Its size.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Where the guest reaches it.
@@ -61,7 +67,8 @@ impl Drop for Medium {
     }
 }
 
-fn create(medium: &Path, size: u64) -> Result<(), SimError> {
+/// Makes or extends the file; gives its size.
+fn create(medium: &Path, size: u64) -> Result<u64, SimError> {
     if let Some(folder) = medium.parent() {
         fs::create_dir_all(folder).map_err(SimError::file("make the folder", folder))?;
     }
@@ -71,7 +78,7 @@ fn create(medium: &Path, size: u64) -> Result<(), SimError> {
     if meta.len() < size {
         file.set_len(size).map_err(SimError::file("extend", medium))?;
     }
-    Ok(())
+    Ok(meta.len().max(size))
 }
 
 /// A second name for the medium inside the board's folder: the guest needs no way through the medium's own folders.

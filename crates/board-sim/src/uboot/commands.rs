@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::help;
 use super::hush::{self, RunCondition};
 use super::memory::hex;
 use super::state::{UBoot, UBootExit, default_environment};
@@ -44,15 +45,26 @@ impl UBoot<'_> {
 
     async fn interruptible(&mut self, words: &[String], depth: u32) -> i32 {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let [name, arguments @ ..] = &words[..] else { return 0 };
+        let [typed, arguments @ ..] = &words[..] else { return 0 };
         self.machine.tally.count(|counters| counters.uboot_commands += 1);
-        match *name {
+        if *typed == "boot_medium" {
+            return self.boot_medium();
+        }
+        let Some(name) = help::resolve(typed, |known| self.has_command(known)) else {
+            return self.say(&format!("Unknown command '{typed}' - try 'help'\n"), 1);
+        };
+        match name {
             "run" => Box::pin(self.run_variables(arguments, depth)).await,
             "boot" | "bootd" => Box::pin(self.run_variables(&["bootcmd"], depth)).await,
             "sleep" => self.sleep(arguments).await,
             "dhcp" => self.dhcp(arguments).await,
-            "tftpboot" | "tftp" => self.tftpboot(arguments).await,
+            "tftpboot" => self.tftpboot(arguments).await,
             "ping" => self.ping(arguments),
+            "crc32" | "hash" | "sha256sum" | "cmp" | "cp" | "mw" | "md" => {
+                self.memory_command(name, typed, arguments).await
+            }
+            "mmc" | "virtio" | "nvme" | "scsi" | "usb" | "sata" | "ide" | "part" | "gzwrite" | "unzip"
+            | "blkcache" => self.media_command(name, arguments).await,
             _ => self.quick(name, arguments),
         }
     }
@@ -67,19 +79,23 @@ impl UBoot<'_> {
             "env" => self.env_command(arguments),
             "saveenv" => self.say("Saving Environment to nowhere... not possible\n", 1),
             "version" => self.say(&format!("{}\n", self.machine.config.banner), 0),
-            "bdinfo" => self.say("boot_params = 0x0000000000000000\nDRAM bank   = 0x0000000000000000\n-> start    = 0x0000000040000000\n-> size     = 0x0000000080000000\n", 0),
+            "bdinfo" => self.bdinfo(),
             "true" => 0,
             "false" => 1,
-            "help" | "?" => self.say("booti, bootm, bootz, dhcp, echo, ping, printenv, reset, run, setenv, sleep, tftpboot, version\n", 0),
+            "help" | "?" => self.help(arguments),
             "reset" => self.go("resetting ...\n", UBootExit::Reset),
             "poweroff" => self.go("poweroff ...\n", UBootExit::Off),
-            "boot_medium" => self.boot_medium(),
             "booti" | "bootm" | "bootz" => self.boot_kernel(name, arguments),
-            "crc32" => self.crc32(arguments),
-            "unlz4" | "unzip" | "imxtract" => self.unpack(name, arguments),
+            "unlz4" | "imxtract" => self.unpack(name, arguments),
             "iminfo" => self.needs_loaded(name, arguments),
-            _ => self.say(&format!("Unknown command '{name}' - try 'help'\n"), 1),
+            _ => self.usage(name),
         }
+    }
+
+    fn bdinfo(&self) -> i32 {
+        let ethernet = if self.machine.config.faults.no_network { "unknown" } else { "ethernet@32" };
+        let ip = self.variable("ipaddr").unwrap_or("<NULL>");
+        self.say(&self.layout.bdinfo(ethernet, ip), 0)
     }
 
     fn go(&mut self, text: &str, leave: UBootExit) -> i32 {
@@ -128,7 +144,7 @@ impl UBoot<'_> {
     fn env_command(&mut self, arguments: &[&str]) -> i32 {
         match arguments {
             ["default", ..] => {
-                self.env = default_environment(self.machine.config.bootdelay);
+                self.env = default_environment(self.machine.config.bootdelay, self.layout);
                 self.say("## Resetting to default environment\n", 0)
             }
             ["print", names @ ..] => self.printenv(names),
@@ -164,17 +180,17 @@ impl UBoot<'_> {
         }
     }
 
-    /// `unlz4 FROM TO SIZE`, `unzip FROM TO` and `imxtract FROM PART TO`: something then lies at `TO`.
+    /// `unlz4 FROM TO SIZE` and `imxtract FROM PART TO`: something then lies at `TO`.
     fn unpack(&mut self, name: &str, arguments: &[&str]) -> i32 {
         let to = if name == "imxtract" { arguments.get(2) } else { arguments.get(1) };
         let (Some(from), Some(to)) = (arguments.first(), to) else { return self.usage(name) };
         let (Some(from), Some(to)) = (hex(from), hex(to)) else { return self.usage(name) };
-        match self.memory.read(from, 1).map(<[u8]>::to_vec) {
-            Some(first) => {
-                self.memory.unpack(to, first);
-                0
-            }
-            None => self.say("## Error: nothing was loaded at this address\n", 1),
+        if !self.memory.is_loaded(from) {
+            return self.say("## Error: nothing was loaded at this address\n", 1);
+        }
+        match self.memory.unpack(to, &self.memory.read(from, 1)) {
+            Ok(()) => 0,
+            Err(_) => self.memory_is_full(),
         }
     }
 
@@ -184,30 +200,5 @@ impl UBoot<'_> {
             Some(range) if !range.is_empty() => 0,
             _ => self.say("## Error: nothing was loaded at this address\n", 1),
         }
-    }
-
-    fn crc32(&self, arguments: &[&str]) -> i32 {
-        let [address, length] = arguments else { return self.usage("crc32") };
-        let (Some(address), Some(length)) = (hex(address), hex(length)) else { return self.usage("crc32") };
-        let Some(bytes) = self.memory.read(address, length) else {
-            return self.say("## Error: nothing was loaded at this address\n", 1);
-        };
-        let end = address + length.saturating_sub(1);
-        self.say(&format!("crc32 for {address:08x} ... {end:08x} ==> {:08x}\n", checksum(bytes)), 0)
-    }
-}
-
-/// CRC-32 of ISO 3309, as U-Boot's `crc32` command computes it.
-fn checksum(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_checksum_is_crc_32() {
-        assert_eq!(super::checksum(b"123456789"), 0xcbf4_3926);
     }
 }

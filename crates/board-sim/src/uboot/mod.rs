@@ -3,9 +3,14 @@
 mod autoboot;
 mod boot;
 mod commands;
+mod help;
 mod hush;
+mod layout;
+mod media;
 mod memory;
 mod net;
+mod ram;
+mod rough_size;
 mod state;
 
 use std::time::Duration;
@@ -40,8 +45,9 @@ impl UBoot<'_> {
         let net =
             if self.machine.config.faults.no_network { "No ethernet found." } else { "eth0: ethernet@32" };
         let banner = &self.machine.config.banner;
+        let (dram, mmc) = (rough_size::rough_size(self.machine.config.dram.0), self.mmc_of_banner());
         self.print(&format!(
-            "\n\n{banner}\n\nDRAM:  1 GiB\nCore:  51 devices, 14 uclasses, devicetree: board\nMMC:   mmc@4f80000: 1, mmc@4fb0000: 0\n\
+            "\n\n{banner}\n\nDRAM:  {dram}\nCore:  51 devices, 14 uclasses, devicetree: board\n{mmc}\
              Loading Environment from nowhere... OK\nIn:    serial\nOut:   serial\nErr:   serial\nNet:   {net}\n"
         ));
     }

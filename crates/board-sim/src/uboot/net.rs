@@ -4,11 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::memory::hex;
+use super::rough_size::rough_size;
 use super::state::UBoot;
 use crate::tftp_client::{self, FetchFailure, FetchRequest, ProgressSign};
 
-/// Memory that loads may fill.
-const RAM: u64 = 1 << 30;
 /// A progress sign stands for so many blocks, and a line takes so many signs (net/tftp.c).
 const BLOCKS_PER_HASH: u64 = 10;
 const HASHES_PER_LINE: u64 = 65;
@@ -93,12 +92,18 @@ impl UBoot<'_> {
         };
         let Some(address) = address else { return self.usage("tftpboot") };
         let file = file.unwrap_or("7F000001.img").to_owned();
-        let Some(request) = self.tftp_request(&file) else { return 1 };
+        let Some(mut request) = self.tftp_request(&file) else { return 1 };
+        request.limit = self.layout.free_from(address) as usize;
         let own = self.variable("ipaddr").unwrap_or_default();
         self.print(&format!(
-            "Using ethernet@32 device\nTFTP from server {}; our IP address is {own}\nFilename '{}'.\nLoad address: 0x{address:x}\nLoading: ",
-            request.server.ip(), request.file,
+            "Using ethernet@32 device\nTFTP from server {}; our IP address is {own}\nFilename '{}'.\n",
+            request.server.ip(),
+            request.file,
         ));
+        if request.limit == 0 {
+            return self.refused(&FetchFailure::TooLarge);
+        }
+        self.print(&format!("Load address: 0x{address:x}\nLoading: *\x08"));
         self.transfer(address, &request).await
     }
 
@@ -125,7 +130,7 @@ impl UBoot<'_> {
             window: number("tftpwindowsize").unwrap_or(1).clamp(1, 65_535) as u16,
             patience: Duration::from_millis(number("tftptimeout").unwrap_or(5000).clamp(10, 100_000)),
             timeouts: number("tftptimeoutcountmax").unwrap_or(10).min(1000) as u32,
-            limit: RAM.saturating_sub(self.memory.size()) as usize,
+            limit: 0,
             loss: self.machine.config.faults.tftp_loss.min(100),
         })
     }
@@ -163,15 +168,19 @@ impl UBoot<'_> {
 
     fn loaded(&mut self, address: u64, content: Vec<u8>, took: Duration) -> i32 {
         let size = content.len();
-        let rate = size as f64 / took.as_secs_f64().max(0.001) / (1024.0 * 1024.0);
         self.machine.tally.count(|counters| {
             counters.tftp_files += 1;
             counters.tftp_bytes += size as u64;
         });
         self.set("filesize", format!("{size:x}"));
         self.set("fileaddr", format!("{address:x}"));
-        self.memory.load(address, content);
-        self.say(&format!("\n\t {rate:.1} MiB/s\ndone\nBytes transferred = {size} ({size:x} hex)\n"), 0)
+        if self.memory.load(address, &content).is_err() {
+            return self.memory_is_full();
+        }
+        let milliseconds = took.as_millis() as u64;
+        let rate = (size as u64).checked_div(milliseconds).map(|rate| rough_size(rate * 1000));
+        let rate = rate.map(|rate| format!("\n\t {rate}/s")).unwrap_or_default();
+        self.say(&format!("{rate}\ndone\nBytes transferred = {size} ({size:x} hex)\n"), 0)
     }
 
     fn refused(&self, failure: &FetchFailure) -> i32 {

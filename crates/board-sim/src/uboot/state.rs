@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::memory::LoadedMemory;
+use super::layout::Layout;
+use super::media::known::Media;
+use super::memory::SparseMemory;
 use crate::faults::Dice;
 use crate::machine::Machine;
+
+/// Bytes of U-Boot's own device tree.
+const FDT: u64 = 64;
 
 /// How U-Boot is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +29,9 @@ pub(crate) enum UBootExit {
 pub(crate) struct UBoot<'m> {
     pub(super) machine: &'m mut Machine,
     pub(super) env: BTreeMap<String, String>,
-    pub(super) memory: LoadedMemory,
+    pub(super) memory: SparseMemory,
+    pub(super) layout: Layout,
+    pub(super) media: Media,
     pub(super) status: i32,
     pub(super) leave: Option<UBootExit>,
     pub(super) dice: Dice,
@@ -34,17 +41,20 @@ impl<'m> UBoot<'m> {
     /// A U-Boot with its default environment.
     pub(crate) fn new(machine: &'m mut Machine) -> Self {
         let seed = machine.config.faults.seed ^ machine.tally.read().power_on;
-        let mut uboot = Self {
-            env: default_environment(machine.config.bootdelay),
-            memory: LoadedMemory::default(),
+        let layout = Layout::new(machine.config.dram.0);
+        let mut memory = SparseMemory::default();
+        // U-Boot's own device tree.
+        memory.claim(layout.fdt(), FDT);
+        Self {
+            env: default_environment(machine.config.bootdelay, layout),
+            memory,
+            layout,
+            media: Media::new(&machine.config, machine.medium_bytes),
             status: 0,
             leave: None,
             dice: Dice::new(seed),
             machine,
-        };
-        // U-Boot's own device tree.
-        uboot.memory.load(0xbdf0_0000, vec![0; 64]);
-        uboot
+        }
     }
 
     /// Prints text on the console.
@@ -58,11 +68,6 @@ impl<'m> UBoot<'m> {
         status
     }
 
-    /// Says that a command was typed wrongly.
-    pub(super) fn usage(&self, name: &str) -> i32 {
-        self.say(&format!("{name} - wrong arguments\n\nUsage:\n{name} ...\n"), 1)
-    }
-
     /// A variable of the environment.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.env.get(name).map(String::as_str)
@@ -74,14 +79,13 @@ impl<'m> UBoot<'m> {
 }
 
 /// The environment after a reset.
-pub(super) fn default_environment(bootdelay: u32) -> BTreeMap<String, String> {
+pub(super) fn default_environment(bootdelay: u32, layout: Layout) -> BTreeMap<String, String> {
     let mut env: BTreeMap<String, String> = [
         ("arch", "arm"),
         ("baudrate", "115200"),
         ("board", "sim"),
         ("bootcmd", "boot_medium"),
         ("ethaddr", "52:52:52:52:52:52"),
-        ("fdtcontroladdr", "bdf00000"),
         ("kernel_addr_r", "0x82000000"),
         ("loadaddr", "0x82000000"),
         ("ramdisk_addr_r", "0x83000000"),
@@ -89,5 +93,6 @@ pub(super) fn default_environment(bootdelay: u32) -> BTreeMap<String, String> {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     env.insert("bootdelay".to_owned(), bootdelay.to_string());
+    env.insert("fdtcontroladdr".to_owned(), format!("{:x}", layout.fdt()));
     env
 }

@@ -115,7 +115,7 @@ async fn tftp_options_decide_about_blocks_and_every_byte_arrives() {
     assert!(sums.iter().all(|sum| *sum == sums[0]), "{sums:?}");
     assert_eq!(
         person.uboot("tftpboot 82000000 nosuch; echo $?").await.split("Loading: ").nth(1),
-        Some("\nTFTP error: 'File not found' (1)\nNot retrying...\n1\n")
+        Some("*\x08\nTFTP error: 'File not found' (1)\nNot retrying...\n1\n")
     );
     person.leave().await;
 }
@@ -125,10 +125,13 @@ async fn a_ramdisk_inside_the_kernel_is_refused() {
     let server = TestServer::start([("kernel", vec![0; 8192])]).await;
     let mut person = ConsoleUser::at(json!({"size": "1MiB", "tftp_port": server.port()})).await;
     person.reach_uboot().await;
-    person.uboot("setenv autoload no; dhcp; tftpboot 1000 kernel; tftpboot 1800 kernel").await;
-    assert_eq!(person.uboot("booti 1000 1800; echo $?").await, "ERROR: RD image overlaps OS image\n1\n");
+    person.uboot("setenv autoload no; dhcp; tftpboot 82001000 kernel; tftpboot 82001800 kernel").await;
     assert_eq!(
-        person.uboot("booti 1000 1800:9000").await,
+        person.uboot("booti 82001000 82001800; echo $?").await,
+        "ERROR: RD image overlaps OS image\n1\n"
+    );
+    assert_eq!(
+        person.uboot("booti 82001000 82001800:9000").await,
         "Wrong Ramdisk Image Format\nRamdisk image is corrupt or invalid\n"
     );
     person.leave().await;
