@@ -7,6 +7,7 @@
 //! The other end is never trusted: buffers are bounded, escape sequences are removed before matching, a prompt is
 //! believed only after it has echoed a random marker, and every wait has a deadline.
 
+mod blame;
 mod cause;
 mod cause_texts;
 mod console;
@@ -19,6 +20,7 @@ mod uboot;
 
 pub use cause::Cause;
 pub use console::{ByteStream, Console, Found};
+pub use console_record::ConsoleEntry;
 pub use error::{Error, LoginProblem, Missed, Tail};
 pub use pattern::Pattern;
 pub use shell::{LoginOptions, Output, Shell, login, quote};

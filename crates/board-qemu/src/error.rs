@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use flasher_core::{Class, Error};
+use flasher_core::{Blame, Error};
 
 /// A failure of the emulation: of the machine it runs on, not of the board it plays.
 #[derive(Debug, thiserror::Error)]
@@ -111,60 +111,48 @@ impl QemuError {
         move |source| Self::File { action, path, source }
     }
 
-    fn class(&self) -> Class {
+    fn blame(&self) -> Blame {
         match self {
-            Self::Config(_) => Class::Config,
-            Self::Worker => Class::Internal,
-            _ => Class::Infrastructure,
-        }
-    }
-
-    fn is_retryable(&self) -> bool {
-        matches!(self, Self::Silent(..) | Self::Busy | Self::Monitor { .. } | Self::Survivor(_))
-    }
-
-    fn remedy(&self) -> String {
-        match self {
-            Self::Config(_) => "`flasher drivers qemu-board` shows every field with its default".to_owned(),
+            Self::Config(_) => {
+                Blame::CONFIG.advise("`flasher drivers qemu-board` shows every field with its default")
+            }
             Self::Missing { package, .. } => {
-                format!("install it, on Debian with `apt-get install {package}`")
+                Blame::LASTING.advise(format!("install it, on Debian with `apt-get install {package}`"))
             }
-            Self::File { .. } => {
-                "check permissions and free space; TMPDIR must be a short path to a folder of your own"
-                    .to_owned()
-            }
-            Self::Tun(_) => {
-                "run as root, or inside `unshare --user --map-root-user --net`; or leave out `network`"
-                    .to_owned()
-            }
-            Self::SharedNamespace(_) => {
+            Self::File { .. } => Blame::LASTING.advise(
+                "check permissions and free space; TMPDIR must be a short path to a folder of your own",
+            ),
+            Self::Tun(_) => Blame::LASTING.advise(
+                "run as root, or inside `unshare --user --map-root-user --net`; or leave out `network`",
+            ),
+            Self::SharedNamespace(_) => Blame::LASTING.advise(
                 "run this below `flasher sandbox --`, or below `sudo unshare --net --pid \
-                --fork --kill-child`; or leave out `network`"
-                    .to_owned()
+                --fork --kill-child`; or leave out `network`",
+            ),
+            Self::TapTaken { .. } => Blame::LASTING.advise("give each board its own `network.tap`"),
+            Self::Tool { .. } => {
+                Blame::LASTING.advise("making taps needs root, or a user namespace of one's own")
             }
-            Self::TapTaken { .. } => "give each board its own `network.tap`".to_owned(),
-            Self::Tool { .. } => "making taps needs root, or a user namespace of one's own".to_owned(),
             Self::Dhcp { .. } => {
-                "stop the other DHCP server, run as root, or set `network.dhcp: false`".to_owned()
+                Blame::LASTING.advise("stop the other DHCP server, run as root, or set `network.dhcp: false`")
             }
-            Self::Start { .. } => "check that the program can be executed".to_owned(),
-            Self::Died { .. } => "check the fields of `qemu-board` that QEMU's message names".to_owned(),
-            Self::Silent(..) => "try again when this machine is less busy".to_owned(),
-            Self::Survivor(_) => "it is stuck in the kernel; look at the disk it uses".to_owned(),
-            Self::Busy => "close the other user of this line first".to_owned(),
-            Self::Off(_) => "switch the power on first".to_owned(),
-            Self::Monitor { .. } => "switch the power off and on".to_owned(),
-            Self::Worker => "report this as a bug".to_owned(),
+            Self::Start { .. } => Blame::LASTING.advise("check that the program can be executed"),
+            Self::Died { .. } => {
+                Blame::LASTING.advise("check the fields of `qemu-board` that QEMU's message names")
+            }
+            Self::Silent(..) => Blame::PASSING.advise("try again when this machine is less busy"),
+            Self::Survivor(_) => Blame::PASSING.advise("it is stuck in the kernel; look at the disk it uses"),
+            Self::Busy => Blame::PASSING.advise("close the other user of this line first"),
+            Self::Off(_) => Blame::LASTING.advise("switch the power on first"),
+            Self::Monitor { .. } => Blame::PASSING.advise("switch the power off and on"),
+            Self::Worker => Blame::INTERNAL.advise("report this as a bug"),
         }
     }
 }
 
 impl From<QemuError> for Error {
     fn from(error: QemuError) -> Self {
-        Self::new(error.class(), "emulated board")
-            .help(error.remedy())
-            .retryable(error.is_retryable())
-            .because(error)
+        Self::blamed(error.blame(), "emulated board").because(error)
     }
 }
 

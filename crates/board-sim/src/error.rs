@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use flasher_core::{Class, Error};
+use flasher_core::{Blame, Error};
 
 /// A failure of the simulation: of the host it runs on, not of the board it plays.
 #[derive(Debug, thiserror::Error)]
@@ -56,36 +56,33 @@ impl SimError {
         move |source| Self::File { action, path, source }
     }
 
-    fn class(&self) -> Class {
+    fn blame(&self) -> Blame {
         match self {
-            Self::Config(_) => Class::Config,
-            Self::Worker => Class::Internal,
-            _ => Class::Infrastructure,
-        }
-    }
-
-    fn remedy(&self) -> String {
-        match self {
-            Self::Config(_) => "`flasher drivers sim-board` shows every field with its default".into(),
-            Self::Tools(_) => "install them with this machine's package manager".into(),
-            Self::File { .. } => "check permissions and free space, or set TMPDIR to a folder of your own".into(),
-            Self::Unreachable { folder, .. } => format!(
+            Self::Config(_) => Blame::CONFIG.advise("`flasher drivers sim-board` shows every field with its default"),
+            Self::Tools(_) => Blame::LASTING.advise("install them with this machine's package manager"),
+            Self::File { .. } => {
+                Blame::LASTING.advise("check permissions and free space, or set TMPDIR to a folder of your own")
+            }
+            Self::Unreachable { folder, .. } => Blame::LASTING.advise(format!(
                 "run `chmod o+x {}`, put the medium elsewhere (for example below /tmp), or do not run as root",
                 folder.display()
+            )),
+            Self::RealDevice(_) => Blame::LASTING.advise(
+                "run as a user who cannot write to real devices, or as root: the board then runs as an unprivileged user",
             ),
-            Self::RealDevice(_) => "run as a user who cannot write to real devices, or as root: the board then runs as an unprivileged user".into(),
-            Self::Busy => "close the other user of this line first".into(),
-            Self::Stuck => "remove the fault knob `power_stuck`, or try again".into(),
-            Self::Survivors(_) => "look for processes with SIM_BOARD_ID in their environment".into(),
-            Self::Worker => "report this as a bug".into(),
+            Self::Busy => Blame::PASSING.advise("close the other user of this line first"),
+            Self::Stuck => Blame::PASSING.advise("remove the fault knob `power_stuck`, or try again"),
+            Self::Survivors(_) => {
+                Blame::PASSING.advise("look for processes with SIM_BOARD_ID in their environment")
+            }
+            Self::Worker => Blame::INTERNAL.advise("report this as a bug"),
         }
     }
 }
 
 impl From<SimError> for Error {
     fn from(error: SimError) -> Self {
-        let retryable = matches!(error, SimError::Stuck | SimError::Busy | SimError::Survivors(_));
-        Self::new(error.class(), "simulated board").help(error.remedy()).retryable(retryable).because(error)
+        Self::blamed(error.blame(), "simulated board").because(error)
     }
 }
 

@@ -37,7 +37,7 @@ pub use architecture::Architecture;
 pub use bundle::{Bundle, File, Files};
 pub use check::{Finding, Severity, check};
 pub use error::{Error, FilePlace, Problem, Problems, Warning};
-pub use flasher_base::blame::Blame;
+pub use flasher_base::blame::{Blame, Blamed};
 pub use flasher_base::digest::{Digest, DigestError};
 pub use interrupt::Interrupt;
 pub use lockfile::{LOCK_FILE, LockFile};

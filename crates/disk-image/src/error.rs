@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a source, and who can do something about it.
+//! Everything that can be wrong with a source.
 
 use std::io;
 use std::path::PathBuf;
@@ -209,34 +209,6 @@ pub enum Error {
     /// Asked on after an error.
     #[error("decoding of image `{label}` has ended without a result; decode it from the beginning")]
     Ended { label: String },
-}
-
-impl Error {
-    /// Who is to blame, and whether a retry can help.
-    pub fn blame(&self) -> Blame {
-        match self {
-            Error::External { blame, .. } => *blame,
-            Error::Status { status: 408 | 425 | 429 | 500.., .. }
-            | Error::Connect { .. }
-            | Error::Cut { .. }
-            | Error::Stalled { .. }
-            | Error::Drips { .. }
-            | Error::Copy { .. } => Blame::PASSING,
-            // The same server gives the same certificate again.
-            Error::Untrusted { .. } | Error::NoTls { .. } => Blame::LASTING,
-            Error::Unframed { .. }
-            | Error::Unproven { .. }
-            | Error::NotAFile { .. }
-            | Error::Url { .. }
-            | Error::Header { .. }
-            | Error::Proxy { .. }
-            | Error::NotAllowed { .. }
-            | Error::Spool { .. }
-            | Error::Certificates { .. } => Blame::CONFIG,
-            // Among them an image that a server does not give to this user.
-            _ => Blame::SOURCE,
-        }
-    }
 }
 
 /// A server's own words.

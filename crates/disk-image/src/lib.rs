@@ -9,6 +9,7 @@
 //! which of them matter, `cache` keeps them, `open` does what can be done before they are decoded, and `pipeline` decodes them.
 
 mod archive_map;
+mod blame;
 mod bmap;
 mod cache;
 mod content;
@@ -33,7 +34,7 @@ pub use cache::Cache;
 pub use content::{ImageContent, PartitionTable};
 pub use error::Error;
 pub use extent::Extent;
-pub use flasher_base::blame::Blame;
+pub use flasher_base::blame::{Blame, Blamed};
 pub use flasher_base::digest::{Digest, DigestError};
 pub use format::Format;
 pub use image::Image;

@@ -24,7 +24,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::{Decoding, Digest, Error, Expected, Extent, Format, Image, SourceOptions, Summary};
+use crate::{
+    Blame, Blamed, Decoding, Digest, Error, Expected, Extent, Format, Image, SourceOptions, Summary,
+};
 
 /// Longest wait for anything that must happen soon.
 const SOON: Duration = Duration::from_secs(30);
@@ -54,6 +56,11 @@ impl Decoded {
         }
         image
     }
+}
+
+/// Who is to blame, whatever there is to do about it.
+fn blame_of(error: &Error) -> Blame {
+    Blame { next_step: None, ..error.blame() }
 }
 
 async fn decode(source: &str, options: SourceOptions) -> Result<Decoded, Error> {

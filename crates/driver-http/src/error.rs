@@ -1,5 +1,7 @@
 //! What can go wrong before the first request: binding, the folder, a published path.
 
+use flasher_core::{Blame, Blamed};
+
 /// Why the server cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -13,27 +15,11 @@ pub enum Error {
     Path(String),
 }
 
-impl Error {
-    /// What the user can do next.
-    pub fn next_step(&self) -> String {
+impl Blamed for Error {
+    fn blame(&self) -> Blame {
         match self {
-            Self::Serve(error) => error.next_step(),
-            Self::Path(_) => "publish under another path".into(),
-        }
-    }
-}
-
-impl From<Error> for flasher_core::Error {
-    fn from(error: Error) -> Self {
-        let (text, help) = (error.to_string(), error.next_step());
-        let error = match error {
-            Error::Path(_) => return Self::config(text).help(help),
-            Error::Serve(error) => error,
-        };
-        let core = Self::blamed(error.blame(), text).help(help);
-        match error.into_source() {
-            Some(source) => core.because(source),
-            None => core,
+            Self::Serve(error) => error.blame(),
+            Self::Path(_) => Blame::CONFIG.advise("publish under another path"),
         }
     }
 }

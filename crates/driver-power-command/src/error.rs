@@ -1,7 +1,9 @@
 //! What goes wrong with a command, and what to do next. Arguments and environment are never shown: they may hold a password.
 
-use flasher_core::switch::SwitchFailure;
+use flasher_core::{Blame, Blamed};
 use thiserror::Error as ThisError;
+
+use crate::shell::Sign;
 
 /// A config that makes no sense, or a command that did not do its work.
 #[derive(Clone, Debug, PartialEq, ThisError)]
@@ -19,12 +21,12 @@ pub enum Error {
         key: &'static str,
     },
     /// Something that only a shell understands, and no shell reads.
-    #[error("`{key}` has {}, which only a shell understands, and no shell reads it", quoted(.sign))]
+    #[error("`{key}` has {sign}, which only a shell understands, and no shell reads it")]
     Shell {
         /// The key.
         key: &'static str,
         /// What it is.
-        sign: String,
+        sign: Sign,
         /// Whether the command is a list of words.
         is_list: bool,
     },
@@ -64,8 +66,10 @@ pub enum Error {
         key: &'static str,
         /// Its program.
         program: String,
-        /// What its first line names.
+        /// What its first line names, control characters escaped.
         interpreter: String,
+        /// Whether the name ends in a carriage return, as in a script of another system.
+        has_cr: bool,
     },
     /// A shell cannot read the line.
     #[error("`{key}` of the power switch is no line that sh can read{}", last(.said))]
@@ -119,66 +123,53 @@ pub enum Error {
     },
 }
 
-fn quoted(sign: &str) -> String {
-    if sign.contains(' ') { sign.to_owned() } else { format!("`{sign}`") }
-}
-
 fn last(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(": `{said}`") }
 }
 
-impl SwitchFailure for Error {
-    fn key(&self) -> Option<&'static str> {
+impl Blamed for Error {
+    fn blame(&self) -> Blame {
         match self {
-            Self::Lacking { key }
-            | Self::Words { key }
-            | Self::Pattern { key, .. }
-            | Self::Shell { key, .. } => Some(key),
-            Self::Port => Some("port"),
-            _ => None,
-        }
-    }
-
-    fn next_step(&self) -> String {
-        match self {
-            Self::Lacking { .. } => "`flasher drivers power-command` shows an example".to_owned(),
-            Self::Words { .. } => {
-                "a list of words needs no quotes: `[uhubctl, -p, '2', -a, 'on']`".to_owned()
+            Self::Lacking { key } => {
+                Blame::CONFIG.at(key).advise("`flasher drivers power-command` shows an example")
             }
-            Self::Shell { is_list: true, .. } => {
-                "give the command as one line, and add `shell: true`".to_owned()
+            Self::Words { key } => Blame::CONFIG
+                .at(key)
+                .advise("a list of words needs no quotes: `[uhubctl, -p, '2', -a, 'on']`"),
+            Self::Shell { key, is_list: true, .. } => {
+                Blame::CONFIG.at(key).advise("give the command as one line, and add `shell: true`")
             }
-            Self::Shell { sign, .. } if sign.ends_with('=') => {
-                "give the variable below `env:`, or add `shell: true`".to_owned()
+            Self::Shell { key, sign: Sign::Assignment(_), .. } => {
+                Blame::CONFIG.at(key).advise("give the variable below `env:`, or add `shell: true`")
             }
-            Self::Shell { .. } => {
-                "add `shell: true`; or put it in single quotes, if the program is to get it as it is"
-                    .to_owned()
+            Self::Shell { key, .. } => Blame::CONFIG.at(key).advise(
+                "add `shell: true`; or put it in single quotes, if the program is to get it as it is",
+            ),
+            Self::Port => Blame::CONFIG.at("port").advise("the tool without arguments lists hubs and ports"),
+            Self::Pattern { key, .. } => {
+                Blame::CONFIG.at(key).advise("put it in single quotes, so that YAML leaves backslashes alone")
             }
-            Self::Folder { .. } => "make it, or give another `folder:`".to_owned(),
-            Self::Interpreter { interpreter, .. } if interpreter.ends_with("\\r") => {
-                "the script's lines end in CR LF: `dos2unix` mends that".to_owned()
+            Self::Folder { .. } => Blame::LASTING.advise("make it, or give another `folder:`"),
+            Self::Interpreter { has_cr: true, .. } => {
+                Blame::LASTING.advise("the script's lines end in CR LF: `dos2unix` mends that")
             }
-            Self::Interpreter { .. } => "install it, or mend the first line of the script".to_owned(),
-            Self::Line { .. } => "try it by hand: `sh -n -c '…'`".to_owned(),
-            Self::Port => "the tool without arguments lists hubs and ports".to_owned(),
-            Self::Pattern { .. } => {
-                "put it in single quotes, so that YAML leaves backslashes alone".to_owned()
+            Self::Interpreter { .. } => {
+                Blame::LASTING.advise("install it, or mend the first line of the script")
             }
+            Self::Line { .. } => Blame::LASTING.advise("try it by hand: `sh -n -c '…'`"),
             Self::Missing { program, .. } => {
-                format!("install what brings `{program}`, or give its whole path")
+                Blame::LASTING.advise(format!("install what brings `{program}`, or give its whole path"))
             }
-            Self::Start { .. } => "it must be an executable file of this machine".to_owned(),
-            Self::Late { .. } => "run it by hand; raise `timeout_seconds` if it is only slow".to_owned(),
+            Self::Start { .. } => Blame::LASTING.advise("it must be an executable file of this machine"),
+            Self::Late { .. } => {
+                Blame::PASSING.advise("run it by hand; raise `timeout_seconds` if it is only slow")
+            }
             Self::Failed { .. } => {
-                "run it by hand; is the switch connected, and may this user use it?".to_owned()
+                Blame::PASSING.advise("run it by hand; is the switch connected, and may this user use it?")
             }
-            Self::Unclear { .. } => "set `status_on` and `status_off` to what it prints".to_owned(),
+            Self::Unclear { .. } => {
+                Blame::LASTING.advise("set `status_on` and `status_off` to what it prints")
+            }
         }
-    }
-
-    /// Whether the same again may end otherwise.
-    fn may_pass(&self) -> bool {
-        matches!(self, Self::Late { .. } | Self::Failed { .. })
     }
 }

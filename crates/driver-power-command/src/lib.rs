@@ -19,6 +19,7 @@ mod words;
 pub use config::{Config, Preset};
 pub use driver::PowerCommand;
 pub use error::Error;
+pub use shell::Sign;
 pub use words::Words;
 
 flasher_core::register_switch!(PowerCommand);

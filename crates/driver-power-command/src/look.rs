@@ -30,9 +30,12 @@ pub(crate) fn look(key: &'static str, argv: &[String], around: &CommandEnvironme
     file.take(HEAD).read_to_end(&mut head).map_err(|error| start(error.to_string()))?;
     match interpreter(&head, around) {
         Interpreter::Needless => Ok(()),
-        Interpreter::Missing(interpreter) => {
-            Err(Error::Interpreter { key, program: name.to_owned(), interpreter })
-        }
+        Interpreter::Missing(missing) => Err(Error::Interpreter {
+            key,
+            program: name.to_owned(),
+            interpreter: missing.escape_default().to_string(),
+            has_cr: missing.ends_with('\r'),
+        }),
         Interpreter::Unnamed => {
             Err(start("it is no program, and has no line such as `#!/bin/sh`".to_owned()))
         }
@@ -75,7 +78,7 @@ fn interpreter(head: &[u8], around: &CommandEnvironment) -> Interpreter {
     let named = words.find(|word| !word.starts_with('-') && !word.contains('='));
     let named = named.filter(|_| Path::new(program).file_name().is_some_and(|it| it == "env"));
     match [Some(program), named].into_iter().flatten().find(|it| !runs(it, around)) {
-        Some(missing) => Interpreter::Missing(missing.escape_default().to_string()),
+        Some(missing) => Interpreter::Missing(missing.to_owned()),
         None => Interpreter::Needless,
     }
 }

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::shell;
+use crate::shell::{self, Sign};
 
 /// A command. A line knows quotes and backslashes; it has no variables, pipes or wildcards, as no shell reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum Words {
 
 impl Words {
     /// The first thing that only a shell understands and that none reads.
-    pub(crate) fn sign_of_a_shell(&self, shell: bool) -> Option<String> {
+    pub(crate) fn sign_of_a_shell(&self, shell: bool) -> Option<Sign> {
         match self {
             Self::List(words) => shell::sign_in_list(words),
             Self::Line(_) if shell => None,

@@ -1,7 +1,7 @@
 //! What goes wrong with a GPIO line, and what to do next.
 
 use flasher_core::suggest;
-use flasher_core::switch::SwitchFailure;
+use flasher_core::{Blame, Blamed};
 use thiserror::Error as ThisError;
 
 /// A config that makes no sense, or a line that cannot be had.
@@ -106,42 +106,40 @@ fn others(chips: &[String]) -> String {
     format!("this machine has: {}", suggest::list(chips.iter().map(String::as_str)))
 }
 
-impl SwitchFailure for Error {
-    fn key(&self) -> Option<&'static str> {
-        match self {
-            Self::Pulse { key, .. } => Some(key),
-            Self::NotOnPi { .. } => Some("backend"),
-            _ => None,
-        }
-    }
-
-    fn next_step(&self) -> String {
-        match self {
-            Self::Pulse { .. } => "most buttons take 0.5 s for on and 6 s for off".to_owned(),
-            Self::NotOnPi { .. } => "use `backend: cdev`, or leave it out".to_owned(),
-            Self::NoChip { others: chips, .. } | Self::NotChip { others: chips, .. } => others(chips),
-            Self::Denied { group: Some(group), .. } => {
-                format!("the group `{group}` may: `sudo usermod -aG {group} $USER`, then log in again")
-            }
-            Self::Denied { group: None, .. } => "no group may: give it one with a udev rule".to_owned(),
-            Self::NoLine { .. } => {
-                "is it the right chip? `gpiodetect` lists chips, `gpioinfo` lines".to_owned()
-            }
-            Self::NoName { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
-            Self::NoName { nearest: None, .. } => {
-                "`gpioinfo` lists the names; use a number if it has none".to_owned()
-            }
-            Self::Busy { .. } => {
-                "end what uses it, or choose another line; `gpioinfo` shows who has which".to_owned()
-            }
-            Self::NoPi => "use `backend: cdev`, or leave it out".to_owned(),
-            Self::NoGpio => "is the driver of the GPIO chip loaded?".to_owned(),
-            Self::System { .. } => "`gpioinfo` shows what the line can do; look at `dmesg | tail`".to_owned(),
-        }
-    }
-
+impl Blamed for Error {
     /// A line may be given up, a chip may be plugged in; nothing else changes by waiting.
-    fn may_pass(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::NoChip { .. } | Self::System { .. })
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Pulse { key, .. } => {
+                Blame::CONFIG.at(key).advise("most buttons take 0.5 s for on and 6 s for off")
+            }
+            Self::NotOnPi { .. } => {
+                Blame::CONFIG.at("backend").advise("use `backend: cdev`, or leave it out")
+            }
+            Self::NoChip { others: chips, .. } => Blame::PASSING.advise(others(chips)),
+            Self::NotChip { others: chips, .. } => Blame::LASTING.advise(others(chips)),
+            Self::Denied { group: Some(group), .. } => Blame::LASTING.advise(format!(
+                "the group `{group}` may: `sudo usermod -aG {group} $USER`, then log in again"
+            )),
+            Self::Denied { group: None, .. } => {
+                Blame::LASTING.advise("no group may: give it one with a udev rule")
+            }
+            Self::NoLine { .. } => {
+                Blame::LASTING.advise("is it the right chip? `gpiodetect` lists chips, `gpioinfo` lines")
+            }
+            Self::NoName { nearest: Some(nearest), .. } => {
+                Blame::LASTING.advise(format!("did you mean `{nearest}`?"))
+            }
+            Self::NoName { nearest: None, .. } => {
+                Blame::LASTING.advise("`gpioinfo` lists the names; use a number if it has none")
+            }
+            Self::Busy { .. } => Blame::PASSING
+                .advise("end what uses it, or choose another line; `gpioinfo` shows who has which"),
+            Self::NoPi => Blame::LASTING.advise("use `backend: cdev`, or leave it out"),
+            Self::NoGpio => Blame::LASTING.advise("is the driver of the GPIO chip loaded?"),
+            Self::System { .. } => {
+                Blame::PASSING.advise("`gpioinfo` shows what the line can do; look at `dmesg | tail`")
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flasher_core::registry::Counterpart;
-use flasher_core::switch::{Built, Seconds, Switch, SwitchFailure, SwitchType};
+use flasher_core::switch::{Built, Seconds, Switch, SwitchType, before_a_job};
 use flasher_core::{Driver, PowerMeter, Reading, Result, Wiring, async_trait};
 use regex::Regex;
 
@@ -132,7 +132,7 @@ impl Switch for PowerHttp {
     }
 
     async fn check_files(&self) -> Result<()> {
-        self.settings.check_files().await.map_err(Error::before_a_job)
+        self.settings.check_files().await.map_err(before_a_job)
     }
 
     async fn identities(&self) -> Vec<String> {

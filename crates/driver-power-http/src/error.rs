@@ -1,6 +1,6 @@
 //! What goes wrong with a switch in the network, and what to do next. URLs are shown without user and query.
 
-use flasher_core::switch::SwitchFailure;
+use flasher_core::{Blame, Blamed};
 use thiserror::Error as ThisError;
 
 /// A config that makes no sense, or a switch that did not do its work.
@@ -118,61 +118,53 @@ pub enum Error {
     },
 }
 
-impl SwitchFailure for Error {
-    fn key(&self) -> Option<&'static str> {
+impl Blamed for Error {
+    /// A switch restarts, a network recovers; nothing else changes by waiting.
+    fn blame(&self) -> Blame {
         match self {
-            Self::Lacking { key } | Self::Url { key } | Self::Value { key, .. } => Some(key),
-            Self::Host | Self::NoHost => Some("host"),
-            Self::Idle { key } => Some(key),
-            _ => None,
-        }
-    }
-
-    fn next_step(&self) -> String {
-        self.help().to_owned()
-    }
-
-    /// Whether the same again may end otherwise: a switch restarts, a network recovers.
-    fn may_pass(&self) -> bool {
-        match self {
-            Self::Reach { .. } | Self::Late { .. } => true,
-            Self::Status { status, .. } => *status >= 500 || *status == 429,
-            _ => false,
-        }
-    }
-
-    fn file_key(&self) -> Option<&'static str> {
-        match self {
-            Self::File { key, .. } => Some(key),
-            _ => None,
-        }
-    }
-}
-
-impl Error {
-    fn help(&self) -> &'static str {
-        match self {
-            Self::Lacking { .. } => "`flasher drivers power-http` shows an example",
-            Self::Host => "for example `host: 192.168.1.20`",
-            Self::NoHost => "for example `host: 192.168.1.20`, without `http://` and path",
-            Self::Idle { .. } => "add `user:` with the name that the device's web page asks for",
-            Self::Url { .. } => "for example `http://{host}/relay/{outlet}?turn=on`",
-            Self::Value { .. } => "`flasher drivers power-http` explains each key",
-            Self::File { .. } => "it must be a file that this user may read",
-            Self::Reach { .. } => "is it plugged in, and is this its address?",
-            Self::Late { .. } => "is this its address? raise `timeout_seconds` if it is only slow",
-            Self::User { .. } => "set `user` and `password_file` to what its web page takes",
-            Self::Login { .. } => "try `auth: basic`",
-            Self::Status { status: 404, .. } => "is `preset` the right one, and does it have this outlet?",
-            Self::Status { .. } => "look at its web page; some need a restart",
-            Self::Refused { of_the_user: true, .. } => {
-                "set `user` and `password_file` to what its web page takes"
+            Self::Lacking { key } => {
+                Blame::CONFIG.at(key).advise("`flasher drivers power-http` shows an example")
             }
+            Self::Host => Blame::CONFIG.at("host").advise("for example `host: 192.168.1.20`"),
+            Self::NoHost => Blame::CONFIG
+                .at("host")
+                .advise("for example `host: 192.168.1.20`, without `http://` and path"),
+            Self::Idle { key } => {
+                Blame::CONFIG.at(key).advise("add `user:` with the name that the device's web page asks for")
+            }
+            Self::Url { key } => {
+                Blame::CONFIG.at(key).advise("for example `http://{host}/relay/{outlet}?turn=on`")
+            }
+            Self::Value { key, .. } => {
+                Blame::CONFIG.at(key).advise("`flasher drivers power-http` explains each key")
+            }
+            Self::File { key, .. } => {
+                Blame::LASTING.at(key).advise("it must be a file that this user may read")
+            }
+            Self::Reach { .. } => Blame::PASSING.advise("is it plugged in, and is this its address?"),
+            Self::Late { .. } => {
+                Blame::PASSING.advise("is this its address? raise `timeout_seconds` if it is only slow")
+            }
+            Self::User { .. } | Self::Refused { of_the_user: true, .. } => {
+                Blame::LASTING.advise("set `user` and `password_file` to what its web page takes")
+            }
+            Self::Login { .. } => Blame::LASTING.advise("try `auth: basic`"),
+            Self::Status { status: 404, .. } => {
+                Blame::LASTING.advise("is `preset` the right one, and does it have this outlet?")
+            }
+            Self::Status { status: 429 | 500.., .. } => {
+                Blame::PASSING.advise("look at its web page; some need a restart")
+            }
+            Self::Status { .. } => Blame::LASTING.advise("look at its web page; some need a restart"),
             Self::Refused { .. } | Self::Unclear { by_preset: true, .. } => {
-                "is `preset` the right one, and does it have this `outlet`?"
+                Blame::LASTING.advise("is `preset` the right one, and does it have this `outlet`?")
             }
-            Self::Unclear { .. } => "set `status_on` and `status_off` to what it answers",
-            Self::Reading { .. } => "set `voltage` and `current` to JSON pointers into its answer",
+            Self::Unclear { .. } => {
+                Blame::LASTING.advise("set `status_on` and `status_off` to what it answers")
+            }
+            Self::Reading { .. } => {
+                Blame::LASTING.advise("set `voltage` and `current` to JSON pointers into its answer")
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flasher_core::registry::Counterpart;
-use flasher_core::switch::{Built, Seconds, Switch, SwitchFailure, SwitchType, secret_line};
+use flasher_core::switch::{Built, Seconds, Switch, SwitchType, before_a_job, secret_line};
 use flasher_core::{Result, Wiring, async_trait};
 use snmp2::{AsyncSession, Oid, Pdu, Value};
 use tokio::time::timeout;
@@ -200,7 +200,7 @@ impl Switch for PowerSnmp {
     }
 
     async fn check_files(&self) -> Result<()> {
-        self.community().await.map(drop).map_err(Error::before_a_job)
+        self.community().await.map(drop).map_err(before_a_job)
     }
 
     async fn identities(&self) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! What goes wrong with a PDU, and what to do next. The community is never shown.
 
-use flasher_core::switch::SwitchFailure;
+use flasher_core::{Blame, Blamed};
 use thiserror::Error as ThisError;
 
 /// A config that makes no sense, or a PDU that did not do its work.
@@ -80,47 +80,32 @@ pub enum Error {
     },
 }
 
-impl SwitchFailure for Error {
-    fn key(&self) -> Option<&'static str> {
+impl Blamed for Error {
+    fn blame(&self) -> Blame {
         match self {
-            Self::Lacking { key } | Self::Oid { key, .. } => Some(key),
-            Self::Outlet => Some("outlet"),
-            Self::Host => Some("host"),
-            _ => None,
-        }
-    }
-
-    fn next_step(&self) -> String {
-        self.help().to_owned()
-    }
-
-    fn may_pass(&self) -> bool {
-        matches!(self, Self::Reach { .. } | Self::Late { .. } | Self::Broken { .. })
-    }
-
-    fn file_key(&self) -> Option<&'static str> {
-        match self {
-            Self::File { .. } => Some("community_file"),
-            _ => None,
-        }
-    }
-}
-
-impl Error {
-    fn help(&self) -> &'static str {
-        match self {
-            Self::Lacking { .. } => "`flasher drivers power-snmp` shows an example",
-            Self::Host => "for example `host: pdu.lab.example`; the port is `port:`",
-            Self::Outlet => "for example `outlet: 3`",
-            Self::Oid { .. } => "for example `1.3.6.1.4.1.318.1.1.12.3.3.1.1.4.3`",
-            Self::File { .. } => "it must be a file that this user may read",
-            Self::Reach { .. } => "is this its name, and is there a route to it?",
-            Self::Late { .. } => {
-                "is SNMP switched on there, and does `community` match? a wrong one is not answered"
+            Self::Lacking { key } => {
+                Blame::CONFIG.at(key).advise("`flasher drivers power-snmp` shows an example")
             }
-            Self::Refused { .. } => "may this community write, and does the PDU have this outlet?",
-            Self::Unclear { .. } => "set `status_on` and `status_off` to what it reports",
-            Self::Broken { .. } => "is it a PDU that speaks SNMP v1 or v2c?",
+            Self::Host => {
+                Blame::CONFIG.at("host").advise("for example `host: pdu.lab.example`; the port is `port:`")
+            }
+            Self::Outlet => Blame::CONFIG.at("outlet").advise("for example `outlet: 3`"),
+            Self::Oid { key, .. } => {
+                Blame::CONFIG.at(key).advise("for example `1.3.6.1.4.1.318.1.1.12.3.3.1.1.4.3`")
+            }
+            Self::File { .. } => {
+                Blame::LASTING.at("community_file").advise("it must be a file that this user may read")
+            }
+            Self::Reach { .. } => Blame::PASSING.advise("is this its name, and is there a route to it?"),
+            Self::Late { .. } => Blame::PASSING
+                .advise("is SNMP switched on there, and does `community` match? a wrong one is not answered"),
+            Self::Refused { .. } => {
+                Blame::LASTING.advise("may this community write, and does the PDU have this outlet?")
+            }
+            Self::Unclear { .. } => {
+                Blame::LASTING.advise("set `status_on` and `status_off` to what it reports")
+            }
+            Self::Broken { .. } => Blame::PASSING.advise("is it a PDU that speaks SNMP v1 or v2c?"),
         }
     }
 }

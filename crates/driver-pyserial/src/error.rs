@@ -2,7 +2,7 @@
 
 use std::io;
 
-use flasher_core::Error;
+use flasher_core::{Blame, Blamed};
 use thiserror::Error as ThisError;
 
 /// A config value that makes no sense.
@@ -84,38 +84,27 @@ pub enum ConfigError {
     },
 }
 
-impl ConfigError {
-    fn key(&self) -> &'static str {
-        match self {
-            Self::Empty | Self::Scheme { .. } | Self::NotSpoken { .. } => "url",
-            Self::Host { .. } | Self::Spy { .. } | Self::Option { .. } => "url",
-            Self::Baudrate => "baudrate",
-            Self::Bits { key, .. } => key,
-            Self::Away { .. } => "reopen_seconds",
-            Self::Part { .. } => "part_mib",
-            Self::Pace { .. } => "cps",
-        }
-    }
-
-    fn next_step(&self) -> &'static str {
-        match self {
-            Self::Empty | Self::Scheme { .. } => "`ls -l /dev/serial/by-id` shows the ports of this machine",
-            Self::NotSpoken { .. } => "let the port server offer raw TCP and use `socket://HOST:PORT`",
-            Self::Host { .. } => "an IPv6 address goes in brackets: `[::1]:4000`",
-            Self::Spy { .. } => "for example `spy:///tmp/uart.log?/dev/ttyUSB0`",
-            Self::Option { .. } => "leave it out",
-            Self::Bits { .. } => "most boards talk 8 data bits, no parity, 1 stop bit",
-            Self::Away { .. } => "leave it out: ports under /dev/serial/by-id are waited for",
-            Self::Part { .. } => "leave it out for 16",
-            Self::Baudrate => "most boards talk at 115200",
-            Self::Pace { .. } => "leave `cps` out to send without pauses",
-        }
-    }
-}
-
-impl From<ConfigError> for Error {
-    fn from(error: ConfigError) -> Self {
-        Self::config(error.to_string()).with("key", error.key()).help(error.next_step())
+impl Blamed for ConfigError {
+    fn blame(&self) -> Blame {
+        let (key, next_step) = match self {
+            Self::Empty | Self::Scheme { .. } => {
+                ("url", "`ls -l /dev/serial/by-id` shows the ports of this machine")
+            }
+            Self::NotSpoken { .. } => {
+                ("url", "let the port server offer raw TCP and use `socket://HOST:PORT`")
+            }
+            Self::Host { .. } => ("url", "an IPv6 address goes in brackets: `[::1]:4000`"),
+            Self::Spy { .. } => ("url", "for example `spy:///tmp/uart.log?/dev/ttyUSB0`"),
+            Self::Option { .. } => ("url", "leave it out"),
+            Self::Baudrate => ("baudrate", "most boards talk at 115200"),
+            Self::Bits { key, .. } => (*key, "most boards talk 8 data bits, no parity, 1 stop bit"),
+            Self::Away { .. } => {
+                ("reopen_seconds", "leave it out: ports under /dev/serial/by-id are waited for")
+            }
+            Self::Part { .. } => ("part_mib", "leave it out for 16"),
+            Self::Pace { .. } => ("cps", "leave `cps` out to send without pauses"),
+        };
+        Blame::CONFIG.at(key).advise(next_step)
     }
 }
 
@@ -231,57 +220,43 @@ impl PortError {
         let kinds = [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof];
         matches!(self, Self::Connect { source, .. } if kinds.contains(&source.kind()))
     }
-
-    fn next_step(&self) -> String {
-        match self {
-            Self::Missing { others, .. } if others.is_empty() => {
-                "this machine has no serial port: plug in the adapter, then look at `dmesg | tail`".to_owned()
-            }
-            Self::Missing { others, .. } => {
-                let named: Vec<String> = others.iter().map(|port| format!("`{port}`")).collect();
-                format!("this machine has: {}", named.join(", "))
-            }
-            Self::Denied { group: Some(group), .. } => {
-                format!("the group `{group}` may: `sudo usermod -aG {group} $USER`, then log in again")
-            }
-            Self::Denied { group: None, .. } => {
-                "no group may: ask who set the permissions of this device".to_owned()
-            }
-            Self::Busy { holder: Some(_), .. } => {
-                "end it, or use another port; `flasher console --watch` shows what another flasher hears".to_owned()
-            }
-            Self::Busy { holder: None, .. } => "`sudo fuser -v PORT` shows who has it".to_owned(),
-            Self::Setting { .. } => "use what board and adapter can both do; most boards talk at 115200 8N1".to_owned(),
-            Self::NotRfc2217 { .. } => "for raw TCP use `socket://HOST:PORT`".to_owned(),
-            Self::Vanished { .. } => {
-                "is the adapter plugged in, and powered by something other than the board? look at `dmesg | tail`"
-                    .to_owned()
-            }
-            Self::File { .. } => "choose a folder that this user may write".to_owned(),
-            Self::NotSerial { .. } => "`ls -l /dev/serial/by-id` shows the ports of this machine".to_owned(),
-            Self::System { .. } => "unplug and plug the adapter, then look at `dmesg | tail`".to_owned(),
-            Self::Connect { .. } | Self::Deadline { .. } => {
-                "is the port server running, and is its port free? most serve one connection at a time"
-                    .to_owned()
-            }
-        }
-    }
 }
 
-impl From<PortError> for Error {
-    fn from(error: PortError) -> Self {
-        let help = error.next_step();
-        // Waiting changes nothing about these; a missing port may come back. A port that is just being closed was waited for.
-        let hopeless = matches!(
-            error,
-            PortError::Denied { .. }
-                | PortError::Busy { .. }
-                | PortError::NotSerial { .. }
-                | PortError::Setting { .. }
-                | PortError::NotRfc2217 { .. }
-                | PortError::File { .. }
-        );
-        let converted = Self::infrastructure(error.to_string()).help(help);
-        if hopeless { converted.retryable(false) } else { converted }
+impl Blamed for PortError {
+    /// Most of these do not change by waiting; a port that is missing may come back, and a server may answer. A port that is just being
+    /// closed was waited for.
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Missing { others, .. } if others.is_empty() => Blame::PASSING
+                .advise("this machine has no serial port: plug in the adapter, then look at `dmesg | tail`"),
+            Self::Missing { others, .. } => {
+                let named: Vec<String> = others.iter().map(|port| format!("`{port}`")).collect();
+                Blame::PASSING.advise(format!("this machine has: {}", named.join(", ")))
+            }
+            Self::Denied { group: Some(group), .. } => Blame::LASTING
+                .advise(format!("the group `{group}` may: `sudo usermod -aG {group} $USER`, then log in again")),
+            Self::Denied { group: None, .. } => {
+                Blame::LASTING.advise("no group may: ask who set the permissions of this device")
+            }
+            Self::Busy { holder: Some(_), .. } => Blame::LASTING.advise(
+                "end it, or use another port; `flasher console --watch` shows what another flasher hears",
+            ),
+            Self::Busy { holder: None, .. } => Blame::LASTING.advise("`sudo fuser -v PORT` shows who has it"),
+            Self::Setting { .. } => {
+                Blame::LASTING.advise("use what board and adapter can both do; most boards talk at 115200 8N1")
+            }
+            Self::NotRfc2217 { .. } => Blame::LASTING.advise("for raw TCP use `socket://HOST:PORT`"),
+            Self::Vanished { .. } => Blame::PASSING.advise(
+                "is the adapter plugged in, and powered by something other than the board? look at `dmesg | tail`",
+            ),
+            Self::File { .. } => Blame::LASTING.advise("choose a folder that this user may write"),
+            Self::NotSerial { .. } => {
+                Blame::LASTING.advise("`ls -l /dev/serial/by-id` shows the ports of this machine")
+            }
+            Self::System { .. } => Blame::PASSING.advise("unplug and plug the adapter, then look at `dmesg | tail`"),
+            Self::Connect { .. } | Self::Deadline { .. } => Blame::PASSING.advise(
+                "is the port server running, and is its port free? most serve one connection at a time",
+            ),
+        }
     }
 }

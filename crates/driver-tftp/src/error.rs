@@ -1,5 +1,7 @@
 //! What can go wrong before the first request: the config, binding, the folder.
 
+use flasher_core::{Blame, Blamed};
+
 /// Why the server cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -11,27 +13,13 @@ pub enum Error {
     BlksizeLimit(u16),
 }
 
-impl Error {
-    /// What the user can do next.
-    pub fn next_step(&self) -> String {
+impl Blamed for Error {
+    fn blame(&self) -> Blame {
         match self {
-            Self::Serve(error) => error.next_step(),
-            Self::BlksizeLimit(_) => "leave `blksize_limit` out to fit blocks to the network".into(),
-        }
-    }
-}
-
-impl From<Error> for flasher_core::Error {
-    fn from(error: Error) -> Self {
-        let (text, help) = (error.to_string(), error.next_step());
-        let error = match error {
-            Error::BlksizeLimit(_) => return Self::config(text).help(help),
-            Error::Serve(error) => error,
-        };
-        let core = Self::blamed(error.blame(), text).help(help);
-        match error.into_source() {
-            Some(source) => core.because(source),
-            None => core,
+            Self::Serve(error) => error.blame(),
+            Self::BlksizeLimit(_) => Blame::CONFIG
+                .at("blksize_limit")
+                .advise("leave `blksize_limit` out to fit blocks to the network"),
         }
     }
 }

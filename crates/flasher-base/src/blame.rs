@@ -1,5 +1,6 @@
-//! Who is to blame for a failure, and whether a retry can help: one answer, given by libraries and by flasher-core.
+//! Who is to blame for a failure, whether a retry can help, and what to do next: one answer, given by libraries and drivers to flasher-core.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -59,24 +60,56 @@ impl fmt::Display for Class {
     }
 }
 
+/// An error that says who is to blame for it.
+pub trait Blamed: std::error::Error {
+    /// Who is to blame, whether a retry can help, and what to do next.
+    fn blame(&self) -> Blame;
+}
+
 /// What a failure says of itself to who has to act on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blame {
     /// Who is to blame.
     pub class: Class,
     /// Whether doing the same again can help.
     pub is_retryable: bool,
+    /// The key of the config that is wrong, or that names the file which is; none for every other failure.
+    pub key: Option<&'static str>,
+    /// What the user can do next; none where the text of the error says it.
+    pub next_step: Option<Cow<'static, str>>,
 }
 
 impl Blame {
     /// What was asked for is wrong, and stays so.
-    pub const CONFIG: Self = Self { class: Class::Config, is_retryable: false };
+    pub const CONFIG: Self = Self::of(Class::Config, false);
     /// The image is wrong or cannot be had, and that stays so.
-    pub const SOURCE: Self = Self { class: Class::Source, is_retryable: false };
-    /// A server, or the way to it, failed: doing the same again can help.
-    pub const PASSING: Self = Self { class: Class::Infrastructure, is_retryable: true };
+    pub const SOURCE: Self = Self::of(Class::Source, false);
+    /// A server, a device, or the way to it, failed: doing the same again can help.
+    pub const PASSING: Self = Self::of(Class::Infrastructure, true);
     /// A server refuses, or this machine cannot: doing the same again fails again.
-    pub const LASTING: Self = Self { class: Class::Infrastructure, is_retryable: false };
+    pub const LASTING: Self = Self::of(Class::Infrastructure, false);
+    /// The board did not do what was asked of it: it may do so after a restart.
+    pub const BOARD: Self = Self::of(Class::Board, true);
+    /// The board does not do what was asked of it, and never will as it is set up.
+    pub const BOARD_LASTING: Self = Self::of(Class::Board, false);
+    /// A bug of ours.
+    pub const INTERNAL: Self = Self::of(Class::Internal, false);
+
+    const fn of(class: Class, is_retryable: bool) -> Self {
+        Self { class, is_retryable, key: None, next_step: None }
+    }
+
+    /// The same, about `key` of a config.
+    #[must_use]
+    pub fn at(self, key: &'static str) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// The same, with what the user can do next.
+    #[must_use]
+    pub fn advise(self, next_step: impl Into<Cow<'static, str>>) -> Self {
+        Self { next_step: Some(next_step.into()), ..self }
+    }
 }
 
 #[cfg(test)]

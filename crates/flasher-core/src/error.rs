@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-pub use flasher_base::blame::{Blame, Class};
+pub use flasher_base::blame::{Blame, Blamed, Class};
 
 use crate::userinfo::hide_passwords;
 
@@ -40,9 +40,16 @@ impl Error {
         }))
     }
 
-    /// A failure of a library: its text, and what it says about who is to blame and whether a retry can help.
+    /// A failure with what its own error says of it: class, retry, key of the config (as context `key`) and next step.
     pub fn blamed(blame: Blame, message: impl Into<String>) -> Self {
-        Self::new(blame.class, message).retryable(blame.is_retryable)
+        let mut error = Self::new(blame.class, message).retryable(blame.is_retryable);
+        if let Some(key) = blame.key {
+            error = error.with("key", key);
+        }
+        match blame.next_step {
+            Some(step) => error.help(step),
+            None => error,
+        }
     }
 
     /// Shorthand for [`Class::Config`].
@@ -151,6 +158,13 @@ impl StdError for Error {
     }
 }
 
+/// An error that says who is to blame becomes a failure by `?`, with the errors underneath.
+impl<E: Blamed + Send + Sync + 'static> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self::blamed(error.blame(), error.to_string()).because(error)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +212,21 @@ mod tests {
             let error = Error::infrastructure("no answer").because(layers.unwrap());
             assert_eq!(error.cause(), cause);
         }
+    }
+
+    impl Blamed for Layer {
+        fn blame(&self) -> Blame {
+            Blame::LASTING.at("port").advise("choose another one")
+        }
+    }
+
+    #[test]
+    fn what_an_error_says_of_itself_is_kept() {
+        let error = Error::from(Layer("cannot bind", Some(Box::new(Layer("refused", None)))));
+        assert_eq!(
+            format!("{error:?}; {:?}; {}", error.next_step(), error.is_retryable()),
+            "infrastructure error: cannot bind: refused [key: port]; Some(\"choose another one\"); false"
+        );
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub use driver::{
     Upload, cycle,
 };
 pub use dump::{DumpJob, DumpSink};
-pub use error::{Blame, Class, Error, Result};
+pub use error::{Blame, Blamed, Class, Error, Result};
 pub use event::{Event, Progress, Quiet, Step, Timed, Transfer, TransferState};
 pub use flash::{BootFile, Defaults, Description, Failure, FlashJob, Pinned, Plan, Receipt, Verdict};
 pub use registry::{BundleEntry, DriverEntry, DriverType};

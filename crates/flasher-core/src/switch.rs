@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::driver::{Driver, PowerDriver};
 use crate::error::{Error, Result};
 
-pub use failure::{SwitchFailure, secret_line};
+pub use failure::{before_a_job, secret_line};
 pub use kind::{Built, Seconds, SwitchConfig, SwitchType};
 
 /// How often the state is read while it is not what was asked for.

@@ -1,6 +1,6 @@
 //! Failures of images that are opened here and not by a flasher.
 
-use flasher_core::Error;
+use flasher_core::{Blamed, Error};
 
 /// A failure of an image, or of what is beside it.
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]

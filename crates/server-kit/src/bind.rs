@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use flasher_base::blame::Blame;
+use flasher_base::blame::{Blame, Blamed};
 
 /// What is to be served; the remedies differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,49 +63,34 @@ impl Error {
     pub fn root(path: impl Into<PathBuf>, error: io::Error) -> Self {
         Self::Root(path.into(), error)
     }
+}
 
-    /// Who is to blame, and whether a retry can help: a name server may answer, a system may have room again. A port that is in use stays so.
-    pub fn blame(&self) -> Blame {
+impl Blamed for Error {
+    /// A name server may answer later, a system may have room again. A port that is in use stays so.
+    fn blame(&self) -> Blame {
         match self {
-            Self::Host(..) | Self::Bind(..) => Blame::PASSING,
-            _ => Blame::LASTING,
-        }
-    }
-
-    /// What the user can do next.
-    pub fn next_step(&self) -> String {
-        match self {
-            Self::PortInUse(Service::Tftp, address) => format!(
+            Self::PortInUse(Service::Tftp, address) => Blame::LASTING.advise(format!(
                 "`ss -lunp 'sport = :{port}'` shows who has it, often dnsmasq, tftpd-hpa or atftpd; stop that, or give another \
                  `port:` in the config and set U-Boot's `tftpdstp` to it",
                 port = address.port()
-            ),
-            Self::PortInUse(Service::Http, address) => format!(
+            )),
+            Self::PortInUse(Service::Http, address) => Blame::LASTING.advise(format!(
                 "`ss -ltnp 'sport = :{port}'` shows who has it; stop that, or give another `port:` in the config (0 takes a free one)",
                 port = address.port()
-            ),
+            )),
             Self::Privilege(service, _) => {
                 let more = if *service == Service::Tftp { " and set U-Boot's `tftpdstp` to it" } else { "" };
-                format!(
+                Blame::LASTING.advise(format!(
                     "run once: sudo setcap cap_net_bind_service=+ep $(command -v flasher); or give a `port:` \
                      of 1024 or more in the config{more}"
-                )
+                ))
             }
-            Self::NotLocal(..) => {
-                "`ip address` lists the addresses of this machine; give one of them as `host:`, or none"
-                    .into()
-            }
-            Self::Bind(..) => "check `host:` and `port:` in the config".into(),
-            Self::Host(..) => "give `host:` as an address of this machine, or leave it out".into(),
-            Self::Root(..) => "give a folder this user may read as `root_dir:`".into(),
-        }
-    }
-
-    /// What the system said, when that tells more than the error's own text.
-    pub fn into_source(self) -> Option<io::Error> {
-        match self {
-            Self::Bind(_, _, source) | Self::Host(_, source) | Self::Root(_, source) => Some(source),
-            Self::PortInUse(..) | Self::Privilege(..) | Self::NotLocal(..) => None,
+            Self::NotLocal(..) => Blame::LASTING.advise(
+                "`ip address` lists the addresses of this machine; give one of them as `host:`, or none",
+            ),
+            Self::Bind(..) => Blame::PASSING.advise("check `host:` and `port:` in the config"),
+            Self::Host(..) => Blame::PASSING.advise("give `host:` as an address of this machine, or leave it out"),
+            Self::Root(..) => Blame::LASTING.advise("give a folder this user may read as `root_dir:`"),
         }
     }
 }
@@ -137,7 +122,7 @@ mod tests {
     use super::*;
 
     fn check(error: Error, text: &str, help: &str) {
-        assert_eq!((error.to_string().as_str(), error.next_step().as_str()), (text, help));
+        assert_eq!((error.to_string().as_str(), error.blame().next_step.as_deref()), (text, Some(help)));
     }
 
     #[test]
@@ -187,20 +172,16 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_system_may_grant_later_may_pass() {
+    fn only_what_the_system_may_grant_later_is_tried_again() {
         let address = SocketAddr::from(([10, 0, 0, 1], 69));
-        for (kind, may_pass, tells_more) in [
-            (io::ErrorKind::AddrInUse, false, false),
-            (io::ErrorKind::PermissionDenied, false, false),
-            (io::ErrorKind::AddrNotAvailable, false, false),
-            (io::ErrorKind::OutOfMemory, true, true),
+        for (kind, is_retryable) in [
+            (io::ErrorKind::AddrInUse, false),
+            (io::ErrorKind::PermissionDenied, false),
+            (io::ErrorKind::AddrNotAvailable, false),
+            (io::ErrorKind::OutOfMemory, true),
         ] {
             let error = Error::bind(Service::Tftp, address, kind.into());
-            assert_eq!(
-                (error.blame().is_retryable, error.into_source().is_some()),
-                (may_pass, tells_more),
-                "{kind}"
-            );
+            assert_eq!(error.blame().is_retryable, is_retryable, "{kind}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use flasher_base::blame::Blame;
+use flasher_base::blame::{Blame, Blamed};
 use oci_client::errors::{OciDistributionError as Fault, OciEnvelope, OciErrorCode};
 
 use crate::{
@@ -103,9 +103,9 @@ fn advice(source: &io::Error) -> &'static str {
     }
 }
 
-impl OciError {
-    /// Who is to blame, and whether a retry can help. What is wrong with the reference or with what was pushed is of class config.
-    pub fn blame(&self) -> Blame {
+impl Blamed for OciError {
+    /// What is wrong with the reference or with what was pushed is of class config. The texts say what to do.
+    fn blame(&self) -> Blame {
         match self {
             Self::Refused { lasting: true, .. } => Blame::CONFIG,
             Self::Unreachable { .. } | Self::Late { .. } | Self::Refused { .. } | Self::Cut { .. } => {
@@ -117,7 +117,9 @@ impl OciError {
             _ => Blame::CONFIG,
         }
     }
+}
 
+impl OciError {
     /// Whether this machine is to blame: its disk, or another process that has the cache.
     pub fn is_of_this_machine(&self) -> bool {
         match self {

@@ -248,7 +248,11 @@ async fn who_may_read_and_not_push_is_told_so() {
         registry.put("blobs/uploads/", Answer::new(status, body));
         let reference = registry.name().parse().unwrap();
         let error = bundle_store::push(source.path(), &reference, &Access::default()).await.unwrap_err();
-        assert_eq!(error.blame(), bundle_store::Blame::LASTING, "{status} {body}: {error}");
+        assert_eq!(
+            bundle_store::Blamed::blame(&error),
+            bundle_store::Blame::LASTING,
+            "{status} {body}: {error}"
+        );
         let expected = format!(
             "the registry refuses `{reference}` to anonymous users{said}; check the credentials: OCI_USERNAME and OCI_PASSWORD, or `docker login`"
         );

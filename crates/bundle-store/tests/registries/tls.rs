@@ -2,7 +2,7 @@
 
 use std::{fs, net::UdpSocket};
 
-use bundle_store::{Access, Blame, OciError, Reference, Store, Wanted, push};
+use bundle_store::{Access, Blame, Blamed, OciError, Reference, Store, Wanted, push};
 
 use crate::{
     cache::{bundle, files},

@@ -118,7 +118,7 @@ async fn a_block_map_of_another_image_is_told() {
             error.to_string(),
             "block map `M` is not the one of image `X`: it is for 10485860 bytes, the image has 10485859; give the one that was made for the image, or none"
         );
-        assert_eq!(error.blame(), Blame::SOURCE);
+        assert_eq!(blame_of(&error), Blame::SOURCE);
     }
 }
 
@@ -333,7 +333,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         match runtime.block_on(decode_with(&image, &text)) {
             Ok(decoded) => prop_assert!(decoded.bytes() == image),
-            Err(error) => prop_assert_eq!(error.blame(), Blame::SOURCE, "{}", error),
+            Err(error) => prop_assert_eq!(blame_of(&error), Blame::SOURCE, "{}", error),
         }
     }
 }

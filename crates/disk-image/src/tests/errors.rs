@@ -270,5 +270,48 @@ fn every_error_says_what_is_wrong_with_which_image() {
 
 fn check(error: &Error, blame: Blame, text: &str) {
     assert_eq!(error.to_string(), text);
-    assert_eq!(error.blame(), blame, "{error}");
+    assert_eq!(blame_of(error), blame, "{error}");
+}
+
+#[test]
+fn who_lacks_an_image_is_told_what_to_do() {
+    let label = || "os.img".to_owned();
+    for (error, expected) in [
+        (
+            Error::Missing { label: label() },
+            "check the name; a file is looked for on the machine that runs the flash",
+        ),
+        (
+            Error::NotFound { label: label(), status: 404 },
+            "check the name; a file is looked for on the machine that runs the flash",
+        ),
+        (
+            Error::Connect { label: label(), reason: String::new() },
+            "check the address, and whether this machine reaches it (`curl -I URL`)",
+        ),
+        (
+            Error::Cut { label: label(), received: 1, expected: None, reason: String::new() },
+            "check the network to the image's server; a copy on this machine needs none",
+        ),
+        (
+            Error::Cut {
+                label: "http://h/os.img".to_owned(),
+                received: 0,
+                expected: None,
+                reason: String::new(),
+            },
+            "check the network to the image's server; one that speaks https only closes such a connection: give the URL with `https://` then",
+        ),
+        (Error::Empty { label: label() }, "fetch or build the image again, and compare its digest"),
+        (
+            Error::LengthDiffers { label: label(), expected: 1, source_length: 2, decoded_length: 2 },
+            "fetch the image again, or give the right `--length`; that of the file and that of what it unpacks to are both accepted",
+        ),
+        (
+            Error::Short { label: label(), offset: 1, expected: 2 },
+            "fetch or build the image again, and compare its digest",
+        ),
+    ] {
+        assert_eq!(error.blame().next_step.as_deref(), Some(expected), "{error}");
+    }
 }

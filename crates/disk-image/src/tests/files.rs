@@ -60,7 +60,7 @@ async fn what_is_no_file_is_refused_before_anything_is_read() {
     ] {
         let error = within(Image::open(&source, SourceOptions::default())).await.expect_err(&source);
         assert_eq!(error.to_string(), format!("image `{source}` {message}"));
-        assert_eq!(error.blame(), fault, "{source}");
+        assert_eq!(blame_of(&error), fault, "{source}");
     }
 }
 
@@ -77,7 +77,7 @@ async fn a_demanded_digest_may_be_that_of_the_source_or_of_the_image() {
     assert_eq!(decode_bytes(image).await.unwrap().summary.checked, None);
 
     let error = checked(&file, Digest::of(b"other")).await.unwrap_err();
-    assert_eq!(error.blame(), Blame::SOURCE);
+    assert_eq!(blame_of(&error), Blame::SOURCE);
     let Error::DigestDiffers { expected, source_sha256, decoded_sha256, .. } = error else {
         panic!("{error}")
     };

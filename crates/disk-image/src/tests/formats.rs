@@ -83,7 +83,7 @@ async fn a_large_source_cut_in_its_data_or_its_trailer_is_truncated() {
 
 async fn check_truncated(format: Format, stored: &[u8], length: usize) {
     let error = decode_bytes(&stored[..length]).await.expect_err("truncated");
-    assert_eq!(error.blame(), Blame::SOURCE);
+    assert_eq!(blame_of(&error), Blame::SOURCE);
     match error {
         Error::Truncated { format: found, offset, .. } => {
             assert_eq!((found, offset), (format, length as u64));
@@ -140,7 +140,7 @@ async fn a_flipped_bit_never_yields_another_image() {
 async fn check_harmless(format: Format, damaged: &[u8], image: &[u8], at: usize) {
     match decode_bytes(damaged).await {
         Ok(decoded) => assert!(decoded.bytes() == image, "{format}: flip at byte {at} went unnoticed"),
-        Err(error) => assert_eq!(error.blame(), Blame::SOURCE, "{format}: {error}"),
+        Err(error) => assert_eq!(blame_of(&error), Blame::SOURCE, "{format}: {error}"),
     }
 }
 

@@ -60,7 +60,7 @@ proptest! {
         let stored = [begin, rest].concat();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         if let Err(error) = runtime.block_on(decode_start(&stored)) {
-            prop_assert_eq!(error.blame(), Blame::SOURCE, "{}", error);
+            prop_assert_eq!(blame_of(&error), Blame::SOURCE, "{}", error);
         }
     }
 }

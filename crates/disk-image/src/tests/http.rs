@@ -95,7 +95,7 @@ async fn an_answer_that_is_no_image_is_told_apart() {
         let options = SourceOptions { retries: Some(0), ..SourceOptions::default() };
         let error = Image::open(&url, options).await.expect_err("no image");
         assert_eq!(error.to_string(), message.replace("`URL`", &format!("`{url}`")));
-        assert_eq!(error.blame(), fault, "{status}");
+        assert_eq!(blame_of(&error), fault, "{status}");
     }
 }
 
@@ -142,7 +142,7 @@ async fn a_connection_that_ends_early_is_a_cut() {
 
 async fn check_cut(reply: Reply, at: u64, of: Option<u64>) {
     let error = fetch(move || reply.clone(), SourceOptions::default()).await.expect_err("cut");
-    assert_eq!(error.blame(), Blame::PASSING, "{error}");
+    assert_eq!(blame_of(&error), Blame::PASSING, "{error}");
     let Error::Cut { received, expected, .. } = error else { panic!("{error}") };
     assert_eq!((received, expected), (at, of));
 }
@@ -159,7 +159,7 @@ async fn without_a_length_the_end_must_prove_itself() {
     // The end of the connection is all a server of HTTP/1.0 says.
     let error = fetch(move || closing(b"image"), SourceOptions::default()).await.unwrap_err();
     assert!(matches!(error, Error::Unframed { .. }), "{error}");
-    assert_eq!(error.blame(), Blame::CONFIG);
+    assert_eq!(blame_of(&error), Blame::CONFIG);
     // A digest proves it.
     let decoded = fetch(move || closing(b"image"), options_with(Digest::of(b"image"))).await.unwrap();
     assert_eq!(decoded.bytes(), b"image");
@@ -185,7 +185,7 @@ async fn a_silent_server_is_a_stall() {
     for (sent, at) in [("", 0), ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nimage", 5)] {
         let error =
             fetch(move || Reply::exact(sent).held(), patience(Duration::from_millis(200))).await.unwrap_err();
-        assert_eq!(error.blame(), Blame::PASSING);
+        assert_eq!(blame_of(&error), Blame::PASSING);
         let Error::Stalled { received, waited, .. } = error else { panic!("{error}") };
         assert_eq!((received, waited), (at, Duration::from_millis(200)));
     }
@@ -207,7 +207,7 @@ async fn a_server_that_is_not_there_cannot_be_reached() {
     tokio::task::yield_now().await;
     let error = Image::open(&url, SourceOptions::default()).await.unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error}");
-    assert_eq!(error.blame(), Blame::PASSING);
+    assert_eq!(blame_of(&error), Blame::PASSING);
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
 }
 

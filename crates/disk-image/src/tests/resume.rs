@@ -127,7 +127,7 @@ async fn a_replaced_object_is_never_mixed() {
             let url = server.url("/x");
             let error = decode(&url, SourceOptions::default()).await.expect_err("replaced");
             assert_eq!(error.to_string(), format!("image `{url}` changed while in use: {message}"));
-            assert_eq!(error.blame(), Blame::SOURCE);
+            assert_eq!(blame_of(&error), Blame::SOURCE);
         }
     }
 }
@@ -189,7 +189,7 @@ async fn a_server_that_drips_is_given_up() {
     };
     let error = Image::open(&server.url("/x"), options).await.expect_err("slow");
     assert!(matches!(error, Error::Drips { .. }), "{error}");
-    assert_eq!(error.blame(), Blame::PASSING);
+    assert_eq!(blame_of(&error), Blame::PASSING);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ async fn a_certificate_is_trusted_when_the_caller_says_so() {
     let error = decode(&url, SourceOptions::default()).await.unwrap_err();
     assert!(matches!(error, Error::Untrusted { .. }), "{error}");
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
-    assert_eq!(error.blame(), Blame::LASTING, "asking again gives the same certificate");
+    assert_eq!(blame_of(&error), Blame::LASTING, "asking again gives the same certificate");
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn a_server_that_speaks_no_tls_is_told_apart_from_none() {
     let error = decode(&url, SourceOptions::default()).await.unwrap_err();
     assert!(matches!(error, Error::NoTls { .. }), "{error}");
     assert!(error.to_string().contains("is its URL `http://`?"), "{error}");
-    assert_eq!(error.blame(), Blame::LASTING);
+    assert_eq!(blame_of(&error), Blame::LASTING);
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_file_without_certificates_is_refused() {
                 "certificates `{shown}` for image `https://127.0.0.1:9/x` cannot be used: {reason}; expected a PEM file"
             )
         );
-        assert_eq!(error.blame(), Blame::CONFIG);
+        assert_eq!(blame_of(&error), Blame::CONFIG);
     }
 }
 

@@ -141,7 +141,7 @@ async fn an_archive_that_holds_no_one_image_is_refused() {
         let path = folder.run(command);
         let error = decode(path_of(&path), SourceOptions::default()).await.expect_err(command);
         assert_eq!(error.to_string().replace(path_of(&path), "X"), reason, "{command}");
-        assert_eq!(error.blame(), Blame::SOURCE);
+        assert_eq!(blame_of(&error), Blame::SOURCE);
     }
 }
 
@@ -209,7 +209,7 @@ async fn a_flipped_bit_in_an_archive_never_yields_another_image() {
                 Ok(decoded) => {
                     assert!(decoded.bytes() == image, "{command}: flip at byte {at} went unnoticed")
                 }
-                Err(error) => assert_eq!(error.blame(), Blame::SOURCE, "{error}"),
+                Err(error) => assert_eq!(blame_of(&error), Blame::SOURCE, "{error}"),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use flasher_core::Error as Core;
 
 use super::device;
-use crate::Error;
+use crate::{Error, Sign};
 
 #[test]
 fn wrong_configs_are_refused() {
@@ -51,12 +51,22 @@ fn every_error_says_what_to_do_next() {
     let all = [
         Error::Lacking { key: "on" },
         Error::Words { key: "on" },
-        Error::Shell { key: "on", sign: ">".to_owned(), is_list: false },
-        Error::Shell { key: "on", sign: "PORT=".to_owned(), is_list: false },
-        Error::Shell { key: "on", sign: ">".to_owned(), is_list: true },
+        Error::Shell { key: "on", sign: Sign::Text(">".to_owned()), is_list: false },
+        Error::Shell { key: "on", sign: Sign::Assignment("PORT".to_owned()), is_list: false },
+        Error::Shell { key: "on", sign: Sign::Text(">".to_owned()), is_list: true },
         Error::Folder { folder: "/lab".to_owned(), reason: String::new() },
-        Error::Interpreter { key: "on", program: String::new(), interpreter: "/bin/zsh".to_owned() },
-        Error::Interpreter { key: "on", program: String::new(), interpreter: "/bin/sh\\r".to_owned() },
+        Error::Interpreter {
+            key: "on",
+            program: String::new(),
+            interpreter: "/bin/zsh".to_owned(),
+            has_cr: false,
+        },
+        Error::Interpreter {
+            key: "on",
+            program: String::new(),
+            interpreter: "/bin/sh\\r".to_owned(),
+            has_cr: true,
+        },
         Error::Line { key: "on", said: String::new() },
         Error::Port,
         Error::Pattern { key: "status_on", reason: String::new() },

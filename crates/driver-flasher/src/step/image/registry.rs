@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bundle_store::{Access, Blob, OciError, Pick, Reference, open_blob};
 use disk_image::{ExternalError, ExternalSource, ExternalStream};
-use flasher_core::{Blame, Result};
+use flasher_core::{Blame, Blamed, Class, Result};
 use futures_util::TryStreamExt;
 
 use crate::job::Session;
@@ -58,7 +58,9 @@ fn stream(blob: Blob) -> ExternalStream {
 fn failed(error: OciError) -> ExternalError {
     // What was pushed, and the name that was given for it, are the image.
     let blame = match error.blame() {
-        Blame::CONFIG => Blame::SOURCE,
+        of_the_config if of_the_config.class == Class::Config => {
+            Blame { class: Class::Source, ..of_the_config }
+        }
         other => other,
     };
     ExternalError { message: error.to_string(), blame }

@@ -1,7 +1,7 @@
 //! Where bundles come from: the cache and registries, as the options say.
 
 use bundle_store::{Access, OciError, Reference, Store};
-use flasher_core::{Error, Result, registry};
+use flasher_core::{Blamed, Error, Result, registry};
 
 use super::args::{AccessArgs, CacheArgs};
 use crate::failure::Failure;

@@ -1,0 +1,102 @@
+//! Who is to blame for what went wrong on a console, and what to do next.
+
+use flasher_base::blame::{Blame, Blamed};
+
+use crate::cause::Cause;
+use crate::error::Error;
+
+impl Blamed for Error {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Io { .. } | Self::Closed { .. } => {
+                Blame::PASSING.advise("the serial line went away: check the adapter and its cable")
+            }
+            Self::Transcript { .. } => Blame::LASTING.advise("choose another place with `--transcript`"),
+            Self::Pattern { .. } | Self::Invalid { .. } | Self::LineTooLong { .. } => {
+                Blame::CONFIG.advise("mend the manifest or the options")
+            }
+            Self::Garbled { .. } => Blame::PASSING.advise(
+                "check baud rate, ground and cable; in the config of the flasher's `serial` child, `cps: 100` slows typing down",
+            ),
+            Self::Unreadable { .. } | Self::Altered { .. } => Blame::PASSING.advise(
+                "set the board's speed in the config of the flasher's `serial` child, `baudrate: 115200` is usual; then check ground and \
+                 cable",
+            ),
+            Self::OtherPrompt { .. } => Blame::CONFIG.advise("set the prompt that the board shows"),
+            Self::Timeout { tail, .. } if tail.0.is_empty() => {
+                Blame::BOARD.advise("watch the board with `flasher console`; is its power really switched?")
+            }
+            Self::Timeout { .. } => Blame::BOARD
+                .advise("the last console lines show what the board did; watch it with `flasher console`"),
+            Self::AutobootNotInterruptible { .. } | Self::Login { .. } => {
+                Blame::BOARD_LASTING.advise(LAST_LINES)
+            }
+            _ => self.cause().map_or(Blame::BOARD.advise(LAST_LINES), of_a_cause),
+        }
+    }
+}
+
+const LAST_LINES: &str = "the last console lines show what the board said";
+
+/// Causes that lie on the exporter's or the network's side are not the board's fault.
+fn of_a_cause(cause: Cause) -> Blame {
+    match cause {
+        Cause::NoEthernet => Blame::BOARD.advise(
+            "the boot loader finds no network interface: it needs a driver for the board's port, or a `usb start` in its `preboot`",
+        ),
+        Cause::LinkDown => {
+            Blame::PASSING.advise("is the board's network cable in, and the other end switched on?")
+        }
+        Cause::UnknownCommand => {
+            Blame::BOARD.advise("this boot loader was built without the command: it needs another one")
+        }
+        Cause::FileNotFound
+        | Cause::TftpRefused
+        | Cause::ArpSilent
+        | Cause::ServerSilent
+        | Cause::TransferStopped
+        | Cause::DhcpSilent => Blame::PASSING.advise(LAST_LINES),
+        _ => Blame::BOARD.advise(LAST_LINES),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{LoginProblem, Tail};
+
+    #[test]
+    fn a_silent_server_is_not_the_boards_fault() {
+        for (cause, expected) in [
+            (Some(Cause::DhcpSilent), Blame::PASSING),
+            (Some(Cause::TransferStopped), Blame::PASSING),
+            (Some(Cause::LinkDown), Blame::PASSING),
+            (Some(Cause::NoEthernet), Blame::BOARD),
+            (Some(Cause::KernelPanic), Blame::BOARD),
+            (None, Blame::BOARD),
+        ] {
+            let command = "dhcp".to_owned();
+            let error = Error::Command { command, status: Some(1), output: String::new(), cause };
+            let blame = error.blame();
+            assert_eq!((blame.class, blame.is_retryable), (expected.class, expected.is_retryable), "{error}");
+            assert!(blame.next_step.is_some(), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_restart_does_not_change_is_not_tried_again() {
+        let tail = || Tail(vec!["login:".to_owned()]);
+        let login = Error::Login { username: String::new(), problem: LoginProblem::Incorrect, tail: tail() };
+        let prompt = Error::OtherPrompt { found: "MX8>".into(), expected: "=>".into(), tail: tail() };
+        for (error, expected) in [
+            (login, Blame::BOARD_LASTING),
+            (Error::AutobootNotInterruptible { tail: tail() }, Blame::BOARD_LASTING),
+            (prompt, Blame::CONFIG),
+            (Error::Closed { waited_for: "a prompt".into(), tail: tail() }, Blame::PASSING),
+            (Error::Reset { during: "dhcp".into(), tail: tail() }, Blame::BOARD),
+        ] {
+            let blame = error.blame();
+            assert_eq!((blame.class, blame.is_retryable), (expected.class, expected.is_retryable), "{error}");
+        }
+    }
+}
