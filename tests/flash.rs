@@ -2,7 +2,7 @@
 
 use disk_image::Digest;
 use flasher_core::flash::{CheckedDigest, DigestsBy, FormatChoice, PowerState, RangeKind, Verify};
-use flasher_core::{Event, FlashJob, Step, Verdict};
+use flasher_core::{Event, FlashJob, Step, Verdict, clock};
 
 use crate::lab::{Lab, MEDIUM, has, noise, sample};
 
@@ -162,11 +162,22 @@ async fn a_transcript_is_kept_and_its_digest_is_on_the_receipt() {
     let lab = Lab::new("");
     let file = lab.path("transcript.log");
     let job = FlashJob { transcript: Some(file.clone()), ..lab.job(&lab.image(&noise(100_000, 5), None)) };
-    let (receipt, _) = lab.flash(job).await;
+    let (receipt, events) = lab.flash(job).await;
     let bytes = std::fs::read(&file).unwrap();
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.contains("power on") && text.contains("Starting kernel"), "{text}");
     assert_eq!(receipt.transcript.unwrap().sha256, Digest::of(&bytes).to_string());
+
+    // An event tells the same line with the same time. The file also has unfinished lines, such as prompts.
+    let mut kept = text.lines();
+    let mut told = 0;
+    for event in &events {
+        let Event::Console { line, heard_at: Some(at) } = event else { continue };
+        let expected = format!("{} < {line}", clock::milliseconds(*at));
+        assert!(kept.any(|line| line == expected), "the transcript has no `{expected}` there");
+        told += 1;
+    }
+    assert!(told > 10, "{told} lines told");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ use crate::marker::Marker;
 use memory::Memory;
 use ours::Ours;
 
-type LineListener = Arc<dyn Fn(&str) + Send + Sync>;
+type LineListener = Arc<dyn Fn(&ConsoleEntry) + Send + Sync>;
 
 /// The shared record of one console; clones are handles to the same record.
 ///
@@ -96,11 +96,11 @@ impl Transcript {
         self.shared.recorder.note(text);
     }
 
-    /// Calls `f` for each received line from now on, when it is complete, safe to show and masked.
+    /// Calls `f` for each received line from now on, when it is complete, safe to show and masked, with the time of its first byte.
     ///
     /// It is called while bytes are being received and must not block. A carriage return ends a line too, so progress
     /// that rewrites its line is seen as it changes.
-    pub fn on_line(&self, f: impl Fn(&str) + Send + Sync + 'static) {
+    pub fn on_line(&self, f: impl Fn(&ConsoleEntry) + Send + Sync + 'static) {
         locked(&self.shared.listeners).push(Arc::new(f));
     }
 
@@ -146,7 +146,7 @@ impl Transcript {
         // A listener may ask the transcript: nothing is locked while it is called.
         let listeners = locked(&self.shared.listeners).clone();
         for entry in &complete {
-            listeners.iter().for_each(|listener| listener(&entry.text));
+            listeners.iter().for_each(|listener| listener(entry));
         }
     }
 

@@ -62,6 +62,32 @@ pub mod serde_milliseconds {
     }
 }
 
+/// As [`serde_milliseconds`], for a time that may not be known.
+pub mod serde_optional_milliseconds {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Time(#[serde(with = "super::serde_milliseconds")] SystemTime);
+
+    /// Writes `at` as text, or nothing.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(at: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+        at.map(Time).serialize(serializer)
+    }
+
+    /// Reads a time, or none.
+    ///
+    /// # Errors
+    /// When it is no RFC 3339 text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
+        Ok(Option::<Time>::deserialize(deserializer)?.map(|Time(at)| at))
+    }
+}
+
 fn parts(at: OffsetDateTime) -> (String, String) {
     let date = format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day());
     (date, format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second()))

@@ -57,6 +57,15 @@ pub enum Event {
     Console {
         /// The line without its end.
         line: String,
+        /// When its first byte was heard, by the clock of the machine that has the serial line: RFC 3339 in UTC, to the millisecond, as
+        /// in the transcript. None from a former version, which does not tell it.
+        #[serde(
+            default,
+            with = "clock::serde_optional_milliseconds",
+            skip_serializing_if = "Option::is_none"
+        )]
+        #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+        heard_at: Option<SystemTime>,
     },
     /// Something worth knowing that is no problem.
     Note {
@@ -215,5 +224,22 @@ mod tests {
         let read: Timed = serde_json::from_str(r#"{"event":"note","message":"x"}"#).unwrap();
         assert!(read.time > time && matches!(read.what, Event::Note { .. }));
         assert!(serde_json::from_str::<Timed>(r#"{"time":"soon","event":"note","message":"x"}"#).is_err());
+    }
+
+    #[test]
+    fn a_console_line_says_when_it_was_heard() {
+        let heard = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_811_081_123);
+        let told = r#"{"event":"console","line":"=>","heard_at":"2026-11-27T20:24:41.123Z"}"#;
+        // A former version does not tell it.
+        for (heard_at, text) in [(Some(heard), told), (None, r#"{"event":"console","line":"=>"}"#)] {
+            let event = Event::Console { line: "=>".to_owned(), heard_at };
+            assert_eq!(serde_json::to_string(&event).unwrap(), text);
+            let Event::Console { heard_at: read, .. } = serde_json::from_str(text).unwrap() else {
+                panic!("{text}")
+            };
+            assert_eq!(read, heard_at);
+        }
+        let odd = r#"{"event":"console","line":"=>","heard_at":"soon"}"#;
+        assert!(serde_json::from_str::<Event>(odd).is_err());
     }
 }

@@ -26,7 +26,7 @@ fn a_secret_is_masked_however_it_arrives() {
     let transcript = Transcript::in_memory();
     let seen = Arc::new(Mutex::new(String::new()));
     let listener = Arc::clone(&seen);
-    transcript.on_line(move |line| listener.lock().expect("lock").push_str(line));
+    transcript.on_line(move |entry| listener.lock().expect("lock").push_str(&entry.text));
     transcript.mask("it's secret");
     for byte in b"say it's secret!\r\nsay it'\\''s secret!\r\n" {
         transcript.received(&[*byte]);

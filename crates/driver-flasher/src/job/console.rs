@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use board_console::Transcript;
+use board_console::{ConsoleEntry, Transcript};
 use flasher_core::flash::TranscriptFacts;
 use flasher_core::{Error, Event, Progress, Result};
 
@@ -77,12 +77,12 @@ impl ConsoleTap {
     }
 
     /// What hands console lines to the progress and to the listener.
-    fn hear(&self) -> impl Fn(&str) + Send + Sync + 'static {
+    fn hear(&self) -> impl Fn(&ConsoleEntry) + Send + Sync + 'static {
         let (progress, listener) = (Arc::clone(&self.progress), Arc::clone(&self.listener));
-        move |line| {
-            progress.report(Event::Console { line: line.to_owned() });
+        move |entry| {
+            progress.report(Event::Console { line: entry.text.clone(), heard_at: Some(entry.time) });
             if let Some(listener) = locked(&listener).as_mut() {
-                listener(line);
+                listener(&entry.text);
             }
         }
     }

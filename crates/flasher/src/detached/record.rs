@@ -73,7 +73,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let record = Record::new(file.reopen().unwrap(), Arc::new(Quiet));
         let line = "x".repeat(1 << 20);
-        (0..100).for_each(|_| record.report(Event::Console { line: line.clone() }));
+        (0..100).for_each(|_| record.report(Event::Console { line: line.clone(), heard_at: None }));
         record.report(Event::StepBegun { step: Step::Finish });
         let text = std::fs::read_to_string(file.path()).unwrap();
         assert!(text.len() < MANY + (2 << 20), "{}", text.len());

@@ -90,7 +90,7 @@ impl State {
             Event::StepBegun { step } => self.begin(*step),
             Event::StepDone { step, seconds } => self.done(*step, *seconds, paint),
             Event::Advanced { done, total, .. } => self.advance(*done, *total),
-            Event::Console { line } if self.listens() => self.bar.set_message(tame(line)),
+            Event::Console { line, .. } if self.listens() => self.bar.set_message(tame(line)),
             Event::Waiting { what, heard, left, .. } => self.bar.set_message(waiting(what, *heard, *left)),
             Event::Finished { receipt } if receipt.failure.is_some() => self.failed(paint),
             Event::Finished { .. } => self.bar.finish_and_clear(),

@@ -89,7 +89,7 @@ impl Writer {
             }
             Event::Advanced { step, done, total } => self.advanced(*step, *done, *total, now)?,
             Event::Waiting { what, heard, left, .. } => self.waits(what, *heard, *left)?,
-            Event::Console { line } if self.chatter >= Chatter::Verbose => format!("  | {}", tame(line)),
+            Event::Console { line, .. } if self.chatter >= Chatter::Verbose => format!("  | {}", tame(line)),
             Event::Transfer(transfer) if is_detailed => format!("  {}", in_detail(transfer)),
             Event::Finished { receipt } if receipt.failure.is_some() => self.failed(now)?,
             Event::Retrying { .. } => {
@@ -199,7 +199,7 @@ mod tests {
         vec![
             Event::AttemptBegun { attempt: 1, attempts: 4 },
             Event::StepBegun { step: Step::Bootloader },
-            Event::Console { line: "U-Boot 2023.01".to_owned() },
+            Event::Console { line: "U-Boot 2023.01".to_owned(), heard_at: None },
             transfer(TransferState::Begun { length: Some(1024), options: "blksize 1468".to_owned() }),
             transfer(TransferState::Done { bytes: 1024, resends: 2, seconds: 0.5, round_trip: None }),
             transfer(TransferState::Failed { bytes: 512, reason: "no answer\x1b[2J".to_owned() }),
