@@ -3,10 +3,10 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use flasher_core::virtual_board::MIB;
+pub use flasher_core::virtual_board::Size;
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-const MIB: u64 = 1024 * 1024;
 
 /// Config of an emulated board. Everything has a default: an arm64 board with U-Boot, without disk and network.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -227,39 +227,15 @@ impl std::fmt::Display for HostAddress {
     }
 }
 
-/// A number of bytes, as text with a unit: `512MiB`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
-pub struct Size(pub u64);
-
-impl TryFrom<String> for Size {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let parse = || {
-            let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-            let unit = match text[digits..].trim() {
-                "" | "B" => 1,
-                "KiB" => 1024,
-                "MiB" => MIB,
-                "GiB" => 1024 * MIB,
-                _ => return None,
-            };
-            text[..digits].parse::<u64>().ok()?.checked_mul(unit).filter(|&bytes| bytes > 0)
-        };
-        parse()
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is no size, expected for example `512MiB` or `4GiB`"))
-    }
-}
-
 impl Disk {
     /// Size of a file made anew.
     pub(crate) const NEW: Size = Size(512 * MIB);
 
     /// Says why a medium of `size` cannot be had.
     pub(crate) fn refuse(&self, size: Size) -> Option<String> {
+        if size.0 == 0 {
+            return Some(format!("the size of `{}` must not be 0", self.file.display()));
+        }
         (self.kind == DiskKind::Sd && !size.0.is_power_of_two()).then(|| {
             let (below, above) = (1 << size.0.ilog2(), size.0.checked_next_power_of_two().unwrap_or(1 << 63));
             format!(

@@ -1,5 +1,7 @@
 //! The power switch and the serial line of a board that is a program of this machine.
 
+mod size;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +10,8 @@ use tokio::io::AsyncRead;
 
 use crate::driver::{ByteStream, Driver, Port, PowerDriver, SerialDriver};
 use crate::error::{Error, Result};
+
+pub use size::{MIB, Size};
 
 /// What a virtual board does. [`power`] and [`serial`] make its drivers; both are one board.
 #[async_trait]

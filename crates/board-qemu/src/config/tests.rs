@@ -29,11 +29,13 @@ fn values_that_make_no_sense_are_named() {
         disk("sd", "500MiB"),
         "an SD card must be a power of two in size, `sd.img` would be 524288000 bytes; the nearest are 268435456 and 536870912",
     );
-    check(disk("virtio", "0MiB"), "`0MiB` is no size, expected for example `512MiB` or `4GiB`");
-    check(disk("virtio", "5 parsecs"), "`5 parsecs` is no size, expected for example `512MiB` or `4GiB`");
+    check(json!({"disk": {"file": "sd.img", "size": 1_048_576}}), "");
+    check(json!({"disk": {"file": "sd.img", "size": 0}}), "the size of `sd.img` must not be 0");
+    check(disk("virtio", "0MiB"), "the size of `sd.img` must not be 0");
+    check(disk("virtio", "5 parsecs"), "`5 parsecs` is no size, expected bytes, or text like `64MiB`");
     check(
         disk("virtio", "99999999999GiB"),
-        "`99999999999GiB` is no size, expected for example `512MiB` or `4GiB`",
+        "`99999999999GiB` is no size, expected bytes, or text like `64MiB`",
     );
     check(disk("floppy", "1MiB"), "unknown variant `floppy`, expected one of `virtio`, `nvme`, `sd`");
 }
