@@ -1,12 +1,14 @@
 //! Config of a simulated board.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::faults::Faults;
+use crate::network_stack::NetworkStack;
 use crate::size::{MIB, Size};
 use crate::storage_interface::StorageInterface;
 
@@ -38,6 +40,14 @@ pub struct Config {
     pub without_commands: Vec<String>,
     /// Memory of the board, from 0x80000000 on.
     pub dram: Size,
+    /// U-Boot's network stack.
+    pub network: NetworkStack,
+    /// Number of U-Boot's network interface. With lwIP the lease of any but 0 goes to `ipaddr1` and so on.
+    pub network_interface: u32,
+    /// The server that a lease names beside the DHCP server itself (`siaddr`); lwIP makes it `tftpserverip`.
+    pub next_server: Option<Ipv4Addr>,
+    /// U-Boot drops the first character typed after `dhcp` has returned, as on Allwinner H3.
+    pub drop_after_dhcp: bool,
     /// U-Boot's prompt.
     pub prompt: String,
     /// Seconds that U-Boot's countdown lasts.
@@ -81,8 +91,12 @@ impl Default for Config {
             partitions: Vec::new(),
             uboot_interfaces: [(StorageInterface::Mmc, vec![0, 1]), (StorageInterface::Virtio, vec![0])]
                 .into(),
-            without_commands: text(&["hash", "sha256sum", "tftpput", "wget"]),
+            without_commands: text(&["hash", "sha256sum"]),
             dram: Size(1024 * MIB),
+            network: NetworkStack::Legacy,
+            network_interface: 0,
+            next_server: None,
+            drop_after_dhcp: false,
             prompt: "=> ".to_owned(),
             bootdelay: 2,
             autoboot: None,

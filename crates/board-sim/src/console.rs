@@ -61,11 +61,20 @@ pub(crate) struct Keys {
     tally: Arc<CounterCells>,
     drop: Option<u32>,
     dice: Dice,
+    /// Characters to lose next.
+    skip: u32,
 }
 
 impl Keys {
     pub(crate) fn new(input: mpsc::Receiver<Vec<u8>>, tally: Arc<CounterCells>, faults: &Faults) -> Self {
-        Self { input, ahead: VecDeque::new(), tally, drop: faults.drop_console, dice: Dice::new(faults.seed) }
+        Self {
+            input,
+            ahead: VecDeque::new(),
+            tally,
+            drop: faults.drop_console,
+            dice: Dice::new(faults.seed),
+            skip: 0,
+        }
     }
 
     /// The next character. Nothing is lost when the wait is given up.
@@ -89,6 +98,16 @@ impl Keys {
         }
     }
 
+    /// From now on one in so many characters is lost.
+    pub(crate) fn lose(&mut self, one_in: Option<u32>) {
+        self.drop = one_in;
+    }
+
+    /// The next character to come is lost.
+    pub(crate) fn lose_next(&mut self) {
+        self.skip = 1;
+    }
+
     /// Forgets what was typed ahead.
     pub(crate) fn flush(&mut self) {
         while self.input.try_recv().is_ok() {}
@@ -98,7 +117,9 @@ impl Keys {
     async fn receive(&mut self) {
         let Some(bytes) = self.input.recv().await else { return std::future::pending().await };
         for byte in bytes {
-            if self.dice.one_in(self.drop) {
+            if self.skip > 0 {
+                self.skip -= 1;
+            } else if self.dice.one_in(self.drop) {
                 self.tally.count(|counters| counters.dropped_characters += 1);
             } else {
                 self.ahead.push_back(byte);

@@ -39,10 +39,18 @@ pub struct Counters {
     pub garbled_characters: u64,
     /// Kernel log lines printed while the shell ran.
     pub kernel_lines: u64,
-    /// Bytes written to the medium with `dd`.
+    /// Bytes written to the medium with `dd`, or by U-Boot.
     pub written_bytes: u64,
     /// Times a byte of the medium was changed by a fault knob.
     pub flips: u64,
+    /// Writes of U-Boot lost by a fault knob.
+    pub lost_writes: u64,
+    /// Reads of U-Boot that a fault knob made stale.
+    pub stale_reads: u64,
+    /// Reads of U-Boot that a fault knob changed.
+    pub read_flips: u64,
+    /// Loads of U-Boot that a fault knob changed.
+    pub load_flips: u64,
     /// Times the guest asked to drop its caches.
     pub cache_drops: u64,
     /// Times the guest asked for a reboot.

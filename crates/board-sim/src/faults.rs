@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::size::Size;
+use crate::strikes::{FlipBit, Times};
+use crate::uboot_faults::UbootFaults;
 
 /// Fault knobs. None is on by default.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -60,21 +62,10 @@ pub struct Faults {
     pub heals_after: Option<u32>,
     /// The power is cut in every power cycle, not only once.
     pub cut_power_always: bool,
+    /// What goes wrong while U-Boot has the board.
+    pub uboot: UbootFaults,
     /// Seed of everything that is random here; the same seed gives the same faults.
     pub seed: u64,
-}
-
-/// A byte of the medium that is changed after writes that cover it.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FlipBit {
-    /// Where the byte is, bytes from the start of the medium.
-    pub offset: u64,
-    /// The bits of the byte that change.
-    pub mask: u8,
-    /// How often this happens; always when not given.
-    #[serde(default)]
-    pub times: Option<u32>,
 }
 
 /// What a medium holds that tells more.
@@ -97,38 +88,12 @@ pub enum Beyond {
     Drop,
 }
 
-/// How often a fault happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Times {
-    /// Always or never.
-    Always(bool),
-    /// So many times, then no more.
-    Count(u32),
-}
-
 impl Faults {
     /// What goes wrong once the power has been on `times` times, this one included.
     pub(crate) fn in_cycle(&self, times: u64) -> Self {
         match self.heals_after {
             Some(ill) if times > u64::from(ill) => Self { seed: self.seed, ..Self::default() },
             _ => self.clone(),
-        }
-    }
-}
-
-impl Default for Times {
-    fn default() -> Self {
-        Self::Always(false)
-    }
-}
-
-impl Times {
-    /// Whether the fault happens when it already has `happened` times.
-    pub(crate) fn strikes(self, happened: u64) -> bool {
-        match self {
-            Self::Always(always) => always,
-            Self::Count(count) => happened < u64::from(count),
         }
     }
 }

@@ -20,20 +20,26 @@ mod error;
 mod faults;
 mod guest;
 mod machine;
+mod network_stack;
 mod outlet;
 mod power_cycle;
 mod serial_pty;
 mod size;
 mod storage_interface;
+mod strikes;
 mod tftp_client;
 mod uboot;
+mod uboot_faults;
 
 pub use board::SimBoard;
 pub use config::{Config, Partition};
 pub use counters::Counters;
 pub use error::SimError;
-pub use faults::{Beyond, Faults, FlipBit, RealSize, Times};
+pub use faults::{Beyond, Faults, RealSize};
+pub use network_stack::NetworkStack;
 pub use size::Size;
 pub use storage_interface::StorageInterface;
+pub use strikes::{FlipBit, Times};
+pub use uboot_faults::UbootFaults;
 
 flasher_core::register_driver!(SimBoard);

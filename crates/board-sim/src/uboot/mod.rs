@@ -22,6 +22,8 @@ pub(crate) use self::state::{UBoot, UBootExit};
 /// Characters a command line keeps (CONFIG_SYS_CBSIZE is 512); more are dropped silently.
 const LONGEST_LINE: usize = 511;
 const ESCAPE: u8 = 0x1b;
+/// Between two bytes of the fault knob `noise_after`.
+const NOISE: Duration = Duration::from_millis(100);
 
 impl UBoot<'_> {
     /// From the banner until U-Boot is left.
@@ -32,11 +34,14 @@ impl UBoot<'_> {
         }
         loop {
             if let Some(leave) = self.leave.take() {
+                self.machine.keys.lose(self.machine.config.faults.drop_console);
                 return leave;
             }
             self.print(&self.machine.config.prompt);
             if let Some(line) = self.read_line().await {
                 self.run_text(&line).await;
+                self.lines += 1;
+                self.noise().await;
             }
         }
     }
@@ -58,7 +63,7 @@ impl UBoot<'_> {
         loop {
             match self.machine.keys.next().await {
                 b'\r' | b'\n' => {
-                    self.print("\n");
+                    self.end_echo();
                     return Some(String::from_utf8_lossy(&line).into_owned());
                 }
                 CTRL_C => {
@@ -71,6 +76,22 @@ impl UBoot<'_> {
                 key @ (0x20..=0x7e | 0x80..) => self.accept(key, &mut line),
                 _ => {}
             }
+        }
+    }
+
+    fn end_echo(&self) {
+        if self.machine.config.faults.uboot.cr_echo {
+            self.machine.screen.write(b"\r".to_vec());
+        } else {
+            self.print("\n");
+        }
+    }
+
+    /// The fault knob `noise_after`: never returns once its time has come.
+    async fn noise(&mut self) {
+        while self.machine.config.faults.uboot.noise_after == Some(self.lines) {
+            tokio::time::sleep(NOISE).await;
+            self.machine.screen.write(vec![0xff]);
         }
     }
 

@@ -35,12 +35,17 @@ pub(crate) struct UBoot<'m> {
     pub(super) status: i32,
     pub(super) leave: Option<UBootExit>,
     pub(super) dice: Dice,
+    /// Lines that were run.
+    pub(super) lines: u32,
 }
 
 impl<'m> UBoot<'m> {
     /// A U-Boot with its default environment.
     pub(crate) fn new(machine: &'m mut Machine) -> Self {
         let seed = machine.config.faults.seed ^ machine.tally.read().power_on;
+        if let Some(one_in) = machine.config.faults.uboot.drop_console {
+            machine.keys.lose(Some(one_in));
+        }
         let layout = Layout::new(machine.config.dram.0);
         let mut memory = SparseMemory::default();
         // U-Boot's own device tree.
@@ -53,6 +58,7 @@ impl<'m> UBoot<'m> {
             status: 0,
             leave: None,
             dice: Dice::new(seed),
+            lines: 0,
             machine,
         }
     }

@@ -10,3 +10,4 @@ mod promises;
 mod safety;
 mod support;
 mod uboot;
+mod uboot_faults;

@@ -174,6 +174,9 @@ impl UBoot<'_> {
                 return std::future::pending().await;
             }
             self.write_piece(job.offset + done, &piece).await;
+            if self.leave.is_some() {
+                return 1;
+            }
             done += piece.len() as u64;
             if round.is_multiple_of(4) {
                 self.print(&format!("{done}/{size}\r"));
@@ -189,14 +192,14 @@ impl UBoot<'_> {
         )
     }
 
-    async fn write_piece(&self, offset: u64, piece: &[u8]) {
+    async fn write_piece(&mut self, offset: u64, piece: &[u8]) {
         let sector = self.media.sector as usize;
         let mut blocks = piece.to_vec();
         blocks.resize(piece.len().next_multiple_of(sector), 0);
         let room = self.media.size.saturating_sub(offset) as usize;
         blocks.truncate(room);
         // The real one does not look how many blocks were written.
-        self.write_disk(offset, blocks).await.ok();
+        self.write_medium(offset, blocks).await.ok();
     }
 }
 

@@ -20,6 +20,12 @@ pub(in super::super) struct Media {
     /// Interfaces whose devices have been looked for.
     pub(super) scanned: BTreeSet<StorageInterface>,
     pub(super) cache: BlockCache,
+    /// Bytes written since U-Boot has begun.
+    pub(super) written: u64,
+    /// What was there before the writes, for the fault knob `stale_reads`: where, and the bytes; the first come first.
+    pub(super) before: Vec<(u64, Vec<u8>)>,
+    /// The slots are empty.
+    absent: bool,
 }
 
 impl Media {
@@ -31,6 +37,9 @@ impl Media {
             current: BTreeMap::new(),
             scanned: BTreeSet::new(),
             cache: BlockCache::default(),
+            written: 0,
+            before: Vec::new(),
+            absent: config.faults.uboot.absent,
         }
     }
 
@@ -41,7 +50,7 @@ impl Media {
 
     /// The devices of an interface that U-Boot knows by now.
     pub(super) fn known(&self, interface: StorageInterface) -> &[u32] {
-        if interface.needs_scan() && !self.scanned.contains(&interface) {
+        if self.absent || interface.needs_scan() && !self.scanned.contains(&interface) {
             return &[];
         }
         self.devices.get(&interface).map_or(&[], Vec::as_slice)
@@ -59,5 +68,10 @@ impl Media {
             .or(first.filter(|_| interface == StorageInterface::Mmc))
             .copied()
             .unwrap_or(0)
+    }
+
+    /// The controllers of an interface, with a device or without.
+    pub(super) fn controllers(&self, interface: StorageInterface) -> &[u32] {
+        self.devices.get(&interface).map_or(&[], Vec::as_slice)
     }
 }

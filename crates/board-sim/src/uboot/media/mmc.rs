@@ -48,16 +48,20 @@ impl UBoot<'_> {
     }
 
     fn no_card(&self) -> i32 {
-        if self.media.known(StorageInterface::Mmc).is_empty() {
+        if self.media.controllers(StorageInterface::Mmc).is_empty() {
             return self.say("No MMC device available\n", 1);
         }
         let device = self.media.current(StorageInterface::Mmc);
+        if self.media.controllers(StorageInterface::Mmc).contains(&device) {
+            return self.say("MMC: no card present\n", 1);
+        }
         self.say(&format!("no mmc device at slot {device:x}\n"), 1)
     }
 
     fn list_cards(&self) -> i32 {
-        for &device in self.media.known(StorageInterface::Mmc) {
-            self.print(&format!("{}: {device} (SD)\n", node(device)));
+        for &device in self.media.controllers(StorageInterface::Mmc) {
+            let card = if self.media.knows(StorageInterface::Mmc, device) { " (SD)" } else { "" };
+            self.print(&format!("{}: {device}{card}\n", node(device)));
         }
         0
     }
@@ -66,15 +70,20 @@ impl UBoot<'_> {
     fn choose_card(&mut self, device: u64, part: u64) -> i32 {
         let known =
             u32::try_from(device).ok().filter(|&device| self.media.knows(StorageInterface::Mmc, device));
-        let Some(device) = known else {
-            return self
-                .say(&format!("MMC Device {device} not found\nno mmc device at slot {device:x}\n"), 1);
-        };
+        let Some(device) = known else { return self.no_such_card(device) };
         if part != 0 {
             return self.say(&format!("switch to partitions #{part}, ERROR\n"), 1);
         }
         self.media.current.insert(StorageInterface::Mmc, device);
         self.say(&format!("switch to partitions #{part}, OK\nmmc{device} is current device\n"), 0)
+    }
+
+    fn no_such_card(&self, device: u64) -> i32 {
+        let slots = self.media.controllers(StorageInterface::Mmc);
+        if slots.iter().any(|&slot| u64::from(slot) == device) {
+            return self.say("MMC: no card present\n", 1);
+        }
+        self.say(&format!("MMC Device {device} not found\nno mmc device at slot {device:x}\n"), 1)
     }
 
     fn card_info(&self) -> i32 {
@@ -116,8 +125,10 @@ impl UBoot<'_> {
         let end = block.saturating_add(count).min(self.media.blocks());
         for block in (block..end).step_by(2048) {
             let bytes = vec![ERASED; (2048.min(end - block) * sector) as usize];
-            if self.write_disk(block * sector, bytes).await.is_err() {
-                return self.say("0 blocks erased: ERROR\n", 1);
+            match self.write_medium(block * sector, bytes).await {
+                Ok(()) => {}
+                Err(_) if self.leave.is_some() => return 1,
+                Err(_) => return self.say("0 blocks erased: ERROR\n", 1),
             }
         }
         self.say(&format!("{count} blocks erased: OK\n"), 0)

@@ -16,7 +16,7 @@ use crate::storage_interface::StorageInterface;
 impl UBoot<'_> {
     /// What the banner says of SD cards and eMMC.
     pub(super) fn mmc_of_banner(&self) -> String {
-        let devices = self.media.known(StorageInterface::Mmc).iter().rev();
+        let devices = self.media.controllers(StorageInterface::Mmc).iter().rev();
         let names: Vec<String> = devices.map(|&device| format!("{}: {device}", mmc::node(device))).collect();
         if names.is_empty() { String::new() } else { format!("MMC:   {}\n", names.join(", ")) }
     }

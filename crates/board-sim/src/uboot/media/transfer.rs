@@ -129,8 +129,8 @@ impl UBoot<'_> {
         let blocks = PIECE / sector;
         for done in (0..span.count).step_by(blocks as usize) {
             let count = blocks.min(span.count - done);
-            let Ok(bytes) = self.read_disk((span.block + done) * sector, count * sector).await else {
-                return Some(done as i64);
+            let Ok(bytes) = self.read_medium((span.block + done) * sector, count * sector).await else {
+                return Some(self.failed(interface, Way::Read, done));
             };
             if self.put(span.address + done * sector, &bytes) != 0 {
                 return None;
@@ -152,10 +152,24 @@ impl UBoot<'_> {
         for done in (0..span.count).step_by(blocks as usize) {
             let count = blocks.min(span.count - done);
             let bytes = self.memory.read(span.address + done * sector, count * sector);
-            if self.write_disk((span.block + done) * sector, bytes).await.is_err() {
-                return Some(done as i64);
+            if let Err(failure) = self.write_medium((span.block + done) * sector, bytes).await {
+                let done = done + failure.written / sector;
+                return self.leave.is_none().then(|| self.failed(interface, Way::Write, done));
             }
         }
         Some(span.count as i64)
+    }
+
+    /// What an interface makes of a device that failed after `done` blocks: `mmc` gives up the whole of them.
+    fn failed(&self, interface: StorageInterface, way: Way, done: u64) -> i64 {
+        match (interface, way) {
+            (StorageInterface::Mmc, Way::Write) => {
+                self.print("mmc write failed\n");
+                0
+            }
+            (StorageInterface::Mmc, Way::Read) => 0,
+            (StorageInterface::Virtio, _) => IO_ERROR,
+            _ => done as i64,
+        }
     }
 }
