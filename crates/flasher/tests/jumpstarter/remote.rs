@@ -41,6 +41,17 @@ fn assert_in_order(events: &[Value]) {
     assert!(late.is_none(), "out of order: {late:?}");
 }
 
+/// Each console line comes with the time at which the exporter heard it, which is not after it was reported.
+fn assert_heard(events: &[Value]) {
+    let time = |event: &Value, key: &str| flasher_core::clock::parse(event[key].as_str().unwrap_or_default());
+    let lines: Vec<&Value> = events.iter().filter(|event| event["event"] == "console").collect();
+    let odd = lines.iter().find(|it| {
+        let heard = time(it, "heard_at");
+        heard.is_none() || heard > time(it, "time")
+    });
+    assert!(odd.is_none() && lines.len() > 10, "{} lines, {odd:?}", lines.len());
+}
+
 #[test]
 fn a_flash_on_the_exporter_ends_proven_here() {
     let (lab, exporter, image) = board("");
@@ -52,6 +63,7 @@ fn a_flash_on_the_exporter_ends_proven_here() {
     let sending = all.iter().position(|event| event["event"] == "note").expect("the sending is told");
     let advanced = all.iter().position(|event| event["event"] == "advanced").expect("so is its progress");
     assert!(sending < advanced, "{told}");
+    assert_heard(&all);
     assert_flashed(&lab, &image);
     let receipt: Value = serde_json::from_slice(&fs::read(lab.path("receipt.json")).unwrap()).unwrap();
     assert_eq!(receipt["verdict"], "proven");
