@@ -32,6 +32,7 @@ mod seed;
 mod sources;
 mod stopping;
 mod switches;
+mod uboot_way;
 mod ways;
 
 // A crate that no source line names registers nothing.
