@@ -38,7 +38,7 @@ pub struct Config {
     pub uboot_interfaces: BTreeMap<StorageInterface, Vec<u32>>,
     /// Commands that U-Boot was built without. Default: those that Debian's U-Boot 2023.01 for QEMU has not.
     pub without_commands: Vec<String>,
-    /// Memory of the board, from 0x80000000 on.
+    /// Memory of the board, from 0x40000000 on.
     pub dram: Size,
     /// U-Boot's network stack.
     pub network: NetworkStack,
@@ -92,7 +92,7 @@ impl Default for Config {
             uboot_interfaces: [(StorageInterface::Mmc, vec![0, 1]), (StorageInterface::Virtio, vec![0])]
                 .into(),
             without_commands: text(&["hash", "sha256sum"]),
-            dram: Size(1024 * MIB),
+            dram: Size(2048 * MIB),
             network: NetworkStack::Legacy,
             network_interface: 0,
             next_server: None,
@@ -151,8 +151,8 @@ impl Config {
                 part.label
             ));
         }
-        if !(4 * MIB..=2048 * MIB).contains(&self.dram.0) || !self.dram.0.is_multiple_of(MIB) {
-            return Some("`dram` must be whole MiB, from 4MiB to 2GiB".to_owned());
+        if !(4 * MIB..=3072 * MIB).contains(&self.dram.0) || !self.dram.0.is_multiple_of(MIB) {
+            return Some("`dram` must be whole MiB, from 4MiB to 3GiB".to_owned());
         }
         if self.prompt.trim().is_empty() || self.shell_prompt.trim().is_empty() {
             return Some("a prompt must not be empty".to_owned());
@@ -246,7 +246,7 @@ mod tests {
                 r#"{"block_addresses": {"4fb0000": "a/b"}}"#,
                 "`a/b` in block_addresses must be letters and digits",
             ),
-            (r#"{"dram": "2MiB"}"#, "`dram` must be whole MiB, from 4MiB to 2GiB"),
+            (r#"{"dram": "2MiB"}"#, "`dram` must be whole MiB, from 4MiB to 3GiB"),
             (r#"{"prompt": " "}"#, "a prompt must not be empty"),
             (
                 r#"{"partitions": [{"label": "root", "start": 512, "size": "1MiB"}]}"#,

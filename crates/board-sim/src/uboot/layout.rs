@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// Where DRAM begins, as on TI's K3.
-const START: u64 = 0x8000_0000;
+/// Where DRAM begins, as on many Arm boards.
+const START: u64 = 0x4000_0000;
 /// What a U-Boot 2023.01 takes at the end of DRAM for itself: its code, heap, stack and device tree.
 const OWN: u64 = 0x0224_e000;
 /// Its relocated code.
@@ -95,9 +95,9 @@ mod tests {
     #[test]
     fn u_boot_sits_at_the_end_of_memory() {
         for (size, reserved, fdt) in [
-            (1024 * MIB, 0xbddb_2000, 0xbdf0_0000),
-            (16 * MIB, 0x8080_0000, 0x8094_e000),
-            (4 * MIB, 0x8020_0000, 0x8030_0000),
+            (2048 * MIB, 0xbddb_2000, 0xbdf0_0000),
+            (16 * MIB, 0x4080_0000, 0x4094_e000),
+            (4 * MIB, 0x4020_0000, 0x4030_0000),
         ] {
             let layout = Layout::new(size);
             assert_eq!((layout.reserved().start, layout.fdt()), (reserved, fdt), "{size:x}");
@@ -105,10 +105,10 @@ mod tests {
             assert_eq!(layout.free_from(reserved - 1), 1);
             assert_eq!((layout.free_from(reserved), layout.free_from(0x1000)), (0, 0));
         }
-        let said = Layout::new(1024 * MIB).bdinfo("ethernet@32", "<NULL>");
+        let said = Layout::new(2048 * MIB).bdinfo("ethernet@32", "<NULL>");
         for line in [
-            "-> start    = 0x0000000080000000\n-> size     = 0x0000000040000000\n",
-            " memory[0]\t[0x80000000-0xbfffffff], 0x40000000 bytes flags: 0\n",
+            "-> start    = 0x0000000040000000\n-> size     = 0x0000000080000000\n",
+            " memory[0]\t[0x40000000-0xbfffffff], 0x80000000 bytes flags: 0\n",
             " reserved[0]\t[0xbddb2000-0xbfffffff], 0x0224e000 bytes flags: 0\n",
             "sp start    = 0x00000000bdeffff0\n",
         ] {
