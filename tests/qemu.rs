@@ -6,6 +6,7 @@
 mod bench;
 mod card;
 mod cases;
+mod machines;
 
 use std::env;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use cases::{Case, FAULTS, PROVEN};
+use machines::MACHINES;
 
 /// Names the case to be played inside.
 const CASE: &str = "FLASHER_QEMU_CASE";
@@ -32,6 +34,28 @@ fn qemu_faults_end_proven_or_with_their_cause() {
     play_all(FAULTS);
 }
 
+#[test]
+fn qemu_machines_are_flashed_by_their_boot_loaders_alone() {
+    if let Ok(name) = env::var(CASE) {
+        let Some(machine) = MACHINES.iter().find(|machine| machine.name == name) else { return };
+        run(Command::new("ip").args(["link", "set", "lo", "up"]));
+        return tokio::runtime::Runtime::new().unwrap().block_on(machines::play(machine));
+    }
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(why) = missing_board() {
+        println!("skipped: {why}");
+        return;
+    }
+    let mut names = Vec::new();
+    for machine in MACHINES {
+        match machine.missing() {
+            Some(why) => println!("skipped: {why}"),
+            None => names.push(machine.name),
+        }
+    }
+    play_each(&names);
+}
+
 /// Plays all cases one after the other; inside the namespace, the one that is asked for.
 fn play_all(cases: &[Case]) {
     if let Ok(name) = env::var(CASE) {
@@ -44,19 +68,24 @@ fn play_all(cases: &[Case]) {
         println!("skipped: {why}");
         return;
     }
+    play_each(&cases.iter().map(|case| case.name).collect::<Vec<_>>());
+}
+
+/// Plays the cases of these names one after the other, each in a namespace of its own.
+fn play_each(names: &[&str]) {
     let mut failed = Vec::new();
-    for case in cases {
+    for name in names {
         let begun = Instant::now();
-        let outcome = inside(case);
+        let outcome = inside(name);
         println!(
             "{:7} {:5.1} s  {}",
             if outcome.is_ok() { "ok" } else { "FAILED" },
             begun.elapsed().as_secs_f64(),
-            case.name
+            name
         );
-        failed.extend(outcome.err().map(|text| format!("== {}\n{text}", case.name)));
+        failed.extend(outcome.err().map(|text| format!("== {name}\n{text}")));
     }
-    println!("{} cases ran on the emulated board", cases.len());
+    println!("{} cases ran on the emulated board", names.len());
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
@@ -65,10 +94,10 @@ pub(crate) fn test_name() -> String {
     std::thread::current().name().unwrap().to_owned()
 }
 
-fn inside(case: &Case) -> Result<(), String> {
+fn inside(name: &str) -> Result<(), String> {
     let mut again = namespace();
     again.arg(env::current_exe().unwrap()).args(["--exact", &test_name(), "--nocapture"]);
-    let output = again.env(CASE, case.name).output().unwrap();
+    let output = again.env(CASE, name).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     if output.status.success() && text.contains("1 passed") {
         return Ok(());
@@ -121,9 +150,9 @@ pub(crate) fn missing_board() -> Option<String> {
         return Some("no root, no `ip`, or no taps: a private network namespace cannot be made".to_owned());
     }
     let board = board_qemu::Config::default();
-    if !works(Command::new(&board.qemu).arg("--version")) {
+    if !works(Command::new(board.emulator()).arg("--version")) {
         Some(must_be_there("qemu-system-aarch64 is missing: apt-get install qemu-system-arm"))
-    } else if !board.bios.is_file() {
+    } else if !board.boot_loader().is_file() {
         Some(must_be_there("U-Boot for QEMU is missing: apt-get install u-boot-qemu"))
     } else {
         None

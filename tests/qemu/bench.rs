@@ -467,7 +467,7 @@ fn uboot() -> Device {
 }
 
 /// A driver by its name, as an exporter YAML makes it.
-fn made(name: &str, folder: &Path, kind: &str, config: &str) -> Device {
+pub(crate) fn made(name: &str, folder: &Path, kind: &str, config: &str) -> Device {
     let text = format!("export: {{ {name}: {{ type: {kind}, config: {config} }} }}");
     let document = exporter_yaml::Document::parse("case", folder, &text).unwrap();
     let tree = exporter_yaml::build(&document).unwrap_or_else(|findings| panic!("{findings}"));

@@ -5,6 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use crate::config::{BoardNetwork, Cache, Config, Disk, DiskKind};
+use crate::model::{BootLoaderPlace, Card, Profile, VirtioBus};
 
 /// The socket of the serial line, in the board's folder.
 pub(crate) const SERIAL: &str = "serial";
@@ -19,18 +20,28 @@ pub(crate) const NETDEV: &str = "n0";
 pub(crate) fn arguments(config: &Config, folder: &Path) -> Vec<OsString> {
     let mut line = CommandLine::default();
     line.plain(["-nodefaults", "-no-user-config", "-display", "none"]);
-    line.plain(["-machine", &config.machine, "-cpu", &config.cpu]);
-    line.plain(["-smp", &config.smp.to_string(), "-m", &config.memory.to_string()]);
-    line.plain(["-bios"]);
-    line.0.push(config.bios.clone().into());
+    let profile = config.model.profile();
+    line.plain(["-machine", config.machine.as_deref().unwrap_or(profile.machine)]);
+    if let Some(cpu) = config.cpu.as_deref().or(profile.cpu) {
+        line.plain(["-cpu", cpu]);
+    }
+    line.plain(["-smp", &config.smp.unwrap_or(profile.cores).to_string(), "-m", &config.memory.to_string()]);
+    let option = match profile.place {
+        BootLoaderPlace::Bios => Some("-bios"),
+        BootLoaderPlace::Kernel => Some("-kernel"),
+        BootLoaderPlace::Medium(_) => None,
+    };
+    if let Some(option) = option {
+        line.0.extend([option.into(), config.boot_loader().into()]);
+    }
     if let Some(flash) = &config.environment {
         line.with_path("-drive", "if=pflash,unit=1,format=raw,file=", flash, "");
     }
     if let Some(disk) = &config.disk {
-        line.disk(disk, folder);
+        line.disk(disk, profile, folder);
     }
     if let Some(network) = &config.network {
-        line.network(network);
+        line.network(network, profile.card);
     }
     line.with_path("-chardev", "socket,id=serial,server=off,path=", &folder.join(SERIAL), "");
     line.plain(["-serial", "chardev:serial"]);
@@ -58,10 +69,14 @@ impl CommandLine {
     }
 
     /// Errors of the file are reported to the guest: QEMU's default stops the board silently when the host is full.
-    fn disk(&mut self, disk: &Disk, folder: &Path) {
+    fn disk(&mut self, disk: &Disk, profile: Profile, folder: &Path) {
         let cache = cache(disk.cache);
         let report = if disk.kind == DiskKind::Virtio { ",werror=report,rerror=report" } else { "" };
         let after = format!(",cache={cache},discard=unmap{report}");
+        if let BootLoaderPlace::Medium(_) = profile.place {
+            // The slot is the machine's own.
+            return self.with_path("-drive", "if=sd,format=raw,file=", &disk.file, &after);
+        }
         if disk.blkdebug.is_some() {
             let mut before = OsString::from("if=none,id=d0,driver=raw,file.driver=blkdebug,file.config=");
             before.push(doubled(folder.join(BLKDEBUG).as_os_str()));
@@ -74,7 +89,10 @@ impl CommandLine {
         }
         self.plain(
             match disk.kind {
-                DiskKind::Virtio => &["-device", "virtio-blk-pci,drive=d0"][..],
+                DiskKind::Virtio if profile.bus == VirtioBus::Mmio => {
+                    &["-device", "virtio-blk-device,drive=d0"][..]
+                }
+                DiskKind::Virtio => &["-device", "virtio-blk-pci,drive=d0"],
                 DiskKind::Nvme => &["-device", "nvme,drive=d0,serial=flasher"],
                 DiskKind::Sd => &["-device", "sdhci-pci", "-device", "sd-card,drive=d0"],
             }
@@ -83,13 +101,27 @@ impl CommandLine {
         );
     }
 
-    fn network(&mut self, network: &BoardNetwork) {
-        let netdev = format!("tap,id={NETDEV},ifname={},script=no,downscript=no", network.tap);
-        // U-Boot has no memory barrier before it looks whether the device wants a notification of new receive buffers. With
-        // event indices it looks once for all its buffers, and when it is too early the board is deaf until it is reset;
-        // with flags it looks at each buffer.
-        let device = format!("virtio-net-pci,netdev={NETDEV},mac={},romfile=,event_idx=off", network.mac());
-        self.plain(["-netdev", &netdev, "-device", &device]);
+    fn network(&mut self, network: &BoardNetwork, card: Card) {
+        let tap = format!("ifname={},script=no,downscript=no", network.tap);
+        let mac = network.mac();
+        match card {
+            Card::Device(device) => {
+                let (netdev, device) =
+                    (format!("tap,id={NETDEV},{tap}"), format!("{device},netdev={NETDEV},mac={mac}"));
+                self.plain(["-netdev", &netdev, "-device", &device]);
+            }
+            Card::BuiltIn(model) => {
+                let (netdev, nic) = (
+                    format!("tap,id={NETDEV},{tap}"),
+                    format!("nic,model={model},netdev={NETDEV},macaddr={mac}"),
+                );
+                self.plain(["-netdev", &netdev, "-net", &nic]);
+                // This card does not say when it can receive again, and QEMU then reads nothing more of the tap. The filter
+                // takes every packet, and drops those that the card does not take.
+                let filter = format!("filter-buffer,id=f0,netdev={NETDEV},queue=tx,interval=200");
+                self.plain(["-object", &filter]);
+            }
+        }
     }
 }
 

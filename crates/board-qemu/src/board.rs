@@ -201,7 +201,7 @@ impl QemuBoard {
     async fn start(&self, folder: &Path) -> Result<RunningQemu, QemuError> {
         let serial = listen(&folder.join(arguments::SERIAL))?;
         let monitor = listen(&folder.join(arguments::MONITOR))?;
-        let program = host::find(&self.config.qemu).unwrap_or_else(|| self.config.qemu.clone());
+        let program = host::find(&self.config.emulator()).unwrap_or_else(|| self.config.emulator());
         let process =
             Process::start(&program, arguments(&self.config, folder), &folder.join("messages")).await?;
         let connected = async {

@@ -8,22 +8,26 @@ pub use flasher_core::virtual_board::Size;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::model::Model;
+
 /// Config of an emulated board. Everything has a default: an arm64 board with U-Boot, without disk and network.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// The board that is emulated. It decides whatever of `qemu`, `machine`, `cpu` and `bios` is not given.
+    pub model: Model,
     /// The emulator: a name looked up in PATH, or a path.
-    pub qemu: PathBuf,
+    pub qemu: Option<PathBuf>,
     /// QEMU's `-machine`.
-    pub machine: String,
+    pub machine: Option<String>,
     /// QEMU's `-cpu`.
-    pub cpu: String,
+    pub cpu: Option<String>,
     /// Memory of the board, MiB.
     pub memory: u32,
-    /// Processor cores of the board. More than one is slower on a host with few cores.
-    pub smp: u8,
+    /// Processor cores of the board, at least as many as its machine has. More than one is slower on a host with few cores.
+    pub smp: Option<u8>,
     /// The boot loader: U-Boot built for this machine.
-    pub bios: PathBuf,
+    pub bios: Option<PathBuf>,
     /// The board's medium; none when not given.
     pub disk: Option<Disk>,
     /// The flash in which U-Boot keeps its environment: a file of 64 MiB, made when missing. Without it, what `saveenv`
@@ -38,12 +42,13 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            qemu: "qemu-system-aarch64".into(),
-            machine: "virt".to_owned(),
-            cpu: "cortex-a57".to_owned(),
+            model: Model::Arm64,
+            qemu: None,
+            machine: None,
+            cpu: None,
             memory: 1024,
-            smp: 1,
-            bios: "/usr/lib/u-boot/qemu_arm64/u-boot.bin".into(),
+            smp: None,
+            bios: None,
             disk: None,
             environment: None,
             network: None,
@@ -232,11 +237,12 @@ impl Disk {
     pub(crate) const NEW: Size = Size(512 * MIB);
 
     /// Says why a medium of `size` cannot be had.
-    pub(crate) fn refuse(&self, size: Size) -> Option<String> {
+    pub(crate) fn refuse(&self, size: Size, model: Model) -> Option<String> {
         if size.0 == 0 {
             return Some(format!("the size of `{}` must not be 0", self.file.display()));
         }
-        (self.kind == DiskKind::Sd && !size.0.is_power_of_two()).then(|| {
+        let is_card = self.kind == DiskKind::Sd || model == Model::OrangepiPc;
+        (is_card && !size.0.is_power_of_two()).then(|| {
             let (below, above) = (1 << size.0.ilog2(), size.0.checked_next_power_of_two().unwrap_or(1 << 63));
             format!(
                 "an SD card must be a power of two in size, `{}` would be {} bytes; the nearest are {below} and {above}",
@@ -253,19 +259,33 @@ pub(crate) const ENVIRONMENT: Size = Size(64 * MIB);
 impl Config {
     /// What does not make sense, in words.
     pub(crate) fn problem(&self) -> Option<String> {
-        if self.memory == 0 || self.smp == 0 {
+        if self.memory == 0 || self.smp == Some(0) {
             return Some("memory and smp must not be 0".to_owned());
         }
-        let disk = self.disk.as_ref().and_then(|disk| disk.refuse(disk.size.unwrap_or(Disk::NEW)));
+        let disk =
+            self.disk.as_ref().and_then(|disk| disk.refuse(disk.size.unwrap_or(Disk::NEW), self.model));
+        let faulty = self.disk.as_ref().is_some_and(|disk| disk.blkdebug.is_some());
+        if faulty && self.model == Model::OrangepiPc {
+            return Some("`blkdebug` does not work with the card of an orangepi-pc".to_owned());
+        }
         disk.or_else(|| self.network.as_ref().and_then(BoardNetwork::problem))
+    }
+
+    /// The emulator: a name looked up in PATH, or a path.
+    pub fn emulator(&self) -> PathBuf {
+        self.qemu.clone().unwrap_or_else(|| self.model.emulator())
+    }
+
+    /// The boot loader's file.
+    pub fn boot_loader(&self) -> PathBuf {
+        self.bios.clone().unwrap_or_else(|| self.model.profile().boot_loader.0.into())
     }
 
     /// Takes relative paths from where `place` puts them.
     pub(crate) fn place(&mut self, place: impl Fn(&Path) -> PathBuf) {
-        if self.qemu.components().count() > 1 {
-            self.qemu = place(&self.qemu);
-        }
-        self.bios = place(&self.bios);
+        self.qemu =
+            self.qemu.take().map(|qemu| if qemu.components().count() > 1 { place(&qemu) } else { qemu });
+        self.bios = self.bios.as_deref().map(&place);
         self.environment = self.environment.as_deref().map(&place);
         if let Some(disk) = &mut self.disk {
             disk.file = place(&disk.file);

@@ -3,7 +3,7 @@
 use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::config::{Config, Disk, ENVIRONMENT, Size};
 use crate::error::QemuError;
+use crate::model::BootLoaderPlace;
 
 /// How long a tool of this machine may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -23,11 +24,13 @@ pub(crate) fn check(config: &Config) -> Result<(), QemuError> {
         return Err(QemuError::Config(problem));
     }
     let missing = |what, name: &Path, package| QemuError::Missing { what, name: name.to_owned(), package };
-    if find(&config.qemu).is_none() {
-        return Err(missing("emulator", &config.qemu, "qemu-system-arm"));
+    let profile = config.model.profile();
+    let (emulator, boot_loader) = (config.emulator(), config.boot_loader());
+    if find(&emulator).is_none() {
+        return Err(missing("emulator", &emulator, profile.emulator.1));
     }
-    if !config.bios.is_file() {
-        return Err(missing("boot loader", &config.bios, "u-boot-qemu"));
+    if !boot_loader.is_file() {
+        return Err(missing("boot loader", &boot_loader, profile.boot_loader.1));
     }
     if config.network.is_some() {
         let ip = Path::new("ip");
@@ -57,7 +60,25 @@ pub(crate) fn prepare(config: &Config) -> Result<(), QemuError> {
     }
     let Some(disk) = &config.disk else { return Ok(()) };
     let size = extend(&disk.file, disk.size, Disk::NEW)?;
-    disk.refuse(size).map_or(Ok(()), |problem| Err(QemuError::Config(problem)))
+    if let Some(problem) = disk.refuse(size, config.model) {
+        return Err(QemuError::Config(problem));
+    }
+    match config.model.profile().place {
+        BootLoaderPlace::Medium(offset) => put_boot_loader(&config.boot_loader(), &disk.file, offset),
+        BootLoaderPlace::Bios | BootLoaderPlace::Kernel => Ok(()),
+    }
+}
+
+/// Puts the boot loader onto a medium that is empty where it belongs: whatever else is there came from a flash.
+fn put_boot_loader(boot_loader: &Path, medium: &Path, offset: u64) -> Result<(), QemuError> {
+    let code = fs::read(boot_loader).map_err(QemuError::file("read", boot_loader))?;
+    let work = || -> io::Result<()> {
+        let file = OpenOptions::new().read(true).write(true).open(medium)?;
+        let mut there = vec![0; code.len()];
+        file.read_exact_at(&mut there, offset)?;
+        if there.iter().all(|byte| *byte == 0) { file.write_all_at(&code, offset) } else { Ok(()) }
+    };
+    work().map_err(QemuError::file("put the boot loader onto", medium))
 }
 
 /// Makes `path` at least `wanted` long, sparse; one made anew without a wish gets `new`. Gives the length.

@@ -27,6 +27,7 @@ mod driver;
 mod error;
 mod folder;
 mod host;
+mod model;
 mod monitor;
 mod process;
 mod serial_line;
@@ -35,5 +36,6 @@ mod tap;
 pub use board::QemuBoard;
 pub use config::{BoardNetwork, Cache, Config, Disk, DiskKind, HostAddress, Size};
 pub use error::QemuError;
+pub use model::Model;
 
 flasher_core::register_driver!(QemuBoard);

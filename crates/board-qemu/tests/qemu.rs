@@ -67,9 +67,9 @@ fn missing() -> Option<String> {
         );
     }
     let board = Config::default();
-    let why = if !works(Command::new(&board.qemu).arg("--version")) {
+    let why = if !works(Command::new(board.emulator()).arg("--version")) {
         "qemu-system-aarch64 is missing: apt-get install qemu-system-arm"
-    } else if !board.bios.is_file() {
+    } else if !board.boot_loader().is_file() {
         "U-Boot for QEMU is missing: apt-get install u-boot-qemu"
     } else {
         return None;
@@ -349,7 +349,7 @@ fn qemu_a_disk_fails_where_the_rules_say() {
 #[test]
 fn qemu_that_cannot_start_says_why() {
     story(|| async {
-        let board = QemuBoard::new(Config { cpu: "z80".to_owned(), ..with_network() });
+        let board = QemuBoard::new(Config { cpu: Some("z80".to_owned()), ..with_network() });
         let refused = board.power().on().await.unwrap_err();
         assert_eq!(refused.class(), Class::Infrastructure);
         assert!(refused.cause().contains("z80"), "{refused:?}");
@@ -359,7 +359,7 @@ fn qemu_that_cannot_start_says_why() {
         let folder = tempfile::tempdir().unwrap();
         let bios = folder.path().join("empty.bin");
         fs::File::create(&bios).unwrap().set_len(1 << 30).unwrap();
-        let board = QemuBoard::new(Config { bios, ..Config::default() });
+        let board = QemuBoard::new(Config { bios: Some(bios), ..Config::default() });
         let refused = board.power().on().await.unwrap_err();
         assert!(refused.cause().contains("QEMU ended at once with exit status: 1"), "{refused:?}");
         no_qemu_left().await;

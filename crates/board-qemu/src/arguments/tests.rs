@@ -1,6 +1,7 @@
 //! QEMU's command line, word by word.
 
 use crate::config::Size;
+use crate::model::Model;
 
 use super::*;
 
@@ -77,7 +78,7 @@ fn a_board_with_everything() {
     -netdev
     tap,id=n0,ifname=qtap0,script=no,downscript=no
     -device
-    virtio-net-pci,netdev=n0,mac=52:54:00:e4:74:93,romfile=,event_idx=off
+    virtio-net-pci,romfile=,event_idx=off,netdev=n0,mac=52:54:00:e4:74:93
     -chardev
     socket,id=serial,server=off,path=/run/b,,1/serial
     -serial
@@ -105,4 +106,25 @@ fn each_kind_of_disk_has_its_controller() {
     if=none,id=d0,format=raw,file=/lab/disk.img,cache=unsafe,discard=unmap nvme,drive=d0,serial=flasher
     if=none,id=d0,format=raw,file=/lab/disk.img,cache=unsafe,discard=unmap sdhci-pci sd-card,drive=d0
     ");
+}
+
+#[test]
+fn every_model_names_its_emulator_loader_disk_and_card() {
+    let check = |model, kind, expected: &[&str]| {
+        let disk = Disk { kind, file: "/d".into(), size: None, cache: Cache::default(), blkdebug: None };
+        let network = Some(BoardNetwork::default());
+        let config = Config { model, disk: Some(disk), network, ..Config::default() };
+        let line = line(&config);
+        for word in expected {
+            assert!(line.contains(word), "{model:?}: no `{word}` in\n{line}");
+        }
+        config.emulator().display().to_string()
+    };
+    let virtio = DiskKind::Virtio;
+    assert_eq!(check(Model::Armhf, virtio, &["cortex-a15", "qemu_arm/u-boot.bin"]), "qemu-system-arm");
+    let found = check(Model::Riscv64, virtio, &["-kernel", "virtio-blk-device", "virtio-net-device"]);
+    assert_eq!(found, "qemu-system-riscv64");
+    assert_eq!(check(Model::X86, DiskKind::Nvme, &["u-boot.rom", "e1000", "nvme"]), "qemu-system-x86_64");
+    let card = ["if=sd,format=raw,file=/d", "allwinner-sun8i-emac", "filter-buffer", "-smp\n4"];
+    assert_eq!(check(Model::OrangepiPc, DiskKind::Sd, &card), "qemu-system-arm");
 }

@@ -93,8 +93,8 @@ fn paths_are_taken_from_the_folder_of_the_yaml() {
     let value = json!({"bios": "u-boot.bin", "environment": "env", "disk": {"file": "disk"}});
     let mut relative = config(value).unwrap();
     relative.place(|path| Path::new("/lab").join(path));
-    assert_eq!(relative.qemu, Path::new("qemu-system-aarch64"), "a name is looked up in PATH");
+    assert_eq!(relative.emulator(), Path::new("qemu-system-aarch64"), "a name is looked up in PATH");
     let disk = relative.disk.unwrap().file;
-    let found = [relative.bios, relative.environment.unwrap(), disk];
+    let found = [relative.bios.unwrap(), relative.environment.unwrap(), disk];
     assert_eq!(found, ["/lab/u-boot.bin", "/lab/env", "/lab/disk"].map(PathBuf::from));
 }

@@ -59,7 +59,7 @@ fn what_is_missing_is_named_with_its_package() {
         let error = flasher_core::Error::from(check(&config).unwrap_err());
         assert_eq!(format!("{}; {}", error.cause(), error.next_step().unwrap()), expected);
     };
-    let emulator = |qemu: &Path| Config { qemu: qemu.to_owned(), ..Config::default() };
+    let emulator = |qemu: &Path| Config { qemu: Some(qemu.to_owned()), ..Config::default() };
     for program in [absent, &plain, folder.path(), Path::new("no-such-emulator")] {
         let name = program.display();
         check(
@@ -70,7 +70,7 @@ fn what_is_missing_is_named_with_its_package() {
         );
     }
     check(
-        Config { qemu: "sh".into(), bios: absent.to_owned(), ..Config::default() },
+        Config { qemu: Some("sh".into()), bios: Some(absent.to_owned()), ..Config::default() },
         "emulated board: the boot loader `/nonexistent/thing` is not there; install it, on Debian with `apt-get install u-boot-qemu`",
     );
     let tap = BoardNetwork { tap: "a b".to_owned(), ..BoardNetwork::default() };
