@@ -10,6 +10,7 @@
 
 mod autoboot;
 mod boards;
+mod boot_loader;
 mod console;
 mod content;
 mod contributing;
@@ -32,7 +33,6 @@ mod seed;
 mod sources;
 mod stopping;
 mod switches;
-mod uboot_way;
 mod ways;
 
 // A crate that no source line names registers nothing.

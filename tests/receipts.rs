@@ -16,7 +16,7 @@ const COUNT: usize = 5_000;
 
 /// What only the writer knew and nothing else in a receipt or an image tells: the digest over the whole guards it, and a person who
 /// makes that digest anew can say what he likes here. `*` stands for everything below.
-const SAID_ONCE: [&str; 24] = [
+const SAID_ONCE: [&str; 25] = [
     "/tool",
     "/site/*",
     "/attempts",
@@ -31,6 +31,7 @@ const SAID_ONCE: [&str; 24] = [
     "/image/block_map",
     "/board/*",
     "/medium/target",
+    "/medium/via",
     "/medium/device",
     "/medium/size",
     "/medium/partition",
