@@ -16,6 +16,7 @@ use tonic::{Code, Status};
 use crate::access::RemoteAccess;
 use crate::connection::ConnectedExporter;
 use crate::devices::{self, RemotePower, RemoteSerial};
+use crate::driver::RemoteKind;
 use crate::files::{OutgoingFiles, StartedFlash};
 use crate::link::{Link, failed};
 use crate::node::{NodeKind, RemoteNode};
@@ -97,6 +98,20 @@ impl RemoteExporter {
     /// When there is none, or several and no path.
     pub fn power(&self, path: Option<&str>) -> Result<Arc<dyn PowerDriver>> {
         Ok(Arc::new(RemotePower(self.place(NodeKind::Power, path)?)))
+    }
+
+    /// The node at the dotted `path` as a device of this kind, whatever its client is: who asks knows what it can do.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn device_as(&self, path: &str, kind: RemoteKind) -> Result<Device> {
+        let found = self.0.nodes.iter().find(|node| node.path == path);
+        let missing = || Error::config(format!("the exporter at {} has no `{path}`", self.0.access.address));
+        let place = self.place(found.ok_or_else(missing)?.kind, Some(path))?;
+        Ok(match kind {
+            RemoteKind::Power => devices::power(place),
+            RemoteKind::Serial => devices::serial(place),
+        })
     }
 
     fn place(&self, kind: NodeKind, path: Option<&str>) -> Result<Place> {

@@ -4,10 +4,13 @@ use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use flasher_core::owner::Board;
 use futures_util::{Stream, StreamExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::claims::{Claims, Key};
+use crate::failure::{CallFailure, CallResult};
 use crate::proto::{
     DriverCallRequest, DriverCallResponse, StreamRequest, StreamResponse, StreamingDriverCallRequest,
     StreamingDriverCallResponse,
@@ -21,12 +24,28 @@ pub(crate) struct Forward {
     /// Where Python has it, dotted.
     pub(crate) path: String,
     pub(crate) client: String,
+    /// The devices of the tree that it, or what is above or below it, stands for.
+    pub(crate) keys: Vec<Key>,
+    /// What a job in another process has.
+    pub(crate) owner: Board,
 }
 
 /// Results of a forwarded call, or frames of a forwarded stream.
 type Forwarded<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Forward {
+    /// Whether this connection may use it: no flash of this exporter or of another process has it.
+    ///
+    /// # Errors
+    /// When somebody else has it; names the holder.
+    pub(crate) async fn free(&self, claims: &Claims, connection: u64) -> CallResult<()> {
+        self.keys.iter().try_for_each(|key| claims.free_for(*key, connection))?;
+        let refused = |error: flasher_core::Error| {
+            CallFailure::taken(format!("{}; wait for it to end, or stop it", error.cause()))
+        };
+        self.owner.refuse_if_held().await.map_err(refused)
+    }
+
     /// The connection, and the UUID that the node has there now.
     fn link(&self) -> Result<(Arc<PythonLink>, String), Status> {
         let link = self.python.link()?;

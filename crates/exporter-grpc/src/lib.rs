@@ -46,7 +46,7 @@ use exporter_wire::{notice, order, passphrase, proto, tls, value};
 
 pub use authority::Scrubber;
 pub use listen::{ListenAddress, Listener};
-pub use python::PythonExporter;
+pub use python::{PythonExporter, PythonKinds};
 pub use serve::{Access, Exporter};
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use flasher_core::flash::Site;
 use flasher_core::owner::Board;
+use flasher_core::python::PythonNode;
 use flasher_core::tree::{DeviceTree, Notes};
 use flasher_core::{Device, FileServer};
 use uuid::Uuid;
@@ -18,7 +19,7 @@ use crate::capability::{
 use crate::claims::Key;
 use crate::forward::Forward;
 use crate::proto::DriverInstanceReport;
-use crate::python::{PythonExporter, PythonReport};
+use crate::python::{PythonExporter, PythonReport, is_at};
 use crate::storage::Storage;
 
 /// Reports at most; references can multiply a tree.
@@ -145,7 +146,7 @@ impl<'t> Builder<'t> {
             let uuid = match self.of_python.get(&report.uuid) {
                 Some(known) => *known,
                 None => {
-                    let forward = Forward { python: Arc::clone(python), path: at.clone(), client };
+                    let forward = self.forward(python, &at, client);
                     let uuid = self.add(Arc::new(forward));
                     self.of_python.insert(report.uuid, uuid);
                     uuid
@@ -165,6 +166,19 @@ impl<'t> Builder<'t> {
             );
             placed.insert(at, uuid);
         }
+    }
+
+    fn forward(&self, python: &Arc<PythonExporter>, path: &str, client: String) -> Forward {
+        let is_of = |node: &PythonNode| is_at(path, node.path()) || is_at(node.path(), path);
+        let of: Vec<Device> = self
+            .all
+            .values()
+            .filter(|it| matches!(it, Device::Python(node) if is_of(node)))
+            .cloned()
+            .collect();
+        let keys = of.iter().filter_map(Key::of).collect();
+        let owner = Board::of_all(self.tree, of.iter().filter_map(Device::driver));
+        Forward { python: Arc::clone(python), path: path.to_owned(), client, keys, owner }
     }
 
     fn capability(&mut self, path: &str, device: &Device) -> Arc<dyn Capability> {

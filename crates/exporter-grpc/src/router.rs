@@ -71,14 +71,14 @@ impl RouterService for Service {
         })?;
         match stream_request_meta {
             StreamRequestMeta::Driver { uuid, method } => {
-                if let Some(forward) = self.forwarded(&uuid)? {
+                if let Some(forward) = self.forwarded(&uuid).await? {
                     let meta = |uuid: &str| json!({ "kind": "driver", "uuid": uuid, "method": method });
                     return forward.stream(meta, request.into_inner(), permit).await;
                 }
                 Ok(self.driver(&uuid, &method, request.into_inner(), permit).await?)
             }
             StreamRequestMeta::Resource { uuid, x_jmp_content_encoding: encoding } => {
-                if let Some(forward) = self.forwarded(&uuid)? {
+                if let Some(forward) = self.forwarded(&uuid).await? {
                     let meta = |uuid: &str| json!({ "kind": "resource", "uuid": uuid, "x_jmp_content_encoding": encoding });
                     return forward.stream(meta, request.into_inner(), permit).await;
                 }

@@ -49,10 +49,12 @@ impl Service {
     }
 
     /// Where the calls of a node go that Python runs; none for every other node.
-    pub(crate) fn forwarded(&self, uuid: &str) -> CallResult<Option<Forward>> {
+    pub(crate) async fn forwarded(&self, uuid: &str) -> CallResult<Option<Forward>> {
         self.session.gate.pass()?;
         let capability = Uuid::try_parse(uuid).ok().and_then(|uuid| self.session.nodes.get(uuid));
-        Ok(capability.and_then(|capability| capability.forward()).cloned())
+        let Some(forward) = capability.and_then(|capability| capability.forward()) else { return Ok(None) };
+        forward.free(&self.session.shared.claims, self.connection.id).await?;
+        Ok(Some(forward.clone()))
     }
 
     fn prepare(&self, uuid: &str, method: &str, args: &[Value], kind: Kind) -> CallResult<Prepared> {
@@ -92,7 +94,7 @@ impl ExporterService for Service {
         request: Request<DriverCallRequest>,
     ) -> Result<Response<DriverCallResponse>, Status> {
         let request = request.into_inner();
-        if let Some(forward) = self.forwarded(&request.uuid)? {
+        if let Some(forward) = self.forwarded(&request.uuid).await? {
             return forward.driver_call(request).await;
         }
         let DriverCallRequest { uuid, method, args } = request;
@@ -106,7 +108,7 @@ impl ExporterService for Service {
         request: Request<StreamingDriverCallRequest>,
     ) -> Result<Response<Self::StreamingDriverCallStream>, Status> {
         let request = request.into_inner();
-        if let Some(forward) = self.forwarded(&request.uuid)? {
+        if let Some(forward) = self.forwarded(&request.uuid).await? {
             return forward.streaming_call(request).await;
         }
         let StreamingDriverCallRequest { uuid, method, args } = request;

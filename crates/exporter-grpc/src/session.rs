@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flasher_core::fetch::FetchRules;
 use flasher_core::journal::Journal;
+use flasher_core::python::PythonHost as _;
 use flasher_core::tree::DeviceTree;
 use uuid::Uuid;
 
@@ -56,11 +57,11 @@ impl Session {
     /// Ends the jobs, closes every driver, removes what clients made.
     pub(crate) async fn close(&self) {
         self.shared.jobs.stop().await;
-        if let Some(python) = &self.python {
-            python.close().await;
-        }
         if let Err(error) = self.tree.close().await {
             tracing::warn!(error = %error.cause(), "a driver could not be closed");
+        }
+        if let Some(python) = &self.python {
+            python.close().await;
         }
         let storages = self.nodes.storages();
         let cleaned = tokio::task::spawn_blocking(move || {

@@ -187,7 +187,9 @@ impl<'n> Builder<'n> {
             Ok(NamedType::Driver(entry, config)) => self.ours(node, entry, &config),
             Ok(NamedType::Python) => {
                 self.all(&node.children);
-                python::node(node, kind, config, self.problems)
+                let obstacle =
+                    python::obstacle(node, &|child| self.done.get(&child.dotted()).cloned().flatten());
+                python::node(node, kind, config, obstacle, self.problems)
             }
             Err(()) => {
                 self.all(&node.children);

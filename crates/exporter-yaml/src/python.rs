@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flasher_core::Device;
-use flasher_core::python::PythonNode;
+use flasher_core::python::{Obstacle, PythonNode};
 use flasher_core::tree::Notes;
 use serde_json::{Map, Value, json};
 use strict_yaml::{Problem, YamlNode, YamlValue};
@@ -12,11 +12,13 @@ use crate::counterpart;
 use crate::path::below;
 use crate::written::{Node, What};
 
-/// The device of `node`. Its config belongs to Python; only that it is a mapping is checked, as Python would.
+/// The device of `node`. Its config belongs to Python; only that it is a mapping is checked, as Python would. `obstacle` keeps
+/// Python from running it.
 pub(crate) fn node(
     node: &Node,
     class: &str,
     config: &YamlNode,
+    obstacle: Option<Obstacle>,
     problems: &mut Vec<Problem>,
 ) -> Option<Device> {
     if config.entries().is_none() {
@@ -28,8 +30,29 @@ pub(crate) fn node(
         return None;
     }
     let replacement = counterpart::replacement(class, config);
-    let python = PythonNode::new(node.dotted(), class, replacement).as_written(written(node));
+    let python =
+        PythonNode::new(node.dotted(), class, replacement).as_written(written(node)).kept_by(obstacle);
     Some(Device::Python(Arc::new(python)))
+}
+
+/// The first `ref` below `node` that leads to a device of this build, which Python cannot reach.
+pub(crate) fn obstacle(node: &Node, resolved: &impl Fn(&Node) -> Option<Device>) -> Option<Obstacle> {
+    node.children.iter().find_map(|child| match &child.what {
+        What::Reference(target) => {
+            let is_of_python = resolved(child).is_none_or(|device| is_of_python(&device));
+            (!is_of_python).then(|| Obstacle { from: child.dotted(), to: target.clone() })
+        }
+        _ => obstacle(child, resolved),
+    })
+}
+
+/// Whether all of it is Python's.
+fn is_of_python(device: &Device) -> bool {
+    match device {
+        Device::Python(node) => node.obstacle().is_none(),
+        Device::Group(children) => children.values().all(is_of_python),
+        _ => false,
+    }
 }
 
 /// The node as Jumpstarter reads it, with those below it; none when one of them is broken.

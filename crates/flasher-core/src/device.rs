@@ -103,6 +103,15 @@ impl Device {
         }
     }
 
+    /// The same; a node that Python runs as the power switch or serial line that it is.
+    #[must_use]
+    pub fn usable(&self) -> Self {
+        match self {
+            Self::Python(node) => PythonNode::device(node).unwrap_or_else(|| self.clone()),
+            _ => self.clone(),
+        }
+    }
+
     /// The driver behind it; none for a group.
     pub fn driver(&self) -> Option<Arc<dyn Driver>> {
         Some(match self {
@@ -178,7 +187,10 @@ impl Wiring {
     pub fn power(&self, role: &str) -> Result<Arc<dyn PowerDriver>> {
         match self.children.get(role) {
             Some(Device::Power(switch, _)) => Ok(Arc::clone(switch)),
-            Some(Device::Python(node)) => Ok(Arc::clone(node) as Arc<dyn PowerDriver>),
+            Some(Device::Python(node)) => {
+                node.stands_for(Kind::Power);
+                Ok(Arc::clone(node) as Arc<dyn PowerDriver>)
+            }
             other => Err(self.wrong(role, Kind::Power, other)),
         }
     }
@@ -190,7 +202,10 @@ impl Wiring {
     pub fn serial(&self, role: &str) -> Result<Arc<dyn SerialDriver>> {
         match self.children.get(role) {
             Some(Device::Serial(serial)) => Ok(Arc::clone(serial)),
-            Some(Device::Python(node)) => Ok(Arc::clone(node) as Arc<dyn SerialDriver>),
+            Some(Device::Python(node)) => {
+                node.stands_for(Kind::Serial);
+                Ok(Arc::clone(node) as Arc<dyn SerialDriver>)
+            }
             other => Err(self.wrong(role, Kind::Serial, other)),
         }
     }

@@ -42,6 +42,12 @@ impl Board {
         board
     }
 
+    /// The boards that any of `drivers` is a part of.
+    pub fn of_all(tree: &DeviceTree, drivers: impl IntoIterator<Item = Arc<dyn Driver>>) -> Self {
+        let boards = drivers.into_iter().map(|driver| Self::of(tree, &driver));
+        Self { parts: boards.flat_map(|board| board.parts).collect() }
+    }
+
     /// Only `driver`, under its shortest path, which is the same however it was named.
     fn part(tree: &DeviceTree, driver: &Arc<dyn Driver>) -> Self {
         Self { parts: tree.drivers().into_iter().filter(|(_, it)| is_same(it, driver)).collect() }
@@ -54,7 +60,9 @@ impl Board {
         let roots = all.iter().filter(|(_, device)| device.driver().is_some_and(|it| is_same(&it, &flasher)));
         let roots: Vec<String> = roots.map(|(path, _)| format!("{path}.")).collect();
         let below = all.iter().filter(|(path, _)| roots.iter().any(|root| path.starts_with(root)));
-        let lines = below.filter(|(_, device)| matches!(device, Device::Power(..) | Device::Serial(_)));
+        let lines = below.filter(|(_, device)| {
+            matches!(device, Device::Power(..) | Device::Serial(_) | Device::Python(_))
+        });
         let parts = lines.filter_map(|(_, device)| Self::part(tree, &device.driver()?).parts.pop()).collect();
         Self { parts }
     }

@@ -1,20 +1,31 @@
 //! A node whose driver is a Python class of which this build has no driver of its own.
 
+mod devices;
+
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
 
-use crate::driver::{ByteStream, Driver, PowerDriver, SerialDriver};
+use crate::device::{Device, Kind};
+use crate::driver::{PowerDriver, PowerMeter, SerialDriver};
 use crate::error::{Error, Result};
 
-/// A node that only Jumpstarter's Python can run. It stands in the tree under its name, holds up nothing that does not need it, and
-/// refuses every call in one sentence. As a child it stands for a power switch or a serial line.
-#[derive(Clone)]
+/// A node that only Jumpstarter's Python can run. While none does, it stands in the tree under its name, holds up nothing that does
+/// not need it, and refuses every call in one sentence. As a child it stands for a power switch or a serial line.
 pub struct PythonNode {
     path: String,
     class: String,
     replacement: Option<Replacement>,
     written: Option<serde_json::Value>,
+    obstacle: Option<Obstacle>,
+    /// Which hardware it is, as far as the file tells; holds no secret.
+    hardware: String,
+    state: RwLock<PythonState>,
+    is_switch: AtomicBool,
+    is_line: AtomicBool,
 }
 
 /// What to write in place of a Python node.
@@ -26,16 +37,85 @@ pub struct Replacement {
     pub note: &'static str,
 }
 
+/// Why Python cannot run a node however well it is installed: a `ref` below it leads to a device of this build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// Dotted path of the node with the `ref`.
+    pub from: String,
+    /// What it names.
+    pub to: String,
+}
+
+/// The Python that runs nodes of a tree.
+#[async_trait]
+pub trait PythonHost: fmt::Debug + Send + Sync {
+    /// What became of it, to follow "Python, which runs X,"; none while it runs.
+    async fn trouble(&self) -> Option<String>;
+
+    /// Waits until it runs again, which it does soon when it has ended by itself; false when it does not in time.
+    async fn revived(&self) -> bool;
+
+    /// Ends it. May be called several times.
+    async fn close(&self);
+}
+
+/// A node that Python runs.
+#[derive(Clone, Debug)]
+pub struct RunningNode {
+    /// What it can be used as here.
+    pub devices: Vec<Device>,
+    /// What runs it.
+    pub host: Arc<dyn PythonHost>,
+}
+
+/// Whether Python runs a node.
+#[derive(Debug)]
+enum PythonState {
+    /// It does not, and why, as far as Python was asked.
+    NotAvailable(Option<String>),
+    Running(RunningNode),
+}
+
 impl PythonNode {
     /// The node at the dotted `path`, whose `type` is the Python class `class`.
     pub fn new(path: impl Into<String>, class: impl Into<String>, replacement: Option<Replacement>) -> Self {
-        Self { path: path.into(), class: class.into(), replacement, written: None }
+        let (path, class) = (path.into(), class.into());
+        let hardware = format!("python {class} {path}");
+        Self {
+            path,
+            class,
+            replacement,
+            written: None,
+            obstacle: None,
+            hardware,
+            state: RwLock::new(PythonState::NotAvailable(None)),
+            is_switch: AtomicBool::default(),
+            is_line: AtomicBool::default(),
+        }
     }
 
-    /// The same with the node as it is written in the file, for Python; none for a node that is part of another one's.
+    /// The same with the node as it is written in the file, for Python; none for a node that is part of another one's. A config
+    /// names the hardware wherever the node stands.
     #[must_use]
     pub fn as_written(mut self, written: Option<serde_json::Value>) -> Self {
+        let is_empty = |value: &serde_json::Value| value.as_object().is_none_or(serde_json::Map::is_empty);
+        let named = written.as_ref().map(|it| (&it["config"], &it["children"]));
+        if let Some((config, children)) =
+            named.filter(|(config, children)| !is_empty(config) || !is_empty(children))
+        {
+            // A config may hold secrets.
+            let digest = Sha256::digest(format!("{config} {children}"));
+            let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.hardware = format!("python {} {digest}", self.class);
+        }
         self.written = written;
+        self
+    }
+
+    /// The same with what keeps Python from running it.
+    #[must_use]
+    pub fn kept_by(mut self, obstacle: Option<Obstacle>) -> Self {
+        self.obstacle = obstacle;
         self
     }
 
@@ -47,7 +127,8 @@ impl PythonNode {
     /// What the driver of this node may have made below it, at the dotted path `below`.
     #[must_use]
     pub fn part(&self, below: &str) -> Self {
-        Self::new(format!("{}.{below}", self.path), self.class.clone(), None)
+        let part = Self::new(format!("{}.{below}", self.path), self.class.clone(), None);
+        Self { hardware: format!("{} {below}", self.hardware), obstacle: self.obstacle.clone(), ..part }
     }
 
     /// Where the node stands.
@@ -65,18 +146,116 @@ impl PythonNode {
         self.replacement.as_ref()
     }
 
-    /// The error of every call. Class config: only another line in the file helps.
+    /// What keeps Python from running it.
+    pub fn obstacle(&self) -> Option<&Obstacle> {
+        self.obstacle.as_ref()
+    }
+
+    /// From now on Python runs it.
+    pub fn run(&self, running: RunningNode) {
+        self.set(PythonState::Running(running));
+    }
+
+    /// Python was asked to run it and does not; `why` is its reason.
+    pub fn refuse(&self, why: impl Into<String>) {
+        self.set(PythonState::NotAvailable(Some(why.into())));
+    }
+
+    /// Whether Python runs it.
+    pub fn is_running(&self) -> bool {
+        self.running().is_some()
+    }
+
+    /// The node as the device that it is while Python runs it; none while none does, or when it is neither switch nor line.
+    pub fn device(node: &Arc<Self>) -> Option<Device> {
+        let running = node.running()?;
+        let has = |kind| running.devices.iter().any(|device| device.kind() == kind);
+        let power = || {
+            Device::Power(
+                Arc::clone(node) as Arc<dyn PowerDriver>,
+                Some(Arc::clone(node) as Arc<dyn PowerMeter>),
+            )
+        };
+        match () {
+            () if has(Kind::Power) => Some(power()),
+            () if has(Kind::Serial) => Some(Device::Serial(Arc::clone(node) as Arc<dyn SerialDriver>)),
+            () => None,
+        }
+    }
+
+    /// A parent uses it as a device of this kind.
+    pub(crate) fn stands_for(&self, kind: Kind) {
+        match kind {
+            Kind::Power => self.is_switch.store(true, Ordering::Relaxed),
+            _ => self.is_line.store(true, Ordering::Relaxed),
+        }
+    }
+
+    /// Why a parent cannot use it now; none when it can.
+    pub fn problem(&self) -> Option<Error> {
+        let uses = [(Kind::Power, &self.is_switch), (Kind::Serial, &self.is_line)];
+        let mut uses = uses.into_iter().filter(|(_, is_used)| is_used.load(Ordering::Relaxed));
+        match self.running() {
+            None => Some(self.refusal()),
+            Some(_) => uses.find_map(|(kind, _)| self.device_of(kind).err()),
+        }
+    }
+
+    /// The error of every call while Python does not run it. Class config: only another line in the file or a Python helps.
     pub fn refusal(&self) -> Error {
+        let path = &self.path;
+        let no_driver = || {
+            format!(
+                "`{path}` is not available: this build has no driver for the Python class `{}`",
+                self.class
+            )
+        };
+        if let Some(Obstacle { from, to }) = &self.obstacle {
+            return Error::config(format!(
+                "`{path}` is not available: `{from}` refers to `{to}`, which Python cannot reach"
+            ))
+            .help(format!("write the node of `{to}` itself in place of the `ref`"))
+            .retryable(false);
+        }
         let help = match &self.replacement {
             Some(_) => "`flasher check FILE` shows the lines to write in its place",
-            None => "use a driver that `flasher drivers` lists",
+            None => {
+                "use a driver that `flasher drivers` lists, or name a Python that has it with `--python VENV`"
+            }
         };
-        Error::config(format!(
-            "`{}` is not available: this build has no driver for the Python class `{}`",
-            self.path, self.class
-        ))
-        .help(help)
-        .retryable(false)
+        let why = match &*self.now() {
+            PythonState::NotAvailable(Some(why)) => format!("; {why}"),
+            _ => String::new(),
+        };
+        Error::config(no_driver() + &why).help(help).retryable(false)
+    }
+
+    /// What it can be used as; refuses when it is something else.
+    fn device_of(&self, kind: Kind) -> Result<(Device, Arc<dyn PythonHost>)> {
+        let Some(running) = self.running() else { return Err(self.refusal()) };
+        let device = running.devices.iter().find(|device| device.kind() == kind).cloned();
+        let what = if kind == Kind::Power { "power switch" } else { "serial line" };
+        let wrong = || {
+            Error::config(format!("`{}` is no {what}: the Python class `{}` is none", self.path, self.class))
+                .help(format!("put a node there that is a {what}"))
+                .retryable(false)
+        };
+        Ok((device.ok_or_else(wrong)?, running.host))
+    }
+
+    fn running(&self) -> Option<RunningNode> {
+        match &*self.now() {
+            PythonState::Running(running) => Some(running.clone()),
+            PythonState::NotAvailable(_) => None,
+        }
+    }
+
+    fn now(&self) -> std::sync::RwLockReadGuard<'_, PythonState> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, state: PythonState) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 }
 
@@ -86,32 +265,7 @@ impl fmt::Debug for PythonNode {
         f.debug_struct("PythonNode")
             .field("path", &self.path)
             .field("class", &self.class)
+            .field("state", &*self.now())
             .finish_non_exhaustive()
-    }
-}
-
-/// Looking at it finds nothing wrong: the command that needs it says so ([`crate::tree::DeviceTree::require`]).
-#[async_trait]
-impl Driver for PythonNode {}
-
-#[async_trait]
-impl PowerDriver for PythonNode {
-    async fn on(&self) -> Result<()> {
-        Err(self.refusal())
-    }
-
-    async fn off(&self) -> Result<()> {
-        Err(self.refusal())
-    }
-
-    async fn state(&self) -> Result<Option<bool>> {
-        Err(self.refusal())
-    }
-}
-
-#[async_trait]
-impl SerialDriver for PythonNode {
-    async fn open(&self) -> Result<Box<dyn ByteStream>> {
-        Err(self.refusal())
     }
 }

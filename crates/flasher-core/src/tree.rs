@@ -9,6 +9,7 @@ use flasher_base::suggest;
 use crate::device::Device;
 use crate::driver::{Driver, Flasher};
 use crate::error::{Error, Result};
+use crate::python::PythonNode;
 
 /// Every node of an exporter YAML, built and wired.
 #[derive(Debug)]
@@ -120,9 +121,9 @@ impl DeviceTree {
     /// When nothing fits, or several do and no path was given.
     pub fn pick<T>(&self, path: Option<&str>, what: &str, pick: impl Fn(&Device) -> Option<T>) -> Result<T> {
         if let Some(path) = path {
-            let device = self.find(path)?;
+            let device = self.find(path)?.usable();
             match &device {
-                Device::Python(node) => return Err(node.refusal()),
+                Device::Python(node) if !node.is_running() => return Err(node.refusal()),
                 Device::Other(other) => return Err(other.refusal()),
                 _ => {}
             }
@@ -131,7 +132,8 @@ impl DeviceTree {
                     .help(self.choices(&pick, "name one with `--device`"))
             });
         }
-        let mut fits: Vec<T> = self.distinct().iter().filter_map(|(_, device)| pick(device)).collect();
+        let mut fits: Vec<T> =
+            self.distinct().iter().filter_map(|(_, device)| pick(&device.usable())).collect();
         match (fits.pop(), fits.len()) {
             (Some(only), 0) => Ok(only),
             (None, _) => Err(self.nothing_fits(what)),
@@ -143,26 +145,38 @@ impl DeviceTree {
         }
     }
 
-    /// Refuses a flasher with a child that is not available.
+    /// Every node with a Python driver.
+    pub fn python(&self) -> Vec<Arc<PythonNode>> {
+        self.distinct().into_iter().filter_map(|(_, device)| python(device)).collect()
+    }
+
+    /// The nodes below a flasher that have a Python driver.
+    pub fn python_below(&self, flasher: &Arc<dyn Flasher>) -> Vec<Arc<PythonNode>> {
+        self.below(flasher).into_iter().filter_map(python).collect()
+    }
+
+    /// Refuses a flasher with a child that is not available, or is not what it stands for.
     ///
     /// # Errors
     /// That of the first such child; it names the child.
     pub fn require(&self, flasher: &Arc<dyn Flasher>) -> Result<()> {
+        let mut python = self.python_below(flasher).into_iter();
+        python.find_map(|node| node.problem()).map_or(Ok(()), Err)
+    }
+
+    /// What is below a flasher, under each of its names.
+    fn below(&self, flasher: &Arc<dyn Flasher>) -> Vec<Device> {
         let is_it = |device: &Device| matches!(device, Device::Flasher(it) if std::ptr::addr_eq(Arc::as_ptr(it), Arc::as_ptr(flasher)));
         let roots = self.0.nodes.iter().filter(|(_, device)| is_it(device));
         let roots: Vec<String> = roots.map(|(path, _)| format!("{path}.")).collect();
-        let mut below =
-            self.0.nodes.iter().filter(|(path, _)| roots.iter().any(|root| path.starts_with(root)));
-        let missing = below.find_map(|(_, device)| match device {
-            Device::Python(node) => Some(node.refusal()),
-            _ => None,
-        });
-        missing.map_or(Ok(()), Err)
+        let is_below = |path: &String| roots.iter().any(|root| path.starts_with(root));
+        let below = self.0.nodes.iter().filter(|(path, _)| is_below(path));
+        below.map(|(_, device)| device.clone()).collect()
     }
 
     fn nothing_fits(&self, what: &str) -> Error {
         let python = self.0.nodes.values().filter_map(|device| match device {
-            Device::Python(node) => Some(node.path()),
+            Device::Python(node) if !node.is_running() => Some(node.path()),
             _ => None,
         });
         let mut python: Vec<&str> = python.collect();
@@ -179,7 +193,7 @@ impl DeviceTree {
     }
 
     fn choices<T>(&self, pick: &impl Fn(&Device) -> Option<T>, advice: &str) -> String {
-        let fits = self.distinct().into_iter().filter(|(_, device)| pick(device).is_some());
+        let fits = self.distinct().into_iter().filter(|(_, device)| pick(&device.usable()).is_some());
         let names: Vec<String> = fits.map(|(name, _)| name).collect();
         if names.is_empty() {
             return "the file has none".to_owned();
@@ -230,5 +244,12 @@ impl DeviceTree {
             fresh
         });
         distinct
+    }
+}
+
+fn python(device: Device) -> Option<Arc<PythonNode>> {
+    match device {
+        Device::Python(node) => Some(node),
+        _ => None,
     }
 }

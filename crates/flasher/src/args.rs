@@ -8,6 +8,7 @@ pub(crate) mod given;
 mod global;
 pub(crate) mod job;
 pub(crate) mod node;
+pub(crate) mod python;
 pub(crate) mod remote;
 pub(crate) mod values;
 
@@ -32,6 +33,7 @@ use crate::commands::verify_receipt::VerifyArgs;
 use given::GivenOption;
 pub(crate) use global::{command, path, refuse_idle};
 use node::NodeArgs;
+use python::PythonChoice;
 use remote::RemoteArgs;
 
 /// Flash an operating-system image onto an embedded board, and prove it
@@ -58,6 +60,10 @@ pub(crate) struct Args {
     /// Keep everything that `-vv` tells, and how it ended, at the end of this file as well: each line behind its time (UTC)
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
+    /// What runs nodes whose driver only Python has: the folder of a virtual environment with Jumpstarter, `auto` for the one whose
+    /// `jmp` is in PATH, `off` for nothing
+    #[arg(long, global = true, env = "FLASHER_PYTHON", value_name = "VENV|auto|off", default_value = "auto")]
+    pub(crate) python: PythonChoice,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
     /// Options of the command that stand on the command line.

@@ -3,10 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use flasher_core::{CancellationToken, Class, Event, Progress};
+use flasher_core::{CancellationToken, Class, Error, Event, Progress};
 use rustix::process::Signal;
 use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::sync::mpsc;
+
+use crate::failure::Failure;
 
 /// Every signal that comes from outside and would end a process.
 const STOPS: [(Signal, &str); 12] = [
@@ -51,6 +53,14 @@ impl Signals {
         Ok(Self(signals))
     }
 
+    /// The name of the next signal.
+    pub(crate) async fn next(&mut self) -> &'static str {
+        match self.0.recv().await {
+            Some(name) => name,
+            None => std::future::pending().await, // every signal is ignored
+        }
+    }
+
     /// Brakes at each signal and says so.
     pub(crate) fn watch(mut self, brakes: Brakes, progress: Arc<dyn Progress>) {
         tokio::spawn(async move {
@@ -79,6 +89,18 @@ async fn pass_on(mut signal: unix::Signal, name: &'static str, to: mpsc::Unbound
 fn ignored(status: &str) -> u64 {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// Does `work` to its end, or until a signal comes: what it holds can be freed then.
+///
+/// # Errors
+/// Those of the work; class interrupted at a signal.
+pub(crate) async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut signals = Signals::install()?;
+    tokio::select! {
+        done = work => done,
+        name = signals.next() => Err(Error::new(Class::Interrupted, format!("interrupted by {name}")).into()),
+    }
 }
 
 /// For work that holds no board: cancels `stop` at the first ^C or SIGTERM and says so; exits with 130 at the second.

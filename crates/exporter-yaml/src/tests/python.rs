@@ -50,7 +50,7 @@ fn only_what_needs_one_fails() {
     let error = tree.require(&flasher("board")).unwrap_err();
     assert_eq!(
         sentence(&error),
-        "config: `hub.power` is not available: this build has no driver for the Python class `jumpstarter_driver_dutlink.driver.Dutlink`; help: use a driver that `flasher drivers` lists"
+        "config: `hub.power` is not available: this build has no driver for the Python class `jumpstarter_driver_dutlink.driver.Dutlink`; help: use a driver that `flasher drivers` lists, or name a Python that has it with `--python VENV`"
     );
     assert!(!error.is_retryable());
 }
@@ -62,7 +62,7 @@ async fn a_child_refuses_when_it_is_called() {
     let Device::Python(node) = tree.find("relay").unwrap() else { panic!("a Python driver") };
     let power: &dyn flasher_core::PowerDriver = node.as_ref();
     let serial: &dyn flasher_core::SerialDriver = node.as_ref();
-    let said = "config: `relay` is not available: this build has no driver for the Python class `in_house.Relay`; help: use a driver that `flasher drivers` lists";
+    let said = "config: `relay` is not available: this build has no driver for the Python class `in_house.Relay`; help: use a driver that `flasher drivers` lists, or name a Python that has it with `--python VENV`";
     let refused = [
         power.on().await,
         power.off().await,
@@ -72,6 +72,42 @@ async fn a_child_refuses_when_it_is_called() {
     ];
     for answer in refused {
         assert_eq!(sentence(&answer.unwrap_err()), said);
+    }
+}
+
+/// A `ref` below a Python node may lead to Python's nodes only.
+#[test]
+fn a_reference_that_python_cannot_reach() {
+    let cases = [
+        ("{ type: lab.Uart }", None),
+        ("{ ref: uart }", None),
+        ("{ children: { deep: { ref: uart } } }", None),
+        ("{ ref: group }", None),
+        ("{ ref: ours }", Some("`hub.below` refers to `ours`")),
+        ("{ children: { deep: { ref: ours } } }", Some("`hub.below.deep` refers to `ours`")),
+        ("{ ref: mixed }", Some("`hub.below` refers to `mixed`")),
+        ("{ ref: other }", Some("`hub.below` refers to `other`")),
+    ];
+    for (below, problem) in cases {
+        let tree = tree(&format!(
+            "export:
+  ours: {{ type: test-power }}
+  uart: {{ type: lab.Uart }}
+  group: {{ children: {{ a: {{ ref: uart }} }} }}
+  mixed: {{ children: {{ a: {{ ref: uart }}, b: {{ ref: ours }} }} }}
+  other: {{ type: lab.Odd, children: {{ a: {{ ref: ours }} }} }}
+  hub: {{ type: lab.Hub, children: {{ below: {below} }} }}
+"
+        ));
+        let Device::Python(hub) = tree.find("hub").unwrap() else { panic!("a Python driver") };
+        let refusal = sentence(&hub.refusal());
+        match problem {
+            None => assert_eq!(hub.obstacle(), None, "{below}"),
+            Some(problem) => assert!(
+                refusal.starts_with(&format!("config: `hub` is not available: {problem}, which Python cannot reach; help: write the node of `")),
+                "{below}: {refusal}"
+            ),
+        }
     }
 }
 

@@ -14,15 +14,16 @@ pub(crate) enum Global {
     Verbose,
     Quiet,
     Log,
+    Python,
     Remote,
     RemotePassphraseFile,
     RemoteCacert,
 }
 
-use Global::{Exporter, Json, Log, Quiet, RemoteCacert, RemotePassphraseFile, Verbose};
+use Global::{Exporter, Json, Log, Python, Quiet, RemoteCacert, RemotePassphraseFile, Verbose};
 
-const ALL: [Global; 8] =
-    [Exporter, Json, Verbose, Quiet, Log, Global::Remote, RemotePassphraseFile, RemoteCacert];
+const ALL: [Global; 9] =
+    [Exporter, Json, Verbose, Quiet, Log, Python, Global::Remote, RemotePassphraseFile, RemoteCacert];
 /// Those that lead to another machine's exporter.
 const REMOTE: [Global; 3] = [Global::Remote, RemotePassphraseFile, RemoteCacert];
 
@@ -30,10 +31,10 @@ const REMOTE: [Global; 3] = [Global::Remote, RemotePassphraseFile, RemoteCacert]
 /// all of [`REMOTE`]. A command below another one has the row of both names, or else that of the first.
 const HONOURED: &[(&str, &[Global], Reach)] = &[
     ("demo", &[Json, Quiet, Log], Reach::Here(LOCAL)),
-    ("flash", &[Exporter, Json, Quiet, Log], Reach::Remote),
-    ("dump", &[Exporter, Json, Quiet, Log], Reach::Here(A_DUMP)),
+    ("flash", &[Exporter, Json, Quiet, Log, Python], Reach::Remote),
+    ("dump", &[Exporter, Json, Quiet, Log, Python], Reach::Here(A_DUMP)),
     ("plan", &[Exporter, Json, Log], Reach::Here(A_PLAN)),
-    ("check", &[Exporter, Json, Log], Reach::Here(A_FILE)),
+    ("check", &[Exporter, Json, Log, Python], Reach::Here(A_FILE)),
     ("drivers", &[Json], Reach::Here(BUILD)),
     ("boards", &[Json], Reach::Here(BUILD)),
     ("bundle check", &[Json, Quiet, Log], Reach::Here(BUNDLES)),
@@ -41,14 +42,14 @@ const HONOURED: &[(&str, &[Global], Reach)] = &[
     ("bundle push", &[Json, Quiet, Log], Reach::Here(BUNDLES)),
     ("bundle lock", &[Exporter, Json, Quiet, Log], Reach::Here(A_FILE)),
     ("bundle gc", &[Json, Log], Reach::Here(BUNDLES)),
-    ("power", &[Exporter, Json, Log], Reach::Remote),
-    ("console", &[Exporter, Quiet, Log], Reach::Remote),
-    ("serve", &[Exporter, Json, Quiet, Log], Reach::Here(A_FILE)),
+    ("power", &[Exporter, Json, Log, Python], Reach::Remote),
+    ("console", &[Exporter, Quiet, Log, Python], Reach::Remote),
+    ("serve", &[Exporter, Json, Quiet, Log, Python], Reach::Here(A_FILE)),
     ("shell-env", &[], Reach::Here(ADDRESS)),
     ("attach", &[Json, Quiet, Log], Reach::Remote),
     ("cancel", &[Json, Quiet, Log], Reach::Remote),
     ("files", &[Json, Quiet, Log], Reach::Here(LOCAL)),
-    ("doctor", &[Exporter, Json, Log], Reach::Remote),
+    ("doctor", &[Exporter, Json, Log, Python], Reach::Remote),
     ("sandbox", &[], Reach::Here(LOCAL)),
     ("verify-receipt", &[Json, Log], Reach::Here(LOCAL)),
     ("schema", &[], Reach::Here(BUILD)),
@@ -80,6 +81,7 @@ impl Global {
             Verbose => "verbose",
             Quiet => "quiet",
             Log => "log",
+            Python => "python",
             Self::Remote => "remote",
             RemotePassphraseFile => "remote_passphrase_file",
             RemoteCacert => "remote_cacert",
@@ -168,10 +170,10 @@ pub(crate) fn refuse_idle(matches: &ArgMatches) -> Result<()> {
     }
     let idle = |what: String, help: &str| Err(Error::config(what).help(help));
     let is_remote = Global::Remote.is_typed(matches);
-    if is_remote && typed.contains(&Exporter) {
+    if let Some(option) = typed.iter().find(|option| is_remote && [Exporter, Python].contains(option)) {
         return idle(
-            "`--exporter` has no effect with `--remote`, so nothing was done".to_owned(),
-            "leave one of them out: the exporter at the other end has a YAML of its own",
+            format!("`{}` has no effect with `--remote`, so nothing was done", option.long()),
+            "leave one of them out: the exporter at the other end has a YAML and a Python of its own",
         );
     }
     if let Some(option) = typed.iter().find(|option| REMOTE.contains(option) && !is_remote) {
@@ -244,7 +246,7 @@ pub(super) mod tests {
     fn value(option: Global) -> &'static [&'static str] {
         match option {
             Json | Verbose | Quiet => &[],
-            Exporter | Log | RemotePassphraseFile | RemoteCacert => &["file"],
+            Exporter | Log | Python | RemotePassphraseFile | RemoteCacert => &["file"],
             Global::Remote => &["lab:1"],
         }
     }
@@ -322,6 +324,7 @@ pub(super) mod tests {
             "flasher --remote a:1 --exporter b flash os.img",
             Some("`--exporter` has no effect with `--remote`"),
         );
+        check("flasher --remote a:1 --python off power on", Some("`--python` has no effect with `--remote`"));
         check(
             "flasher --remote-cacert ca flash os.img",
             Some("`--remote-cacert` has no effect without `--remote`"),

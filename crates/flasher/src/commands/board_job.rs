@@ -14,7 +14,8 @@ use flasher_core::{
 };
 
 use super::conclude::conclude;
-use super::driver_tree;
+use super::{driver_tree, python};
+use crate::args::python::PythonChoice;
 use crate::detached::InJob;
 use crate::failure::Failure;
 use crate::outputs;
@@ -99,6 +100,8 @@ type Label = (String, JobKind);
 /// A job, and what goes around it.
 pub(super) struct Request {
     pub(super) job: Work,
+    /// What runs the board's nodes that only Python has.
+    pub(super) python: PythonChoice,
     /// Dotted path of the flasher, when the tree has several.
     pub(super) device: Option<String>,
     pub(super) variant: Option<String>,
@@ -119,7 +122,7 @@ pub(super) async fn execute(
     screen: &Screen,
 ) -> Result<(Receipt, u8), Failure> {
     let begun = Begun::now();
-    let Request { mut job, device, variant, receipt, journal, signals, within } = request;
+    let Request { mut job, python, device, variant, receipt, journal, signals, within } = request;
     job.check_outputs(receipt.as_deref(), exporter)?;
     let progress = screen.progress();
     let progress = match &within {
@@ -136,7 +139,8 @@ pub(super) async fn execute(
         }
     };
     job.runs_at(site(&tree, device.as_deref()));
-    let on = FlasherNode { tree: &tree, device: device.as_deref(), variant: variant.as_deref() };
+    let (device, variant) = (device.as_deref(), variant.as_deref());
+    let on = FlasherNode { tree: &tree, python: &python, device, variant, screen };
     let receipt = transact(on, job, progress, begun).await;
     driver_tree::close(&tree, screen).await;
     let code = conclude(&receipt, receipt_file, journal.as_ref(), screen)?;
@@ -147,8 +151,10 @@ pub(super) async fn execute(
 #[derive(Clone, Copy)]
 struct FlasherNode<'a> {
     tree: &'a DeviceTree,
+    python: &'a PythonChoice,
     device: Option<&'a str>,
     variant: Option<&'a str>,
+    screen: &'a Screen,
 }
 
 /// This user on this machine, and the bench and flasher that `device` means.
@@ -180,8 +186,10 @@ async fn transact(on: FlasherNode<'_>, job: Work, progress: Arc<dyn Progress>, b
 /// The flasher, with its variant set and all hardware there; and its board, which no other job has now.
 async fn ready(on: FlasherNode<'_>, (label, kind): Label) -> Result<(Arc<dyn Flasher>, Held)> {
     let flasher = on.tree.flasher(on.device)?;
-    on.tree.require(&flasher)?;
     let owned = Board::below(on.tree, &flasher).hold(&format!("{} {label}", verb(kind))).await?;
+    // Its drivers may open the hardware.
+    python::start(on.python, on.tree, &on.tree.python_below(&flasher), on.screen).await?;
+    on.tree.require(&flasher)?;
     if let Some(variant) = on.variant {
         flasher.required_bundle()?.use_variant(Some(variant.to_owned())).await?;
     }

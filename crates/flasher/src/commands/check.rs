@@ -1,27 +1,36 @@
 //! `flasher check`: an exporter YAML and the bundles it names.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flasher_core::python::PythonNode;
+use flasher_core::python::{Obstacle, PythonNode};
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Description, Device, Error, Result, safe};
 
-use super::driver_tree;
+use super::{driver_tree, python};
+use crate::args::python::PythonChoice;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::render::plan;
 use crate::render::units::shown;
 use crate::screen::Screen;
+use crate::signals;
 
 /// Bound on looking into one bundle, which may have to be pulled first.
 const LOOK: Duration = Duration::from_secs(600);
 
 /// Prints what is fine; problems go to standard error. Gives 0, or the code of the worst thing found.
-pub(super) async fn run(file: Option<PathBuf>, screen: &Screen) -> Result<u8, Failure> {
+pub(super) async fn run(
+    file: Option<PathBuf>,
+    choice: &PythonChoice,
+    screen: &Screen,
+) -> Result<u8, Failure> {
     let path = driver_tree::required(file)?;
     let tree = exporter_yaml::load(&path)?;
-    let outcome = nodes(&tree, screen).await;
+    let missing =
+        signals::interruptible(async { Ok(python::not_available(choice, &tree, screen).await?) }).await?;
+    let outcome = nodes(&tree, &missing, screen).await;
     driver_tree::close(&tree, screen).await;
     let CheckOutcome { code, is_whole, is_available } = outcome?;
     if code == 0 && !screen.is_json() {
@@ -46,15 +55,23 @@ struct CheckOutcome {
     is_available: bool,
 }
 
-async fn nodes(tree: &DeviceTree, screen: &Screen) -> Result<CheckOutcome, Failure> {
+/// Python nodes that no Python can run, by path, and why, as far as one was asked.
+type Missing = BTreeMap<String, Option<String>>;
+
+async fn nodes(tree: &DeviceTree, missing: &Missing, screen: &Screen) -> Result<CheckOutcome, Failure> {
     let nodes = tree.all();
     let width = nodes.iter().map(|(path, _)| path.len()).max().unwrap_or(0);
     let mut told = CheckOutcome { code: 0, is_whole: true, is_available: true };
     for (path, device) in nodes {
-        if let Device::Python(python) = &device {
+        let python = match &device {
+            Device::Python(python) => missing.get(python.path()).map(|why| (python, why)),
+            _ => None,
+        };
+        if let Some((python, why)) = python {
             told.is_available = false;
-            not_available(&path, python, screen);
+            not_available(&path, python, why.as_deref(), screen);
         }
+        let is_available = python.is_none();
         let files = match device.driver() {
             Some(driver) => driver.check_files().await,
             None => Ok(()),
@@ -64,7 +81,7 @@ async fn nodes(tree: &DeviceTree, screen: &Screen) -> Result<CheckOutcome, Failu
             Err(error) => Err(error),
         };
         match description {
-            Ok(description) => node(&path, &device, description, width, screen)?,
+            Ok(description) => node((&path, is_available), &device, description, width, screen)?,
             // A laptop need not reach the registry that the lab reaches; that says nothing about the file.
             Err(error) if error.class() == Class::Infrastructure => {
                 told.is_whole = false;
@@ -72,7 +89,7 @@ async fn nodes(tree: &DeviceTree, screen: &Screen) -> Result<CheckOutcome, Failu
                     "warning: `{path}` could not be looked at from here: {}\n",
                     error.cause()
                 ));
-                node(&path, &device, None, width, screen)?;
+                node((&path, is_available), &device, None, width, screen)?;
             }
             Err(error) => told.code = told.code.max(screen.fail(&error.with("node", path).into())),
         }
@@ -81,11 +98,15 @@ async fn nodes(tree: &DeviceTree, screen: &Screen) -> Result<CheckOutcome, Failu
 }
 
 /// Warns of a node that only Python can run, and shows what to write in its place.
-fn not_available(path: &str, node: &PythonNode, screen: &Screen) {
-    let mut text = format!(
-        "warning: `{path}` is not available, and what needs it fails: this build has no driver for the Python class `{}`\n",
-        node.class()
-    );
+fn not_available(path: &str, node: &PythonNode, why: Option<&str>, screen: &Screen) {
+    let reason = match (node.obstacle(), why) {
+        (Some(Obstacle { from, to }), _) => format!("`{from}` refers to `{to}`, which Python cannot reach"),
+        (None, why) => {
+            let why = why.map(|why| format!("; {why}")).unwrap_or_default();
+            format!("this build has no driver for the Python class `{}`{why}", node.class())
+        }
+    };
+    let mut text = format!("warning: `{path}` is not available, and what needs it fails: {reason}\n");
     if let Some(instead) = node.replacement() {
         text.push_str("  a driver of this build does the same; write in its place:\n");
         instead.lines.lines().for_each(|line| text.push_str(&format!("      {line}\n")));
@@ -106,14 +127,13 @@ async fn describe(device: &Device) -> Result<Option<Description>> {
 }
 
 fn node(
-    path: &str,
+    (path, is_available): (&str, bool),
     device: &Device,
     description: Option<Description>,
     width: usize,
     screen: &Screen,
 ) -> std::io::Result<()> {
     let below = description.clone();
-    let is_available = !matches!(device, Device::Python(_));
     let kind = device.kind().to_string();
     let message =
         Message::Node { path: path.to_owned(), kind: kind.clone(), description: description.map(Box::new) };

@@ -20,7 +20,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::driver_tree;
+use super::{driver_tree, python};
+use crate::args::python::PythonChoice;
 use crate::failure::Failure;
 use crate::screen::Screen;
 use args::ConsoleArgs;
@@ -37,13 +38,33 @@ const OFF: Duration = Duration::from_secs(2);
 const STATE: Duration = Duration::from_secs(5);
 
 /// Connects the terminal (or a pipe) with the board until the escape, the end of the input, or a signal.
-pub(super) async fn run(args: &ConsoleArgs, tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
-    let ended = match bench(args, &tree) {
+pub(super) async fn run(
+    args: &ConsoleArgs,
+    (tree, python): (DeviceTree, &PythonChoice),
+    screen: &Screen,
+) -> Result<u8, Failure> {
+    let mut signals = Signals::new()?;
+    let ready = tokio::select! {
+        ready = ready(args, &tree, python, screen) => ready,
+        () = signals.any() => Err(interrupted()),
+    };
+    let ended = match ready.and_then(|()| bench(args, &tree)) {
         Ok(bench) => connect(args, bench, screen).await,
         Err(error) => Err(error.into()),
     };
     driver_tree::close(&tree, screen).await;
     ended.map(|()| 0)
+}
+
+/// Starts Python when the line is one of its nodes, or the switch that is to be cycled.
+async fn ready(args: &ConsoleArgs, tree: &DeviceTree, python: &PythonChoice, screen: &Screen) -> Result<()> {
+    let path = args.node.device.as_deref();
+    let mut nodes = python::nodes_for(tree, path, |device| matches!(device, Device::Serial(_)));
+    if args.power_cycle {
+        nodes.extend(python::nodes_for(tree, None, |device| matches!(device, Device::Power(..))));
+    }
+    python::refuse_if_held(tree, &nodes).await?;
+    python::start(python, tree, &nodes, screen).await.map(drop)
 }
 
 /// A board's line, and its switch when there is one.

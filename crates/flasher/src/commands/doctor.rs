@@ -12,11 +12,13 @@ use flasher_core::owner::Board;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Device, Error, FileServer, Flasher, PowerDriver, Result, safe};
 
-use super::{driver_tree, killed};
+use super::{driver_tree, killed, python};
+use crate::args::python::PythonChoice;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::render::units::shown;
 use crate::screen::Screen;
+use crate::signals;
 
 /// Bound on looking at one thing.
 const LOOK: Duration = Duration::from_secs(30);
@@ -48,10 +50,30 @@ pub(super) enum Machine {
 
 /// Prints a line for each thing; gives 0, or the exit code of the worst that would stop a flash, which is that of the flash. A
 /// registry that is out of reach is a warning.
-pub(super) async fn run(tree: DeviceTree, machine: Machine, screen: &Screen) -> Result<u8, Failure> {
-    let told = look(&tree, machine, screen).await;
+pub(super) async fn run(
+    (tree, python): (DeviceTree, &PythonChoice),
+    machine: Machine,
+    screen: &Screen,
+) -> Result<u8, Failure> {
+    let told = signals::interruptible(async {
+        start_python(python, &tree, screen).await?;
+        look(&tree, machine, screen).await
+    })
+    .await;
     driver_tree::close(&tree, screen).await;
     Ok(told?.map_or(0, Class::exit_code))
+}
+
+/// Has Python run what only it has; what a job has is left alone.
+async fn start_python(choice: &PythonChoice, tree: &DeviceTree, screen: &Screen) -> Result<()> {
+    let mut free = Vec::new();
+    for node in tree.python() {
+        match python::refuse_if_held(tree, std::slice::from_ref(&node)).await {
+            Ok(()) => free.push(node),
+            Err(held) => node.refuse(held.cause()),
+        }
+    }
+    python::start(choice, tree, &free, screen).await.map(drop)
 }
 
 /// The worst that was found.
@@ -84,7 +106,7 @@ async fn look(tree: &DeviceTree, machine: Machine, screen: &Screen) -> Result<Op
 pub(super) async fn node(tree: &DeviceTree, device: &Device) -> Result<Found> {
     let Some(driver) = device.driver() else { return Ok(Found::Ready("group".to_owned())) };
     driver.examine().await?;
-    let ready = match device {
+    let ready = match &device.usable() {
         Device::FileServer(server) => bind(server.as_ref()).await,
         Device::Flasher(flasher) => {
             tree.require(flasher)?;
@@ -98,7 +120,9 @@ pub(super) async fn node(tree: &DeviceTree, device: &Device) -> Result<Found> {
         }
         Device::ContentServer(server) => bind(server.as_ref() as &dyn FileServer).await,
         Device::Power(switch, _) => return power(tree, switch).await,
-        Device::Python(python) => return Ok(Found::NotAvailable(python.refusal())),
+        Device::Python(python) if !python.is_running() => {
+            return Ok(Found::NotAvailable(python.refusal()));
+        }
         Device::Other(other) => return Ok(Found::NotUsable(other.refusal())),
         other => Ok(format!("{}, ready", other.kind())),
     };

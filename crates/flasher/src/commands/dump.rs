@@ -11,6 +11,7 @@ use super::board_job::{self, Request, Work};
 use super::flash::args::way::ViaChoice;
 use crate::args::job::{JobArgs, VerifyChoice};
 use crate::args::node::NodeArgs;
+use crate::args::python::PythonChoice;
 use crate::dump_file::{DumpFile, DumpPipe};
 use crate::failure::Failure;
 use crate::screen::Screen;
@@ -47,15 +48,20 @@ pub(crate) struct DumpArgs {
 }
 
 /// Dumps; the exit code is the receipt's.
-pub(super) async fn run(args: &DumpArgs, exporter: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
+pub(super) async fn run(
+    args: &DumpArgs,
+    exporter: Option<&Path>,
+    python: &PythonChoice,
+    screen: &Screen,
+) -> Result<u8, Failure> {
     let signals = Signals::install()?;
     if args.out == Path::new("-") {
-        return to_pipe(args, signals, exporter, screen).await;
+        return to_pipe(args, signals, (exporter, python), screen).await;
     }
     let file = Arc::new(DumpFile::prepare(&args.out)?);
     let job = dump_job(args, Arc::clone(&file) as _, CancellationToken::new());
-    let outcome =
-        board_job::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, screen).await;
+    let request = request(args, python, job, signals);
+    let outcome = board_job::execute(request, exporter, screen).await;
     // A thread of a stopped job may still hold it.
     file.discard();
     Ok(outcome?.1)
@@ -64,7 +70,7 @@ pub(super) async fn run(args: &DumpArgs, exporter: Option<&Path>, screen: &Scree
 async fn to_pipe(
     args: &DumpArgs,
     signals: Signals,
-    exporter: Option<&Path>,
+    (exporter, python): (Option<&Path>, &PythonChoice),
     screen: &Screen,
 ) -> Result<u8, Failure> {
     if screen.is_json() {
@@ -74,13 +80,14 @@ async fn to_pipe(
     }
     let job = dump_job(args, Arc::new(DumpPipe::default()), CancellationToken::new());
     let screen = screen.aside_only();
-    Ok(board_job::execute(request(args, Work::Dump(Box::new(job)), signals), exporter, &screen).await?.1)
+    Ok(board_job::execute(request(args, python, job, signals), exporter, &screen).await?.1)
 }
 
-fn request(args: &DumpArgs, job: Work, signals: Signals) -> Request {
+fn request(args: &DumpArgs, python: &PythonChoice, job: DumpJob, signals: Signals) -> Request {
+    let (job, python) = (Work::Dump(Box::new(job)), python.clone());
     let (device, variant, receipt) =
         (args.node.device.clone(), args.variant.clone(), args.job.receipt.clone());
-    Request { job, device, variant, receipt, journal: Journal::of_user(), signals, within: None }
+    Request { job, python, device, variant, receipt, journal: Journal::of_user(), signals, within: None }
 }
 
 /// The job that `args` ask for, into `sink`, stopped by `stop`.

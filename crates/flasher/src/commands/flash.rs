@@ -9,6 +9,7 @@ use flasher_core::{CancellationToken, Result};
 
 use super::board_job::{self, Request, Work};
 use super::detached;
+use crate::args::python::PythonChoice;
 use crate::detached::InJob;
 use crate::failure::Failure;
 use crate::job;
@@ -17,7 +18,12 @@ use crate::signals::Signals;
 use args::FlashArgs;
 
 /// Flashes; the exit code is the receipt's.
-pub(super) async fn run(args: &FlashArgs, exporter: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
+pub(super) async fn run(
+    args: &FlashArgs,
+    exporter: Option<&Path>,
+    python: &PythonChoice,
+    screen: &Screen,
+) -> Result<u8, Failure> {
     if args.detach {
         return detached::start(args, screen).await;
     }
@@ -25,6 +31,7 @@ pub(super) async fn run(args: &FlashArgs, exporter: Option<&Path>, screen: &Scre
     let within = args.in_job.as_deref().map(InJob::enter).transpose()?;
     let request = Request {
         job: Work::Flash(Box::new(job::flash_job(args, CancellationToken::new())?)),
+        python: python.clone(),
         device: args.node.device.clone(),
         variant: args.variant.clone(),
         receipt: args.job.receipt.clone().or_else(|| within.as_ref().map(InJob::receipt)),

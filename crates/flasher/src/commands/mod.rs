@@ -19,6 +19,7 @@ mod killed;
 mod listing;
 mod plan;
 pub(crate) mod power;
+mod python;
 mod remote;
 mod sandbox;
 pub(crate) mod schema;
@@ -63,26 +64,26 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
             let device = node.device.as_deref();
             remote::join(remote::Follow::Cancel, device, None, &args.remote, screen).await
         }
-        Command::Serve(serve) => serve::run(serve, exporter.as_deref(), screen).await,
+        Command::Serve(serve) => serve::run(serve, exporter.as_deref(), &args.python, screen).await,
         Command::ShellEnv(shell) => shell_env::run(shell, screen).await,
-        Command::Flash(flash) => flash::run(&flash, exporter.as_deref(), screen).await,
-        Command::Dump(dump) => dump::run(&dump, exporter.as_deref(), screen).await,
+        Command::Flash(flash) => flash::run(&flash, exporter.as_deref(), &args.python, screen).await,
+        Command::Dump(dump) => dump::run(&dump, exporter.as_deref(), &args.python, screen).await,
         Command::Plan(flash) => plan::run(&flash, tree().await?, screen).await,
-        Command::Check { file } => check::run(file.or(exporter), screen).await,
+        Command::Check { file } => check::run(file.or(exporter), &args.python, screen).await,
         Command::Drivers { name } => drivers::run(name.as_deref(), screen),
         Command::Boards { name } => boards::run(name.as_deref(), screen),
         Command::Bundle { action } => bundle::run(&action, exporter, screen).await,
         Command::Power { action, node, force } => {
-            power::run(&action, &node, force, tree().await?, screen).await
+            power::run(&action, &node, force, (tree().await?, &args.python), screen).await
         }
         Command::Console(console) => {
             let console = ConsoleArgs { log: args.log, ..console };
-            console::run(&console, tree().await?, screen).await
+            console::run(&console, (tree().await?, &args.python), screen).await
         }
         Command::Files(files) => files::run(&files, screen).await,
         Command::Doctor => {
             let machine = if args.remote.remote.is_some() { Machine::Elsewhere } else { Machine::This };
-            doctor::run(tree().await?, machine, screen).await
+            doctor::run((tree().await?, &args.python), machine, screen).await
         }
         Command::Sandbox { command } => sandbox::run(&command).await,
         Command::VerifyReceipt(verify) => verify_receipt::run(&verify, screen).await,

@@ -8,12 +8,14 @@ use flasher_core::owner::Board;
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Device, Driver, Error, PowerDriver, PowerMeter, Reading, Result, cycle};
 
-use super::{driver_tree, killed};
+use super::{driver_tree, killed, python};
 use crate::args::node::NodeArgs;
+use crate::args::python::PythonChoice;
 use crate::args::values::seconds;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::screen::Screen;
+use crate::signals;
 
 /// What is done with the power.
 #[derive(Subcommand)]
@@ -49,11 +51,15 @@ pub(super) async fn run(
     action: &PowerAction,
     node: &NodeArgs,
     force: bool,
-    tree: DeviceTree,
+    (tree, python): (DeviceTree, &PythonChoice),
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let power = Power { path: node.device.as_deref(), force, tree: &tree };
-    let done = power.act(action, screen).await;
+    let work = async {
+        power.ready(python, screen).await?;
+        power.act(action, screen).await
+    };
+    let done = signals::interruptible(work).await;
     driver_tree::close(&tree, screen).await;
     done.map(|()| 0)
 }
@@ -99,6 +105,17 @@ impl Power<'_> {
             screen.aside(&format!("warning: {killed}; {next}\n"));
         }
         Ok(())
+    }
+
+    /// Starts Python when the power is one of its nodes.
+    async fn ready(&self, python: &PythonChoice, screen: &Screen) -> Result<()> {
+        let nodes = python::nodes_for(self.tree, self.path, |device| matches!(device, Device::Power(..)));
+        if !self.force {
+            python::refuse_if_held(self.tree, &nodes)
+                .await
+                .map_err(|error| error.help("wait for it to end, stop it, or use `--force`"))?;
+        }
+        python::start(python, self.tree, &nodes, screen).await.map(drop)
     }
 
     async fn may_switch(&self, switch: &Arc<dyn PowerDriver>) -> Result<()> {

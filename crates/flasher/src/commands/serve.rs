@@ -2,29 +2,30 @@
 
 pub(crate) mod args;
 mod fetch;
-mod python;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exporter_grpc::{Access, Exporter, ListenAddress, Listener};
+use exporter_grpc::{Access, Exporter, ListenAddress, Listener, PythonExporter};
 use exporter_wire::passphrase::Passphrase;
 use exporter_wire::tls::Certificate;
 use flasher_core::journal::Journal;
 use flasher_core::leftovers::{self, InUse};
+use flasher_core::tree::DeviceTree;
 use flasher_core::{CancellationToken, Class, Error, Result};
 use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::driver_tree;
+use super::python;
 use super::shell_env::{self, Client, ExporterAddress};
+use crate::args::python::PythonChoice;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::screen::Screen;
 use args::ServeArgs;
-use python::PythonChoice;
 
 /// Bound on looking whether all hardware is there.
 const PROBE: Duration = Duration::from_secs(60);
@@ -33,7 +34,12 @@ const PROBE: Duration = Duration::from_secs(60);
 const SOCKET_FOLDER: &str = "flasher-serve-";
 
 /// Serves; with a command, gives its exit code.
-pub(super) async fn run(args: ServeArgs, exporter: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
+pub(super) async fn run(
+    args: ServeArgs,
+    exporter: Option<&Path>,
+    choice: &PythonChoice,
+    screen: &Screen,
+) -> Result<u8, Failure> {
     let file = driver_tree::named(exporter)?.to_path_buf();
     let tree = exporter_yaml::load(&file)?;
     let passphrase = args.passphrase_file.as_deref().map(Passphrase::read).transpose()?;
@@ -41,7 +47,7 @@ pub(super) async fn run(args: ServeArgs, exporter: Option<&Path>, screen: &Scree
     let (listeners, private) = listeners(&args).await?;
     tokio::time::timeout(PROBE, tree.probe()).await.unwrap_or_else(|_| Err(no_answer()))?;
     announce(&listeners, &args, screen)?;
-    let beside = python::start(&args.python, &tree, screen).await?;
+    let beside = beside(choice, &tree, screen).await?;
     let client = listeners.first().map(|listener| client(listener, &args));
     let stop = CancellationToken::new();
     let access = Access { passphrase, hosts: args.hosts.clone(), fetch: args.fetch.rules() };
@@ -51,10 +57,8 @@ pub(super) async fn run(args: ServeArgs, exporter: Option<&Path>, screen: &Scree
         async move { serving.serve(listeners, stop, grace).await }
     });
     let ended = match client.filter(|_| !args.command.is_empty()) {
-        Some(client) => {
-            signals.with_command(client, &args.command, (&file, &args.python), &serving, screen).await
-        }
-        None => signals.until_told((&file, &args.python), &serving, screen).await,
+        Some(client) => signals.with_command(client, &args.command, (&file, choice), &serving, screen).await,
+        None => signals.until_told((&file, choice), &serving, screen).await,
     };
     stop.cancel();
     tokio::select! {
@@ -241,6 +245,20 @@ impl Signals {
     }
 }
 
+/// Starts Python when the tree has nodes for it, and names those that clients will find not available.
+async fn beside(
+    choice: &PythonChoice,
+    tree: &DeviceTree,
+    screen: &Screen,
+) -> Result<Option<Arc<PythonExporter>>> {
+    let nodes = tree.python();
+    let started = python::start(choice, tree, &nodes, screen).await?;
+    for node in nodes.iter().filter(|node| !node.is_running()) {
+        screen.aside(&format!("warning: {}\n", node.refusal().cause()));
+    }
+    Ok(started)
+}
+
 /// Reads the exporter YAML anew; a mistake in it changes nothing.
 fn reload(file: &Path, python: &PythonChoice, exporter: &Arc<Exporter>, screen: &Screen) {
     match exporter_yaml::load(file) {
@@ -248,7 +266,7 @@ fn reload(file: &Path, python: &PythonChoice, exporter: &Arc<Exporter>, screen: 
             screen.aside("reloading once no client is connected\n");
             let (exporter, python, screen) = (Arc::clone(exporter), python.clone(), *screen);
             tokio::spawn(async move {
-                match python::start(&python, &tree, &screen).await {
+                match beside(&python, &tree, &screen).await {
                     Ok(beside) => exporter.reload(tree, beside).await,
                     Err(error) => screen.aside(&format!("{}; nothing was reloaded\n", error.cause())),
                 }

@@ -7,6 +7,7 @@
     reason = "a story that cannot go on has failed"
 )]
 
+mod beside;
 mod client;
 mod clients;
 mod console;

@@ -18,7 +18,7 @@ fn pid(output: &str) -> u32 {
 }
 
 /// Whether a process runs; a zombie does not.
-fn runs(pid: u32) -> bool {
+pub(crate) fn runs(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
@@ -66,4 +66,30 @@ fn without_python_they_are_not_available() {
     let complaint = String::from_utf8_lossy(&nowhere.stderr).into_owned();
     assert_eq!(nowhere.status.code(), Some(2), "{complaint}");
     assert!(complaint.contains("is no virtual environment of Python"), "{complaint}");
+}
+
+/// Python imports the classes, and opens nothing.
+#[test]
+fn the_check_asks_python_for_its_classes() {
+    let nodes = "  relay: { type: in_house.Relay }
+  contact: { type: in_house.Contact, config: { address: 'nowhere:1' } }
+  gone: { type: in_house.Missing }
+  hub: { type: in_house.Relay, children: { power: { ref: power } } }
+  power: { type: power-mock }
+";
+    let Some(lab) = Lab::with_clients(nodes) else { return };
+    let output = lab.flasher(&["check"]).output().unwrap();
+    let out = said(&["check"], &output);
+    let warned = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        out.contains("\u{2713} relay") && out.contains("\u{2713} contact") && out.contains("! gone"),
+        "{out}"
+    );
+    assert!(
+        warned.contains("warning: `gone` is not available") && warned.contains("; Python says: "),
+        "{warned}"
+    );
+    assert!(warned.contains("`hub.power` refers to `power`, which Python cannot reach"), "{warned}");
+    assert_eq!(warned.matches("warning: ").count(), 2, "{warned}");
+    assert!(!lab.path("pids").exists(), "a driver was made");
 }

@@ -128,6 +128,7 @@ async fn flash(config: &str, variant: Option<&str>) -> (u8, Receipt, Vec<&'stati
         .unwrap();
     let request = Request {
         job: Work::Flash(Box::new(FlashJob::new("os.img"))),
+        python: PythonChoice::Off,
         device: None,
         variant: variant.map(str::to_owned),
         receipt: Some(kept.clone()),
@@ -181,7 +182,9 @@ async fn a_stopped_job_touches_no_board() {
     job.stop.cancel();
     let tree =
         exporter_yaml::build(&exporter_yaml::Document::parse("t", Path::new(""), EMPTY).unwrap()).unwrap();
-    let on = FlasherNode { tree: &tree, device: None, variant: None };
+    let screen = Screen::new(false, Chatter::Normal);
+    let python = PythonChoice::Off;
+    let on = FlasherNode { tree: &tree, python: &python, device: None, variant: None, screen: &screen };
     let receipt = transact(on, Work::Flash(Box::new(job)), Arc::new(flasher_core::Quiet), Begun::now()).await;
     assert_eq!((receipt.class(), receipt.power), (Some(Class::Interrupted), PowerState::Untouched));
 }
@@ -197,7 +200,10 @@ async fn a_flasher_without_a_bundle_is_checked_and_flashes() {
     std::fs::write(&yaml, EMPTY.replace("fake-flasher", "fake-flasher, config: { without_bundle: true }"))
         .unwrap();
     let screen = Screen::new(false, Chatter::Quiet);
-    assert_eq!(crate::commands::check::run(Some(yaml.clone()), &screen).await.unwrap(), 0);
+    assert_eq!(
+        crate::commands::check::run(Some(yaml.clone()), &PythonChoice::Off, &screen).await.unwrap(),
+        0
+    );
     let tree = exporter_yaml::load(&yaml).unwrap();
     let found = crate::commands::doctor::node(&tree, &tree.find("it").unwrap()).await.unwrap();
     assert!(matches!(found, crate::commands::doctor::Found::Ready(text) if text == "flasher, ready"));

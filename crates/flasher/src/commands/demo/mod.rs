@@ -13,6 +13,7 @@ use flasher_core::{Class, Error, FlashJob, Receipt, Result};
 use sha2::{Digest, Sha256};
 
 use super::board_job::{self, Request, Work};
+use crate::args::python::PythonChoice;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::render::units::shown;
@@ -74,6 +75,7 @@ pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> 
     let bench = blocking(move || Bench::set_up(&board, given.as_deref())).await?;
     let request = Request {
         job: Work::Flash(Box::new(FlashJob::new(shown(&bench.image)))),
+        python: PythonChoice::Off,
         device: None,
         variant: None,
         receipt: Some(args.receipt),

@@ -7,7 +7,6 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 
 use super::fetch::FetchArgs;
-use super::python::PythonChoice;
 use crate::args::values::seconds;
 
 /// Where the exporter listens, whom it lets in, and what it does for them.
@@ -37,10 +36,6 @@ pub(crate) struct ServeArgs {
     pub(crate) hosts: Vec<String>,
     #[command(flatten)]
     pub(crate) fetch: FetchArgs,
-    /// What runs nodes whose driver only Python has: the folder of a virtual environment with Jumpstarter, `auto` for the one whose
-    /// `jmp` is in PATH, `off` for nothing
-    #[arg(long, env = "FLASHER_PYTHON", value_name = "VENV|auto|off", default_value = "auto")]
-    pub(crate) python: PythonChoice,
     /// How long clients may end what they do once the exporter is stopped
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub(crate) grace: Duration,

@@ -1,16 +1,12 @@
-//! Jumpstarter's Python for the nodes whose drivers only it has: which one, and what it cannot run.
+//! Which Python runs the nodes whose drivers only Python has.
 
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use exporter_grpc::PythonExporter;
-use flasher_core::tree::DeviceTree;
-use flasher_core::{Device, Error, Result, safe};
+use flasher_core::{Error, Result};
 
 use crate::render::units::shown;
-use crate::screen::Screen;
 
 /// Which Python runs such nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +33,10 @@ impl FromStr for PythonChoice {
 
 impl PythonChoice {
     /// The interpreter; none when there is no Python to use.
-    fn interpreter(&self) -> Result<Option<PathBuf>> {
+    ///
+    /// # Errors
+    /// When the folder that was named is no virtual environment.
+    pub(crate) fn interpreter(&self) -> Result<Option<PathBuf>> {
         match self {
             Self::Off => Ok(None),
             Self::Auto => Ok(beside_jmp(&std::env::var_os("PATH").unwrap_or_default())),
@@ -57,47 +56,6 @@ impl PythonChoice {
 fn beside_jmp(path: &std::ffi::OsStr) -> Option<PathBuf> {
     let folder = std::env::split_paths(path).find(|folder| folder.join("jmp").is_file())?;
     Some(folder.join("python")).filter(|python| python.is_file())
-}
-
-/// Starts Python when the tree has nodes for it, and names those that stay not available.
-///
-/// # Errors
-/// When a Python that was asked for by name is missing or does not start.
-pub(super) async fn start(
-    choice: &PythonChoice,
-    tree: &DeviceTree,
-    screen: &Screen,
-) -> Result<Option<Arc<PythonExporter>>> {
-    let started = match choice.interpreter()? {
-        Some(interpreter) => beside(&interpreter, tree).await,
-        None => Ok(None),
-    };
-    let started = match (started, choice) {
-        (Err(error), PythonChoice::Auto) => {
-            screen.aside(&format!("warning: {}\n", safe::one_line(&error.cause())));
-            None
-        }
-        (started, _) => started?,
-    };
-    warn(tree, started.as_deref(), screen);
-    Ok(started)
-}
-
-async fn beside(interpreter: &Path, tree: &DeviceTree) -> Result<Option<Arc<PythonExporter>>> {
-    PythonExporter::start(interpreter, tree).await
-}
-
-/// Names the nodes that clients will find not available.
-fn warn(tree: &DeviceTree, python: Option<&PythonExporter>, screen: &Screen) {
-    for (path, device) in tree.all() {
-        let Device::Python(node) = device else { continue };
-        if node.path() != path || python.is_some_and(|python| python.runs(&path)) {
-            continue;
-        }
-        let why = python.and_then(|python| python.failed().get(&path));
-        let why = why.map(|why| format!("; Python says: {}", safe::one_line(why))).unwrap_or_default();
-        screen.aside(&format!("warning: {}{why}\n", node.refusal().cause()));
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,130 @@
+//! Jumpstarter's Python beside a command: started for the nodes that the command needs, and ended when their tree is closed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use driver_remote::{RemoteAccess, RemoteExporter, RemoteKind};
+use exporter_grpc::{PythonExporter, PythonKinds};
+use flasher_core::owner::Board;
+use flasher_core::python::{PythonHost, PythonNode, RunningNode};
+use flasher_core::tree::DeviceTree;
+use flasher_core::{Device, Driver, Result, safe};
+
+use crate::args::python::PythonChoice;
+use crate::screen::Screen;
+
+/// Starts Python for `needed`, nodes of `tree`; which of them it runs, they know from then on. Without Python nothing is done.
+///
+/// # Errors
+/// When a Python that was asked for by name is missing or does not start. One that was only found is left out with a warning.
+pub(super) async fn start(
+    choice: &PythonChoice,
+    tree: &DeviceTree,
+    needed: &[Arc<PythonNode>],
+    screen: &Screen,
+) -> Result<Option<Arc<PythonExporter>>> {
+    let needed: Vec<_> = needed.iter().filter(|node| !node.is_running()).cloned().collect();
+    let Some(interpreter) = choice.interpreter()?.filter(|_| !needed.is_empty()) else { return Ok(None) };
+    let failed = match started(&interpreter, tree, &needed).await {
+        Err(error) if *choice == PythonChoice::Auto => error,
+        started => return started,
+    };
+    let why = safe::one_line(&failed.cause());
+    screen.aside(&format!("warning: {why}\n"));
+    needed.iter().for_each(|node| node.refuse(why.clone()));
+    Ok(None)
+}
+
+/// The Python nodes of which one is, or may be, the device that a command needs: `path` names it, or nothing else `fits`.
+pub(super) fn nodes_for(
+    tree: &DeviceTree,
+    path: Option<&str>,
+    fits: impl Fn(&Device) -> bool,
+) -> Vec<Arc<PythonNode>> {
+    match path.map(|path| tree.find(path)) {
+        Some(Ok(Device::Python(node))) => vec![node],
+        Some(_) => Vec::new(),
+        None if tree.all().iter().any(|(_, device)| fits(device)) => Vec::new(),
+        None => tree.python(),
+    }
+}
+
+/// Refuses to start Python for nodes of a board that a job has: its drivers may open the hardware a second time.
+///
+/// # Errors
+/// When another job has it; names the holder.
+pub(super) async fn refuse_if_held(tree: &DeviceTree, nodes: &[Arc<PythonNode>]) -> Result<()> {
+    let drivers = nodes.iter().map(|node| Arc::clone(node) as Arc<dyn Driver>);
+    Board::of_all(tree, drivers).refuse_if_held().await
+}
+
+/// Which of the tree's Python nodes there is no Python for, by path, and why. Opens no hardware.
+///
+/// # Errors
+/// As [`start`].
+pub(super) async fn not_available(
+    choice: &PythonChoice,
+    tree: &DeviceTree,
+    screen: &Screen,
+) -> Result<BTreeMap<String, Option<String>>> {
+    let nodes = tree.python();
+    let unknown = |why: Option<String>| nodes.iter().map(move |node| (node.path().to_owned(), why.clone()));
+    let Some(interpreter) = choice.interpreter()?.filter(|_| !nodes.is_empty()) else {
+        return Ok(unknown(None).collect());
+    };
+    let classes: Vec<&str> = nodes.iter().map(|node| node.class()).collect();
+    let missing = match PythonExporter::missing(&interpreter, &classes).await {
+        Err(error) if *choice == PythonChoice::Auto => {
+            let why = safe::one_line(&error.cause());
+            screen.aside(&format!("warning: {why}\n"));
+            return Ok(unknown(Some(why)).collect());
+        }
+        missing => missing?,
+    };
+    let why = |node: &PythonNode| missing.get(node.class()).map(|why| python_says(why));
+    let nodes = nodes.iter().filter(|node| node.obstacle().is_some() || missing.contains_key(node.class()));
+    Ok(nodes.map(|node| (node.path().to_owned(), why(node))).collect())
+}
+
+async fn started(
+    interpreter: &Path,
+    tree: &DeviceTree,
+    needed: &[Arc<PythonNode>],
+) -> Result<Option<Arc<PythonExporter>>> {
+    let Some(python) = PythonExporter::start(interpreter, tree, needed).await? else { return Ok(None) };
+    let access = RemoteAccess::open(format!("unix:{}", python.socket().display()));
+    let client = match RemoteExporter::connect(access).await {
+        Ok(client) => client,
+        Err(error) => {
+            python.close().await;
+            return Err(error);
+        }
+    };
+    // Nodes that were not asked for run as well when they are referred to.
+    for node in tree.python() {
+        hand_over(&node, &python, &client)?;
+    }
+    Ok(Some(python))
+}
+
+/// Tells a node whether Python runs it, and as what.
+fn hand_over(node: &PythonNode, python: &Arc<PythonExporter>, client: &RemoteExporter) -> Result<()> {
+    let path = node.path();
+    if let Some(why) = python.failed_at(path) {
+        node.refuse(python_says(why));
+    }
+    if !python.runs(path) {
+        return Ok(());
+    }
+    let PythonKinds { power, serial } = python.kinds(path);
+    let kinds = [(power, RemoteKind::Power), (serial, RemoteKind::Serial)];
+    let devices = kinds.into_iter().filter(|(is_one, _)| *is_one);
+    let devices = devices.map(|(_, kind)| client.device_as(path, kind)).collect::<Result<_>>()?;
+    node.run(RunningNode { devices, host: Arc::clone(python) as Arc<dyn PythonHost> });
+    Ok(())
+}
+
+fn python_says(why: &str) -> String {
+    format!("Python says: {}", safe::one_line(why))
+}
