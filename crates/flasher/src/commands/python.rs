@@ -93,11 +93,15 @@ async fn started(
     needed: &[Arc<PythonNode>],
 ) -> Result<Option<Arc<PythonExporter>>> {
     let Some(python) = PythonExporter::start(interpreter, tree, needed).await? else { return Ok(None) };
+    // From now on it ends with the tree, also when this is interrupted.
+    let host = || Arc::clone(&python) as Arc<dyn PythonHost>;
+    needed.iter().for_each(|node| node.run(RunningNode { devices: Vec::new(), host: host() }));
     let access = RemoteAccess::open(format!("unix:{}", python.socket().display()));
     let client = match RemoteExporter::connect(access).await {
         Ok(client) => client,
         Err(error) => {
             python.close().await;
+            needed.iter().for_each(|node| node.refuse(error.cause()));
             return Err(error);
         }
     };
@@ -105,7 +109,11 @@ async fn started(
     for node in tree.python() {
         hand_over(&node, &python, &client)?;
     }
-    Ok(Some(python))
+    if tree.python().iter().any(|node| node.is_running()) {
+        return Ok(Some(python));
+    }
+    python.close().await;
+    Ok(None)
 }
 
 /// Tells a node whether Python runs it, and as what.
@@ -115,6 +123,9 @@ fn hand_over(node: &PythonNode, python: &Arc<PythonExporter>, client: &RemoteExp
         node.refuse(python_says(why));
     }
     if !python.runs(path) {
+        if node.is_running() {
+            node.refuse("Python does not report it");
+        }
         return Ok(());
     }
     let PythonKinds { power, serial } = python.kinds(path);

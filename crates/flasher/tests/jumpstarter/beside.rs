@@ -48,7 +48,7 @@ impl Bench {
     fn assert_ended(&self, count: usize) {
         let pids = self.pids();
         assert_eq!(pids.len(), count, "{pids:?}");
-        assert!(!pids.iter().any(|pid| runs(*pid)), "{pids:?} outlive the command");
+        eventually("Python's processes have ended", || !pids.iter().any(|pid| runs(*pid)));
         let left = fs::read_dir(self.lab.path("")).unwrap().map(|it| it.unwrap().file_name());
         let left: Vec<_> = left.filter(|it| it.to_string_lossy().starts_with("flasher-python-")).collect();
         assert!(left.is_empty(), "{left:?}");
