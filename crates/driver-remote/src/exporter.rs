@@ -7,7 +7,7 @@ use std::sync::Arc;
 use exporter_wire::order::{self, JobOrder};
 use exporter_wire::value;
 use flasher_core::tree::{DeviceTree, TreeParts};
-use flasher_core::{Device, Error, PowerDriver, Result, SerialDriver};
+use flasher_core::{Device, Error, PowerDriver, PowerMeter, Result, SerialDriver};
 use futures_util::{Stream, StreamExt};
 use prost_types::Value;
 use tokio::sync::mpsc;
@@ -16,7 +16,6 @@ use tonic::{Code, Status};
 use crate::access::RemoteAccess;
 use crate::connection::ConnectedExporter;
 use crate::devices::{self, RemotePower, RemoteSerial};
-use crate::driver::RemoteKind;
 use crate::files::{OutgoingFiles, StartedFlash};
 use crate::link::{Link, failed};
 use crate::node::{NodeKind, RemoteNode};
@@ -100,18 +99,28 @@ impl RemoteExporter {
         Ok(Arc::new(RemotePower(self.place(NodeKind::Power, path)?)))
     }
 
-    /// The node at the dotted `path` as a device of this kind, whatever its client is: who asks knows what it can do.
+    /// The node at the dotted `path` as a power switch, whatever its client is: who asks knows what it can do.
     ///
     /// # Errors
     /// When there is no such node.
-    pub fn device_as(&self, path: &str, kind: RemoteKind) -> Result<Device> {
+    pub fn power_as(&self, path: &str) -> Result<(Arc<dyn PowerDriver>, Arc<dyn PowerMeter>)> {
+        let switch = Arc::new(RemotePower(self.place_at(path)?));
+        let meter = Arc::clone(&switch) as Arc<dyn PowerMeter>;
+        Ok((switch, meter))
+    }
+
+    /// The same as a serial line.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn serial_as(&self, path: &str) -> Result<Arc<dyn SerialDriver>> {
+        Ok(Arc::new(RemoteSerial::new(self.place_at(path)?)))
+    }
+
+    fn place_at(&self, path: &str) -> Result<Place> {
         let found = self.0.nodes.iter().find(|node| node.path == path);
         let missing = || Error::config(format!("the exporter at {} has no `{path}`", self.0.access.address));
-        let place = self.place(found.ok_or_else(missing)?.kind, Some(path))?;
-        Ok(match kind {
-            RemoteKind::Power => devices::power(place),
-            RemoteKind::Serial => devices::serial(place),
-        })
+        self.place(found.ok_or_else(missing)?.kind, Some(path))
     }
 
     fn place(&self, kind: NodeKind, path: Option<&str>) -> Result<Place> {

@@ -37,7 +37,7 @@ impl Forward {
     /// Whether this connection may use it: no flash of this exporter or of another process has it.
     ///
     /// # Errors
-    /// When somebody else has it; names the holder.
+    /// When another client or job has it; names the holder.
     pub(crate) async fn free(&self, claims: &Claims, connection: u64) -> CallResult<()> {
         self.keys.iter().try_for_each(|key| claims.free_for(*key, connection))?;
         let refused = |error: flasher_core::Error| {

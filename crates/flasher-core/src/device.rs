@@ -107,7 +107,11 @@ impl Device {
     #[must_use]
     pub fn usable(&self) -> Self {
         match self {
-            Self::Python(node) => PythonNode::device(node).unwrap_or_else(|| self.clone()),
+            Self::Python(node) if node.is_power() => {
+                let meter = Arc::clone(node) as Arc<dyn PowerMeter>;
+                Self::Power(Arc::clone(node) as Arc<dyn PowerDriver>, Some(meter))
+            }
+            Self::Python(node) if node.is_serial() => Self::Serial(Arc::clone(node) as Arc<dyn SerialDriver>),
             _ => self.clone(),
         }
     }
@@ -188,7 +192,7 @@ impl Wiring {
         match self.children.get(role) {
             Some(Device::Power(switch, _)) => Ok(Arc::clone(switch)),
             Some(Device::Python(node)) => {
-                node.stands_for(Kind::Power);
+                node.stands_for_power();
                 Ok(Arc::clone(node) as Arc<dyn PowerDriver>)
             }
             other => Err(self.wrong(role, Kind::Power, other)),
@@ -203,7 +207,7 @@ impl Wiring {
         match self.children.get(role) {
             Some(Device::Serial(serial)) => Ok(Arc::clone(serial)),
             Some(Device::Python(node)) => {
-                node.stands_for(Kind::Serial);
+                node.stands_for_serial();
                 Ok(Arc::clone(node) as Arc<dyn SerialDriver>)
             }
             other => Err(self.wrong(role, Kind::Serial, other)),

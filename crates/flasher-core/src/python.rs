@@ -9,9 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
-use crate::device::{Device, Kind};
 use crate::driver::{PowerDriver, PowerMeter, SerialDriver};
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 /// A node that only Jumpstarter's Python can run. While none does, it stands in the tree under its name, holds up nothing that does
 /// not need it, and refuses every call in one sentence. As a child it stands for a power switch or a serial line.
@@ -62,8 +61,10 @@ pub trait PythonHost: fmt::Debug + Send + Sync {
 /// A node that Python runs.
 #[derive(Clone, Debug)]
 pub struct RunningNode {
-    /// What it can be used as here.
-    pub devices: Vec<Device>,
+    /// The switch that it can be used as here, with its meter.
+    pub power: Option<(Arc<dyn PowerDriver>, Arc<dyn PowerMeter>)>,
+    /// The line that it can be used as here.
+    pub serial: Option<Arc<dyn SerialDriver>>,
     /// What runs it.
     pub host: Arc<dyn PythonHost>,
 }
@@ -166,38 +167,34 @@ impl PythonNode {
         self.running().is_some()
     }
 
-    /// The node as the device that it is while Python runs it; none while none does, or when it is neither switch nor line.
-    pub fn device(node: &Arc<Self>) -> Option<Device> {
-        let running = node.running()?;
-        let has = |kind| running.devices.iter().any(|device| device.kind() == kind);
-        let power = || {
-            Device::Power(
-                Arc::clone(node) as Arc<dyn PowerDriver>,
-                Some(Arc::clone(node) as Arc<dyn PowerMeter>),
-            )
-        };
-        match () {
-            () if has(Kind::Power) => Some(power()),
-            () if has(Kind::Serial) => Some(Device::Serial(Arc::clone(node) as Arc<dyn SerialDriver>)),
-            () => None,
-        }
+    /// Whether Python runs it, and it is a power switch.
+    pub fn is_power(&self) -> bool {
+        self.running().is_some_and(|running| running.power.is_some())
     }
 
-    /// A parent uses it as a device of this kind.
-    pub(crate) fn stands_for(&self, kind: Kind) {
-        match kind {
-            Kind::Power => self.is_switch.store(true, Ordering::Relaxed),
-            _ => self.is_line.store(true, Ordering::Relaxed),
-        }
+    /// Whether Python runs it, and it is a serial line.
+    pub fn is_serial(&self) -> bool {
+        self.running().is_some_and(|running| running.serial.is_some())
+    }
+
+    /// A parent uses it as a power switch.
+    pub(crate) fn stands_for_power(&self) {
+        self.is_switch.store(true, Ordering::Relaxed);
+    }
+
+    /// A parent uses it as a serial line.
+    pub(crate) fn stands_for_serial(&self) {
+        self.is_line.store(true, Ordering::Relaxed);
     }
 
     /// Why a parent cannot use it now; none when it can.
     pub fn problem(&self) -> Option<Error> {
-        let uses = [(Kind::Power, &self.is_switch), (Kind::Serial, &self.is_line)];
-        let mut uses = uses.into_iter().filter(|(_, is_used)| is_used.load(Ordering::Relaxed));
-        match self.running() {
-            None => Some(self.refusal()),
-            Some(_) => uses.find_map(|(kind, _)| self.device_of(kind).err()),
+        let Some(running) = self.running() else { return Some(self.refusal()) };
+        let is_used = |by: &AtomicBool| by.load(Ordering::Relaxed);
+        match () {
+            () if is_used(&self.is_switch) && running.power.is_none() => Some(self.is_no("power switch")),
+            () if is_used(&self.is_line) && running.serial.is_none() => Some(self.is_no("serial line")),
+            () => None,
         }
     }
 
@@ -230,17 +227,11 @@ impl PythonNode {
         Error::config(no_driver() + &why).help(help).retryable(false)
     }
 
-    /// What it can be used as; refuses when it is something else.
-    fn device_of(&self, kind: Kind) -> Result<(Device, Arc<dyn PythonHost>)> {
-        let Some(running) = self.running() else { return Err(self.refusal()) };
-        let device = running.devices.iter().find(|device| device.kind() == kind).cloned();
-        let what = if kind == Kind::Power { "power switch" } else { "serial line" };
-        let wrong = || {
-            Error::config(format!("`{}` is no {what}: the Python class `{}` is none", self.path, self.class))
-                .help(format!("put a node there that is a {what}"))
-                .retryable(false)
-        };
-        Ok((device.ok_or_else(wrong)?, running.host))
+    /// The error of who uses it as something else.
+    fn is_no(&self, what: &str) -> Error {
+        Error::config(format!("`{}` is no {what}: the Python class `{}` is none", self.path, self.class))
+            .help(format!("put a node there that is a {what}"))
+            .retryable(false)
     }
 
     fn running(&self) -> Option<RunningNode> {

@@ -7,8 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::io::AsyncRead;
 
-use super::{PythonHost, PythonNode};
-use crate::device::{Device, Kind};
+use super::{PythonHost, PythonNode, RunningNode};
 use crate::driver::{ByteStream, ControlLines, Driver, Port, PowerDriver, PowerMeter, Reading, SerialDriver};
 use crate::error::{Class, Error, Result};
 
@@ -27,18 +26,21 @@ impl PythonNode {
     }
 
     fn switch(&self) -> Result<(Arc<dyn PowerDriver>, Arc<dyn PythonHost>)> {
-        match self.device_of(Kind::Power)? {
-            (Device::Power(switch, _), host) => Ok((switch, host)),
-            _ => Err(self.refusal()),
-        }
+        let running = self.running().ok_or_else(|| self.refusal())?;
+        let (switch, _) = running.power.ok_or_else(|| self.is_no("power switch"))?;
+        Ok((switch, running.host))
     }
 
     fn line(&self) -> Result<(Arc<dyn SerialDriver>, Arc<dyn PythonHost>)> {
-        match self.device_of(Kind::Serial)? {
-            (Device::Serial(line), host) => Ok((line, host)),
-            _ => Err(self.refusal()),
-        }
+        let running = self.running().ok_or_else(|| self.refusal())?;
+        Ok((running.serial.ok_or_else(|| self.is_no("serial line"))?, running.host))
     }
+}
+
+/// The drivers that stand for a node.
+fn drivers(running: &RunningNode) -> Vec<Arc<dyn Driver>> {
+    let switch = running.power.iter().map(|(switch, _)| Arc::clone(switch) as Arc<dyn Driver>);
+    switch.chain(running.serial.iter().map(|line| Arc::clone(line) as Arc<dyn Driver>)).collect()
 }
 
 /// Looking at one that Python does not run finds nothing wrong: the command that needs it says so
@@ -47,7 +49,7 @@ impl PythonNode {
 impl Driver for PythonNode {
     async fn probe(&self) -> Result<()> {
         let Some(running) = self.running() else { return Ok(()) };
-        for driver in running.devices.iter().filter_map(Device::driver) {
+        for driver in drivers(&running) {
             self.said(&running.host, driver.probe().await).await?;
         }
         Ok(())
@@ -55,7 +57,7 @@ impl Driver for PythonNode {
 
     async fn examine(&self) -> Result<()> {
         let Some(running) = self.running() else { return Ok(()) };
-        for driver in running.devices.iter().filter_map(Device::driver) {
+        for driver in drivers(&running) {
             self.said(&running.host, driver.examine().await).await?;
         }
         Ok(())
@@ -68,7 +70,7 @@ impl Driver for PythonNode {
     /// Ends Python with the first of its nodes: a tree is closed as a whole.
     async fn close(&self) -> Result<()> {
         if let Some(running) = self.running() {
-            for driver in running.devices.iter().filter_map(Device::driver) {
+            for driver in drivers(&running) {
                 driver.close().await?;
             }
             running.host.close().await;
@@ -108,10 +110,9 @@ impl PowerDriver for PythonNode {
 #[async_trait]
 impl PowerMeter for PythonNode {
     async fn read(&self) -> Result<Vec<Reading>> {
-        match self.device_of(Kind::Power)? {
-            (Device::Power(_, Some(meter)), host) => self.said(&host, meter.read().await).await,
-            _ => Err(Error::config(format!("`{}` has no meter", self.path()))),
-        }
+        let running = self.running().ok_or_else(|| self.refusal())?;
+        let (_, meter) = running.power.ok_or_else(|| self.is_no("power switch"))?;
+        self.said(&running.host, meter.read().await).await
     }
 }
 

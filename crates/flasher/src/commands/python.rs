@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use driver_remote::{RemoteAccess, RemoteExporter, RemoteKind};
-use exporter_grpc::{PythonExporter, PythonKinds};
+use driver_remote::{RemoteAccess, RemoteExporter};
+use exporter_grpc::PythonExporter;
 use flasher_core::owner::Board;
 use flasher_core::python::{PythonHost, PythonNode, RunningNode};
 use flasher_core::tree::DeviceTree;
@@ -95,7 +95,7 @@ async fn started(
     let Some(python) = PythonExporter::start(interpreter, tree, needed).await? else { return Ok(None) };
     // From now on it ends with the tree, also when this is interrupted.
     let host = || Arc::clone(&python) as Arc<dyn PythonHost>;
-    needed.iter().for_each(|node| node.run(RunningNode { devices: Vec::new(), host: host() }));
+    needed.iter().for_each(|node| node.run(RunningNode { power: None, serial: None, host: host() }));
     let access = RemoteAccess::open(format!("unix:{}", python.socket().display()));
     let client = match RemoteExporter::connect(access).await {
         Ok(client) => client,
@@ -128,11 +128,16 @@ fn hand_over(node: &PythonNode, python: &Arc<PythonExporter>, client: &RemoteExp
         }
         return Ok(());
     }
-    let PythonKinds { power, serial } = python.kinds(path);
-    let kinds = [(power, RemoteKind::Power), (serial, RemoteKind::Serial)];
-    let devices = kinds.into_iter().filter(|(is_one, _)| *is_one);
-    let devices = devices.map(|(_, kind)| client.device_as(path, kind)).collect::<Result<_>>()?;
-    node.run(RunningNode { devices, host: Arc::clone(python) as Arc<dyn PythonHost> });
+    let kinds = python.kinds(path);
+    let power = match kinds.power {
+        true => Some(client.power_as(path)?),
+        false => None,
+    };
+    let serial = match kinds.serial {
+        true => Some(client.serial_as(path)?),
+        false => None,
+    };
+    node.run(RunningNode { power, serial, host: Arc::clone(python) as Arc<dyn PythonHost> });
     Ok(())
 }
 
