@@ -10,6 +10,7 @@ use flasher_core::leftovers::{self, InUse};
 use flasher_core::{Class, Error, Result, registry};
 use tempfile::TempDir;
 
+use super::emulated::EmulatedBoard;
 use super::image::{self, Noise};
 use crate::render::units::shown;
 
@@ -34,7 +35,8 @@ const SIM: &str = "type: sim-board
     config: { medium: medium.img, size: SIZE, bootdelay: 1 }";
 const QEMU: &str = "type: qemu-board
     config:
-      disk: { kind: virtio, file: medium.img, size: SIZE }
+      model: MODEL
+      disk: { kind: KIND, file: medium.img, size: SIZE }
       network: { tap: flasher0, address: 10.77.0.1/24, board: 10.77.0.50, dhcp: true }";
 /// Size of the medium for the made-up image.
 const SMALL: &str = "64MiB";
@@ -51,6 +53,8 @@ pub(super) enum Board {
     },
     /// Emulated. A real U-Boot asks on the standard port of TFTP, which a sandbox has free.
     Qemu {
+        /// Which one.
+        emulated: EmulatedBoard,
         /// Folder with what the board boots to write the image; none where its boot loader writes it.
         bundle: Option<PathBuf>,
     },
@@ -116,19 +120,23 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
 /// The exporter YAML of a bench with a medium of `size`.
 fn yaml(board: &Board, size: &str) -> String {
     let (node, off, port) = match board {
-        Board::Sim { .. } => (SIM, "0.1", "0"),
-        Board::Qemu { .. } => (QEMU, "0", "69"),
+        Board::Sim { .. } => (SIM.to_owned(), "0.1", "0"),
+        Board::Qemu { emulated, .. } => {
+            (QEMU.replace("MODEL", emulated.model).replace("KIND", emulated.disk), "0", "69")
+        }
     };
     // A text of JSON is one of YAML.
     let of_bundle = |folder: &Path| format!("flasher_bundle: {}", serde_json::Value::from(shown(folder)));
     let way = match board {
         Board::Sim { by_boot_loader: false } => of_bundle(Path::new("./bundle")),
-        Board::Qemu { bundle: Some(bundle) } => of_bundle(bundle),
+        Board::Qemu { bundle: Some(bundle), .. } => of_bundle(bundle),
         Board::Sim { .. } => "via: uboot, targets: { emmc: mmc 0 }".to_owned(),
-        Board::Qemu { .. } => "via: uboot, targets: { disk: virtio 0 }".to_owned(),
+        Board::Qemu { emulated: EmulatedBoard { device, medium_holds_bootloader, .. }, .. } => format!(
+            "via: uboot, targets: {{ disk: {device} }}, medium_holds_bootloader: {medium_holds_bootloader}"
+        ),
     };
     let node =
-        EXPORTER.replace("BOARD", node).replace("SIZE", size).replace("OFF", off).replace("PORT", port);
+        EXPORTER.replace("BOARD", &node).replace("SIZE", size).replace("OFF", off).replace("PORT", port);
     // Last, for a path may hold any of these words.
     node.replace("WAY", &way)
 }
@@ -171,6 +179,7 @@ fn write_bundle(folder: &Path, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::demo::emulated::{ARM64, ORANGEPI};
     use exporter_yaml::Document;
 
     #[test]
@@ -179,8 +188,8 @@ mod tests {
         let boards = [
             Board::Sim { by_boot_loader: false },
             Board::Sim { by_boot_loader: true },
-            Board::Qemu { bundle: Some(odd.clone()) },
-            Board::Qemu { bundle: None },
+            Board::Qemu { emulated: ARM64, bundle: Some(odd.clone()) },
+            Board::Qemu { emulated: ORANGEPI, bundle: None },
         ];
         for board in boards {
             let text = yaml(&board, SMALL);
@@ -188,7 +197,7 @@ mod tests {
             assert!(document.is_ok(), "{text}");
             assert!(text.contains("size: 64MiB"), "{text}");
         }
-        let text = yaml(&Board::Qemu { bundle: Some(odd) }, LARGE);
+        let text = yaml(&Board::Qemu { emulated: ARM64, bundle: Some(odd) }, LARGE);
         assert!(text.contains(r#"flasher_bundle: "/a b/\"c\": SIZE, #d", power_off_seconds: 0 }"#), "{text}");
         assert!(text.contains("tftp, config: { port: 69,"), "{text}");
     }

@@ -1,6 +1,7 @@
 //! `flasher demo`: a virtual board flashed end to end, and its medium compared by other means afterwards.
 
 mod bench;
+mod emulated;
 mod image;
 mod qemu;
 
@@ -21,6 +22,7 @@ use crate::sandbox;
 use crate::screen::Screen;
 use crate::signals::Signals;
 use bench::{Bench, Board, absolute};
+use emulated::EmulatedBoard;
 
 /// The board of a demo.
 #[derive(Clone, Copy, ValueEnum)]
@@ -29,6 +31,29 @@ pub(crate) enum DemoBoard {
     Sim,
     /// QEMU's arm64 board with a real U-Boot and a real Linux, in a sandbox
     Qemu,
+    /// QEMU's 32-bit Arm board; only with `--via uboot`
+    QemuArmhf,
+    /// QEMU's RISC-V board; only with `--via uboot`
+    QemuRiscv64,
+    /// QEMU's PC; only with `--via uboot`
+    #[value(name = "qemu-x86_64")]
+    QemuX86,
+    /// An Orange Pi PC, whose boot loader lies on its card; only with `--via uboot`, slow
+    QemuOrangepi,
+}
+
+impl DemoBoard {
+    /// The board that QEMU emulates.
+    fn emulated(self) -> Option<EmulatedBoard> {
+        match self {
+            Self::Sim => None,
+            Self::Qemu => Some(emulated::ARM64),
+            Self::QemuArmhf => Some(emulated::ARMHF),
+            Self::QemuRiscv64 => Some(emulated::RISCV64),
+            Self::QemuX86 => Some(emulated::X86_64),
+            Self::QemuOrangepi => Some(emulated::ORANGEPI),
+        }
+    }
 }
 
 /// The way to the medium of a demo.
@@ -60,14 +85,23 @@ pub(crate) struct DemoArgs {
 /// Sets up a bench in a temporary folder, flashes, compares, and removes the folder.
 pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> {
     let by_boot_loader = matches!(args.via, DemoVia::Uboot);
-    let board = match args.board {
-        DemoBoard::Sim => Board::Sim { by_boot_loader },
-        DemoBoard::Qemu if sandbox::is_inside() => {
-            Board::Qemu { bundle: if by_boot_loader { None } else { Some(qemu::bundle()?) } }
+    let board = match args.board.emulated() {
+        None => Board::Sim { by_boot_loader },
+        Some(emulated) if !by_boot_loader && !emulated.has_bundle => {
+            return Err(Error::config(format!(
+                "there is no bundle for the emulated board {}",
+                emulated.model
+            ))
+            .help("add `--via uboot`: its boot loader writes the image by itself")
+            .into());
         }
-        DemoBoard::Qemu => {
+        Some(emulated) if sandbox::is_inside() => {
+            let bundle = if by_boot_loader { None } else { Some(qemu::bundle()?) };
+            Board::Qemu { emulated, bundle }
+        }
+        Some(emulated) => {
             args.image.as_deref().map(absolute).transpose()?; // before anything that takes long
-            return Ok(qemu::enter(!by_boot_loader, screen).await?);
+            return Ok(qemu::enter(emulated, !by_boot_loader, screen).await?);
         }
     };
     let (given, kept) = (args.image.clone(), shown(&args.receipt));

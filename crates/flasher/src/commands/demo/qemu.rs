@@ -8,6 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use flasher_core::{Error, Result};
 use tokio::process::Command;
 
+use super::emulated::EmulatedBoard;
 use crate::host::{self, Need};
 use crate::sandbox;
 use crate::screen::Screen;
@@ -20,11 +21,6 @@ const BUNDLE: &str = "qemu-virt";
 const BUILT: &str = "target/qemu-bundle";
 /// The file that a build of the bundles writes last.
 const STAMP: &str = "stamp";
-const NEEDS: [Need; 2] = [
-    Need { name: "qemu-system-aarch64", package: "qemu-system-arm" },
-    Need { name: "/usr/lib/u-boot/qemu_arm64/u-boot.bin", package: "u-boot-qemu" },
-];
-
 /// What building the bundle needs beside them.
 const BUILD_NEEDS: [Need; 4] = [
     Need { name: "apt-get", package: "apt" },
@@ -38,10 +34,10 @@ const BUILD_NEEDS: [Need; 4] = [
 ///
 /// # Errors
 /// When packages are missing, the bundle cannot be had, or this machine refuses a sandbox.
-pub(super) async fn enter(boots: bool, screen: &Screen) -> Result<u8> {
+pub(super) async fn enter(board: EmulatedBoard, boots: bool, screen: &Screen) -> Result<u8> {
     let found = bundles(&candidates());
     let build_needs = if boots && found.is_none() { &BUILD_NEEDS[..] } else { &[] };
-    host::require("the emulated board", &[&NEEDS[..], &sandbox::NEEDS[..], build_needs].concat())?;
+    host::require("the emulated board", &[&board.needs[..], &sandbox::NEEDS[..], build_needs].concat())?;
     // Before anything that takes long.
     sandbox::check().await?;
     let bundles = match found {
