@@ -54,6 +54,22 @@ async fn a_boot_loader_that_hashes_proves_by_digests() {
     assert_eq!(receipt.medium.unwrap().digests_by, Some(DigestsBy::Board));
 }
 
+/// U-Boot's second network stack asks always the same port, and the server that DHCP names before ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_network_stack_asks_our_server() {
+    let content = sample();
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let personality = format!("network: lwip\n      next_server: 127.0.0.9\n      tftp_port: {port}");
+    for flasher in [WITHOUT_BUNDLE, ""] {
+        let mut lab = Lab::new("");
+        lab.tftp = format!("host: 127.0.0.1, port: {port}");
+        lab.board = format!("{}\n      {personality}", lab.board);
+        lab.flasher = flasher.to_owned();
+        let (receipt, _) = lab.flash(lab.job(&lab.image(&content, None))).await;
+        must_be_proven(&lab, &content, &receipt);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn partitions_are_found_in_the_table_on_the_medium() {
     if !has("sfdisk") {

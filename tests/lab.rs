@@ -16,6 +16,8 @@ pub(crate) struct Lab {
     folder: tempfile::TempDir,
     /// Size of its medium, bytes; [`Lab::wipe`] makes a medium of it.
     pub(crate) size: usize,
+    /// Config of its TFTP server, but for the folder.
+    pub(crate) tftp: String,
     /// Further lines of the simulated board's config.
     pub(crate) board: String,
     /// Further lines of the flasher's config.
@@ -39,6 +41,7 @@ impl Lab {
         let lab = Self {
             folder,
             size: MEDIUM,
+            tftp: "port: 0".to_owned(),
             board: format!("faults: {{{faults}}}"),
             flasher: String::new(),
             children: String::new(),
@@ -91,11 +94,11 @@ export:
     children:
       serial: {{ ref: board.serial }}
       power: {{ ref: board.power }}
-      tftp: {{ type: tftp, config: {{ port: 0, root_dir: ./tftp }} }}
+      tftp: {{ type: tftp, config: {{ {}, root_dir: ./tftp }} }}
       http: {{ type: http, config: {{ port: 0, root_dir: ./http }} }}
       {}
 ",
-            self.size, self.board, self.flasher, self.children
+            self.size, self.board, self.flasher, self.tftp, self.children
         );
         let path = self.path("exporter.yaml");
         fs::write(&path, text).unwrap();

@@ -119,6 +119,8 @@ async fn point_at(session: Session<'_>, tftp: SocketAddr, uboot: &mut UBoot) -> 
     let config = &session.flasher.config;
     let mut settings = vec![
         ("serverip", tftp.ip().to_string()),
+        // U-Boot's second network stack (lwIP) takes this one first, and `dhcp` sets it (net/lwip/dhcp.c).
+        ("tftpserverip", tftp.ip().to_string()),
         ("tftpblocksize", config.tftp_block_size.to_string()),
         ("tftpwindowsize", config.tftp_window_size.to_string()),
         // U-Boot counts timeouts over the whole file and gives up after 10 of 5 s: on a lossy line neither is wise.
