@@ -260,8 +260,26 @@ async fn what_needs_a_linux_is_refused_before_power_on() {
     }
     let mut odd = lab;
     odd.flasher = odd.flasher.replace("mmc 0", "/dev/mmcblk0");
-    let failure = odd.flash(odd.job(&image)).await.0.failure.unwrap();
-    assert_eq!(failure.cause, "`/dev/mmcblk0` is no block device of U-Boot");
+    let findings = exporter_yaml::load(&odd.exporter()).unwrap_err().to_string();
+    assert!(findings.contains("`/dev/mmcblk0` is no block device of U-Boot"), "{findings}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_bundle_is_looked_for_where_none_is_needed() {
+    for (config, has_bundle) in [
+        ("via: uboot\n      targets: { emmc: mmc 0 }", false),
+        ("targets: { emmc: mmc 0 }", false),
+        ("via: linux\n      targets: { emmc: mmc 0 }", true),
+        ("via: auto", true),
+    ] {
+        let mut lab = Lab::new("");
+        lab.flasher = config.to_owned();
+        let text = std::fs::read_to_string(lab.exporter()).unwrap();
+        std::fs::write(lab.path("exporter.yaml"), text.replace("flasher_bundle: ./bundle", "")).unwrap();
+        let tree = exporter_yaml::load(&lab.path("exporter.yaml")).unwrap_or_else(|it| panic!("{it}"));
+        assert_eq!(tree.flasher(None).unwrap().flasher_bundle().is_some(), has_bundle, "{config}");
+        tree.close().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use flasher_core::device::Absent;
+use flasher_core::flash::ViaUsed;
 use flasher_core::{
     ChildSpec, Defaults, Device, Driver, DriverType, DumpJob, FlashJob, Flasher, FlasherBundle, Kind, Plan,
     Progress, Receipt, Result, Wiring, async_trait,
 };
 use serde_json::{Value, json};
 
+use crate::access::uboot::BlockDevice;
 use crate::blocking::blocking;
 use crate::config::FlasherConfig;
 use crate::flasher::BaseFlasher;
@@ -57,7 +59,8 @@ impl Flasher for BaseFlasher {
     }
 
     fn flasher_bundle(&self) -> Option<&dyn FlasherBundle> {
-        Some(self)
+        // A board that its boot loader flashes has no bundle, and none is fetched for it.
+        (self.way(None) == ViaUsed::Linux || self.config.flasher_bundle.is_some()).then_some(self as _)
     }
 
     async fn rehearse(&self) -> Result<()> {
@@ -128,6 +131,10 @@ children:
     }
 
     fn build(config: FlasherConfig, wiring: Wiring) -> Result<Device> {
+        for (name, device) in &config.targets {
+            let parsed = device.parse::<BlockDevice>();
+            parsed.map_err(|error| error.with("target", name.clone()).with("node", wiring.path()))?;
+        }
         Ok(Device::Flasher(Arc::new(Self {
             serial: wiring.serial("serial")?,
             power: wiring.power("power")?,

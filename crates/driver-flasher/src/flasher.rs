@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bundle_store::Bundle;
+use flasher_core::flash::{Via, ViaUsed};
 use flasher_core::{BootConsole, ContentServer, Error, FileServer, PowerDriver, Result, SerialDriver};
 
 use crate::blocking::blocking;
@@ -39,6 +40,17 @@ impl BaseFlasher {
         let (config, shelf) = self.source();
         let place = shelf.find(&config, &self.folder).await?;
         blocking(move || bundle::open(place, &config)).await
+    }
+
+    /// The way to the medium that a job takes: its own choice, or else the config's.
+    pub(crate) fn way(&self, chosen: Option<Via>) -> ViaUsed {
+        let (config, _) = self.source();
+        match chosen.unwrap_or(config.via) {
+            Via::Linux => ViaUsed::Linux,
+            Via::Uboot => ViaUsed::Uboot,
+            Via::Auto if config.targets.is_empty() || config.flasher_bundle.is_some() => ViaUsed::Linux,
+            Via::Auto => ViaUsed::Uboot,
+        }
     }
 
     /// Where the bundle comes from.

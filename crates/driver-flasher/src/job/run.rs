@@ -107,7 +107,7 @@ impl Run {
         self.left_open.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// A word of 32 bits that no image is made of: the job's own, and another for each `place`.
+    /// A word of 32 bits that is the job's own, and another for each `place`.
     pub(crate) fn other_word(&self, place: u64) -> u32 {
         let own = u32::from_str_radix(self.token.get(..8).unwrap_or_default(), 16).unwrap_or(0x5a5a_a5a5);
         own ^ (place as u32) ^ (place >> 32) as u32 | 1

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use bundle_store::{Bundle, Files, Interrupt, Login, Manifest, Spec};
-use flasher_core::flash::{Via, ViaUsed};
+use flasher_core::flash::ViaUsed;
 use flasher_core::{Description, Error, FlasherBundle, Result, suggest};
 
-use crate::access::uboot::BlockDevice;
 use crate::blocking::blocking;
 use crate::bundle;
 use crate::config::FlasherConfig;
@@ -33,20 +32,9 @@ pub(crate) struct Boots {
 }
 
 pub(crate) async fn run(session: Session<'_>) -> Result<Resolved> {
-    match way(session) {
+    match session.flasher.way(session.job.via) {
         ViaUsed::Linux => with_bundle(session).await,
         ViaUsed::Uboot => without_bundle(session),
-    }
-}
-
-/// The way that job and config choose.
-fn way(session: Session<'_>) -> ViaUsed {
-    let (config, _) = session.flasher.source();
-    match session.job.via.unwrap_or(config.via) {
-        Via::Linux => ViaUsed::Linux,
-        Via::Uboot => ViaUsed::Uboot,
-        Via::Auto if config.targets.is_empty() || config.flasher_bundle.is_some() => ViaUsed::Linux,
-        Via::Auto => ViaUsed::Uboot,
     }
 }
 
@@ -73,7 +61,6 @@ fn without_bundle(session: Session<'_>) -> Result<Resolved> {
     let board = config.board.as_deref().map(bundle::board).transpose()?;
     session.run.record.board(|facts| facts.name.clone_from(&config.board));
     let (target, device) = target(config, session.job.target.as_deref())?;
-    device.parse::<BlockDevice>().map_err(|error| error.with("target", target.clone()))?;
     Ok(Resolved { boots: None, board, target, device })
 }
 

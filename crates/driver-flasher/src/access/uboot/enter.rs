@@ -77,15 +77,15 @@ pub(crate) async fn enter<'a>(
     if !missing.is_empty() {
         return Err(lacks(&missing.join(", ")));
     }
-    let has_hash = has(&mut uboot, "hash").await?;
     // What it holds back would be read in place of the medium.
     ask(&mut uboot, "blkcache configure 0 0", QUICK).await?;
     let areas = room(&mut uboot).await?;
+    let has_hash = areas.length >= disk_image::RANGE && hashes(&mut uboot, areas.load).await?;
     Ok(BootLoader {
         session,
         uboot,
         server,
-        has_hash: has_hash && areas.length >= disk_image::RANGE,
+        has_hash,
         areas,
         facts: BTreeMap::new(),
         windows: BTreeMap::new(),
@@ -104,6 +104,12 @@ fn lacks(commands: &str) -> Error {
 async fn has(uboot: &mut UBoot, command: &str) -> Result<bool> {
     let answer = ask(uboot, &format!("help {command}"), QUICK).await?;
     Ok(answer.status == 0 || !answer.output.contains(&format!("'{command}'")))
+}
+
+/// Whether U-Boot computes SHA-256: a build may have the command without this digest.
+async fn hashes(uboot: &mut UBoot, address: u64) -> Result<bool> {
+    let answer = ask(uboot, &format!("hash sha256 {address:#x} 40"), QUICK).await?;
+    Ok(answer.status == 0 && answers::sha256(&answer.output).is_some())
 }
 
 /// The memory that is free for loads.
@@ -137,6 +143,7 @@ impl BootLoader<'_> {
 
     /// Runs a command of the job's that may write.
     pub(super) async fn change(&mut self, command: &str, _permit: WritePermit) -> Result<()> {
+        self.zeros = 0;
         let within = seconds(self.session.flasher.config.timeouts.command);
         self.uboot.run(command, within).await.map(drop).map_err(|error| trouble::console(&error))
     }
