@@ -43,12 +43,19 @@ const BOARD: &str = "  board:
       http: { type: http, config: { root_dir: ./http, host: 10.77.0.1, port: 0 } }
 ";
 
+/// The field's client asks for `dd` once, as soon as the pipeline is begun, and gives up when there is none: not yet, or
+/// no more. The first process stands in for it then: the client waits for the pipeline's own last word whatever it shows.
+const PIDOF: &str = "  preflash_commands:
+    - 'pidof() { command pidof \"$@\" || echo 1; }'
+";
+
 /// Copies the bundle into the lab. Its prompt becomes the whole one: the field's client takes what stands before it on the
 /// line for a command's output.
 fn copy_bundle(bundle: &Path, lab: &Lab) {
     let manifest = fs::read_to_string(bundle.join("manifest.yaml")).unwrap();
     let changed = manifest.replace("prompt: \"#\"", "prompt: \"/root #\"");
     assert_ne!(changed, manifest, "the manifest has another prompt than this test thinks");
+    let changed = changed + PIDOF;
     fs::create_dir_all(lab.path("bundle/data")).unwrap();
     fs::write(lab.path("bundle/manifest.yaml"), changed).unwrap();
     for entry in fs::read_dir(bundle.join("data")).unwrap().flatten() {
