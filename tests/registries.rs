@@ -82,7 +82,7 @@ async fn a_bundle_is_pulled_pinned_and_used_without_its_registry() {
     let (receipt, _) = flash(&lab, &name).await;
     let failure = receipt.failure.unwrap();
     assert_eq!((failure.class, failure.step), (Class::Infrastructure, Step::Resolve), "{failure:#?}");
-    assert!(failure.cause.contains("pin it with `flasher bundle lock`"), "{failure:#?}");
+    assert!(failure.help.as_ref().is_some_and(|it| it.contains("`flasher bundle lock`")), "{failure:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,13 +2,14 @@
 
 use std::{fmt, io, path::PathBuf};
 
+use flasher_base::blame::{Blame, Blamed};
 use strict_yaml::{YamlError, YamlErrors};
 
 use crate::words::{choices, printable, quoted};
 
 /// Why a manifest or bundle cannot be used. Nothing was touched on any board.
 ///
-/// All are faults of the bundle or of the choice made from it, except [`Error::Io`], which is the machine's.
+/// All are faults of the bundle or of the choice made from it, except an [`Error::Io`] that is the machine's.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The manifest is longer than [`crate::MAX_MANIFEST_LENGTH`].
@@ -127,6 +128,22 @@ pub enum Error {
         /// What the machine says.
         source: io::Error,
     },
+}
+
+impl Blamed for Error {
+    fn blame(&self) -> Blame {
+        match self {
+            // The config that named the file is to blame when it is missing or may not be read, the machine for everything else.
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::IsADirectory
+                | io::ErrorKind::PermissionDenied => Blame::CONFIG,
+                _ => Blame::LASTING,
+            },
+            _ => Blame::CONFIG,
+        }
+    }
 }
 
 /// One thing that is wrong, and where.

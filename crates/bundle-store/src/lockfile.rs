@@ -111,10 +111,7 @@ mod tests {
         for (text, expected) in cases {
             fs::write(folder.path().join(LOCK_FILE), text).unwrap();
             let error = LockFile::load(folder.path()).unwrap_err().to_string();
-            assert!(
-                error.contains(expected) && error.ends_with("run `flasher bundle lock` again"),
-                "{error}"
-            );
+            assert!(error.contains(expected), "{error}");
         }
     }
 }

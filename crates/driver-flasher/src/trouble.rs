@@ -15,7 +15,7 @@ pub(crate) fn image(error: disk_image::Error) -> Error {
 
 /// A failure of the bundle.
 pub(crate) fn bundle(error: &bundle_store::Error) -> Error {
-    Error::config(error.to_string())
+    Error::blamed(error.blame(), error.to_string())
 }
 
 /// A failure between registry, cache and lock file.

@@ -1,8 +1,7 @@
-//! What can go wrong between a registry, the cache and a bundle, and who is to blame.
+//! What can go wrong between a registry, the cache and a bundle.
 
 use std::{io, path::PathBuf};
 
-use flasher_base::blame::{Blame, Blamed};
 use oci_client::errors::{OciDistributionError as Fault, OciEnvelope, OciErrorCode};
 
 use crate::{
@@ -18,25 +17,25 @@ pub enum OciError {
     #[error("{} is not a reference: {}; expected `registry/repository:tag` or `registry/repository@sha256:…`", quoted(.text), printable(.reason))]
     Reference { text: String, reason: String },
     /// A file with credentials cannot be used.
-    #[error("cannot use the credentials in {}: {}; mend the file, or set OCI_USERNAME and OCI_PASSWORD", quoted(&.place.display().to_string()), printable(.reason))]
+    #[error("cannot use the credentials in {}: {}", quoted(&.place.display().to_string()), printable(.reason))]
     Credentials { place: PathBuf, reason: String },
     /// TLS or the client could not be set up.
     #[error("cannot set up a client for the registry {}: {}", quoted(.registry), printable(.reason))]
     Setup { registry: String, reason: String },
     /// There is no answer.
-    #[error("the registry {} cannot be reached: {}; check its name, the network, and whether it speaks https", quoted(.registry), printable(.reason))]
+    #[error("the registry {} cannot be reached: {}", quoted(.registry), printable(.reason))]
     Unreachable { registry: String, reason: String },
     /// Its certificate, or what it speaks.
-    #[error("the registry {} cannot be used over https: {}; give the certificate of its authority as `cacert`, or list it in `insecure_registries` if it speaks http", quoted(.registry), printable(.reason))]
+    #[error("the registry {} cannot be used over https: {}", quoted(.registry), printable(.reason))]
     Untrusted { registry: String, reason: String },
     /// Nothing came for too long.
     #[error("the registry {} did not answer within {seconds} s", quoted(.registry))]
     Late { registry: String, seconds: u64 },
     /// 401 or 403.
-    #[error("the registry refuses {} to {who}{}; check the credentials: OCI_USERNAME and OCI_PASSWORD, or `docker login`", quoted(.reference), words(.said))]
+    #[error("the registry refuses {} to {who}{}", quoted(.reference), words(.said))]
     Denied { reference: String, who: String, said: Option<String> },
     /// 404.
-    #[error("the registry has no {what} of {}; check repository, tag and digest", quoted(.reference))]
+    #[error("the registry has no {what} of {}", quoted(.reference))]
     NotFound { reference: String, what: String },
     /// Any other answer that is no success.
     #[error("the registry does not give {}: {}", quoted(.reference), printable(.reason))]
@@ -65,19 +64,19 @@ pub enum OciError {
     #[error("{layer} cannot be unpacked: {}", printable(.reason))]
     Unpack { layer: String, reason: String },
     /// A file operation of this machine failed.
-    #[error("cannot {action} {}: {source}{}", quoted(&.path.display().to_string()), advice(.source))]
+    #[error("cannot {action} {}: {source}", quoted(&.path.display().to_string()))]
     Storage { action: &'static str, path: PathBuf, source: io::Error },
     /// The disk is too small.
-    #[error("{} needs {needed} bytes in {} and {free} are free; run `flasher bundle gc`, or set `cache_dir` to a larger disk", quoted(.reference), quoted(&.path.display().to_string()))]
+    #[error("{} needs {needed} bytes in {} and {free} are free", quoted(.reference), quoted(&.path.display().to_string()))]
     Space { reference: String, path: PathBuf, needed: u64, free: u64 },
     /// Another process is at it.
-    #[error("another process has held {} for {seconds} s; is it stuck?", quoted(&.path.display().to_string()))]
+    #[error("another process has held {} for {seconds} s", quoted(&.path.display().to_string()))]
     Busy { path: PathBuf, seconds: u64 },
     /// The registry is out of reach and the cache may not stand in for it.
-    #[error("{source}; the cache has {} of {}: to use it without its registry, name it by that digest or pin it with `flasher bundle lock`", .cached.prefixed(), quoted(.reference))]
+    #[error("{source}; the cache has {} of {}, which nothing pins", .cached.prefixed(), quoted(.reference))]
     Unpinned { reference: String, cached: Digest, source: Box<OciError> },
     /// A signature was demanded and there is none.
-    #[error("{} ({}) has no signature, and `require_signature` is set; sign it, or take one that is signed", quoted(.reference), .digest.prefixed())]
+    #[error("{} ({}) has no signature, and `require_signature` is set", quoted(.reference), .digest.prefixed())]
     Unsigned { reference: String, digest: Digest },
     /// There are signatures, none by the key.
     #[error("no signature of {} ({}) is by the key in `signature_key`: {}", quoted(.reference), .digest.prefixed(), printable(.reason))]
@@ -86,51 +85,14 @@ pub enum OciError {
     #[error("{} is no public key: {}; expected PEM of an ECDSA P-256 or Ed25519 key, as `cosign generate-key-pair` writes", quoted(.origin), printable(.reason))]
     Key { origin: String, reason: String },
     /// A lock file cannot be used.
-    #[error("the lock file {} cannot be used: {}; delete it and run `flasher bundle lock` again", quoted(&.path.display().to_string()), printable(.reason))]
+    #[error("the lock file {} cannot be used: {}", quoted(&.path.display().to_string()), printable(.reason))]
     LockFile { path: PathBuf, reason: String },
     /// The bundle to push, or the folder to pull into, cannot be used.
     #[error("{}: {}", quoted(&.path.display().to_string()), printable(.reason))]
     Folder { path: PathBuf, reason: String },
 }
 
-fn advice(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::StorageFull => "; run `flasher bundle gc`, or set `cache_dir` to a larger disk",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "; set `cache_dir` to a folder of yours"
-        }
-        _ => "",
-    }
-}
-
-impl Blamed for OciError {
-    /// What is wrong with the reference or with what was pushed is of class config. The texts say what to do.
-    fn blame(&self) -> Blame {
-        match self {
-            Self::Refused { lasting: true, .. } => Blame::CONFIG,
-            Self::Unreachable { .. } | Self::Late { .. } | Self::Refused { .. } | Self::Cut { .. } => {
-                Blame::PASSING
-            }
-            Self::Unpinned { source, .. } => source.blame(),
-            Self::Denied { .. } | Self::Untrusted { .. } => Blame::LASTING,
-            _ if self.is_of_this_machine() => Blame::LASTING,
-            _ => Blame::CONFIG,
-        }
-    }
-}
-
 impl OciError {
-    /// Whether this machine is to blame: its disk, or another process that has the cache.
-    pub fn is_of_this_machine(&self) -> bool {
-        match self {
-            Self::Unpinned { source, .. } => source.is_of_this_machine(),
-            _ => matches!(
-                self,
-                Self::Setup { .. } | Self::Storage { .. } | Self::Space { .. } | Self::Busy { .. }
-            ),
-        }
-    }
-
     /// Whether the registry could not be asked, or could not answer: a pinned copy may then stand in for it.
     pub fn is_offline(&self) -> bool {
         matches!(

@@ -6,6 +6,7 @@
 //! (OCI image-spec, "Pre-Defined Annotation Keys"); layers of type `tar+gzip` are folders.
 
 mod access;
+mod blame;
 mod blob;
 mod credentials;
 mod error;

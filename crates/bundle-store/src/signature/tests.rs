@@ -105,7 +105,7 @@ fn no_signature_and_a_wrong_one_are_two_things() {
     assert_eq!(
         unsigned,
         format!(
-            "`quay.io/acme/b:v1` ({}) has no signature, and `require_signature` is set; sign it, or take one that is signed",
+            "`quay.io/acme/b:v1` ({}) has no signature, and `require_signature` is set",
             digest.prefixed()
         )
     );

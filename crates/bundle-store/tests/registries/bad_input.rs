@@ -31,22 +31,18 @@ fn blob(registry: &Faulty, answer: Answer) {
 }
 
 const CASES: &[Case] = &[
-    Case {
-        name: "no such tag",
-        set_up: |_| {},
-        expected: "the registry has no manifest of `REF`; check repository, tag and digest",
-    },
+    Case { name: "no such tag", set_up: |_| {}, expected: "the registry has no manifest of `REF`" },
     Case {
         name: "401",
         set_up: |registry| registry.put("manifests/v1", Answer::new(401, "")),
-        expected: "the registry refuses `REF` to anonymous users; check the credentials: OCI_USERNAME and OCI_PASSWORD, or `docker login`",
+        expected: "the registry refuses `REF` to anonymous users",
     },
     Case {
         name: "403",
         set_up: |registry| {
             registry.put("manifests/v1", Answer::new(403, r#"{"errors":[{"code":"DENIED","message":"no"}]}"#))
         },
-        expected: "the registry refuses `REF` to anonymous users, it says: `no`; check the credentials",
+        expected: "the registry refuses `REF` to anonymous users, it says: `no`",
     },
     Case {
         name: "500",
@@ -228,9 +224,7 @@ async fn a_registry_that_is_down_is_named() {
     let error = get(&store, &format!("{free}/acme/bundle:v1"), None).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!(
-            "the registry `{free}` cannot be reached: Connection refused (os error 111); check its name, the network, and whether it speaks https"
-        )
+        format!("the registry `{free}` cannot be reached: Connection refused (os error 111)")
     );
     assert!(error.is_offline());
 }
@@ -248,14 +242,11 @@ async fn who_may_read_and_not_push_is_told_so() {
         registry.put("blobs/uploads/", Answer::new(status, body));
         let reference = registry.name().parse().unwrap();
         let error = bundle_store::push(source.path(), &reference, &Access::default()).await.unwrap_err();
-        assert_eq!(
-            bundle_store::Blamed::blame(&error),
-            bundle_store::Blame::LASTING,
-            "{status} {body}: {error}"
-        );
-        let expected = format!(
-            "the registry refuses `{reference}` to anonymous users{said}; check the credentials: OCI_USERNAME and OCI_PASSWORD, or `docker login`"
-        );
+        let blame = bundle_store::Blamed::blame(&error);
+        let denied = bundle_store::Blame::LASTING
+            .advise("check the credentials: OCI_USERNAME and OCI_PASSWORD, or `docker login`");
+        assert_eq!(blame, denied, "{status} {body}: {error}");
+        let expected = format!("the registry refuses `{reference}` to anonymous users{said}");
         assert_eq!(error.to_string(), expected, "{status} {body}");
         assert!(registry.requests().iter().any(|it| it.starts_with("POST ")), "{:?}", registry.requests());
     }

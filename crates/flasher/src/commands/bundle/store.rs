@@ -29,10 +29,8 @@ pub(super) fn text_of_board(name: &str) -> Option<String> {
     registry::board(name).map(|board| board.manifest.to_owned())
 }
 
-/// An error of the library with its class.
+/// An error of the library with its class and what to do next.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn failed(error: OciError) -> Failure {
-    let told = Error::blamed(error.blame(), error.to_string());
-    let told =
-        if error.is_of_this_machine() { told.help("`--cache-dir` names another folder") } else { told };
-    told.into()
+    Error::blamed(error.blame(), error.to_string()).into()
 }
