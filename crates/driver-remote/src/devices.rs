@@ -329,7 +329,7 @@ impl OtherDriver for Unusable {
         let address = &self.place.session.access().address;
         match self.place.kind {
             NodeKind::Flasher => Error::config(format!("`{path}` is a flasher of the exporter at {address}"))
-                .help("`flasher --remote HOST:PORT flash` has it flash; other work runs on its own machine"),
+                .help("`flasher --remote HOST:PORT` with `flash`, `plan` or `dump` has it work"),
             _ => Error::config(format!(
                 "`{path}` of the exporter at {address} is of the class `{}`, which this program cannot use",
                 self.class

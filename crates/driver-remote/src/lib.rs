@@ -7,7 +7,8 @@
 //!   ordinary devices, and what this build has no device for refuses in one sentence
 //! * [`RemoteExporter::power`] and [`RemoteExporter::serial`] give one device by its path
 //! * [`RemoteExporter::link`] makes raw calls and streams by UUID, for who passes on what others ask
-//! * [`RemoteExporter::board`] and [`RemoteExporter::start`] flash with a flasher of ours over there
+//! * [`RemoteExporter::board`] is a flasher of ours over there, with which [`RemoteExporter::start`] flashes, [`RemoteExporter::plan`] plans and
+//!   [`RemoteExporter::dump`] dumps into a file of this machine
 //!
 //! [`Remote`] is the driver type `remote` for exporter YAML: the same devices, connected when they are first used.
 //!
@@ -19,8 +20,10 @@ mod channel;
 mod connection;
 mod devices;
 mod driver;
+mod dump_intake;
 mod exporter;
 mod files;
+mod jobs;
 mod link;
 mod node;
 mod session;
@@ -29,6 +32,7 @@ pub use access::RemoteAccess;
 pub use driver::{Config, Remote, RemoteKind};
 pub use exporter::{RemoteExporter, RemoteFlasher};
 pub use files::StartedFlash;
+pub use jobs::StartedDump;
 pub use link::Link;
 pub use node::{NodeKind, RemoteNode};
 

@@ -88,22 +88,21 @@ impl Link {
         Ok((Self { exporter, router, address }, report.into_inner().reports))
     }
 
-    /// A stream for the data of a call, and its handle.
+    /// The handle of a stream for the data of a call, and what comes from it.
     pub(crate) async fn open_stream(
         &self,
         meta: &str,
         outward: mpsc::Receiver<StreamRequest>,
-    ) -> Result<Value> {
+    ) -> Result<(Value, Streaming<StreamResponse>)> {
         let response = self.stream(meta, outward).await.map_err(|status| failed("open a stream", &status))?;
         let handle =
             response.metadata().get("resource").and_then(|text| text.to_str().ok()).map(str::to_owned);
-        // What the exporter sends back is only the end, which the call tells as well.
-        let mut inward = response.into_inner();
-        tokio::spawn(async move { while let Ok(Some(_)) = inward.message().await {} });
+        let inward = response.into_inner();
         let handle: Option<serde_json::Value> = handle.and_then(|text| serde_json::from_str(&text).ok());
         let uuid = handle.as_ref().and_then(|handle| handle["uuid"].as_str());
         let uuid = uuid.ok_or_else(|| Error::infrastructure("the exporter gave no handle for a stream"))?;
-        Ok(value::record([("kind", value::text("client_stream")), ("uuid", value::text(uuid))]))
+        let handle = value::record([("kind", value::text("client_stream")), ("uuid", value::text(uuid))]);
+        Ok((handle, inward))
     }
 
     /// A stream for what `meta` says (docs/wire.md, Streams). Its beginning has a deadline, the stream has none.

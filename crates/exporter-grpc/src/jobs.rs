@@ -1,12 +1,15 @@
-//! Flashes that go on without the client that began them: started once; any client may follow or cancel them.
+//! Flashes that go on without the client that began them, dumps, and plans: started once; any client may follow or cancel a job.
 
+mod client_sink;
 mod history;
+mod planning;
 mod work;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use flasher_core::fetch::FetchRules;
 use flasher_core::flash::Site;
 use flasher_core::journal::Journal;
 use flasher_core::owner;
@@ -17,10 +20,14 @@ use tonic::Code;
 use uuid::Uuid;
 
 use self::history::{Job, follow};
-pub(crate) use self::work::JobStart;
+use self::planning::Planning;
 use self::work::Work;
+pub(crate) use self::work::{JobStart, Task};
+use crate::claims::Claim;
 use crate::failure::{CallFailure, CallResult};
 use crate::notice::JobNotice;
+use crate::order::JobOrder;
+use crate::resource::DataSource;
 use crate::results::Results;
 use crate::uploads::Uploads;
 use crate::value;
@@ -48,6 +55,18 @@ pub(crate) struct JobBoard<'a> {
     pub(crate) owner: &'a owner::Board,
 }
 
+/// What the plan of a flash needs besides its order.
+pub(crate) struct PlanStart {
+    /// Who makes it.
+    pub(crate) site: Site,
+    /// The files of the order, when it has any.
+    pub(crate) sent: Option<DataSource>,
+    /// What this client may have fetched.
+    pub(crate) fetch: FetchRules,
+    /// The board, which is this client's meanwhile.
+    pub(crate) claim: Claim,
+}
+
 impl Jobs {
     pub(crate) fn new(journal: Option<Journal>) -> Self {
         Self { journal, ..Self::default() }
@@ -62,13 +81,30 @@ impl Jobs {
             flasher: Arc::clone(board.flasher),
             site: board.site.clone(),
             owner: board.owner.clone(),
-            start,
+            fetch: start.fetch,
             uploads: self.uploads.clone(),
             journal: self.journal.clone(),
         };
-        self.running.spawn(work.run());
+        self.running.spawn(work.run(start.task, start.claim));
         self.last().insert(board.node, Arc::clone(&job));
         follow(job)
+    }
+
+    /// Tells what a flash would do, once the files of its order are here. It is no job of the board: no other client can follow it, and it ends with
+    /// the client.
+    pub(crate) fn plan(&self, flasher: &Arc<dyn Flasher>, order: JobOrder, wanted: PlanStart) -> Results {
+        let PlanStart { site, sent, fetch, claim } = wanted;
+        let job = Arc::new(Job::new(CancellationToken::new()));
+        let planning = Planning {
+            job: Arc::clone(&job),
+            flasher: Arc::clone(flasher),
+            site,
+            fetch,
+            uploads: self.uploads.clone(),
+        };
+        let given_up = job.stop.clone().drop_guard();
+        self.running.spawn(planning.run(order, sent, claim));
+        Box::pin(follow(job).inspect(move |_| _ = &given_up))
     }
 
     /// Follows the running job, or says that the last one is over and tells again how it went.

@@ -8,7 +8,7 @@
 //! * `storage`: files below a confined folder, as clients read and write them
 //! * `resource`: bulk data beside a call: streams with the client, compression, HTTP requests on the client's behalf
 //! * `session`, `shared`: what one loaded tree has: nodes and status; the log, and claims on what only one may use
-//! * `jobs`, `uploads`: flashes that outlive the client that began them, and the files sent for them
+//! * `jobs`, `uploads`: flashes that outlive the client that began them, dumps into a client's file, plans, and the files sent for them
 //! * `python`, `forward`: Jumpstarter's Python beside this exporter, which runs what only it has
 //! * `service`, `router`: the two gRPC services
 //! * [`serve`], `listen`, `admission`, `hosts`, `connection`, `authority`: sockets, who may come in, and what hangs on a connection
@@ -42,7 +42,7 @@ mod shared;
 mod storage;
 mod uploads;
 
-use exporter_wire::{notice, order, passphrase, proto, tls, value};
+use exporter_wire::{dump_stream, notice, order, passphrase, proto, tls, value};
 
 pub use authority::Scrubber;
 pub use listen::{ListenAddress, Listener};

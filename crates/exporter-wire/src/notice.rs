@@ -1,13 +1,13 @@
 //! What an exporter says to those who follow a job, besides the events of the job itself.
 
-use flasher_core::Class;
+use flasher_core::{Class, Plan};
 use serde::{Deserialize, Serialize};
 
 /// One such message. On the wire it is a JSON object with the key `event`, as the events of a job are.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum JobNotice {
-    /// To the client that has ordered the flash: the board is reserved for it, and its files are taken now.
+    /// To the client that has ordered a flash or a plan: the board is reserved for it, and its files are taken now.
     SendFiles,
     /// To a client that attaches: the job was already over, and what follows is how it went.
     JobOver,
@@ -17,6 +17,11 @@ pub enum JobNotice {
         class: Class,
         /// Why, for people.
         reason: String,
+    },
+    /// What the flash would do whose plan was ordered; the last message.
+    Planned {
+        /// The plan.
+        plan: Box<Plan>,
     },
     /// The next part of the transcript; all parts come before the receipt.
     Transcript {

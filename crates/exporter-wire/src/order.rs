@@ -1,7 +1,8 @@
-//! What a client orders to be flashed, as JSON: the whole job, and the files of the client that it names.
+//! What a client orders to be flashed, planned or dumped, as JSON: the whole job, and the files of the client that it names.
 //!
 //! Files named in an order are sent with it. An order names no file of the exporter.
 
+mod dump;
 mod job;
 mod parse;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::value;
 
+pub use dump::{DUMP_VERSION, DumpOrder, DumpSurroundings};
 pub use job::{ReceivedFile, Surroundings};
 
 /// Version of the orders that this build writes and takes. Another version is refused: an order that is half understood must
@@ -24,7 +26,7 @@ pub const MOST_FILES: usize = 128;
 /// Longest file of an order that is no image, bytes: what is read of a block map, the longest of them.
 pub const LONGEST_COMPANION: u64 = 32 << 20;
 
-/// An order for `flash_job`. Keys that are left out have their default; unknown keys are refused.
+/// An order for a flash, or for the plan of one. Keys that are left out have their default; unknown keys are refused.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobOrder {

@@ -42,6 +42,12 @@ use crate::failure::Failure;
 use crate::log::Chatter;
 use crate::screen::Screen;
 
+/// The definition of the command line, as [`main`] reads it: every command with its options, for documents and tests of all of them.
+/// A global option that a command refuses is hidden there.
+pub fn command_line() -> clap::Command {
+    args::command()
+}
+
 /// Parses the arguments of this process, runs the command and gives its exit code: 0 done, 2 usage or config,
 /// 3 source, 4 infrastructure, 5 board, 6 medium, 70 a bug of ours, 130 interrupted.
 pub fn main() -> ExitCode {

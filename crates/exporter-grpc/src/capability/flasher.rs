@@ -9,12 +9,12 @@ use flasher_core::{Description, Flasher, async_trait};
 use prost_types::Value;
 use tonic::Code;
 
+use super::order_data::{dump_stream, sent};
 use super::{Args, Call, Capability, Method, Param, Shape, unanswered};
-use crate::claims::Key;
+use crate::claims::{Claim, Key};
 use crate::failure::{CallFailure, CallResult};
-use crate::jobs::{JobBoard, JobStart};
-use crate::order::JobOrder;
-use crate::resource::{DataSource, Handle};
+use crate::jobs::{JobBoard, JobStart, PlanStart, Task};
+use crate::order::{DumpOrder, JobOrder};
 use crate::results::Results;
 use crate::storage::Storage;
 use crate::storage::files::short;
@@ -45,11 +45,11 @@ pub(super) const METHODS: &[Method] = &[
     Method::results(
         "flash_job",
         &[
-            Param::needed("action", Shape::OneOf(&["start", "attach", "cancel"])),
+            Param::needed("action", Shape::OneOf(&["start", "plan", "dump", "attach", "cancel"])),
             Param::optional("order", Shape::Text),
             Param::optional("files", Shape::Handle),
         ],
-        "events as JSON texts, the last one with the receipt; `order` is JSON for `start`, `files` the stream of its files",
+        "events as JSON texts, the last one with the receipt or the plan; `order` is JSON for `start`, `plan` and `dump`, `files` the stream of its files, or of what is dumped",
     ),
 ];
 
@@ -119,6 +119,19 @@ impl Flash {
         })
     }
 
+    /// Starts a job for a client, and follows it.
+    fn start(&self, task: Task, claim: Claim, call: &Call) -> Results {
+        let board =
+            JobBoard { node: call.owner.node, site: &self.site, flasher: &self.flasher, owner: &self.owner };
+        *self.described() = None;
+        let what = match task {
+            Task::Flash { .. } => "flash",
+            Task::Dump { .. } => "dump",
+        };
+        call.shared.log.system(format!("{what} job started"));
+        call.shared.jobs.start(board, JobStart { task, fetch: call.fetch_rules(), claim })
+    }
+
     fn free(&self, call: &Call) -> CallResult<()> {
         self.keys.iter().try_for_each(|key| call.shared.claims.free_for(*key, call.owner.connection))
     }
@@ -135,22 +148,6 @@ impl Flash {
             ));
         }
         tokio::fs::read_to_string(&file).await.map(value::text).map_err(failed)
-    }
-}
-
-/// The files that come with an order, when any do.
-fn sent(order: &JobOrder, args: &mut Args, call: &Call) -> CallResult<Option<DataSource>> {
-    if order.files.is_empty() {
-        return Ok(None);
-    }
-    let handle = args.handle(2)?;
-    if !matches!(handle, Handle::Stream(_)) {
-        return Err(CallFailure::argument("the files of an order come in a stream of the same client"));
-    }
-    let source = call.source(handle)?;
-    match source.is_plain() {
-        true => Ok(Some(source)),
-        false => Err(CallFailure::argument("the files of an order come as they are, not compressed")),
     }
 }
 
@@ -226,22 +223,31 @@ impl Capability for Flash {
         if method != "flash_job" {
             return Err(unanswered(method));
         }
-        let board =
-            JobBoard { node: call.owner.node, site: &self.site, flasher: &self.flasher, owner: &self.owner };
-        let jobs = &call.shared.jobs;
+        let order = args.optional_text(1).unwrap_or_default().to_owned();
+        let claim = |what| call.shared.claims.try_take(&self.keys, what, &call.connection.peer, None);
         match args.text(0)? {
             "start" => {
-                let order = JobOrder::parse(args.optional_text(1).unwrap_or_default())
-                    .map_err(CallFailure::argument)?;
+                let order = Box::new(JobOrder::parse(&order).map_err(CallFailure::argument)?);
                 let sent = sent(&order, &mut args, call)?;
-                let (claims, peer) = (&call.shared.claims, &call.connection.peer);
-                let claim = claims.try_take(&self.keys, "a flash job", peer, None)?;
-                *self.described() = None;
-                call.shared.log.system("flash job started".to_owned());
-                Ok(jobs.start(board, JobStart { order, sent, fetch: call.fetch_rules(), claim }))
+                let claim = claim("a flash job")?;
+                Ok(self.start(Task::Flash { order, sent }, claim, call))
             }
-            "cancel" => jobs.cancel(call.owner.node),
-            _ => jobs.attach(call.owner.node),
+            "plan" => {
+                let order = JobOrder::parse(&order).map_err(CallFailure::argument)?;
+                let sent = sent(&order, &mut args, call)?;
+                let (claim, site) = (claim("a plan")?, self.site.clone());
+                *self.described() = None;
+                let start = PlanStart { site, sent, fetch: call.fetch_rules(), claim };
+                Ok(call.shared.jobs.plan(&self.flasher, order, start))
+            }
+            "dump" => {
+                let order = DumpOrder::parse(&order).map_err(CallFailure::argument)?;
+                let stream = dump_stream(&mut args, call)?;
+                let claim = claim("a dump job")?;
+                Ok(self.start(Task::Dump { order, stream }, claim, call))
+            }
+            "cancel" => call.shared.jobs.cancel(call.owner.node),
+            _ => call.shared.jobs.attach(call.owner.node),
         }
     }
 }

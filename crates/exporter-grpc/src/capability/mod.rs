@@ -9,6 +9,7 @@ mod file_server;
 mod flasher;
 mod group;
 mod method;
+mod order_data;
 mod other;
 mod power;
 mod python;

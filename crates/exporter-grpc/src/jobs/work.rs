@@ -1,4 +1,4 @@
-//! One flash from its order to its receipt.
+//! One flash or dump from its order to its receipt.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,14 +7,15 @@ use flasher_core::fetch::FetchRules;
 use flasher_core::flash::Site;
 use flasher_core::journal::Journal;
 use flasher_core::owner;
-use flasher_core::{Class, Error, Event, FlashJob, Flasher, Receipt, Result};
+use flasher_core::{Class, DumpJob, Error, Event, FlashJob, Flasher, Progress, Receipt, Result};
 use tokio::io::AsyncReadExt;
 
+use super::client_sink::ClientSink;
 use super::history::Job;
 use crate::claims::Claim;
 use crate::notice::JobNotice;
-use crate::order::{JobOrder, ReceivedFile, Surroundings};
-use crate::resource::DataSource;
+use crate::order::{DumpOrder, DumpSurroundings, JobOrder, OrderedFile, Surroundings};
+use crate::resource::{DataSource, Duplex};
 use crate::uploads::{ClientNames, Upload, Uploads};
 
 /// Most bytes of a transcript that are sent; what a client gets of a longer one has not the digest of the receipt.
@@ -24,13 +25,42 @@ const PART: usize = 256 << 10;
 
 /// What a client has ordered.
 pub(crate) struct JobStart {
-    pub(crate) order: JobOrder,
-    /// The files of the order, when it has any.
-    pub(crate) sent: Option<DataSource>,
+    pub(crate) task: Task,
     /// What this client may have fetched.
     pub(crate) fetch: FetchRules,
     /// The board, which is this client's.
     pub(crate) claim: Claim,
+}
+
+/// What is to be done.
+pub(crate) enum Task {
+    Flash {
+        order: Box<JobOrder>,
+        /// The files of the order, when it has any.
+        sent: Option<DataSource>,
+    },
+    Dump {
+        order: DumpOrder,
+        /// To the client that writes the file.
+        stream: Duplex,
+    },
+}
+
+impl Task {
+    /// As others on this machine hear of it.
+    fn label(&self) -> String {
+        match self {
+            Self::Flash { order, .. } => order.label(),
+            Self::Dump { order, .. } => order.label(),
+        }
+    }
+
+    fn variant(&self) -> Option<String> {
+        match self {
+            Self::Flash { order, .. } => order.variant.clone(),
+            Self::Dump { order, .. } => order.variant.clone(),
+        }
+    }
 }
 
 pub(super) struct Work {
@@ -38,67 +68,93 @@ pub(super) struct Work {
     pub(super) flasher: Arc<dyn Flasher>,
     pub(super) site: Site,
     pub(super) owner: owner::Board,
-    pub(super) start: JobStart,
+    pub(super) fetch: FetchRules,
     pub(super) uploads: Uploads,
     pub(super) journal: Option<Journal>,
 }
 
-/// A job that can begin. What it holds is freed when this is dropped.
+/// A job that can begin, and its folder, which goes with this.
 struct ReadyJob {
-    _owned: owner::Held,
     upload: Option<Upload>,
-    flash: FlashJob,
+    job: OrderedJob,
+    transcript: Option<PathBuf>,
+}
+
+enum OrderedJob {
+    Flash(Box<FlashJob>),
+    Dump(Box<DumpJob>),
 }
 
 impl Work {
-    pub(super) async fn run(mut self) {
-        let refused = match self.prepare().await {
-            Ok(prepared) => {
-                self.flash(prepared).await;
-                None
-            }
-            Err(error) => Some(error),
-        };
-        // The board is freed before the end is reported, so that a client that waits for the end can use it.
-        drop((self.start.claim, self.start.sent));
+    /// Does the task, and reports how it goes and ends. The board is freed before the end is reported, so that a client that waits for
+    /// the end can use it.
+    pub(super) async fn run(self, task: Task, claim: Claim) {
+        let refused = self.reserved(task).await.err();
+        drop(claim);
         self.job.end(refused);
     }
 
-    /// Makes the board this job's, against every other program of this machine as well, and then takes the files of the order.
-    async fn prepare(&mut self) -> Result<ReadyJob> {
-        let order = self.start.order.clone();
-        let owned = self.owner.hold(&order.label()).await?;
-        // Also without one: that of another client's order must not stay.
-        match self.flasher.flasher_bundle() {
-            Some(bundle) => bundle.use_variant(order.variant.clone()).await?,
-            None if order.variant.is_some() => drop(self.flasher.required_bundle()?),
-            None => {}
-        }
+    /// Makes the board this job's, against every other program of this machine as well, and does the task.
+    async fn reserved(&self, task: Task) -> Result<()> {
+        let owned = self.owner.hold(&task.label()).await?;
+        use_variant(&self.flasher, task.variant()).await?;
         let warnings = owned.warning().into_iter();
         warnings.for_each(|warning| self.job.tell(|| ClientNames::default().event(&warning)));
-        let upload = self.room(&order).await?;
-        let files = match (&upload, self.start.sent.take()) {
-            (Some((upload, _)), Some(sent)) => self.take(upload, sent).await?,
+        let ready = match task {
+            Task::Flash { order, sent } => self.flash_job(*order, sent).await?,
+            Task::Dump { order, stream } => self.dump_job(order, stream).await?,
+        };
+        self.finish(ready).await;
+        Ok(())
+    }
+
+    /// The flash, once its files are here.
+    async fn flash_job(&self, order: JobOrder, sent: Option<DataSource>) -> Result<ReadyJob> {
+        let upload = self.room(&order.files, order.transcript.as_deref()).await?;
+        let files = match (&upload, sent) {
+            (Some((upload, _)), Some(sent)) => {
+                self.job.notice(&JobNotice::SendFiles);
+                upload.receive(sent, &self.job.stop).await?
+            }
             _ => Vec::new(),
         };
         let (upload, transcript) = upload.unzip();
+        let transcript = transcript.flatten();
         let here = Surroundings {
             site: self.site.clone(),
-            fetch: self.start.fetch.clone(),
-            transcript: transcript.flatten(),
+            fetch: self.fetch.clone(),
+            transcript: transcript.clone(),
             stop: self.job.stop.clone(),
         };
-        let flash = order.job(&files, here).map_err(Error::config)?;
-        Ok(ReadyJob { _owned: owned, upload, flash })
+        let job = OrderedJob::Flash(Box::new(order.job(&files, here).map_err(Error::config)?));
+        Ok(ReadyJob { upload, job, transcript })
+    }
+
+    /// The dump, into the client's file.
+    async fn dump_job(&self, order: DumpOrder, stream: Duplex) -> Result<ReadyJob> {
+        let (upload, transcript) = self.room(&[], order.transcript.as_deref()).await?.unzip();
+        let transcript = transcript.flatten();
+        let here = DumpSurroundings {
+            sink: Arc::new(ClientSink::new(order.out.clone(), stream)),
+            site: self.site.clone(),
+            transcript: transcript.clone(),
+            stop: self.job.stop.clone(),
+        };
+        let job = OrderedJob::Dump(Box::new(order.job(here).map_err(Error::config)?));
+        Ok(ReadyJob { upload, job, transcript })
     }
 
     /// A folder for the files and the transcript, when there will be any, and where the transcript goes.
-    async fn room(&self, order: &JobOrder) -> Result<Option<(Upload, Option<PathBuf>)>> {
-        if order.files.is_empty() && order.transcript.is_none() {
+    async fn room(
+        &self,
+        files: &[OrderedFile],
+        transcript: Option<&str>,
+    ) -> Result<Option<(Upload, Option<PathBuf>)>> {
+        if files.is_empty() && transcript.is_none() {
             return Ok(None);
         }
-        let (uploads, files, transcript) =
-            (self.uploads.clone(), order.files.clone(), order.transcript.clone());
+        let (uploads, files) = (self.uploads.clone(), files.to_vec());
+        let transcript = transcript.map(str::to_owned);
         let begun = tokio::task::spawn_blocking(move || {
             let upload = uploads.begin(&files)?;
             let transcript = transcript.map(|name| upload.transcript(&name)).transpose()?;
@@ -109,22 +165,21 @@ impl Work {
         })
     }
 
-    async fn take(&self, upload: &Upload, sent: DataSource) -> Result<Vec<ReceivedFile>> {
-        self.job.notice(&JobNotice::SendFiles);
-        upload.receive(sent, &self.job.stop).await
-    }
-
-    /// Flashes, and reports how it goes; the transcript and the receipt come last.
-    async fn flash(&self, prepared: ReadyJob) {
-        let names = prepared.upload.as_ref().map(Upload::names).unwrap_or_default();
-        let transcript = prepared.flash.transcript.clone();
-        let (job, names_in_events) = (Arc::clone(&self.job), names.clone());
+    /// Runs the job, and reports how it goes; the transcript and the receipt come last.
+    async fn finish(&self, ready: ReadyJob) {
+        let ReadyJob { upload, job, transcript } = ready;
+        let names = upload.as_ref().map(Upload::names).unwrap_or_default();
+        let (reporter, names_in_events) = (Arc::clone(&self.job), names.clone());
         let reported = move |event: Event| {
             if !matches!(event, Event::Finished { .. }) {
-                job.tell(|| names_in_events.event(&event));
+                reporter.tell(|| names_in_events.event(&event));
             }
         };
-        let receipt = self.flasher.flash(prepared.flash, Arc::new(reported)).await;
+        let progress: Arc<dyn Progress> = Arc::new(reported);
+        let receipt = match job {
+            OrderedJob::Flash(job) => self.flasher.flash(*job, progress).await,
+            OrderedJob::Dump(job) => self.flasher.dump(*job, progress).await,
+        };
         let receipt = names.receipt(receipt);
         if let Some(path) = transcript {
             self.send_transcript(&path).await;
@@ -148,6 +203,15 @@ impl Work {
         }
         let text = String::from_utf8_lossy(&bytes);
         parts(&text).for_each(|part| self.job.notice(&JobNotice::Transcript { text: part.to_owned() }));
+    }
+}
+
+/// Chooses the variant of an order, also when it names none: that of another client's order must not stay.
+pub(super) async fn use_variant(flasher: &Arc<dyn Flasher>, variant: Option<String>) -> Result<()> {
+    match flasher.flasher_bundle() {
+        Some(bundle) => bundle.use_variant(variant).await,
+        None if variant.is_some() => flasher.required_bundle().map(drop),
+        None => Ok(()),
     }
 }
 

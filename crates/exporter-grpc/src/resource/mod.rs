@@ -3,6 +3,7 @@
 //! A client opens a stream, gets a handle for it, and gives the handle as an argument of a call; data may arrive before the
 //! call does (docs/wire.md).
 
+mod duplex;
 mod encoding;
 mod handle;
 mod owner;
@@ -10,6 +11,7 @@ mod pipe;
 mod presigned;
 mod table;
 
+pub(crate) use duplex::Duplex;
 pub(crate) use encoding::Encoding;
 pub(crate) use handle::Handle;
 pub(crate) use owner::Owner;

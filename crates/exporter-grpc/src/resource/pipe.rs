@@ -32,9 +32,9 @@ pub(crate) enum StreamItem {
 /// One stream with a client, as the call that uses it sees it.
 #[derive(Debug)]
 pub(crate) struct Pipe {
-    incoming: mpsc::Receiver<StreamItem>,
-    outgoing: mpsc::Sender<CallResult<Bytes>>,
-    encoding: Option<Encoding>,
+    pub(super) incoming: mpsc::Receiver<StreamItem>,
+    pub(super) outgoing: mpsc::Sender<CallResult<Bytes>>,
+    pub(super) encoding: Option<Encoding>,
 }
 
 /// The ends of a [`Pipe`] that the stream itself serves.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flasher_core::{Event, Receipt, Timed};
+use flasher_core::{Error, Event, Plan, Receipt, Timed};
 use serde_json::Value;
 
 /// Turns paths of one upload into the client's names for the files: `…/3/os.img` into `os.img`.
@@ -33,6 +33,22 @@ impl ClientNames {
             return receipt;
         }
         serde_json::from_value(renamed).map_or(receipt, Receipt::sealed)
+    }
+
+    /// The plan.
+    pub(crate) fn plan(&self, plan: Plan) -> Plan {
+        let Ok(mut value) = serde_json::to_value(&plan) else { return plan };
+        self.rename(&mut value);
+        serde_json::from_value(value).unwrap_or(plan)
+    }
+
+    /// The error, without what lies underneath but in its words.
+    pub(crate) fn error(&self, error: &Error) -> Error {
+        let renamed = Error::new(error.class(), self.text(&error.cause())).retryable(error.is_retryable());
+        match error.next_step() {
+            Some(step) => renamed.help(self.text(step)),
+            None => renamed,
+        }
     }
 
     /// The text.
@@ -80,6 +96,9 @@ mod tests {
         }
         let event = Event::Note { message: "/var/tmp/uploads/5e/0/a".to_owned() };
         assert!(names.event(&event).unwrap().contains(r#""message":"a""#));
+        let error = Error::config("no `/var/tmp/uploads/5e/0/a`").help("look at /var/tmp/uploads/5e/1/b");
+        let renamed = names.error(&error);
+        assert_eq!((renamed.cause().as_str(), renamed.next_step()), ("no `a`", Some("look at b")));
     }
 
     #[test]

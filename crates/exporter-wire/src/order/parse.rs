@@ -7,6 +7,17 @@ use serde::de::DeserializeOwned;
 
 use super::{JobOrder, LONGEST_COMPANION, MOST_FILES, OrderedBlockMap, OrderedFile, OrderedSource, VERSION};
 
+/// Which order it is, for messages.
+#[derive(Clone, Copy)]
+pub(super) struct OrderKind {
+    /// What is ordered.
+    pub(super) what: &'static str,
+    /// The version that is taken.
+    pub(super) version: u32,
+}
+
+const FLASH: OrderKind = OrderKind { what: "flash", version: VERSION };
+
 /// The part of an order that all versions share.
 #[derive(Deserialize)]
 struct Versioned {
@@ -25,13 +36,7 @@ impl JobOrder {
     /// # Errors
     /// When it is of another version, has an unknown key, or cannot be meant.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let Versioned { version } = read(text)?;
-        if version != VERSION {
-            return Err(format!(
-                "the order of the flash is of version {version}, and this exporter takes version {VERSION}"
-            ));
-        }
-        let order: Self = read(text)?;
+        let order: Self = read_version(text, FLASH)?;
         order.check().map(|()| order)
     }
 
@@ -91,15 +96,31 @@ fn short(text: &str) -> String {
     short
 }
 
+/// Reads an order, whose version must be the one that is taken.
+///
+/// # Errors
+/// When it is of another version, is no JSON, or has an unknown key.
+pub(super) fn read_version<T: DeserializeOwned>(text: &str, kind: OrderKind) -> Result<T, String> {
+    let Versioned { version } = read(text, kind)?;
+    match version == kind.version {
+        true => read(text, kind),
+        false => Err(format!(
+            "the order of the {} is of version {version}, and this exporter takes version {}",
+            kind.what, kind.version
+        )),
+    }
+}
+
 /// Reads JSON. Values of it may be secrets, and so may the parser's message: only where it stopped is reported.
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    let malformed = |column: usize| format!("the order of the flash is malformed at column {column}");
+fn read<T: DeserializeOwned>(text: &str, kind: OrderKind) -> Result<T, String> {
+    let malformed = |column: usize| format!("the order of the {} is malformed at column {column}", kind.what);
     let mut json = serde_json::Deserializer::from_str(text);
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let key = error.path().to_string();
         match error.inner().is_data() && key != "." {
             true => format!(
-                "this exporter takes orders of version {VERSION} and does not understand `{}` of this one",
+                "this exporter takes orders of version {} and does not understand `{}` of this one",
+                kind.version,
                 short(&key)
             ),
             false => malformed(error.inner().column()),

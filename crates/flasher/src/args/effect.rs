@@ -77,7 +77,7 @@ const FLASH: &[Row] = &[
     ("insecure", When::Fetched, Remote::Goes),
 ];
 
-/// Options of `dump`, which as a whole does not go to an exporter.
+/// Options of `dump`.
 const DUMP: &[Row] = &[
     ("out", When::Always, Remote::Goes),
     ("via", When::Always, Remote::Goes),
@@ -101,16 +101,15 @@ const DUMP: &[Row] = &[
 pub(crate) fn check(args: &Args) -> Result<()> {
     let is_remote = args.remote.remote.is_some();
     match &args.command {
-        Command::Flash(flash) => {
+        // A plan is what `flash` with the same options would do.
+        Command::Flash(flash) | Command::Plan(flash) => {
             args.given.iter().try_for_each(|given| one(given, FLASH, Some(flash), is_remote))
         }
-        // What `flash` with the same options would do on this machine.
-        Command::Plan(flash) => args.given.iter().try_for_each(|given| one(given, FLASH, Some(flash), false)),
         Command::Power { force: true, .. } if is_remote => Err(Error::config(
             "`--force` does not go through `--remote`: an exporter guards its boards itself",
         )
         .help("leave it out, or run `flasher power` on the machine that has the board")),
-        Command::Dump(_) => args.given.iter().try_for_each(|given| one(given, DUMP, None, false)),
+        Command::Dump(_) => args.given.iter().try_for_each(|given| one(given, DUMP, None, is_remote)),
         _ => Ok(()),
     }
 }

@@ -19,9 +19,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "flasher --exporter board.yaml dump medium.img.zst",
             "flasher --exporter board.yaml dump root.img --partition root",
+            "flasher --remote lab:18083 dump medium.img.zst",
         ],
     ),
-    ("plan", &["flasher --exporter board.yaml plan image.img.xz"]),
+    (
+        "plan",
+        &["flasher --exporter board.yaml plan image.img.xz", "flasher --remote lab:18083 plan image.img.xz"],
+    ),
     ("check", &["flasher check board.yaml"]),
     ("drivers", &["flasher drivers", "flasher drivers power-command"]),
     ("boards", &["flasher boards", "flasher boards ti-j784s4"]),

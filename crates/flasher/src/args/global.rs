@@ -32,8 +32,8 @@ const REMOTE: [Global; 3] = [Global::Remote, RemotePassphraseFile, RemoteCacert]
 const HONOURED: &[(&str, &[Global], Reach)] = &[
     ("demo", &[Json, Quiet, Log], Reach::Here(LOCAL)),
     ("flash", &[Exporter, Json, Quiet, Log, Python], Reach::Remote),
-    ("dump", &[Exporter, Json, Quiet, Log, Python], Reach::Here(A_DUMP)),
-    ("plan", &[Exporter, Json, Log], Reach::Here(A_PLAN)),
+    ("dump", &[Exporter, Json, Quiet, Log, Python], Reach::Remote),
+    ("plan", &[Exporter, Json, Log], Reach::Remote),
     ("check", &[Exporter, Json, Log, Python], Reach::Here(A_FILE)),
     ("drivers", &[Json], Reach::Here(BUILD)),
     ("boards", &[Json], Reach::Here(BUILD)),
@@ -65,8 +65,6 @@ enum Reach {
 }
 
 const LOCAL: &str = "it works with files and programs of this machine";
-const A_DUMP: &str = "a dump is written on the machine that has the board; run it there";
-const A_PLAN: &str = "a plan is made on the machine that has the board; run it there";
 const A_FILE: &str = "it reads an exporter YAML of this machine; run it where that is";
 const BUILD: &str = "it tells of this build and not of a board";
 const BUNDLES: &str = "it works with bundles of this machine; run it on the exporter's";
@@ -334,8 +332,8 @@ pub(super) mod tests {
             "flasher --exporter a bundle lock b",
             Some("`--exporter` has no effect on `flasher bundle lock FILE`"),
         );
-        let error = parse(&["flasher", "--remote", "lab:1", "dump", "a"]).unwrap_err();
-        let help = "leave it out: a dump is written on the machine that has the board; run it there; these commands honour it: `flash`, `power`, `console`, `attach`, `cancel`, `doctor`";
+        let error = parse(&["flasher", "--remote", "lab:1", "check", "a"]).unwrap_err();
+        let help = "leave it out: it reads an exporter YAML of this machine; run it where that is; these commands honour it: `flash`, `dump`, `plan`, `power`, `console`, `attach`, `cancel`, `doctor`";
         assert_eq!(error.next_step(), Some(help));
         let error = parse(&["flasher", "--exporter", "a", "attach"]).unwrap_err();
         assert!(error.next_step().unwrap().starts_with("leave it out; these commands honour it: `flash`, "));

@@ -9,9 +9,11 @@ use flasher_core::{CancellationToken, DumpJob, DumpSink, Error, Result};
 
 use super::board_job::{self, Request, Work};
 use super::flash::args::way::ViaChoice;
+use super::remote::{self, DumpRequest};
 use crate::args::job::{JobArgs, VerifyChoice};
 use crate::args::node::NodeArgs;
 use crate::args::python::PythonChoice;
+use crate::args::remote::RemoteArgs;
 use crate::dump_file::{DumpFile, DumpPipe};
 use crate::failure::Failure;
 use crate::screen::Screen;
@@ -67,19 +69,42 @@ pub(super) async fn run(
     Ok(outcome?.1)
 }
 
+/// Dumps the board of an exporter into a file of this machine.
+pub(super) async fn run_remote(args: &DumpArgs, remote: &RemoteArgs, screen: &Screen) -> Result<u8, Failure> {
+    let request = |sink| DumpRequest {
+        job: dump_job(args, sink, CancellationToken::new()),
+        device: args.node.device.clone(),
+        variant: args.variant.clone(),
+        receipt: args.job.receipt.clone(),
+    };
+    if args.out == Path::new("-") {
+        let screen = pipe_screen(screen)?;
+        return remote::dump(request(Arc::new(DumpPipe::default())), remote, &screen).await;
+    }
+    let file = Arc::new(DumpFile::prepare(&args.out)?);
+    let outcome = remote::dump(request(Arc::clone(&file) as _), remote, screen).await;
+    // A thread of a stopped job may still hold it.
+    file.discard();
+    outcome
+}
+
+/// What a dump to standard output tells, tells it elsewhere.
+fn pipe_screen(screen: &Screen) -> Result<Screen> {
+    match screen.is_json() {
+        true => Err(Error::config("`--json` and a dump to standard output exclude each other")
+            .help("dump into a file, or leave `--json` out")),
+        false => Ok(screen.aside_only()),
+    }
+}
+
 async fn to_pipe(
     args: &DumpArgs,
     signals: Signals,
     (exporter, python): (Option<&Path>, &PythonChoice),
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    if screen.is_json() {
-        return Err(Error::config("`--json` and a dump to standard output exclude each other")
-            .help("dump into a file, or leave `--json` out")
-            .into());
-    }
+    let screen = pipe_screen(screen)?;
     let job = dump_job(args, Arc::new(DumpPipe::default()), CancellationToken::new());
-    let screen = screen.aside_only();
     Ok(board_job::execute(request(args, python, job, signals), exporter, &screen).await?.1)
 }
 

@@ -67,8 +67,11 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Serve(serve) => serve::run(serve, exporter.as_deref(), &args.python, screen).await,
         Command::ShellEnv(shell) => shell_env::run(shell, screen).await,
         Command::Flash(flash) => flash::run(&flash, exporter.as_deref(), &args.python, screen).await,
+        Command::Dump(dump) if args.remote.remote.is_some() => {
+            dump::run_remote(&dump, &args.remote, screen).await
+        }
         Command::Dump(dump) => dump::run(&dump, exporter.as_deref(), &args.python, screen).await,
-        Command::Plan(flash) => plan::run(&flash, tree().await?, screen).await,
+        Command::Plan(flash) => plan::run(&flash, exporter.as_deref(), &args.remote, screen).await,
         Command::Check { file } => check::run(file.or(exporter), &args.python, screen).await,
         Command::Drivers { name } => drivers::run(name.as_deref(), screen),
         Command::Boards { name } => boards::run(name.as_deref(), screen),

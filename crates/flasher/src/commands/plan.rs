@@ -1,23 +1,38 @@
 //! `flasher plan`: what a flash would do, without touching anything.
 
+use std::path::Path;
+
 use flasher_core::tree::DeviceTree;
 use flasher_core::{CancellationToken, Error, Plan, Result};
 
-use super::driver_tree;
 use super::flash::args::FlashArgs;
+use super::{driver_tree, remote};
+use crate::args::remote::RemoteArgs;
 use crate::failure::Failure;
 use crate::job;
 use crate::render::message::Message;
 use crate::render::plan;
 use crate::screen::Screen;
 
-/// Prints the plan.
-pub(super) async fn run(args: &FlashArgs, tree: DeviceTree, screen: &Screen) -> Result<u8, Failure> {
+/// Prints the plan: of this machine, or of the exporter of `--remote`.
+pub(super) async fn run(
+    args: &FlashArgs,
+    exporter: Option<&Path>,
+    remote: &RemoteArgs,
+    screen: &Screen,
+) -> Result<u8, Failure> {
     if args.detach {
         return Err(Error::config("`--detach` has no effect on a plan").help("leave it out").into());
     }
-    let planned = make(args, &tree).await;
-    driver_tree::close(&tree, screen).await;
+    let planned = match remote.remote {
+        Some(_) => remote::plan(args, remote, screen).await,
+        None => {
+            let tree = driver_tree::load(exporter)?;
+            let planned = make(args, &tree).await;
+            driver_tree::close(&tree, screen).await;
+            planned
+        }
+    };
     let message = Message::Plan(Box::new(planned?));
     let Message::Plan(planned) = &message else { return Ok(0) };
     screen.show(&message, |paint| plan::plan(planned, paint))?;

@@ -1,15 +1,21 @@
-//! `flasher --remote`: a flash that runs on an exporter, survives this process, and can be followed by others.
+//! `flasher --remote`: jobs that run on an exporter. A flash survives this process, and others can follow it; a dump comes into a file of
+//! this machine.
 
+mod dump;
 mod follow;
 mod order;
+mod plan;
 mod transcript;
 
-use std::path::Path;
+pub(super) use dump::{DumpRequest, dump};
+pub(super) use plan::plan;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use driver_remote::{RemoteAccess, RemoteExporter, RemoteFlasher, StartedFlash};
 use flasher_core::journal::Journal;
-use flasher_core::{Error, Event, Progress, Receipt, Result, Step};
+use flasher_core::{CancellationToken, Error, Event, Progress, Receipt, Result, Step};
 
 use self::follow::{Follower, From, bears_out};
 use self::order::OutgoingOrder;
@@ -34,7 +40,7 @@ pub(super) enum Follow {
 /// Flashes on the exporter; the exit code is the receipt's. ^C stops the job in good order; when this process is killed,
 /// the job goes on.
 pub(super) async fn flash(args: &FlashArgs, remote: &RemoteArgs, screen: &Screen) -> Result<u8, Failure> {
-    let stop = flasher_core::CancellationToken::new();
+    let stop = CancellationToken::new();
     let job = job::flash_job(args, stop.clone())?;
     crate::outputs::check_flash(&job, args.job.receipt.as_deref(), None)?;
     let receipt_file = args.job.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
@@ -45,25 +51,33 @@ pub(super) async fn flash(args: &FlashArgs, remote: &RemoteArgs, screen: &Screen
     let images = outgoing.sent_images();
     let started = start(&client, &board, outgoing, &progress).await?;
     crate::signals::watch(stop.clone(), Arc::clone(&progress))?;
-    let receipt = {
-        let check = |receipt: &Receipt| {
-            bears_out(receipt)?;
-            images.compare(receipt, started.sha256.get().map_or(&[][..], Vec::as_slice))
-        };
-        let follower = Follower { progress: &progress, from: From::Now, check: &check, transcript, screen };
-        let mut following = std::pin::pin!(follower.follow(started.events));
-        tokio::select! {
-            receipt = following.as_mut() => receipt?,
-            () = stop.cancelled() => {
-                if let Err(error) = client.cancel(&board).await {
-                    // It may have ended meanwhile, as its receipt then tells.
-                    tracing::warn!(error = %error.cause(), "the exporter was asked to stop the flash");
-                }
-                following.await?
-            }
-        }
+    let check = |receipt: &Receipt| {
+        bears_out(receipt)?;
+        images.compare(receipt, started.sha256.get().map_or(&[][..], Vec::as_slice))
     };
+    let follower = Follower { progress: &progress, from: From::Now, check: &check, transcript, screen };
+    let following = follower.follow(started.events);
+    let receipt = until_its_end(following, &stop, (&client, &board)).await?;
     conclude(&receipt, receipt_file, Journal::of_user().as_ref(), screen)
+}
+
+/// The receipt of a job that is followed; at `stop` the exporter is asked to stop it.
+async fn until_its_end(
+    following: impl Future<Output = Result<Receipt>>,
+    stop: &CancellationToken,
+    (client, board): (&RemoteExporter, &RemoteFlasher),
+) -> Result<Receipt> {
+    let mut following = std::pin::pin!(following);
+    tokio::select! {
+        receipt = following.as_mut() => receipt,
+        () = stop.cancelled() => {
+            if let Err(error) = client.cancel(board).await {
+                // It may have ended meanwhile, as its receipt then tells.
+                tracing::warn!(error = %error.cause(), "the exporter was asked to stop the job");
+            }
+            following.await
+        }
+    }
 }
 
 /// Follows or stops the job of the exporter; the exit code is its receipt's.
@@ -115,18 +129,22 @@ async fn start(
     outgoing: OutgoingOrder,
     progress: &Arc<dyn Progress>,
 ) -> Result<StartedFlash> {
-    let OutgoingOrder { order, paths } = outgoing;
+    let sent = sending(&outgoing.paths, progress).await;
+    client.start(board, outgoing.order, &outgoing.paths, sent).await
+}
+
+/// Tells how the files at `paths` are sent: what it gives is called with the bytes that have gone.
+async fn sending(paths: &[PathBuf], progress: &Arc<dyn Progress>) -> impl Fn(u64) + Send + Sync + use<> {
     let names: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
     let message = format!("sending {} to the exporter", names.join(", "));
     let mut total = Some(0);
-    for path in &paths {
+    for path in paths {
         let length = tokio::fs::metadata(path).await.ok().map(|facts| facts.len());
         total = total.and_then(|total| Some(total + length?));
     }
     let reported = Arc::clone(progress);
-    let sent = move |done| match done {
+    move |done| match done {
         0 => reported.report(Event::Note { message: message.clone() }),
         done => reported.report(Event::Advanced { step: Step::Image, done, total }),
-    };
-    client.start(board, order, &paths, sent).await
+    }
 }

@@ -285,13 +285,23 @@ fn a_global_option_is_honoured_where_the_table_says_so() {
 #[test]
 fn a_board_elsewhere_is_never_taken_for_the_one_here() {
     let lab = Lab::new();
-    for command in [&["dump", "a"][..], &["plan", "a"], &["check"], &["bundle", "lock"]] {
+    let image = lab.path("image");
+    std::fs::write(&image, [1; 512]).unwrap();
+    let (image, out) = (image.to_str().unwrap(), lab.path("out"));
+    let absent = "no exporter answers at 127.0.0.1:1";
+    let idle = "`--remote` has no effect on `flasher ";
+    for (command, code, told) in [
+        (&["dump", out.to_str().unwrap()][..], 4, absent),
+        (&["plan", image], 4, absent),
+        (&["check"], 2, idle),
+        (&["bundle", "lock"], 2, idle),
+    ] {
         let mut flasher = flasher();
         flasher.env("FLASHER_EXPORTER", lab.path("lab.yaml")).args(["--remote", "127.0.0.1:1"]).args(command);
         let ran = Ran::from(flasher.output().unwrap());
-        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{command:?}: {}", ran.err);
-        assert!(ran.err.contains("`--remote` has no effect on `flasher "), "{}", ran.err);
-        assert!(ran.err.contains("run it "), "says what to do instead: {}", ran.err);
+        assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{command:?}: {}", ran.err);
+        assert!(ran.err.contains(told), "{}", ran.err);
+        assert_eq!(ran.err.contains("run it "), code == 2, "says what to do instead: {}", ran.err);
     }
     let ran = lab.run(&["power", "status", "--device", "board.power"]);
     assert_eq!(ran.code, 0, "an option of `power` may stand behind its action: {}", ran.err);

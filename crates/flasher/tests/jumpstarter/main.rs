@@ -12,6 +12,7 @@ mod client;
 mod clients;
 mod console;
 mod crowd;
+mod every_option;
 mod flashing;
 mod hostile;
 mod lab;

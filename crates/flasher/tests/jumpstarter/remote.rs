@@ -250,7 +250,7 @@ fn what_cannot_be_flashed_is_said_before_anything_is_touched() {
     let remote = ["--remote", &exporter.address];
     let cases: [(&[&str], i32, &str); 4] = [
         (&["flash", "missing.img"], 3, "cannot read `missing.img`"),
-        (&["flash", "image", "--variant", "nope"], 2, "the exporter refused the flash: "),
+        (&["flash", "image", "--variant", "nope"], 2, "the exporter refused the job: "),
         (&["flash", "image", "--device", "board.power"], 2, "the exporter has no flasher at `board.power`"),
         (&["attach"], 4, "no flash job has run here"),
     ];

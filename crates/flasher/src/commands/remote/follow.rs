@@ -34,7 +34,7 @@ impl Follower<'_> {
     /// Shows every event, and gives the receipt of the last one.
     ///
     /// # Errors
-    /// When the flash was refused, its receipt does not arrive, or it is not as it must be.
+    /// When the job was refused, its receipt does not arrive, or it is not as it must be.
     pub(super) async fn follow(mut self, events: impl Stream<Item = Result<String>>) -> Result<Receipt> {
         let mut events = std::pin::pin!(events);
         let (mut receipt, mut is_begun) = (None, false);
@@ -54,7 +54,7 @@ impl Follower<'_> {
             }
         }
         receipt.ok_or_else(|| {
-            out_of_sight(Error::infrastructure("the exporter ended the flash without a receipt"))
+            out_of_sight(Error::infrastructure("the exporter ended the job without a receipt"))
                 .help("`flasher --remote … attach` tells how it stands")
         })
     }
@@ -78,7 +78,7 @@ impl Follower<'_> {
     fn other(&mut self, text: &str, error: &serde_json::Error) -> Result<()> {
         match serde_json::from_str(text) {
             Ok(JobNotice::Refused { class, reason }) => {
-                return Err(Error::new(class, format!("the exporter refused the flash: {reason}"))
+                return Err(Error::new(class, format!("the exporter refused the job: {reason}"))
                     .with("medium", MediumState::Untouched.to_string()));
             }
             Ok(JobNotice::JobOver) => {
@@ -87,8 +87,8 @@ impl Follower<'_> {
             Ok(JobNotice::Transcript { text }) => {
                 self.transcript.iter_mut().for_each(|transcript| transcript.take(&text));
             }
-            // Meant for the client that has ordered the job.
-            Ok(JobNotice::SendFiles) => {}
+            // Meant for the client that has ordered the job, or a plan.
+            Ok(JobNotice::SendFiles | JobNotice::Planned { .. }) => {}
             Err(_) => tracing::warn!(%error, "the exporter sent an event this version does not know"),
         }
         Ok(())
@@ -149,7 +149,7 @@ mod tests {
         let cut = || Err(Error::infrastructure("the connection broke"));
         for (events, cause, is_unknown) in [
             (vec![begun(), cut()], "the connection broke", true),
-            (vec![begun()], "the exporter ended the flash without a receipt", true),
+            (vec![begun()], "the exporter ended the job without a receipt", true),
             // No job was heard of.
             (vec![cut()], "the connection broke", false),
         ] {
@@ -191,7 +191,7 @@ mod tests {
         let error = follow(vec![Ok(refused.to_owned())]).await;
         assert_eq!(
             (error.class(), error.to_string().as_str()),
-            (Class::Interrupted, "the exporter refused the flash: stopped")
+            (Class::Interrupted, "the exporter refused the job: stopped")
         );
     }
 }

@@ -1,0 +1,102 @@
+//! `flasher --remote … dump`: the exporter reads the medium, and this process writes the file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use exporter_wire::order::DumpOrder;
+use flasher_core::journal::Journal;
+use flasher_core::{DumpJob, Error, Receipt, Result, Verdict};
+
+use super::follow::{Follower, From, bears_out};
+use super::transcript::RemoteTranscript;
+use super::{connect, until_its_end};
+use crate::args::remote::RemoteArgs;
+use crate::commands::conclude::conclude;
+use crate::failure::Failure;
+use crate::outputs;
+use crate::receipt_file::ReceiptFile;
+use crate::screen::Screen;
+
+/// A dump of an exporter's board.
+pub(in crate::commands) struct DumpRequest {
+    /// What is read, and the file of this machine that it goes into.
+    pub(in crate::commands) job: DumpJob,
+    /// Dotted path of the flasher, when the exporter has several.
+    pub(in crate::commands) device: Option<String>,
+    pub(in crate::commands) variant: Option<String>,
+    /// Where the receipt is kept.
+    pub(in crate::commands) receipt: Option<PathBuf>,
+}
+
+/// Dumps; the exit code is the receipt's. ^C stops the job in good order; it ends as well when this process is killed.
+pub(in crate::commands) async fn dump(
+    request: DumpRequest,
+    remote: &RemoteArgs,
+    screen: &Screen,
+) -> Result<u8, Failure> {
+    let DumpRequest { job, device, variant, receipt } = request;
+    let label = job.sink.label();
+    let out = Some(Path::new(&label)).filter(|out| *out != Path::new("-"));
+    outputs::check_dump(&job, out, receipt.as_deref(), None)?;
+    let receipt_file = receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
+    let (client, board) = connect(remote, device.as_deref()).await?;
+    let progress = screen.progress();
+    crate::signals::watch(job.stop.clone(), Arc::clone(&progress))?;
+    let transcript = job.transcript.clone().map(RemoteTranscript::new);
+    let name =
+        out.and_then(Path::file_name).map_or_else(|| label.clone(), |name| name.to_string_lossy().into());
+    let order = DumpOrder::of(&job, variant, name);
+    let started = client.dump(&board, &order, Arc::clone(&job.sink)).await?;
+    let check = |receipt: &Receipt| {
+        bears_out(receipt)?;
+        is_of(receipt, started.sha256.get().map(String::as_str))
+    };
+    let follower = Follower { progress: &progress, from: From::Now, check: &check, transcript, screen };
+    let following = follower.follow(started.events);
+    let receipt = until_its_end(following, &job.stop, (&client, &board)).await?;
+    conclude(&receipt, receipt_file, Journal::of_user().as_ref(), screen)
+}
+
+/// Whether a receipt is of the dump that was written here: one of anything else proves nothing.
+///
+/// # Errors
+/// Class infrastructure when it is not.
+fn is_of(receipt: &Receipt, written: Option<&str>) -> Result<()> {
+    let read = receipt.image.decoded_sha256.as_deref();
+    if receipt.verdict == Verdict::Failed || (written.is_some() && read == written) {
+        return Ok(());
+    }
+    let (read, written) = (read.unwrap_or("unknown"), written.unwrap_or("unknown"));
+    Err(Error::infrastructure(format!(
+        "the exporter's receipt is of another dump: its SHA-256 is {read}, that of what was written {written}"
+    ))
+    .help("do not use the file; dump again, and update the exporter"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use flasher_core::flash::{ImageFacts, JobKind, Site};
+
+    use super::*;
+
+    #[test]
+    fn receipts_of_other_dumps_prove_nothing() {
+        let receipt = |verdict, read: Option<&str>| {
+            let image = ImageFacts { decoded_sha256: read.map(str::to_owned), ..ImageFacts::default() };
+            let blank =
+                Receipt::blank("flasher", JobKind::Dump, Site::default(), SystemTime::now(), Duration::ZERO);
+            Receipt { verdict, image, ..blank }
+        };
+        for (verdict, read, written, expected) in [
+            (Verdict::Proven, Some("aa"), Some("aa"), true),
+            (Verdict::Proven, Some("aa"), Some("bb"), false),
+            (Verdict::Proven, Some("aa"), None, false),
+            (Verdict::Proven, None, None, false),
+            (Verdict::Failed, None, None, true),
+        ] {
+            assert_eq!(is_of(&receipt(verdict, read), written).is_ok(), expected, "{read:?} {written:?}");
+        }
+    }
+}
