@@ -5,13 +5,15 @@ use std::time::Duration;
 use flasher_core::registry::Counterpart;
 use flasher_core::switch::{Built, Seconds, Switch, SwitchType};
 use flasher_core::{Result, Wiring, async_trait};
+use lab_command::{CommandEnvironment, CommandName, find, last_line, looked, run};
 
 use crate::config::{Config, ResolvedCommands};
 use crate::counterparts::COUNTERPARTS;
-use crate::environment::CommandEnvironment;
 use crate::error::Error;
-use crate::run::{last_line, looked, run};
-use crate::{look, shell};
+use crate::shell;
+
+/// What messages call the device.
+const DEVICE: &str = "power switch";
 
 /// The driver type `power-command`.
 #[derive(Debug)]
@@ -37,7 +39,8 @@ impl SwitchType for PowerCommand {
         let plan = config.plan()?;
         let folder = wiring.file(config.folder.unwrap_or_default());
         let folder = if folder.as_os_str().is_empty() { ".".into() } else { folder };
-        let around = CommandEnvironment { env: config.env.into_iter().collect(), folder, timeout };
+        let around =
+            CommandEnvironment { device: DEVICE, env: config.env.into_iter().collect(), folder, timeout };
         Ok(Self { plan, around }.into())
     }
 }
@@ -60,7 +63,7 @@ impl Switch for PowerCommand {
         let (around, on, off) = (self.around.clone(), self.plan.on.clone(), self.plan.off.clone());
         let folder = (!self.plan.is_known).then(|| around.folder.clone());
         let named = tokio::task::spawn_blocking(move || {
-            let program = |argv: &[String]| look::find(argv.first().map_or("", String::as_str), &around);
+            let program = |argv: &[String]| find(argv.first().map_or("", String::as_str), &around);
             let folder = folder.and_then(|it| it.canonicalize().ok());
             let (first, second) = (program(&on), program(&off));
             format!("command {first:?} {on:?} {second:?} {off:?} {:?} {folder:?}", around.env)
@@ -97,14 +100,21 @@ impl PowerCommand {
     /// A shell reads the line without running it, and finds its tools.
     async fn probe_line(&self, key: &'static str, line: &str) -> Result<(), Error> {
         let sh = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-        if let Err(Error::Failed { said, .. }) = run(key, &sh(&["sh", "-n", "-c", line]), &self.around).await
-        {
+        let read = run(key, &sh(&["sh", "-n", "-c", line]), &self.around).await;
+        if let Err(lab_command::Error::Failed { said, .. }) = read {
             return Err(Error::Line { key, said });
         }
         for tool in shell::tools(line) {
             let asked = sh(&["sh", "-c", "command -v \"$1\" >/dev/null", "sh", &tool]);
             match run(key, &asked, &self.around).await {
-                Err(Error::Failed { .. }) => return Err(Error::Missing { key, program: tool }),
+                Err(lab_command::Error::Failed { .. }) => {
+                    return Err(lab_command::Error::Missing(CommandName {
+                        key,
+                        device: DEVICE,
+                        program: tool,
+                    })
+                    .into());
+                }
                 asked => drop(asked?),
             }
         }

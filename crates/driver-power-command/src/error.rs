@@ -41,76 +41,15 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// The program is not there.
-    #[error("`{key}` of the power switch needs `{program}`, which is not in the PATH")]
-    Missing {
-        /// Which command.
-        key: &'static str,
-        /// Its program.
-        program: String,
-    },
-    /// The folder the commands run in.
-    #[error("the power switch's commands cannot run in the folder `{folder}`: {reason}")]
-    Folder {
-        /// The folder.
-        folder: String,
-        /// What the system said.
-        reason: String,
-    },
-    /// What runs a script is not there.
-    #[error(
-        "`{program}` of the power switch's `{key}` needs the interpreter `{interpreter}`, which is not there"
-    )]
-    Interpreter {
-        /// Which command.
-        key: &'static str,
-        /// Its program.
-        program: String,
-        /// What its first line names, control characters escaped.
-        interpreter: String,
-        /// Whether the name ends in a carriage return, as in a script of another system.
-        has_cr: bool,
-    },
+    /// A command did not do its work.
+    #[error(transparent)]
+    Command(#[from] lab_command::Error),
     /// A shell cannot read the line.
     #[error("`{key}` of the power switch is no line that sh can read{}", last(.said))]
     Line {
         /// Which command.
         key: &'static str,
         /// What the shell said.
-        said: String,
-    },
-    /// The program cannot be started.
-    #[error("`{program}` of the power switch's `{key}` cannot be started: {reason}")]
-    Start {
-        /// Which command.
-        key: &'static str,
-        /// Its program.
-        program: String,
-        /// What the system said.
-        reason: String,
-    },
-    /// It took too long.
-    #[error("`{key}` of the power switch (`{program}`) did not end within {seconds} s and was stopped{}", last(.said))]
-    Late {
-        /// Which command.
-        key: &'static str,
-        /// Its program.
-        program: String,
-        /// How long it had, seconds.
-        seconds: f64,
-        /// The last line it printed.
-        said: String,
-    },
-    /// It said that it failed.
-    #[error("`{key}` of the power switch (`{program}`) ended with {status}{}", last(.said))]
-    Failed {
-        /// Which command.
-        key: &'static str,
-        /// Its program.
-        program: String,
-        /// Exit status or signal, in words.
-        status: String,
-        /// The last line it printed.
         said: String,
     },
     /// The output does not show the state.
@@ -149,24 +88,8 @@ impl Blamed for Error {
             Self::Pattern { key, .. } => {
                 Blame::CONFIG.at(key).advise("put it in single quotes, so that YAML leaves backslashes alone")
             }
-            Self::Folder { .. } => Blame::LASTING.advise("make it, or give another `folder:`"),
-            Self::Interpreter { has_cr: true, .. } => {
-                Blame::LASTING.advise("the script's lines end in CR LF: `dos2unix` mends that")
-            }
-            Self::Interpreter { .. } => {
-                Blame::LASTING.advise("install it, or mend the first line of the script")
-            }
+            Self::Command(error) => error.blame(),
             Self::Line { .. } => Blame::LASTING.advise("try it by hand: `sh -n -c '…'`"),
-            Self::Missing { program, .. } => {
-                Blame::LASTING.advise(format!("install what brings `{program}`, or give its whole path"))
-            }
-            Self::Start { .. } => Blame::LASTING.advise("it must be an executable file of this machine"),
-            Self::Late { .. } => {
-                Blame::PASSING.advise("run it by hand; raise `timeout_seconds` if it is only slow")
-            }
-            Self::Failed { .. } => {
-                Blame::PASSING.advise("run it by hand; is the switch connected, and may this user use it?")
-            }
             Self::Unclear { .. } => {
                 Blame::LASTING.advise("set `status_on` and `status_off` to what it prints")
             }

@@ -1,18 +1,14 @@
 //! Power by running the lab's own commands: any outlet, relay or hub that has a command line.
 //!
 //! * [`Config`]: the commands, or a preset that knows them
-//! * [`PowerCommand`]: the driver type; a command is words, never a shell line unless asked, and its whole process group
-//!   ends with it when it is late or no longer wanted
+//! * [`PowerCommand`]: the driver type; a command is words, never a shell line unless asked; `lab-command` runs it
 //! * [`Error`]: what goes wrong and what to do next
 
 mod config;
 mod counterparts;
 mod driver;
-mod environment;
 mod error;
-mod look;
 mod preset;
-mod run;
 mod shell;
 mod words;
 

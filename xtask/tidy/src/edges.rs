@@ -40,7 +40,9 @@ pub(super) fn room(name: &str) -> Option<Room> {
         "flasher-base" | "strict-yaml" | "console-record" => Room::Base,
         "flasher-core" => Room::Core,
         "exporter-yaml" => Room::ExporterYaml,
-        "board-console" | "disk-image" | "bundle-store" | "server-kit" | "line-share" => Room::Library,
+        "board-console" | "disk-image" | "bundle-store" | "server-kit" | "line-share" | "lab-command" => {
+            Room::Library
+        }
         "board-sim" | "board-qemu" => Room::Plugin,
         "flasher-bundles" => Room::Bundles,
         "exporter-grpc" => Room::Exporter,

@@ -54,26 +54,9 @@ fn every_error_says_what_to_do_next() {
         Error::Shell { key: "on", sign: Sign::Text(">".to_owned()), is_list: false },
         Error::Shell { key: "on", sign: Sign::Assignment("PORT".to_owned()), is_list: false },
         Error::Shell { key: "on", sign: Sign::Text(">".to_owned()), is_list: true },
-        Error::Folder { folder: "/lab".to_owned(), reason: String::new() },
-        Error::Interpreter {
-            key: "on",
-            program: String::new(),
-            interpreter: "/bin/zsh".to_owned(),
-            has_cr: false,
-        },
-        Error::Interpreter {
-            key: "on",
-            program: String::new(),
-            interpreter: "/bin/sh\\r".to_owned(),
-            has_cr: true,
-        },
         Error::Line { key: "on", said: String::new() },
         Error::Port,
         Error::Pattern { key: "status_on", reason: String::new() },
-        Error::Missing { key: "on", program: "relay".to_owned() },
-        Error::Start { key: "on", program: "relay".to_owned(), reason: String::new() },
-        Error::Late { key: "on", program: "relay".to_owned(), seconds: 1.0, said: String::new() },
-        Error::Failed { key: "on", program: "relay".to_owned(), status: String::new(), said: String::new() },
         Error::Unclear { program: "relay".to_owned(), said: String::new() },
     ];
     let steps: Vec<String> =
@@ -86,16 +69,9 @@ fn every_error_says_what_to_do_next() {
             "add `shell: true`; or put it in single quotes, if the program is to get it as it is",
             "give the variable below `env:`, or add `shell: true`",
             "give the command as one line, and add `shell: true`",
-            "make it, or give another `folder:`",
-            "install it, or mend the first line of the script",
-            "the script's lines end in CR LF: `dos2unix` mends that",
             "try it by hand: `sh -n -c '…'`",
             "the tool without arguments lists hubs and ports",
             "put it in single quotes, so that YAML leaves backslashes alone",
-            "install what brings `relay`, or give its whole path",
-            "it must be an executable file of this machine",
-            "run it by hand; raise `timeout_seconds` if it is only slow",
-            "run it by hand; is the switch connected, and may this user use it?",
             "set `status_on` and `status_off` to what it prints",
         ]
     );

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 use crate::environment::CommandEnvironment;
-use crate::error::Error;
+use crate::error::{CommandName, Error};
 
 /// Most of a program that is read, bytes: the kernel looks at no more for the name of an interpreter.
 const HEAD: u64 = 256;
@@ -16,13 +16,21 @@ const HEAD: u64 = 256;
 pub(crate) fn look(key: &'static str, argv: &[String], around: &CommandEnvironment) -> Result<(), Error> {
     let name = argv.first().map_or("", String::as_str);
     let folder = &around.folder;
-    let start = |reason: String| Error::Start { key, program: name.to_owned(), reason };
+    let device = around.device;
+    let command = || CommandName { key, device, program: name.to_owned() };
+    let start = |reason: String| Error::Start { command: command(), reason };
     match fs::metadata(folder) {
         Ok(about) if about.is_dir() => {}
-        Ok(_) => return Err(Error::Folder { folder: shown(folder), reason: "it is no folder".to_owned() }),
-        Err(error) => return Err(Error::Folder { folder: shown(folder), reason: error.to_string() }),
+        Ok(_) => {
+            return Err(Error::Folder {
+                device,
+                folder: shown(folder),
+                reason: "it is no folder".to_owned(),
+            });
+        }
+        Err(error) => return Err(Error::Folder { device, folder: shown(folder), reason: error.to_string() }),
     }
-    let program = find(name, around).ok_or_else(|| Error::Missing { key, program: name.to_owned() })?;
+    let program = find(name, around).ok_or_else(|| Error::Missing(command()))?;
     access(&program, Access::EXEC_OK).map_err(|error| start(error.to_string()))?;
     let mut head = Vec::new();
     // A program that may be run and not be read is a program all the same.
@@ -31,8 +39,7 @@ pub(crate) fn look(key: &'static str, argv: &[String], around: &CommandEnvironme
     match interpreter(&head, around) {
         Interpreter::Needless => Ok(()),
         Interpreter::Missing(missing) => Err(Error::Interpreter {
-            key,
-            program: name.to_owned(),
+            command: command(),
             interpreter: missing.escape_default().to_string(),
             has_cr: missing.ends_with('\r'),
         }),
@@ -43,7 +50,7 @@ pub(crate) fn look(key: &'static str, argv: &[String], around: &CommandEnvironme
 }
 
 /// The program as the system finds it: a path from the folder, a name in the PATH, which the config may set.
-pub(crate) fn find(program: &str, around: &CommandEnvironment) -> Option<PathBuf> {
+pub fn find(program: &str, around: &CommandEnvironment) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(around.folder.join(program)).filter(|it| it.is_file());
     }

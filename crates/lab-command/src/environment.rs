@@ -5,11 +5,13 @@ use std::time::Duration;
 
 /// What a command needs besides its words.
 #[derive(Clone, Debug)]
-pub(crate) struct CommandEnvironment {
+pub struct CommandEnvironment {
+    /// The device they are for, as messages name it: "power switch".
+    pub device: &'static str,
     /// Names and values; the values may be secrets.
-    pub(crate) env: Vec<(String, String)>,
+    pub env: Vec<(String, String)>,
     /// Where it runs.
-    pub(crate) folder: PathBuf,
+    pub folder: PathBuf,
     /// How long it may take.
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
 }

@@ -5,7 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use flasher_core::safe;
+use flasher_base::safe;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::environment::CommandEnvironment;
-use crate::error::Error;
+use crate::error::{CommandName, Error};
 use crate::look::look;
 
 /// Most of what a command prints that is kept, bytes of each stream.
@@ -24,12 +24,10 @@ const GRACE: Duration = Duration::from_secs(2);
 const DRAIN: Duration = Duration::from_millis(300);
 
 /// Runs `argv`, which is the command under `key`, and gives what it printed on standard output.
-pub(crate) async fn run(
-    key: &'static str,
-    argv: &[String],
-    around: &CommandEnvironment,
-) -> Result<String, Error> {
-    let program = argv.first().cloned().unwrap_or_default();
+///
+/// # Errors
+/// When it cannot be started, does not end in time, or does not end with status 0.
+pub async fn run(key: &'static str, argv: &[String], around: &CommandEnvironment) -> Result<String, Error> {
     let mut child = match command(argv, around).spawn() {
         Ok(child) => child,
         Err(error) => return Err(refusal(key, argv, around, &error).await),
@@ -48,14 +46,17 @@ pub(crate) async fn run(
     }
     drop(timeout(DRAIN, async { (out_task.finish().await, err_task.finish().await) }).await);
     let said = last_line(&[text(&err), text(&out)], &around.env);
+    let command = named(key, argv, around);
     match ended {
-        Err(_) => Err(Error::Late { key, program, seconds: around.timeout.as_secs_f64(), said }),
-        Ok(Err(error)) => Err(Error::Start { key, program, reason: error.to_string() }),
-        Ok(Ok(status)) if !status.success() => {
-            Err(Error::Failed { key, program, status: words(status), said })
-        }
+        Err(_) => Err(Error::Late { command, seconds: around.timeout.as_secs_f64(), said }),
+        Ok(Err(error)) => Err(Error::Start { command, reason: error.to_string() }),
+        Ok(Ok(status)) if !status.success() => Err(Error::Failed { command, status: words(status), said }),
         Ok(Ok(_)) => Ok(text(&out)),
     }
+}
+
+fn named(key: &'static str, argv: &[String], around: &CommandEnvironment) -> CommandName {
+    CommandName { key, device: around.device, program: argv.first().cloned().unwrap_or_default() }
 }
 
 fn command(argv: &[String], around: &CommandEnvironment) -> Command {
@@ -73,21 +74,20 @@ async fn refusal(
     around: &CommandEnvironment,
     error: &io::Error,
 ) -> Error {
-    let reason = error.to_string();
-    let program = argv.first().cloned().unwrap_or_default();
-    looked(key, argv, around).await.err().unwrap_or(Error::Start { key, program, reason })
+    let (command, reason) = (named(key, argv, around), error.to_string());
+    looked(key, argv, around).await.err().unwrap_or(Error::Start { command, reason })
 }
 
 /// Whether the command could be started, as far as that can be checked without starting it.
-pub(crate) async fn looked(
-    key: &'static str,
-    argv: &[String],
-    around: &CommandEnvironment,
-) -> Result<(), Error> {
-    let (words, around) = (argv.to_vec(), around.clone());
-    let looked = tokio::task::spawn_blocking(move || look(key, &words, &around)).await;
-    let program = || argv.first().cloned().unwrap_or_default();
-    looked.unwrap_or_else(|error| Err(Error::Start { key, program: program(), reason: error.to_string() }))
+///
+/// # Errors
+/// What stands in its way.
+pub async fn looked(key: &'static str, argv: &[String], around: &CommandEnvironment) -> Result<(), Error> {
+    let (words, of) = (argv.to_vec(), around.clone());
+    let looked = tokio::task::spawn_blocking(move || look(key, &words, &of)).await;
+    looked.unwrap_or_else(|error| {
+        Err(Error::Start { command: named(key, argv, around), reason: error.to_string() })
+    })
 }
 
 /// The processes of a command. Dropping it ends all of them.
@@ -147,7 +147,7 @@ fn text(kept: &OutputTail) -> String {
 }
 
 /// The last line that says something, printable, at most 200 characters, without the values of the environment given.
-pub(crate) fn last_line(texts: &[String], env: &[(String, String)]) -> String {
+pub fn last_line(texts: &[String], env: &[(String, String)]) -> String {
     let lines = texts.iter().filter_map(|text| text.lines().rev().find(|line| !line.trim().is_empty()));
     let line = lines.map(str::trim).next().unwrap_or_default();
     // Before the line is cut: half a secret would not be recognised.
