@@ -35,6 +35,11 @@ impl CallFailure {
         Self::new(Code::Aborted, text)
     }
 
+    /// A job in another process has it; `error` names the job.
+    pub(crate) fn held(error: &Error) -> Self {
+        Self::taken(format!("{}; wait for it to end, or stop it", error.cause()))
+    }
+
     /// A bound of ours.
     pub(crate) fn too_much(text: impl Into<String>) -> Self {
         Self::new(Code::ResourceExhausted, text)

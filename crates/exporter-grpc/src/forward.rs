@@ -40,10 +40,7 @@ impl Forward {
     /// When another client or job has it; names the holder.
     pub(crate) async fn free(&self, claims: &Claims, connection: u64) -> CallResult<()> {
         self.keys.iter().try_for_each(|key| claims.free_for(*key, connection))?;
-        let refused = |error: flasher_core::Error| {
-            CallFailure::taken(format!("{}; wait for it to end, or stop it", error.cause()))
-        };
-        self.owner.refuse_if_held().await.map_err(refused)
+        self.owner.refuse_if_held().await.map_err(|error| CallFailure::held(&error))
     }
 
     /// The connection, and the UUID that the node has there now.

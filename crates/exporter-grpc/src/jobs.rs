@@ -13,7 +13,7 @@ use flasher_core::fetch::FetchRules;
 use flasher_core::flash::Site;
 use flasher_core::journal::Journal;
 use flasher_core::owner;
-use flasher_core::{CancellationToken, Flasher};
+use flasher_core::{CancellationToken, Flasher, Receipt};
 use futures_util::{StreamExt, stream};
 use tokio_util::task::TaskTracker;
 use tonic::Code;
@@ -123,6 +123,16 @@ impl Jobs {
         }
         job.stop.cancel();
         Ok(follow(job))
+    }
+
+    /// Where what clients send is kept meanwhile.
+    pub(crate) fn uploads(&self) -> Uploads {
+        self.uploads.clone()
+    }
+
+    /// Keeps the receipt of a job that its client waits for.
+    pub(crate) async fn keep(&self, receipt: Receipt) {
+        work::keep(self.journal.clone(), receipt).await;
     }
 
     /// Whether any job is running.

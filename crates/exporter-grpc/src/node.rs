@@ -14,7 +14,8 @@ use flasher_core::{Device, FileServer};
 use uuid::Uuid;
 
 use crate::capability::{
-    Capability, Console, FileServerNode, Flash, Group, Opendal, Other, Power, Python, Serial,
+    Capability, Console, FileServerNode, Flash, Group, Mux, Opendal, Other, Power, Python, Serial,
+    StorageFlasher,
 };
 use crate::claims::Key;
 use crate::forward::Forward;
@@ -192,6 +193,10 @@ impl<'t> Builder<'t> {
             Device::FileServer(server) => Arc::new(FileServerNode::new(server, key, false)),
             Device::ContentServer(server) => Arc::new(FileServerNode::new(server, key, true)),
             Device::BootConsole(console) => Arc::new(Console(console)),
+            Device::StorageMux(mux) => {
+                let owner = device.driver().map(|it| Board::of(self.tree, &it)).unwrap_or_default();
+                Arc::new(Mux { mux, key, owner })
+            }
             Device::Flasher(flasher) => {
                 let children = self.children(path, device);
                 let keys = children.iter().filter_map(|(_, child)| Key::of(child)).chain([key]).collect();
@@ -203,7 +208,14 @@ impl<'t> Builder<'t> {
                 let owner = Board::below(self.tree, &flasher);
                 let exporter = self.tree.bench().map(str::to_owned);
                 let site = Site { exporter, node: Some(path.to_owned()), ..Site::here() };
-                Arc::new(Flash::new(flasher, site, keys, owner, tftp))
+                let has_bundle = flasher.flasher_bundle().is_some();
+                let flash = Flash::new(flasher, site, keys, owner, tftp);
+                match children.iter().find(|(name, _)| name == "mux") {
+                    Some((_, Device::StorageMux(mux))) if !has_bundle => {
+                        Arc::new(StorageFlasher { flash, mux: Arc::clone(mux) })
+                    }
+                    _ => Arc::new(flash),
+                }
             }
             Device::Python(node) => Arc::new(Python(node)),
             Device::Group(_) => Arc::new(Group),

@@ -195,6 +195,11 @@ impl Upload {
         Ok(inside.join(file_name(name)))
     }
 
+    /// Where a file of the job that has no name of the client's may be kept.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// What files in here are called: the client knows them by their names alone.
     pub(crate) fn names(&self) -> ClientNames {
         ClientNames::of(&self.folder)

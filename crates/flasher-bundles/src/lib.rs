@@ -15,6 +15,7 @@ use driver_power_mock as _;
 use driver_power_snmp as _;
 use driver_pyserial as _;
 use driver_remote as _;
+use driver_storage_mux as _;
 use driver_tftp as _;
 
 mod boards;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::driver::{
     BootConsole, ContentServer, Driver, FileServer, Flasher, OtherDriver, PowerDriver, PowerMeter,
-    SerialDriver,
+    SerialDriver, StorageMux,
 };
 use crate::error::{Error, Result};
 use crate::python::PythonNode;
@@ -28,6 +28,8 @@ pub enum Device {
     ContentServer(Arc<dyn ContentServer>),
     /// How a boot loader's console is recognised.
     BootConsole(Arc<dyn BootConsole>),
+    /// What gives a medium to its board or to this machine.
+    StorageMux(Arc<dyn StorageMux>),
     /// A flasher.
     Flasher(Arc<dyn Flasher>),
     /// A node whose driver only Python has.
@@ -51,6 +53,8 @@ pub enum Kind {
     ContentServer,
     /// [`Device::BootConsole`]
     BootConsole,
+    /// [`Device::StorageMux`]
+    StorageMux,
     /// [`Device::Flasher`]
     Flasher,
     /// [`Device::Python`]
@@ -79,6 +83,7 @@ impl fmt::Display for Kind {
             Self::FileServer => "file server",
             Self::ContentServer => "content server",
             Self::BootConsole => "boot console",
+            Self::StorageMux => "storage mux",
             Self::Flasher => "flasher",
             Self::Python => "Python driver",
             Self::Other => "other",
@@ -96,6 +101,7 @@ impl Device {
             Self::FileServer(_) => Kind::FileServer,
             Self::ContentServer(_) => Kind::ContentServer,
             Self::BootConsole(_) => Kind::BootConsole,
+            Self::StorageMux(_) => Kind::StorageMux,
             Self::Flasher(_) => Kind::Flasher,
             Self::Python(_) => Kind::Python,
             Self::Other(_) => Kind::Other,
@@ -124,6 +130,7 @@ impl Device {
             Self::FileServer(driver) => Arc::clone(driver) as Arc<dyn Driver>,
             Self::ContentServer(driver) => Arc::clone(driver) as Arc<dyn Driver>,
             Self::BootConsole(driver) => Arc::clone(driver) as Arc<dyn Driver>,
+            Self::StorageMux(driver) => Arc::clone(driver) as Arc<dyn Driver>,
             Self::Flasher(driver) => Arc::clone(driver) as Arc<dyn Driver>,
             Self::Python(node) => Arc::clone(node) as Arc<dyn Driver>,
             Self::Other(driver) => Arc::clone(driver) as Arc<dyn Driver>,
@@ -246,6 +253,22 @@ impl Wiring {
             Some(Device::BootConsole(console)) => Ok(Arc::clone(console)),
             other => Err(self.wrong(role, Kind::BootConsole, other)),
         }
+    }
+
+    /// The storage mux child called `role`.
+    ///
+    /// # Errors
+    /// When it is missing or something else.
+    pub fn storage_mux(&self, role: &str) -> Result<Arc<dyn StorageMux>> {
+        match self.children.get(role) {
+            Some(Device::StorageMux(mux)) => Ok(Arc::clone(mux)),
+            other => Err(self.wrong(role, Kind::StorageMux, other)),
+        }
+    }
+
+    /// Whether a child called `role` was given or made.
+    pub fn has(&self, role: &str) -> bool {
+        self.children.contains_key(role)
     }
 
     /// Wraps the power child called `role`: who asks for it next gets the wrapper. Its meter stays.

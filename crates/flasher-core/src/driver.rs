@@ -5,6 +5,7 @@
 mod content;
 mod flasher;
 mod other;
+mod storage_mux;
 
 use std::any::Any;
 use std::fmt;
@@ -21,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use content::{Content, ContentStream, Upload, UploadSink};
 pub use flasher::{Flasher, FlasherBundle};
 pub use other::OtherDriver;
+pub use storage_mux::{MuxPosition, StorageMux};
 
 use crate::error::Result;
 use crate::event::Transfer;

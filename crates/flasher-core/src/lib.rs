@@ -53,8 +53,8 @@ pub mod wrapper;
 pub use device::{ChildSpec, Device, Kind, Wiring};
 pub use driver::{
     BootConsole, ByteStream, Content, ContentServer, ControlLines, Driver, FileServer, Flasher,
-    FlasherBundle, OtherDriver, Port, PowerDriver, PowerMeter, Reading, SerialDriver, StopKeys, TransferLog,
-    Upload, cycle,
+    FlasherBundle, MuxPosition, OtherDriver, Port, PowerDriver, PowerMeter, Reading, SerialDriver, StopKeys,
+    StorageMux, TransferLog, Upload, cycle,
 };
 pub use dump::{DumpJob, DumpSink};
 pub use error::{Blame, Blamed, Class, Error, Result};

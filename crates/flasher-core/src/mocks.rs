@@ -15,7 +15,7 @@ use mockall::mock;
 
 use crate::driver::{
     BootConsole, ByteStream, Content, ContentServer, Driver, FileServer, Flasher, FlasherBundle, PowerDriver,
-    PowerMeter, Reading, SerialDriver, TransferLog, Upload,
+    PowerMeter, Reading, SerialDriver, StorageMux, TransferLog, Upload,
 };
 use crate::dump::DumpJob;
 use crate::error::Result;
@@ -88,6 +88,22 @@ mock! {
     }
     impl BootConsole for Console {
         fn prompt(&self) -> String;
+    }
+}
+
+mock! {
+    #[derive(Debug)]
+    pub Mux {}
+    #[async_trait]
+    impl Driver for Mux {
+        async fn probe(&self) -> Result<()>;
+        async fn close(&self) -> Result<()>;
+    }
+    #[async_trait]
+    impl StorageMux for Mux {
+        async fn host(&self) -> Result<()>;
+        async fn dut(&self) -> Result<()>;
+        async fn off(&self) -> Result<()>;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who owns a board, across the processes and users of this machine.
 //!
-//! A board is what its power switch, its serial line and its medium are ([`Driver::identities`]), however an exporter YAML names
+//! A board is what its power switch, its serial line, its storage mux and its medium are ([`Driver::identities`]), however an exporter YAML names
 //! them and whichever file it is. Each of them is a lock that one job holds at a time: a flash, a dump, a console. A job that comes
 //! second is refused at once; the error names the holder.
 
@@ -53,7 +53,7 @@ impl Board {
         Self { parts: tree.drivers().into_iter().filter(|(_, it)| is_same(it, driver)).collect() }
     }
 
-    /// Every power switch and serial line below a flasher of `tree`.
+    /// Every power switch, serial line and storage mux below a flasher of `tree`.
     pub fn below(tree: &DeviceTree, flasher: &Arc<dyn Flasher>) -> Self {
         let flasher = Arc::clone(flasher) as Arc<dyn Driver>;
         let all = tree.all();
@@ -61,7 +61,10 @@ impl Board {
         let roots: Vec<String> = roots.map(|(path, _)| format!("{path}.")).collect();
         let below = all.iter().filter(|(path, _)| roots.iter().any(|root| path.starts_with(root)));
         let lines = below.filter(|(_, device)| {
-            matches!(device, Device::Power(..) | Device::Serial(_) | Device::Python(_))
+            matches!(
+                device,
+                Device::Power(..) | Device::Serial(_) | Device::StorageMux(_) | Device::Python(_)
+            )
         });
         let parts = lines.filter_map(|(_, device)| Self::part(tree, &device.driver()?).parts.pop()).collect();
         Self { parts }

@@ -41,28 +41,30 @@ pub(super) const METHODS: &[Method] = &[
     Method::call("get_initram_address", &[], "where it is loaded, or null"),
     Method::call("get_dtb_address", &[], "where it is loaded, or null"),
     Method::call("get_bootcmd", &[], "the boot command of the variant in use"),
-    // Ours; Python clients do not see it.
-    Method::results(
-        "flash_job",
-        &[
-            Param::needed("action", Shape::OneOf(&["start", "plan", "dump", "attach", "cancel"])),
-            Param::optional("order", Shape::Text),
-            Param::optional("files", Shape::Handle),
-        ],
-        "events as JSON texts, the last one with the receipt or the plan; `order` is JSON for `start`, `plan` and `dump`, `files` the stream of its files, or of what is dumped",
-    ),
+    FLASH_JOB,
 ];
+
+/// Ours; Python clients do not see it.
+pub(super) const FLASH_JOB: Method = Method::results(
+    "flash_job",
+    &[
+        Param::needed("action", Shape::OneOf(&["start", "plan", "dump", "attach", "cancel"])),
+        Param::optional("order", Shape::Text),
+        Param::optional("files", Shape::Handle),
+    ],
+    "events as JSON texts, the last one with the receipt or the plan; `order` is JSON for `start`, `plan` and `dump`, `files` the stream of its files, or of what is dumped",
+);
 
 /// A flasher for clients.
 #[derive(Debug)]
 pub(crate) struct Flash {
-    flasher: Arc<dyn Flasher>,
+    pub(super) flasher: Arc<dyn Flasher>,
     /// Who runs jobs here.
-    site: Site,
+    pub(super) site: Site,
     /// The flasher itself and everything it uses.
-    keys: Vec<Key>,
+    pub(super) keys: Vec<Key>,
     /// What it is to other processes.
-    owner: owner::Board,
+    pub(super) owner: owner::Board,
     tftp: Option<Arc<Storage>>,
     /// Describing hashes the bundle, and a client asks for one field at a time.
     described: Mutex<Option<Description>>,
@@ -132,7 +134,8 @@ impl Flash {
         call.shared.jobs.start(board, JobStart { task, fetch: call.fetch_rules(), claim })
     }
 
-    fn free(&self, call: &Call) -> CallResult<()> {
+    /// No other client of this exporter has the board.
+    pub(super) fn free(&self, call: &Call) -> CallResult<()> {
         self.keys.iter().try_for_each(|key| call.shared.claims.free_for(*key, call.owner.connection))
     }
 

@@ -15,6 +15,8 @@ mod power;
 mod python;
 mod serial;
 mod storage;
+mod storage_flasher;
+mod storage_mux;
 
 pub(crate) use call::Call;
 pub(crate) use console::Console;
@@ -28,10 +30,12 @@ pub(crate) use power::Power;
 pub(crate) use python::Python;
 pub(crate) use serial::Serial;
 pub(crate) use storage::Opendal;
+pub(crate) use storage_flasher::StorageFlasher;
+pub(crate) use storage_mux::Mux;
 
 /// Every table of methods, for fuzzing.
 #[cfg(any(test, fuzzing))]
-pub(crate) const TABLES: [&[Method]; 7] = [
+pub(crate) const TABLES: [&[Method]; 9] = [
     console::METHODS,
     file_server::HTTP,
     file_server::TFTP,
@@ -39,4 +43,6 @@ pub(crate) const TABLES: [&[Method]; 7] = [
     power::METHODS,
     serial::METHODS,
     storage::METHODS,
+    storage_flasher::METHODS,
+    storage_mux::METHODS,
 ];

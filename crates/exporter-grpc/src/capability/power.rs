@@ -83,10 +83,7 @@ impl Power {
     /// The board is free: no client of this exporter, and no flash in another process.
     async fn free(&self, call: &Call) -> CallResult<()> {
         call.shared.claims.free_for(self.key, call.owner.connection)?;
-        let refused = |error: flasher_core::Error| {
-            CallFailure::taken(format!("{}; wait for it to end, or stop it", error.cause()))
-        };
-        self.owner.refuse_if_held().await.map_err(refused)
+        self.owner.refuse_if_held().await.map_err(|error| CallFailure::held(&error))
     }
 }
 

@@ -229,7 +229,7 @@ fn parts(mut text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Keeps the receipt, also when no client follows the job.
-async fn keep(journal: Option<Journal>, receipt: Receipt) {
+pub(super) async fn keep(journal: Option<Journal>, receipt: Receipt) {
     let Some(journal) = journal else { return };
     let kept = tokio::task::spawn_blocking(move || journal.keep(&receipt)).await;
     match kept {

@@ -120,6 +120,10 @@ pub(super) async fn node(tree: &DeviceTree, device: &Device) -> Result<Found> {
         }
         Device::ContentServer(server) => bind(server.as_ref() as &dyn FileServer).await,
         Device::Power(switch, _) => return power(tree, switch).await,
+        Device::StorageMux(mux) => Ok(match mux.position().await? {
+            Some(position) => format!("storage mux, reports {position}"),
+            None => "storage mux, ready; cannot tell its position".to_owned(),
+        }),
         Device::Python(python) if !python.is_running() => {
             return Ok(Found::NotAvailable(python.refusal()));
         }
