@@ -19,6 +19,7 @@ mod dump;
 mod failures;
 mod faults;
 mod flash;
+mod host_medium;
 mod interop;
 mod lab;
 mod mocked_board;

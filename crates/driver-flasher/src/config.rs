@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bundle_store::Architecture;
-use flasher_core::flash::{Via, Wire};
+use flasher_core::flash::{Via, ViaUsed, Wire};
+use flasher_core::virtual_board::Size;
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use crate::device_name::DeviceName;
+use crate::holding::Holding;
 
 /// What a command of the script gets besides its work: on a noisy line it is typed again, more slowly, and its answer is asked
 /// for again.
@@ -49,8 +53,11 @@ pub struct FlasherConfig {
     pub signature_key: Option<PathBuf>,
     /// The way to the medium, for jobs that do not say.
     pub via: Via,
-    /// Media that the boot loader writes by itself (`via: uboot`): a name, and what U-Boot calls it, such as `mmc 1`.
+    /// Media by their names. One that the boot loader writes by itself (`via: uboot`) is what U-Boot calls it, such as `mmc 1`; one that
+    /// is a disk of this machine (`via: host`) is a path below `/dev/disk/by-path` or `by-id`, or `serial:…`.
     pub targets: BTreeMap<String, String>,
+    /// What is known of media that are disks of this machine (`via: host`).
+    pub host: HostOptions,
     /// The boot loader lies on the medium that is written, as a manifest says it too: the old first block is not erased
     /// beforehand, so that the board still starts when the flash fails.
     pub medium_holds_bootloader: bool,
@@ -88,6 +95,7 @@ impl Default for FlasherConfig {
             signature_key: None,
             via: Via::Auto,
             targets: BTreeMap::new(),
+            host: HostOptions::default(),
             medium_holds_bootloader: false,
             network: None,
             power_off_seconds: 2.0,
@@ -97,6 +105,39 @@ impl Default for FlasherConfig {
             tftp_block_size: 1468,
             tftp_window_size: 16,
         }
+    }
+}
+
+impl FlasherConfig {
+    /// The targets of one way, by their names. A small Linux has its own, in the manifest.
+    pub(crate) fn targets_of(&self, via: ViaUsed) -> impl Iterator<Item = (&str, &str)> {
+        let is_of = move |device: &str| match via {
+            ViaUsed::Linux => false,
+            ViaUsed::Uboot => !DeviceName::is_meant_by(device),
+            ViaUsed::Host => DeviceName::is_meant_by(device),
+        };
+        let all = self.targets.iter().map(|(name, device)| (name.as_str(), device.as_str()));
+        all.filter(move |(_, device)| is_of(device))
+    }
+}
+
+/// What is known of media that are disks of this machine.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HostOptions {
+    /// How long a medium may take to appear once it was given to this machine, seconds.
+    pub appear_seconds: f64,
+    /// A disk that is smaller is not the medium.
+    pub min_size: Option<Size>,
+    /// A disk that is larger is not the medium.
+    pub max_size: Option<Size>,
+    /// What the board's media may hold that otherwise tells a disk of this machine, which is never written.
+    pub may_hold: Vec<Holding>,
+}
+
+impl Default for HostOptions {
+    fn default() -> Self {
+        Self { appear_seconds: 30.0, min_size: None, max_size: None, may_hold: Vec::new() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use flasher_core::device::Absent;
+use flasher_core::device::{Absent, child_error};
 use flasher_core::flash::ViaUsed;
 use flasher_core::{
     ChildSpec, Defaults, Device, Driver, DriverType, DumpJob, FlashJob, Flasher, FlasherBundle, Kind, Plan,
@@ -13,8 +13,13 @@ use serde_json::{Value, json};
 use crate::access::uboot::BlockDevice;
 use crate::blocking::blocking;
 use crate::config::FlasherConfig;
+use crate::device_name::DeviceName;
 use crate::flasher::BaseFlasher;
 use crate::{bundle, route, transaction};
+
+/// The board's lines, and what each is for.
+const LINES: [(&str, Kind, &str); 2] =
+    [("serial", Kind::Serial, "the board's console"), ("power", Kind::Power, "switches the board")];
 
 #[async_trait]
 impl Driver for BaseFlasher {
@@ -68,7 +73,10 @@ impl Flasher for BaseFlasher {
     }
 
     async fn route(&self) -> Result<Option<String>> {
-        if self.power.is_virtual() {
+        if self.way(None) == ViaUsed::Host {
+            return Ok(Some("the medium is a disk of this machine: no network is needed".to_owned()));
+        }
+        if self.power()?.is_virtual() {
             return Ok(Some("the board lives on this machine and brings its network with it".to_owned()));
         }
         route::tell(&route::own_addresses()?, self.config.network.as_ref()).map(Some)
@@ -92,14 +100,20 @@ children:
         ChildSpec {
             role: "serial",
             kind: Kind::Serial,
-            absent: Absent::Refused,
-            purpose: "the board's console",
+            absent: Absent::Fine,
+            purpose: "the board's console; needed unless its medium is a disk of this machine",
         },
         ChildSpec {
             role: "power",
             kind: Kind::Power,
-            absent: Absent::Refused,
-            purpose: "switches the board",
+            absent: Absent::Fine,
+            purpose: "switches the board; needed unless its medium is a disk of this machine",
+        },
+        ChildSpec {
+            role: "mux",
+            kind: Kind::StorageMux,
+            absent: Absent::Fine,
+            purpose: "gives the board's medium to this machine, for `via: host`",
         },
         ChildSpec {
             role: "tftp",
@@ -132,12 +146,21 @@ children:
 
     fn build(config: FlasherConfig, wiring: Wiring) -> Result<Device> {
         for (name, device) in &config.targets {
-            let parsed = device.parse::<BlockDevice>();
+            let parsed = match DeviceName::is_meant_by(device) {
+                true => device.parse::<DeviceName>().map(drop),
+                false => device.parse::<BlockDevice>().map(drop),
+            };
             parsed.map_err(|error| error.with("target", name.clone()).with("node", wiring.path()))?;
         }
+        // Only where a job can write a disk of this machine may the board's lines be missing.
+        let missing = LINES.into_iter().find(|(role, ..)| !wiring.has(role));
+        if let (None, Some((role, kind, purpose))) = (config.targets_of(ViaUsed::Host).next(), missing) {
+            return Err(child_error(role, kind, purpose, None).with("node", wiring.path()));
+        }
         Ok(Device::Flasher(Arc::new(Self {
-            serial: wiring.serial("serial")?,
-            power: wiring.power("power")?,
+            serial: wiring.has("serial").then(|| wiring.serial("serial")).transpose()?,
+            power: wiring.has("power").then(|| wiring.power("power")).transpose()?,
+            mux: wiring.has("mux").then(|| wiring.storage_mux("mux")).transpose()?,
             tftp: wiring.file_server("tftp")?,
             http: wiring.content_server("http")?,
             uboot: wiring.boot_console("uboot")?,
@@ -145,6 +168,7 @@ children:
             shelf: Arc::default(),
             variant: Mutex::new(config.variant.clone()),
             forced: Mutex::default(),
+            medium_open: Arc::default(),
             busy: tokio::sync::Mutex::new(()),
             config,
         })))

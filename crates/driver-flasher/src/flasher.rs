@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bundle_store::Bundle;
 use flasher_core::flash::{Via, ViaUsed};
-use flasher_core::{BootConsole, ContentServer, Error, FileServer, PowerDriver, Result, SerialDriver};
+use flasher_core::{
+    BootConsole, ContentServer, Error, FileServer, PowerDriver, Result, SerialDriver, StorageMux,
+};
 
 use crate::blocking::blocking;
 use crate::config::FlasherConfig;
@@ -16,8 +18,12 @@ use crate::{bundle, trouble};
 #[derive(Debug)]
 pub struct BaseFlasher {
     pub(crate) config: FlasherConfig,
-    pub(crate) serial: Arc<dyn SerialDriver>,
-    pub(crate) power: Arc<dyn PowerDriver>,
+    /// None where the board's medium is a disk of this machine, and its console is not needed.
+    pub(crate) serial: Option<Arc<dyn SerialDriver>>,
+    /// None where the same is so of its power.
+    pub(crate) power: Option<Arc<dyn PowerDriver>>,
+    /// Gives the board's medium to this machine.
+    pub(crate) mux: Option<Arc<dyn StorageMux>>,
     pub(crate) tftp: Arc<dyn FileServer>,
     pub(crate) http: Arc<dyn ContentServer>,
     pub(crate) uboot: Arc<dyn BootConsole>,
@@ -26,6 +32,8 @@ pub struct BaseFlasher {
     pub(crate) variant: Mutex<Option<String>>,
     /// The bundle a client asked for, instead of the config's.
     pub(crate) forced: Mutex<Option<(String, Arc<bundle::Shelf>)>>,
+    /// Held while a disk of this machine is open, also by work that nothing waits for any more.
+    pub(crate) medium_open: Arc<tokio::sync::Mutex<()>>,
     /// Held by the one job that may own the board.
     pub(crate) busy: tokio::sync::Mutex<()>,
 }
@@ -48,9 +56,32 @@ impl BaseFlasher {
         match chosen.unwrap_or(config.via) {
             Via::Linux => ViaUsed::Linux,
             Via::Uboot => ViaUsed::Uboot,
+            Via::Host => ViaUsed::Host,
             Via::Auto if config.targets.is_empty() || config.flasher_bundle.is_some() => ViaUsed::Linux,
+            Via::Auto if config.targets_of(ViaUsed::Uboot).next().is_none() => ViaUsed::Host,
             Via::Auto => ViaUsed::Uboot,
         }
+    }
+
+    /// The board's serial line.
+    ///
+    /// # Errors
+    /// When the flasher has none.
+    pub(crate) fn serial(&self) -> Result<&Arc<dyn SerialDriver>> {
+        self.serial.as_ref().ok_or_else(|| lacks("serial"))
+    }
+
+    /// Whether the board's console and power can be used.
+    pub(crate) fn has_lines(&self) -> bool {
+        self.serial.is_some() && self.power.is_some()
+    }
+
+    /// The board's power switch.
+    ///
+    /// # Errors
+    /// When the flasher has none.
+    pub(crate) fn power(&self) -> Result<&Arc<dyn PowerDriver>> {
+        self.power.as_ref().ok_or_else(|| lacks("power"))
     }
 
     /// Where the bundle comes from.
@@ -105,6 +136,12 @@ impl BaseFlasher {
         let (name, device) = bundle.manifest().target(wanted).map_err(|error| trouble::bundle(&error))?;
         Ok((name.to_owned(), device.to_owned()))
     }
+}
+
+/// A child is missing that only a medium of this machine does without.
+fn lacks(role: &str) -> Error {
+    Error::config(format!("the flasher has no child `{role}`, which this job needs"))
+        .help(format!("give it below `children:`; only a flash with `via: host` and without `--expect-boot` needs no `{role}`"))
 }
 
 /// What is behind a lock, also after a panic of who held it.

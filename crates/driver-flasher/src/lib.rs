@@ -9,7 +9,9 @@
 //! * `job`: what is recorded of a running job, up to the receipt
 //! * `transaction`: attempts, deadline, cancellation
 //! * `step`: the twelve steps, each a file
-//! * `access`: how a medium is reached; the small Linux on the board is the way there is
+//! * `access`: how a medium is reached: a small Linux on the board, its boot loader, or a disk of this machine
+//! * `device_name`, `holding`: what a disk of this machine is called, and what tells one that is never written
+//! * `hand_over`: the medium between board and machine, and the console
 //! * `network`: which of our addresses faces the board
 //! * `route`: whether this machine and the board are in one network
 //! * `advice`: what to do about a boot loader that does not do as it should
@@ -21,9 +23,12 @@ mod blocking;
 mod boots;
 mod bundle;
 pub mod config;
+mod device_name;
 mod driver;
 mod evidence;
 pub mod flasher;
+mod hand_over;
+mod holding;
 mod job;
 mod load_path;
 mod network;
@@ -38,6 +43,7 @@ mod uboot;
 
 pub use config::FlasherConfig;
 pub use flasher::BaseFlasher;
+pub use holding::Holding;
 pub use uboot::UbootConsole;
 
 flasher_core::register_driver!(BaseFlasher);

@@ -29,7 +29,8 @@ impl NodeKind {
             "jumpstarter_driver_power.client.PowerClient"
             | "jumpstarter_driver_power.client.VirtualPowerClient" => Self::Power,
             "jumpstarter_driver_pyserial.client.PySerialClient" => Self::Serial,
-            "jumpstarter_driver_flashers.client.BaseFlasherClient" => Self::Flasher,
+            "jumpstarter_driver_flashers.client.BaseFlasherClient"
+            | "jumpstarter_driver_opendal.client.StorageMuxFlasherClient" => Self::Flasher,
             "jumpstarter_driver_composite.client.CompositeClient" => Self::Group,
             _ => Self::Other,
         }

@@ -142,13 +142,15 @@ impl fmt::Debug for FlashJob {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
-    /// A small Linux where a bundle is at hand, else the boot loader.
+    /// A small Linux where a bundle is at hand, else the boot loader or this machine, whichever the targets are of.
     #[default]
     Auto,
     /// A small Linux out of a bundle, booted over the network.
     Linux,
     /// The boot loader's own commands; needs no bundle.
     Uboot,
+    /// The medium as a disk of this machine, which a storage mux or a person gives to it; needs no bundle.
+    Host,
 }
 
 /// How the image travels from the exporter to the board.

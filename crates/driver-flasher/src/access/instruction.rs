@@ -36,6 +36,15 @@ pub(crate) trait WriteProgress: Send + Sync {
     fn reached(&self, to: u64);
 }
 
+/// Hears nothing: a few bytes are no progress.
+pub(crate) struct Unheard;
+
+impl WriteProgress for Unheard {
+    fn begins(&self) {}
+
+    fn reached(&self, _to: u64) {}
+}
+
 /// Some bytes of a medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stretch {

@@ -1,11 +1,12 @@
 //! How a medium is reached: what the steps ask of it, and who answers.
 //!
 //! The steps order the transaction; they know neither a shell nor a server. [`MediumAccess`] is what they ask. [`linux`] is a
-//! small Linux on the board, [`uboot`] its boot loader. Another way to a medium (a device of this machine) is another
+//! small Linux on the board, [`uboot`] its boot loader, [`host`] a disk of this machine. Another way to a medium is another
 //! implementation beside them, in a folder of its own.
 
 mod abilities;
 mod evidence;
+pub(crate) mod host;
 mod incoming;
 mod instruction;
 pub(crate) mod linux;
@@ -27,7 +28,7 @@ use crate::job::WritePermit;
 pub(crate) use abilities::Abilities;
 pub(crate) use evidence::{ReadEvidence, WriteEvidence};
 pub(crate) use incoming::{Broken, Incoming, Take, take_into};
-pub(crate) use instruction::{Instruction, Instructions, Stretch, WriteProgress};
+pub(crate) use instruction::{Instruction, Instructions, Stretch, Unheard, WriteProgress};
 pub(crate) use target::{Identity, TABLE_COPY, Target, must_fit};
 pub(crate) use unpacking::Unpacking;
 pub(crate) use wanted::Wanted;
@@ -116,6 +117,6 @@ pub(crate) trait MediumAccess: Send {
         evidence: &mut ReadEvidence,
     ) -> Result<()>;
 
-    /// Gives the medium up, and the console back, to watch the new system boot.
-    fn into_console(self: Box<Self>) -> Console;
+    /// Gives the medium to the board, and the console back, to watch the new system boot.
+    async fn release(self: Box<Self>) -> Result<Console>;
 }

@@ -8,6 +8,7 @@ mod ledger;
 mod receipt;
 mod record;
 mod run;
+mod seen;
 mod waiting;
 
 use flasher_core::{DumpJob, FlashJob};
@@ -18,6 +19,7 @@ pub(crate) use decoded::must_be_same_image;
 pub(crate) use ledger::{OnMedium, WritePermit};
 pub(crate) use receipt::Proof;
 pub(crate) use run::Run;
+pub(crate) use seen::SeenMedium;
 pub(crate) use waiting::waiting;
 
 use crate::flasher::BaseFlasher;

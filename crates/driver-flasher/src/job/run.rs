@@ -1,6 +1,7 @@
 //! One running job: its record, its events and its console, and what its steps share besides.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,6 +12,7 @@ use super::console::ConsoleTap;
 use super::events::Events;
 use super::ledger::{OnMedium, Writes};
 use super::record::JobRecord;
+use super::seen::SeenMedium;
 use crate::evidence::Evidence;
 use crate::opened::OpenedImage;
 use crate::staging::Staging;
@@ -30,6 +32,10 @@ pub(crate) struct Run {
     /// What is on the medium, as far as the job knows.
     pub(crate) on_medium: OnMedium,
     staging: Mutex<Staging>,
+    /// Whether the medium was given to this machine, and not given back.
+    has_medium: AtomicBool,
+    /// The medium that was opened first as a disk of this machine.
+    first_medium: Mutex<Option<SeenMedium>>,
     left_open: Mutex<Option<Vec<OpenedImage>>>,
 }
 
@@ -44,6 +50,8 @@ impl Run {
             writes: Writes::default(),
             on_medium: OnMedium::default(),
             staging: Mutex::default(),
+            has_medium: AtomicBool::new(false),
+            first_medium: Mutex::default(),
             left_open: Mutex::default(),
             events,
         }
@@ -105,6 +113,25 @@ impl Run {
     /// The images that an attempt left open.
     pub(crate) fn left_open(&self) -> Option<Vec<OpenedImage>> {
         self.left_open.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Notes whether this machine has the medium now; gives whether it had it before.
+    pub(crate) fn medium_is_here(&self, is_here: bool) -> bool {
+        self.has_medium.swap(is_here, Ordering::SeqCst)
+    }
+
+    /// Whether this machine has the medium.
+    pub(crate) fn has_medium(&self) -> bool {
+        self.has_medium.load(Ordering::SeqCst)
+    }
+
+    /// Refuses another medium than the first one of this job: an attempt must not go on with a card that was swapped in.
+    ///
+    /// # Errors
+    /// When it is another one by its size or by what the kernel knows of it.
+    pub(crate) fn must_be_same_medium(&self, seen: SeenMedium) -> Result<()> {
+        let mut first = self.first_medium.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.must_be(first.get_or_insert_with(|| seen.clone()))
     }
 
     /// A word of 32 bits that is the job's own, and another for each `place`.

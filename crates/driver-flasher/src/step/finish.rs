@@ -6,20 +6,23 @@ use super::resolve::Resolved;
 use super::{plan, power};
 use crate::access::MediumAccess;
 use crate::config::seconds;
+use crate::hand_over;
 use crate::job::{Session, waiting};
 use crate::trouble;
 
-/// Cycles power and waits for the text that proves the new system boots, when the job or the manifest names one.
+/// Gives the medium to the board again, where this machine has it, and waits for the text that proves the new system boots, when the job or the manifest names one.
 pub(crate) async fn boot_check(
     session: Session<'_>,
     resolved: &Resolved,
     access: Box<dyn MediumAccess + '_>,
 ) -> Result<()> {
-    let Some(expected) = session.job.expect_boot.as_deref().or(resolved.expect_boot()) else {
-        return Ok(());
+    let of_board = resolved.expect_boot().filter(|_| session.flasher.has_lines());
+    let Some(expected) = session.job.expect_boot.as_deref().or(of_board) else {
+        drop(access);
+        return leave(session).await;
     };
     let pattern = plan::expectation("`expect_boot`", expected)?;
-    let mut console = access.into_console();
+    let mut console = access.release().await?;
     let transcript = console.transcript().clone();
     console.discard();
     power::again(session, &transcript).await?;
@@ -37,4 +40,13 @@ pub(crate) async fn boot_check(
             .help("the image may not be made for this board; watch it with `flasher console`")
             .retryable(false)
     })
+}
+
+/// The board gets its medium back, and its power too where it is to be left on.
+async fn leave(session: Session<'_>) -> Result<()> {
+    if !session.run.has_medium() {
+        return Ok(());
+    }
+    hand_over::to_board(session).await?;
+    if session.job.power_off { Ok(()) } else { power::on(session).await }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use board_console::Pattern;
-use flasher_core::flash::{FormatChoice, PlannedImage, Wire};
+use flasher_core::flash::{FormatChoice, PlannedImage, ViaUsed, Wire};
 use flasher_core::{Class, Error, Plan, Result};
 
 use super::resolve::{Boots, Resolved};
@@ -11,9 +11,14 @@ use crate::job::Session;
 use crate::opened::OpenedImage;
 
 pub(crate) fn run(session: Session<'_>, resolved: &Resolved) -> Result<()> {
-    match &resolved.boots {
-        Some(boots) => must_not_overlap(boots)?,
-        None => must_suit_a_boot_loader(session)?,
+    match (&resolved.boots, resolved.via()) {
+        (Some(boots), _) => must_not_overlap(boots)?,
+        (None, ViaUsed::Host) => must_suit_this_machine(session)?,
+        (None, _) => must_suit_a_boot_loader(session)?,
+    }
+    if resolved.via() != ViaUsed::Host || session.job.expect_boot.is_some() {
+        session.flasher.serial()?;
+        session.flasher.power()?;
     }
     match (&session.job.expect_boot, resolved.expect_boot()) {
         (Some(pattern), _) => expectation("`--expect-boot`", pattern).map(drop),
@@ -44,6 +49,21 @@ fn must_suit_a_boot_loader(session: Session<'_>) -> Result<()> {
         "{refused} needs a small Linux on the board, and the boot loader is the way to the medium"
     ))
     .help("take `--via linux` with a bundle, or leave the option out"))
+}
+
+/// What needs a system on the board is refused before the board is touched.
+fn must_suit_this_machine(session: Session<'_>) -> Result<()> {
+    let packed = session.job.wire.filter(|wire| !matches!(wire, Wire::Auto | Wire::Identity));
+    let refused = match (session.job.direct, packed, session.job.preflash.is_empty()) {
+        (true, ..) => "`--direct`",
+        (_, Some(_), _) => "a packed `--wire`",
+        (.., false) => "`--preflash`",
+        _ => return Ok(()),
+    };
+    Err(Error::config(format!(
+        "{refused} needs a small Linux on the board, and the medium is a disk of this machine"
+    ))
+    .help("leave the option out, or take `--via linux` with a bundle"))
 }
 
 /// A manifest's `expect_boot`, when it has one, is a pattern that can be waited for.

@@ -8,6 +8,7 @@ use flasher_core::{Error, Event, Result};
 use tokio::io::AsyncReadExt as _;
 
 use crate::config::seconds;
+use crate::hand_over;
 use crate::job::Session;
 
 /// How long a console must be silent to be evidence, and how long it may go on before.
@@ -16,20 +17,45 @@ const LISTEN: Duration = Duration::from_secs(1);
 const BY_HAND: Duration = Duration::from_secs(5);
 
 pub(crate) async fn cycle(session: Session<'_>) -> Result<Console> {
-    let stream = session.flasher.serial.open().await.map_err(|error| error.with("node", "serial"))?;
-    let transcript = session.run.console.open()?;
-    let console = Console::new(Box::new(stream), transcript.clone());
+    let console = hand_over::console(session).await?;
+    let transcript = console.transcript().clone();
     again(session, &transcript).await?;
     Ok(console)
+}
+
+/// Power off, where there is a switch, before the medium is taken from the board.
+pub(crate) async fn off(session: Session<'_>) -> Result<()> {
+    let Some(power) = &session.flasher.power else { return Ok(()) };
+    session.run.record.set_power(PowerState::Unknown);
+    power.off().await.map_err(switch)?;
+    ask(session, "off by hand now: its medium is taken from it");
+    session.run.record.set_power(PowerState::Off);
+    confirm(session, false).await?;
+    tokio::time::sleep(off_time(session)?).await;
+    Ok(())
+}
+
+/// Power on, where there is a switch, once the board has its medium back.
+pub(crate) async fn on(session: Session<'_>) -> Result<()> {
+    let Some(power) = &session.flasher.power else { return Ok(()) };
+    power.on().await.map_err(switch)?;
+    ask(session, "on by hand now");
+    session.run.record.set_power(PowerState::On);
+    confirm(session, true).await.map(drop)
+}
+
+/// How long power stays off: a person needs more time.
+fn off_time(session: Session<'_>) -> Result<Duration> {
+    let off = seconds(session.flasher.config.power_off_seconds);
+    Ok(if session.flasher.power()?.is_by_hand() { off.max(BY_HAND) } else { off })
 }
 
 /// Power off, wait, on; noted in the transcript.
 pub(crate) async fn again(session: Session<'_>, transcript: &Transcript) -> Result<()> {
     session.run.record.set_power(PowerState::Unknown);
     transcript.note("power off");
-    session.flasher.power.off().await.map_err(switch)?;
-    let off = seconds(session.flasher.config.power_off_seconds);
-    let off = if session.flasher.power.is_by_hand() { off.max(BY_HAND) } else { off };
+    session.flasher.power()?.off().await.map_err(switch)?;
+    let off = off_time(session)?;
     ask(
         session,
         &format!("off by hand now, and leave it off for {:.0} s, until you are told", off.as_secs_f64()),
@@ -37,15 +63,12 @@ pub(crate) async fn again(session: Session<'_>, transcript: &Transcript) -> Resu
     confirm(session, false).await?;
     tokio::time::sleep(off).await;
     transcript.note("power on");
-    session.flasher.power.on().await.map_err(switch)?;
-    ask(session, "on by hand now");
-    session.run.record.set_power(PowerState::On);
-    confirm(session, true).await.map(drop)
+    on(session).await
 }
 
 /// Tells the person who does the switching what to do, when there is one.
 pub(crate) fn ask(session: Session<'_>, what: &str) {
-    if session.flasher.power.is_by_hand() {
+    if session.flasher.power.as_ref().is_some_and(|power| power.is_by_hand()) {
         let message = format!("flasher has no switch for this board: switch it {what}");
         session.run.report(Event::Warning { message });
     }
@@ -54,7 +77,7 @@ pub(crate) fn ask(session: Session<'_>, what: &str) {
 /// Asks the switch whether it did as ordered; false when it cannot say.
 pub(crate) async fn confirm(session: Session<'_>, on: bool) -> Result<bool> {
     let word = |on: bool| if on { "on" } else { "off" };
-    match session.flasher.power.state().await.map_err(switch)? {
+    match session.flasher.power()?.state().await.map_err(switch)? {
         None => Ok(false),
         Some(state) if state == on => {
             session.run.record.confirm_power(PowerEvidence::Reported);
@@ -83,7 +106,7 @@ pub(crate) async fn listen(session: Session<'_>) {
 }
 
 async fn is_silent(session: Session<'_>) -> Result<bool> {
-    let mut line = session.flasher.serial.open().await?;
+    let mut line = session.flasher.serial()?.open().await?;
     let mut buffer = [0; 4096];
     // What is on its way, and what was received before.
     let settled = tokio::time::Instant::now() + LISTEN;

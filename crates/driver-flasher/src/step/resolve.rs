@@ -16,11 +16,14 @@ use crate::trouble;
 pub(crate) struct Resolved {
     /// What is booted where a small Linux is the way to the medium; the boot loader writes it by itself otherwise.
     pub(crate) boots: Option<Boots>,
-    /// What this build knows of the board, where the boot loader writes.
+    /// What this build knows of the board, where nothing is booted.
     board: Option<Manifest>,
+    /// The way to the medium.
+    via: ViaUsed,
     /// The target's name, in the manifest or the config.
     pub(crate) target: String,
-    /// What it stands for: a device path or `/sys/class/block#ADDRESS` for Linux, `mmc 1` for the boot loader.
+    /// What it stands for: a device path or `/sys/class/block#ADDRESS` for Linux, `mmc 1` for the boot loader, a name that stays for this
+    /// machine.
     pub(crate) device: String,
 }
 
@@ -34,7 +37,7 @@ pub(crate) struct Boots {
 pub(crate) async fn run(session: Session<'_>) -> Result<Resolved> {
     match session.flasher.way(session.job.via) {
         ViaUsed::Linux => with_bundle(session).await,
-        ViaUsed::Uboot => without_bundle(session),
+        via => without_bundle(session, via),
     }
 }
 
@@ -53,35 +56,35 @@ async fn with_bundle(session: Session<'_>) -> Result<Resolved> {
         board.variant.clone_from(&description.variant);
         board.bundle_sha256 = Some(description.bundle_sha256.clone());
     });
-    Ok(Resolved { boots: Some(Boots { bundle, files, description }), board: None, target, device })
+    let boots = Some(Boots { bundle, files, description });
+    Ok(Resolved { boots, board: None, via: ViaUsed::Linux, target, device })
 }
 
-fn without_bundle(session: Session<'_>) -> Result<Resolved> {
+fn without_bundle(session: Session<'_>, via: ViaUsed) -> Result<Resolved> {
     let config = &session.flasher.config;
     let board = config.board.as_deref().map(bundle::board).transpose()?;
     session.run.record.board(|facts| facts.name.clone_from(&config.board));
-    let (target, device) = target(config, session.job.target.as_deref())?;
-    Ok(Resolved { boots: None, board, target, device })
+    let (target, device) = target(config, via, session.job.target.as_deref())?;
+    Ok(Resolved { boots: None, board, via, target, device })
 }
 
 /// Name and device of the target that is wanted, out of the config.
-fn target(config: &FlasherConfig, wanted: Option<&str>) -> Result<(String, String)> {
-    let names = || config.targets.keys().map(String::as_str);
-    if config.targets.is_empty() {
-        return Err(Error::config("the flasher's config names no `targets`, so the boot loader has nothing to write")
-            .help("name them as U-Boot does, for example `targets: {emmc: mmc 1}`, or take `via: linux` with a bundle"));
+fn target(config: &FlasherConfig, via: ViaUsed, wanted: Option<&str>) -> Result<(String, String)> {
+    let names = || config.targets_of(via).map(|(name, _)| name);
+    if names().next().is_none() {
+        return Err(no_targets(via));
     }
     let wanted = match wanted.or(config.default_target.as_deref()) {
         Some(wanted) => wanted,
-        None if config.targets.len() == 1 => names().next().unwrap_or_default(),
+        None if names().count() == 1 => names().next().unwrap_or_default(),
         None => {
             return Err(Error::config("the flasher's config has several `targets` and no `default_target`")
                 .with("targets", suggest::list(names()))
                 .help("name one with `--target`, or set `default_target`"));
         }
     };
-    match config.targets.get(wanted) {
-        Some(device) => Ok((wanted.to_owned(), device.clone())),
+    match config.targets_of(via).find(|(name, _)| *name == wanted) {
+        Some((name, device)) => Ok((name.to_owned(), device.to_owned())),
         None => {
             let hint = suggest::nearest(wanted, names());
             let hint = hint.map(|nearest| format!("did you mean `{nearest}`? ")).unwrap_or_default();
@@ -91,10 +94,20 @@ fn target(config: &FlasherConfig, wanted: Option<&str>) -> Result<(String, Strin
     }
 }
 
+/// The error of a config without a target of this way.
+fn no_targets(via: ViaUsed) -> Error {
+    match via {
+        ViaUsed::Host => Error::config("the flasher's config names no medium of this machine in `targets`")
+            .help("name it by a path that stays, for example `targets: {sd: /dev/disk/by-path/…}`"),
+        _ => Error::config("the flasher's config names no `targets`, so the boot loader has nothing to write")
+            .help("name them as U-Boot does, for example `targets: {emmc: mmc 1}`, or take `via: linux` with a bundle"),
+    }
+}
+
 impl Resolved {
     /// Which way it is.
     pub(crate) fn via(&self) -> ViaUsed {
-        if self.boots.is_some() { ViaUsed::Linux } else { ViaUsed::Uboot }
+        self.via
     }
 
     /// The files that are loaded and booted.
@@ -160,7 +173,7 @@ mod tests {
     #[test]
     fn targets_of_the_boot_loader() {
         let check = |config: &FlasherConfig, wanted: Option<&str>, expected: Result<(&str, &str), &str>| {
-            let found = target(config, wanted).map_err(|error| error.cause());
+            let found = target(config, ViaUsed::Uboot, wanted).map_err(|error| error.cause());
             let expected = expected.map(|(name, device)| (name.to_owned(), device.to_owned()));
             assert_eq!(found, expected.map_err(str::to_owned));
         };
@@ -175,6 +188,12 @@ mod tests {
         );
         check(&config(&two, Some("nvme")), None, Ok(("nvme", "nvme 0")));
         check(&config(&two, Some("nvme")), Some("emmc"), Ok(("emmc", "mmc 1")));
+        let both = config(&[("emmc", "mmc 1"), ("sd", "/dev/disk/by-path/usb-1")], None);
+        check(&both, None, Ok(("emmc", "mmc 1")));
+        let here = target(&both, ViaUsed::Host, None).unwrap();
+        assert_eq!(here, ("sd".to_owned(), "/dev/disk/by-path/usb-1".to_owned()));
+        let error = target(&config(&two, None), ViaUsed::Host, None).unwrap_err();
+        assert_eq!(error.cause(), "the flasher's config names no medium of this machine in `targets`");
         let none = "the flasher's config names no `targets`, so the boot loader has nothing to write";
         check(&config(&[], None), Some("emmc"), Err(none));
     }

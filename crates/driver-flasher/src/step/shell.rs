@@ -1,10 +1,10 @@
-//! Step 7: the way to the medium opens: the shell of the small Linux that boots, or the boot loader's own.
+//! Step 7: the way to the medium opens: the shell of the small Linux that boots, the boot loader's own, or a disk of this machine.
 
 use flasher_core::Result;
 
 use super::bootloader::Reached;
 use super::resolve::Resolved;
-use crate::access::{MediumAccess, linux, uboot};
+use crate::access::{MediumAccess, host, linux, uboot};
 use crate::job::Session;
 
 /// Waits for the shell and prepares the board for what follows.
@@ -21,4 +21,12 @@ pub(crate) async fn enter<'a>(
             Ok(Box::new(uboot::enter(session, &resolved.device, uboot, tftp).await?))
         }
     }
+}
+
+/// Waits for the medium that was given to this machine, and opens it.
+pub(crate) async fn open_disk<'a>(
+    session: Session<'a>,
+    resolved: &Resolved,
+) -> Result<Box<dyn MediumAccess + 'a>> {
+    Ok(Box::new(host::enter(session, &resolved.device).await?))
 }

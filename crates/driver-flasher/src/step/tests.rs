@@ -25,8 +25,9 @@ const MIB: usize = 1 << 20;
 fn flasher() -> BaseFlasher {
     let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/sim-bundle");
     BaseFlasher {
-        serial: Arc::new(MockSerial::new()),
-        power: Arc::new(MockPower::new()),
+        serial: Some(Arc::new(MockSerial::new())),
+        power: Some(Arc::new(MockPower::new())),
+        mux: None,
         tftp: Arc::new(MockServer::new()),
         http: Arc::new(MockServer::new()),
         uboot: Arc::new(MockConsole::new()),
@@ -34,6 +35,7 @@ fn flasher() -> BaseFlasher {
         shelf: Arc::default(),
         variant: Mutex::default(),
         forced: Mutex::default(),
+        medium_open: Arc::default(),
         busy: tokio::sync::Mutex::new(()),
         config: FlasherConfig {
             flasher_bundle: Some(bundle.display().to_string()),
@@ -139,7 +141,7 @@ fn only_who_opens_and_closes_the_way_knows_which_it_is() {
             let name = path.strip_prefix(&code).unwrap().display().to_string();
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap();
-            let knows = code.contains("linux::") || code.contains("uboot::enter");
+            let knows = ["linux::", "uboot::enter", "host::"].iter().any(|it| code.contains(it));
             let may = ["step/shell.rs", "transaction/settle.rs"].contains(&name.as_str());
             assert!(!knows || may || name == "step/tests.rs", "{name} must know the trait alone");
             let serves = code.contains("flasher.http") || code.contains("board_console::quote");

@@ -1,20 +1,34 @@
-//! The four steps from a board that is off to one that waits for commands.
+//! The four steps from a board that is off to a medium that can be reached.
 
+use flasher_core::flash::ViaUsed;
 use flasher_core::{Result, Step};
 
 use crate::access::MediumAccess;
+use crate::hand_over;
 use crate::job::Session;
 use crate::step::resolve::Resolved;
 use crate::step::{bootloader, power, services, shell};
 
-/// From nothing to a board that waits for commands.
+/// From nothing to a board that waits for commands, or to its medium as a disk of this machine.
 pub(super) async fn boot<'a>(
     session: Session<'a>,
     resolved: &Resolved,
 ) -> Result<Box<dyn MediumAccess + 'a>> {
     let run = session.run;
+    if resolved.via() == ViaUsed::Host {
+        return take_medium(session, resolved).await;
+    }
     let services = run.step(Step::Services, services::start(session, resolved)).await?;
     let console = run.step(Step::Power, power::cycle(session)).await?;
     let reached = run.step(Step::Bootloader, bootloader::load(session, resolved, &services, console)).await?;
     run.step(Step::Shell, shell::enter(session, resolved, reached)).await
+}
+
+/// The board is switched off, and its medium given to this machine. Nothing is served and nothing booted.
+async fn take_medium<'a>(session: Session<'a>, resolved: &Resolved) -> Result<Box<dyn MediumAccess + 'a>> {
+    let run = session.run;
+    run.step(Step::Services, async { Ok(()) }).await?;
+    run.step(Step::Power, power::off(session)).await?;
+    run.step(Step::Bootloader, hand_over::to_host(session)).await?;
+    run.step(Step::Shell, shell::open_disk(session, resolved)).await
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flasher_core::flash::JobKind;
+use flasher_core::flash::{JobKind, ViaUsed};
 use flasher_core::{Error, FlashJob, Plan, Quiet, Result};
 
 use super::flash_attempt::attempt_bound;
@@ -28,6 +28,9 @@ pub(crate) async fn rehearse(flasher: &BaseFlasher) -> Result<()> {
     let session = Session { flasher, job: &job, run: &run, dump: None };
     let resolved = resolve::run(session).await?;
     plan::run(session, &resolved)?;
+    if resolved.via() == ViaUsed::Host {
+        return Ok(());
+    }
     let staging = run.staging();
     let staged = staging.fill_for(&run.token, resolved.files(), flasher.tftp.root()).await;
     let left = staging.clear().await;

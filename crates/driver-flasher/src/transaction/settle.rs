@@ -8,6 +8,7 @@ use flasher_core::flash::PowerState;
 use flasher_core::{Error, Result, Step};
 
 use crate::access::linux;
+use crate::hand_over;
 use crate::job::Session;
 use crate::step::power;
 
@@ -17,6 +18,8 @@ const SETTLE: Duration = Duration::from_secs(20);
 const HURRIED: Duration = Duration::from_secs(2);
 /// How long switching off may take, all tries together. Drivers bound themselves; no config allows them more for one order.
 const SWITCH: Duration = Duration::from_secs(600);
+/// The same for a storage mux, and for a disk that is closed before.
+const MEDIUM: Duration = Duration::from_secs(700);
 /// How often the switch gets an order, as one may get lost on its way.
 const TRIES: u32 = 3;
 /// Time between two tries.
@@ -25,13 +28,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Servers down, staged files gone, power as it should be. Every part is tried, whatever the others do.
 pub(super) async fn settle(session: Session<'_>, proven: bool) -> Result<()> {
     linux::withdraw(session);
-    let (power, http, tftp, ()) = tokio::join!(
-        power_down(session, proven),
+    let (medium, http, tftp, ()) = tokio::join!(
+        within(MEDIUM, "giving the medium back to the board", hand_over::to_board(session)),
         bounded(session, "stopping the HTTP server", session.flasher.http.stop()),
         bounded(session, "stopping the TFTP server", session.flasher.tftp.stop()),
         unstage(session),
     );
-    let settled = http.and(tftp).and(power);
+    // A board that starts finds its medium.
+    let power = power_down(session, proven).await;
+    let settled = http.and(tftp).and(medium).and(power);
     // A failure before has a step of its own.
     settled.inspect_err(|_| {
         if proven {
@@ -59,7 +64,7 @@ async fn power_down(session: Session<'_>, proven: bool) -> Result<()> {
 async fn switch_off(session: Session<'_>) -> Result<()> {
     let tries = async {
         for _ in 1..TRIES {
-            match session.flasher.power.off().await {
+            match session.flasher.power()?.off().await {
                 Err(error) if error.is_retryable() => {
                     session.run.warn(format!("switching the board off failed: {}", error.cause()));
                     tokio::time::sleep(PAUSE).await;
@@ -67,7 +72,7 @@ async fn switch_off(session: Session<'_>) -> Result<()> {
                 done => return done,
             }
         }
-        session.flasher.power.off().await
+        session.flasher.power()?.off().await
     };
     within(SWITCH, "switching the board off", tries).await
 }

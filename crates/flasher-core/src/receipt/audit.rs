@@ -31,7 +31,12 @@ pub fn audit(receipt: &Receipt) -> Result<Vec<Part<'_>>, Flaw> {
     demand(receipt.verdict != Verdict::Failed, "verdict", "it says `failed`")?;
     demand(receipt.failure.is_none(), "failure", "it tells of a failure")?;
     demand(receipt.tool.starts_with("flasher "), "tool", "it does not name what wrote it")?;
-    demand(receipt.power != PowerState::Untouched, "power", "the board was never switched on")?;
+    let needs_power = via(receipt) != Some(ViaUsed::Host);
+    demand(
+        !needs_power || receipt.power != PowerState::Untouched,
+        "power",
+        "the board was never switched on",
+    )?;
     board(receipt)?;
     let transcript = receipt.transcript.as_ref().map(|it| &it.sha256);
     demand(transcript.is_none() || is_digest(transcript), "transcript.sha256", "it is no digest")?;
@@ -45,10 +50,15 @@ pub fn audit(receipt: &Receipt) -> Result<Vec<Part<'_>>, Flaw> {
     Ok(parts.into_iter().map(|(_, part)| part).collect())
 }
 
-/// A small Linux is of a bundle, which names the board; a boot loader that writes by itself is of none.
+/// The way to the medium that was taken.
+fn via(receipt: &Receipt) -> Option<ViaUsed> {
+    receipt.medium.as_ref().and_then(|medium| medium.via)
+}
+
+/// A small Linux is of a bundle, which names the board; a boot loader that writes by itself is of none, and so is this machine.
 fn board(receipt: &Receipt) -> Audited {
     let bundle = receipt.board.bundle_sha256.as_ref();
-    if receipt.medium.as_ref().and_then(|medium| medium.via) == Some(ViaUsed::Uboot) {
+    if matches!(via(receipt), Some(ViaUsed::Uboot | ViaUsed::Host)) {
         return demand(bundle.is_none(), "board.bundle_sha256", "nothing was booted, so there is no bundle");
     }
     demand(receipt.board.name.is_some(), "board.name", "it names no board")?;

@@ -48,6 +48,8 @@ pub enum ViaUsed {
     Linux,
     /// The board's boot loader.
     Uboot,
+    /// This machine, of which the medium was a disk.
+    Host,
 }
 
 /// How zeros were made.
@@ -102,7 +104,7 @@ mod tests {
             (DigestsBy::Both, "both"),
             (DigestsBy::Compared, "compared"),
         ]);
-        check(&[(ViaUsed::Linux, "linux"), (ViaUsed::Uboot, "uboot")]);
+        check(&[(ViaUsed::Linux, "linux"), (ViaUsed::Uboot, "uboot"), (ViaUsed::Host, "host")]);
         check(&[(ZerosBy::Zeroout, "zeroout"), (ZerosBy::Discard, "discard"), (ZerosBy::Written, "written")]);
         check(&[
             (WireUsed::Identity, "identity"),

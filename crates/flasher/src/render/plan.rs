@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use flasher_core::flash::FormatChoice;
+use flasher_core::flash::{FormatChoice, ViaUsed};
 use flasher_core::{BootFile, Description, Plan};
 
 use super::paint::Paint;
@@ -34,6 +34,9 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
     }
     match &plan.boots {
         Some(boots) => text.push_str(&description(boots, "", paint)),
+        None if plan.via == ViaUsed::Host => {
+            fact(&mut text, paint, "via", "a disk of this machine; nothing is booted");
+        }
         None => fact(&mut text, paint, "via", "the boot loader's own commands; nothing is booted"),
     }
     if let Some(limit) = plan.attempt_limit {

@@ -228,4 +228,8 @@ fn a_plan_names_what_is_booted_and_where_it_writes() {
       limit       1 h 11 min an attempt (`--deadline` sets another)
       warning     the image is larger than usual
     "#);
+    let device = "/dev/disk/by-path/usb-1".to_owned();
+    let planned = Plan { via: ViaUsed::Host, device, ..planned };
+    let text = plan::plan(&planned, Paint::plain());
+    assert!(text.contains("  via         a disk of this machine; nothing is booted\n"), "{text}");
 }

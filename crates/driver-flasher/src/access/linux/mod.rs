@@ -137,7 +137,7 @@ impl MediumAccess for Guest<'_> {
         read_back::network::read(self, target, stretches, take, evidence).await
     }
 
-    fn into_console(self: Box<Self>) -> Console {
-        self.shell.into_console()
+    async fn release(self: Box<Self>) -> Result<Console> {
+        Ok(self.shell.into_console())
     }
 }

@@ -138,7 +138,7 @@ impl MediumAccess for BootLoader<'_> {
         dump::read(self, target, stretches, take, evidence).await
     }
 
-    fn into_console(self: Box<Self>) -> Console {
-        self.uboot.into_console()
+    async fn release(self: Box<Self>) -> Result<Console> {
+        Ok(self.uboot.into_console())
     }
 }

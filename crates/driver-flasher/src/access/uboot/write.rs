@@ -9,21 +9,12 @@ use tokio::sync::mpsc;
 use super::enter::{BootLoader, Window};
 use super::gather::{Gatherer, WriteAction};
 use super::load::StagedChunk;
-use crate::access::{Instruction, Instructions, Target, WriteEvidence, WriteProgress};
+use crate::access::{Instruction, Instructions, Target, Unheard, WriteEvidence, WriteProgress};
 use crate::blocking::AbortOnDrop;
 use crate::job::WritePermit;
 
 /// Pieces of work that wait for the board, at most.
 const WAITING: usize = 1;
-
-/// Hears nothing: a few bytes are no progress.
-struct Unheard;
-
-impl WriteProgress for Unheard {
-    fn begins(&self) {}
-
-    fn reached(&self, _to: u64) {}
-}
 
 /// Carries instructions out as they come.
 pub(super) async fn all(

@@ -195,7 +195,7 @@ impl MediumAccess for Memory {
         })
     }
 
-    fn into_console(self: Box<Self>) -> Console {
-        Console::new(Box::new(tokio::io::duplex(1).0), Transcript::in_memory())
+    async fn release(self: Box<Self>) -> Result<Console> {
+        Ok(Console::new(Box::new(tokio::io::duplex(1).0), Transcript::in_memory()))
     }
 }

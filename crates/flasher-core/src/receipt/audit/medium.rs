@@ -28,7 +28,7 @@ pub(super) fn audit(receipt: &Receipt, place: &str, part: Part<'_>) -> Audited {
     facts(receipt.job, place, image)?;
     demand(!medium.target.is_empty(), at("medium.target"), "it names no target")?;
     let is_device = match medium.via {
-        None | Some(ViaUsed::Linux) => medium.device.starts_with('/'),
+        None | Some(ViaUsed::Linux | ViaUsed::Host) => medium.device.starts_with('/'),
         Some(ViaUsed::Uboot) => medium.device.split_once(' ').is_some_and(|(_, number)| !number.is_empty()),
     };
     demand(is_device, at("medium.device"), "it names no device")?;
@@ -153,6 +153,11 @@ fn ways(job: JobKind, medium: &MediumFacts, place: &str) -> Audited {
     let by_boot_loader = medium.via == Some(ViaUsed::Uboot);
     let reads = medium.read_back == Some(CacheBypass::Bootloader);
     demand(by_boot_loader == reads, at("read_back"), "this way to the medium reads otherwise")?;
+    let by_this_machine = medium.via == Some(ViaUsed::Host);
+    let direct = medium.read_back == Some(CacheBypass::Direct);
+    demand(!by_this_machine || direct, at("read_back"), "this machine reads media directly")?;
+    let here = medium.digests_by == Some(DigestsBy::Exporter);
+    demand(!by_this_machine || here, at("digests_by"), "no board reads a medium that is here")?;
     let compares = medium.digests_by == Some(DigestsBy::Compared);
     demand(by_boot_loader || !compares, at("digests_by"), "this way to the medium compares nothing")?;
     let is_known = medium.wire.is_some();

@@ -45,12 +45,14 @@ impl From<WireChoice> for Wire {
 /// The way to the medium.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum ViaChoice {
-    /// A small Linux where the config names a bundle or a board, else the boot loader
+    /// A small Linux where the config names a bundle or a board, else the boot loader or this machine, by the targets
     Auto,
     /// A small Linux out of a bundle
     Linux,
     /// The boot loader's own commands, without a bundle
     Uboot,
+    /// The medium as a disk of this machine, by a storage mux or a card reader
+    Host,
 }
 
 impl From<ViaChoice> for Via {
@@ -59,6 +61,7 @@ impl From<ViaChoice> for Via {
             ViaChoice::Auto => Self::Auto,
             ViaChoice::Linux => Self::Linux,
             ViaChoice::Uboot => Self::Uboot,
+            ViaChoice::Host => Self::Host,
         }
     }
 }
