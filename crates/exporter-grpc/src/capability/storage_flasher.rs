@@ -162,7 +162,7 @@ impl StorageFlasher {
 }
 
 fn failed(failure: &Failure) -> CallFailure {
-    let medium = failure.medium.map(|medium| format!(" ({medium})")).unwrap_or_default();
+    let medium = failure.medium.map(|medium| format!("; medium: {medium}")).unwrap_or_default();
     let error = Error::new(failure.class, format!("{}{medium}", failure.cause));
     failure.help.iter().fold(error, |error, help| error.help(help.clone())).into()
 }

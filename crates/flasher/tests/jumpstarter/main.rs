@@ -17,6 +17,7 @@ mod flashing;
 mod hostile;
 mod lab;
 mod lifetime;
+mod mux;
 mod orders;
 mod python;
 mod qemu;
