@@ -1,9 +1,10 @@
-//! Nodes whose `type` is a class that only Python has.
+//! Nodes whose `type` is a class that only Python has, and which Python the file wants for them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use flasher_core::Device;
-use flasher_core::python::{Obstacle, PythonNode};
+use flasher_core::python::{Obstacle, PythonChoice, PythonNode};
 use flasher_core::tree::Notes;
 use serde_json::{Map, Value, json};
 use strict_yaml::{Problem, YamlNode, YamlValue};
@@ -11,6 +12,23 @@ use strict_yaml::{Problem, YamlNode, YamlValue};
 use crate::counterpart;
 use crate::path::below;
 use crate::written::{Node, What};
+
+/// The file's key `python`: a virtual environment, `auto` or `off`. A relative folder is one beside the file, which is in `folder`.
+pub(crate) fn choice(root: &YamlNode, folder: &Path, problems: &mut Vec<Problem>) -> Option<PythonChoice> {
+    let value = root.get("python").filter(|value| !value.is_null())?;
+    let Some(text) = value.text().filter(|text| !text.is_empty()) else {
+        let message = format!("expected a folder, `auto` or `off`, found {}", value.describe());
+        problems.push(
+            Problem::value(&["python".to_owned()], message)
+                .help("give the folder of a virtual environment with Jumpstarter"),
+        );
+        return None;
+    };
+    match text.parse() {
+        Ok(PythonChoice::Venv(venv)) => Some(PythonChoice::Venv(folder.join(venv))),
+        Ok(choice) => Some(choice),
+    }
+}
 
 /// The device of `node`. Its config belongs to Python; only that it is a mapping is checked, as Python would. `obstacle` keeps
 /// Python from running it.

@@ -32,6 +32,15 @@ fn top() -> Value {
     keys.insert("apiVersion".to_owned(), json!({ "const": API_VERSION }));
     keys.insert("kind".to_owned(), json!({ "const": KIND }));
     keys.insert(
+        "python".to_owned(),
+        json!({
+            "type": ["string", "null"],
+            "description": "Which Python runs nodes whose driver only Python has: the folder of a virtual environment with Jumpstarter, \
+                            relative to this file; `auto`, the one whose `jmp` is in PATH (the default); `off`, none. `--python` and \
+                            FLASHER_PYTHON come before it.",
+        }),
+    );
+    keys.insert(
         "export".to_owned(),
         json!({
             "type": "object",

@@ -6,7 +6,7 @@ use strict_yaml::{Problem, YamlNode, unknown_key};
 use crate::notes;
 use crate::path::below;
 
-/// What an exporter YAML may say at its top. All but `export` are for Jumpstarter's controller and are not used here.
+/// What an exporter YAML may say at its top. `python` is ours alone; what is not used here is for Jumpstarter's controller.
 pub(crate) const TOP: &[&str] = &[
     "apiVersion",
     "kind",
@@ -18,6 +18,7 @@ pub(crate) const TOP: &[&str] = &[
     "grpcConfig",
     "description",
     "motd",
+    "python",
     "export",
     "hooks",
     "failureDetection",

@@ -2,7 +2,10 @@
 
 mod devices;
 
+use std::convert::Infallible;
 use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -43,6 +46,30 @@ pub struct Obstacle {
     pub from: String,
     /// What it names.
     pub to: String,
+}
+
+/// Which Python runs nodes whose drivers only Python has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PythonChoice {
+    /// The one whose `jmp` is in PATH.
+    Auto,
+    /// None.
+    Off,
+    /// That of the virtual environment in this folder.
+    Venv(PathBuf),
+}
+
+impl FromStr for PythonChoice {
+    type Err = Infallible;
+
+    /// `auto`, `off`, or a folder.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "off" => Self::Off,
+            folder => Self::Venv(folder.into()),
+        })
+    }
 }
 
 /// The Python that runs nodes of a tree.

@@ -9,7 +9,7 @@ use flasher_base::suggest;
 use crate::device::Device;
 use crate::driver::{Driver, Flasher};
 use crate::error::{Error, Result};
-use crate::python::PythonNode;
+use crate::python::{PythonChoice, PythonNode};
 
 /// Every node of an exporter YAML, built and wired.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct TreeParts {
     pub bench: Option<String>,
     /// What users are to read first.
     pub motd: Option<String>,
+    /// Which Python the file wants for nodes that only Python has.
+    pub python: Option<PythonChoice>,
     /// Whether it is the tree of another exporter, which no file of this machine describes.
     pub is_remote: bool,
 }
@@ -70,6 +72,11 @@ impl DeviceTree {
     /// What users are to read first.
     pub fn motd(&self) -> Option<&str> {
         self.0.motd.as_deref()
+    }
+
+    /// Which Python the file wants for nodes that only Python has; none when it does not say.
+    pub fn python_choice(&self) -> Option<&PythonChoice> {
+        self.0.python.as_ref()
     }
 
     /// The nodes at the top, by name.

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
+use flasher_core::python::PythonChoice;
 
 use crate::commands::bundle::args::BundleAction;
 use crate::commands::completions;
@@ -33,7 +34,6 @@ use crate::commands::verify_receipt::VerifyArgs;
 use given::GivenOption;
 pub(crate) use global::{command, path, refuse_idle};
 use node::NodeArgs;
-use python::PythonChoice;
 use remote::RemoteArgs;
 
 /// Flash an operating-system image onto an embedded board, and prove it
@@ -61,9 +61,9 @@ pub(crate) struct Args {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
     /// What runs nodes whose driver only Python has: the folder of a virtual environment with Jumpstarter, `auto` for the one whose
-    /// `jmp` is in PATH, `off` for nothing
-    #[arg(long, global = true, env = "FLASHER_PYTHON", value_name = "VENV|auto|off", default_value = "auto")]
-    pub(crate) python: PythonChoice,
+    /// `jmp` is in PATH, `off` for nothing [default: `python` of the exporter YAML, else `auto`]
+    #[arg(long, global = true, env = "FLASHER_PYTHON", value_name = "VENV|auto|off")]
+    pub(crate) python: Option<PythonChoice>,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
     /// Options of the command that stand on the command line.

@@ -1,5 +1,6 @@
 //! Nodes whose driver only Python has.
 
+use flasher_core::python::PythonChoice;
 use flasher_core::{Device, Error};
 
 use super::tree;
@@ -138,5 +139,32 @@ fn only_the_import_path_of_a_class_is_one() {
     ];
     for (kind, expected) in cases {
         assert_eq!(crate::kinds::is_class_path(kind), expected, "{kind}");
+    }
+}
+
+#[test]
+fn the_python_of_a_file() {
+    let load = |line: &str| {
+        let text = format!("{line}\nexport: {{ serial: {{ type: test-serial, config: {{ url: x }} }} }}\n");
+        crate::build(&crate::Document::parse("lab.yaml", std::path::Path::new("/lab"), &text).unwrap())
+    };
+    for (line, expected) in [
+        ("", None),
+        ("python:", None),
+        ("python: auto", Some(PythonChoice::Auto)),
+        ("python: off", Some(PythonChoice::Off)),
+        ("python: ./venv", Some(PythonChoice::Venv("/lab/./venv".into()))),
+        ("python: /opt/jumpstarter", Some(PythonChoice::Venv("/opt/jumpstarter".into()))),
+    ] {
+        assert_eq!(load(line).unwrap().python_choice(), expected.as_ref(), "{line}");
+    }
+    for (line, found) in [
+        ("python: false", "found `false`"),
+        ("python: ''", "found "),
+        ("python: { venv: x }", "found a mapping"),
+        ("pyton: off", "unknown key `pyton`"),
+    ] {
+        let told = load(line).unwrap_err().to_string();
+        assert!(told.contains("lab.yaml:1:") && told.contains(found), "{told}");
     }
 }

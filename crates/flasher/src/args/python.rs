@@ -1,53 +1,37 @@
 //! Which Python runs the nodes whose drivers only Python has.
 
-use std::convert::Infallible;
 use std::path::PathBuf;
-use std::str::FromStr;
 
+use flasher_core::python::PythonChoice;
+use flasher_core::tree::DeviceTree;
 use flasher_core::{Error, Result};
 
 use crate::render::units::shown;
 
-/// Which Python runs such nodes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PythonChoice {
-    /// The one whose `jmp` is in PATH.
-    Auto,
-    /// None.
-    Off,
-    /// That of a virtual environment.
-    Venv(PathBuf),
+/// What `--python` or FLASHER_PYTHON says, if one of them does.
+pub(crate) type PythonOption = Option<PythonChoice>;
+
+/// Which Python it is for the nodes of `tree`: the option's, else the environment's, else that of the exporter YAML, else `auto`.
+pub(crate) fn chosen(option: &PythonOption, tree: &DeviceTree) -> PythonChoice {
+    option.as_ref().or(tree.python_choice()).cloned().unwrap_or(PythonChoice::Auto)
 }
 
-impl FromStr for PythonChoice {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text {
-            "auto" => Self::Auto,
-            "off" => Self::Off,
-            folder => Self::Venv(folder.into()),
-        })
-    }
-}
-
-impl PythonChoice {
-    /// The interpreter; none when there is no Python to use.
-    ///
-    /// # Errors
-    /// When the folder that was named is no virtual environment.
-    pub(crate) fn interpreter(&self) -> Result<Option<PathBuf>> {
-        match self {
-            Self::Off => Ok(None),
-            Self::Auto => Ok(beside_jmp(&std::env::var_os("PATH").unwrap_or_default())),
-            Self::Venv(folder) => {
-                let python = folder.join("bin/python");
-                let missing = || {
-                    Error::config(format!("{} is no virtual environment of Python", shown(folder)))
-                        .help("give the folder that holds `bin/python`, `auto` or `off`")
-                };
-                if python.is_file() { Ok(Some(python)) } else { Err(missing()) }
-            }
+/// The interpreter; none when there is no Python to use.
+///
+/// # Errors
+/// When the folder that was named is no virtual environment.
+pub(crate) fn interpreter(choice: &PythonChoice) -> Result<Option<PathBuf>> {
+    match choice {
+        PythonChoice::Off => Ok(None),
+        PythonChoice::Auto => Ok(beside_jmp(&std::env::var_os("PATH").unwrap_or_default())),
+        PythonChoice::Venv(folder) => {
+            let python = folder.join("bin/python");
+            let missing = || {
+                Error::config(format!("{} is no virtual environment of Python", shown(folder))).help(
+                    "give the folder that holds `bin/python`, `auto` or `off`, with `--python` or as `python` in the exporter YAML",
+                )
+            };
+            if python.is_file() { Ok(Some(python)) } else { Err(missing()) }
         }
     }
 }
@@ -60,7 +44,21 @@ fn beside_jmp(path: &std::ffi::OsStr) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use flasher_core::tree::TreeParts;
+
     use super::*;
+
+    #[test]
+    fn the_option_comes_before_the_file() {
+        let tree = |python| DeviceTree::from(TreeParts { python, ..TreeParts::default() });
+        for (option, file, expected) in [
+            (None, None, PythonChoice::Auto),
+            (None, Some(PythonChoice::Off), PythonChoice::Off),
+            (Some(PythonChoice::Auto), Some(PythonChoice::Off), PythonChoice::Auto),
+        ] {
+            assert_eq!(chosen(&option, &tree(file)), expected);
+        }
+    }
 
     #[test]
     fn an_environment_is_named_found_or_left() {
@@ -71,12 +69,12 @@ mod tests {
         std::fs::write(bin.join("jmp"), "").unwrap();
         assert_eq!(beside_jmp(bin.as_os_str()), None, "no interpreter beside it");
         let venv: PythonChoice = folder.path().to_str().unwrap().parse().unwrap();
-        let error = venv.interpreter().unwrap_err();
+        let error = interpreter(&venv).unwrap_err();
         assert!(error.to_string().ends_with("is no virtual environment of Python"), "{error}");
         std::fs::write(bin.join("python"), "").unwrap();
         assert_eq!(beside_jmp(bin.as_os_str()), Some(bin.join("python")));
-        assert_eq!(venv.interpreter().unwrap(), Some(bin.join("python")));
+        assert_eq!(interpreter(&venv).unwrap(), Some(bin.join("python")));
         let off: PythonChoice = "off".parse().unwrap();
-        assert_eq!((off.interpreter().unwrap(), "auto".parse()), (None, Ok(PythonChoice::Auto)));
+        assert_eq!((interpreter(&off).unwrap(), "auto".parse()), (None, Ok(PythonChoice::Auto)));
     }
 }

@@ -15,7 +15,7 @@ use flasher_core::{
 
 use super::conclude::conclude;
 use super::{driver_tree, python};
-use crate::args::python::PythonChoice;
+use crate::args::python::PythonOption;
 use crate::detached::InJob;
 use crate::failure::Failure;
 use crate::outputs;
@@ -101,7 +101,7 @@ type Label = (String, JobKind);
 pub(super) struct Request {
     pub(super) job: Work,
     /// What runs the board's nodes that only Python has.
-    pub(super) python: PythonChoice,
+    pub(super) python: PythonOption,
     /// Dotted path of the flasher, when the tree has several.
     pub(super) device: Option<String>,
     pub(super) variant: Option<String>,
@@ -151,7 +151,7 @@ pub(super) async fn execute(
 #[derive(Clone, Copy)]
 struct FlasherNode<'a> {
     tree: &'a DeviceTree,
-    python: &'a PythonChoice,
+    python: &'a PythonOption,
     device: Option<&'a str>,
     variant: Option<&'a str>,
     screen: &'a Screen,

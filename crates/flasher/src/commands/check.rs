@@ -9,7 +9,7 @@ use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Description, Device, Error, Result, safe};
 
 use super::{driver_tree, python};
-use crate::args::python::PythonChoice;
+use crate::args::python::PythonOption;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::render::plan;
@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_secs(600);
 /// Prints what is fine; problems go to standard error. Gives 0, or the code of the worst thing found.
 pub(super) async fn run(
     file: Option<PathBuf>,
-    choice: &PythonChoice,
+    choice: &PythonOption,
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let path = driver_tree::required(file)?;

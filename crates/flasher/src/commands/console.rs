@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{driver_tree, python};
-use crate::args::python::PythonChoice;
+use crate::args::python::PythonOption;
 use crate::failure::Failure;
 use crate::screen::Screen;
 use args::ConsoleArgs;
@@ -40,7 +40,7 @@ const STATE: Duration = Duration::from_secs(5);
 /// Connects the terminal (or a pipe) with the board until the escape, the end of the input, or a signal.
 pub(super) async fn run(
     args: &ConsoleArgs,
-    (tree, python): (DeviceTree, &PythonChoice),
+    (tree, python): (DeviceTree, &PythonOption),
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let mut signals = Signals::new()?;
@@ -57,7 +57,7 @@ pub(super) async fn run(
 }
 
 /// Starts Python when the line is one of its nodes, or the switch that is to be cycled.
-async fn ready(args: &ConsoleArgs, tree: &DeviceTree, python: &PythonChoice, screen: &Screen) -> Result<()> {
+async fn ready(args: &ConsoleArgs, tree: &DeviceTree, python: &PythonOption, screen: &Screen) -> Result<()> {
     let path = args.node.device.as_deref();
     let mut nodes = python::nodes_for(tree, path, |device| matches!(device, Device::Serial(_)));
     if args.power_cycle {

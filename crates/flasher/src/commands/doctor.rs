@@ -13,7 +13,7 @@ use flasher_core::tree::DeviceTree;
 use flasher_core::{Class, Device, Error, FileServer, Flasher, PowerDriver, Result, safe};
 
 use super::{driver_tree, killed, python};
-use crate::args::python::PythonChoice;
+use crate::args::python::PythonOption;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::render::units::shown;
@@ -51,7 +51,7 @@ pub(super) enum Machine {
 /// Prints a line for each thing; gives 0, or the exit code of the worst that would stop a flash, which is that of the flash. A
 /// registry that is out of reach is a warning.
 pub(super) async fn run(
-    (tree, python): (DeviceTree, &PythonChoice),
+    (tree, python): (DeviceTree, &PythonOption),
     machine: Machine,
     screen: &Screen,
 ) -> Result<u8, Failure> {
@@ -65,7 +65,7 @@ pub(super) async fn run(
 }
 
 /// Has Python run what only it has; what a job has is left alone.
-async fn start_python(choice: &PythonChoice, tree: &DeviceTree, screen: &Screen) -> Result<()> {
+async fn start_python(choice: &PythonOption, tree: &DeviceTree, screen: &Screen) -> Result<()> {
     let mut free = Vec::new();
     for node in tree.python() {
         match python::refuse_if_held(tree, std::slice::from_ref(&node)).await {

@@ -12,7 +12,7 @@ use super::flash::args::way::ViaChoice;
 use super::remote::{self, DumpRequest};
 use crate::args::job::{JobArgs, VerifyChoice};
 use crate::args::node::NodeArgs;
-use crate::args::python::PythonChoice;
+use crate::args::python::PythonOption;
 use crate::args::remote::RemoteArgs;
 use crate::dump_file::{DumpFile, DumpPipe};
 use crate::failure::Failure;
@@ -53,7 +53,7 @@ pub(crate) struct DumpArgs {
 pub(super) async fn run(
     args: &DumpArgs,
     exporter: Option<&Path>,
-    python: &PythonChoice,
+    python: &PythonOption,
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let signals = Signals::install()?;
@@ -100,7 +100,7 @@ fn pipe_screen(screen: &Screen) -> Result<Screen> {
 async fn to_pipe(
     args: &DumpArgs,
     signals: Signals,
-    (exporter, python): (Option<&Path>, &PythonChoice),
+    (exporter, python): (Option<&Path>, &PythonOption),
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let screen = pipe_screen(screen)?;
@@ -108,7 +108,7 @@ async fn to_pipe(
     Ok(board_job::execute(request(args, python, job, signals), exporter, &screen).await?.1)
 }
 
-fn request(args: &DumpArgs, python: &PythonChoice, job: DumpJob, signals: Signals) -> Request {
+fn request(args: &DumpArgs, python: &PythonOption, job: DumpJob, signals: Signals) -> Request {
     let (job, python) = (Work::Dump(Box::new(job)), python.clone());
     let (device, variant, receipt) =
         (args.node.device.clone(), args.variant.clone(), args.job.receipt.clone());

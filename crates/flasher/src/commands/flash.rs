@@ -9,7 +9,7 @@ use flasher_core::{CancellationToken, Result};
 
 use super::board_job::{self, Request, Work};
 use super::detached;
-use crate::args::python::PythonChoice;
+use crate::args::python::PythonOption;
 use crate::detached::InJob;
 use crate::failure::Failure;
 use crate::job;
@@ -21,7 +21,7 @@ use args::FlashArgs;
 pub(super) async fn run(
     args: &FlashArgs,
     exporter: Option<&Path>,
-    python: &PythonChoice,
+    python: &PythonOption,
     screen: &Screen,
 ) -> Result<u8, Failure> {
     if args.detach {

@@ -10,7 +10,7 @@ use flasher_core::{Device, Driver, Error, PowerDriver, PowerMeter, Reading, Resu
 
 use super::{driver_tree, killed, python};
 use crate::args::node::NodeArgs;
-use crate::args::python::PythonChoice;
+use crate::args::python::PythonOption;
 use crate::args::values::seconds;
 use crate::failure::Failure;
 use crate::render::message::Message;
@@ -51,7 +51,7 @@ pub(super) async fn run(
     action: &PowerAction,
     node: &NodeArgs,
     force: bool,
-    (tree, python): (DeviceTree, &PythonChoice),
+    (tree, python): (DeviceTree, &PythonOption),
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let power = Power { path: node.device.as_deref(), force, tree: &tree };
@@ -108,7 +108,7 @@ impl Power<'_> {
     }
 
     /// Starts Python when the power is one of its nodes.
-    async fn ready(&self, python: &PythonChoice, screen: &Screen) -> Result<()> {
+    async fn ready(&self, python: &PythonOption, screen: &Screen) -> Result<()> {
         let nodes = python::nodes_for(self.tree, self.path, |device| matches!(device, Device::Power(..)));
         if !self.force {
             python::refuse_if_held(self.tree, &nodes)

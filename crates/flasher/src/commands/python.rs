@@ -7,11 +7,11 @@ use std::sync::Arc;
 use driver_remote::{RemoteAccess, RemoteExporter};
 use exporter_grpc::PythonExporter;
 use flasher_core::owner::Board;
-use flasher_core::python::{PythonHost, PythonNode, RunningNode};
+use flasher_core::python::{PythonChoice, PythonHost, PythonNode, RunningNode};
 use flasher_core::tree::DeviceTree;
 use flasher_core::{Device, Driver, Result, safe};
 
-use crate::args::python::PythonChoice;
+use crate::args::python::{PythonOption, chosen, interpreter};
 use crate::screen::Screen;
 
 /// Starts Python for `needed`, nodes of `tree`; which of them it runs, they know from then on. Without Python nothing is done.
@@ -19,15 +19,16 @@ use crate::screen::Screen;
 /// # Errors
 /// When a Python that was asked for by name is missing or does not start. One that was only found is left out with a warning.
 pub(super) async fn start(
-    choice: &PythonChoice,
+    option: &PythonOption,
     tree: &DeviceTree,
     needed: &[Arc<PythonNode>],
     screen: &Screen,
 ) -> Result<Option<Arc<PythonExporter>>> {
+    let choice = chosen(option, tree);
     let needed: Vec<_> = needed.iter().filter(|node| !node.is_running()).cloned().collect();
-    let Some(interpreter) = choice.interpreter()?.filter(|_| !needed.is_empty()) else { return Ok(None) };
+    let Some(interpreter) = interpreter(&choice)?.filter(|_| !needed.is_empty()) else { return Ok(None) };
     let failed = match started(&interpreter, tree, &needed).await {
-        Err(error) if *choice == PythonChoice::Auto => error,
+        Err(error) if choice == PythonChoice::Auto => error,
         started => return started,
     };
     let why = safe::one_line(&failed.cause());
@@ -64,18 +65,18 @@ pub(super) async fn refuse_if_held(tree: &DeviceTree, nodes: &[Arc<PythonNode>])
 /// # Errors
 /// As [`start`].
 pub(super) async fn not_available(
-    choice: &PythonChoice,
+    option: &PythonOption,
     tree: &DeviceTree,
     screen: &Screen,
 ) -> Result<BTreeMap<String, Option<String>>> {
-    let nodes = tree.python();
+    let (nodes, choice) = (tree.python(), chosen(option, tree));
     let unknown = |why: Option<String>| nodes.iter().map(move |node| (node.path().to_owned(), why.clone()));
-    let Some(interpreter) = choice.interpreter()?.filter(|_| !nodes.is_empty()) else {
+    let Some(interpreter) = interpreter(&choice)?.filter(|_| !nodes.is_empty()) else {
         return Ok(unknown(None).collect());
     };
     let classes: Vec<&str> = nodes.iter().map(|node| node.class()).collect();
     let missing = match PythonExporter::missing(&interpreter, &classes).await {
-        Err(error) if *choice == PythonChoice::Auto => {
+        Err(error) if choice == PythonChoice::Auto => {
             let why = safe::one_line(&error.cause());
             screen.aside(&format!("warning: {why}\n"));
             return Ok(unknown(Some(why)).collect());

@@ -21,7 +21,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::driver_tree;
 use super::python;
 use super::shell_env::{self, Client, ExporterAddress};
-use crate::args::python::PythonChoice;
+use crate::args::python::PythonOption;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::screen::Screen;
@@ -37,7 +37,7 @@ const SOCKET_FOLDER: &str = "flasher-serve-";
 pub(super) async fn run(
     args: ServeArgs,
     exporter: Option<&Path>,
-    choice: &PythonChoice,
+    choice: &PythonOption,
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let file = driver_tree::named(exporter)?.to_path_buf();
@@ -209,7 +209,7 @@ impl Signals {
     /// Reloads at SIGHUP; returns at ^C or SIGTERM.
     async fn until_told(
         &mut self,
-        (file, python): (&Path, &PythonChoice),
+        (file, python): (&Path, &PythonOption),
         exporter: &Arc<Exporter>,
         screen: &Screen,
     ) -> Result<u8, Failure> {
@@ -229,7 +229,7 @@ impl Signals {
         &mut self,
         client: Client,
         command: &[std::ffi::OsString],
-        (file, python): (&Path, &PythonChoice),
+        (file, python): (&Path, &PythonOption),
         exporter: &Arc<Exporter>,
         screen: &Screen,
     ) -> Result<u8, Failure> {
@@ -247,7 +247,7 @@ impl Signals {
 
 /// Starts Python when the tree has nodes for it, and names those that clients will find not available.
 async fn beside(
-    choice: &PythonChoice,
+    choice: &PythonOption,
     tree: &DeviceTree,
     screen: &Screen,
 ) -> Result<Option<Arc<PythonExporter>>> {
@@ -260,7 +260,7 @@ async fn beside(
 }
 
 /// Reads the exporter YAML anew; a mistake in it changes nothing.
-fn reload(file: &Path, python: &PythonChoice, exporter: &Arc<Exporter>, screen: &Screen) {
+fn reload(file: &Path, python: &PythonOption, exporter: &Arc<Exporter>, screen: &Screen) {
     match exporter_yaml::load(file) {
         Ok(tree) => {
             screen.aside("reloading once no client is connected\n");

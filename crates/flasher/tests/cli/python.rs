@@ -75,3 +75,49 @@ fn what_needs_it_fails_and_names_it() {
         assert_eq!(ran.code, 2, "{args:?}: {}{}", ran.out, ran.err);
     }
 }
+
+/// The option comes before the environment, that before the file, and a file that says nothing means `auto`.
+#[test]
+fn which_python_it_is() {
+    let lab = Lab::with(MIXED);
+    let text = std::fs::read_to_string(lab.path("lab.yaml")).unwrap();
+    let said = |line: &str, environment: Option<&str>, option: &[&str]| {
+        std::fs::write(lab.path("lab.yaml"), format!("{line}{text}")).unwrap();
+        let mut flasher = flasher();
+        flasher.env_remove("FLASHER_PYTHON").env("PATH", lab.path("no-programs"));
+        flasher.envs(environment.map(|value| ("FLASHER_PYTHON", value)));
+        let ran: Ran = flasher
+            .arg("--exporter")
+            .arg(lab.path("lab.yaml"))
+            .args(option)
+            .arg("check")
+            .output()
+            .unwrap()
+            .into();
+        (ran.code, ran.err)
+    };
+    let off = ["--python", "off"];
+    for (line, environment, option, named) in [
+        ("python: ./of-the-file\n", None, &[][..], Some("of-the-file")),
+        ("python: ./of-the-file\n", Some("of-the-environment"), &[], Some("of-the-environment")),
+        (
+            "python: ./of-the-file\n",
+            Some("of-the-environment"),
+            &["--python", "of-the-option"],
+            Some("of-the-option"),
+        ),
+        ("python: ./of-the-file\n", Some("of-the-environment"), &off, None),
+        ("python: ./of-the-file\n", Some("off"), &[], None),
+        ("python: off\n", None, &[], None),
+        ("", None, &[], None),
+    ] {
+        let (code, told) = said(line, environment, option);
+        let wrong = "is no virtual environment of Python";
+        match named {
+            Some(folder) => {
+                assert!(code == 2 && told.contains(&format!("{folder} {wrong}")), "{line}{option:?}: {told}")
+            }
+            None => assert!(code == 0 && !told.contains(wrong), "{line}{option:?}: {told}"),
+        }
+    }
+}

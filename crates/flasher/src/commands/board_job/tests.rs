@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use flasher_core::flash::PowerState;
+use flasher_core::python::PythonChoice;
 use flasher_core::{
     Description, Device, Driver, DriverType, FlasherBundle, Plan, Verdict, Wiring, async_trait,
 };
@@ -128,7 +129,7 @@ async fn flash(config: &str, variant: Option<&str>) -> (u8, Receipt, Vec<&'stati
         .unwrap();
     let request = Request {
         job: Work::Flash(Box::new(FlashJob::new("os.img"))),
-        python: PythonChoice::Off,
+        python: Some(PythonChoice::Off),
         device: None,
         variant: variant.map(str::to_owned),
         receipt: Some(kept.clone()),
@@ -183,7 +184,7 @@ async fn a_stopped_job_touches_no_board() {
     let tree =
         exporter_yaml::build(&exporter_yaml::Document::parse("t", Path::new(""), EMPTY).unwrap()).unwrap();
     let screen = Screen::new(false, Chatter::Normal);
-    let python = PythonChoice::Off;
+    let python = Some(PythonChoice::Off);
     let on = FlasherNode { tree: &tree, python: &python, device: None, variant: None, screen: &screen };
     let receipt = transact(on, Work::Flash(Box::new(job)), Arc::new(flasher_core::Quiet), Begun::now()).await;
     assert_eq!((receipt.class(), receipt.power), (Some(Class::Interrupted), PowerState::Untouched));
@@ -201,7 +202,7 @@ async fn a_flasher_without_a_bundle_is_checked_and_flashes() {
         .unwrap();
     let screen = Screen::new(false, Chatter::Quiet);
     assert_eq!(
-        crate::commands::check::run(Some(yaml.clone()), &PythonChoice::Off, &screen).await.unwrap(),
+        crate::commands::check::run(Some(yaml.clone()), &Some(PythonChoice::Off), &screen).await.unwrap(),
         0
     );
     let tree = exporter_yaml::load(&yaml).unwrap();

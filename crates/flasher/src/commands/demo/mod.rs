@@ -14,7 +14,6 @@ use flasher_core::{Class, Error, FlashJob, Receipt, Result};
 use sha2::{Digest, Sha256};
 
 use super::board_job::{self, Request, Work};
-use crate::args::python::PythonChoice;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::render::units::shown;
@@ -23,6 +22,7 @@ use crate::screen::Screen;
 use crate::signals::Signals;
 use bench::{Bench, Board, absolute};
 use emulated::EmulatedBoard;
+use flasher_core::python::PythonChoice;
 
 /// The board of a demo.
 #[derive(Clone, Copy, ValueEnum)]
@@ -109,7 +109,7 @@ pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> 
     let bench = blocking(move || Bench::set_up(&board, given.as_deref())).await?;
     let request = Request {
         job: Work::Flash(Box::new(FlashJob::new(shown(&bench.image)))),
-        python: PythonChoice::Off,
+        python: Some(PythonChoice::Off),
         device: None,
         variant: None,
         receipt: Some(args.receipt),
