@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use disk_image::Digest;
 use flasher_core::flash::{DigestsBy, JobKind, PowerState, RangeKind, Verify};
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{
     CancellationToken, Class, Device, DumpJob, DumpSink, Error, Event, Receipt, Result, Step, Verdict,
 };
@@ -61,7 +61,7 @@ async fn dump(
     lab: &Lab,
     sink: Memory,
     change: impl FnOnce(&mut DumpJob),
-    hear: impl Fn(&DeviceTree, Event) + Send + Sync + 'static,
+    hear: impl Fn(&DriverTree, Event) + Send + Sync + 'static,
 ) -> Dumped {
     let tree = Arc::new(exporter_yaml::load(&lab.exporter()).unwrap_or_else(|findings| panic!("{findings}")));
     let sink = Arc::new(sink);
@@ -163,7 +163,7 @@ async fn a_dump_that_cannot_be_ends_with_its_cause_and_keeps_nothing() {
 }
 
 /// Switches the board off, and waits for it, when so much has been read.
-fn cut(tree: &DeviceTree, event: &Event, handle: &tokio::runtime::Handle, struck: &Mutex<bool>) {
+fn cut(tree: &DriverTree, event: &Event, handle: &tokio::runtime::Handle, struck: &Mutex<bool>) {
     let Event::Advanced { step: Step::Read, done, .. } = event else { return };
     if *done < 2_000_000 || std::mem::replace(&mut *struck.lock().unwrap(), true) {
         return;
@@ -180,7 +180,7 @@ async fn a_power_cut_in_the_middle_is_a_failure_and_a_retry_mends_it() {
         let mut lab = Lab::new("");
         lab.flasher = "timeouts: { stall: 2, bootloader: 15 }".to_owned();
         let (struck, handle) = (Mutex::new(false), tokio::runtime::Handle::current());
-        let hear = move |tree: &DeviceTree, event: Event| cut(tree, &event, &handle, &struck);
+        let hear = move |tree: &DriverTree, event: Event| cut(tree, &event, &handle, &struck);
         let dumped = dump(&lab, Memory::default(), |job| job.retries = retries, hear).await;
         if retries == 1 {
             assert_eq!(dumped.receipt.attempts, 2);
@@ -196,7 +196,7 @@ async fn a_power_cut_in_the_middle_is_a_failure_and_a_retry_mends_it() {
 async fn a_medium_that_changes_between_two_readings_is_no_dump() {
     let lab = Lab::new("");
     let medium = lab.path("medium");
-    let hear = move |_: &DeviceTree, event: Event| {
+    let hear = move |_: &DriverTree, event: Event| {
         if matches!(event, Event::StepBegun { step: Step::Verify }) {
             let mut bytes = std::fs::read(&medium).unwrap();
             bytes[5_000_000] ^= 1;
@@ -215,7 +215,7 @@ async fn a_dump_can_be_stopped_and_has_a_deadline() {
         let lab = Lab::new("");
         let stop = CancellationToken::new();
         let token = stop.clone();
-        let hear = move |_: &DeviceTree, event: Event| {
+        let hear = move |_: &DriverTree, event: Event| {
             if matches!(event, Event::StepBegun { step } if step == at) {
                 token.cancel();
             }

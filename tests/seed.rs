@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bundle_store::Access;
 use driver_flasher::BaseFlasher;
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Flasher, TransferLog};
 
 use crate::lab::has;
@@ -62,7 +62,7 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    fn load(&self, children: &str) -> Result<DeviceTree, String> {
+    fn load(&self, children: &str) -> Result<DriverTree, String> {
         let yaml = format!(
             "export:
   storage:
@@ -80,7 +80,7 @@ impl Place {
         exporter_yaml::load(&self.path("exporter.yaml")).map_err(|findings| findings.to_string())
     }
 
-    fn complete(&self) -> DeviceTree {
+    fn complete(&self) -> DriverTree {
         let children = "
       serial: { type: jumpstarter_driver_pyserial.driver.PySerial, config: { url: 'loop://' } }
       power: { type: jumpstarter_driver_power.driver.MockPower }
@@ -91,7 +91,7 @@ impl Place {
     }
 }
 
-fn base(tree: &DeviceTree) -> Arc<BaseFlasher> {
+fn base(tree: &DriverTree) -> Arc<BaseFlasher> {
     let flasher: Arc<dyn Flasher> = tree.flasher(None).unwrap();
     let any: Arc<dyn Any + Send + Sync> = flasher;
     any.downcast().unwrap()

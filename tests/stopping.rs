@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use flasher_core::flash::{MediumState, PowerState};
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{CancellationToken, Class, Device, Event, Step, Verdict};
 
 use crate::lab::{Lab, noise, sample};
@@ -119,7 +119,7 @@ async fn a_bug_in_any_step_leaves_the_board_off_and_a_receipt() {
     }
 }
 
-fn assert_services_down(tree: &DeviceTree, step: Step) {
+fn assert_services_down(tree: &DriverTree, step: Step) {
     for (path, device) in tree.all() {
         let address = match device {
             Device::FileServer(server) => server.address(),

@@ -87,11 +87,11 @@ mod tests {
     use std::path::Path;
 
     use exporter_yaml::Document;
-    use flasher_core::tree::DeviceTree;
+    use flasher_core::tree::DriverTree;
 
     use super::*;
 
-    fn load(node: &str) -> std::result::Result<DeviceTree, String> {
+    fn load(node: &str) -> std::result::Result<DriverTree, String> {
         let yaml = format!("export:\n  board:\n    {}\n", node.trim().replace('\n', "\n    "));
         let document = Document::parse("lab.yaml", Path::new("/lab"), &yaml).unwrap();
         exporter_yaml::build(&document).map_err(|findings| findings.to_string())

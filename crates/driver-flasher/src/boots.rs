@@ -19,8 +19,8 @@ impl FlasherBundle for BaseFlasher {
             Err(error) => error,
         };
         // Where a file in the cache was damaged without a trace, looking closer removes it and brings it again.
-        let (config, shelf) = self.source();
-        match shelf.distrust(&config, &self.folder).await? {
+        let (config, found) = self.source();
+        match found.distrust(&config, &self.folder).await? {
             true => self.described().await,
             false => Err(failed),
         }
@@ -36,7 +36,7 @@ impl FlasherBundle for BaseFlasher {
     }
 
     async fn lock_bundle(&self) -> Result<Option<Pinned>> {
-        self.shelf.lock(&self.config, &self.folder).await
+        self.found.lock(&self.config, &self.folder).await
     }
 
     async fn set_up(&self, bundle: Option<String>) -> Result<Vec<PathBuf>> {

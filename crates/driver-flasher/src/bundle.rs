@@ -18,7 +18,7 @@ const DEFAULT: &str = "quay.io/jumpstarter-dev/jumpstarter-flasher-test:latest";
 
 /// Remembers the bundle that came out of a registry, so that a job does not change its mind halfway.
 #[derive(Debug, Default)]
-pub(crate) struct Shelf(tokio::sync::Mutex<Option<Arc<Cached>>>);
+pub(crate) struct FoundBundle(tokio::sync::Mutex<Option<Arc<Cached>>>);
 
 /// Where a bundle is, and what its files are held to.
 pub(crate) struct LocalBundle {
@@ -27,7 +27,7 @@ pub(crate) struct LocalBundle {
     notes: Vec<String>,
 }
 
-impl Shelf {
+impl FoundBundle {
     /// Finds the bundle of `config`, pulling it when it has to be; relative folders are below `folder`.
     ///
     /// # Errors
@@ -297,11 +297,11 @@ mod tests {
     #[tokio::test]
     async fn a_bundle_that_is_nowhere_is_named_with_its_place() {
         let config = FlasherConfig { flasher_bundle: Some("acme/flasher:v1".into()), ..config() };
-        let error = Shelf::default().find(&config, Path::new("/lab")).await.err().unwrap();
+        let error = FoundBundle::default().find(&config, Path::new("/lab")).await.err().unwrap();
         assert_eq!(error.to_string(), "the folder of the flash bundle is not there: `/lab/acme/flasher:v1`");
         let name = "acme/flasher@sha256:12".to_owned();
         let config = FlasherConfig { flasher_bundle: Some(name), ..config };
-        let error = Shelf::default().find(&config, Path::new("/lab")).await.err().unwrap();
+        let error = FoundBundle::default().find(&config, Path::new("/lab")).await.err().unwrap();
         assert_eq!(
             error.to_string(),
             "the flash bundle `acme/flasher@sha256:12` is neither a folder nor in a registry"

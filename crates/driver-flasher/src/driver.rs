@@ -165,7 +165,7 @@ children:
             http: wiring.content_server("http")?,
             uboot: wiring.boot_console("uboot")?,
             folder: wiring.file(""),
-            shelf: Arc::default(),
+            found: Arc::default(),
             variant: Mutex::new(config.variant.clone()),
             forced: Mutex::default(),
             medium_open: Arc::default(),

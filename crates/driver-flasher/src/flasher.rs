@@ -28,10 +28,10 @@ pub struct BaseFlasher {
     pub(crate) http: Arc<dyn ContentServer>,
     pub(crate) uboot: Arc<dyn BootConsole>,
     pub(crate) folder: PathBuf,
-    pub(crate) shelf: Arc<bundle::Shelf>,
+    pub(crate) found: Arc<bundle::FoundBundle>,
     pub(crate) variant: Mutex<Option<String>>,
     /// The bundle a client asked for, instead of the config's.
-    pub(crate) forced: Mutex<Option<(String, Arc<bundle::Shelf>)>>,
+    pub(crate) forced: Mutex<Option<(String, Arc<bundle::FoundBundle>)>>,
     /// Held while a disk of this machine is open, also by work that nothing waits for any more.
     pub(crate) medium_open: Arc<tokio::sync::Mutex<()>>,
     /// Held by the one job that may own the board.
@@ -45,8 +45,8 @@ impl BaseFlasher {
     /// # Errors
     /// When it is missing, its registry does not give it, or its manifest is wrong.
     pub async fn bundle(&self) -> Result<Bundle> {
-        let (config, shelf) = self.source();
-        let place = shelf.find(&config, &self.folder).await?;
+        let (config, found) = self.source();
+        let place = found.find(&config, &self.folder).await?;
         blocking(move || bundle::open(place, &config)).await
     }
 
@@ -85,10 +85,10 @@ impl BaseFlasher {
     }
 
     /// Where the bundle comes from.
-    pub(crate) fn source(&self) -> (FlasherConfig, Arc<bundle::Shelf>) {
+    pub(crate) fn source(&self) -> (FlasherConfig, Arc<bundle::FoundBundle>) {
         match locked(&self.forced).clone() {
-            Some((name, shelf)) => (self.config_with(name), shelf),
-            None => (self.config.clone(), Arc::clone(&self.shelf)),
+            Some((name, found)) => (self.config_with(name), found),
+            None => (self.config.clone(), Arc::clone(&self.found)),
         }
     }
 
@@ -123,10 +123,11 @@ impl BaseFlasher {
             return Err(Error::config(format!("`{reference}` is no bundle reference"))
                 .help("give one like `quay.io/acme/flasher:v1`; folders are named in the exporter YAML"));
         }
-        let (config, shelf) = (self.config_with(reference.to_owned()), Arc::new(bundle::Shelf::default()));
-        let place = shelf.find(&config, &self.folder).await?;
+        let (config, found) =
+            (self.config_with(reference.to_owned()), Arc::new(bundle::FoundBundle::default()));
+        let place = found.find(&config, &self.folder).await?;
         blocking(move || bundle::open(place, &config)).await?;
-        *locked(&self.forced) = Some((reference.to_owned(), shelf));
+        *locked(&self.forced) = Some((reference.to_owned(), found));
         Ok(())
     }
 

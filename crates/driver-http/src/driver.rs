@@ -1,4 +1,4 @@
-//! The driver: an HTTP server as a node of the device tree.
+//! The driver: an HTTP server as a node of the driver tree.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

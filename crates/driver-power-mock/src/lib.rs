@@ -101,11 +101,11 @@ mod tests {
     use std::path::Path;
 
     use exporter_yaml::Document;
-    use flasher_core::tree::DeviceTree;
+    use flasher_core::tree::DriverTree;
 
     use super::*;
 
-    fn load(name: &str) -> DeviceTree {
+    fn load(name: &str) -> DriverTree {
         let node = MockPower::EXAMPLE.replace(MockPower::NAME, name).replace('\n', "\n    ");
         let yaml = format!("export:\n  power:\n    {node}\n");
         let document = Document::parse("lab.yaml", Path::new(""), &yaml).unwrap();

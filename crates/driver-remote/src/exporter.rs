@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use flasher_core::tree::{DeviceTree, TreeParts};
+use flasher_core::tree::{DriverTree, TreeParts};
 use flasher_core::{Device, Error, PowerDriver, PowerMeter, Result, SerialDriver};
 
 use crate::access::RemoteAccess;
@@ -48,7 +48,7 @@ impl RemoteExporter {
     }
 
     /// The nodes as devices of this machine. A node that stands in several places is one device.
-    pub fn tree(&self) -> DeviceTree {
+    pub fn tree(&self) -> DriverTree {
         let session = Arc::new(RemoteSession::connected(self.0.clone()));
         let mut known = HashMap::<&str, Device>::new();
         let mut nodes = BTreeMap::new();
@@ -64,7 +64,7 @@ impl RemoteExporter {
         let roots = roots.map(|(path, device)| (path.clone(), device.clone())).collect();
         let notes = self.0.nodes.iter().map(|node| (node.path.clone(), node.notes.clone())).collect();
         let name = self.0.access.address.clone();
-        DeviceTree::from(TreeParts { name, roots, nodes, notes, is_remote: true, ..TreeParts::default() })
+        DriverTree::from(TreeParts { name, roots, nodes, notes, is_remote: true, ..TreeParts::default() })
     }
 
     /// The one flasher of the exporter, or the one at the dotted `path`.

@@ -3,7 +3,7 @@
 //! [`RemoteExporter::connect`] asks an exporter for its nodes. From there:
 //!
 //! * [`RemoteExporter::nodes`] lists them, each with its dotted path, class and UUID
-//! * [`RemoteExporter::tree`] makes a [`DeviceTree`](flasher_core::tree::DeviceTree) of them: power switches and serial lines are
+//! * [`RemoteExporter::tree`] makes a [`DriverTree`](flasher_core::tree::DriverTree) of them: power switches and serial lines are
 //!   ordinary devices, and what this build has no device for refuses in one sentence
 //! * [`RemoteExporter::power`] and [`RemoteExporter::serial`] give one device by its path
 //! * [`RemoteExporter::link`] makes raw calls and streams by UUID, for who passes on what others ask

@@ -9,7 +9,7 @@ use driver_power_mock as _;
 use driver_pyserial as _;
 use exporter_grpc::{Access as Gate, Exporter, ListenAddress, Listener};
 use exporter_yaml::Document;
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{CancellationToken, Class, Device, Kind, testing};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -61,7 +61,7 @@ impl Bench {
         *self = Self::at(&self.address, BENCH).await;
     }
 
-    pub(crate) async fn tree(&self) -> DeviceTree {
+    pub(crate) async fn tree(&self) -> DriverTree {
         RemoteExporter::connect(RemoteAccess::open(&self.address)).await.unwrap().tree()
     }
 }

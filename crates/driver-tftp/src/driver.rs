@@ -1,4 +1,4 @@
-//! The driver: a TFTP server as a node of the device tree.
+//! The driver: a TFTP server as a node of the driver tree.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,9 +1,9 @@
-//! Serves a device tree to Jumpstarter clients, in the words of `exporter-wire`.
+//! Serves a driver tree to Jumpstarter clients, in the words of `exporter-wire`.
 //!
 //! In reading order:
 //!
 //! * `failure`: how errors look on the wire
-//! * `node`: the device tree as clients see it
+//! * `node`: the driver tree as clients see it
 //! * `capability`: one file for each thing a node can be: which methods it exports and what they do
 //! * `storage`: files below a confined folder, as clients read and write them
 //! * `resource`: bulk data beside a call: streams with the client, compression, HTTP requests on the client's behalf

@@ -1,4 +1,4 @@
-//! The device tree as clients see it: reports, parents before children, and what answers under each UUID.
+//! The driver tree as clients see it: reports, parents before children, and what answers under each UUID.
 //!
 //! A node that is reached by several paths is reported once for each, under the same UUID (docs/wire.md). What
 //! clients expect below a node and the tree does not have is added: the files of a server, the partners of a console.
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use flasher_core::flash::Site;
 use flasher_core::owner::Board;
 use flasher_core::python::PythonNode;
-use flasher_core::tree::{DeviceTree, Notes};
+use flasher_core::tree::{DriverTree, Notes};
 use flasher_core::{Device, FileServer};
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     /// With Python, the nodes that it runs are reported as it reports them.
-    pub(crate) fn of(tree: &DeviceTree, python: Option<&Arc<PythonExporter>>) -> Self {
+    pub(crate) fn of(tree: &DriverTree, python: Option<&Arc<PythonExporter>>) -> Self {
         let mut builder = Builder { python, ..Builder::new(tree) };
         builder.root(tree.devices());
         Self { reports: builder.reports, by_uuid: builder.by_uuid, storages: builder.storages }
@@ -59,7 +59,7 @@ impl Nodes {
 }
 
 struct Builder<'t> {
-    tree: &'t DeviceTree,
+    tree: &'t DriverTree,
     python: Option<&'t Arc<PythonExporter>>,
     /// UUIDs of nodes that Python runs, by those that it gave them.
     of_python: HashMap<String, Uuid>,
@@ -77,7 +77,7 @@ struct Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    fn new(tree: &'t DeviceTree) -> Self {
+    fn new(tree: &'t DriverTree) -> Self {
         let all: BTreeMap<_, _> = tree.all().into_iter().collect();
         let mut home = HashMap::new();
         for (path, device) in &all {

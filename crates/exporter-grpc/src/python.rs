@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flasher_core::python::{PythonHost, PythonNode};
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Result, async_trait};
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
@@ -59,7 +59,7 @@ impl PythonExporter {
     /// Class infrastructure when it does not start, for example because Jumpstarter is not installed there.
     pub async fn start(
         interpreter: &Path,
-        tree: &DeviceTree,
+        tree: &DriverTree,
         needed: &[Arc<PythonNode>],
     ) -> Result<Option<Arc<Self>>> {
         let nodes = nodes::for_runner(tree, needed);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use flasher_core::CancellationToken;
 use flasher_core::fetch::FetchRules;
 use flasher_core::journal::Journal;
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -64,7 +64,7 @@ pub struct Access {
     pub fetch: FetchRules,
 }
 
-/// A device tree and its clients.
+/// A driver tree and its clients.
 #[derive(Debug)]
 pub struct Exporter {
     state: Mutex<SessionState>,
@@ -84,7 +84,7 @@ struct SessionState {
 impl Exporter {
     /// An exporter of this tree, not reachable yet. `python` runs the nodes whose drivers only Python has. With a journal, it keeps the receipt of every flash there.
     pub fn new(
-        tree: DeviceTree,
+        tree: DriverTree,
         python: Option<Arc<PythonExporter>>,
         access: Access,
         journal: Option<Journal>,
@@ -125,7 +125,7 @@ impl Exporter {
     }
 
     /// Takes another tree once no client is connected and no job runs.
-    pub async fn reload(&self, tree: DeviceTree, python: Option<Arc<PythonExporter>>) {
+    pub async fn reload(&self, tree: DriverTree, python: Option<Arc<PythonExporter>>) {
         let fresh = Session::new(tree, python, self.journal.clone(), self.access.fetch.clone());
         loop {
             let mut state = self.state.lock().await;

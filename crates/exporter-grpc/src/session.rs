@@ -5,7 +5,7 @@ use std::sync::Arc;
 use flasher_core::fetch::FetchRules;
 use flasher_core::journal::Journal;
 use flasher_core::python::PythonHost as _;
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use uuid::Uuid;
 
 use crate::gate::Gate;
@@ -23,13 +23,13 @@ pub(crate) struct Session {
     pub(crate) nodes: Nodes,
     pub(crate) gate: Gate,
     pub(crate) shared: Arc<SharedState>,
-    tree: DeviceTree,
+    tree: DriverTree,
     python: Option<Arc<PythonExporter>>,
 }
 
 impl Session {
     pub(crate) fn new(
-        tree: DeviceTree,
+        tree: DriverTree,
         python: Option<Arc<PythonExporter>>,
         journal: Option<Journal>,
         fetch: FetchRules,

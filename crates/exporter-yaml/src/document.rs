@@ -80,7 +80,7 @@ impl Document {
         let help = match kind {
             YamlErrorKind::TooLarge { .. } => Some(TOO_LARGE),
             YamlErrorKind::NotText { .. } => Some(NOT_TEXT),
-            YamlErrorKind::TooDeep => Some("a device tree is a few levels deep"),
+            YamlErrorKind::TooDeep => Some("a driver tree is a few levels deep"),
             kind => kind.help(),
         };
         let message = match kind {

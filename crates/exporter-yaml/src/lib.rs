@@ -23,13 +23,13 @@ pub use schema::schema;
 
 use std::path::Path;
 
-use flasher_core::tree::{DeviceTree, TreeParts};
+use flasher_core::tree::{DriverTree, TreeParts};
 
 /// Reads an exporter YAML and builds its tree. Touches no hardware.
 ///
 /// # Errors
 /// Every problem of the file, each with its position.
-pub fn load(path: &Path) -> Result<DeviceTree, Findings> {
+pub fn load(path: &Path) -> Result<DriverTree, Findings> {
     let file = path.canonicalize().ok();
     Ok(parts(&Document::read(path)?, file)?.into())
 }
@@ -38,7 +38,7 @@ pub fn load(path: &Path) -> Result<DeviceTree, Findings> {
 ///
 /// # Errors
 /// Every problem of the document, each with its position.
-pub fn build(document: &Document) -> Result<DeviceTree, Findings> {
+pub fn build(document: &Document) -> Result<DriverTree, Findings> {
     Ok(parts(document, None)?.into())
 }
 

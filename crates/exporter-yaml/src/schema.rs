@@ -44,7 +44,7 @@ fn top() -> Value {
         "export".to_owned(),
         json!({
             "type": "object",
-            "description": "The device tree: names and nodes.",
+            "description": "The driver tree: names and nodes.",
             "additionalProperties": { "$ref": "#/$defs/node" },
         }),
     );

@@ -10,17 +10,17 @@ mod wiring;
 
 use std::path::Path;
 
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 
 use crate::{Document, Findings, build};
 
 /// The tree of an exporter YAML called `lab.yaml`.
-fn load(yaml: &str) -> Result<DeviceTree, Findings> {
+fn load(yaml: &str) -> Result<DriverTree, Findings> {
     build(&Document::parse("lab.yaml", Path::new("/lab"), yaml)?)
 }
 
 /// The tree of a file that is in order.
-fn tree(yaml: &str) -> DeviceTree {
+fn tree(yaml: &str) -> DriverTree {
     load(yaml).unwrap_or_else(|findings| panic!("{findings}"))
 }
 

@@ -96,7 +96,7 @@ pub(crate) fn nodes(root: &YamlNode, problems: &mut Vec<Problem>) -> Vec<Node> {
 fn missing_export(problems: &mut Vec<Problem>) -> Vec<Node> {
     if !problems.iter().any(|problem| problem.means(&[], "export")) {
         problems.push(
-            Problem::key(&[], "the key `export` is missing").help("the nodes of the device tree go below it"),
+            Problem::key(&[], "the key `export` is missing").help("the nodes of the driver tree go below it"),
         );
     }
     Vec::new()

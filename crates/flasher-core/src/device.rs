@@ -1,4 +1,4 @@
-//! What a node of the device tree can be, and what a driver is built from.
+//! What a node of the driver tree can be, and what a driver is built from.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::device::Device;
 use crate::driver::{Driver, Flasher};
 use crate::error::{Error, Result};
-use crate::tree::DeviceTree;
+use crate::tree::DriverTree;
 
 use lock::Place;
 
@@ -30,7 +30,7 @@ pub struct Board {
 
 impl Board {
     /// The boards that `driver` is a part of: itself, and what else is below a flasher that uses it.
-    pub fn of(tree: &DeviceTree, driver: &Arc<dyn Driver>) -> Self {
+    pub fn of(tree: &DriverTree, driver: &Arc<dyn Driver>) -> Self {
         let mut board = Self::part(tree, driver);
         for (_, device) in tree.all() {
             let Device::Flasher(flasher) = device else { continue };
@@ -43,18 +43,18 @@ impl Board {
     }
 
     /// The boards that any of `drivers` is a part of.
-    pub fn of_all(tree: &DeviceTree, drivers: impl IntoIterator<Item = Arc<dyn Driver>>) -> Self {
+    pub fn of_all(tree: &DriverTree, drivers: impl IntoIterator<Item = Arc<dyn Driver>>) -> Self {
         let boards = drivers.into_iter().map(|driver| Self::of(tree, &driver));
         Self { parts: boards.flat_map(|board| board.parts).collect() }
     }
 
     /// Only `driver`, under its shortest path, which is the same however it was named.
-    fn part(tree: &DeviceTree, driver: &Arc<dyn Driver>) -> Self {
+    fn part(tree: &DriverTree, driver: &Arc<dyn Driver>) -> Self {
         Self { parts: tree.drivers().into_iter().filter(|(_, it)| is_same(it, driver)).collect() }
     }
 
     /// Every power switch, serial line and storage mux below a flasher of `tree`.
-    pub fn below(tree: &DeviceTree, flasher: &Arc<dyn Flasher>) -> Self {
+    pub fn below(tree: &DriverTree, flasher: &Arc<dyn Flasher>) -> Self {
         let flasher = Arc::clone(flasher) as Arc<dyn Driver>;
         let all = tree.all();
         let roots = all.iter().filter(|(_, device)| device.driver().is_some_and(|it| is_same(&it, &flasher)));

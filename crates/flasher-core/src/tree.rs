@@ -13,9 +13,9 @@ use crate::python::{PythonChoice, PythonNode};
 
 /// Every node of an exporter YAML, built and wired.
 #[derive(Debug)]
-pub struct DeviceTree(TreeParts);
+pub struct DriverTree(TreeParts);
 
-/// What a [`DeviceTree`] is made of.
+/// What a [`DriverTree`] is made of.
 #[derive(Debug, Default)]
 pub struct TreeParts {
     /// What messages call it: its file as the user named it.
@@ -47,13 +47,13 @@ pub struct Notes {
     pub methods: BTreeMap<String, String>,
 }
 
-impl From<TreeParts> for DeviceTree {
+impl From<TreeParts> for DriverTree {
     fn from(parts: TreeParts) -> Self {
         Self(parts)
     }
 }
 
-impl DeviceTree {
+impl DriverTree {
     /// The file it was read from, absolute and without links; none for a tree that was built otherwise.
     pub fn file(&self) -> Option<&Path> {
         self.0.file.as_deref()

@@ -7,7 +7,7 @@ use std::{fs::File, io, io::Read, path::Path};
 pub(super) enum Role {
     Kernel,
     Initram,
-    DeviceTree,
+    DriverTree,
 }
 
 /// What is wrong with the file, as the end of a sentence that begins with its name.
@@ -24,7 +24,7 @@ pub(super) fn fault(path: &Path, role: Role) -> io::Result<Option<String>> {
     Ok(match declared(head) {
         Some(Declared::Tree(total)) => says("device-tree", total),
         Some(Declared::Legacy(total)) => says("uImage", total),
-        None if role == Role::DeviceTree => Some(
+        None if role == Role::DriverTree => Some(
             "is no device tree: it does not begin with 0xd00dfeed (Devicetree Specification, section 5.2)"
                 .into(),
         ),

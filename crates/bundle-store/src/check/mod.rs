@@ -136,7 +136,7 @@ fn loaded(manifest: &Manifest, files: &Files, found: &mut FoundProblems) {
     for (place, file, kind) in [
         ("spec.kernel.file", Some(&files.kernel), format::Role::Kernel),
         ("spec.initram.file", files.initram.as_ref(), format::Role::Initram),
-        (&dtb, files.dtb.as_ref(), format::Role::DeviceTree),
+        (&dtb, files.dtb.as_ref(), format::Role::DriverTree),
     ] {
         let Some(file) = file else { continue };
         match format::fault(&file.path, kind) {

@@ -32,7 +32,7 @@ fn flasher() -> BaseFlasher {
         http: Arc::new(MockServer::new()),
         uboot: Arc::new(MockConsole::new()),
         folder: bundle.clone(),
-        shelf: Arc::default(),
+        found: Arc::default(),
         variant: Mutex::default(),
         forced: Mutex::default(),
         medium_open: Arc::default(),

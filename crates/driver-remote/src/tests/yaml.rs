@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use exporter_yaml::Document;
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Class, Device, Kind, testing};
 
 use super::Bench;
 
-fn tree(export: &str) -> Result<DeviceTree, String> {
+fn tree(export: &str) -> Result<DriverTree, String> {
     let yaml = format!("export:\n{export}");
     let document =
         Document::parse("lab.yaml", Path::new("/lab"), &yaml).map_err(|found| format!("{found:?}"))?;

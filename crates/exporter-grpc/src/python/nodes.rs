@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use flasher_core::Device;
 use flasher_core::python::PythonNode;
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use serde_json::{Map, Value, json};
 
 /// The Python drivers of `tree` that `needed` are of or that these refer to, as the runner wants them: groups, and nodes as they are
 /// written.
-pub(super) fn for_runner(tree: &DeviceTree, needed: &[Arc<PythonNode>]) -> Map<String, Value> {
+pub(super) fn for_runner(tree: &DriverTree, needed: &[Arc<PythonNode>]) -> Map<String, Value> {
     let whole = whole(tree);
     let mut top = Map::new();
     for path in with_references(&whole, needed) {
@@ -22,7 +22,7 @@ pub(super) fn for_runner(tree: &DeviceTree, needed: &[Arc<PythonNode>]) -> Map<S
 }
 
 /// The nodes that Python can make, by dotted path; none that is a part of another one's.
-fn whole(tree: &DeviceTree) -> BTreeMap<String, Arc<PythonNode>> {
+fn whole(tree: &DriverTree) -> BTreeMap<String, Arc<PythonNode>> {
     let mut whole = BTreeMap::new();
     for (path, device) in tree.all() {
         let Device::Python(node) = device else { continue };
@@ -35,7 +35,7 @@ fn whole(tree: &DeviceTree) -> BTreeMap<String, Arc<PythonNode>> {
 }
 
 /// Whether a Python driver stands above `path`: then the node is a part of that one's.
-fn is_part(tree: &DeviceTree, path: &str) -> bool {
+fn is_part(tree: &DriverTree, path: &str) -> bool {
     let above = path.match_indices('.').map(|(at, _)| &path[..at]);
     above.into_iter().any(|above| matches!(tree.find(above), Ok(Device::Python(_))))
 }
@@ -89,12 +89,12 @@ mod tests {
     use super::*;
 
     /// A tree of Python nodes, by path, as they are written.
-    fn tree(nodes: &[(&str, Value)]) -> DeviceTree {
+    fn tree(nodes: &[(&str, Value)]) -> DriverTree {
         let node = |path: &str, written: &Value| {
             Device::Python(Arc::new(PythonNode::new(path, "lab.Any", None).as_written(Some(written.clone()))))
         };
         let nodes = nodes.iter().map(|(path, written)| ((*path).to_owned(), node(path, written))).collect();
-        DeviceTree::from(TreeParts { nodes, ..TreeParts::default() })
+        DriverTree::from(TreeParts { nodes, ..TreeParts::default() })
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `--device` and the one flasher of a file.
 
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Device, Error};
 
 use super::tree;
@@ -10,7 +10,7 @@ fn sentence(error: Option<Error>) -> String {
     format!("{error}; help: {}", error.next_step().unwrap_or_default())
 }
 
-fn bench() -> DeviceTree {
+fn bench() -> DriverTree {
     tree(
         "export:\n  left: { type: test-power }\n  right: { type: test-power }\n  same: { ref: left }\n  bay: { children: { uart: { type: test-serial, config: { url: x } } } }\n",
     )

@@ -4,24 +4,24 @@ use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
-use flasher_core::tree::{DeviceTree, Notes};
+use flasher_core::tree::{DriverTree, Notes};
 use flasher_core::{Device, Driver, Kind, registry};
 
 use super::drivers::{TestFlasher, TestSerial};
 use super::{load, tree};
 use crate::Document;
 
-fn driver(tree: &DeviceTree, path: &str) -> Arc<dyn Driver> {
+fn driver(tree: &DriverTree, path: &str) -> Arc<dyn Driver> {
     tree.find(path).unwrap().driver().unwrap()
 }
 
-fn with_flasher<T>(tree: &DeviceTree, path: &str, look: impl Fn(&TestFlasher) -> T) -> T {
+fn with_flasher<T>(tree: &DriverTree, path: &str, look: impl Fn(&TestFlasher) -> T) -> T {
     let driver = driver(tree, path);
     let any: &dyn Any = driver.as_ref();
     look(any.downcast_ref::<TestFlasher>().unwrap())
 }
 
-fn baudrate(tree: &DeviceTree, path: &str) -> u32 {
+fn baudrate(tree: &DriverTree, path: &str) -> u32 {
     let driver = driver(tree, path);
     let any: &dyn Any = driver.as_ref();
     any.downcast_ref::<TestSerial>().unwrap().baudrate

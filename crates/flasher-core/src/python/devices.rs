@@ -44,7 +44,7 @@ fn drivers(running: &RunningNode) -> Vec<Arc<dyn Driver>> {
 }
 
 /// Looking at one that Python does not run finds nothing wrong: the command that needs it says so
-/// ([`crate::tree::DeviceTree::require`]).
+/// ([`crate::tree::DriverTree::require`]).
 #[async_trait]
 impl Driver for PythonNode {
     async fn probe(&self) -> Result<()> {

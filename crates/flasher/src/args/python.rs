@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use flasher_core::python::PythonChoice;
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Error, Result};
 
 use crate::render::units::shown;
@@ -12,7 +12,7 @@ use crate::render::units::shown;
 pub(crate) type PythonOption = Option<PythonChoice>;
 
 /// Which Python it is for the nodes of `tree`: the option's, else the environment's, else that of the exporter YAML, else `auto`.
-pub(crate) fn chosen(option: &PythonOption, tree: &DeviceTree) -> PythonChoice {
+pub(crate) fn chosen(option: &PythonOption, tree: &DriverTree) -> PythonChoice {
     option.as_ref().or(tree.python_choice()).cloned().unwrap_or(PythonChoice::Auto)
 }
 
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_option_comes_before_the_file() {
-        let tree = |python| DeviceTree::from(TreeParts { python, ..TreeParts::default() });
+        let tree = |python| DriverTree::from(TreeParts { python, ..TreeParts::default() });
         for (option, file, expected) in [
             (None, None, PythonChoice::Auto),
             (None, Some(PythonChoice::Off), PythonChoice::Off),

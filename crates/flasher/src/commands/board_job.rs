@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use flasher_core::flash::{ImageFacts, JobKind, MediumState, Site};
 use flasher_core::journal::Journal;
 use flasher_core::owner::{Board, Held};
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{
     CancellationToken, Class, DumpJob, Error, Event, Failure as Cause, FlashJob, Flasher, Progress, Receipt,
     Result, Step, safe,
@@ -150,7 +150,7 @@ pub(super) async fn execute(
 /// Which flasher does the work.
 #[derive(Clone, Copy)]
 struct FlasherNode<'a> {
-    tree: &'a DeviceTree,
+    tree: &'a DriverTree,
     python: &'a PythonOption,
     device: Option<&'a str>,
     variant: Option<&'a str>,
@@ -158,7 +158,7 @@ struct FlasherNode<'a> {
 }
 
 /// This user on this machine, and the bench and flasher that `device` means.
-fn site(tree: &DeviceTree, device: Option<&str>) -> Site {
+fn site(tree: &DriverTree, device: Option<&str>) -> Site {
     let node = tree.flasher(device).ok().and_then(|flasher| tree.path_of(&flasher));
     Site { exporter: tree.bench().map(str::to_owned), node, ..Site::here() }
 }
@@ -206,7 +206,7 @@ fn verb(kind: JobKind) -> &'static str {
 }
 
 /// Looks whether all hardware is there.
-async fn probe(tree: &DeviceTree) -> Result<()> {
+async fn probe(tree: &DriverTree) -> Result<()> {
     tokio::time::timeout(PROBE, tree.probe()).await.unwrap_or_else(|_| {
         Err(Error::infrastructure(format!("the hardware did not answer within {} s", PROBE.as_secs()))
             .help("`flasher doctor` looks at each node by itself"))

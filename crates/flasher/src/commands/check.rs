@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use flasher_core::python::{Obstacle, PythonNode};
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Class, Description, Device, Error, Result, safe};
 
 use super::{driver_tree, python};
@@ -58,7 +58,7 @@ struct CheckOutcome {
 /// Python nodes that no Python can run, by path, and why, as far as one was asked.
 type Missing = BTreeMap<String, Option<String>>;
 
-async fn nodes(tree: &DeviceTree, missing: &Missing, screen: &Screen) -> Result<CheckOutcome, Failure> {
+async fn nodes(tree: &DriverTree, missing: &Missing, screen: &Screen) -> Result<CheckOutcome, Failure> {
     let nodes = tree.all();
     let width = nodes.iter().map(|(path, _)| path.len()).max().unwrap_or(0);
     let mut told = CheckOutcome { code: 0, is_whole: true, is_available: true };

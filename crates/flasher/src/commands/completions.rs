@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 use flasher_core::registry;
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Error, Result};
 
 use crate::failure::Failure;
@@ -57,7 +57,7 @@ pub(crate) fn devices() -> Vec<CompletionCandidate> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let named = exporter(&words).or_else(|| std::env::var_os("FLASHER_EXPORTER").map(PathBuf::from));
     let tree = named.and_then(|file| exporter_yaml::load(&file).ok());
-    tree.iter().flat_map(DeviceTree::all).map(|(path, _)| CompletionCandidate::new(path)).collect()
+    tree.iter().flat_map(DriverTree::all).map(|(path, _)| CompletionCandidate::new(path)).collect()
 }
 
 /// The file that `--exporter` names among the words of a line.

@@ -12,7 +12,7 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Device, Error, PowerDriver, Result, SerialDriver, cycle};
 use futures_util::FutureExt as _;
 use futures_util::future::FusedFuture as _;
@@ -40,7 +40,7 @@ const STATE: Duration = Duration::from_secs(5);
 /// Connects the terminal (or a pipe) with the board until the escape, the end of the input, or a signal.
 pub(super) async fn run(
     args: &ConsoleArgs,
-    (tree, python): (DeviceTree, &PythonOption),
+    (tree, python): (DriverTree, &PythonOption),
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let mut signals = Signals::new()?;
@@ -57,7 +57,7 @@ pub(super) async fn run(
 }
 
 /// Starts Python when the line is one of its nodes, or the switch that is to be cycled.
-async fn ready(args: &ConsoleArgs, tree: &DeviceTree, python: &PythonOption, screen: &Screen) -> Result<()> {
+async fn ready(args: &ConsoleArgs, tree: &DriverTree, python: &PythonOption, screen: &Screen) -> Result<()> {
     let path = args.node.device.as_deref();
     let mut nodes = python::nodes_for(tree, path, |device| matches!(device, Device::Serial(_)));
     if args.power_cycle {
@@ -91,7 +91,7 @@ fn optional(args: &ConsoleArgs, power: Result<Arc<dyn PowerDriver>>) -> Result<O
     if args.power_cycle { power.map(Some) } else { Ok(power.ok()) }
 }
 
-fn bench(args: &ConsoleArgs, tree: &DeviceTree) -> Result<Bench> {
+fn bench(args: &ConsoleArgs, tree: &DriverTree) -> Result<Bench> {
     let serial = tree.pick(args.node.device.as_deref(), "serial", |device| match device {
         Device::Serial(serial) => Some(serial.clone()),
         _ => None,
@@ -140,7 +140,7 @@ async fn connect(args: &ConsoleArgs, bench: Bench, screen: &Screen) -> Result<()
     ended.and(cycled.map_err(Failure::from))
 }
 
-fn power(tree: &DeviceTree) -> Result<Arc<dyn PowerDriver>> {
+fn power(tree: &DriverTree) -> Result<Arc<dyn PowerDriver>> {
     tree.pick(None, "power", |device| match device {
         Device::Power(switch, _) => Some(Arc::clone(switch)),
         _ => None,

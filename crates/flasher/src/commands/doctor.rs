@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use flasher_core::driver::TransferLog;
 use flasher_core::owner::Board;
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Class, Device, Error, FileServer, Flasher, PowerDriver, Result, safe};
 
 use super::{driver_tree, killed, python};
@@ -51,7 +51,7 @@ pub(super) enum Machine {
 /// Prints a line for each thing; gives 0, or the exit code of the worst that would stop a flash, which is that of the flash. A
 /// registry that is out of reach is a warning.
 pub(super) async fn run(
-    (tree, python): (DeviceTree, &PythonOption),
+    (tree, python): (DriverTree, &PythonOption),
     machine: Machine,
     screen: &Screen,
 ) -> Result<u8, Failure> {
@@ -65,7 +65,7 @@ pub(super) async fn run(
 }
 
 /// Has Python run what only it has; what a job has is left alone.
-async fn start_python(choice: &PythonOption, tree: &DeviceTree, screen: &Screen) -> Result<()> {
+async fn start_python(choice: &PythonOption, tree: &DriverTree, screen: &Screen) -> Result<()> {
     let mut free = Vec::new();
     for node in tree.python() {
         match python::refuse_if_held(tree, std::slice::from_ref(&node)).await {
@@ -77,7 +77,7 @@ async fn start_python(choice: &PythonOption, tree: &DeviceTree, screen: &Screen)
 }
 
 /// The worst that was found.
-async fn look(tree: &DeviceTree, machine: Machine, screen: &Screen) -> Result<Option<Class>, Failure> {
+async fn look(tree: &DriverTree, machine: Machine, screen: &Screen) -> Result<Option<Class>, Failure> {
     let paths: BTreeSet<String> = tree.drivers().into_iter().map(|(path, _)| path).collect();
     let nodes = tree.all().into_iter().filter(|(path, _)| paths.contains(path)).collect::<Vec<_>>();
     let machine = if machine == Machine::This { machine::look() } else { Vec::new() };
@@ -103,7 +103,7 @@ async fn look(tree: &DeviceTree, machine: Machine, screen: &Screen) -> Result<Op
 }
 
 /// What is found about one node; what stops a flash is an error.
-pub(super) async fn node(tree: &DeviceTree, device: &Device) -> Result<Found> {
+pub(super) async fn node(tree: &DriverTree, device: &Device) -> Result<Found> {
     let Some(driver) = device.driver() else { return Ok(Found::Ready("group".to_owned())) };
     driver.examine().await?;
     let ready = match &device.usable() {
@@ -142,7 +142,7 @@ async fn board_name(flasher: &dyn Flasher) -> Result<String> {
 }
 
 /// What the switch reports, and whether a killed job may have left the board on.
-async fn power(tree: &DeviceTree, switch: &Arc<dyn PowerDriver>) -> Result<Found> {
+async fn power(tree: &DriverTree, switch: &Arc<dyn PowerDriver>) -> Result<Found> {
     let on = switch.state().await?;
     let left_on = killed::left_on(tree, switch, on).await?;
     Ok(left_on

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Error, Result, safe};
 
 use super::remote;
@@ -18,7 +18,7 @@ const CLOSE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When none is named, or its file has problems.
-pub(super) fn load(exporter: Option<&Path>) -> Result<DeviceTree, Failure> {
+pub(super) fn load(exporter: Option<&Path>) -> Result<DriverTree, Failure> {
     Ok(exporter_yaml::load(named(exporter)?)?)
 }
 
@@ -26,7 +26,7 @@ pub(super) fn load(exporter: Option<&Path>) -> Result<DeviceTree, Failure> {
 ///
 /// # Errors
 /// When neither is named, the file has problems, or the exporter does not answer or refuses us.
-pub(super) async fn open(exporter: Option<&Path>, remote: &RemoteArgs) -> Result<DeviceTree, Failure> {
+pub(super) async fn open(exporter: Option<&Path>, remote: &RemoteArgs) -> Result<DriverTree, Failure> {
     match remote.remote {
         Some(_) => Ok(remote::exporter(remote).await?.tree()),
         None => load(exporter),
@@ -52,7 +52,7 @@ pub(super) fn required(exporter: Option<PathBuf>) -> Result<PathBuf> {
 }
 
 /// Closes every node; what could not be let go is said, and does not change how the command ended.
-pub(super) async fn close(tree: &DeviceTree, screen: &Screen) {
+pub(super) async fn close(tree: &DriverTree, screen: &Screen) {
     let closed = tokio::time::timeout(CLOSE, tree.close()).await.unwrap_or_else(|_| {
         Err(Error::infrastructure(format!("the nodes were not let go within {} s", CLOSE.as_secs())))
     });

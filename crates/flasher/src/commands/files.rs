@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args as ClapArgs;
 use exporter_yaml::Document;
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{
     CancellationToken, Device, Error, Event, FileServer, Result, Timed, Transfer, TransferLog,
 };
@@ -57,7 +57,7 @@ pub(super) async fn run(args: &FilesArgs, screen: &Screen) -> Result<u8, Failure
 }
 
 async fn serve(
-    tree: &DeviceTree,
+    tree: &DriverTree,
     args: &FilesArgs,
     stop: &CancellationToken,
     screen: &Screen,
@@ -108,7 +108,7 @@ fn log() -> (TransferLog, mpsc::Receiver<Transfer>, Arc<AtomicU64>) {
     (log, receiver, lost)
 }
 
-async fn start(tree: &DeviceTree, name: &str, log: &TransferLog) -> Result<Option<SocketAddr>> {
+async fn start(tree: &DriverTree, name: &str, log: &TransferLog) -> Result<Option<SocketAddr>> {
     let server: Arc<dyn FileServer> = match tree.find(name) {
         Ok(Device::FileServer(server)) => server,
         Ok(Device::ContentServer(server)) => server,
@@ -118,7 +118,7 @@ async fn start(tree: &DeviceTree, name: &str, log: &TransferLog) -> Result<Optio
 }
 
 /// The two servers as an exporter YAML would have them.
-fn tree(args: &FilesArgs) -> Result<DeviceTree, Failure> {
+fn tree(args: &FilesArgs) -> Result<DriverTree, Failure> {
     let root = root(&args.dir)?;
     let mut export = serde_json::Map::new();
     for (name, place) in [("tftp", &args.tftp), ("http", &args.http)] {

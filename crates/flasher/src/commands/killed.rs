@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use flasher_core::owner::Board;
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Driver, PowerDriver, Result};
 
 /// The sentence about a killed job that may have left the board on. None when the switch reports `state` off, and for a virtual
 /// board, which ends with its process.
 pub(super) async fn left_on(
-    tree: &DeviceTree,
+    tree: &DriverTree,
     switch: &Arc<dyn PowerDriver>,
     state: Option<bool>,
 ) -> Result<Option<String>> {

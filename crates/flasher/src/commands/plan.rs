@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{CancellationToken, Error, Plan, Result};
 
 use super::flash::args::FlashArgs;
@@ -39,7 +39,7 @@ pub(super) async fn run(
     Ok(0)
 }
 
-async fn make(args: &FlashArgs, tree: &DeviceTree) -> Result<Plan> {
+async fn make(args: &FlashArgs, tree: &DriverTree) -> Result<Plan> {
     let job = job::flash_job(args, CancellationToken::new())?;
     let flasher = tree.flasher(args.node.device.as_deref())?;
     if let Some(variant) = &args.variant {

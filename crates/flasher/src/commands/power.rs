@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use flasher_core::owner::Board;
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Device, Driver, Error, PowerDriver, PowerMeter, Reading, Result, cycle};
 
 use super::{driver_tree, killed, python};
@@ -51,7 +51,7 @@ pub(super) async fn run(
     action: &PowerAction,
     node: &NodeArgs,
     force: bool,
-    (tree, python): (DeviceTree, &PythonOption),
+    (tree, python): (DriverTree, &PythonOption),
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let power = Power { path: node.device.as_deref(), force, tree: &tree };
@@ -68,7 +68,7 @@ pub(super) async fn run(
 struct Power<'a> {
     path: Option<&'a str>,
     force: bool,
-    tree: &'a DeviceTree,
+    tree: &'a DriverTree,
 }
 
 impl Power<'_> {

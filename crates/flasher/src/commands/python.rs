@@ -8,7 +8,7 @@ use driver_remote::{RemoteAccess, RemoteExporter};
 use exporter_grpc::PythonExporter;
 use flasher_core::owner::Board;
 use flasher_core::python::{PythonChoice, PythonHost, PythonNode, RunningNode};
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Device, Driver, Result, safe};
 
 use crate::args::python::{PythonOption, chosen, interpreter};
@@ -20,7 +20,7 @@ use crate::screen::Screen;
 /// When a Python that was asked for by name is missing or does not start. One that was only found is left out with a warning.
 pub(super) async fn start(
     option: &PythonOption,
-    tree: &DeviceTree,
+    tree: &DriverTree,
     needed: &[Arc<PythonNode>],
     screen: &Screen,
 ) -> Result<Option<Arc<PythonExporter>>> {
@@ -39,7 +39,7 @@ pub(super) async fn start(
 
 /// The Python nodes of which one is, or may be, the device that a command needs: `path` names it, or nothing else `fits`.
 pub(super) fn nodes_for(
-    tree: &DeviceTree,
+    tree: &DriverTree,
     path: Option<&str>,
     fits: impl Fn(&Device) -> bool,
 ) -> Vec<Arc<PythonNode>> {
@@ -55,7 +55,7 @@ pub(super) fn nodes_for(
 ///
 /// # Errors
 /// When another job has it; names the holder.
-pub(super) async fn refuse_if_held(tree: &DeviceTree, nodes: &[Arc<PythonNode>]) -> Result<()> {
+pub(super) async fn refuse_if_held(tree: &DriverTree, nodes: &[Arc<PythonNode>]) -> Result<()> {
     let drivers = nodes.iter().map(|node| Arc::clone(node) as Arc<dyn Driver>);
     Board::of_all(tree, drivers).refuse_if_held().await
 }
@@ -66,7 +66,7 @@ pub(super) async fn refuse_if_held(tree: &DeviceTree, nodes: &[Arc<PythonNode>])
 /// As [`start`].
 pub(super) async fn not_available(
     option: &PythonOption,
-    tree: &DeviceTree,
+    tree: &DriverTree,
     screen: &Screen,
 ) -> Result<BTreeMap<String, Option<String>>> {
     let (nodes, choice) = (tree.python(), chosen(option, tree));
@@ -90,7 +90,7 @@ pub(super) async fn not_available(
 
 async fn started(
     interpreter: &Path,
-    tree: &DeviceTree,
+    tree: &DriverTree,
     needed: &[Arc<PythonNode>],
 ) -> Result<Option<Arc<PythonExporter>>> {
     let Some(python) = PythonExporter::start(interpreter, tree, needed).await? else { return Ok(None) };

@@ -13,7 +13,7 @@ use exporter_wire::passphrase::Passphrase;
 use exporter_wire::tls::Certificate;
 use flasher_core::journal::Journal;
 use flasher_core::leftovers::{self, InUse};
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{CancellationToken, Class, Error, Result};
 use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -248,7 +248,7 @@ impl Signals {
 /// Starts Python when the tree has nodes for it, and names those that clients will find not available.
 async fn beside(
     choice: &PythonOption,
-    tree: &DeviceTree,
+    tree: &DriverTree,
     screen: &Screen,
 ) -> Result<Option<Arc<PythonExporter>>> {
     let nodes = tree.python();

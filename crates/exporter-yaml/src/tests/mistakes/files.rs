@@ -46,7 +46,7 @@ error: the key `export` is missing
   --> lab.yaml:1:1
    1 | kind: ExporterConfig
      | ^
-   = help: the nodes of the device tree go below it
+   = help: the nodes of the driver tree go below it
 
 1 problem; nothing was opened, no board was touched
 ",

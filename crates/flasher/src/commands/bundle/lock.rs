@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use flasher_core::tree::DeviceTree;
+use flasher_core::tree::DriverTree;
 use flasher_core::{Device, Pinned, Result};
 
 use crate::commands::driver_tree;
@@ -19,7 +19,7 @@ pub(super) async fn run(file: Option<PathBuf>, screen: &Screen) -> Result<u8, Fa
     outcome
 }
 
-async fn pin(tree: &DeviceTree, screen: &Screen) -> Result<u8, Failure> {
+async fn pin(tree: &DriverTree, screen: &Screen) -> Result<u8, Failure> {
     for (path, device) in tree.all() {
         let Device::Flasher(flasher) = device else { continue };
         let Some(bundle) = flasher.flasher_bundle() else {
