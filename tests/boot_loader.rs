@@ -54,6 +54,18 @@ async fn a_boot_loader_that_hashes_proves_by_digests() {
     assert_eq!(receipt.medium.unwrap().digests_by, Some(DigestsBy::Board));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_boot_loader_that_sends_is_hashed_here_when_asked() {
+    let content = sample();
+    for (read_back, digests_by) in [("network", DigestsBy::Exporter), ("auto", DigestsBy::Compared)] {
+        let mut lab = lab("flip_put_at: 400000", "without_commands: [hash, sha256sum]");
+        lab.flasher.push_str(&format!("\n      read_back: {read_back}"));
+        let (receipt, _) = lab.flash(lab.job(&lab.image(&content, None))).await;
+        must_be_proven(&lab, &content, &receipt);
+        assert_eq!(receipt.medium.unwrap().digests_by, Some(digests_by));
+    }
+}
+
 /// U-Boot's second network stack asks always the same port, and the server that DHCP names before ours.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_network_stack_asks_our_server() {

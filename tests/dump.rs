@@ -114,6 +114,45 @@ async fn a_dump_after_a_flash_is_the_image() {
     }
 }
 
+/// A lab without a bundle, whose U-Boot lacks these commands and has these faults.
+fn without_bundle(lacks: &str, faults: &str) -> Lab {
+    let mut lab = Lab::new(faults);
+    lab.size = 1 << 20;
+    std::fs::write(lab.path("medium"), [noise(700_000, 4), vec![0; lab.size - 700_000]].concat()).unwrap();
+    lab.board = format!("{}\n      without_commands: [{lacks}]", lab.board);
+    lab.flasher = "via: uboot\n      targets: { emmc: mmc 0 }".to_owned();
+    std::fs::remove_dir_all(lab.path("bundle")).unwrap();
+    lab
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_boot_loader_sends_its_medium() {
+    for (lacks, faults, digests_by) in [
+        ("hash, sha256sum", "", DigestsBy::Exporter),
+        ("hash, sha256sum", "tftp_loss: 1, seed: 3", DigestsBy::Exporter),
+        ("hash, sha256sum", "uboot: { flip_put_at: 300000 }", DigestsBy::Exporter),
+        ("hash", "", DigestsBy::Board),
+        ("sha256sum", "", DigestsBy::Board),
+    ] {
+        let lab = without_bundle(lacks, faults);
+        let dumped = dump(&lab, Memory::default(), |_| {}, |_, _| {}).await;
+        let (receipt, case) = (&dumped.receipt, format!("{lacks} {faults}"));
+        assert_eq!(receipt.verdict, Verdict::Proven, "{case}: {:#?}", receipt.failure);
+        assert!(dumped.bytes == lab.medium(), "{case}: the dump is something else than the medium");
+        assert_eq!(receipt.medium.as_ref().unwrap().digests_by, Some(digests_by), "{case}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_boot_loader_that_cannot_send_is_named() {
+    let lab = without_bundle("tftpput", "");
+    let dumped = dump(&lab, Memory::default(), |_| {}, |_, _| {}).await;
+    let failure = dumped.receipt.failure.unwrap();
+    assert_eq!((failure.class, failure.step), (Class::Board, Step::Shell), "{failure:#?}");
+    assert_eq!(failure.cause, "this boot loader was built without `tftpput`");
+    assert!(dumped.bytes.is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_read_twice_is_kept_and_never_called_proven() {
     let lab = Lab::new("");

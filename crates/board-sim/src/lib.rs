@@ -28,6 +28,7 @@ mod size;
 mod storage_interface;
 mod strikes;
 mod tftp_client;
+mod tftp_upload;
 mod uboot;
 mod uboot_faults;
 

@@ -10,10 +10,11 @@ use tokio::time::timeout;
 use crate::faults::Dice;
 
 const RRQ: u16 = 1;
-const DATA: u16 = 3;
-const ACK: u16 = 4;
-const ERROR: u16 = 5;
-const OACK: u16 = 6;
+pub(crate) const WRQ: u16 = 2;
+pub(crate) const DATA: u16 = 3;
+pub(crate) const ACK: u16 = 4;
+pub(crate) const ERROR: u16 = 5;
+pub(crate) const OACK: u16 = 6;
 /// Without the option blksize (RFC 1350).
 const PLAIN_BLOCK: usize = 512;
 /// The largest packet UDP carries.
@@ -134,7 +135,7 @@ impl<'r> Download<'r> {
     /// Sends (again) what the server is to answer: the request, or the acknowledgement of all that has come.
     async fn send(&mut self, socket: &UdpSocket) -> io::Result<()> {
         match self.peer {
-            None => socket.send_to(&request_packet(self.request), self.request.server).await?,
+            None => socket.send_to(&request_packet(RRQ, self.request), self.request.server).await?,
             Some(peer) => {
                 self.unacknowledged = 0;
                 let [high, low] = self.last.to_be_bytes();
@@ -221,9 +222,10 @@ impl<'r> Download<'r> {
     }
 }
 
-fn request_packet(request: &FetchRequest) -> Vec<u8> {
+/// The request of this opcode.
+pub(crate) fn request_packet(opcode: u16, request: &FetchRequest) -> Vec<u8> {
     let seconds = request.patience.as_secs().clamp(1, 255);
-    let mut packet = RRQ.to_be_bytes().to_vec();
+    let mut packet = opcode.to_be_bytes().to_vec();
     let mut word = |word: &str| {
         packet.extend_from_slice(word.as_bytes());
         packet.push(0);
@@ -242,7 +244,7 @@ fn request_packet(request: &FetchRequest) -> Vec<u8> {
 }
 
 /// Printable text of the network: it ends at the first NUL.
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
     let shown = bytes[..end].iter().take(120);
     shown.map(|&byte| if (0x20..0x7f).contains(&byte) { byte as char } else { '?' }).collect()

@@ -19,6 +19,8 @@ pub struct UbootFaults {
     pub flip_read: Option<FlipBit>,
     /// One bit of this byte is changed, counted over all bytes that U-Boot has loaded since the board was made.
     pub flip_load_at: Option<Size>,
+    /// One bit of this byte is changed on its way here, counted over all bytes that U-Boot has sent since the board was made.
+    pub flip_put_at: Option<Size>,
     /// Writing ends in an error after so many blocks of each power cycle.
     pub write_error_after: Option<u64>,
     /// No device answers: the slot is empty.

@@ -35,7 +35,12 @@ pub(crate) async fn load(
 }
 
 /// Puts what the server saw beside what the board said.
-fn diagnose(session: Session<'_>, file: &str, server: SocketAddr, error: &board_console::Error) -> Error {
+pub(crate) fn diagnose(
+    session: Session<'_>,
+    file: &str,
+    server: SocketAddr,
+    error: &board_console::Error,
+) -> Error {
     let asked = advice::asked_in_vain(error);
     let seen = session.run.evidence.about("tftp", file);
     let error = trouble::console(error).with("file", file).with("tftp server", format!("{server}: {seen}"));

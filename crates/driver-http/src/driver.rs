@@ -74,12 +74,6 @@ impl FileServer for HttpServer {
     fn removes_created(&self) -> bool {
         self.removes_created
     }
-}
-
-impl ContentServer for HttpServer {
-    fn publish(&self, path: &str, content: Content) -> Result<()> {
-        Ok(self.site.publish(path, content)?)
-    }
 
     fn accept(&self, path: &str, upload: Upload) -> Result<()> {
         Ok(self.site.accept(path, upload)?)
@@ -87,6 +81,12 @@ impl ContentServer for HttpServer {
 
     fn withdraw(&self, path: &str) {
         self.site.withdraw(path);
+    }
+}
+
+impl ContentServer for HttpServer {
+    fn publish(&self, path: &str, content: Content) -> Result<()> {
+        Ok(self.site.publish(path, content)?)
     }
 }
 

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use flasher_core::{Device, Driver, DriverType, FileServer, Result, TransferLog, Wiring, async_trait};
+use flasher_core::{
+    Device, Driver, DriverType, FileServer, Result, TransferLog, Upload, Wiring, async_trait,
+};
 use server_kit::Hosted;
 
 use crate::config::Config;
@@ -12,11 +14,13 @@ use crate::error::Error;
 use crate::options::BLKSIZES;
 use crate::server::Server;
 use crate::settings::Settings;
+use crate::uploads::AnnouncedUploads;
 
-/// Serves a folder over TFTP, read-only.
+/// Serves a folder over TFTP, and takes what was announced.
 #[derive(Debug)]
 pub struct Tftp {
     config: Config,
+    uploads: AnnouncedUploads,
     hosted: Hosted<Server>,
 }
 
@@ -28,21 +32,23 @@ impl Tftp {
     pub fn new(config: Config) -> Result<Self, Error> {
         match config.blksize_limit.filter(|limit| !BLKSIZES.contains(limit)) {
             Some(limit) => Err(Error::BlksizeLimit(limit)),
-            None => Ok(Self { config, hosted: Hosted::default() }),
+            None => Ok(Self { config, uploads: AnnouncedUploads::default(), hosted: Hosted::default() }),
         }
     }
 
     async fn serve(&self, log: TransferLog) -> Result<Server, Error> {
         let address = server_kit::address(self.config.host.as_deref(), self.config.port).await?;
-        let settings = Settings { blksize_limit: self.config.blksize_limit, ..Settings::default() };
+        let (blksize_limit, uploads) = (self.config.blksize_limit, self.uploads.clone());
+        let settings = Settings { blksize_limit, uploads, ..Settings::default() };
         Server::bind_with(address, &self.config.root_dir, log, settings).await
     }
 }
 
 #[async_trait]
 impl Driver for Tftp {
-    /// Stops serving.
+    /// Stops serving, and takes nothing any more.
     async fn close(&self) -> Result<()> {
+        self.uploads.clear();
         self.stop().await
     }
 }
@@ -69,12 +75,20 @@ impl FileServer for Tftp {
     fn removes_created(&self) -> bool {
         self.config.remove_created_on_close
     }
+
+    fn accept(&self, path: &str, upload: Upload) -> Result<()> {
+        Ok(self.uploads.accept(path, upload)?)
+    }
+
+    fn withdraw(&self, path: &str) {
+        self.uploads.withdraw(path);
+    }
 }
 
 impl DriverType for Tftp {
     const NAME: &'static str = "tftp";
     const ALIASES: &'static [&'static str] = &["jumpstarter_driver_tftp.driver.Tftp"];
-    const SUMMARY: &'static str = "read-only TFTP server a boot loader fetches from";
+    const SUMMARY: &'static str = "TFTP server a boot loader fetches from; nothing it serves can be changed";
     const EXAMPLE: &'static str = "type: tftp\nconfig:\n  root_dir: ./tftp\n  port: 69\n";
     type Config = Config;
 

@@ -22,8 +22,16 @@ pub(crate) enum End {
     Unconfirmed,
     /// A newer request of the same address took its place.
     Replaced,
-    /// The file could not be read.
+    /// The file could not be read, or what takes it does not.
     File(io::Error),
+    /// A client that sends a file sent nothing more for so long.
+    Quiet(Duration),
+    /// A client sent a block before the one that was expected.
+    OutOfOrder { expected: u64, number: u16 },
+    /// A client sent more bytes than these.
+    TooLong(u64),
+    /// The file that a client sends is not wanted any more.
+    Withdrawn,
     /// The server stops.
     Stopped,
     /// The client asked for another file, or again, from the same port.
@@ -47,6 +55,12 @@ impl End {
                 "a newer request of this address took its place: too many wait unanswered at once".into()
             }
             Self::File(error) => error.to_string(),
+            Self::Quiet(time) => format!("nothing came from the client for {:.0} s", time.as_secs_f64()),
+            Self::OutOfOrder { expected, number } => {
+                format!("the client sent block {number} where block {} was expected", *expected as u16)
+            }
+            Self::TooLong(limit) => format!("the client sent more than {limit} bytes"),
+            Self::Withdrawn => "what the client sends is not wanted any more".into(),
             Self::Stopped => "the server stopped".into(),
             Self::AskedAnew => "the client asked anew".into(),
         };
@@ -60,12 +74,19 @@ impl End {
 
     /// The ERROR that tells the client, when it may still listen.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
+        if let Self::TooLong(limit) = self {
+            return Some(Refusal::new(Code::DiskFull, format!("at most {limit} bytes are expected")));
+        }
         let text = match self {
             // The client has begun anew on the same port: an ERROR would hit its new transfer.
             Self::Client { .. } | Self::PortClosed | Self::AskedAnew | Self::Unconfirmed => return None,
             Self::Silence { .. } | Self::Standstill(_) => "no acknowledgement, giving up",
             Self::Replaced => "server busy",
-            Self::File(_) => "cannot read the file",
+            Self::File(_) => "cannot read or take the file",
+            Self::Quiet(_) => "nothing came, giving up",
+            Self::OutOfOrder { .. } => "a block is missing",
+            Self::TooLong(_) => "too many bytes",
+            Self::Withdrawn => "this file is not wanted any more",
             Self::Stopped => "the server stopped",
         };
         Some(Refusal::new(Code::NotDefined, text))
@@ -116,7 +137,31 @@ mod tests {
                 End::File(shrunk()),
                 tally(Some(70_000), 0),
                 "the file became shorter while it was sent; the last block acknowledged was 70000",
-                Some("cannot read the file"),
+                Some("cannot read or take the file"),
+            ),
+            (
+                End::Quiet(Duration::from_secs(30)),
+                tally(Some(0), 0),
+                "nothing came from the client for 30 s; no block was acknowledged",
+                Some("nothing came, giving up"),
+            ),
+            (
+                End::OutOfOrder { expected: 65_537, number: 3 },
+                tally(Some(65_536), 0),
+                "the client sent block 3 where block 1 was expected; the last block acknowledged was 65536",
+                Some("a block is missing"),
+            ),
+            (
+                End::TooLong(9),
+                tally(Some(1), 0),
+                "the client sent more than 9 bytes; the last block acknowledged was 1",
+                Some("at most 9 bytes are expected"),
+            ),
+            (
+                End::Withdrawn,
+                tally(Some(1), 0),
+                "what the client sends is not wanted any more; the last block acknowledged was 1",
+                Some("this file is not wanted any more"),
             ),
             (
                 End::Stopped,

@@ -11,6 +11,11 @@ pub enum Error {
     /// The block size limit makes no sense.
     #[error("`blksize_limit` is {0}, expected 8 to 65464 bytes")]
     BlksizeLimit(u16),
+    /// No client can be let send a file of this name.
+    #[error(
+        "cannot take `{0}` from a client: expected a relative path without `.`, `..` or control characters, and 64 files at most"
+    )]
+    Announced(String),
 }
 
 impl Blamed for Error {
@@ -20,6 +25,7 @@ impl Blamed for Error {
             Self::BlksizeLimit(_) => Blame::CONFIG
                 .at("blksize_limit")
                 .advise("leave `blksize_limit` out to fit blocks to the network"),
+            Self::Announced(_) => Blame::CONFIG.advise("announce it under another name"),
         }
     }
 }
@@ -56,7 +62,13 @@ mod tests {
                 "leave `blksize_limit` out to fit blocks to the network",
             ),
         ];
-        for (error, class, text, help) in cases {
+        let announced = (
+            Error::Announced("../x".into()),
+            Class::Config,
+            "cannot take `../x` from a client: expected a relative path without `.`, `..` or control characters, and 64 files at most",
+            "announce it under another name",
+        );
+        for (error, class, text, help) in cases.into_iter().chain([announced]) {
             let core = flasher_core::Error::from(error);
             assert_eq!((core.class(), core.cause().as_str(), core.next_step()), (class, text, Some(help)));
         }

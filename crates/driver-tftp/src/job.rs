@@ -1,4 +1,4 @@
-//! One read request, from opening the file to the report.
+//! One request, from opening the file to the report.
 
 use std::fs::File;
 use std::io;
@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use flasher_core::{CancellationToken, TransferLog};
 use tokio::net::UdpSocket;
+use tokio::sync::Notify;
 
 use crate::address::{self, Arrival};
 use crate::burst::BurstMemory;
 use crate::end::End;
 use crate::options::{self, BLKSIZES, Limits};
 use crate::packet::{Code, FileRequest, Mode, Refusal};
+use crate::receive;
 use crate::report::TransferReport;
 use crate::sender::PacketSender;
 use crate::settings::Settings;
@@ -33,13 +35,25 @@ pub(crate) struct Shared {
     pub(crate) stopping: CancellationToken,
 }
 
-/// One read request.
+/// Which way a file goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// To the client.
+    Read,
+    /// From the client.
+    Write,
+}
+
+/// One request.
 pub(crate) struct Job {
     pub(crate) shared: Arc<Shared>,
     pub(crate) arrival: Arrival,
+    pub(crate) direction: Direction,
     pub(crate) request: FileRequest,
     pub(crate) report: TransferReport,
     pub(crate) answered: Arc<AtomicBool>,
+    /// The client asked once more, because it has not heard us.
+    pub(crate) repeated: Arc<Notify>,
     pub(crate) superseded: CancellationToken,
     pub(crate) replaced: CancellationToken,
 }
@@ -47,6 +61,9 @@ pub(crate) struct Job {
 impl Job {
     /// Serves it to the end, and reports how that was.
     pub(crate) async fn run(self) {
+        if self.direction == Direction::Write {
+            return receive::run(self).await;
+        }
         match self.prepare().await {
             Ok((transfer, told)) => self.transfer(transfer, told).await,
             Err(refusal) => refuse(&self.arrival, &self.report, &refusal).await,
@@ -63,7 +80,7 @@ impl Job {
             address::answer_socket(self.arrival.local, self.arrival.peer).await.map_err(local_trouble)?;
         let agreed = options::negotiate(&self.request, length, self.limits(&socket))?;
         let mode_note = if mode == Mode::Netascii { ", netascii" } else { "" };
-        self.report.begun(length, format!("{agreed}{mode_note}"));
+        self.report.begun(Some(length), format!("{agreed}{mode_note}"));
         let fits = agreed.blksize <= address::unfragmented(&socket, self.arrival.peer);
         let source = ServedFile::new(file, length, mode, agreed.blksize);
         let burst = self.shared.bursts.recall(self.arrival.peer.ip(), agreed.windowsize);
@@ -74,7 +91,8 @@ impl Job {
         Ok((transfer, agreed.tells_size().then_some(length)))
     }
 
-    fn limits(&self, socket: &UdpSocket) -> Limits {
+    /// The most that is agreed on with this client.
+    pub(crate) fn limits(&self, socket: &UdpSocket) -> Limits {
         let settings = &self.shared.settings;
         let fitting = || address::unfragmented(socket, self.arrival.peer);
         let blksize =

@@ -1,4 +1,4 @@
-//! Read-only TFTP server a boot loader fetches from.
+//! TFTP server a boot loader fetches from, and sends to what was announced.
 //!
 //! Speaks RFC 1350 with options (RFC 2347), blksize (RFC 2348), tsize (RFC 2349) and windowsize (RFC 7440), in octet and
 //! netascii mode, over IPv4 and IPv6. The engine is usable without the driver:
@@ -23,7 +23,9 @@
 //!   losses show a limit on the way, such as a receive ring that overflows, a window goes out in smaller bursts with pauses
 //!   instead; that is remembered for the client's next file, and grows back.
 //!
-//! Nothing below the root can be written, and nothing outside it read, by `..` or by symbolic links.
+//! Nothing below the root can be written, and nothing outside it read, by `..` or by symbolic links. A client may send the files
+//! that are announced in [`AnnouncedUploads`], each under exactly its name, once, and up to its length; their bytes go to what
+//! takes them, and into no folder.
 
 #![allow(unexpected_cfgs, reason = "`fuzzing` is set by `cargo xtask fuzz`")]
 
@@ -38,6 +40,7 @@ pub mod fuzzing;
 mod job;
 mod options;
 mod packet;
+mod receive;
 mod report;
 mod sender;
 mod server;
@@ -49,6 +52,7 @@ mod spare;
 mod tally;
 mod timer;
 mod transfer;
+mod uploads;
 mod window;
 
 pub use config::Config;
@@ -56,5 +60,6 @@ pub use driver::Tftp;
 pub use error::Error;
 pub use server::Server;
 pub use settings::Settings;
+pub use uploads::AnnouncedUploads;
 
 flasher_core::register_driver!(Tftp);

@@ -9,6 +9,7 @@ pub(crate) enum Code {
     NotDefined = 0,
     NotFound = 1,
     AccessViolation = 2,
+    DiskFull = 3,
     IllegalOperation = 4,
     UnknownTransfer = 5,
     OptionRefused = 8,
@@ -126,6 +127,20 @@ pub(crate) fn data_header(number: u64) -> [u8; HEADER] {
     [0, 3, high, low]
 }
 
+/// The block number and the payload of DATA; none when it is another packet.
+pub(crate) fn data(datagram: &[u8]) -> Option<(u16, &[u8])> {
+    match datagram {
+        [0, 3, high, low, payload @ ..] => Some((u16::from_be_bytes([*high, *low]), payload)),
+        _ => None,
+    }
+}
+
+/// An ACK of the block `number`, which goes from 65535 to 0.
+pub(crate) fn ack(number: u64) -> [u8; HEADER] {
+    let [high, low] = (number as u16).to_be_bytes();
+    [0, 4, high, low]
+}
+
 /// An OACK of these options.
 pub(crate) fn option_ack<'a>(options: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
     let mut packet = vec![0, 6];
@@ -193,6 +208,11 @@ mod tests {
     #[test]
     fn packets_are_written_as_the_rfcs_say() {
         assert_eq!(data_header(65_536 + 258), [0, 3, 1, 2]);
+        assert_eq!(ack(65_536 + 258), [0, 4, 1, 2]);
+        assert_eq!(data(b"\0\x03\x01\x02abc"), Some((258, &b"abc"[..])));
+        for other in [&b"\0\x03\x01"[..], b"\0\x04\x01\x02", b""] {
+            assert_eq!(data(other), None, "{other:?}");
+        }
         assert_eq!(option_ack([("blksize", "1468"), ("tsize", "7")]), b"\0\x06blksize\x001468\0tsize\x007\0");
         assert_eq!(Refusal::new(Code::NotFound, "no\0pe").packet(), b"\0\x05\0\x01nope\0");
     }

@@ -23,8 +23,9 @@ impl TransferReport {
         Self { log, blank: Transfer { protocol: "tftp".into(), peer, file, state }, at: Instant::now() }
     }
 
-    pub(crate) fn begun(&self, length: u64, options: String) {
-        self.record(TransferState::Begun { length: Some(length), options });
+    /// `length` is that of the file, where it is known.
+    pub(crate) fn begun(&self, length: Option<u64>, options: String) {
+        self.record(TransferState::Begun { length, options });
     }
 
     pub(crate) fn done(&self, tally: Tally) {

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use flasher_core::{CancellationToken, TransferLog};
 use server_kit::{RunningServer, Service};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::address::{Arrival, RequestSocket};
 use crate::burst::BurstMemory;
 use crate::error::Error;
-use crate::job::{Job, Shared, answer, refuse};
+use crate::job::{Direction, Job, Shared, answer, refuse};
 use crate::packet::{self, Code, FileRequest, Packet, Refusal};
 use crate::report::TransferReport;
 use crate::settings::Settings;
@@ -109,6 +110,7 @@ struct Active {
     serial: u64,
     request: Vec<u8>,
     answered: Arc<AtomicBool>,
+    repeated: Arc<Notify>,
     superseded: CancellationToken,
     replaced: CancellationToken,
 }
@@ -159,10 +161,8 @@ impl RequestDispatcher {
         let report = |file: &[u8]| TransferReport::new(self.shared.log.clone(), arrival.peer, file);
         let illegal = |text: &str| Refusal::new(Code::IllegalOperation, text);
         match parsed {
-            Ok(Packet::Read(request)) => self.admit(arrival, datagram, request).await,
-            Ok(Packet::Write(request)) => {
-                refuse(&arrival, &report(&request.file), &illegal("this server is read-only")).await;
-            }
+            Ok(Packet::Read(request)) => self.admit(arrival, datagram, (Direction::Read, request)).await,
+            Ok(Packet::Write(request)) => self.admit(arrival, datagram, (Direction::Write, request)).await,
             Ok(Packet::Data | Packet::Ack(_)) => {
                 answer(&arrival, &Refusal::new(Code::UnknownTransfer, "unknown transfer ID")).await;
             }
@@ -173,11 +173,18 @@ impl RequestDispatcher {
         }
     }
 
-    async fn admit(&mut self, arrival: Arrival, datagram: &[u8], request: FileRequest) {
+    async fn admit(
+        &mut self,
+        arrival: Arrival,
+        datagram: &[u8],
+        (direction, request): (Direction, FileRequest),
+    ) {
         let peer = arrival.peer;
         if let Some(active) = self.active.get(&peer) {
             if active.request == datagram && !active.answered.load(Ordering::Relaxed) {
-                return; // asked again before our first answer arrived: the transfer's own timer repeats it
+                // Asked again before our first answer arrived. A transfer to the client repeats it by its own timer.
+                active.repeated.notify_one();
+                return;
             }
             active.superseded.cancel();
         }
@@ -190,15 +197,18 @@ impl RequestDispatcher {
             serial: self.served,
             request: datagram.to_vec(),
             answered: Arc::default(),
+            repeated: Arc::default(),
             superseded: CancellationToken::new(),
             replaced: CancellationToken::new(),
         };
         let job = Job {
             shared: Arc::clone(&self.shared),
             arrival,
+            direction,
             request,
             report,
             answered: Arc::clone(&active.answered),
+            repeated: Arc::clone(&active.repeated),
             superseded: active.superseded.clone(),
             replaced: active.replaced.clone(),
         };

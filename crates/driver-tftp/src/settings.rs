@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::uploads::AnnouncedUploads;
+
 /// How a server behaves towards its clients. The default suits boot loaders.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -13,6 +15,8 @@ pub struct Settings {
     pub first_wait: Duration,
     /// Repetitions without any progress after which a client is given up. The waits double up to 5 s.
     pub retries: u32,
+    /// What clients may send; nothing by default.
+    pub uploads: AnnouncedUploads,
 }
 
 impl Default for Settings {
@@ -22,6 +26,7 @@ impl Default for Settings {
             windowsize_limit: 64,
             first_wait: Duration::from_millis(500),
             retries: 12,
+            uploads: AnnouncedUploads::default(),
         }
     }
 }

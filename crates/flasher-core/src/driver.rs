@@ -24,7 +24,7 @@ pub use flasher::{Flasher, FlasherBundle};
 pub use other::OtherDriver;
 pub use storage_mux::{MuxPosition, StorageMux};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Transfer;
 
 /// What every driver is: it can be checked for its hardware, and closed.
@@ -200,7 +200,7 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> ByteStream for T {}
 
-/// Serves the files below one folder to a board, read-only.
+/// Serves the files below one folder to a board, which can change none of them.
 #[async_trait]
 pub trait FileServer: Driver {
     /// Binds and serves. Transfers are reported to `log` as they begin and end. Starting a running server restarts it.
@@ -224,6 +224,24 @@ pub trait FileServer: Driver {
     /// Whether what clients put into the folder is removed when the exporter ends; so it is unless the config says otherwise.
     fn removes_created(&self) -> bool {
         true
+    }
+
+    /// Takes what a client sends to `path` (no leading slash) until withdrawn; replaces what was there. Works before and after
+    /// start. Nothing of it gets into the folder.
+    ///
+    /// # Errors
+    /// When the path is not a plain relative path, or this server takes nothing from clients.
+    fn accept(&self, path: &str, upload: Upload) -> Result<()> {
+        let _ = upload;
+        Err(Error::infrastructure(format!(
+            "this file server takes nothing from clients, and `{path}` is to come from one"
+        ))
+        .retryable(false))
+    }
+
+    /// Stops what was accepted, or published, under `path`; transfers under way end with an error.
+    fn withdraw(&self, path: &str) {
+        let _ = path;
     }
 }
 
@@ -258,16 +276,6 @@ pub trait ContentServer: FileServer {
     /// # Errors
     /// When the path is not a plain relative path.
     fn publish(&self, path: &str, content: Content) -> Result<()>;
-
-    /// Takes what a client sends to `path` (no leading slash; PUT or POST over HTTP) until withdrawn; replaces what was
-    /// there. Works before and after start.
-    ///
-    /// # Errors
-    /// When the path is not a plain relative path.
-    fn accept(&self, path: &str, upload: Upload) -> Result<()>;
-
-    /// Stops serving what was published, or taking what was accepted, under `path`; transfers under way end with an error.
-    fn withdraw(&self, path: &str);
 }
 
 /// How a board's boot loader console is recognised.

@@ -70,11 +70,11 @@ mock! {
         fn address(&self) -> Option<SocketAddr>;
         fn root(&self) -> PathBuf;
         fn removes_created(&self) -> bool;
+        fn accept(&self, path: &str, upload: Upload) -> Result<()>;
+        fn withdraw(&self, path: &str);
     }
     impl ContentServer for Server {
         fn publish(&self, path: &str, content: Content) -> Result<()>;
-        fn accept(&self, path: &str, upload: Upload) -> Result<()>;
-        fn withdraw(&self, path: &str);
     }
 }
 

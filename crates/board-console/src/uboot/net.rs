@@ -66,6 +66,21 @@ impl UBoot {
         transferred(&output).ok_or_else(|| self.unexpected(command, "`Bytes transferred = N`", &output))
     }
 
+    /// Sends `length` bytes of memory from `address` on to the TFTP server, under the name `file`; gives how many U-Boot says it sent.
+    ///
+    /// # Errors
+    /// As in [`Self::tftp`].
+    pub async fn tftp_put(
+        &mut self,
+        (address, length): (u64, u64),
+        file: &str,
+        within: Duration,
+    ) -> Result<u64, Error> {
+        let command = format!("tftpput {address:#x} {length:#x} {}", word(file));
+        let output = self.run(&command, within).await?;
+        transferred(&output).ok_or_else(|| self.unexpected(command, "`Bytes transferred = N`", &output))
+    }
+
     async fn lease(&mut self) -> Result<Lease, Error> {
         let Some(address) = self.address_in("ipaddr").await? else {
             return Err(self.unexpected(

@@ -59,6 +59,7 @@ impl UBoot<'_> {
             "sleep" => self.sleep(arguments).await,
             "dhcp" => self.dhcp(arguments).await,
             "tftpboot" => self.tftpboot(arguments).await,
+            "tftpput" => self.tftpput(arguments).await,
             "ping" => self.ping(arguments),
             "crc32" | "hash" | "sha256sum" | "cmp" | "cp" | "mw" | "md" => {
                 self.memory_command(name, typed, arguments).await

@@ -9,6 +9,7 @@ mod layout;
 mod media;
 mod memory;
 mod net;
+mod put;
 mod ram;
 mod rough_size;
 mod state;

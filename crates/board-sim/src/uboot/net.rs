@@ -11,7 +11,7 @@ use crate::network_stack::NetworkStack;
 use crate::tftp_client::{self, FetchFailure, FetchRequest, ProgressSign};
 
 /// A progress sign stands for so many blocks, and a line takes so many signs (net/tftp.c).
-const BLOCKS_PER_HASH: u64 = 10;
+pub(super) const BLOCKS_PER_HASH: u64 = 10;
 const HASHES_PER_LINE: u64 = 65;
 /// Broadcasts of one try of `dhcp`.
 const BROADCASTS: u32 = 3;
@@ -135,7 +135,7 @@ impl UBoot<'_> {
     }
 
     /// The request as the environment wants it; none, with U-Boot's words, when something is missing.
-    fn tftp_request(&self, file: &str) -> Option<FetchRequest> {
+    pub(super) fn tftp_request(&self, file: &str) -> Option<FetchRequest> {
         let number = |name: &str| self.variable(name).and_then(|text| text.parse::<u64>().ok());
         let is_lwip = self.is_lwip();
         let (server, own_port, file) = split_file(file, is_lwip);
@@ -222,7 +222,7 @@ impl UBoot<'_> {
         self.say(&format!("{rate}\ndone\nBytes transferred = {size} ({size:x} hex)\n"), 0)
     }
 
-    fn refused(&self, failure: &FetchFailure) -> i32 {
+    pub(super) fn refused(&self, failure: &FetchFailure) -> i32 {
         let is_lwip = self.is_lwip();
         let text = match failure {
             FetchFailure::Refused(code, text) if is_lwip => format!("\nTFTP error: {code} ({text})\n"),

@@ -39,11 +39,10 @@ fn must_not_overlap(boots: &Boots) -> Result<()> {
 /// What needs a Linux is refused before the board is touched.
 fn must_suit_a_boot_loader(session: Session<'_>) -> Result<()> {
     let packed = session.job.wire.filter(|wire| !matches!(wire, Wire::Auto | Wire::Identity));
-    let refused = match (session.dump, session.job.direct, packed) {
-        (Some(_), ..) => "a dump",
-        (_, true, _) => "`--direct`",
-        (.., Some(_)) => "a packed `--wire`",
-        _ => return Ok(()),
+    let refused = match (session.job.direct, packed) {
+        (true, _) => "`--direct`",
+        (false, Some(_)) => "a packed `--wire`",
+        (false, None) => return Ok(()),
     };
     Err(Error::config(format!(
         "{refused} needs a small Linux on the board, and the boot loader is the way to the medium"

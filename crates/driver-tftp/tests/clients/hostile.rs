@@ -61,7 +61,7 @@ async fn what_is_no_read_request_gets_the_error_it_deserves() {
     let stage = TestServer::new().await;
     let huge = request(1, &[b'n'; 4000], "octet", &[]);
     let cases = [
-        (request(2, b"new", "octet", &[]), Some((4, "this server is read-only"))),
+        (request(2, b"new", "octet", &[]), Some((2, "this server takes no such file"))),
         (request(1, b"f", "mail", &[]), Some((4, "unsupported mode, expected octet or netascii"))),
         (request(9, b"f", "octet", &[]), Some((4, "unknown opcode"))),
         (vec![0], Some((4, "packet too short"))),

@@ -9,6 +9,7 @@ mod peer;
 mod fetching;
 mod hostile;
 mod loss;
+mod sending;
 mod service;
 
 use std::time::Duration;

@@ -85,6 +85,12 @@ pub(crate) fn ack(number: u64) -> [u8; 4] {
     [0, 4, high, low]
 }
 
+/// A block of a file that a client sends.
+pub(crate) fn data(number: u64, payload: &[u8]) -> Vec<u8> {
+    let [high, low] = (number as u16).to_be_bytes();
+    [&[0, 3, high, low], payload].concat()
+}
+
 /// A client's socket, connected once the server answers.
 pub(crate) struct SimulatedClient {
     pub(crate) socket: UdpSocket,

@@ -42,6 +42,19 @@ pub trait FileServerWrapper: Wrapper<Device: FileServer> {
     fn removes_created(&self) -> bool {
         self.wrapped().removes_created()
     }
+
+    /// As [`FileServer::accept`].
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn accept(&self, path: &str, upload: Upload) -> Result<()> {
+        self.wrapped().accept(path, upload)
+    }
+
+    /// As [`FileServer::withdraw`].
+    fn withdraw(&self, path: &str) {
+        self.wrapped().withdraw(path);
+    }
 }
 
 #[async_trait]
@@ -65,6 +78,14 @@ impl<W: FileServerWrapper> FileServer for Wrapped<W> {
     fn removes_created(&self) -> bool {
         self.0.removes_created()
     }
+
+    fn accept(&self, path: &str, upload: Upload) -> Result<()> {
+        self.0.accept(path, upload)
+    }
+
+    fn withdraw(&self, path: &str) {
+        self.0.withdraw(path);
+    }
 }
 
 /// A type around a content server.
@@ -76,31 +97,10 @@ pub trait ContentServerWrapper: FileServerWrapper + Wrapper<Device: ContentServe
     fn publish(&self, path: &str, content: Content) -> Result<()> {
         self.wrapped().publish(path, content)
     }
-
-    /// As [`ContentServer::accept`].
-    ///
-    /// # Errors
-    /// Those of the device.
-    fn accept(&self, path: &str, upload: Upload) -> Result<()> {
-        self.wrapped().accept(path, upload)
-    }
-
-    /// As [`ContentServer::withdraw`].
-    fn withdraw(&self, path: &str) {
-        self.wrapped().withdraw(path);
-    }
 }
 
 impl<W: ContentServerWrapper> ContentServer for Wrapped<W> {
     fn publish(&self, path: &str, content: Content) -> Result<()> {
         self.0.publish(path, content)
-    }
-
-    fn accept(&self, path: &str, upload: Upload) -> Result<()> {
-        self.0.accept(path, upload)
-    }
-
-    fn withdraw(&self, path: &str) {
-        self.0.withdraw(path);
     }
 }

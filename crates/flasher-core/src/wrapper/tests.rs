@@ -68,8 +68,8 @@ where
     FileServer::root(device);
     FileServer::removes_created(device);
     ContentServer::publish(device, "file", Content::bytes("")).unwrap();
-    ContentServer::accept(device, "file", Upload::new(0, || None)).unwrap();
-    ContentServer::withdraw(device, "file");
+    FileServer::accept(device, "file", Upload::new(0, || None)).unwrap();
+    FileServer::withdraw(device, "file");
     BootConsole::prompt(device);
     BootConsole::interrupt(device);
     call_flasher(device);

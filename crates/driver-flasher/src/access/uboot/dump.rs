@@ -5,7 +5,6 @@ use flasher_core::{Class, Error, Result};
 use super::answers;
 use super::enter::{BootLoader, Window};
 use super::load::unclear;
-use crate::access::{ReadEvidence, Stretch, Take, Target};
 
 /// Bytes that are printed at once.
 const PIECE: u64 = 2048;
@@ -22,7 +21,7 @@ pub(super) async fn bytes(
     length: u64,
 ) -> Result<Vec<u8>> {
     if length > LONGEST {
-        return Err(cannot_send());
+        return Err(too_long(length));
     }
     let address = loader.read_fresh(window, offset, length).await?;
     let mut bytes = Vec::new();
@@ -33,21 +32,11 @@ pub(super) async fn bytes(
     Ok(bytes)
 }
 
-/// Refuses: a boot loader sends nothing by the network.
-pub(super) async fn read(
-    _loader: &mut BootLoader<'_>,
-    _target: &Target,
-    _stretches: &[Stretch],
-    _take: Take,
-    _evidence: &mut ReadEvidence,
-) -> Result<()> {
-    Err(cannot_send())
-}
-
-fn cannot_send() -> Error {
-    Error::new(Class::Board, "a boot loader does not send what is on a medium")
-        .help("take `via: linux` with a bundle")
-        .retryable(false)
+fn too_long(length: u64) -> Error {
+    let text = format!(
+        "the boot loader would have to print {length} bytes, and {LONGEST} are the most it is asked for"
+    );
+    Error::new(Class::Internal, text)
 }
 
 async fn piece(loader: &mut BootLoader<'_>, address: u64, length: u64) -> Result<Vec<u8>> {

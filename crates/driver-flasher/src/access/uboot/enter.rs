@@ -16,6 +16,10 @@ use crate::trouble;
 
 /// Commands without which nothing is written or proven.
 const NEEDED: [&str; 5] = ["bdinfo", "tftpboot", "crc32", "cmp", "mw"];
+/// The command that sends memory.
+const PUT: &str = "tftpput";
+/// Commands that compute SHA-256.
+const HASHES: [&str; 2] = ["hash sha256", "sha256sum"];
 /// Variables that hold an address for loads, the best first.
 const ADDRESSES: [&str; 4] = ["loadaddr", "kernel_addr_r", "ramdisk_addr_r", "fileaddr"];
 /// Time for a command that only looks something up.
@@ -32,8 +36,10 @@ pub(crate) struct BootLoader<'a> {
     /// Our TFTP server, as the board reaches it.
     pub(super) server: SocketAddr,
     pub(super) areas: Areas,
-    /// Whether it computes SHA-256 (`hash`) over a whole range.
-    pub(super) has_hash: bool,
+    /// The command that computes SHA-256 over a whole range, if there is one.
+    pub(super) hash: Option<&'static str>,
+    /// Whether it sends memory by the network (`tftpput`).
+    pub(super) has_put: bool,
     /// What tells the medium from another.
     pub(super) facts: BTreeMap<String, String>,
     /// The devices and partitions that were found, by the name that messages give them.
@@ -67,7 +73,8 @@ pub(crate) async fn enter<'a>(
     server: SocketAddr,
 ) -> Result<BootLoader<'a>> {
     let device: BlockDevice = target.parse()?;
-    let needed: Vec<&str> = NEEDED.into_iter().chain([device.interface.command()]).collect();
+    let sending = session.dump.is_some().then_some(PUT);
+    let needed: Vec<&str> = NEEDED.into_iter().chain([device.interface.command()]).chain(sending).collect();
     let mut missing = Vec::new();
     for command in needed {
         if !has(&mut uboot, command).await? {
@@ -80,12 +87,14 @@ pub(crate) async fn enter<'a>(
     // What it holds back would be read in place of the medium.
     ask(&mut uboot, "blkcache configure 0 0", QUICK).await?;
     let areas = room(&mut uboot).await?;
-    let has_hash = areas.length >= disk_image::RANGE && hashes(&mut uboot, areas.load).await?;
+    let has_put = sending.is_some() || has(&mut uboot, PUT).await?;
+    let hash = if areas.length >= disk_image::RANGE { hash(&mut uboot, areas.load).await? } else { None };
     Ok(BootLoader {
         session,
         uboot,
         server,
-        has_hash,
+        hash,
+        has_put,
         areas,
         facts: BTreeMap::new(),
         windows: BTreeMap::new(),
@@ -106,10 +115,15 @@ async fn has(uboot: &mut UBoot, command: &str) -> Result<bool> {
     Ok(answer.status == 0 || !answer.output.contains(&format!("'{command}'")))
 }
 
-/// Whether U-Boot computes SHA-256: a build may have the command without this digest.
-async fn hashes(uboot: &mut UBoot, address: u64) -> Result<bool> {
-    let answer = ask(uboot, &format!("hash sha256 {address:#x} 40"), QUICK).await?;
-    Ok(answer.status == 0 && answers::sha256(&answer.output).is_some())
+/// The command with which U-Boot computes SHA-256: a build may have `hash` without this digest.
+async fn hash(uboot: &mut UBoot, address: u64) -> Result<Option<&'static str>> {
+    for command in HASHES {
+        let answer = ask(uboot, &format!("{command} {address:#x} 40"), QUICK).await?;
+        if answer.status == 0 && answers::sha256(&answer.output).is_some() {
+            return Ok(Some(command));
+        }
+    }
+    Ok(None)
 }
 
 /// The memory that is free for loads.

@@ -5,7 +5,7 @@
 //! * `areas`: the memory that is free for loads, as `bdinfo` tells; `load`: bytes of ours on their way into it
 //! * `gather`: instructions as chunks and zeros; `write`: carries them out; `blocks`: whole blocks between memory and medium
 //! * `read_back`: digests by `hash`, or a comparison with bytes that are loaded once more; `expected`: those bytes;
-//!   `dump`: a few bytes over the console
+//!   `send`: bytes by `tftpput`, where there is one; `dump`: a few bytes over the console
 //!
 //! A write has ended when its command has: U-Boot writes block by block and keeps nothing back, so there is nothing to flush.
 
@@ -20,6 +20,7 @@ mod gather;
 mod load;
 mod partition;
 mod read_back;
+mod send;
 mod write;
 
 use std::collections::BTreeMap;
@@ -45,7 +46,11 @@ const TABLE_MARK: &[u8; 8] = b"EFI PART";
 #[async_trait]
 impl MediumAccess for BootLoader<'_> {
     fn abilities(&self) -> Abilities {
-        Abilities { via: ViaUsed::Uboot, small_reads: self.has_hash, sends: false }
+        Abilities {
+            via: ViaUsed::Uboot,
+            small_reads: self.hash.is_some() || self.has_put,
+            sends: self.has_put,
+        }
     }
 
     async fn prepare(&mut self, command: &str, permit: WritePermit) -> Result<()> {
@@ -135,7 +140,7 @@ impl MediumAccess for BootLoader<'_> {
         take: Take,
         evidence: &mut ReadEvidence,
     ) -> Result<()> {
-        dump::read(self, target, stretches, take, evidence).await
+        send::read(self, target, stretches, take, evidence).await
     }
 
     async fn release(self: Box<Self>) -> Result<Console> {

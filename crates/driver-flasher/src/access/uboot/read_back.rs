@@ -11,8 +11,9 @@ use flasher_core::{Class, Error, Result};
 use super::enter::{BootLoader, Window, must_succeed};
 use super::expected::ExpectedBytes;
 use super::load::{StagedChunk, crc_of_zeros, stage, unclear};
-use super::{answers, dump};
+use super::{answers, dump, send};
 use crate::access::{ReadEvidence, Target, Wanted};
+use crate::config::ReadBack;
 
 /// How often the board is asked for a digest before its answers count as lost.
 const ASKED: u32 = 3;
@@ -37,10 +38,14 @@ pub(super) async fn digests(
     for index in wanted.indices {
         let range = &wanted.ranges[*index];
         let (found, who) = match &mut expected {
-            _ if loader.has_hash => (hashed(loader, &window, range).await?, DigestsBy::Board),
+            _ if is_sent(loader) => (Some(send::digest(loader, &window, range).await?), DigestsBy::Exporter),
+            _ if loader.hash.is_some() => (hashed(loader, &window, range).await?, DigestsBy::Board),
             Some(expected) => {
                 let is_equal = is_equal(loader, &window, range, expected).await?;
                 (is_equal.then_some(range.sha256), DigestsBy::Compared)
+            }
+            None if loader.has_put => {
+                (Some(send::digest(loader, &window, range).await?), DigestsBy::Exporter)
             }
             None => {
                 let bytes = dump::bytes(loader, &window, range.offset, range.length).await?;
@@ -56,6 +61,12 @@ pub(super) async fn digests(
     }
     wanted.settle();
     Ok(digests)
+}
+
+/// Whether the bytes travel and the digests are made here. U-Boot sends block by block and waits for the answer to each, so
+/// that is slower than a comparison on most networks, and done where the config asks for it.
+fn is_sent(loader: &BootLoader<'_>) -> bool {
+    loader.has_put && loader.session.flasher.config.read_back == ReadBack::Network
 }
 
 impl BootLoader<'_> {
@@ -101,7 +112,8 @@ impl BootLoader<'_> {
 /// SHA-256 of a range, as U-Boot computes it. One that is not the expected one is asked for again: the console may have changed it.
 async fn hashed(loader: &mut BootLoader<'_>, window: &Window, range: &Range) -> Result<Option<Digest>> {
     let address = loader.read_fresh(window, range.offset, range.length).await?;
-    let command = format!("hash sha256 {address:#x} {:x}", range.length);
+    let hash = loader.hash.unwrap_or("hash sha256");
+    let command = format!("{hash} {address:#x} {:x}", range.length);
     let wanted = range.sha256.to_string();
     let mut before: Option<String> = None;
     for _ in 0..ASKED {

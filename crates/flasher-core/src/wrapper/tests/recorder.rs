@@ -161,19 +161,19 @@ impl FileServer for Recorder {
         self.note("FileServer::removes_created");
         false
     }
+    fn accept(&self, _path: &str, _upload: Upload) -> Result<()> {
+        self.note("FileServer::accept");
+        Ok(())
+    }
+    fn withdraw(&self, _path: &str) {
+        self.note("FileServer::withdraw");
+    }
 }
 
 impl ContentServer for Recorder {
     fn publish(&self, _path: &str, _content: Content) -> Result<()> {
         self.note("ContentServer::publish");
         Ok(())
-    }
-    fn accept(&self, _path: &str, _upload: Upload) -> Result<()> {
-        self.note("ContentServer::accept");
-        Ok(())
-    }
-    fn withdraw(&self, _path: &str) {
-        self.note("ContentServer::withdraw");
     }
 }
 
