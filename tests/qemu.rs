@@ -49,7 +49,7 @@ fn qemu_machines_are_flashed_by_their_boot_loaders_alone() {
     let mut names = Vec::new();
     for machine in MACHINES {
         match machine.missing() {
-            Some(why) => println!("skipped: {why}"),
+            Some(why) => println!("skipped: {}", must_be_there(&why)),
             None => names.push(machine.name),
         }
     }

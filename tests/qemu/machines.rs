@@ -14,6 +14,8 @@ use flasher_core::{Device, DriverType, Event, FlashJob, Step, Verdict, Wiring};
 use super::bench::made;
 use crate::lab::{noise, pack};
 
+/// The boot loader of the Orange Pi, where `cargo xtask test` unpacks its package.
+const ALLWINNER: &str = "usr/lib/u-boot/orangepi_zero/u-boot-sunxi-with-spl.bin";
 const MIB: usize = 1024 * 1024;
 const DISK: usize = 64 * MIB;
 
@@ -47,7 +49,10 @@ pub(crate) const MACHINES: &[Machine] = &[
 impl Machine {
     fn config(&self, folder: &Path) -> Config {
         let (file, cache) = (folder.join("disk"), Cache::default());
+        let unpacked = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/u-boot-sunxi")).join(ALLWINNER);
+        let bios = (self.model == Model::OrangepiPc && unpacked.is_file()).then_some(unpacked);
         Config {
+            bios,
             model: self.model,
             disk: Some(Disk { kind: self.disk, file, size: None, cache, blkdebug: None }),
             network: Some(BoardNetwork::default()),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use step::Outcome;
 use xtask_support::programs::succeed;
 use xtask_support::workspace::{Workspace, cargo};
-use xtask_support::{jumpstarter, packages};
+use xtask_support::{boot_loaders, jumpstarter, packages};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
     }),
     ("tidy", |_, _| xtask_tidy::run().map(|()| Outcome::Passed)),
     ("qemu bundles", |_, _| prepared(QEMU_BUNDLE.run(&[]), "the bundles")),
+    ("allwinner boot loader", boot_loader),
     ("gpio guest", |_, _| prepared(GPIO_GUEST.run(&[]), "a kernel with a GPIO chip")),
     ("jumpstarter", |root, _| prepared(jumpstarter::ensure(root), "Jumpstarter's clients")),
     ("tests", |root, _| runner::run(root)),
@@ -50,6 +51,11 @@ fn prepared(made: Result<()>, what: &str) -> Result<Outcome> {
         Err(error) if std::env::var_os("CI").is_some() => Err(error),
         Err(error) => Ok(Outcome::Skipped(format!("{error:#}; tests that need {what} print `skipped`"))),
     }
+}
+
+/// The boot loader of the emulated Orange Pi.
+fn boot_loader(root: &Path, _: &Args) -> Result<Outcome> {
+    prepared(boot_loaders::ensure(root).map(|how| println!("{how}")), "the emulated Orange Pi")
 }
 
 /// One row of the summary.

@@ -2,7 +2,9 @@
 
 #![allow(clippy::print_stdout, reason = "these commands talk to the person or CI job that runs them")]
 
+pub mod boot_loaders;
 pub mod jumpstarter;
+pub mod own_apt;
 pub mod packages;
 pub mod programs;
 pub mod workspace;

@@ -103,6 +103,12 @@ const GROUPS: &[Group] = &[
                 proof: Proof::Program("qemu-system-aarch64"),
                 suite_of: Some("qemu-utils"),
             },
+            // QEMU for riscv64 comes with it, as a package of its own in newer suites.
+            Package {
+                name: "qemu-system-misc",
+                proof: Proof::Program("qemu-system-riscv64"),
+                suite_of: Some("qemu-utils"),
+            },
             Package {
                 name: "u-boot-qemu",
                 proof: Proof::File("/usr/lib/u-boot/qemu_arm64/u-boot.bin"),

@@ -1,16 +1,12 @@
 //! Brings arm64 packages of the machine's own Debian release, through an apt of its own.
-//!
-//! That apt has its own state, cache and architecture, and takes only sources, keys and network settings from the
-//! machine: nothing of the machine changes, and no privilege is needed. Apt checks signatures and digests.
 
 use super::lock::{self, Locked};
 use anyhow::{Context, Result, bail};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
+use xtask_support::own_apt::OwnApt;
 use xtask_support::programs::output;
 
-const CONFIGURATION: &str = "apt.conf";
 /// Depends on the newest kernel of the release.
 const NEWEST_KERNEL: &str = "linux-image-arm64";
 /// The one package of the plain RAM disk.
@@ -35,7 +31,7 @@ pub(super) fn is_kernel(name: &str) -> bool {
 }
 
 fn download(cache: &Path) -> Result<Vec<Locked>> {
-    let apt = Apt::new(cache)?;
+    let apt = OwnApt::new(&cache.join("apt"), "arm64")?;
     println!("reading the lists of arm64 packages");
     apt.run("apt-get", &["update"])?;
     let mut names =
@@ -52,52 +48,6 @@ fn download(cache: &Path) -> Result<Vec<Locked>> {
     let mut packages = files.iter().map(|it| Locked::of(&cache.join(it))).collect::<Result<Vec<_>>>()?;
     packages.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(packages)
-}
-
-/// An apt with its own configuration.
-#[derive(Debug)]
-struct Apt {
-    folder: PathBuf,
-}
-
-impl Apt {
-    fn new(cache: &Path) -> Result<Self> {
-        let folder = cache.join("apt");
-        for name in ["lists/partial", "archives/partial"] {
-            let path = folder.join(name);
-            fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        }
-        let dump = output(Command::new("apt-config").arg("dump"))?;
-        let text = configuration(&folder.to_string_lossy(), &dump);
-        fs::write(folder.join("status"), "")
-            .and_then(|()| fs::write(folder.join(CONFIGURATION), text))
-            .with_context(|| format!("cannot write into {}", folder.display()))?;
-        Ok(Self { folder })
-    }
-
-    /// What one of apt's programs prints. It runs in a folder without package files, so that it plans for each of them.
-    fn run(&self, program: &str, args: &[&str]) -> Result<String> {
-        output(self.command(program, args).current_dir(&self.folder))
-    }
-
-    fn command(&self, program: &str, args: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        command.args(args).env("APT_CONFIG", self.folder.join(CONFIGURATION)).env("LC_ALL", "C");
-        command
-    }
-}
-
-/// `machine` is what `apt-config dump` says; of it, only how to reach and trust a mirror is taken over, and no hooks.
-fn configuration(folder: &str, machine: &str) -> String {
-    let network: String =
-        machine.lines().filter(|it| it.starts_with("Acquire::")).map(|it| format!("{it}\n")).collect();
-    format!(
-        "{network}Dir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\n\
-         APT::Architecture \"arm64\";\nAPT::Architectures {{ \"arm64\"; }};\nAPT::Sandbox::User \"root\";\n\
-         Dir::State \"{folder}\";\nDir::State::lists \"{folder}/lists\";\nDir::State::status \"{folder}/status\";\n\
-         Dir::Cache \"{folder}\";\nDir::Cache::archives \"{folder}/archives\";\n\
-         Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\nAcquire::Languages {{ \"none\"; }};\n"
-    )
 }
 
 /// The kernel package the newest metapackage depends on.
@@ -135,6 +85,7 @@ fn file_of_uri(line: &str) -> Result<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
 
     #[test]
     fn the_kernel_is_the_one_the_metapackage_names() {
@@ -158,14 +109,6 @@ mod tests {
             let error = names_of_uris(line).unwrap_err().to_string();
             assert_eq!(error, format!("apt-get --print-uris: no package file in `{line}`"));
         }
-    }
-
-    #[test]
-    fn the_proxy_of_the_machine_is_used_and_its_hooks_are_not() {
-        let machine = "APT::Update::Post-Invoke:: \"rm -f /x\";\nAcquire::http::Proxy \"http://p\";\n";
-        let text = configuration("/c/apt", machine);
-        assert!(text.starts_with("Acquire::http::Proxy \"http://p\";\nDir::Etc::main"), "{text}");
-        assert!(!text.contains("Invoke"));
     }
 
     #[test]
