@@ -1,6 +1,8 @@
 //! A board without a bundle: its boot loader writes the medium and reads it back, and nothing is booted.
 
-use flasher_core::flash::{CacheBypass, DigestsBy, MediumState, PartitionImage, RangeKind, ViaUsed, Wire};
+use flasher_core::flash::{
+    CacheBypass, DigestsBy, MediumState, PartitionImage, RangeKind, Via, ViaUsed, Wire,
+};
 use flasher_core::{Class, Event, FlashJob, Receipt, Step, Verdict};
 
 use crate::lab::{Lab, MEDIUM, has, noise, pack, sample};
@@ -292,6 +294,17 @@ async fn no_bundle_is_looked_for_where_none_is_needed() {
         assert_eq!(tree.flasher(None).unwrap().flasher_bundle().is_some(), has_bundle, "{config}");
         tree.close().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_names_media_for_the_boot_loader() {
+    let lab = Lab::new("");
+    let content = sample();
+    let job = FlashJob { via: Some(Via::Uboot), ..lab.job(&lab.image(&content, None)) };
+    let (receipt, _) = lab.flash(job).await;
+    must_be_proven(&lab, &content, &receipt);
+    let medium = receipt.medium.unwrap();
+    assert_eq!((medium.via, medium.device.as_str()), (Some(ViaUsed::Uboot), "mmc 0"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

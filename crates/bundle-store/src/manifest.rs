@@ -45,7 +45,7 @@ pub struct Metadata {
 
 /// The board: how it boots and what can be written.
 ///
-/// `interrupt`, `medium_holds_bootloader`, `expect_boot`, `bundle`, `architecture` and `inherits` are ours and optional.
+/// `interrupt`, `uboot`, `medium_holds_bootloader`, `expect_boot`, `bundle`, `architecture` and `inherits` are ours and optional.
 /// `link` and (with one target) `default_target` may be left out here; Jumpstarter's own tools require both.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -71,6 +71,10 @@ pub struct Spec {
     /// block device whose line in `ls -l /sys/class/block/` contains TEXT, such as a controller's address.
     #[schemars(extend("minProperties" = 1))]
     pub targets: IndexMap<String, String>,
+    /// Media that the boot loader can write by itself, without a bundle (`via: uboot`): a name, and what U-Boot calls it, such as
+    /// `mmc 1`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub uboot: IndexMap<String, String>,
     /// The kernel, or a FIT image that holds it.
     pub kernel: Load,
     /// The initial RAM disk, if it is a file of its own.

@@ -50,6 +50,7 @@ impl Read for Spec {
         let login = keys.or("login", Login::default());
         let default_target = keys.optional("default_target");
         let targets = keys.required("targets");
+        let uboot = keys.or("uboot", IndexMap::new());
         let kernel = keys.required("kernel");
         let initram = keys.optional("initram");
         let dtb = keys.optional("dtb");
@@ -72,6 +73,7 @@ impl Read for Spec {
             login,
             default_target,
             targets: targets?,
+            uboot,
             kernel: kernel?,
             initram,
             dtb,

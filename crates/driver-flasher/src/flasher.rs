@@ -57,7 +57,9 @@ impl BaseFlasher {
             Via::Linux => ViaUsed::Linux,
             Via::Uboot => ViaUsed::Uboot,
             Via::Host => ViaUsed::Host,
-            Via::Auto if config.targets.is_empty() || config.flasher_bundle.is_some() => ViaUsed::Linux,
+            Via::Auto if config.flasher_bundle.is_some() => ViaUsed::Linux,
+            Via::Auto if config.targets.is_empty() && boot_loader_alone_writes(&config) => ViaUsed::Uboot,
+            Via::Auto if config.targets.is_empty() => ViaUsed::Linux,
             Via::Auto if config.targets_of(ViaUsed::Uboot).next().is_none() => ViaUsed::Host,
             Via::Auto => ViaUsed::Uboot,
         }
@@ -143,6 +145,12 @@ impl BaseFlasher {
 fn lacks(role: &str) -> Error {
     Error::config(format!("the flasher has no child `{role}`, which this job needs"))
         .help(format!("give it below `children:`; only a flash with `via: host` and without `--expect-boot` needs no `{role}`"))
+}
+
+/// Whether this build's manifest of the board has media for the boot loader, and no bundle.
+fn boot_loader_alone_writes(config: &FlasherConfig) -> bool {
+    let board = config.board.as_deref().and_then(|name| bundle::board(name).ok());
+    board.is_some_and(|board| !board.spec.uboot.is_empty() && board.spec.bundle.is_none())
 }
 
 /// What is behind a lock, also after a panic of who held it.

@@ -6,6 +6,7 @@ use bundle_store::{Bundle, Files, Interrupt, Login, Manifest, Spec};
 use flasher_core::flash::ViaUsed;
 use flasher_core::{Description, Error, FlasherBundle, Result, suggest};
 
+use crate::access::uboot::BlockDevice;
 use crate::blocking::blocking;
 use crate::bundle;
 use crate::config::FlasherConfig;
@@ -37,7 +38,7 @@ pub(crate) struct Boots {
 pub(crate) async fn run(session: Session<'_>) -> Result<Resolved> {
     match session.flasher.way(session.job.via) {
         ViaUsed::Linux => with_bundle(session).await,
-        via => without_bundle(session, via),
+        via => without_bundle(session, via).await,
     }
 }
 
@@ -60,38 +61,68 @@ async fn with_bundle(session: Session<'_>) -> Result<Resolved> {
     Ok(Resolved { boots, board: None, via: ViaUsed::Linux, target, device })
 }
 
-fn without_bundle(session: Session<'_>, via: ViaUsed) -> Result<Resolved> {
+async fn without_bundle(session: Session<'_>, via: ViaUsed) -> Result<Resolved> {
     let config = &session.flasher.config;
-    let board = config.board.as_deref().map(bundle::board).transpose()?;
+    let board = manifest(session, via).await?;
     session.run.record.board(|facts| facts.name.clone_from(&config.board));
-    let (target, device) = target(config, via, session.job.target.as_deref())?;
+    let (target, device) = target(config, board.as_ref(), via, session.job.target.as_deref())?;
     Ok(Resolved { boots: None, board, via, target, device })
 }
 
-/// Name and device of the target that is wanted, out of the config.
-fn target(config: &FlasherConfig, via: ViaUsed, wanted: Option<&str>) -> Result<(String, String)> {
-    let names = || config.targets_of(via).map(|(name, _)| name);
-    if names().next().is_none() {
+/// What is known of the board: the manifest that this build has for it, or that of the bundle where only it can name the media.
+async fn manifest(session: Session<'_>, via: ViaUsed) -> Result<Option<Manifest>> {
+    let flasher = session.flasher;
+    let board = flasher.config.board.as_deref().map(bundle::board).transpose()?;
+    let names_media = board.as_ref().is_some_and(|board| !board.spec.uboot.is_empty());
+    let has_bundle = flasher.source().0.flasher_bundle.is_some();
+    let is_named = names_media || flasher.config.targets_of(via).next().is_some();
+    if via != ViaUsed::Uboot || is_named || !has_bundle {
+        return Ok(board);
+    }
+    Ok(Some(flasher.bundle().await?.manifest().clone()))
+}
+
+/// Name and device of the target that is wanted: out of the config, else out of what the board's manifest has for its boot loader.
+fn target(
+    config: &FlasherConfig,
+    board: Option<&Manifest>,
+    via: ViaUsed,
+    wanted: Option<&str>,
+) -> Result<(String, String)> {
+    let of_config: Vec<(&str, &str)> = config.targets_of(via).collect();
+    let of_manifest = board.filter(|_| of_config.is_empty() && via == ViaUsed::Uboot).map(|board| &board.spec);
+    let (targets, whose) = match of_manifest {
+        Some(spec) => (
+            spec.uboot.iter().map(|(name, device)| (name.as_str(), device.as_str())).collect(),
+            "the manifest's `uboot`",
+        ),
+        None => (of_config, "the flasher's config"),
+    };
+    let names = || targets.iter().map(|(name, _)| *name);
+    if targets.is_empty() {
         return Err(no_targets(via));
     }
-    let wanted = match wanted.or(config.default_target.as_deref()) {
+    let default = of_manifest.and_then(|spec| spec.default_target.as_deref());
+    let default = default.filter(|default| names().any(|name| name == *default));
+    let wanted = match wanted.or(config.default_target.as_deref()).or(default) {
         Some(wanted) => wanted,
-        None if names().count() == 1 => names().next().unwrap_or_default(),
+        None if targets.len() == 1 => names().next().unwrap_or_default(),
         None => {
-            return Err(Error::config("the flasher's config has several `targets` and no `default_target`")
+            return Err(Error::config(format!("{whose} has several `targets` and no `default_target`"))
                 .with("targets", suggest::list(names()))
                 .help("name one with `--target`, or set `default_target`"));
         }
     };
-    match config.targets_of(via).find(|(name, _)| *name == wanted) {
-        Some((name, device)) => Ok((name.to_owned(), device.to_owned())),
-        None => {
-            let hint = suggest::nearest(wanted, names());
-            let hint = hint.map(|nearest| format!("did you mean `{nearest}`? ")).unwrap_or_default();
-            Err(Error::config(format!("unknown target `{wanted}`"))
-                .help(format!("{hint}the flasher's config has: {}", suggest::list(names()))))
-        }
+    let Some((_, device)) = targets.iter().find(|(name, _)| *name == wanted) else {
+        let hint = suggest::nearest(wanted, names());
+        let hint = hint.map(|nearest| format!("did you mean `{nearest}`? ")).unwrap_or_default();
+        return Err(Error::config(format!("unknown target `{wanted}`"))
+            .help(format!("{hint}{whose} has: {}", suggest::list(names()))));
+    };
+    if of_manifest.is_some() {
+        device.parse::<BlockDevice>().map_err(|error| error.with("target", wanted.to_owned()))?;
     }
+    Ok((wanted.to_owned(), (*device).to_owned()))
 }
 
 /// The error of a config without a target of this way.
@@ -173,7 +204,7 @@ mod tests {
     #[test]
     fn targets_of_the_boot_loader() {
         let check = |config: &FlasherConfig, wanted: Option<&str>, expected: Result<(&str, &str), &str>| {
-            let found = target(config, ViaUsed::Uboot, wanted).map_err(|error| error.cause());
+            let found = target(config, None, ViaUsed::Uboot, wanted).map_err(|error| error.cause());
             let expected = expected.map(|(name, device)| (name.to_owned(), device.to_owned()));
             assert_eq!(found, expected.map_err(str::to_owned));
         };
@@ -190,11 +221,41 @@ mod tests {
         check(&config(&two, Some("nvme")), Some("emmc"), Ok(("emmc", "mmc 1")));
         let both = config(&[("emmc", "mmc 1"), ("sd", "/dev/disk/by-path/usb-1")], None);
         check(&both, None, Ok(("emmc", "mmc 1")));
-        let here = target(&both, ViaUsed::Host, None).unwrap();
+        let here = target(&both, None, ViaUsed::Host, None).unwrap();
         assert_eq!(here, ("sd".to_owned(), "/dev/disk/by-path/usb-1".to_owned()));
-        let error = target(&config(&two, None), ViaUsed::Host, None).unwrap_err();
+        let error = target(&config(&two, None), None, ViaUsed::Host, None).unwrap_err();
         assert_eq!(error.cause(), "the flasher's config names no medium of this machine in `targets`");
         let none = "the flasher's config names no `targets`, so the boot loader has nothing to write";
         check(&config(&[], None), Some("emmc"), Err(none));
+    }
+
+    /// A manifest whose boot loader writes these media.
+    fn manifest(uboot: &str, default: &str) -> Manifest {
+        let text = format!(
+            "metadata: {{ name: m }}\nspec:\n  manufacturer: M\n  bootcmd: booti\n  default_target: {default}\n  \
+             targets: {{ emmc: /dev/mmcblk0, sd: /dev/mmcblk1 }}\n  uboot: {uboot}\n  \
+             kernel: {{ file: k, address: \"0x1000\" }}\n"
+        );
+        Manifest::parse(&text, "manifest.yaml").unwrap().0
+    }
+
+    #[test]
+    fn a_manifest_names_media_where_the_config_does_not() {
+        let check = |config: &FlasherConfig, board: &Manifest, expected: Result<(&str, &str), &str>| {
+            let found = target(config, Some(board), ViaUsed::Uboot, None).map_err(|error| error.cause());
+            let expected = expected.map(|(name, device)| (name.to_owned(), device.to_owned()));
+            assert_eq!(found, expected.map_err(str::to_owned));
+        };
+        let (none, one) = (config(&[], None), config(&[("emmc", "mmc 1")], None));
+        let board = manifest("{ emmc: mmc 0, sd: mmc 1 }", "sd");
+        check(&none, &board, Ok(("sd", "mmc 1")));
+        check(&config(&[], Some("emmc")), &board, Ok(("emmc", "mmc 0")));
+        check(&one, &board, Ok(("emmc", "mmc 1")));
+        let odd = manifest("{ card: mmc 1, disk: /dev/sda }", "emmc");
+        let several = "the manifest's `uboot` has several `targets` and no `default_target`";
+        check(&none, &odd, Err(several));
+        let error = target(&none, Some(&odd), ViaUsed::Uboot, Some("disk")).unwrap_err().cause();
+        assert!(error.contains("`/dev/sda` is no block device of U-Boot"), "{error}");
+        assert!(target(&none, Some(&board), ViaUsed::Host, None).is_err(), "they are none of this machine's");
     }
 }

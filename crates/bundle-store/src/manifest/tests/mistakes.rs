@@ -147,7 +147,7 @@ fn likely_mistakes_are_warned_of() {
     `spec.dtb.address` is a number, read as 0x48000000; Jumpstarter's own tools take it only in quotes: "0x48000000"
     unknown key `filename` in `spec.dtb.variants.a`: did you mean `file`?
     unknown key `initramfs` in `spec`: did you mean `initram`?
-    unknown key `colour` in `spec` is ignored; known keys: `manufacturer`, `link`, `bootcmd`, `interrupt`, `shelltype`, `login`, `default_target`, `targets`, `kernel`, `initram`, `dtb`, `preflash_commands`, `medium_holds_bootloader`, `expect_boot`, `bundle`, `architecture`, `inherits`
+    unknown key `colour` in `spec` is ignored; known keys: `manufacturer`, `link`, `bootcmd`, `interrupt`, `shelltype`, `login`, `default_target`, `targets`, `uboot`, `kernel`, `initram`, `dtb`, `preflash_commands`, `medium_holds_bootloader`, `expect_boot`, `bundle`, `architecture`, `inherits`
     unknown key `meta` in the manifest: did you mean `metadata`?
     "#);
 }
