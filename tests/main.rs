@@ -22,6 +22,7 @@ mod flash;
 mod host_medium;
 mod interop;
 mod lab;
+mod load_path;
 mod mocked_board;
 mod outside;
 mod partitions;

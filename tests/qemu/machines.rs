@@ -49,7 +49,8 @@ pub(crate) const MACHINES: &[Machine] = &[
 impl Machine {
     fn config(&self, folder: &Path) -> Config {
         let (file, cache) = (folder.join("disk"), Cache::default());
-        let unpacked = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/u-boot-sunxi")).join(ALLWINNER);
+        let unpacked =
+            Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/u-boot-sunxi")).join(ALLWINNER);
         let bios = (self.model == Model::OrangepiPc && unpacked.is_file()).then_some(unpacked);
         Config {
             bios,

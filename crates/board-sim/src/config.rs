@@ -91,7 +91,7 @@ impl Default for Config {
             partitions: Vec::new(),
             uboot_interfaces: [(StorageInterface::Mmc, vec![0, 1]), (StorageInterface::Virtio, vec![0])]
                 .into(),
-            without_commands: text(&["hash", "sha256sum", "tftpput"]),
+            without_commands: text(&["hash", "sha256sum", "tftpput", "wget"]),
             dram: Size(2048 * MIB),
             network: NetworkStack::Legacy,
             network_interface: 0,

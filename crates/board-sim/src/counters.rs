@@ -23,6 +23,8 @@ pub struct Counters {
     pub tftp_files: u64,
     /// Bytes of files that U-Boot has received.
     pub tftp_bytes: u64,
+    /// Bytes that U-Boot has received by HTTP.
+    pub http_bytes: u64,
     /// Bytes that U-Boot has sent by TFTP.
     pub tftp_sent: u64,
     /// TFTP packets dropped by a fault knob.

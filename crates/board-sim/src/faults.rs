@@ -25,6 +25,10 @@ pub struct Faults {
     pub kernel_lines: Option<u64>,
     /// Percent of TFTP packets that are lost on their way to the board.
     pub tftp_loss: u8,
+    /// Milliseconds that each answer of U-Boot takes on its way to a TFTP server.
+    pub tftp_delay_ms: u64,
+    /// Transfers by TFTP with a larger window than this stop after a few blocks, and nothing more is received.
+    pub tftp_stall_above_window: Option<u16>,
     /// TFTP reports that the file does not exist.
     pub tftp_missing: bool,
     /// U-Boot's `dhcp` gets no answer: always (`true`), or so many times.

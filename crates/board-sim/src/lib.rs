@@ -19,6 +19,7 @@ mod driver;
 mod error;
 mod faults;
 mod guest;
+mod http_client;
 mod machine;
 mod network_stack;
 mod outlet;

@@ -37,6 +37,10 @@ pub(crate) struct FetchRequest {
     pub(crate) limit: usize,
     /// Percent of packets to lose.
     pub(crate) loss: u8,
+    /// What each packet takes on its way.
+    pub(crate) delay: Duration,
+    /// Blocks after which nothing more is received.
+    pub(crate) stalls_after: Option<u64>,
 }
 
 /// What happens on the way, for U-Boot's progress signs.
@@ -85,7 +89,8 @@ pub(crate) async fn fetch(
         };
         // An ICMP error for an earlier packet shows up here; the timeout deals with it.
         let Ok((length, from)) = received else { continue };
-        if dice.below(100) < u64::from(request.loss) {
+        let stalls = request.stalls_after.is_some_and(|blocks| transfer.content.len() as u64 >= blocks * 512);
+        if stalls || dice.below(100) < u64::from(request.loss) {
             sign(ProgressSign::Lost);
             continue;
         }
@@ -137,6 +142,7 @@ impl<'r> Download<'r> {
         match self.peer {
             None => socket.send_to(&request_packet(RRQ, self.request), self.request.server).await?,
             Some(peer) => {
+                tokio::time::sleep(self.request.delay).await;
                 self.unacknowledged = 0;
                 let [high, low] = self.last.to_be_bytes();
                 socket.send_to(&[0, ACK as u8, high, low], peer).await?

@@ -55,6 +55,7 @@ pub(crate) async fn send(
             Next::Send => {
                 sending.peer = Some(from);
                 sign(ProgressSign::Block);
+                tokio::time::sleep(request.delay).await;
                 send_to(&socket, &sending.packet(), from).await?;
             }
         }

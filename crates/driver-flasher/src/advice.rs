@@ -58,7 +58,13 @@ pub(crate) fn asked_in_vain(error: &Console) -> bool {
         Console::Timeout { .. } | Console::Unexpected { .. } => true,
         Console::Command { cause, .. } => !matches!(
             cause,
-            Some(Cause::NoEthernet | Cause::LinkDown | Cause::UnknownCommand | Cause::Resetting)
+            Some(
+                Cause::NoEthernet
+                    | Cause::LinkDown
+                    | Cause::UnknownCommand
+                    | Cause::Resetting
+                    | Cause::AddressNotSet
+            )
         ),
         _ => false,
     }

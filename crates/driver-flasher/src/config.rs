@@ -73,8 +73,11 @@ pub struct FlasherConfig {
     pub wire: Wire,
     /// Block size asked for in TFTP transfers, bytes (RFC 2348).
     pub tftp_block_size: u16,
-    /// Window size asked for in TFTP transfers, blocks (RFC 7440). U-Boot's receive ring overflows beyond 16 on some boards.
+    /// Window size asked for in TFTP transfers, blocks (RFC 7440). U-Boot's receive ring overflows beyond 16 on some boards. Where
+    /// loads fail or crawl, smaller ones are tried.
     pub tftp_window_size: u16,
+    /// Where it is remembered how a board loads best; `flasher` in this user's folder for state when not given.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Default for FlasherConfig {
@@ -104,6 +107,7 @@ impl Default for FlasherConfig {
             wire: Wire::Auto,
             tftp_block_size: 1468,
             tftp_window_size: 16,
+            state_dir: None,
         }
     }
 }

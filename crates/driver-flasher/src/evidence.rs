@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flasher_core::{Event, Progress, Transfer, TransferLog, TransferState};
 
+use crate::load_ways::LoadCost;
+
 /// How many transfers are remembered.
 const REMEMBERED: usize = 200;
 
@@ -55,6 +57,22 @@ impl Evidence {
     /// Whether the last transfer of `file` was served to its end.
     pub(crate) fn whole(&self, protocol: &str, file: &str) -> bool {
         matches!(self.last(protocol, file), Some(TransferState::Done { .. }))
+    }
+
+    /// Whether a request for `file` arrived.
+    pub(crate) fn saw(&self, protocol: &str, file: &str) -> bool {
+        self.last(protocol, file).is_some()
+    }
+
+    /// What the last transfer of `file` has cost, when it came to its end.
+    pub(crate) fn cost(&self, protocol: &str, file: &str) -> Option<LoadCost> {
+        match self.last(protocol, file)? {
+            TransferState::Done { bytes, resends, seconds, .. }
+            | TransferState::Unconfirmed { bytes, resends, seconds } => {
+                Some(LoadCost { bytes, seconds, resends })
+            }
+            _ => None,
+        }
     }
 
     fn last(&self, protocol: &str, file: &str) -> Option<TransferState> {

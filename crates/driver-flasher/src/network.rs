@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use flasher_core::{Error, Result};
 
+/// The port U-Boot asks when `tftpdstp` is not set (RFC 1350).
+pub(crate) const TFTP_PORT: u16 = 69;
+
 /// The board's address.
 #[derive(Clone, Debug)]
 pub(crate) struct BoardAddress {

@@ -15,7 +15,6 @@ use crate::burst::BurstMemory;
 use crate::end::End;
 use crate::options::{self, BLKSIZES, Limits};
 use crate::packet::{Code, FileRequest, Mode, Refusal};
-use crate::receive;
 use crate::report::TransferReport;
 use crate::sender::PacketSender;
 use crate::settings::Settings;
@@ -35,20 +34,10 @@ pub(crate) struct Shared {
     pub(crate) stopping: CancellationToken,
 }
 
-/// Which way a file goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// To the client.
-    Read,
-    /// From the client.
-    Write,
-}
-
 /// One request.
 pub(crate) struct Job {
     pub(crate) shared: Arc<Shared>,
     pub(crate) arrival: Arrival,
-    pub(crate) direction: Direction,
     pub(crate) request: FileRequest,
     pub(crate) report: TransferReport,
     pub(crate) answered: Arc<AtomicBool>,
@@ -59,11 +48,8 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Serves it to the end, and reports how that was.
+    /// Serves the file to the end, and reports how that was.
     pub(crate) async fn run(self) {
-        if self.direction == Direction::Write {
-            return receive::run(self).await;
-        }
         match self.prepare().await {
             Ok((transfer, told)) => self.transfer(transfer, told).await,
             Err(refusal) => refuse(&self.arrival, &self.report, &refusal).await,

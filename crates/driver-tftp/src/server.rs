@@ -15,8 +15,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::address::{Arrival, RequestSocket};
 use crate::burst::BurstMemory;
 use crate::error::Error;
-use crate::job::{Direction, Job, Shared, answer, refuse};
+use crate::job::{Job, Shared, answer, refuse};
 use crate::packet::{self, Code, FileRequest, Packet, Refusal};
+use crate::receive;
 use crate::report::TransferReport;
 use crate::settings::Settings;
 
@@ -102,6 +103,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stopping.cancel();
     }
+}
+
+/// Which way a file goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    /// To the client.
+    Read,
+    /// From the client.
+    Write,
 }
 
 /// What a request was answered with, to tell a repeated request from a new one of the same port.
@@ -204,7 +214,6 @@ impl RequestDispatcher {
         let job = Job {
             shared: Arc::clone(&self.shared),
             arrival,
-            direction,
             request,
             report,
             answered: Arc::clone(&active.answered),
@@ -215,7 +224,10 @@ impl RequestDispatcher {
         let serial = self.served;
         self.active.insert(peer, active);
         self.tasks.spawn(async move {
-            job.run().await;
+            match direction {
+                Direction::Read => job.run().await,
+                Direction::Write => receive::run(job).await,
+            }
             (peer, serial)
         });
         self.shared.active.store(self.tasks.len(), Ordering::Relaxed);

@@ -15,9 +15,9 @@ use crate::source::SourceChoices;
 
 pub use crate::receipt::{
     AttemptFacts, AutobootEnd, AutobootFacts, BoardFacts, CacheBypass, CheckedDigest, DigestsBy, Failure,
-    FurtherImage, ImageFacts, JobKind, MediumFacts, MediumState, OldTable, PowerEvidence, PowerState,
-    RangeFacts, RangeKind, Receipt, SCHEMA, Site, TranscriptFacts, Verdict, Verify, ViaUsed, WireUsed,
-    ZerosBy, audit, rounded,
+    FurtherImage, ImageFacts, JobKind, LoadFacts, LoadedBy, MediumFacts, MediumState, OldTable,
+    PowerEvidence, PowerState, RangeFacts, RangeKind, Receipt, SCHEMA, Site, TranscriptFacts, Verdict,
+    Verify, ViaUsed, WireUsed, ZerosBy, audit, rounded,
 };
 
 /// What to flash, where to, and how hard to try.

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::attempt::{AttemptFacts, Site};
-pub use self::board::{AutobootEnd, AutobootFacts, BoardFacts};
+pub use self::board::{AutobootEnd, AutobootFacts, BoardFacts, LoadFacts, LoadedBy};
 pub use self::evidence::{CacheBypass, CheckedDigest, DigestsBy, ViaUsed, WireUsed, ZerosBy};
 pub use self::failure::Failure;
 pub use self::on_medium::MediumState;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::UBoot;
 use super::env::word;
+use super::{QUICK, UBoot};
 use crate::console::deadline;
 use crate::error::Error;
 
@@ -25,7 +25,12 @@ pub struct Lease {
     pub netmask: Option<Ipv4Addr>,
     /// The gateway (`gatewayip`); an isolated network has none.
     pub gateway: Option<Ipv4Addr>,
+    /// U-Boot has its second network stack (lwIP, since 2024.10), as far as its words tell.
+    pub is_lwip: bool,
 }
+
+/// Network interfaces whose variables are looked through for a lease.
+const INTERFACES: u32 = 8;
 
 impl UBoot {
     /// Gets an address by DHCP, in up to three tries `within` that time.
@@ -43,7 +48,7 @@ impl UBoot {
             let within =
                 if tries_left == 0 { rest } else { (rest / (tries_left + 1)).max(SHORTEST_TRY).min(rest) };
             match self.run("dhcp", within).await {
-                Ok(_) => break,
+                Ok(output) => return self.lease(&output).await,
                 Err(error)
                     if tries_left == 0 || Instant::now() + BETWEEN_TRIES >= until || !may_pass(&error) =>
                 {
@@ -52,10 +57,11 @@ impl UBoot {
                 Err(_) => sleep(BETWEEN_TRIES).await,
             }
         }
-        self.lease().await
+        self.lease("").await
     }
 
-    /// Loads `file` from the TFTP server `serverip` to the memory address `address`; gives its size in bytes.
+    /// Loads `file` from the TFTP server `serverip` to the memory address `address`; gives its size in bytes. `SERVER:FILE` asks
+    /// another one; only U-Boot's second network stack takes `SERVER:PORT:FILE`.
     ///
     /// # Errors
     /// [`Error::Command`] with its [`Cause`](crate::Cause) when the file does not arrive, [`Error::Unexpected`] when
@@ -81,16 +87,59 @@ impl UBoot {
         transferred(&output).ok_or_else(|| self.unexpected(command, "`Bytes transferred = N`", &output))
     }
 
-    async fn lease(&mut self) -> Result<Lease, Error> {
-        let Some(address) = self.address_in("ipaddr").await? else {
+    /// Fetches `what` by HTTP to the memory address `address`; gives its size in bytes. `what` is `SERVER:/PATH`, or for U-Boot's
+    /// second network stack a URL.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] when U-Boot does not state its size, and those of [`Self::run`].
+    pub async fn wget(&mut self, address: u64, what: &str, within: Duration) -> Result<u64, Error> {
+        // What the load before has left there must not be taken for this one's.
+        self.ask("setenv filesize", QUICK).await?;
+        let command = format!("wget {address:#x} {}", word(what));
+        self.run(&command, within).await?;
+        let size = self.get("filesize").await?.unwrap_or_default();
+        let number = u64::from_str_radix(size.trim().trim_start_matches("0x"), 16);
+        number.map_err(|_| self.unexpected(command, "a number in `filesize`", &size))
+    }
+
+    /// What `dhcp`, which printed this, has set. U-Boot's second network stack has variables of their own for every interface but
+    /// the first, and may leave those of the first as they were.
+    async fn lease(&mut self, printed: &str) -> Result<Lease, Error> {
+        let bound =
+            printed.rsplit_once("bound to address ").and_then(|(_, rest)| rest.split_whitespace().next());
+        let bound = bound.and_then(|address| address.parse::<Ipv4Addr>().ok());
+        let is_lwip = bound.is_some() && !printed.contains("BOOTP broadcast");
+        let first = self.address_in("ipaddr").await;
+        let is_ours =
+            |found: Option<Ipv4Addr>| found.is_some() && bound.is_none_or(|bound| found == Some(bound));
+        let (address, number) = match first {
+            Ok(found) if !is_lwip || is_ours(found) => (found, String::new()),
+            Err(error) if !is_lwip => return Err(error),
+            _ => match self.interface_of(bound).await? {
+                Some(number) => (bound, number.to_string()),
+                None => (None, String::new()),
+            },
+        };
+        let Some(address) = address else {
             return Err(self.unexpected(
                 "printenv ipaddr".into(),
                 "the address that DHCP gave",
                 "not defined",
             ));
         };
-        let netmask = self.address_in("netmask").await?;
-        Ok(Lease { address, netmask, gateway: self.address_in("gatewayip").await? })
+        let netmask = self.address_in(&format!("netmask{number}")).await?;
+        let gateway = self.address_in(&format!("gatewayip{number}")).await?;
+        Ok(Lease { address, netmask, gateway, is_lwip })
+    }
+
+    /// The number of the network interface that has this address, from the second on.
+    async fn interface_of(&mut self, address: Option<Ipv4Addr>) -> Result<Option<u32>, Error> {
+        for number in 1..INTERFACES {
+            if self.address_in(&format!("ipaddr{number}")).await? == address {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
     }
 
     async fn address_in(&mut self, name: &str) -> Result<Option<Ipv4Addr>, Error> {

@@ -60,6 +60,7 @@ impl UBoot<'_> {
             "dhcp" => self.dhcp(arguments).await,
             "tftpboot" => self.tftpboot(arguments).await,
             "tftpput" => self.tftpput(arguments).await,
+            "wget" => self.wget(arguments).await,
             "ping" => self.ping(arguments),
             "crc32" | "hash" | "sha256sum" | "cmp" | "cp" | "mw" | "md" => {
                 self.memory_command(name, typed, arguments).await

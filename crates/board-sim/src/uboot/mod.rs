@@ -13,6 +13,7 @@ mod put;
 mod ram;
 mod rough_size;
 mod state;
+mod wget;
 
 use std::time::Duration;
 

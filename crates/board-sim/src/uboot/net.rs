@@ -13,6 +13,8 @@ use crate::tftp_client::{self, FetchFailure, FetchRequest, ProgressSign};
 /// A progress sign stands for so many blocks, and a line takes so many signs (net/tftp.c).
 pub(super) const BLOCKS_PER_HASH: u64 = 10;
 const HASHES_PER_LINE: u64 = 65;
+/// Blocks of 512 bytes after which a transfer with too large a window stops.
+const STALLS_AFTER: u64 = 40;
 /// Broadcasts of one try of `dhcp`.
 const BROADCASTS: u32 = 3;
 
@@ -54,7 +56,7 @@ impl UBoot<'_> {
         status
     }
 
-    fn is_lwip(&self) -> bool {
+    pub(super) fn is_lwip(&self) -> bool {
         self.machine.config.network == NetworkStack::Lwip
     }
 
@@ -155,15 +157,22 @@ impl UBoot<'_> {
         }
         let port = number("tftpdstp").filter(|_| !is_lwip).and_then(|port| u16::try_from(port).ok());
         let setting = |name: &str| number(name).filter(|_| !is_lwip);
+        let window = setting("tftpwindowsize").unwrap_or(1).clamp(1, 65_535) as u16;
+        let faults = &self.machine.config.faults;
         Some(FetchRequest {
             server: SocketAddr::new(server, own_port.or(port).unwrap_or(self.machine.config.tftp_port)),
             file: file.to_owned(),
             block_size: setting("tftpblocksize").unwrap_or(1468).clamp(8, 65_464) as u16,
-            window: setting("tftpwindowsize").unwrap_or(1).clamp(1, 65_535) as u16,
-            patience: Duration::from_millis(setting("tftptimeout").unwrap_or(5000).clamp(10, 100_000)),
-            timeouts: setting("tftptimeoutcountmax").unwrap_or(10).min(1000) as u32,
+            window,
+            // The real lwIP waits 10 s.
+            patience: Duration::from_millis(
+                setting("tftptimeout").unwrap_or(if is_lwip { 1000 } else { 5000 }).clamp(10, 100_000),
+            ),
+            timeouts: setting("tftptimeoutcountmax").unwrap_or(if is_lwip { 5 } else { 10 }).min(1000) as u32,
             limit: 0,
-            loss: self.machine.config.faults.tftp_loss.min(100),
+            loss: faults.tftp_loss.min(100),
+            delay: Duration::from_millis(faults.tftp_delay_ms),
+            stalls_after: faults.tftp_stall_above_window.filter(|most| window > *most).map(|_| STALLS_AFTER),
         })
     }
 
@@ -258,7 +267,7 @@ fn lease(config: &Config) -> Vec<(String, String)> {
 }
 
 /// A variable of this network interface: lwIP gives those of any but the first its number.
-fn numbered(name: &str, config: &Config) -> String {
+pub(super) fn numbered(name: &str, config: &Config) -> String {
     match (config.network, config.network_interface) {
         (NetworkStack::Lwip, number @ 1..) => format!("{name}{number}"),
         _ => name.to_owned(),

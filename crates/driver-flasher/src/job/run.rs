@@ -14,6 +14,7 @@ use super::ledger::{OnMedium, Writes};
 use super::record::JobRecord;
 use super::seen::SeenMedium;
 use crate::evidence::Evidence;
+use crate::load_ways::LoadWays;
 use crate::opened::OpenedImage;
 use crate::staging::Staging;
 
@@ -27,6 +28,8 @@ pub(crate) struct Run {
     /// Makes the paths of this job unguessable, and its files its own.
     pub(crate) token: String,
     pub(crate) evidence: Evidence,
+    /// How files come into the board's memory.
+    pub(crate) load_ways: LoadWays,
     /// How often an order to write was given.
     pub(crate) writes: Writes,
     /// What is on the medium, as far as the job knows.
@@ -47,6 +50,7 @@ impl Run {
             console: ConsoleTap::new(events.progress(), job.transcript.clone()),
             token: token(),
             evidence: Evidence::default(),
+            load_ways: LoadWays::default(),
             writes: Writes::default(),
             on_medium: OnMedium::default(),
             staging: Mutex::default(),

@@ -1,21 +1,59 @@
-//! A file of ours into the board's memory by TFTP, checked by its length; what the server saw is put beside a failure.
+//! A file of ours into the board's memory, checked by its length; what the servers saw is put beside a failure.
+//!
+//! `http` is U-Boot's `wget`, `diagnosis` what to do about a load that failed, by its cause.
+
+mod diagnosis;
+mod file;
+mod http;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use board_console::UBoot;
+use board_console::{Cause, Error as Console, UBoot};
+use flasher_core::flash::{LoadFacts, LoadedBy};
+use flasher_core::journal::Journal;
 use flasher_core::{Class, Error, Result};
 
 use crate::config::seconds;
 use crate::job::Session;
-use crate::{advice, staging, trouble};
+use crate::load_ways::LoadSetting;
+use crate::network::TFTP_PORT;
+use crate::staging;
+pub(crate) use diagnosis::diagnose;
+use file::{LoadFailure, LoadFile};
 
-/// The port U-Boot asks when `tftpdstp` is not set (RFC 1350).
-pub(crate) const TFTP_PORT: u16 = 69;
+/// Timeouts of one second over a whole file after which U-Boot gives it up: while there is another way, and when there is none.
+const TIMEOUTS: [&str; 2] = ["10", "100"];
 
-/// Loads the file `name` of the job's TFTP folder to `address`; it must have `length` bytes.
+/// A U-Boot begins, without any of our settings. `is_lwip` when it has U-Boot's second network stack.
+pub(crate) async fn begin(session: Session<'_>, is_lwip: bool) {
+    let (ways, flasher) = (&session.run.load_ways, session.flasher);
+    if ways.is_new() {
+        let mut identities = Vec::new();
+        if let (Some(power), Some(serial)) = (&flasher.power, &flasher.serial) {
+            identities.extend(power.identities().await);
+            identities.extend(serial.identities().await);
+        }
+        let best = (flasher.config.tftp_block_size, flasher.config.tftp_window_size);
+        let warning = ways.recall(identities, state_folder(session), best).await;
+        warning.into_iter().for_each(|warning| session.run.warn(warning));
+    }
+    ways.begin(is_lwip);
+}
+
+/// Where what is remembered lies: the config's folder, or this user's.
+fn state_folder(session: Session<'_>) -> Option<PathBuf> {
+    match &session.flasher.config.state_dir {
+        Some(folder) => Some(session.flasher.folder.join(folder)),
+        None => Some(Journal::of_user()?.folder().parent()?.to_owned()),
+    }
+}
+
+/// Loads the file `name` of the job's TFTP folder to `address`; it must have `length` bytes. Where that fails or crawls, other
+/// ways are tried.
 ///
 /// # Errors
-/// When it does not arrive, or not whole.
+/// When it does not arrive in any way, or not whole.
 pub(crate) async fn load(
     session: Session<'_>,
     uboot: &mut UBoot,
@@ -23,39 +61,159 @@ pub(crate) async fn load(
     name: &str,
     server: SocketAddr,
 ) -> Result<()> {
-    let within = seconds(session.flasher.config.timeouts.tftp);
     let path = format!("{}/{name}", staging::folder(&session.run.token));
-    let loaded =
-        uboot.tftp(address, &path, within).await.map_err(|error| diagnose(session, &path, server, &error))?;
-    if loaded == length {
-        return Ok(());
+    let file = LoadFile { address, path: &path, server };
+    loop {
+        let setting = session.run.load_ways.setting();
+        match by(session, uboot, setting, &file).await {
+            Ok(loaded) if loaded == length => return note(session, uboot, setting, &file).await,
+            Ok(loaded) => {
+                let text = format!("the boot loader received {loaded} bytes of `{name}`, expected {length}");
+                let seen = session.run.evidence.about(protocol(setting), &path);
+                return Err(Error::new(Class::Infrastructure, text).with("server", seen));
+            }
+            Err(LoadFailure::Ours(error)) => return Err(error),
+            Err(LoadFailure::Said(error)) => {
+                if !another(session, uboot, setting, &file, &error).await? {
+                    return Err(diagnose(session, &path, server, &error));
+                }
+                let next = session.run.load_ways.setting();
+                if next != setting {
+                    session.run.warn(format!("a load by {setting} failed; {next} is tried"));
+                }
+            }
+        }
     }
-    let text = format!("the boot loader received {loaded} bytes of `{name}`, expected {length}");
-    Err(Error::new(Class::Infrastructure, text).with("server", session.run.evidence.about("tftp", &path)))
 }
 
-/// Puts what the server saw beside what the board said.
-pub(crate) fn diagnose(
+async fn by(
     session: Session<'_>,
-    file: &str,
-    server: SocketAddr,
-    error: &board_console::Error,
-) -> Error {
-    let asked = advice::asked_in_vain(error);
-    let seen = session.run.evidence.about("tftp", file);
-    let error = trouble::console(error).with("file", file).with("tftp server", format!("{server}: {seen}"));
-    if session.run.evidence.any("tftp") || !asked {
-        return error;
+    uboot: &mut UBoot,
+    setting: LoadSetting,
+    file: &LoadFile<'_>,
+) -> Result<u64, LoadFailure> {
+    match setting {
+        LoadSetting::Http => http::load(session, uboot, file).await,
+        LoadSetting::Tftp { block, window } => {
+            apply(session, uboot, block, window).await.map_err(LoadFailure::Said)?;
+            let within = seconds(session.flasher.config.timeouts.tftp);
+            let name = named(session, file);
+            uboot.tftp(file.address, &name, within).await.map_err(LoadFailure::Said)
+        }
     }
-    if server.port() == TFTP_PORT {
-        return error.help(format!(
-            "the request never arrived: is the board in the network of {}, and does a firewall block UDP port 69?",
-            server.ip()
-        ));
+}
+
+/// What U-Boot is asked for: the server is named beside the file, which goes before whatever DHCP has set. Only its second
+/// stack takes a port there.
+fn named(session: Session<'_>, file: &LoadFile<'_>) -> String {
+    match (session.run.load_ways.is_lwip(), file.server) {
+        (_, SocketAddr::V6(_)) => file.path.to_owned(),
+        (true, server) if server.port() != TFTP_PORT => {
+            format!("{}:{}:{}", server.ip(), server.port(), file.path)
+        }
+        (_, server) => format!("{}:{}", server.ip(), file.path),
     }
-    error.help(format!(
-        "the request never arrived at port {}: a U-Boot without `tftpdstp` (CONFIG_TFTP_PORT) always asks port 69; set \
-         `port: 69` at the tftp child and allow it with `sudo setcap cap_net_bind_service=+ep $(command -v flasher)`",
-        server.port()
-    ))
+}
+
+/// Sets what U-Boot asks for in its requests. Its second stack takes none of it.
+async fn apply(session: Session<'_>, uboot: &mut UBoot, block: u16, window: u16) -> Result<(), Console> {
+    let state = &session.run.load_ways;
+    let timeouts = TIMEOUTS[usize::from(state.is_last_by_tftp())];
+    if state.is_lwip() || !state.changes((block, window, timeouts)) {
+        return Ok(());
+    }
+    uboot.set("tftpblocksize", &block.to_string()).await?;
+    uboot.set("tftpwindowsize", &window.to_string()).await?;
+    uboot.set("tftptimeoutcountmax", timeouts).await?;
+    state.applied((block, window, timeouts));
+    Ok(())
+}
+
+/// Whether another way is taken from now on, after this failure.
+async fn another(
+    session: Session<'_>,
+    uboot: &mut UBoot,
+    setting: LoadSetting,
+    file: &LoadFile<'_>,
+    error: &Console,
+) -> Result<bool> {
+    let state = &session.run.load_ways;
+    let arrived = session.run.evidence.saw(protocol(setting), file.path);
+    if is_silent_network(error) && arrived {
+        // Its network is dead until it is switched off: the next attempt begins with another way.
+        state.failed(true);
+        return Ok(false);
+    }
+    if !may_be_the_way(error, setting) {
+        return Ok(false);
+    }
+    if !arrived && state.try_other_stack(file.server.port()) {
+        return Ok(true);
+    }
+    state.look_for_http(uboot).await?;
+    let is_smaller_better = arrived && !matches!(error, Console::Timeout { .. });
+    // Where nothing arrives, smaller blocks arrive as little.
+    Ok((arrived || state.has_http()) && state.failed(is_smaller_better))
+}
+
+fn is_silent_network(error: &Console) -> bool {
+    matches!(error.cause(), Some(Cause::ArpSilent | Cause::NoEthernet | Cause::LinkDown))
+}
+
+/// Whether another way may do what this one did not.
+fn may_be_the_way(error: &Console, setting: LoadSetting) -> bool {
+    match error {
+        Console::Timeout { .. } => true,
+        Console::Command { cause: None, .. } => true,
+        Console::Command { cause: Some(cause), .. } => {
+            matches!(cause, Cause::ServerSilent | Cause::TransferStopped | Cause::TftpRefused)
+                || setting == LoadSetting::Http
+        }
+        Console::Unexpected { .. } => setting == LoadSetting::Http,
+        _ => false,
+    }
+}
+
+/// Notes how the file came, and what that says of the way.
+async fn note(
+    session: Session<'_>,
+    uboot: &mut UBoot,
+    setting: LoadSetting,
+    file: &LoadFile<'_>,
+) -> Result<()> {
+    let state = &session.run.load_ways;
+    let loads = facts(setting, state.is_lwip());
+    session.run.record.board(|board| board.loads = Some(loads));
+    let Some(cost) = session.run.evidence.cost(protocol(setting), file.path) else { return Ok(()) };
+    if cost.crawls() {
+        state.look_for_http(uboot).await?;
+    }
+    state.loaded(cost);
+    let next = state.setting();
+    if next != setting {
+        session.run.note(format!("loads by {setting} are slow; the next one comes by {next}"));
+    }
+    let warning = state.remember().await;
+    warning.into_iter().for_each(|warning| session.run.warn(warning));
+    Ok(())
+}
+
+fn facts(setting: LoadSetting, is_lwip: bool) -> LoadFacts {
+    match setting {
+        LoadSetting::Http => LoadFacts { by: LoadedBy::Wget, block_size: None, window_size: None },
+        LoadSetting::Tftp { .. } if is_lwip => {
+            LoadFacts { by: LoadedBy::Tftp, block_size: None, window_size: None }
+        }
+        LoadSetting::Tftp { block, window } => {
+            LoadFacts { by: LoadedBy::Tftp, block_size: Some(block), window_size: Some(window) }
+        }
+    }
+}
+
+/// The protocol by which the servers' logs know it.
+fn protocol(setting: LoadSetting) -> &'static str {
+    match setting {
+        LoadSetting::Tftp { .. } => "tftp",
+        LoadSetting::Http => "http",
+    }
 }

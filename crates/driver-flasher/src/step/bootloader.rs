@@ -12,8 +12,8 @@ use super::services::Services;
 use crate::advice;
 use crate::config::seconds;
 use crate::job::{Session, waiting};
-use crate::load_path::{self, TFTP_PORT};
-use crate::network::{self, BoardAddress, Network};
+use crate::load_path;
+use crate::network::{self, BoardAddress, Network, TFTP_PORT};
 use crate::trouble;
 use crate::uboot::stop_keys;
 
@@ -40,9 +40,10 @@ pub(crate) async fn load(
     console: Console,
 ) -> Result<Reached> {
     let mut uboot = catch(session, resolved, console).await?;
-    let address = address(session, &mut uboot).await?;
+    let (address, is_lwip) = address(session, &mut uboot).await?;
+    load_path::begin(session, is_lwip).await;
     let tftp = network::facing(services.tftp, IpAddr::V4(address.board))?;
-    point_at(session, tftp, &mut uboot).await?;
+    point_at(tftp, &mut uboot).await?;
     let (Some(boots), Some(http)) = (&resolved.boots, services.http) else {
         return Ok(Reached::Prompt { uboot, tftp });
     };
@@ -92,40 +93,37 @@ async fn catch(session: Session<'_>, resolved: &Resolved, console: Console) -> R
     Ok(uboot)
 }
 
-/// The fixed address of the config, or DHCP.
-async fn address(session: Session<'_>, uboot: &mut UBoot) -> Result<BoardAddress> {
+/// The fixed address of the config, or DHCP; and whether U-Boot is known to have its second network stack.
+async fn address(session: Session<'_>, uboot: &mut UBoot) -> Result<(BoardAddress, bool)> {
     let console = |error: board_console::Error| trouble::console(&error);
-    let (board, netmask, gateway) = match &session.flasher.config.network {
+    let (board, netmask, gateway, is_lwip) = match &session.flasher.config.network {
         Some(fixed) => {
             uboot.set("ipaddr", &fixed.address.to_string()).await.map_err(console)?;
             uboot.set("netmask", &fixed.netmask.to_string()).await.map_err(console)?;
             if let Some(gateway) = fixed.gateway {
                 uboot.set("gatewayip", &gateway.to_string()).await.map_err(console)?;
             }
-            (fixed.address, fixed.netmask, fixed.gateway)
+            (fixed.address, fixed.netmask, fixed.gateway, false)
         }
         None => {
             let within = seconds(session.flasher.config.timeouts.dhcp);
             let lease = uboot.dhcp(within).await.map_err(|error| advice::no_lease(&error, within))?;
-            (lease.address, lease.netmask.unwrap_or(ANY_24), lease.gateway)
+            (lease.address, lease.netmask.unwrap_or(ANY_24), lease.gateway, lease.is_lwip)
         }
     };
     session.run.record.board(|facts| facts.address = Some(board.to_string()));
-    Ok(BoardAddress { board, netmask, gateway })
+    Ok((BoardAddress { board, netmask, gateway }, is_lwip))
 }
 
-/// Tells U-Boot our address, after DHCP so that no lease overwrites it, and how to ask for files.
-async fn point_at(session: Session<'_>, tftp: SocketAddr, uboot: &mut UBoot) -> Result<()> {
-    let config = &session.flasher.config;
+/// Tells U-Boot our address, after DHCP so that no lease overwrites it, and how long it waits. Blocks and windows are those of the
+/// load path.
+async fn point_at(tftp: SocketAddr, uboot: &mut UBoot) -> Result<()> {
     let mut settings = vec![
         ("serverip", tftp.ip().to_string()),
         // U-Boot's second network stack (lwIP) takes this one first, and `dhcp` sets it (net/lwip/dhcp.c).
         ("tftpserverip", tftp.ip().to_string()),
-        ("tftpblocksize", config.tftp_block_size.to_string()),
-        ("tftpwindowsize", config.tftp_window_size.to_string()),
-        // U-Boot counts timeouts over the whole file and gives up after 10 of 5 s: on a lossy line neither is wise.
+        // U-Boot counts timeouts over the whole file: those of 5 s are too long on a lossy line.
         ("tftptimeout", "1000".to_owned()),
-        ("tftptimeoutcountmax", "100".to_owned()),
     ];
     if tftp.port() != TFTP_PORT {
         settings.push(("tftpdstp", tftp.port().to_string()));

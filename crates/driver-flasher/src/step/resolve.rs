@@ -90,7 +90,8 @@ fn target(
     wanted: Option<&str>,
 ) -> Result<(String, String)> {
     let of_config: Vec<(&str, &str)> = config.targets_of(via).collect();
-    let of_manifest = board.filter(|_| of_config.is_empty() && via == ViaUsed::Uboot).map(|board| &board.spec);
+    let of_manifest =
+        board.filter(|_| of_config.is_empty() && via == ViaUsed::Uboot).map(|board| &board.spec);
     let (targets, whose) = match of_manifest {
         Some(spec) => (
             spec.uboot.iter().map(|(name, device)| (name.as_str(), device.as_str())).collect(),

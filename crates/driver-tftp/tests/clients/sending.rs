@@ -136,7 +136,7 @@ async fn what_is_lost_or_doubled_is_sent_again() {
             let stage = server(&uploads).await;
             let (taken, content) = (Taken::default(), pattern(20_000));
             uploads.accept("part", taken.upload(20_000)).unwrap();
-            // Not the last block: whoever sends it stops listening as soon as any acknowledgement comes.
+            // Not the last block: a client stops listening as soon as any acknowledgement comes.
             let bad = move |to_client, number: u64| {
                 let hit = to_client == towards_client && number % 5 == 1 && number < 12;
                 if hit { fate } else { PacketFate::Pass }

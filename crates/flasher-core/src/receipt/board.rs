@@ -17,6 +17,32 @@ pub struct BoardFacts {
     /// How the boot loader's autoboot ended, once it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoboot: Option<AutobootFacts>,
+    /// How files came into the boot loader's memory, as of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loads: Option<LoadFacts>,
+}
+
+/// How files came into a boot loader's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadFacts {
+    /// Which of its commands fetched them.
+    pub by: LoadedBy,
+    /// Bytes of a block that it was set to ask for (TFTP).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_size: Option<u16>,
+    /// Blocks of a window that it was set to ask for (TFTP).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_size: Option<u16>,
+}
+
+/// A boot loader's command that fetches files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LoadedBy {
+    /// `tftpboot`.
+    Tftp,
+    /// `wget`, by HTTP.
+    Wget,
 }
 
 /// How a boot loader's autoboot ended in the last attempt.

@@ -53,6 +53,7 @@ fn receipt() -> Receipt {
             bundle_sha256: Some("33".repeat(32)),
             address: Some("10.0.2.15".to_owned()),
             autoboot: None,
+            loads: None,
         },
         medium: Some(MediumFacts {
             target: "emmc".to_owned(),

@@ -10,6 +10,7 @@ use flasher_core::{Class, Error, Result};
 use super::answers;
 use super::areas::{Areas, areas};
 use super::block_device::{BlockDevice, Interface};
+use crate::commands::has;
 use crate::config::seconds;
 use crate::job::{Session, WritePermit};
 use crate::trouble;
@@ -107,12 +108,6 @@ fn lacks(commands: &str) -> Error {
     Error::new(Class::Board, format!("this boot loader was built without {commands}"))
         .help("take a U-Boot with these commands, or `via: linux` with a bundle")
         .retryable(false)
-}
-
-/// Whether U-Boot has this command. One whose `help` is missing too cannot be asked, and is believed to have it.
-async fn has(uboot: &mut UBoot, command: &str) -> Result<bool> {
-    let answer = ask(uboot, &format!("help {command}"), QUICK).await?;
-    Ok(answer.status == 0 || !answer.output.contains(&format!("'{command}'")))
 }
 
 /// The command with which U-Boot computes SHA-256: a build may have `hash` without this digest.
