@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use flasher_core::fetch::FetchRules;
 use flasher_core::flash::Site;
-use flasher_core::journal::Journal;
 use flasher_core::owner;
 use flasher_core::{CancellationToken, Flasher, Receipt};
 use futures_util::{StreamExt, stream};
+use ledger::Ledger;
 use tokio_util::task::TaskTracker;
 use tonic::Code;
 use uuid::Uuid;
@@ -41,7 +41,7 @@ pub(crate) struct Jobs {
     last: Mutex<HashMap<Uuid, Arc<Job>>>,
     running: TaskTracker,
     /// Where receipts are kept, also when no client follows the job.
-    journal: Option<Journal>,
+    ledger: Option<Ledger>,
     uploads: Uploads,
 }
 
@@ -68,8 +68,8 @@ pub(crate) struct PlanStart {
 }
 
 impl Jobs {
-    pub(crate) fn new(journal: Option<Journal>) -> Self {
-        Self { journal, ..Self::default() }
+    pub(crate) fn new(ledger: Option<Ledger>) -> Self {
+        Self { ledger, ..Self::default() }
     }
 
     /// Starts a job and follows it. Everything the flasher uses belongs to the job until it ends, and before its files come:
@@ -83,7 +83,7 @@ impl Jobs {
             owner: board.owner.clone(),
             fetch: start.fetch,
             uploads: self.uploads.clone(),
-            journal: self.journal.clone(),
+            ledger: self.ledger.clone(),
         };
         self.running.spawn(work.run(start.task, start.claim));
         self.last().insert(board.node, Arc::clone(&job));
@@ -132,7 +132,7 @@ impl Jobs {
 
     /// Keeps the receipt of a job that its client waits for.
     pub(crate) async fn keep(&self, receipt: Receipt) {
-        work::keep(self.journal.clone(), receipt).await;
+        work::keep(self.ledger.clone(), receipt).await;
     }
 
     /// Whether any job is running.

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use flasher_core::CancellationToken;
 use flasher_core::fetch::FetchRules;
-use flasher_core::journal::Journal;
 use flasher_core::tree::DriverTree;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use ledger::Ledger;
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 use tonic::Status;
@@ -70,7 +70,7 @@ pub struct Exporter {
     state: Mutex<SessionState>,
     access: Access,
     hosts: Arc<Hosts>,
-    journal: Option<Journal>,
+    ledger: Option<Ledger>,
     clients: TaskTracker,
     admission: Arc<Admission>,
 }
@@ -82,17 +82,17 @@ struct SessionState {
 }
 
 impl Exporter {
-    /// An exporter of this tree, not reachable yet. `python` runs the nodes whose drivers only Python has. With a journal, it keeps the receipt of every flash there.
+    /// An exporter of this tree, not reachable yet. `python` runs the nodes whose drivers only Python has. With a ledger, the receipt of every flash is kept there.
     pub fn new(
         tree: DriverTree,
         python: Option<Arc<PythonExporter>>,
         access: Access,
-        journal: Option<Journal>,
+        ledger: Option<Ledger>,
     ) -> Arc<Self> {
-        let session = Session::new(tree, python, journal.clone(), access.fetch.clone());
+        let session = Session::new(tree, python, ledger.clone(), access.fetch.clone());
         Arc::new(Self {
             state: Mutex::new(SessionState { session, clients: 0 }),
-            journal,
+            ledger,
             hosts: Arc::new(Hosts::of_this_machine(&access.hosts)),
             access,
             clients: TaskTracker::new(),
@@ -126,7 +126,7 @@ impl Exporter {
 
     /// Takes another tree once no client is connected and no job runs.
     pub async fn reload(&self, tree: DriverTree, python: Option<Arc<PythonExporter>>) {
-        let fresh = Session::new(tree, python, self.journal.clone(), self.access.fetch.clone());
+        let fresh = Session::new(tree, python, self.ledger.clone(), self.access.fetch.clone());
         loop {
             let mut state = self.state.lock().await;
             if state.clients == 0 && !state.session.shared.jobs.is_busy() {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use flasher_core::fetch::FetchRules;
-use flasher_core::journal::Journal;
 use flasher_core::python::PythonHost as _;
 use flasher_core::tree::DriverTree;
+use ledger::Ledger;
 use uuid::Uuid;
 
 use crate::gate::Gate;
@@ -31,7 +31,7 @@ impl Session {
     pub(crate) fn new(
         tree: DriverTree,
         python: Option<Arc<PythonExporter>>,
-        journal: Option<Journal>,
+        ledger: Option<Ledger>,
         fetch: FetchRules,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -40,7 +40,7 @@ impl Session {
             motd: tree.motd().map(str::to_owned),
             nodes: Nodes::of(&tree, python.as_ref()),
             gate: Gate::default(),
-            shared: Arc::new(SharedState::new(journal, fetch)),
+            shared: Arc::new(SharedState::new(ledger, fetch)),
             tree,
             python,
         })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flasher_core::fetch::FetchRules;
-use flasher_core::journal::Journal;
+use ledger::Ledger;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::claims::Claims;
@@ -32,12 +32,12 @@ pub(crate) struct SharedState {
 }
 
 impl SharedState {
-    pub(crate) fn new(journal: Option<Journal>, fetch: FetchRules) -> Self {
+    pub(crate) fn new(ledger: Option<Ledger>, fetch: FetchRules) -> Self {
         Self {
             log: Log::default(),
             claims: Arc::default(),
             resources: Table::default(),
-            jobs: Jobs::new(journal),
+            jobs: Jobs::new(ledger),
             fetch,
             workers: Arc::new(Semaphore::new(WORKERS)),
         }

@@ -15,7 +15,7 @@ use crate::source::SourceChoices;
 
 pub use crate::receipt::{
     AttemptFacts, AutobootEnd, AutobootFacts, BoardFacts, CacheBypass, CheckedDigest, DigestsBy, Failure,
-    FurtherImage, ImageFacts, JobKind, LoadFacts, LoadedBy, MediumFacts, MediumState, OldTable,
+    FurtherImage, HoldsLess, ImageFacts, JobKind, LoadFacts, LoadedBy, MediumFacts, MediumState, OldTable,
     PowerEvidence, PowerState, RangeFacts, RangeKind, Receipt, SCHEMA, Site, TranscriptFacts, Verdict,
     Verify, ViaUsed, WireUsed, ZerosBy, audit, rounded,
 };

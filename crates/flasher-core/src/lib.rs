@@ -16,7 +16,6 @@
 //! * [`virtual_board`]: the power switch and serial line of a board that is a program
 //! * [`wrapper`]: a device around another one, of which nothing is lost
 //! * [`owner`]: who owns a board, across the processes of this machine
-//! * [`journal`]: the receipts that are kept of every job
 //! * [`safe`]: text of others on a terminal
 //! * [`userinfo`]: passwords in URLs, kept out of messages
 //! * [`clock`]: times as records show them
@@ -31,7 +30,6 @@ pub mod error;
 pub mod event;
 pub mod fetch;
 pub mod flash;
-pub mod journal;
 pub mod leftovers;
 #[cfg(feature = "mocks")]
 pub mod mocks;

@@ -224,6 +224,13 @@ pub enum OldTable {
     Wiped,
 }
 
+/// How much a medium holds that says more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HoldsLess {
+    /// Bytes it seems to hold; none when that was not found out.
+    pub bytes: Option<u64>,
+}
+
 /// What is known of the medium and what was done to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MediumFacts {
@@ -247,6 +254,9 @@ pub struct MediumFacts {
     /// What became of the copy of an older partition table at its end, when there was one that the image does not surely reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_table: Option<OldTable>,
+    /// That it holds less than it says, when that was found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds_less: Option<HoldsLess>,
     /// How the read-back went around the page cache.
     pub read_back: Option<CacheBypass>,
     /// Who made the digests of what was read back.

@@ -7,6 +7,7 @@ mod examples;
 pub(crate) mod given;
 mod global;
 pub(crate) mod job;
+pub(crate) mod ledger;
 pub(crate) mod node;
 pub(crate) mod python;
 pub(crate) mod remote;
@@ -26,6 +27,8 @@ use crate::commands::demo::DemoArgs;
 use crate::commands::dump::DumpArgs;
 use crate::commands::files::FilesArgs;
 use crate::commands::flash::args::FlashArgs;
+use crate::commands::history::HistoryArgs;
+use crate::commands::media::MediaArgs;
 use crate::commands::power::PowerAction;
 use crate::commands::schema::SchemaOf;
 use crate::commands::serve::args::ServeArgs;
@@ -157,6 +160,10 @@ pub(crate) enum Command {
         #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
+    /// List the jobs that were done here, or print the receipt of one
+    History(HistoryArgs),
+    /// List the media that jobs have seen, what was written to each, and what speaks against it
+    Media(MediaArgs),
     /// Check that a receipt proves what it says, by itself and against an image
     ///
     /// Exit code 0 when it proves that the whole image is on the medium; that of its failure when it tells of one; 3 when it

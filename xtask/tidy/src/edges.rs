@@ -16,6 +16,8 @@ pub(super) enum Room {
     Plugin,
     /// `exporter-yaml`, which makes driver trees of files.
     ExporterYaml,
+    /// `ledger`, which keeps receipts.
+    Ledger,
     /// `flasher-bundles`, where everything meets.
     Bundles,
     /// `exporter-wire`, what both sides of the wire share.
@@ -40,6 +42,7 @@ pub(super) fn room(name: &str) -> Option<Room> {
         "flasher-base" | "strict-yaml" | "console-record" => Room::Base,
         "flasher-core" => Room::Core,
         "exporter-yaml" => Room::ExporterYaml,
+        "ledger" => Room::Ledger,
         "board-console" | "disk-image" | "bundle-store" | "server-kit" | "line-share" | "lab-command" => {
             Room::Library
         }
@@ -81,18 +84,21 @@ fn check_package(package: &Package, all: &[Package]) -> Vec<Finding> {
 
 fn may_name(from: Room, to: Room) -> bool {
     use Room::{
-        Base, Bundles, Chores, CommandLine, Core, Exporter, ExporterYaml, Library, Outsider, Plugin, Remote,
-        Stories, Wire,
+        Base, Bundles, Chores, CommandLine, Core, Exporter, ExporterYaml, Ledger, Library, Outsider, Plugin,
+        Remote, Stories, Wire,
     };
     match from {
         Chores => to == Chores,
         _ if to == Base => true,
         Base | Core | Library => false,
-        ExporterYaml | Wire => to == Core,
+        ExporterYaml | Ledger | Wire => to == Core,
         Plugin => matches!(to, Core | Library),
-        Exporter | Remote => matches!(to, Core | Library | Wire),
+        Exporter => matches!(to, Core | Ledger | Library | Wire),
+        Remote => matches!(to, Core | Library | Wire),
         Bundles => matches!(to, Core | Library | Plugin | Remote),
-        CommandLine => matches!(to, Core | Library | Bundles | Exporter | ExporterYaml | Remote | Wire),
+        CommandLine => {
+            matches!(to, Core | Ledger | Library | Bundles | Exporter | ExporterYaml | Remote | Wire)
+        }
         Stories | Outsider => !matches!(to, Chores | Stories | Outsider),
     }
 }
@@ -102,6 +108,7 @@ fn rule(from: Room) -> &'static str {
         Room::Base => "the base depends on no other crate of ours",
         Room::Core => "the contract depends on no crate of ours but the base",
         Room::Library => "a library depends on no crate of ours but the base",
+        Room::Ledger => "the ledger depends on flasher-core and the base",
         Room::ExporterYaml => "reading exporter YAML depends on flasher-core and the base",
         Room::Chores => "chores depend on no crate that ships, so that they run on a broken tree",
         Room::Plugin => {
@@ -109,7 +116,7 @@ fn rule(from: Room) -> &'static str {
         }
         Room::Wire => "the wire depends on flasher-core and the base",
         Room::Exporter | Room::Remote => {
-            "both sides of the wire depend on flasher-core, libraries and exporter-wire"
+            "both sides of the wire depend on flasher-core, libraries and exporter-wire; the exporter also on the ledger"
         }
         Room::Bundles => "flasher-bundles depends on flasher-core, libraries, drivers and virtual boards",
         Room::CommandLine => "the command line reaches drivers through flasher-bundles",

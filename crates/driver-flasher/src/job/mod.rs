@@ -4,23 +4,23 @@ mod console;
 mod count;
 mod decoded;
 mod events;
-mod ledger;
 mod receipt;
 mod record;
 mod run;
 mod seen;
 mod waiting;
+mod writes;
 
 use flasher_core::{DumpJob, FlashJob};
 
 pub(crate) use console::Listening;
 pub(crate) use count::Count;
 pub(crate) use decoded::must_be_same_image;
-pub(crate) use ledger::{OnMedium, WritePermit};
 pub(crate) use receipt::Proof;
 pub(crate) use run::Run;
 pub(crate) use seen::SeenMedium;
 pub(crate) use waiting::waiting;
+pub(crate) use writes::{OnMedium, WritePermit};
 
 use crate::flasher::BaseFlasher;
 

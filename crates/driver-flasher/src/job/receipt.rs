@@ -6,9 +6,9 @@ use disk_image::Digest;
 use flasher_core::flash::{FurtherImage, MediumState, RangeFacts, RangeKind, TranscriptFacts, Verify, audit};
 use flasher_core::{Class, Error, Failure, Receipt, Result, Step, Verdict};
 
-use super::ledger::ReadAt;
 use super::record::{State, to_milliseconds};
 use super::run::Run;
+use super::writes::ReadAt;
 
 /// What a proven image has to show: every range equals the image, as read back after the last write. Made by the verify
 /// step alone, and at the end of a dump.

@@ -11,7 +11,7 @@ use flasher_core::flash::{
 };
 use flasher_core::{Failure, FlashJob, Step, clock};
 
-use super::ledger::ReadAt;
+use super::writes::ReadAt;
 
 /// What is recorded of a job.
 pub(crate) struct JobRecord {

@@ -10,9 +10,9 @@ use flasher_core::{Error, Event, Failure, FlashJob, Progress, Result, Step};
 
 use super::console::ConsoleTap;
 use super::events::Events;
-use super::ledger::{OnMedium, Writes};
 use super::record::JobRecord;
 use super::seen::SeenMedium;
+use super::writes::{OnMedium, Writes};
 use crate::evidence::Evidence;
 use crate::load_ways::LoadWays;
 use crate::opened::OpenedImage;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use flasher_core::fetch::FetchRules;
 use flasher_core::flash::Site;
-use flasher_core::journal::Journal;
 use flasher_core::owner;
 use flasher_core::{Class, DumpJob, Error, Event, FlashJob, Flasher, Progress, Receipt, Result};
+use ledger::{Ledger, ReceiptPlace};
 use tokio::io::AsyncReadExt;
 
 use super::client_sink::ClientSink;
@@ -70,7 +70,7 @@ pub(super) struct Work {
     pub(super) owner: owner::Board,
     pub(super) fetch: FetchRules,
     pub(super) uploads: Uploads,
-    pub(super) journal: Option<Journal>,
+    pub(super) ledger: Option<Ledger>,
 }
 
 /// A job that can begin, and its folder, which goes with this.
@@ -184,7 +184,7 @@ impl Work {
         if let Some(path) = transcript {
             self.send_transcript(&path).await;
         }
-        keep(self.journal.clone(), receipt.clone()).await;
+        keep(self.ledger.clone(), receipt.clone()).await;
         let finished = Event::Finished { receipt: Box::new(receipt) };
         self.job.tell(|| names.event(&finished));
     }
@@ -229,12 +229,20 @@ fn parts(mut text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Keeps the receipt, also when no client follows the job.
-pub(super) async fn keep(journal: Option<Journal>, receipt: Receipt) {
-    let Some(journal) = journal else { return };
-    let kept = tokio::task::spawn_blocking(move || journal.keep(&receipt)).await;
+pub(super) async fn keep(ledger: Option<Ledger>, receipt: Receipt) {
+    let Some(ledger) = ledger else { return };
+    let kept = tokio::task::spawn_blocking(move || ledger.keep(&receipt)).await;
     match kept {
-        Ok(Ok(path)) => tracing::info!(path = %path.display(), "the receipt is in the journal"),
-        Ok(Err(error)) => tracing::warn!(%error, "the receipt is not in the journal"),
+        Ok(Ok(ReceiptPlace::Job { id, set_aside })) => {
+            if let Some(file) = set_aside {
+                tracing::warn!(file = %file.display(), "the ledger could not be read and was set aside");
+            }
+            tracing::info!(job = id, "the receipt is in the ledger");
+        }
+        Ok(Ok(ReceiptPlace::Waiting { file, why })) => {
+            tracing::warn!(file = %file.display(), why, "the receipt waits for the ledger");
+        }
+        Ok(Err(error)) => tracing::warn!(%error, "the receipt is not in the ledger"),
         Err(error) => tracing::error!(%error, "keeping the receipt ended unexpectedly"),
     }
 }

@@ -51,6 +51,9 @@ const HONOURED: &[(&str, &[Global], Reach)] = &[
     ("files", &[Json, Quiet, Log], Reach::Here(LOCAL)),
     ("doctor", &[Exporter, Json, Log, Python], Reach::Remote),
     ("sandbox", &[], Reach::Here(LOCAL)),
+    ("history", &[Json, Log], Reach::Here(LEDGER)),
+    ("history show", &[Log], Reach::Here(LEDGER)),
+    ("media", &[Json, Log], Reach::Here(LEDGER)),
     ("verify-receipt", &[Json, Log], Reach::Here(LOCAL)),
     ("schema", &[], Reach::Here(BUILD)),
     ("completions", &[], Reach::Here(BUILD)),
@@ -66,6 +69,7 @@ enum Reach {
 
 const LOCAL: &str = "it works with files and programs of this machine";
 const A_FILE: &str = "it reads an exporter YAML of this machine; run it where that is";
+const LEDGER: &str = "it reads the ledger of this machine; run it where the exporter is";
 const BUILD: &str = "it tells of this build and not of a board";
 const BUNDLES: &str = "it works with bundles of this machine; run it on the exporter's";
 const ADDRESS: &str = "it takes the exporter's address as its argument";
@@ -209,12 +213,14 @@ fn found(matches: &ArgMatches) -> (String, &ArgMatches) {
 pub(super) mod tests {
     use super::*;
 
-    /// Every command that has none below it, by its names.
+    /// Every command that does something by itself, by its names: one that has none below it, or needs none.
     pub(in crate::args) fn leaves(command: &Command, above: &str) -> Vec<String> {
         let below = command.get_subcommands().filter(|it| it.get_name() != "help");
         let deeper = |it: &Command| leaves(it, format!("{above} {}", it.get_name()).trim_start());
         let all: Vec<_> = below.flat_map(deeper).collect();
-        if all.is_empty() { vec![above.to_owned()] } else { all }
+        let is_one = all.is_empty() || !(above.is_empty() || command.is_subcommand_required_set());
+        let own = is_one.then(|| above.to_owned());
+        own.into_iter().chain(all).collect()
     }
 
     /// Help of a command.
@@ -236,6 +242,7 @@ pub(super) mod tests {
             "bundle push" => &["x", "y"],
             "sandbox" => &["true"],
             "schema" => &["events"],
+            "history show" => &["1"],
             "completions" => &["bash"],
             _ => &[],
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, ValueEnum};
 use flasher_core::flash::Verify;
 
+use super::ledger::LedgerArgs;
 use super::values::deadline;
 
 #[derive(ClapArgs)]
@@ -16,6 +17,8 @@ pub(crate) struct JobArgs {
     /// Keep everything the board printed
     #[arg(long, value_name = "FILE", help_heading = "Proof")]
     pub(crate) transcript: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgs,
 
     /// How often a failed attempt is repeated when that can help
     #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Persistence")]

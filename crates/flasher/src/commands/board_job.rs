@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use flasher_core::flash::{ImageFacts, JobKind, MediumState, Site};
-use flasher_core::journal::Journal;
 use flasher_core::owner::{Board, Held};
 use flasher_core::tree::DriverTree;
 use flasher_core::{
     CancellationToken, Class, DumpJob, Error, Event, Failure as Cause, FlashJob, Flasher, Progress, Receipt,
     Result, Step, safe,
 };
+use ledger::Ledger;
 
 use super::conclude::conclude;
 use super::{driver_tree, python};
@@ -108,7 +108,7 @@ pub(super) struct Request {
     /// Where the receipt is kept.
     pub(super) receipt: Option<PathBuf>,
     /// Where it is kept as well, without being asked for.
-    pub(super) journal: Option<Journal>,
+    pub(super) ledger: Option<Ledger>,
     /// Installed before anything that would be left half done.
     pub(super) signals: Signals,
     /// The job without a terminal that this is.
@@ -122,7 +122,7 @@ pub(super) async fn execute(
     screen: &Screen,
 ) -> Result<(Receipt, u8), Failure> {
     let begun = Begun::now();
-    let Request { mut job, python, device, variant, receipt, journal, signals, within } = request;
+    let Request { mut job, python, device, variant, receipt, ledger, signals, within } = request;
     job.check_outputs(receipt.as_deref(), exporter)?;
     let progress = screen.progress();
     let progress = match &within {
@@ -143,7 +143,7 @@ pub(super) async fn execute(
     let on = FlasherNode { tree: &tree, python: &python, device, variant, screen };
     let receipt = transact(on, job, progress, begun).await;
     driver_tree::close(&tree, screen).await;
-    let code = conclude(&receipt, receipt_file, journal.as_ref(), screen)?;
+    let code = conclude(&receipt, receipt_file, ledger.as_ref(), screen)?;
     Ok((receipt, code))
 }
 

@@ -1,10 +1,9 @@
 //! How a job ends for its user: the receipt is kept, the verdict printed, and the exit code follows from both.
 
 use std::io;
-use std::path::PathBuf;
 
-use flasher_core::journal::Journal;
 use flasher_core::{Receipt, Verdict, safe};
+use ledger::{Ledger, ReceiptPlace};
 
 use crate::failure::Failure;
 use crate::receipt_file::ReceiptFile;
@@ -17,13 +16,13 @@ use crate::screen::Screen;
 pub(super) fn conclude(
     receipt: &Receipt,
     receipt_file: Option<ReceiptFile>,
-    journal: Option<&Journal>,
+    ledger: Option<&Ledger>,
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let kept = receipt_file.map(|file| file.write(receipt)).transpose();
     let path = kept.as_ref().ok().and_then(Option::as_ref).map(|path| shown(path));
-    let journaled = journal.and_then(|journal| note(journal, receipt, screen)).map(|path| shown(&path));
-    let told = tell(receipt, path.as_deref(), journaled.as_deref(), screen);
+    let in_ledger = ledger.and_then(|ledger| note(ledger, receipt, screen));
+    let told = tell(receipt, path.as_deref(), in_ledger.as_deref(), screen);
     let code = receipt.exit_code();
     match (kept, told) {
         (Err(error), _) if code == 0 => Err(error.into()),
@@ -36,26 +35,36 @@ pub(super) fn conclude(
     }
 }
 
-/// Keeps a receipt in the journal. That it cannot be kept there changes nothing about the job.
-fn note(journal: &Journal, receipt: &Receipt, screen: &Screen) -> Option<PathBuf> {
-    journal
-        .keep(receipt)
-        .map_err(|error| {
-            let folder = shown(journal.folder());
-            screen.aside(&format!(
-                "warning: the receipt is not in the journal `{}`: {error}\n",
-                safe::line(&folder)
-            ));
-        })
-        .ok()
+/// Keeps a receipt in the ledger, and says how it is shown. That it cannot be kept there changes nothing about the job.
+fn note(ledger: &Ledger, receipt: &Receipt, screen: &Screen) -> Option<String> {
+    let warn = |text: String| screen.aside(&format!("warning: {}\n", safe::line(&text)));
+    match ledger.keep(receipt) {
+        Ok(ReceiptPlace::Job { id, set_aside }) => {
+            if let Some(file) = set_aside {
+                let (file, aside) = (shown(ledger.file()), shown(&file));
+                warn(format!(
+                    "the ledger `{file}` could not be read; it is now `{aside}`, and a new one was begun"
+                ));
+            }
+            Some(format!("flasher history show {id}"))
+        }
+        Ok(ReceiptPlace::Waiting { file, why }) => {
+            warn(format!("{why}; the receipt waits for it in `{}`", shown(&file)));
+            Some(shown(&file))
+        }
+        Err(error) => {
+            warn(format!("no receipt was kept: {error}"));
+            None
+        }
+    }
 }
 
-/// Prints the verdict, and where the receipt is: the file that was asked for, else the journal's.
-fn tell(receipt: &Receipt, kept: Option<&str>, journaled: Option<&str>, screen: &Screen) -> io::Result<()> {
+/// Prints the verdict, and where the receipt is: the file that was asked for, else how the ledger shows it.
+fn tell(receipt: &Receipt, kept: Option<&str>, in_ledger: Option<&str>, screen: &Screen) -> io::Result<()> {
     if let Some(file) = kept.filter(|_| screen.is_json()) {
         screen.message(&Message::Receipt { file: file.to_owned() })?;
     }
-    let kept = kept.or(journaled);
+    let kept = kept.or(in_ledger);
     match &receipt.failure {
         Some(failure) => screen.complain(|paint| trouble::failed(receipt, failure, kept, paint)),
         None if receipt.verdict != Verdict::Failed => {

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args as ClapArgs;
-use flasher_core::journal::Journal;
 use flasher_core::{CancellationToken, DumpJob, DumpSink, Error, Result};
 
 use super::board_job::{self, Request, Work};
@@ -76,6 +75,7 @@ pub(super) async fn run_remote(args: &DumpArgs, remote: &RemoteArgs, screen: &Sc
         device: args.node.device.clone(),
         variant: args.variant.clone(),
         receipt: args.job.receipt.clone(),
+        ledger: args.job.ledger.ledger(),
     };
     if args.out == Path::new("-") {
         let screen = pipe_screen(screen)?;
@@ -112,7 +112,7 @@ fn request(args: &DumpArgs, python: &PythonOption, job: DumpJob, signals: Signal
     let (job, python) = (Work::Dump(Box::new(job)), python.clone());
     let (device, variant, receipt) =
         (args.node.device.clone(), args.variant.clone(), args.job.receipt.clone());
-    Request { job, python, device, variant, receipt, journal: Journal::of_user(), signals, within: None }
+    Request { job, python, device, variant, receipt, ledger: args.job.ledger.ledger(), signals, within: None }
 }
 
 /// The job that `args` ask for, into `sink`, stopped by `stop`.

@@ -4,7 +4,6 @@ pub(crate) mod args;
 
 use std::path::Path;
 
-use flasher_core::journal::Journal;
 use flasher_core::{CancellationToken, Result};
 
 use super::board_job::{self, Request, Work};
@@ -35,7 +34,7 @@ pub(super) async fn run(
         device: args.node.device.clone(),
         variant: args.variant.clone(),
         receipt: args.job.receipt.clone().or_else(|| within.as_ref().map(InJob::receipt)),
-        journal: Journal::of_user(),
+        ledger: args.job.ledger.ledger(),
         signals,
         within,
     };

@@ -15,8 +15,11 @@ mod drivers;
 pub(crate) mod dump;
 pub(crate) mod files;
 pub(crate) mod flash;
+pub(crate) mod history;
 mod killed;
+mod ledger_use;
 mod listing;
+pub(crate) mod media;
 mod plan;
 pub(crate) mod power;
 mod python;
@@ -25,6 +28,7 @@ mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod shell_env;
+mod table;
 pub(crate) mod verify_receipt;
 
 use flasher_core::{Error, Result};
@@ -89,6 +93,8 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
             doctor::run((tree().await?, &args.python), machine, screen).await
         }
         Command::Sandbox { command } => sandbox::run(&command).await,
+        Command::History(history) => history::run(history, screen).await,
+        Command::Media(media) => media::run(&media, screen).await,
         Command::VerifyReceipt(verify) => verify_receipt::run(&verify, screen).await,
         Command::Schema { of } => schema::run(of, screen),
         Command::Completions { shell } => completions::run(shell, screen),

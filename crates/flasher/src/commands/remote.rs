@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use driver_remote::{RemoteAccess, RemoteExporter, RemoteFlasher, StartedFlash};
-use flasher_core::journal::Journal;
 use flasher_core::{CancellationToken, Error, Event, Progress, Receipt, Result, Step};
 
 use self::follow::{Follower, From, bears_out};
@@ -58,7 +57,7 @@ pub(super) async fn flash(args: &FlashArgs, remote: &RemoteArgs, screen: &Screen
     let follower = Follower { progress: &progress, from: From::Now, check: &check, transcript, screen };
     let following = follower.follow(started.events);
     let receipt = until_its_end(following, &stop, (&client, &board)).await?;
-    conclude(&receipt, receipt_file, Journal::of_user().as_ref(), screen)
+    conclude(&receipt, receipt_file, args.job.ledger.ledger().as_ref(), screen)
 }
 
 /// The receipt of a job that is followed; at `stop` the exporter is asked to stop it.

@@ -11,7 +11,6 @@ use std::time::Duration;
 use exporter_grpc::{Access, Exporter, ListenAddress, Listener, PythonExporter};
 use exporter_wire::passphrase::Passphrase;
 use exporter_wire::tls::Certificate;
-use flasher_core::journal::Journal;
 use flasher_core::leftovers::{self, InUse};
 use flasher_core::tree::DriverTree;
 use flasher_core::{CancellationToken, Class, Error, Result};
@@ -51,7 +50,7 @@ pub(super) async fn run(
     let client = listeners.first().map(|listener| client(listener, &args));
     let stop = CancellationToken::new();
     let access = Access { passphrase, hosts: args.hosts.clone(), fetch: args.fetch.rules() };
-    let serving = Exporter::new(tree, beside, access, Journal::of_user());
+    let serving = Exporter::new(tree, beside, access, args.ledger.ledger());
     let work = tokio::spawn({
         let (serving, stop, grace) = (Arc::clone(&serving), stop.clone(), args.grace);
         async move { serving.serve(listeners, stop, grace).await }

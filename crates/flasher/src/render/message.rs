@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use exporter_yaml::Finding;
 use flasher_core::{Class, Description, Error, Event, Failure, Plan, Timed};
+use ledger::{Health, HistoryEntry, MediumRecord};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -124,6 +125,18 @@ pub(crate) enum Message {
         finding: String,
         /// What to do.
         help: Option<String>,
+    },
+    /// A job that the ledger has.
+    Job(Box<HistoryEntry>),
+    /// A medium that the ledger has.
+    Medium {
+        /// What its record says of its health.
+        health: Health,
+        /// Each fact that speaks against it.
+        evidence: Vec<String>,
+        /// The record.
+        #[serde(flatten)]
+        record: Box<MediumRecord>,
     },
     /// A medium file was compared with the image, independently of the flash.
     Compared {

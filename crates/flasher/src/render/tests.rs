@@ -64,6 +64,7 @@ fn receipt() -> Receipt {
             size: 64 << 20,
             identity: [("model".to_owned(), "SD64G\x1b[2J".to_owned())].into(),
             old_table: None,
+            holds_less: None,
             read_back: Some(CacheBypass::Direct),
             digests_by: None,
             verify: Default::default(),

@@ -57,9 +57,12 @@ pub(super) fn power(receipt: &Receipt) -> String {
 }
 
 fn class(class: Class) -> String {
-    // The same word as everywhere else on the screen.
-    let name = if class == Class::Source { "image".to_owned() } else { class.to_string() };
-    format!("{name} (exit {})", class.exit_code())
+    format!("{} (exit {})", class_name(class), class.exit_code())
+}
+
+/// The class in the word that the screen has for it everywhere.
+pub(crate) fn class_name(class: Class) -> String {
+    if class == Class::Source { "image".to_owned() } else { class.to_string() }
 }
 
 struct Report {

@@ -8,5 +8,6 @@ mod detached;
 mod direct;
 mod dump;
 mod lab;
+mod ledger;
 mod owner;
 mod sources;

@@ -94,11 +94,14 @@ fn a_flash_survives_its_client_and_another_one_follows_it() {
     assert!(complaint.contains("in use by a flash job"), "{complaint}");
     let mut attach = lab.flasher(&remote);
     let text = said(&["attach"], &attach.args(["attach", "--receipt", "attached.json"]).output().unwrap());
-    // Every client that asks gets the receipt, and the exporter's journal has it although its client is gone.
+    // Every client that asks gets the receipt, and the exporter's ledger has it although its client is gone.
     let kept = std::fs::read_to_string(lab.path("attached.json")).unwrap();
-    let journal = std::fs::read_dir(lab.path("state/flasher/receipts")).unwrap();
-    let journal: Vec<_> = journal.map(|it| std::fs::read_to_string(it.unwrap().path()).unwrap()).collect();
-    assert_eq!(journal, std::slice::from_ref(&kept));
+    let listed = said(&["history"], &lab.flasher(&["history", "--json"]).output().unwrap());
+    let listed = events(&listed);
+    let [job] = &listed[..] else { panic!("{listed:?}") };
+    assert_eq!((&job["exporter"], &job["verdict"]), (&"lab".into(), &"proven".into()));
+    let id = job["id"].to_string();
+    assert_eq!(said(&["history", "show"], &lab.flasher(&["history", "show", &id]).output().unwrap()), kept);
     let receipt: Value = serde_json::from_str(&kept).unwrap();
     assert_eq!((&receipt["site"]["exporter"], &receipt["site"]["node"]), (&"lab".into(), &"storage".into()));
     let events = events(&text);

@@ -135,7 +135,7 @@ async fn is_direct(guest: &mut Guest<'_>, device: &str) -> Result<bool> {
 async fn identity(guest: &mut Guest<'_>, device: &str) -> Result<BTreeMap<String, String>> {
     let name = quote(device.rsplit('/').next().unwrap_or(device));
     let command = format!(
-        "for k in vendor model name serial cid wwid; do v=$(cat /sys/class/block/{name}/device/$k 2>/dev/null) && echo \"id $k $v\"; done; true"
+        "for k in vendor model name serial cid wwid life_time pre_eol_info; do v=$(cat /sys/class/block/{name}/device/$k 2>/dev/null) && echo \"id $k $v\"; done; true"
     );
     let text = guest.check(&command).await?;
     let facts = text.lines().filter_map(|line| line.trim().strip_prefix("id ")?.split_once(' '));

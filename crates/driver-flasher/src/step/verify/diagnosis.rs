@@ -1,6 +1,7 @@
 //! Why a medium differs after its second writing: the first byte, and whether it holds less than it tells.
 
 use disk_image::Range;
+use flasher_core::flash::HoldsLess;
 use flasher_core::{Class, Error, Result};
 
 use super::differences::{Cause, Differences, First, MediumBytes};
@@ -37,6 +38,8 @@ pub(super) async fn failure(
     match differences(session, puts, index, still, access).await {
         Ok(differences) => {
             let cause = differences.cause(to_the_end(put, still));
+            let holds_less = cause.as_ref().map(|cause| HoldsLess { bytes: cause.held() });
+            session.run.record.medium(|medium| medium.holds_less = holds_less.or(medium.holds_less));
             explained(error, put, puts, (differences.first(), &put.ranges()[*first]), cause)
         }
         Err(refused) => {

@@ -49,6 +49,16 @@ pub(super) enum Cause {
     Drops { held: u64 },
 }
 
+impl Cause {
+    /// Bytes that the medium holds, when this says.
+    pub(super) fn held(&self) -> Option<u64> {
+        match self {
+            Self::Wraps { held, .. } | Self::Drops { held } => Some(*held),
+            Self::Shares { .. } => None,
+        }
+    }
+}
+
 /// A place in an image: which of the job's images, and the byte.
 type ImageByte = (usize, u64);
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use disk_image::{BLOCK, Digest, Extent, Format, Image, Range, RangeKind};
-use flasher_core::flash::MediumState;
+use flasher_core::flash::{HoldsLess, MediumState};
 use flasher_core::{Class, Error, Result};
 
 use super::few::few;
@@ -54,7 +54,12 @@ pub(super) async fn check(
     }
     let Some(read) = read(target, &marks, access).await? else { return Ok(()) };
     let written = marks.iter().map(|(place, mark)| (*place, Digest::of(mark))).collect();
-    match held(&written, &read) {
+    let held = held(&written, &read);
+    if let Some(bytes) = held {
+        let holds_less = HoldsLess { bytes: Some(bytes) };
+        session.run.record.medium(|medium| medium.holds_less = Some(holds_less));
+    }
+    match held {
         Some(held) if length.is_some_and(|length| length > held) => {
             few(session, target, zeros_first(first), access).await?;
             Err(counterfeit(target, held))

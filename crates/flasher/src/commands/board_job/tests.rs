@@ -133,7 +133,7 @@ async fn flash(config: &str, variant: Option<&str>) -> (u8, Receipt, Vec<&'stati
         device: None,
         variant: variant.map(str::to_owned),
         receipt: Some(kept.clone()),
-        journal: None,
+        ledger: None,
         signals: Signals::install().unwrap(),
         within: None,
     };

@@ -113,7 +113,7 @@ pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> 
         device: None,
         variant: None,
         receipt: Some(args.receipt),
-        journal: None,
+        ledger: None,
         signals,
         within: None,
     };

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use exporter_wire::order::DumpOrder;
-use flasher_core::journal::Journal;
 use flasher_core::{DumpJob, Error, Receipt, Result, Verdict};
+use ledger::Ledger;
 
 use super::follow::{Follower, From, bears_out};
 use super::transcript::RemoteTranscript;
@@ -26,6 +26,8 @@ pub(in crate::commands) struct DumpRequest {
     pub(in crate::commands) variant: Option<String>,
     /// Where the receipt is kept.
     pub(in crate::commands) receipt: Option<PathBuf>,
+    /// Where it is kept as well, without being asked for.
+    pub(in crate::commands) ledger: Option<Ledger>,
 }
 
 /// Dumps; the exit code is the receipt's. ^C stops the job in good order; it ends as well when this process is killed.
@@ -34,7 +36,7 @@ pub(in crate::commands) async fn dump(
     remote: &RemoteArgs,
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    let DumpRequest { job, device, variant, receipt } = request;
+    let DumpRequest { job, device, variant, receipt, ledger } = request;
     let label = job.sink.label();
     let out = Some(Path::new(&label)).filter(|out| *out != Path::new("-"));
     outputs::check_dump(&job, out, receipt.as_deref(), None)?;
@@ -54,7 +56,7 @@ pub(in crate::commands) async fn dump(
     let follower = Follower { progress: &progress, from: From::Now, check: &check, transcript, screen };
     let following = follower.follow(started.events);
     let receipt = until_its_end(following, &job.stop, (&client, &board)).await?;
-    conclude(&receipt, receipt_file, Journal::of_user().as_ref(), screen)
+    conclude(&receipt, receipt_file, ledger.as_ref(), screen)
 }
 
 /// Whether a receipt is of the dump that was written here: one of anything else proves nothing.

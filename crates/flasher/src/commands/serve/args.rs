@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 
 use super::fetch::FetchArgs;
+use crate::args::ledger::LedgerArgs;
 use crate::args::values::seconds;
 
 /// Where the exporter listens, whom it lets in, and what it does for them.
@@ -36,6 +37,8 @@ pub(crate) struct ServeArgs {
     pub(crate) hosts: Vec<String>,
     #[command(flatten)]
     pub(crate) fetch: FetchArgs,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgs,
     /// How long clients may end what they do once the exporter is stopped
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub(crate) grace: Duration,

@@ -1,51 +1,54 @@
-//! The journal: the receipts of this user's jobs, kept without being asked for. The newest ones stay, within bounds.
+//! The inbox: receipts as files, for as long as the ledger cannot take them. The newest ones stay, within bounds.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::flash::Receipt;
+use flasher_core::Receipt;
 
 /// Most receipts that are kept.
 const MOST: usize = 1000;
 /// Most bytes that they take together.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// A folder of receipts.
+/// A folder of receipts, one file each, named by the time they begin at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Journal {
+pub struct Inbox {
     folder: PathBuf,
 }
 
-impl Journal {
-    /// The journal of this user: `flasher/receipts` in `$XDG_STATE_HOME` or `~/.local/state` (XDG Base Directory
-    /// Specification 0.8). Root without a home, as a service runs, has `/var/lib/flasher/receipts`; another user without a
-    /// home has none.
-    pub fn of_user() -> Option<Self> {
-        let absolute =
-            |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = absolute("XDG_STATE_HOME");
-        let state = state.or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-        let root = || rustix::process::geteuid().is_root().then(|| PathBuf::from("/var/lib"));
-        state.or_else(root).map(|state| Self::at(state.join("flasher/receipts")))
-    }
-
-    /// A journal in `folder`, which is made when it is needed.
-    pub fn at(folder: impl Into<PathBuf>) -> Self {
+impl Inbox {
+    /// An inbox in `folder`, which is made when it is needed.
+    pub(crate) fn at(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
     }
 
-    /// Where the receipts are, one file each, named by the time they begin at.
+    /// Where the receipts are.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The receipts that wait, oldest first; what cannot be read as one is left where it is. Blocks.
+    pub(crate) fn waiting(&self) -> Vec<(PathBuf, Receipt)> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries
+            .filter(|entry| is_receipt(&entry.file_name().to_string_lossy()))
+            .map(|entry| entry.path())
+            .collect();
+        paths.sort();
+        let read = |path: PathBuf| {
+            let receipt = Receipt::read(&fs::read_to_string(&path).ok()?).ok()?;
+            Some((path, receipt))
+        };
+        paths.into_iter().filter_map(read).collect()
     }
 
     /// Keeps a receipt for this user alone, whole or not at all, and lets go of the oldest ones. Gives its file. Blocks.
     ///
     /// # Errors
     /// When the folder cannot be made or written.
-    pub fn keep(&self, receipt: &Receipt) -> io::Result<PathBuf> {
+    pub(crate) fn keep(&self, receipt: &Receipt) -> io::Result<PathBuf> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         let path = self.folder.join(name(receipt));
         // Made with mode 0600 (tempfile), and removed when it does not get its name.
@@ -103,15 +106,15 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::flash::{JobKind, Site};
+    use flasher_core::flash::{JobKind, Site};
 
     fn receipt(second: u64) -> Receipt {
         let begun = UNIX_EPOCH + Duration::from_secs(1_795_000_000 + second);
         Receipt::blank("flasher 1", JobKind::Flash, Site::default(), begun, Duration::ZERO).sealed()
     }
 
-    fn names(journal: &Journal) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(journal.folder())
+    fn names(inbox: &Inbox) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(inbox.folder())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
@@ -122,29 +125,29 @@ mod tests {
     #[test]
     fn a_receipt_is_kept_whole_and_for_its_user_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::at(folder.path().join("a/receipts"));
+        let inbox = Inbox::at(folder.path().join("a/receipts"));
         let receipt = receipt(0);
-        let path = journal.keep(&receipt).unwrap();
+        let path = inbox.keep(&receipt).unwrap();
         assert_eq!(Receipt::read(&fs::read_to_string(&path).unwrap()).unwrap(), receipt);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&path), mode(journal.folder())), (0o600, 0o700));
+        assert_eq!((mode(&path), mode(inbox.folder())), (0o600, 0o700));
         let name = format!("20261118T110640.000Z-{}.json", &receipt.sha256[..16]);
-        assert_eq!(names(&journal), [name]);
+        assert_eq!(names(&inbox), [name]);
     }
 
     #[test]
     fn the_oldest_go_and_what_is_not_ours_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::at(folder.path());
+        let inbox = Inbox::at(folder.path());
         fs::write(folder.path().join("notes-of-ann.json"), "mine").unwrap();
-        let paths: Vec<PathBuf> = (0..5).map(|second| journal.keep(&receipt(second)).unwrap()).collect();
+        let paths: Vec<PathBuf> = (0..5).map(|second| inbox.keep(&receipt(second)).unwrap()).collect();
         let length = fs::metadata(&paths[0]).unwrap().len();
         let there = || paths.iter().map(|path| path.exists()).collect::<Vec<_>>();
-        journal.trim(4, u64::MAX).unwrap();
+        inbox.trim(4, u64::MAX).unwrap();
         assert_eq!(there(), [false, true, true, true, true]);
-        journal.trim(4, 2 * length).unwrap();
+        inbox.trim(4, 2 * length).unwrap();
         assert_eq!(there(), [false, false, false, true, true]);
-        journal.trim(0, 0).unwrap();
+        inbox.trim(0, 0).unwrap();
         assert_eq!(there(), [false, false, false, false, true]);
         assert!(folder.path().join("notes-of-ann.json").exists());
     }
@@ -153,6 +156,6 @@ mod tests {
     fn a_folder_that_cannot_be_made_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
-        Journal::at(folder.path().join("file/receipts")).keep(&receipt(0)).unwrap_err();
+        Inbox::at(folder.path().join("file/receipts")).keep(&receipt(0)).unwrap_err();
     }
 }

@@ -1,0 +1,139 @@
+//! `flasher history`: the jobs that the ledger has, and the receipt of one.
+
+use std::time::{Duration, SystemTime};
+
+use clap::{Args as ClapArgs, Subcommand};
+use flasher_core::flash::JobKind;
+use flasher_core::{Verdict, clock};
+use ledger::{Filter, HistoryEntry, Listed};
+
+use super::{ledger_use, table};
+use crate::args::ledger::LedgerFileArgs;
+use crate::failure::Failure;
+use crate::render::message::Message;
+use crate::render::{trouble, units};
+use crate::screen::Screen;
+
+/// Which jobs, or the receipt of one.
+#[derive(ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct HistoryArgs {
+    /// Only jobs of this board: its exporter's name, its node, or EXPORTER/NODE
+    #[arg(long, value_name = "BOARD")]
+    pub(crate) board: Option<String>,
+    /// Only jobs that failed
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// Only jobs that began then or later: `2026-11-01`, `2026-11-01T08:00:00Z` (UTC), or a time before now such as `7d`
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub(crate) since: Option<String>,
+    /// At most so many, the newest
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u32>,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerFileArgs,
+    #[command(subcommand)]
+    pub(crate) action: Option<HistoryAction>,
+}
+
+/// What to do with one job.
+#[derive(Subcommand)]
+pub(crate) enum HistoryAction {
+    /// Print the receipt (JSON) of a job, as `--receipt` keeps it
+    Show {
+        /// Its number in the list
+        #[arg(value_name = "ID")]
+        job: i64,
+    },
+}
+
+/// A time as the ledger has it.
+fn since(text: &str) -> Result<String, String> {
+    let day = format!("{text}T00:00:00Z");
+    if let Some(at) = clock::parse(text).or_else(|| clock::parse(&day)) {
+        return Ok(clock::from_milliseconds(at));
+    }
+    let before: Duration = humantime::parse_duration(text).map_err(|_| {
+        "expected a day (`2026-11-01`), a time (`2026-11-01T08:00:00Z`) or a time before now (`7d`)"
+            .to_owned()
+    })?;
+    Ok(clock::milliseconds(SystemTime::now().checked_sub(before).unwrap_or(SystemTime::UNIX_EPOCH)))
+}
+
+/// Lists jobs, the newest first, or prints the receipt of one.
+pub(super) async fn run(args: HistoryArgs, screen: &Screen) -> Result<u8, Failure> {
+    let HistoryArgs { board, failed, since, limit, ledger, action } = args;
+    if let Some(HistoryAction::Show { job }) = action {
+        let receipt = ledger_use::read(&ledger, move |ledger| ledger.receipt(job)).await?;
+        screen
+            .text(&format!("{}\n", serde_json::to_string_pretty(&receipt).map_err(std::io::Error::from)?))?;
+        return Ok(0);
+    }
+    let filter = Filter { board, failed, since, limit };
+    let Listed { rows: entries, unreadable } =
+        ledger_use::read(&ledger, move |ledger| ledger.history(&filter)).await?;
+    ledger_use::warn(unreadable, "jobs", screen);
+    if screen.is_json() {
+        entries.into_iter().try_for_each(|entry| screen.message(&Message::Job(Box::new(entry))))?;
+    } else if entries.is_empty() {
+        screen.text("no such jobs\n")?;
+    } else {
+        screen.text(&list(&entries))?;
+    }
+    Ok(0)
+}
+
+fn list(entries: &[HistoryEntry]) -> String {
+    let head = ["ID", "BEGUN (UTC)", "BOARD", "IMAGE", "VERDICT", "TOOK"].map(str::to_owned);
+    table::aligned(head, entries.iter().map(row))
+}
+
+fn row(entry: &HistoryEntry) -> [String; 6] {
+    let board = [entry.exporter.as_deref(), entry.node.as_deref()];
+    let board = board.into_iter().flatten().collect::<Vec<_>>().join("/");
+    let verdict = match (entry.verdict, entry.class) {
+        (Verdict::Proven, _) => "proven".to_owned(),
+        (Verdict::Written, _) => "written".to_owned(),
+        (Verdict::Failed, Some(class)) => format!("failed ({})", trouble::class_name(class)),
+        (Verdict::Failed, None) => "failed".to_owned(),
+    };
+    let image = match entry.job {
+        JobKind::Dump => format!("dump to {}", entry.source),
+        JobKind::Flash => entry.source.clone(),
+    };
+    [
+        entry.id.to_string(),
+        entry.begun.get(..16).unwrap_or(&entry.begun).replace('T', " "),
+        board,
+        image,
+        verdict,
+        units::seconds(entry.seconds),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_to_begin_at() {
+        let fine = [
+            ("2026-11-01", "2026-11-01T00:00:00.000Z"),
+            ("2026-11-01T08:00:00Z", "2026-11-01T08:00:00.000Z"),
+            ("2026-11-01T08:00:00+02:00", "2026-11-01T06:00:00.000Z"),
+        ];
+        for (text, expected) in fine {
+            assert_eq!(since(text).as_deref(), Ok(expected), "{text}");
+        }
+        let (week, now) = (since("7d").unwrap(), clock::milliseconds(SystemTime::now()));
+        assert!(week < now, "{week} {now}");
+        for text in ["", "yesterday", "2026-13-01", "7"] {
+            let refused = since(text).unwrap_err();
+            assert_eq!(
+                refused,
+                "expected a day (`2026-11-01`), a time (`2026-11-01T08:00:00Z`) or a time before now (`7d`)",
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The ledger: what this machine remembers of its jobs and media, in one SQLite file.
+//!
+//! It never decides how a job ends. A receipt that it cannot take waits as a file in the [`Inbox`] beside it and is taken in by the
+//! next job. A ledger that cannot be read is set aside, and a new one is begun.
+//!
+//! Several processes may use it at once. Each call opens the file, does one transaction, and closes it; all calls block.
+
+mod bounds;
+mod columns;
+mod error;
+mod history;
+mod inbox;
+mod keep;
+mod medium;
+mod open;
+mod schema;
+
+use std::path::{Path, PathBuf};
+
+pub use columns::Listed;
+pub use error::{LedgerError, Result};
+pub use history::{Filter, HistoryEntry};
+pub use inbox::Inbox;
+pub use keep::ReceiptPlace;
+pub use medium::{Health, IdentifiedBy, MediumRecord};
+
+/// The ledger of one user, by its file. Nothing is opened until it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    file: PathBuf,
+}
+
+impl Ledger {
+    /// The ledger of this user: `flasher/ledger.sqlite` in `$XDG_STATE_HOME` or `~/.local/state` (XDG Base Directory
+    /// Specification 0.8). Root without a home, as a service runs, has it in `/var/lib/flasher`; another user without a home has
+    /// none.
+    pub fn of_user() -> Option<Self> {
+        let absolute =
+            |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = absolute("XDG_STATE_HOME");
+        let state = state.or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+        let root = || rustix::process::geteuid().is_root().then(|| PathBuf::from("/var/lib"));
+        state.or_else(root).map(|state| Self::at(state.join("flasher/ledger.sqlite")))
+    }
+
+    /// The ledger in `file`, which is made, with its folder, when a receipt is kept.
+    pub fn at(file: impl Into<PathBuf>) -> Self {
+        Self { file: file.into() }
+    }
+
+    /// Its file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Where receipts wait that the ledger could not take: `receipts` beside its file.
+    pub fn inbox(&self) -> Inbox {
+        Inbox::at(self.file.with_file_name("receipts"))
+    }
+}
+
+#[cfg(test)]
+mod tests;
