@@ -5,6 +5,7 @@
 //! * [`confine`]: paths of others that must not leave a folder
 //! * [`digest`]: SHA-256 digests as values
 //! * [`safe`]: text of others on a terminal
+//! * [`state_folder`]: the folder for what is remembered between runs
 //! * [`suggest`]: "did you mean": the accepted word nearest to a misspelt one
 //! * [`user_folder`]: the folder for sockets of one user
 
@@ -13,5 +14,6 @@ pub mod clock;
 pub mod confine;
 pub mod digest;
 pub mod safe;
+pub mod state_folder;
 pub mod suggest;
 pub mod user_folder;

@@ -19,6 +19,7 @@
 //! * [`safe`]: text of others on a terminal
 //! * [`userinfo`]: passwords in URLs, kept out of messages
 //! * [`clock`]: times as records show them
+//! * [`state_folder`]: the folder for what is remembered between runs
 //! * [`schema`]: JSON Schemas out of the types
 //! * `mocks` (feature of the same name): mockall mocks of every trait
 //! * `testing` (feature of the same name): what every driver promises, as suites to run against one
@@ -67,5 +68,5 @@ pub use inventory as __inventory;
 pub use serde_json as __serde_json;
 
 pub use async_trait::async_trait;
-pub use flasher_base::{clock, safe, suggest};
+pub use flasher_base::{clock, safe, state_folder, suggest};
 pub use tokio_util::sync::CancellationToken;

@@ -31,16 +31,9 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger of this user: `flasher/ledger.sqlite` in `$XDG_STATE_HOME` or `~/.local/state` (XDG Base Directory
-    /// Specification 0.8). Root without a home, as a service runs, has it in `/var/lib/flasher`; another user without a home has
-    /// none.
+    /// The ledger of this user: `ledger.sqlite` in the state folder ([`flasher_core::state_folder`]); none for a user without a home.
     pub fn of_user() -> Option<Self> {
-        let absolute =
-            |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = absolute("XDG_STATE_HOME");
-        let state = state.or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-        let root = || rustix::process::geteuid().is_root().then(|| PathBuf::from("/var/lib"));
-        state.or_else(root).map(|state| Self::at(state.join("flasher/ledger.sqlite")))
+        flasher_core::state_folder::of_user().map(|folder| Self::at(folder.join("ledger.sqlite")))
     }
 
     /// The ledger in `file`, which is made, with its folder, when a receipt is kept.

@@ -11,7 +11,6 @@ use std::path::PathBuf;
 
 use board_console::{Cause, Error as Console, UBoot};
 use flasher_core::flash::{LoadFacts, LoadedBy};
-use flasher_core::journal::Journal;
 use flasher_core::{Class, Error, Result};
 
 use crate::config::seconds;
@@ -45,7 +44,7 @@ pub(crate) async fn begin(session: Session<'_>, is_lwip: bool) {
 fn state_folder(session: Session<'_>) -> Option<PathBuf> {
     match &session.flasher.config.state_dir {
         Some(folder) => Some(session.flasher.folder.join(folder)),
-        None => Some(Journal::of_user()?.folder().parent()?.to_owned()),
+        None => flasher_core::state_folder::of_user(),
     }
 }
 

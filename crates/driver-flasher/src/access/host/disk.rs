@@ -1,9 +1,11 @@
 //! One disk of this machine, opened by us alone, read and written around the page cache. All calls block.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use flasher_core::{Class, Error};
@@ -24,8 +26,8 @@ pub(super) struct Disk {
     pub(super) node: String,
     /// Bytes of a sector.
     pub(super) sector: u64,
-    /// Since when the device works on something; none while it does not.
-    busy_since: Mutex<Option<Instant>>,
+    /// Since when the device works for each thread that waits for it.
+    busy_since: Mutex<HashMap<ThreadId, Instant>>,
     /// Held until the file is closed, so that the mux is not switched before.
     _open: Arc<OwnedMutexGuard<()>>,
 }
@@ -46,19 +48,21 @@ impl Disk {
         // udev leaves a disk alone that is locked so. Where it is locked already, it is only disturbed.
         flock(&file, FlockOperation::NonBlockingLockExclusive).ok();
         let node = about.node.display().to_string();
-        Ok(Self { file, node, sector: about.sector.max(512), busy_since: Mutex::new(None), _open: open })
+        Ok(Self { file, node, sector: about.sector.max(512), busy_since: Mutex::default(), _open: open })
     }
 
-    /// How long the device has been at one operation.
+    /// How long the device has been at the operation that it has not ended for the longest time.
     pub(super) fn busy_for(&self) -> Option<Duration> {
-        self.busy_since.lock().unwrap_or_else(PoisonError::into_inner).map(|since| since.elapsed())
+        let busy = self.busy_since.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.values().map(Instant::elapsed).max()
     }
 
     fn busy<T>(&self, work: impl FnOnce() -> Result<T, Errno>) -> io::Result<T> {
-        let note = |since| *self.busy_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
-        note(Some(Instant::now()));
+        let busy = || self.busy_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let thread = thread::current().id();
+        busy().insert(thread, Instant::now());
         let done = work();
-        note(None);
+        busy().remove(&thread);
         Ok(done?)
     }
 
@@ -167,6 +171,8 @@ impl AlignedBuffer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
     #[test]
@@ -182,6 +188,32 @@ mod tests {
             Errno::NODEV,
             "infrastructure error: `/dev/sdb` vanished while it was used, at byte 4096 [device: /dev/sdb]",
         );
+    }
+
+    #[test]
+    fn an_operation_that_hangs_is_seen_beside_others() {
+        let open = Arc::new(tokio::sync::Mutex::new(())).try_lock_owned().unwrap();
+        let disk = Disk {
+            file: File::open("/dev/null").unwrap(),
+            node: "/dev/sdb".to_owned(),
+            sector: 512,
+            busy_since: Mutex::default(),
+            _open: Arc::new(open),
+        };
+        let ((begin, begun), (go_on, wait)) = (mpsc::channel(), mpsc::channel());
+        thread::scope(|scope| {
+            let hangs = move || {
+                begin.send(()).unwrap();
+                wait.recv().map_err(|_| Errno::IO)
+            };
+            let disk = &disk;
+            scope.spawn(move || disk.busy(hangs).unwrap());
+            begun.recv().unwrap();
+            disk.busy(|| Ok(())).unwrap();
+            assert!(disk.busy_for().is_some(), "the other one still hangs");
+            go_on.send(()).unwrap();
+        });
+        assert_eq!(disk.busy_for(), None);
     }
 
     #[test]
