@@ -288,6 +288,7 @@ fn check(bench: &Bench, ran: &Ran, id: &str, shown: &Shown) {
     let complain = |found: &str| panic!("`{id}` does not show in `{}`: {found}\n{}", ran.words, ran.told);
     match shown {
         Shown::Said(text) if !ran.told.contains(text) => complain(text),
+        Shown::NotSaid(text) if ran.told.contains(text) => complain(text),
         Shown::Refused(option, sentence) => ran.assert_refused(option, sentence),
         Shown::Receipt(pointer, expected) => {
             let receipt = fs::read_to_string(bench.lab.path("receipt.json")).unwrap_or_default();
@@ -322,7 +323,7 @@ fn check(bench: &Bench, ran: &Ran, id: &str, shown: &Shown) {
                 here.told
             );
         }
-        Shown::Said(_) | Shown::Medium(_) | Shown::Elsewhere => {}
+        Shown::Said(_) | Shown::NotSaid(_) | Shown::Medium(_) | Shown::Elsewhere => {}
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Case {
 pub(super) enum Shown {
     /// In what is printed.
     Said(&'static str),
+    /// Not in what is printed, where it is without the option.
+    NotSaid(&'static str),
     /// A place of `receipt.json` has this value.
     Receipt(&'static str, &'static str),
     /// A file has this text, or anything.
@@ -33,7 +35,7 @@ pub(super) enum Shown {
     Refused(&'static str, &'static str),
 }
 
-use Shown::{AsHere, Elsewhere, File, Medium, Receipt, Refused, Said};
+use Shown::{AsHere, Elsewhere, File, Medium, NotSaid, Receipt, Refused, Said};
 
 fn case(words: &str, code: i32, shows: &[(&'static str, Shown)]) -> Case {
     Case { words: words.to_owned(), code, shows: shows.to_vec(), prepare: |_| {} }
@@ -125,6 +127,7 @@ pub(super) fn flash() -> Vec<Case> {
         )
         .after(image),
         case("image --receipt receipt.json --power-off", 0, &[("power_off", Receipt("/power", "\"off\""))]),
+        case("image --no-ledger", 0, &[("no_ledger", NotSaid("flasher history show"))]),
         case("-t nope:image", 5, &[("partitions", Said("`nope`"))]),
         case("image --target nope", 2, &[("target", Said("`nope`"))]),
         case("image --device nope", 2, &[("device", Said("`nope`"))]),
@@ -199,6 +202,7 @@ pub(super) fn plan() -> Vec<Case> {
         here("image --check-first", 0, "check_first"),
         here("image --expect-boot login:", 0, "expect_boot"),
         here("image --receipt receipt.json", 0, "receipt"),
+        here("image --no-ledger", 0, "no_ledger"),
         here("image --transcript console.log", 0, "transcript"),
         here("image --retries 0", 0, "retries"),
         here("image --deadline 20m", 0, "deadline"),
@@ -240,6 +244,7 @@ pub(super) fn dump() -> Vec<Case> {
             ],
         ),
         case("out.img --receipt receipt.json --power-off", 0, &[("power_off", Receipt("/power", "\"off\""))]),
+        case("out.img --no-ledger", 0, &[("no_ledger", NotSaid("flasher history show"))]),
         case("out.img --target nope", 2, &[("target", Said("`nope`"))]),
         case("out.img --device nope", 2, &[("device", Said("`nope`"))]),
         case("out.img --variant nope", 2, &[("variant", Said("`nope`"))]),
