@@ -76,7 +76,7 @@ fn play_each(names: &[&str]) {
     let mut failed = Vec::new();
     for name in names {
         let begun = Instant::now();
-        let outcome = inside(name);
+        let outcome = played(name);
         println!(
             "{:7} {:5.1} s  {}",
             if outcome.is_ok() { "ok" } else { "FAILED" },
@@ -87,6 +87,23 @@ fn play_each(names: &[&str]) {
     }
     println!("{} cases ran on the emulated board", names.len());
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Plays a case, and again when the emulator stopped bringing frames to U-Boot.
+///
+/// U-Boot's virtio driver has buffers for 32 frames and does not tell the device when it has emptied them. Where the machine is
+/// so busy that all are filled before U-Boot looks, nothing arrives any more until the board is switched off.
+fn played(name: &str) -> Result<(), String> {
+    let stopped = |text: &String| text.contains("ARP Retry count exceeded");
+    for _ in 0..2 {
+        match inside(name) {
+            Err(text) if stopped(&text) => {
+                println!("again: the emulator stopped bringing frames to `{name}`")
+            }
+            outcome => return outcome,
+        }
+    }
+    inside(name)
 }
 
 /// The test harness gives each test a thread of its name.

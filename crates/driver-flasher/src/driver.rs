@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use flasher_core::device::{Absent, child_error};
-use flasher_core::flash::ViaUsed;
+use flasher_core::flash::{Via, ViaUsed};
 use flasher_core::{
     ChildSpec, Defaults, Device, Driver, DriverType, DumpJob, FlashJob, Flasher, FlasherBundle, Kind, Plan,
     Progress, Receipt, Result, Wiring, async_trait,
@@ -146,9 +146,11 @@ children:
 
     fn build(config: FlasherConfig, wiring: Wiring) -> Result<Device> {
         for (name, device) in &config.targets {
-            let parsed = match DeviceName::is_meant_by(device) {
-                true => device.parse::<DeviceName>().map(drop),
-                false => device.parse::<BlockDevice>().map(drop),
+            let of_this_machine = device.parse::<DeviceName>().map(drop);
+            // With `via: uboot` a wrong name is one of the boot loader's media.
+            let parsed = match DeviceName::is_meant_by(device) && config.via != Via::Uboot {
+                true => of_this_machine,
+                false => of_this_machine.or_else(|_| device.parse::<BlockDevice>().map(drop)),
             };
             parsed.map_err(|error| error.with("target", name.clone()).with("node", wiring.path()))?;
         }

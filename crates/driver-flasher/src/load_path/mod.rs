@@ -139,7 +139,8 @@ async fn another(
     let state = &session.run.load_ways;
     let arrived = session.run.evidence.saw(protocol(setting), file.path);
     if is_silent_network(error) && arrived {
-        // Its network is dead until it is switched off: the next attempt begins with another way.
+        // Some drivers take no more frames once all their buffers were full (U-Boot's virtio-net never says that it emptied them):
+        // the network is dead until the board is switched off, and the next attempt begins with another way.
         state.failed(true);
         return Ok(false);
     }
