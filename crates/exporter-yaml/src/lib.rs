@@ -5,6 +5,7 @@
 
 mod build;
 mod children;
+mod controller;
 mod counterpart;
 mod document;
 mod driver_config;
@@ -17,6 +18,7 @@ mod said;
 mod schema;
 mod written;
 
+pub use controller::{ControllerSettings, ControllerToken, HookSettings, OnFailure, controller};
 pub use document::Document;
 pub use finding::{Finding, Findings};
 pub use schema::schema;

@@ -1,5 +1,6 @@
 //! Trees that load, and mistakes with the sentence each one gets.
 
+mod controller;
 mod drivers;
 mod lookups;
 mod mistakes;
