@@ -1,8 +1,12 @@
 //! Compiles the protocol without `protoc`.
 
+/// The files of the protocol.
+const PROTOCOL: [&str; 3] =
+    ["jumpstarter/v1/exporter.proto", "jumpstarter/v1/jumpstarter.proto", "jumpstarter/v1/router.proto"];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto");
-    let files = protox::compile(["jumpstarter/v1/exporter.proto", "jumpstarter/v1/router.proto"], ["proto"])?;
+    let files = protox::compile(PROTOCOL, ["proto"])?;
     tonic_prost_build::configure().bytes(".jumpstarter.v1").compile_fds(files)?;
     Ok(())
 }

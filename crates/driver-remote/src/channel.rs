@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use exporter_wire::tls::{secured, tls_in};
 use flasher_core::{Error, Result};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 /// Bound on making a connection.
@@ -82,30 +83,6 @@ fn untrusted(address: &str, tls: &rustls::Error) -> Error {
     Error::infrastructure(format!("the exporter at {address} cannot be trusted: {tls}"))
         .help(help)
         .retryable(false)
-}
-
-/// The error of TLS behind `error`. One of the system may hold it, and does not give it as its source.
-fn tls_in<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.filter_map(|cause| innermost(cause).downcast_ref::<rustls::Error>()).next()
-}
-
-fn innermost<'e>(mut error: &'e (dyn std::error::Error + 'static)) -> &'e (dyn std::error::Error + 'static) {
-    while let Some(held) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-        error = held;
-    }
-    error
-}
-
-async fn secured(
-    tls: &tokio_rustls::TlsConnector,
-    uri: &Uri,
-) -> std::io::Result<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>> {
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let stream = TcpStream::connect((host.as_str(), uri.port_u16().unwrap_or(443))).await?;
-    stream.set_nodelay(true)?;
-    let name = rustls::pki_types::ServerName::try_from(host).map_err(std::io::Error::other)?;
-    Ok(TokioIo::new(tls.connect(name, stream).await?))
 }
 
 #[cfg(test)]

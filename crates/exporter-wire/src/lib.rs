@@ -11,4 +11,5 @@ pub mod order;
 pub mod passphrase;
 pub mod proto;
 pub mod tls;
+mod unverified;
 pub mod value;

@@ -2,16 +2,22 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use flasher_core::{Error, Result};
+use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tonic::codegen::http::Uri;
+
+use crate::unverified::Unverified;
 
 /// Largest PEM file, bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -69,21 +75,80 @@ impl Certificate {
     }
 }
 
+/// Whose certificates a client trusts.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// Those that this PEM holds or that its authorities signed. The text says where it is from.
+    Authority(Vec<u8>, String),
+    /// Those that the system trusts.
+    System,
+    /// All: what is sent is encrypted, and who receives it is not known.
+    Anyone,
+}
+
 /// A connector that trusts the certificates of a file and nothing else.
 ///
 /// # Errors
 /// When the file cannot be read or holds something else.
 pub fn connector(ca: &Path) -> Result<TlsConnector> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca)? {
-        let wrong = |error| Error::config(format!("`{}` cannot be trusted", ca.display())).because(error);
-        roots.add(certificate).map_err(wrong)?;
-    }
+    connector_of(&Trust::Authority(read(ca)?, ca.display().to_string()))
+}
+
+/// A connector for HTTP/2.
+///
+/// # Errors
+/// When what is to be trusted holds no certificate.
+pub fn connector_of(trust: &Trust) -> Result<TlsConnector> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| Error::config("no TLS versions in common").because(error))?;
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    let mut config = match trust {
+        Trust::Anyone => {
+            let verifier = Arc::new(Unverified::new(provider()));
+            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+        }
+        trust => builder.with_root_certificates(roots(trust)?).with_no_client_auth(),
+    };
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn roots(trust: &Trust) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    if let Trust::Authority(pem, name) = trust {
+        for certificate in parsed(pem, name)? {
+            let wrong = |error| Error::config(format!("`{name}` cannot be trusted")).because(error);
+            roots.add(certificate).map_err(wrong)?;
+        }
+    } else {
+        // What the system has and rustls cannot read, signs nothing that rustls could check.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    Ok(roots)
+}
+
+/// Connects over TLS to the host of `uri`, whose certificate must be for its name.
+///
+/// # Errors
+/// When the host does not answer, or is not trusted ([`tls_in`] finds why).
+pub async fn secured(tls: &TlsConnector, uri: &Uri) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let stream = TcpStream::connect((host.as_str(), uri.port_u16().unwrap_or(443))).await?;
+    stream.set_nodelay(true)?;
+    let name = ServerName::try_from(host).map_err(io::Error::other)?;
+    Ok(TokioIo::new(tls.connect(name, stream).await?))
+}
+
+/// The error of TLS behind `error`. One of the system may hold it, and does not give it as its source.
+pub fn tls_in<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.filter_map(|cause| innermost(cause).downcast_ref::<rustls::Error>()).next()
+}
+
+fn innermost<'e>(mut error: &'e (dyn std::error::Error + 'static)) -> &'e (dyn std::error::Error + 'static) {
+    while let Some(held) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        error = held;
+    }
+    error
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
@@ -91,11 +156,14 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let text = read(file)?;
-    let found = CertificateDer::pem_slice_iter(&text).collect::<std::result::Result<Vec<_>, _>>();
+    parsed(&read(file)?, &file.display().to_string())
+}
+
+fn parsed(pem: &[u8], name: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let found = CertificateDer::pem_slice_iter(pem).collect::<std::result::Result<Vec<_>, _>>();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(Error::config(format!("`{}` holds no certificate", file.display())).help("give it as PEM")),
+        _ => Err(Error::config(format!("`{name}` holds no certificate")).help("give it as PEM")),
     }
 }
 
