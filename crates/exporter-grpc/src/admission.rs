@@ -30,6 +30,8 @@ const WORKERS: usize = 128;
 pub(crate) enum Origin {
     /// The unix socket of this user.
     Socket,
+    /// The router of a lab: its client is somewhere.
+    Tunnel,
     Address(IpAddr),
 }
 
@@ -48,6 +50,7 @@ impl Origin {
     pub(crate) fn is_local(self) -> bool {
         match self {
             Self::Socket => true,
+            Self::Tunnel => false,
             // The network of `::1` has no other address.
             Self::Address(address) => address.is_loopback() || address == IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         }

@@ -2,14 +2,15 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use tokio::sync::watch;
 use tonic::Code;
 
 use crate::failure::{CallFailure, CallResult};
 use crate::proto::{ExporterStatus, GetStatusResponse};
 
-/// The status with its history, as `GetStatus` tells it.
+/// The status with its history, as `GetStatus` tells it, and the version that a client has read last.
 #[derive(Debug)]
-pub(crate) struct Gate(Mutex<GetStatusResponse>);
+pub(crate) struct Gate(Mutex<GetStatusResponse>, watch::Sender<u64>);
 
 impl Default for Gate {
     /// Ready: what stands alone has no lease to wait for (docs/wire.md, Status).
@@ -20,7 +21,7 @@ impl Default for Gate {
             status_version: 0,
             previous_status: None,
         };
-        let gate = Self(Mutex::new(ready));
+        let gate = Self(Mutex::new(ready), watch::Sender::new(0));
         gate.set(ExporterStatus::LeaseReady, "");
         gate
     }
@@ -29,6 +30,28 @@ impl Default for Gate {
 impl Gate {
     pub(crate) fn get(&self) -> GetStatusResponse {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The same for a client.
+    pub(crate) fn read(&self) -> GetStatusResponse {
+        let now = self.get();
+        self.1.send_replace(now.status_version);
+        now
+    }
+
+    /// Waits until a client has read any status of this session.
+    pub(crate) async fn until_read(&self) {
+        self.until(1).await;
+    }
+
+    /// Waits until a client has read the status of now, or a later one.
+    pub(crate) async fn until_read_now(&self) {
+        self.until(self.get().status_version).await;
+    }
+
+    async fn until(&self, version: u64) {
+        // It cannot be closed while `self` is there.
+        self.1.subscribe().wait_for(|read| *read >= version).await.ok();
     }
 
     pub(crate) fn set(&self, status: ExporterStatus, message: &str) {

@@ -11,6 +11,7 @@
 //! * `jobs`, `uploads`: flashes that outlive the client that began them, dumps into a client's file, plans, and the files sent for them
 //! * `python`, `forward`: Jumpstarter's Python beside this exporter, which runs what only it has
 //! * `service`, `router`: the two gRPC services
+//! * [`leased`]: the same for one lease of a lab, whose clients come through a router
 //! * [`serve`], `listen`, `admission`, `hosts`, `connection`, `authority`: sockets, who may come in, and what hangs on a connection
 
 #![allow(unexpected_cfgs, reason = "`fuzzing` is set by `cargo xtask fuzz`")]
@@ -27,6 +28,7 @@ pub mod fuzzing;
 mod gate;
 mod hosts;
 mod jobs;
+pub mod leased;
 mod listen;
 mod log;
 mod minimum_rate;
@@ -45,6 +47,7 @@ mod uploads;
 use exporter_wire::{dump_stream, notice, order, passphrase, proto, tls, value};
 
 pub use authority::Scrubber;
+pub use leased::{LeasedExporter, SessionEnds};
 pub use listen::{ListenAddress, Listener};
 pub use python::{PythonExporter, PythonKinds};
 pub use serve::{Access, Exporter};

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use flasher_core::{Error, Result};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -174,6 +174,7 @@ pub(crate) struct PendingConnection {
 enum HandshakeResult {
     Tcp(TcpStream, Option<TlsAcceptor>),
     Unix(UnixStream),
+    Tunnel(DuplexStream),
 }
 
 /// Bytes to and from a client, as HTTP/2 needs them.
@@ -182,6 +183,11 @@ pub(crate) trait ClientStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ClientStream for T {}
 
 impl PendingConnection {
+    /// The connection of a client that a router has passed on: its bytes as the client sent them.
+    pub(crate) fn tunnel(stream: DuplexStream, peer: String) -> Self {
+        Self { stream: HandshakeResult::Tunnel(stream), peer, origin: Origin::Tunnel, certificate: None }
+    }
+
     /// Shakes hands; gives the bytes.
     pub(crate) async fn greet(self) -> io::Result<Box<dyn ClientStream>> {
         match self.stream {
@@ -190,6 +196,10 @@ impl PendingConnection {
                 Ok(Box::new(tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await??))
             }
             HandshakeResult::Unix(stream) => Ok(Box::new(Scrubbed { stream, scrubber: Scrubber::default() })),
+            // The client speaks to a unix socket of its own, which the other end of the tunnel is.
+            HandshakeResult::Tunnel(stream) => {
+                Ok(Box::new(Scrubbed { stream, scrubber: Scrubber::default() }))
+            }
         }
     }
 }

@@ -89,7 +89,11 @@ impl Exporter {
         access: Access,
         ledger: Option<Ledger>,
     ) -> Arc<Self> {
-        let session = Session::new(tree, python, ledger.clone(), access.fetch.clone());
+        Self::of(Session::new(tree, python, ledger.clone(), access.fetch.clone(), None), access, ledger)
+    }
+
+    /// An exporter of this session.
+    pub(crate) fn of(session: Arc<Session>, access: Access, ledger: Option<Ledger>) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(SessionState { session, clients: 0 }),
             ledger,
@@ -126,7 +130,7 @@ impl Exporter {
 
     /// Takes another tree once no client is connected and no job runs.
     pub async fn reload(&self, tree: DriverTree, python: Option<Arc<PythonExporter>>) {
-        let fresh = Session::new(tree, python, self.ledger.clone(), self.access.fetch.clone());
+        let fresh = Session::new(tree, python, self.ledger.clone(), self.access.fetch.clone(), None);
         loop {
             let mut state = self.state.lock().await;
             if state.clients == 0 && !state.session.shared.jobs.is_busy() {
@@ -145,23 +149,38 @@ impl Exporter {
         session.shared.jobs.idle().await;
     }
 
-    async fn accept(self: Arc<Self>, listener: Listener, stop: CancellationToken, cut: CancellationToken) {
+    /// Lets clients in until `stop`; their connections end at `cut`.
+    pub(crate) async fn accept(
+        self: Arc<Self>,
+        listener: Listener,
+        stop: CancellationToken,
+        cut: CancellationToken,
+    ) {
         loop {
             let arrival = tokio::select! {
                 () = stop.cancelled() => return,
                 arrival = listener.accept() => arrival,
             };
             match arrival {
-                Ok(arrival) => {
-                    let visitor = Arc::new(self.admission.arrive(arrival.origin));
-                    self.clients.spawn(Arc::clone(&self).talk(arrival, visitor, cut.clone()));
-                }
+                Ok(arrival) => self.welcome(arrival, cut.clone()),
                 Err(error) => {
                     tracing::warn!(%error, "a client could not be accepted");
                     tokio::time::sleep(PAUSE).await;
                 }
             }
         }
+    }
+
+    /// Talks to a client until it goes, or until `cut`.
+    pub(crate) fn welcome(self: &Arc<Self>, arrival: PendingConnection, cut: CancellationToken) {
+        let visitor = Arc::new(self.admission.arrive(arrival.origin));
+        self.clients.spawn(Arc::clone(self).talk(arrival, visitor, cut));
+    }
+
+    /// Waits until no client is connected any more; none is let in from now on.
+    pub(crate) async fn empty(&self) {
+        self.clients.close();
+        self.clients.wait().await;
     }
 
     async fn talk(
@@ -171,7 +190,8 @@ impl Exporter {
         cut: CancellationToken,
     ) {
         let peer = arrival.peer.clone();
-        let (has_name, certificate) = (arrival.origin != Origin::Socket, arrival.certificate.clone());
+        let has_name = matches!(arrival.origin, Origin::Address(_));
+        let certificate = arrival.certificate.clone();
         let greeted = tokio::select! {
             greeted = arrival.greet() => greeted,
             () = visitor.evicted.cancelled() => return,

@@ -85,7 +85,7 @@ impl ExporterService for Service {
             uuid: self.session.uuid.to_string(),
             labels: name.map(|name| ("jumpstarter.dev/name".to_owned(), name.clone())).collect(),
             reports: self.session.nodes.reports.clone(),
-            motd: self.session.motd.clone(),
+            motd: self.session.motd(),
         }))
     }
 
@@ -123,7 +123,8 @@ impl ExporterService for Service {
     }
 
     async fn log_stream(&self, _request: Request<()>) -> Result<Response<Self::LogStreamStream>, Status> {
-        let records = stream::unfold(self.session.shared.log.subscribe(), |mut log| async move {
+        let (early, log) = self.session.shared.log.subscribe();
+        let records = stream::unfold(log, |mut log| async move {
             loop {
                 match log.recv().await {
                     Ok(record) => return Some((Ok(record), log)),
@@ -132,7 +133,7 @@ impl ExporterService for Service {
                 }
             }
         });
-        Ok(Response::new(Box::pin(records)))
+        Ok(Response::new(Box::pin(stream::iter(early.into_iter().map(Ok)).chain(records))))
     }
 
     async fn reset(&self, _request: Request<ResetRequest>) -> Result<Response<ResetResponse>, Status> {
@@ -143,14 +144,16 @@ impl ExporterService for Service {
         &self,
         _request: Request<GetStatusRequest>,
     ) -> Result<Response<GetStatusResponse>, Status> {
-        Ok(Response::new(self.session.gate.get()))
+        Ok(Response::new(self.session.gate.read()))
     }
 
     async fn end_session(
         &self,
         _request: Request<EndSessionRequest>,
     ) -> Result<Response<EndSessionResponse>, Status> {
-        let message = Some("No active lease context".to_owned());
-        Ok(Response::new(EndSessionResponse { success: false, message }))
+        // Who hears of it may be gone: then the lease ends anyhow.
+        let success = self.session.end.as_ref().is_some_and(|end| end.send(()).is_ok());
+        let message = if success { "the end of the session has begun" } else { "No active lease context" };
+        Ok(Response::new(EndSessionResponse { success, message: Some(message.to_owned()) }))
     }
 }

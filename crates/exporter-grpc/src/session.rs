@@ -1,11 +1,12 @@
 //! What one loaded tree has: its nodes, its status, and what these share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use flasher_core::fetch::FetchRules;
 use flasher_core::python::PythonHost as _;
 use flasher_core::tree::DriverTree;
 use ledger::Ledger;
+use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
 use crate::gate::Gate;
@@ -19,7 +20,11 @@ pub(crate) struct Session {
     pub(crate) uuid: Uuid,
     /// What the bench is called, and what its users are to read first.
     pub(crate) bench: Option<String>,
-    pub(crate) motd: Option<String>,
+    motd: Option<String>,
+    /// What a hook adds to it.
+    addition: Mutex<Option<String>>,
+    /// Hears that the client has ended its session; none when there is no lease that could end.
+    pub(crate) end: Option<UnboundedSender<()>>,
     pub(crate) nodes: Nodes,
     pub(crate) gate: Gate,
     pub(crate) shared: Arc<SharedState>,
@@ -33,17 +38,32 @@ impl Session {
         python: Option<Arc<PythonExporter>>,
         ledger: Option<Ledger>,
         fetch: FetchRules,
+        end: Option<UnboundedSender<()>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             uuid: Uuid::new_v4(),
             bench: tree.bench().map(str::to_owned),
             motd: tree.motd().map(str::to_owned),
+            addition: Mutex::default(),
+            end,
             nodes: Nodes::of(&tree, python.as_ref()),
             gate: Gate::default(),
             shared: Arc::new(SharedState::new(ledger, fetch)),
             tree,
             python,
         })
+    }
+
+    /// What users are to read first.
+    pub(crate) fn motd(&self) -> Option<String> {
+        let addition = self.addition.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let texts: Vec<String> = self.motd.clone().into_iter().chain(addition).collect();
+        (!texts.is_empty()).then(|| texts.join("\n"))
+    }
+
+    /// Adds to what users are to read first.
+    pub(crate) fn add_to_motd(&self, text: String) {
+        *self.addition.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
     }
 
     /// Frees everything a connection held.
