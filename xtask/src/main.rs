@@ -48,6 +48,17 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Measure against a peer in the same run; prints figures, asserts none
     Bench(package::Args),
+    /// Have something done very often, with faults in between
+    Soak {
+        #[command(subcommand)]
+        what: Soak,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Soak {
+    /// Leases under a controller, while controller, router and clients are killed
+    Controller(package::Args),
 }
 
 fn main() -> ExitCode {
@@ -71,5 +82,6 @@ fn run(command: Command) -> Result<()> {
         Command::GpioGuest(args) => package::GPIO_GUEST.run(&args.words),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => package::BENCH.run(&args.words),
+        Command::Soak { what: Soak::Controller(args) } => package::SOAK_CONTROLLER.run(&args.words),
     }
 }

@@ -9,6 +9,8 @@ use xtask_support::workspace::cargo;
 pub(crate) const QEMU_BUNDLE: Package = Package { name: "xtask-guests", first: &["qemu-bundle"] };
 /// `cargo xtask gpio-guest`.
 pub(crate) const GPIO_GUEST: Package = Package { name: "xtask-guests", first: &["gpio-guest"] };
+/// `cargo xtask soak controller`.
+pub(crate) const SOAK_CONTROLLER: Package = Package { name: "xtask-bench", first: &["soak-controller"] };
 /// `cargo xtask bench`.
 pub(crate) const BENCH: Package = Package { name: "xtask-bench", first: &[] };
 

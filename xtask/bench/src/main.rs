@@ -7,6 +7,7 @@
 )]
 
 mod bundles;
+mod controller;
 mod exporter;
 mod image;
 mod measure;
@@ -33,6 +34,11 @@ enum What {
     Image(image::Args),
     /// `flasher serve` beside Jumpstarter's own exporter, both asked by the same unmodified client
     Exporter,
+    /// The same under a controller, through its router
+    Controller(controller::BenchArgs),
+    /// Many leases under a controller, with kills (`cargo xtask soak controller`)
+    #[command(hide = true)]
+    SoakController(controller::SoakArgs),
     /// What a flash costs beside moving the bytes: the simulated board against curl, dd and sha256sum
     Overhead,
     /// A proven flash of the emulated board against a plain script with wget and dd, for four images
@@ -60,6 +66,8 @@ fn run(what: &What) -> Result<()> {
     match what {
         What::Image(args) => image::run(args),
         What::Exporter => exporter::run(),
+        What::Controller(args) => controller::bench(args),
+        What::SoakController(args) => controller::soak(args),
         What::Overhead => overhead::run(),
         What::Qemu(args) => qemu::run(args),
         What::Bundles => bundles::run(),

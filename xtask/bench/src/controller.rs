@@ -1,0 +1,61 @@
+//! Our exporter under a controller for tests: beside Jumpstarter's own in the same run, or many leases with kills.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+use xtask_support::jumpstarter;
+use xtask_support::programs::succeed;
+use xtask_support::workspace::Workspace;
+
+use super::measure;
+
+/// Many leases in a row by Jumpstarter's own client, while controller, router and clients are killed at random.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SoakArgs {
+    /// How many leases
+    #[arg(long, default_value_t = 1000)]
+    leases: u32,
+    /// In how many of them something is killed
+    #[arg(long, default_value_t = 100)]
+    kills: u32,
+    /// A `flasher` that is built already
+    #[arg(long)]
+    flasher: Option<PathBuf>,
+}
+
+/// Times and memory beside Jumpstarter's own exporter.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArgs {
+    /// How many leases
+    #[arg(long, default_value_t = 100)]
+    leases: u32,
+    /// How much is sent through the router, MiB
+    #[arg(long, default_value_t = 256)]
+    megabytes: u32,
+    /// A `flasher` that is built already
+    #[arg(long)]
+    flasher: Option<PathBuf>,
+}
+
+/// Runs the soak; fails when a lease is stuck, or the exporter is not free again in time.
+pub(crate) fn soak(args: &SoakArgs) -> Result<()> {
+    run("soak", args.flasher.clone(), [args.leases, args.kills])
+}
+
+/// Measures and prints.
+pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
+    run("bench", args.flasher.clone(), [args.leases, args.megabytes])
+}
+
+fn run(what: &str, flasher: Option<PathBuf>, numbers: [u32; 2]) -> Result<()> {
+    let root = Workspace::load()?.root;
+    let flasher = match flasher {
+        Some(flasher) => flasher,
+        None => measure::flasher(&root)?,
+    };
+    let python = jumpstarter::folder(&root)?.join("bin/python");
+    let mut command = Command::new(python);
+    command.arg(root.join("tests/python/controller/load.py")).arg(what).arg(flasher);
+    succeed(command.args(numbers.map(|number| number.to_string())).env("PYTHONDONTWRITEBYTECODE", "1"))
+}
