@@ -24,6 +24,8 @@ pub(super) enum Room {
     Wire,
     /// `exporter-grpc`, which serves on the wire.
     Exporter,
+    /// `exporter-controller`, which puts the exporter under the controller of a lab.
+    Controller,
     /// `driver-remote`, the client of the wire: a driver, and what `--remote` goes through.
     Remote,
     /// `flasher`, the command line.
@@ -49,6 +51,7 @@ pub(super) fn room(name: &str) -> Option<Room> {
         "board-sim" | "board-qemu" => Room::Plugin,
         "flasher-bundles" => Room::Bundles,
         "exporter-grpc" => Room::Exporter,
+        "exporter-controller" => Room::Controller,
         "exporter-wire" => Room::Wire,
         "driver-remote" => Room::Remote,
         "flasher" => Room::CommandLine,
@@ -84,8 +87,8 @@ fn check_package(package: &Package, all: &[Package]) -> Vec<Finding> {
 
 fn may_name(from: Room, to: Room) -> bool {
     use Room::{
-        Base, Bundles, Chores, CommandLine, Core, Exporter, ExporterYaml, Ledger, Library, Outsider, Plugin,
-        Remote, Stories, Wire,
+        Base, Bundles, Chores, CommandLine, Controller, Core, Exporter, ExporterYaml, Ledger, Library,
+        Outsider, Plugin, Remote, Stories, Wire,
     };
     match from {
         Chores => to == Chores,
@@ -94,10 +97,14 @@ fn may_name(from: Room, to: Room) -> bool {
         ExporterYaml | Ledger | Wire => to == Core,
         Plugin => matches!(to, Core | Library),
         Exporter => matches!(to, Core | Ledger | Library | Wire),
+        Controller => matches!(to, Core | Exporter | ExporterYaml | Wire),
         Remote => matches!(to, Core | Library | Wire),
         Bundles => matches!(to, Core | Library | Plugin | Remote),
         CommandLine => {
-            matches!(to, Core | Ledger | Library | Bundles | Exporter | ExporterYaml | Remote | Wire)
+            matches!(
+                to,
+                Core | Ledger | Library | Bundles | Controller | Exporter | ExporterYaml | Remote | Wire
+            )
         }
         Stories | Outsider => !matches!(to, Chores | Stories | Outsider),
     }
@@ -118,6 +125,9 @@ fn rule(from: Room) -> &'static str {
         Room::Exporter | Room::Remote => {
             "both sides of the wire depend on flasher-core, libraries and exporter-wire; the exporter also on the ledger"
         }
+        Room::Controller => {
+            "the exporter under a controller depends on flasher-core, exporter-grpc, exporter-yaml and exporter-wire"
+        }
         Room::Bundles => "flasher-bundles depends on flasher-core, libraries, drivers and virtual boards",
         Room::CommandLine => "the command line reaches drivers through flasher-bundles",
         Room::Stories | Room::Outsider => "stories and examples depend on crates that ship",
@@ -127,14 +137,14 @@ fn rule(from: Room) -> &'static str {
 /// Crates of others that only both sides of the wire may know.
 fn foreign(package: &Package, from: Room) -> Vec<Finding> {
     let wire = ["tonic", "prost"];
-    let known = matches!(from, Room::Wire | Room::Exporter | Room::Remote | Room::Stories);
+    let known = matches!(from, Room::Wire | Room::Exporter | Room::Controller | Room::Remote | Room::Stories);
     let named =
         package.dependencies.iter().filter(|it| !it.for_tests_only && wire.contains(&it.name.as_str()));
     named
         .filter(|_| !known)
         .map(|it| {
             let text = format!(
-                "`{}` depends on `{}`: only exporter-wire, exporter-grpc and driver-remote know the wire",
+                "`{}` depends on `{}`: only exporter-wire, exporter-grpc, exporter-controller and driver-remote know the wire",
                 package.name, it.name
             );
             Finding::new(package.manifest(), text)
@@ -243,7 +253,7 @@ mod tests {
         let findings = check(&[package("flasher", &[("tonic", false)])]);
         assert_eq!(
             findings[0].to_string(),
-            "crates/flasher/Cargo.toml: `flasher` depends on `tonic`: only exporter-wire, exporter-grpc and driver-remote know the wire"
+            "crates/flasher/Cargo.toml: `flasher` depends on `tonic`: only exporter-wire, exporter-grpc, exporter-controller and driver-remote know the wire"
         );
     }
 }

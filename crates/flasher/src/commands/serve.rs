@@ -1,33 +1,30 @@
-//! `flasher serve`: the driver tree for Jumpstarter's clients, until a signal or the end of a command.
+//! `flasher serve`: the driver tree for Jumpstarter's clients, until a signal or the end of a command; `controlled` is the same under a controller.
 
 pub(crate) mod args;
+mod controlled;
 mod fetch;
+mod manager;
+mod start;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use exporter_grpc::{Access, Exporter, ListenAddress, Listener, PythonExporter};
+use exporter_grpc::{Access, Exporter, ListenAddress, Listener};
 use exporter_wire::passphrase::Passphrase;
 use exporter_wire::tls::Certificate;
 use flasher_core::leftovers::{self, InUse};
-use flasher_core::tree::DriverTree;
 use flasher_core::{CancellationToken, Class, Error, Result};
 use tempfile::TempDir;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::driver_tree;
-use super::python;
 use super::shell_env::{self, Client, ExporterAddress};
 use crate::args::python::PythonOption;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::screen::Screen;
 use args::ServeArgs;
-
-/// Bound on looking whether all hardware is there.
-const PROBE: Duration = Duration::from_secs(60);
+use start::{Signals, beside, probe};
 
 /// How the names of folders for sockets begin.
 const SOCKET_FOLDER: &str = "flasher-serve-";
@@ -40,11 +37,14 @@ pub(super) async fn run(
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let file = driver_tree::named(exporter)?.to_path_buf();
+    if args.controller {
+        return controlled::run(&args, &file, choice, screen).await;
+    }
     let tree = exporter_yaml::load(&file)?;
     let passphrase = args.passphrase_file.as_deref().map(Passphrase::read).transpose()?;
     let mut signals = Signals::new()?;
     let (listeners, private) = listeners(&args).await?;
-    tokio::time::timeout(PROBE, tree.probe()).await.unwrap_or_else(|_| Err(no_answer()))?;
+    probe(&tree).await?;
     announce(&listeners, &args, screen)?;
     let beside = beside(choice, &tree, screen).await?;
     let client = listeners.first().map(|listener| client(listener, &args));
@@ -66,11 +66,6 @@ pub(super) async fn run(
     }
     drop(private);
     ended
-}
-
-fn no_answer() -> Error {
-    Error::infrastructure(format!("the hardware did not answer within {} s", PROBE.as_secs()))
-        .help("`flasher doctor` looks at each node by itself")
 }
 
 /// What was asked for; for a command alone, a socket in a folder of its own, which goes when it is dropped.
@@ -183,28 +178,8 @@ fn client(listener: &Listener, args: &ServeArgs) -> Client {
     Client { place, passphrase_file: args.passphrase_file.clone() }
 }
 
-/// The signals that end or reload an exporter.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
+/// Waiting with an exporter.
 impl Signals {
-    fn new() -> std::io::Result<Self> {
-        let [interrupt, terminate, hangup] =
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-        Ok(Self { interrupt: interrupt?, terminate: terminate?, hangup: hangup? })
-    }
-
-    /// ^C or SIGTERM.
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-
     /// Reloads at SIGHUP; returns at ^C or SIGTERM.
     async fn until_told(
         &mut self,
@@ -242,20 +217,6 @@ impl Signals {
             }
         }
     }
-}
-
-/// Starts Python when the tree has nodes for it, and names those that clients will find not available.
-async fn beside(
-    choice: &PythonOption,
-    tree: &DriverTree,
-    screen: &Screen,
-) -> Result<Option<Arc<PythonExporter>>> {
-    let nodes = tree.python();
-    let started = python::start(choice, tree, &nodes, screen).await?;
-    for node in nodes.iter().filter(|node| !node.is_running()) {
-        screen.aside(&format!("warning: {}\n", node.refusal().cause()));
-    }
-    Ok(started)
 }
 
 /// Reads the exporter YAML anew; a mistake in it changes nothing.

@@ -68,7 +68,7 @@ pub(super) enum ExporterAddress {
 
 impl Client {
     /// Variables without secrets.
-    fn variables(&self) -> Vec<(&'static str, OsString)> {
+    pub(super) fn variables(&self) -> Vec<(&'static str, OsString)> {
         let mut all =
             vec![("JMP_DRIVERS_ALLOW", "UNSAFE".into()), ("_JMP_SUPPRESS_DRIVER_WARNINGS", "1".into())];
         match &self.place {

@@ -11,6 +11,7 @@ mod beside;
 mod client;
 mod clients;
 mod console;
+mod controller;
 mod crowd;
 mod every_option;
 mod flashing;

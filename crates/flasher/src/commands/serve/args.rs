@@ -13,6 +13,9 @@ use crate::args::values::seconds;
 /// Where the exporter listens, whom it lets in, and what it does for them.
 #[derive(ClapArgs)]
 pub(crate) struct ServeArgs {
+    /// Live under the controller that the exporter YAML names: dial out, take leases, and serve clients through its router
+    #[arg(long, conflicts_with_all = ["listen", "unix", "passphrase_file", "hosts", "command"])]
+    pub(crate) controller: bool,
     /// Listen on TCP; port 0 takes any free one, `:PORT` every address of this machine
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) listen: Option<String>,
