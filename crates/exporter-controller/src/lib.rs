@@ -9,7 +9,7 @@
 //! * `reporter`, `watch`: the status that the controller sees, and the leases that it gives
 //! * `listen`, `tunnel`: connections of clients, through a router
 //! * `hook`, `place`: the scripts of the lab around a lease
-//! * [`run`]: everything together
+//! * [`run()`]: everything together
 
 mod backoff;
 mod hook;
@@ -21,7 +21,7 @@ mod notice;
 mod place;
 mod refusal;
 mod reporter;
-pub mod run;
+mod run;
 mod tunnel;
 mod watch;
 

@@ -133,6 +133,9 @@ class Lab:
         message = jumpstarter_pb2.ListenResponse(router_endpoint=endpoint, router_token=token)
         self.state.listeners[lease].put_nowait(message)
 
+    async def do_router(self):
+        return f"localhost:{self.ports['router']}"
+
     async def do_token(self, kind, name, expires):
         uid = self.state.exporters[name].uid if kind == "Exporter" else name
         return token(kind, NAMESPACE, name, uid, expires)

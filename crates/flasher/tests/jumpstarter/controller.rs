@@ -3,6 +3,7 @@
 mod judged;
 mod leases;
 mod trouble;
+mod tunnels;
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -89,6 +90,16 @@ impl Controller {
         let client = self.lab.path(&format!("client-{client}.yaml"));
         shell.args(["shell", "--client-config"]).arg(client).args(["--selector", &format!("board={name}")]);
         shell.arg("--").args(command).current_dir(self.lab.path(""));
+        shell
+    }
+
+    /// `jmp shell` on a lease that is there already.
+    pub(crate) fn join(&self, client: &str, lease: &str, command: &[&str]) -> Command {
+        let mut shell = Command::new("jmp");
+        self.lab.equip(&mut shell);
+        let client = self.lab.path(&format!("client-{client}.yaml"));
+        shell.args(["shell", "--client-config"]).arg(client).args(["--lease", lease, "--"]).args(command);
+        shell.current_dir(self.lab.path(""));
         shell
     }
 
