@@ -16,7 +16,7 @@ const COUNT: usize = 5_000;
 
 /// What only the writer knew and nothing else in a receipt or an image tells: the digest over the whole guards it, and a person who
 /// makes that digest anew can say what he likes here. `*` stands for everything below.
-const SAID_ONCE: [&str; 25] = [
+const SAID_ONCE: [&str; 26] = [
     "/tool",
     "/site/*",
     "/attempts",
@@ -40,6 +40,7 @@ const SAID_ONCE: [&str; 25] = [
     "/medium/read_back",
     "/medium/digests_by",
     "/medium/wire",
+    "/traffic/*",
     "/transcript/*",
     "/warnings/*",
 ];

@@ -15,9 +15,10 @@ use crate::source::SourceChoices;
 
 pub use crate::receipt::{
     AttemptFacts, AutobootEnd, AutobootFacts, BoardFacts, CacheBypass, CheckedDigest, DigestsBy, Failure,
-    FurtherImage, HoldsLess, ImageFacts, JobKind, LoadFacts, LoadedBy, MediumFacts, MediumState, OldTable,
-    PowerEvidence, PowerState, RangeFacts, RangeKind, Receipt, SCHEMA, Site, TranscriptFacts, Verdict,
-    Verify, ViaUsed, WireUsed, ZerosBy, audit, rounded,
+    FurtherImage, HoldsLess, ImageFacts, JobKind, LoadFacts, LoadedBy, MediumFacts, MediumState, Moved,
+    OldTable, PowerEvidence, PowerState, RangeFacts, RangeKind, RateFacts, RatePoint, Receipt, SCHEMA, Site,
+    TrafficFacts, TrafficLog, TranscriptFacts, TransferEnd, TransferFacts, Verdict, Verify, ViaUsed,
+    WireUsed, ZerosBy, audit, rounded,
 };
 
 /// What to flash, where to, and how hard to try.

@@ -8,6 +8,7 @@ mod failure;
 mod on_medium;
 mod power;
 mod seal;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,6 +22,7 @@ pub use self::evidence::{CacheBypass, CheckedDigest, DigestsBy, ViaUsed, WireUse
 pub use self::failure::Failure;
 pub use self::on_medium::MediumState;
 pub use self::power::{PowerEvidence, PowerState};
+pub use self::traffic::{Moved, RateFacts, RatePoint, TrafficFacts, TrafficLog, TransferEnd, TransferFacts};
 use crate::clock;
 use crate::error::Class;
 use crate::source::FormatChoice;
@@ -90,6 +92,9 @@ pub struct Receipt {
     /// How sure that state is; receipts of former versions do not say.
     #[serde(default)]
     pub power_evidence: PowerEvidence,
+    /// What moved and when; receipts of former versions do not say.
+    #[serde(default, skip_serializing_if = "TrafficFacts::is_empty")]
+    pub traffic: TrafficFacts,
     /// The recorded console.
     pub transcript: Option<TranscriptFacts>,
     /// What deserved a second look.
@@ -127,6 +132,7 @@ impl Receipt {
             steps: BTreeMap::new(),
             power: PowerState::Untouched,
             power_evidence: PowerEvidence::default(),
+            traffic: TrafficFacts::default(),
             transcript: None,
             warnings: Vec::new(),
             sha256: String::new(),

@@ -1,7 +1,9 @@
 //! What is reported of a job while it runs: events in one order, one after the other, and none behind the last.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use flasher_core::flash::{TrafficFacts, TrafficLog};
 use flasher_core::{Event, Progress};
 
 /// Where the events of a job go.
@@ -9,11 +11,16 @@ pub(super) struct Events(Arc<UntilFinished>);
 
 impl Events {
     pub(super) fn new(further: Arc<dyn Progress>) -> Self {
-        Self(Arc::new(UntilFinished { is_finished: Mutex::default(), further }))
+        Self(Arc::new(UntilFinished { begun: Instant::now(), heard: Mutex::default(), further }))
     }
 
     pub(super) fn report(&self, event: Event) {
         self.0.report(event);
+    }
+
+    /// What moved so far, and when.
+    pub(super) fn traffic(&self) -> TrafficFacts {
+        self.0.heard.lock().unwrap_or_else(PoisonError::into_inner).traffic.facts()
     }
 
     /// The same for those who outlive a step.
@@ -25,15 +32,24 @@ impl Events {
 /// Passes events on, one at a time, until the job is finished. A server may tell only afterwards of a transfer that was cut by
 /// the end of the job.
 struct UntilFinished {
-    is_finished: Mutex<bool>,
+    begun: Instant,
+    heard: Mutex<Heard>,
     further: Arc<dyn Progress>,
+}
+
+/// What was reported so far.
+#[derive(Default)]
+struct Heard {
+    is_finished: bool,
+    traffic: TrafficLog,
 }
 
 impl Progress for UntilFinished {
     fn report(&self, event: Event) {
-        let mut is_finished = self.is_finished.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*is_finished {
-            *is_finished = matches!(event, Event::Finished { .. });
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if !heard.is_finished {
+            heard.is_finished = matches!(event, Event::Finished { .. });
+            heard.traffic.note(self.begun.elapsed(), &event);
             self.further.report(event);
         }
     }

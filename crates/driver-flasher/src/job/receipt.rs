@@ -55,6 +55,7 @@ impl Run {
             steps: state.steps.iter().map(|(step, seconds)| (*step, to_milliseconds(*seconds))).collect(),
             power: state.power,
             power_evidence: state.power_evidence,
+            traffic: self.traffic(),
             transcript,
             warnings: state.warnings.clone(),
             ..Receipt::blank(&tool, state.job, self.record.site.clone(), self.record.started, took)

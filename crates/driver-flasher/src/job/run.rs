@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use flasher_core::flash::JobKind;
+use flasher_core::flash::{JobKind, TrafficFacts};
 use flasher_core::{Error, Event, Failure, FlashJob, Progress, Result, Step};
 
 use super::console::ConsoleTap;
@@ -63,6 +63,11 @@ impl Run {
 
     pub(crate) fn report(&self, event: Event) {
         self.events.report(event);
+    }
+
+    /// What the job moved so far, and when.
+    pub(super) fn traffic(&self) -> TrafficFacts {
+        self.events.traffic()
     }
 
     pub(crate) fn progress(&self) -> Arc<dyn Progress> {
