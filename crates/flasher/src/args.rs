@@ -30,6 +30,7 @@ use crate::commands::flash::args::FlashArgs;
 use crate::commands::history::HistoryArgs;
 use crate::commands::media::MediaArgs;
 use crate::commands::power::PowerAction;
+use crate::commands::report::args::ReportArgs;
 use crate::commands::schema::SchemaOf;
 use crate::commands::serve::args::ServeArgs;
 use crate::commands::shell_env::ShellEnvArgs;
@@ -164,6 +165,11 @@ pub(crate) enum Command {
     History(HistoryArgs),
     /// List the media that jobs have seen, what was written to each, and what speaks against it
     Media(MediaArgs),
+    /// Show what receipts say: in short, as a page, as CI servers take it, or signed
+    ///
+    /// Exit code 0 when the reports were made, whatever the receipts say; 2 for a file that is no receipt, 3 for a receipt that was
+    /// changed after it was written, and for one of which nothing can be attested; 4 when a report cannot be written.
+    Report(ReportArgs),
     /// Check that a receipt proves what it says, by itself and against an image
     ///
     /// Exit code 0 when it proves that the whole image is on the medium; that of its failure when it tells of one; 3 when it

@@ -1,14 +1,18 @@
-//! The receipt on disk: whole or not there, and never one of an earlier run.
+//! The receipt on disk: written whole or not there, and never one of an earlier run; and read within bounds.
 
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flasher_core::leftovers::InUse;
 use flasher_core::{Error, Receipt, Result};
 use tempfile::NamedTempFile;
 
+use crate::render::units::shown;
 use crate::temporary;
+
+/// Largest receipt that is read, bytes: 64 MiB hold the ranges of an image of several TiB.
+const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// A place for a receipt, proven to be writable before anything is touched.
 #[derive(Debug)]
@@ -48,6 +52,24 @@ impl ReceiptFile {
         self.unfinished.persist(&self.path).map_err(|error| failed(error.error))?;
         Ok(self.path)
     }
+}
+
+/// Reads a receipt that `--receipt` kept. Blocks.
+///
+/// # Errors
+/// Class config for a file that is none or cannot be read, class source for one that was changed; each names the file.
+pub(crate) fn read(file: &Path) -> Result<Receipt> {
+    let unreadable =
+        |error: io::Error| Error::config(format!("cannot read the receipt `{}`", shown(file))).because(error);
+    let mut bytes = Vec::new();
+    let bounded = File::open(file).map(|file| file.take(LARGEST + 1));
+    bounded.and_then(|mut file| file.read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Error::config(format!("`{}` is larger than any receipt", shown(file))));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|error| Error::config("it is no receipt").with("file", shown(file)).because(error))?;
+    Receipt::read(&text).map_err(|error| error.with("file", shown(file)))
 }
 
 fn forget(path: &Path) -> Result<()> {

@@ -8,9 +8,10 @@ use std::path::Path;
 use flasher_core::leftovers::{self, InUse};
 use tempfile::NamedTempFile;
 
-/// How names begin of receipts that are not finished, and of dumps.
+/// How names begin of receipts that are not finished, of dumps, and of reports.
 pub(crate) const RECEIPT: &str = ".flasher-receipt-";
 pub(crate) const DUMP: &str = ".flasher-dump-";
+pub(crate) const REPORT: &str = ".flasher-report-";
 
 /// A file beside `path` whose name begins with `prefix`, removed unless it is kept. What killed processes left there is
 /// removed first.
@@ -19,7 +20,7 @@ pub(crate) const DUMP: &str = ".flasher-dump-";
 /// When the folder cannot be written.
 pub(crate) fn beside(path: &Path, prefix: &str) -> io::Result<(NamedTempFile, InUse)> {
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    for left in [RECEIPT, DUMP].iter().flat_map(|prefix| leftovers::sweep(folder, prefix)) {
+    for left in [RECEIPT, DUMP, REPORT].iter().flat_map(|prefix| leftovers::sweep(folder, prefix)) {
         tracing::info!(file = %left.display(), "removed what a killed process left");
     }
     let make = || {

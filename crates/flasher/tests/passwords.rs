@@ -25,7 +25,7 @@ const URLS: [&str; 9] = [
 const HEAD: &str = "apiVersion: jumpstarter.dev/v1alpha1\nkind: ExporterConfig\nmetadata: { name: lab }\n";
 
 /// Commands with `URL` where a user may put one.
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "--exporter lab.yaml plan URL",
     "--exporter lab.yaml flash URL --retries 0 --receipt receipt.json",
     "--exporter lab.yaml flash -t a:URL --retries 0",
@@ -44,6 +44,7 @@ const COMMANDS: [&str; 19] = [
     "--exporter lab.yaml serve --listen URL",
     "--exporter lab.yaml power on --device URL",
     "verify-receipt URL",
+    "report URL",
     "URL",
 ];
 

@@ -18,6 +18,8 @@ pub(super) enum Room {
     ExporterYaml,
     /// `ledger`, which keeps receipts.
     Ledger,
+    /// `report`, which shows them.
+    Report,
     /// `flasher-bundles`, where everything meets.
     Bundles,
     /// `exporter-wire`, what both sides of the wire share.
@@ -45,6 +47,7 @@ pub(super) fn room(name: &str) -> Option<Room> {
         "flasher-core" => Room::Core,
         "exporter-yaml" => Room::ExporterYaml,
         "ledger" => Room::Ledger,
+        "report" => Room::Report,
         "board-console" | "disk-image" | "bundle-store" | "server-kit" | "line-share" | "lab-command" => {
             Room::Library
         }
@@ -88,13 +91,13 @@ fn check_package(package: &Package, all: &[Package]) -> Vec<Finding> {
 fn may_name(from: Room, to: Room) -> bool {
     use Room::{
         Base, Bundles, Chores, CommandLine, Controller, Core, Exporter, ExporterYaml, Ledger, Library,
-        Outsider, Plugin, Remote, Stories, Wire,
+        Outsider, Plugin, Remote, Report, Stories, Wire,
     };
     match from {
         Chores => to == Chores,
         _ if to == Base => true,
         Base | Core | Library => false,
-        ExporterYaml | Ledger | Wire => to == Core,
+        ExporterYaml | Ledger | Report | Wire => to == Core,
         Plugin => matches!(to, Core | Library),
         Exporter => matches!(to, Core | Ledger | Library | Wire),
         Controller => matches!(to, Core | Exporter | ExporterYaml | Wire),
@@ -103,7 +106,7 @@ fn may_name(from: Room, to: Room) -> bool {
         CommandLine => {
             matches!(
                 to,
-                Core | Ledger | Library | Bundles | Controller | Exporter | ExporterYaml | Remote | Wire
+                Core | Ledger | Library | Bundles | Controller | Exporter | ExporterYaml | Remote | Report | Wire
             )
         }
         Stories | Outsider => !matches!(to, Chores | Stories | Outsider),
@@ -116,6 +119,7 @@ fn rule(from: Room) -> &'static str {
         Room::Core => "the contract depends on no crate of ours but the base",
         Room::Library => "a library depends on no crate of ours but the base",
         Room::Ledger => "the ledger depends on flasher-core and the base",
+        Room::Report => "reports depend on flasher-core and the base",
         Room::ExporterYaml => "reading exporter YAML depends on flasher-core and the base",
         Room::Chores => "chores depend on no crate that ships, so that they run on a broken tree",
         Room::Plugin => {

@@ -66,6 +66,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("media", &["flasher media"]),
     ("doctor", &["flasher --exporter board.yaml doctor"]),
     ("sandbox", &["flasher sandbox -- flasher --exporter qemu-board.yaml flash image.img.xz"]),
+    (
+        "report",
+        &[
+            "flasher report receipt.json",
+            "flasher report receipt.json --html report.html --junit junit.xml",
+            "flasher report 41 42 --html report.html",
+            "flasher report receipt.json --attest receipt.intoto.jsonl --key key.pem",
+        ],
+    ),
     ("verify-receipt", &["flasher verify-receipt receipt.json image.img.xz"]),
     ("schema", &["flasher schema events"]),
     ("completions", &["flasher completions bash"]),

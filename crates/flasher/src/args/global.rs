@@ -53,6 +53,7 @@ const HONOURED: &[(&str, &[Global], Reach)] = &[
     ("sandbox", &[], Reach::Here(LOCAL)),
     ("history", &[Json, Log], Reach::Here(LEDGER)),
     ("history show", &[Log], Reach::Here(LEDGER)),
+    ("report", &[Quiet, Log], Reach::Here(LOCAL)),
     ("media", &[Json, Log], Reach::Here(LEDGER)),
     ("verify-receipt", &[Json, Log], Reach::Here(LOCAL)),
     ("schema", &[], Reach::Here(BUILD)),
@@ -238,7 +239,7 @@ pub(super) mod tests {
     fn more(path: &str) -> &'static [&'static str] {
         match path {
             "flash" | "plan" | "dump" => &["os.img"],
-            "bundle check" | "bundle pull" | "files" | "shell-env" | "verify-receipt" => &["x"],
+            "bundle check" | "bundle pull" | "files" | "shell-env" | "report" | "verify-receipt" => &["x"],
             "bundle push" => &["x", "y"],
             "sandbox" => &["true"],
             "schema" => &["events"],

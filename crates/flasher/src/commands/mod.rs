@@ -24,6 +24,7 @@ mod plan;
 pub(crate) mod power;
 mod python;
 mod remote;
+pub(crate) mod report;
 mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod serve;
@@ -95,6 +96,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Sandbox { command } => sandbox::run(&command).await,
         Command::History(history) => history::run(history, screen).await,
         Command::Media(media) => media::run(&media, screen).await,
+        Command::Report(report) => report::run(report, screen).await,
         Command::VerifyReceipt(verify) => verify_receipt::run(&verify, screen).await,
         Command::Schema { of } => schema::run(of, screen),
         Command::Completions { shell } => completions::run(shell, screen),

@@ -1,8 +1,6 @@
 //! `flasher verify-receipt`: whether a receipt proves what it says, by itself and against an image.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use disk_image::{BlockMapChoice, Image, SourceOptions, Summary};
@@ -12,6 +10,7 @@ use flasher_core::{Class, Error, Receipt, Result};
 
 use crate::failure::Failure;
 use crate::image_error::image_error;
+use crate::receipt_file;
 use crate::render::message::{Message, ProvenImage};
 use crate::render::units::{shown, tame};
 use crate::screen::Screen;
@@ -31,13 +30,10 @@ pub(crate) struct VerifyArgs {
     pub(crate) no_bmap: bool,
 }
 
-/// Largest receipt that is read, bytes: 64 MiB hold the ranges of an image of several TiB.
-const LARGEST: u64 = 64 * 1024 * 1024;
-
 /// Prints what the receipt proves and gives 0; anything else is an error, or the code of the failure it tells of.
 pub(super) async fn run(args: &VerifyArgs, screen: &Screen) -> Result<u8, Failure> {
     let file = shown(&args.receipt);
-    let receipt = read(&args.receipt)?;
+    let receipt = receipt_file::read(&args.receipt)?;
     if let Some(failure) = &receipt.failure {
         let message = Message::FailedReceipt { file: file.clone(), failure: Box::new(failure.clone()) };
         let (step, cause) = (failure.step, &failure.cause);
@@ -58,21 +54,6 @@ pub(super) async fn run(args: &VerifyArgs, screen: &Screen) -> Result<u8, Failur
         images.iter().map(|image| format!("{} {}\n", tame(&file), told(image))).collect::<String>() + &by
     })?;
     Ok(0)
-}
-
-fn read(file: &Path) -> Result<Receipt> {
-    let unreadable = |error: std::io::Error| {
-        Error::config(format!("cannot read the receipt `{}`", shown(file))).because(error)
-    };
-    let mut bytes = Vec::new();
-    let bounded = File::open(file).map(|file| file.take(LARGEST + 1));
-    bounded.and_then(|mut file| file.read_to_end(&mut bytes)).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Error::config(format!("`{}` is larger than any receipt", shown(file))));
-    }
-    let text = String::from_utf8(bytes)
-        .map_err(|error| Error::config("it is no receipt").with("file", shown(file)).because(error))?;
-    Receipt::read(&text).map_err(|error| error.with("file", shown(file)))
 }
 
 /// The images of a receipt that bears out its own verdict.

@@ -10,4 +10,5 @@ mod dump;
 mod lab;
 mod ledger;
 mod owner;
+mod report;
 mod sources;

@@ -196,6 +196,9 @@ fn companions(path: &str, id: &str) -> Vec<String> {
         ("serve", "key") => &["--cert=1", "--listen=127.0.0.1:0"],
         ("serve", "insecure") => &["--listen=127.0.0.1:0"],
         ("verify-receipt", "bmap" | "no_bmap") => &["1"],
+        ("report", "attest") => &["--key=1"],
+        ("report", "key") => &["--attest=1"],
+        ("report", "kcidb_origin") => &["--kcidb=1"],
         _ => &[],
     };
     words.iter().map(|word| (*word).to_owned()).collect()
