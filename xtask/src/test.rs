@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use step::Outcome;
 use xtask_support::programs::succeed;
 use xtask_support::workspace::{Workspace, cargo};
-use xtask_support::{boot_loaders, jumpstarter, packages};
+use xtask_support::{boot_loaders, jumpstarter, packages, validators};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -38,6 +38,7 @@ const STEPS: &[Step] = &[
     ("allwinner boot loader", boot_loader),
     ("gpio guest", |_, _| prepared(GPIO_GUEST.run(&[]), "a kernel with a GPIO chip")),
     ("jumpstarter", |root, _| prepared(jumpstarter::ensure(root), "Jumpstarter's clients")),
+    ("validators", |root, _| prepared(validators::ensure(root), "the validators of reports")),
     ("tests", |root, _| runner::run(root)),
     ("doc tests", |root, _| run_cargo(root, &["test", "--workspace", "--doc"])),
     ("doc", doc),

@@ -7,4 +7,6 @@ pub mod jumpstarter;
 pub mod own_apt;
 pub mod packages;
 pub mod programs;
+mod python_environment;
+pub mod validators;
 pub mod workspace;
