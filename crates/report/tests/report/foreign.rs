@@ -132,7 +132,7 @@ fn stock_tools_verify_what_is_attested() {
             fs::write(folder.path().join("receipt.intoto.jsonl"), &envelope).unwrap();
             assert_eq!(ran(&python, folder.path(), VERIFY), format!("{result} 2 {}", key.id()), "{made_by}");
         }
-        openssl_verifies(folder.path(), &made_by.contains("ed25519"));
+        openssl_verifies(folder.path(), made_by.contains("ed25519"));
     }
 }
 
@@ -165,7 +165,7 @@ except VerificationError:
     print(statement["predicate"]["result"], len(statement["subject"]), keyid)
 "#;
 
-fn openssl_verifies(folder: &Path, is_ed25519: &bool) {
+fn openssl_verifies(folder: &Path, is_ed25519: bool) {
     let words = match is_ed25519 {
         true => "pkeyutl -verify -pubin -inkey public.pem -rawin -in signed -sigfile signature",
         false => "dgst -sha256 -verify public.pem -signature signature signed",

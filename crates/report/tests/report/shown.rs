@@ -16,12 +16,31 @@ fn in_order(page: &str, words: &[&str]) {
 
 #[test]
 fn a_proven_flash_as_text() {
-    insta::assert_snapshot!(text(&[job(proven(12), "")]), @r"");
+    insta::assert_snapshot!(text(&[job(proven(12), "")]), @r"
+    proven: https://images.example.org/os.img.xz on rack-3/board.storage
+      image      https://images.example.org/os.img.xz, 12 MiB, sha256 6105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d
+      on         /dev/mmcblk0 (emmc), 29.8 GiB
+      took       53.0 s, from 2026-09-21T14:13:20.250Z
+      power      off, as the switch reports
+      warning    the switch took 4 s to confirm `off`
+    ");
 }
 
 #[test]
 fn a_failed_flash_as_text() {
-    insta::assert_snapshot!(text(&[job(failed("medium", "verify"), "")]), @r"");
+    insta::assert_snapshot!(text(&[job(failed("medium", "verify"), "")]), @r"
+    failed: https://images.example.org/os.img.xz on rack-3/board.storage
+      to blame   the medium (class medium)
+      cause      the medium does not hold what was written
+      step       verify (reads everything back and compares it)
+      medium     the image with wrong or unreadable bytes; its first block is erased, so nothing boots from it
+      to do      use another card; this one is worn out
+      image      https://images.example.org/os.img.xz, 12 MiB, sha256 6105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d
+      on         /dev/mmcblk0 (emmc), 29.8 GiB
+      took       53.0 s, 2 attempts, from 2026-09-21T14:13:20.250Z
+      power      off, as the switch reports
+      warning    the switch took 4 s to confirm `off`
+    ");
 }
 
 #[test]
@@ -91,7 +110,8 @@ fn a_page_of_a_failure_says_who_is_to_blame() {
 fn a_page_of_several_receipts_compares_them() {
     let mut other = proven(12);
     other["site"]["exporter"] = json!("rack-4");
-    other["steps"]["write"] = json!(61.0);
+    other["steps"]["write"] = json!(10.5);
+    other["history"][0]["steps"]["write"] = json!(10.5);
     let jobs = [job(proven(12), ""), job(other, ""), job(failed("board", "shell"), "")];
     let page = page(&jobs);
     let words = [
@@ -101,7 +121,7 @@ fn a_page_of_several_receipts_compares_them() {
         "board, in shell",
         "Steps, in seconds",
         "slow",
-        "61.0",
+        "20.5",
     ];
     in_order(&page, &words);
     assert_eq!(page.matches("<article").count(), 3);
