@@ -13,12 +13,14 @@ use crate::fetch::FetchRules;
 pub use crate::source::FormatChoice;
 use crate::source::SourceChoices;
 
+pub use crate::traffic::TrafficLog;
+
 pub use crate::receipt::{
     AttemptFacts, AutobootEnd, AutobootFacts, BoardFacts, CacheBypass, CheckedDigest, DigestsBy, Failure,
     FurtherImage, HoldsLess, ImageFacts, JobKind, LoadFacts, LoadedBy, MediumFacts, MediumState, Moved,
     OldTable, PowerEvidence, PowerState, RangeFacts, RangeKind, RateFacts, RatePoint, Receipt, SCHEMA, Site,
-    TrafficFacts, TrafficLog, TranscriptFacts, TransferEnd, TransferFacts, Verdict, Verify, ViaUsed,
-    WireUsed, ZerosBy, audit, rounded,
+    TrafficFacts, TranscriptFacts, TransferEnd, TransferFacts, Verdict, Verify, ViaUsed, WireUsed, ZerosBy,
+    audit, rounded,
 };
 
 /// What to flash, where to, and how hard to try.

@@ -44,6 +44,7 @@ mod step;
 pub mod switch;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod traffic;
 pub mod tree;
 pub mod userinfo;
 pub mod virtual_board;

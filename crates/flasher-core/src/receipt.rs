@@ -22,7 +22,7 @@ pub use self::evidence::{CacheBypass, CheckedDigest, DigestsBy, ViaUsed, WireUse
 pub use self::failure::Failure;
 pub use self::on_medium::MediumState;
 pub use self::power::{PowerEvidence, PowerState};
-pub use self::traffic::{Moved, RateFacts, RatePoint, TrafficFacts, TrafficLog, TransferEnd, TransferFacts};
+pub use self::traffic::{Moved, RateFacts, RatePoint, TrafficFacts, TransferEnd, TransferFacts};
 use crate::clock;
 use crate::error::Class;
 use crate::source::FormatChoice;

@@ -66,8 +66,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
             remote::join(remote::Follow::Attach, device, receipt.as_deref(), &args.remote, screen).await
         }
         Command::Cancel { node, .. } => {
-            let device = node.device.as_deref();
-            remote::join(remote::Follow::Cancel, device, None, &args.remote, screen).await
+            remote::join(remote::Follow::Cancel, node.device.as_deref(), None, &args.remote, screen).await
         }
         Command::Serve(serve) => serve::run(serve, exporter.as_deref(), &args.python, screen).await,
         Command::ShellEnv(shell) => shell_env::run(shell, screen).await,

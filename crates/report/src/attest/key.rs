@@ -10,11 +10,11 @@ use sha2::{Digest, Sha256};
 
 /// A private key. It is shown nowhere.
 pub struct SigningKey {
-    secret: Secret,
+    secret: PrivateKey,
     id: String,
 }
 
-enum Secret {
+enum PrivateKey {
     P256(p256::ecdsa::SigningKey),
     Ed25519(ed25519_dalek::SigningKey),
 }
@@ -70,11 +70,11 @@ impl SigningKey {
             Error::new(Class::Internal, "the statement could not be signed").because(error)
         };
         match &self.secret {
-            Secret::P256(key) => {
+            PrivateKey::P256(key) => {
                 let signature: p256::ecdsa::Signature = key.try_sign(bytes).map_err(failed)?;
                 Ok(signature.to_der().as_bytes().to_vec())
             }
-            Secret::Ed25519(key) => {
+            PrivateKey::Ed25519(key) => {
                 let signature: ed25519_dalek::Signature = key.try_sign(bytes).map_err(failed)?;
                 Ok(signature.to_bytes().to_vec())
             }
@@ -82,21 +82,21 @@ impl SigningKey {
     }
 }
 
-fn pkcs8(pem: &str) -> Option<Secret> {
-    let ed25519 = ed25519_dalek::SigningKey::from_pkcs8_pem(pem).ok().map(Secret::Ed25519);
-    ed25519.or_else(|| Some(Secret::P256(p256::SecretKey::from_pkcs8_pem(pem).ok()?.into())))
+fn pkcs8(pem: &str) -> Option<PrivateKey> {
+    let ed25519 = ed25519_dalek::SigningKey::from_pkcs8_pem(pem).ok().map(PrivateKey::Ed25519);
+    ed25519.or_else(|| Some(PrivateKey::P256(p256::SecretKey::from_pkcs8_pem(pem).ok()?.into())))
 }
 
 /// openssl puts the parameters of the curve before the key.
-fn sec1(pem: &str) -> Option<Secret> {
+fn sec1(pem: &str) -> Option<PrivateKey> {
     let begin = pem.find("-----BEGIN EC PRIVATE KEY-----")?;
-    Some(Secret::P256(p256::SecretKey::from_sec1_pem(&pem[begin..]).ok()?.into()))
+    Some(PrivateKey::P256(p256::SecretKey::from_sec1_pem(&pem[begin..]).ok()?.into()))
 }
 
-fn id(secret: &Secret) -> Option<String> {
+fn id(secret: &PrivateKey) -> Option<String> {
     let public = match secret {
-        Secret::P256(key) => key.verifying_key().to_public_key_der(),
-        Secret::Ed25519(key) => key.verifying_key().to_public_key_der(),
+        PrivateKey::P256(key) => key.verifying_key().to_public_key_der(),
+        PrivateKey::Ed25519(key) => key.verifying_key().to_public_key_der(),
     };
     let digest = Sha256::digest(public.ok()?.as_bytes());
     Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -6,11 +6,11 @@ use flasher_core::Step;
 use flasher_core::flash::Moved;
 use maud::{Markup, html};
 
+use super::parts::{anchor, left_out};
+use super::steps::sane;
+use super::verdict::mood;
 use crate::bounds::{MOST_IN_FULL, sentence};
 use crate::job::ReportedJob;
-use crate::page::steps::sane;
-use crate::page::verdict::mood;
-use crate::page::{anchor, left_out};
 use crate::standing::Standing;
 use crate::units::{bytes, rate, seconds};
 use crate::words::class_name;

@@ -3,9 +3,9 @@
 use flasher_core::flash::{AutobootEnd, ImageFacts, JobKind, LoadedBy, MediumFacts};
 use maud::{Markup, html};
 
+use super::parts::left_out;
 use crate::bounds::{MOST, first, sentence};
 use crate::job::ReportedJob;
-use crate::page::left_out;
 use crate::units::bytes;
 use crate::words;
 

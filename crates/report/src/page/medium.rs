@@ -3,10 +3,10 @@
 use flasher_core::flash::MediumFacts;
 use maud::{Markup, html};
 
+use super::parts::left_out;
 use crate::bounds::{MOST, first, sentence};
 use crate::job::ReportedJob;
 use crate::map::{COLUMNS, MapRow, Mark, map};
-use crate::page::left_out;
 use crate::picture::{self, Ink, Stretch};
 use crate::units::bytes;
 

@@ -5,6 +5,7 @@ mod console;
 mod evidence;
 mod facts;
 mod medium;
+mod parts;
 mod rates;
 mod steps;
 mod verdict;
@@ -69,7 +70,7 @@ fn title(jobs: &[ReportedJob]) -> String {
 
 fn article(job: &ReportedJob, index: usize) -> Markup {
     html! {
-        article id=(anchor(index)) {
+        article id=(parts::anchor(index)) {
             (verdict::section(job))
             (facts::section(job))
             (steps::attempts(job))
@@ -81,14 +82,4 @@ fn article(job: &ReportedJob, index: usize) -> Markup {
             (evidence::section(job))
         }
     }
-}
-
-/// The place of a job on the page.
-fn anchor(index: usize) -> String {
-    format!("job-{}", index + 1)
-}
-
-/// A line that says how many of something are not shown.
-fn left_out(count: usize, what: &str) -> Markup {
-    html! { @if count > 0 { p.aside { (count) " more " (what) " not shown" } } }
 }

@@ -3,9 +3,9 @@
 use flasher_core::flash::{Moved, RateFacts, TransferEnd, TransferFacts};
 use maud::{Markup, html};
 
+use super::parts::left_out;
 use crate::bounds::{MOST, first, paragraph, sentence};
 use crate::job::ReportedJob;
-use crate::page::left_out;
 use crate::picture::{self, Ink, Steps};
 use crate::units::{bytes, rate, seconds};
 

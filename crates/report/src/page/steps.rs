@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use flasher_core::Step;
 use maud::{Markup, html};
 
+use super::parts::left_out;
+use super::rates::STEP_INK;
 use crate::bounds::{MOST, first, paragraph, sentence};
 use crate::job::ReportedJob;
-use crate::page::left_out;
-use crate::page::rates::STEP_INK;
 use crate::picture::{self, Stretch};
 use crate::units::seconds;
 

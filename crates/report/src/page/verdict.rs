@@ -3,9 +3,9 @@
 use flasher_core::Failure;
 use maud::{Markup, html};
 
+use super::parts::left_out;
 use crate::bounds::{MOST, first, paragraph, sentence};
 use crate::job::ReportedJob;
-use crate::page::left_out;
 use crate::standing::Standing;
 use crate::units::seconds;
 use crate::words::{blamed, class_name};
