@@ -189,7 +189,7 @@ fn what_cannot_be_attested_is_refused() {
     let cases: [(Value, &str); 2] = [
         (
             unproven,
-            "nothing is attested: the receipt `receipt.json` proves nothing: a range was not read back, or differs",
+            "nothing is attested: the receipt `receipt.json` proves nothing: a range was not read back, or differs (`medium.ranges[2]`)",
         ),
         (undecoded, "nothing is attested: the receipt `receipt.json` names no digest of an image"),
     ];
