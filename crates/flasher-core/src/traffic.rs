@@ -151,6 +151,9 @@ impl Series {
     fn note(&mut self, begun: Duration, at: Duration, done: u64) {
         if self.points.is_empty() {
             self.points.push((begun.min(at), 0));
+            if begun >= at && done == 0 {
+                return; // it only begins
+            }
         }
         if done < self.done {
             self.before = self.before.saturating_add(self.done);

@@ -16,7 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::stderr::aside;
 
 /// What the names of crates begin with whose messages are shown at the level asked for; those of others stay at warnings, so that no request header is logged.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     "flasher",
     "driver",
     "board",
@@ -28,6 +28,7 @@ const OURS: [&str; 13] = [
     "lab_command",
     "ledger",
     "line_share",
+    "report",
     "console_record",
     "strict_yaml",
 ];
