@@ -64,7 +64,15 @@ async fn mapped() -> (String, Vec<ImageMap>) {
     let (data, zero, gap) = (RangeKind::Data, RangeKind::Zero, RangeKind::Unmapped);
     assert_eq!(kinds, [data, data, gap, zero, gap, data]);
     let maps = vec![image_map(&image, BlockMapChoice::Beside).await];
-    (serde_json::to_string_pretty(&receipt).unwrap(), maps)
+    (written(receipt), maps)
+}
+
+/// The receipt as a file. Of its traffic, which nothing else tells, only a little stays: most alterations are to be elsewhere.
+fn written(mut receipt: Receipt) -> String {
+    receipt.traffic.rates.truncate(1);
+    receipt.traffic.rates.iter_mut().for_each(|rate| rate.points.truncate(2));
+    receipt.traffic.transfers.truncate(1);
+    serde_json::to_string_pretty(&receipt.sealed()).unwrap()
 }
 
 /// A flash of two partitions.
@@ -82,7 +90,7 @@ async fn partitioned() -> (String, Vec<ImageMap>) {
     assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
     let maps =
         vec![image_map(&first, BlockMapChoice::Off).await, image_map(&second, BlockMapChoice::Off).await];
-    (serde_json::to_string_pretty(&receipt).unwrap(), maps)
+    (written(receipt), maps)
 }
 
 /// An image as it is decoded now.

@@ -76,10 +76,13 @@ pub(crate) fn map(medium: &MediumFacts) -> Option<MediumMap> {
     if end == 0 {
         return None;
     }
-    let rows: [(&str, fn(&RangeFacts) -> Mark); 3] =
-        [("image", kind), ("written", written), ("read back", read_back)];
-    let rows = rows.map(|(title, mark)| row(title, &medium.ranges, end, mark));
-    Some(MediumMap { end, ranges: medium.ranges.len(), rows: rows.into() })
+    let row = |title, mark| self::row(title, &medium.ranges, end, mark);
+    let rows = vec![
+        row("image", kind as fn(&RangeFacts) -> Mark),
+        row("written", written),
+        row("read back", read_back),
+    ];
+    Some(MediumMap { end, ranges: medium.ranges.len(), rows })
 }
 
 fn kind(range: &RangeFacts) -> Mark {
@@ -150,7 +153,10 @@ mod tests {
         RangeFacts { offset, length, kind, sha256: "aa".to_owned(), read_back, writes }
     }
 
-    fn drawn(ranges: Vec<RangeFacts>) -> Option<Vec<(&'static str, Vec<(usize, usize, Mark)>)>> {
+    /// The title of a row, and its stretches.
+    type Drawn = (&'static str, Vec<(usize, usize, Mark)>);
+
+    fn drawn(ranges: Vec<RangeFacts>) -> Option<Vec<Drawn>> {
         let map = map(&MediumFacts { ranges, ..MediumFacts::default() })?;
         Some(map.rows.into_iter().map(|row| (row.title, row.stretches)).collect())
     }

@@ -54,20 +54,24 @@ pub(super) fn section(job: &ReportedJob) -> Markup {
     let steps = sane(&job.receipt.steps);
     let total: f64 = steps.iter().map(|(_, seconds)| seconds).sum();
     let failed = job.receipt.failure.as_ref().map(|failure| failure.step);
-    let mut before = 0.0;
+    let begun = steps.iter().scan(0.0, |before, (_, took)| {
+        let begun = *before;
+        *before += took;
+        Some(begun)
+    });
+    let begun: Vec<f64> = begun.collect();
     html! {
         @if total > 0.0 {
             section {
                 h2 { "Steps" @if job.receipt.history.len() > 1 { " of the last attempt" } }
                 table.steps { tbody {
-                    @for (step, took) in steps {
+                    @for ((step, took), before) in steps.into_iter().zip(begun) {
                         @let bar = Stretch { from: before / total, to: (before + took) / total, ink: STEP_INK };
                         tr.bad[failed == Some(step)] {
                             th scope="row" title=(step.meaning()) { (step) }
                             td.bar { (picture::row(&format!("{step}: {}", seconds(took)), 12, &[bar])) }
                             td.n { (seconds(took)) }
                         }
-                        @let _ = { before += took; };
                     }
                 } }
             }
