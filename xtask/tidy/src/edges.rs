@@ -106,7 +106,15 @@ fn may_name(from: Room, to: Room) -> bool {
         CommandLine => {
             matches!(
                 to,
-                Core | Ledger | Library | Bundles | Controller | Exporter | ExporterYaml | Remote | Report | Wire
+                Core | Ledger
+                    | Library
+                    | Bundles
+                    | Controller
+                    | Exporter
+                    | ExporterYaml
+                    | Remote
+                    | Report
+                    | Wire
             )
         }
         Stories | Outsider => !matches!(to, Chores | Stories | Outsider),
