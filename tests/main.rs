@@ -20,6 +20,7 @@ mod failures;
 mod faults;
 mod flash;
 mod host_medium;
+mod identify;
 mod interop;
 mod lab;
 mod load_path;

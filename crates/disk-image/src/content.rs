@@ -26,6 +26,19 @@ impl fmt::Display for ImageContent {
     }
 }
 
+/// A partition that a table names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Its label; none in a table without labels, and where it is empty.
+    pub label: Option<String>,
+    /// First byte.
+    pub offset: u64,
+    /// Length, bytes.
+    pub length: u64,
+}
+
 /// A partition table at the beginning of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionTable {

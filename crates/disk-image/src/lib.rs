@@ -31,7 +31,7 @@ mod thread;
 mod tests;
 
 pub use cache::Cache;
-pub use content::{ImageContent, PartitionTable};
+pub use content::{ImageContent, Partition, PartitionTable};
 pub use error::Error;
 pub use extent::Extent;
 pub use flasher_base::blame::{Blame, Blamed};
@@ -43,6 +43,7 @@ pub use options::{BlockMapChoice, Expected, FetchGuard, Secret, SourceOptions};
 pub use pipeline::decoding::Decoding;
 pub use pipeline::range_copy::RangeCopy;
 pub use pipeline::range_hash::RangeHash;
+pub use recognise::{LOOK, content_of, partitions};
 pub use source::external::{ExternalError, ExternalFuture, ExternalSource, ExternalStream};
 pub use source::label::redact;
 pub use summary::{Cached, DigestSubject, Range, RangeKind, Summary};

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use flasher_core::device::{Absent, child_error};
 use flasher_core::flash::{Via, ViaUsed};
 use flasher_core::{
-    ChildSpec, Defaults, Device, Driver, DriverType, DumpJob, FlashJob, Flasher, FlasherBundle, Kind, Plan,
-    Progress, Receipt, Result, Wiring, async_trait,
+    ChildSpec, Defaults, Device, Driver, DriverType, DumpJob, FlashJob, Flasher, FlasherBundle, IdentifyJob,
+    Kind, Plan, Progress, Receipt, Result, Wiring, async_trait,
 };
 use serde_json::{Value, json};
 
@@ -55,6 +55,12 @@ impl Flasher for BaseFlasher {
         let owner = self.busy.try_lock();
         let free = owner.is_ok();
         transaction::dump(self, job, progress, free).await
+    }
+
+    async fn identify(&self, job: IdentifyJob, progress: Arc<dyn Progress>) -> Receipt {
+        let owner = self.busy.try_lock();
+        let free = owner.is_ok();
+        transaction::identify(self, job, progress, free).await
     }
 
     fn defaults(&self) -> Defaults {

@@ -11,6 +11,7 @@ mod document;
 mod driver_config;
 mod finding;
 mod kinds;
+mod ledger;
 mod notes;
 mod path;
 mod python;
@@ -50,11 +51,12 @@ fn parts(document: &Document, file: Option<std::path::PathBuf>) -> Result<TreePa
     let build::Built { roots, nodes: built } = build::devices(&nodes, document.folder(), &mut problems);
     let said::Said { notes, bench, motd } = said::all(document.root(), &nodes, &mut problems);
     let python = python::choice(document.root(), document.folder(), &mut problems);
+    let ledger = ledger::choice(document.root(), document.folder(), &mut problems);
     if !problems.is_empty() {
         return Err(document.place(problems));
     }
     let name = document.name().to_owned();
-    Ok(TreeParts { name, file, roots, nodes: built, notes, bench, motd, python, is_remote: false })
+    Ok(TreeParts { name, file, roots, nodes: built, notes, bench, motd, python, ledger, is_remote: false })
 }
 
 #[cfg(test)]

@@ -41,6 +41,14 @@ fn top() -> Value {
         }),
     );
     keys.insert(
+        "ledger".to_owned(),
+        json!({
+            "type": ["string", "null"],
+            "description": "Where receipts are kept for `flasher history`: a file, relative to this one; `off`, nowhere. That of the user \
+                            when not given. `--no-ledger` comes before it.",
+        }),
+    );
+    keys.insert(
         "export".to_owned(),
         json!({
             "type": "object",

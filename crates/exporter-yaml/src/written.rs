@@ -6,7 +6,7 @@ use strict_yaml::{Problem, YamlNode, unknown_key};
 use crate::notes;
 use crate::path::below;
 
-/// What an exporter YAML may say at its top. `python` is ours alone; what is not used here is for Jumpstarter's controller.
+/// What an exporter YAML may say at its top. `python` and `ledger` are ours alone; what is not used here is for Jumpstarter's controller.
 pub(crate) const TOP: &[&str] = &[
     "apiVersion",
     "kind",
@@ -19,6 +19,7 @@ pub(crate) const TOP: &[&str] = &[
     "description",
     "motd",
     "python",
+    "ledger",
     "export",
     "hooks",
     "failureDetection",

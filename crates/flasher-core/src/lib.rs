@@ -6,6 +6,7 @@
 //! * [`device`]: what a node of the tree can be, and what a driver is built from
 //! * [`flash`]: a flash job, its plan and its receipt
 //! * [`dump`]: a job that reads a medium into a file
+//! * [`identify`]: a job that says what a medium holds
 //! * [`fetch`]: what this machine fetches for others
 //! * [`event`]: what a running job tells
 //! * [`error`]: what went wrong and who is to blame
@@ -31,6 +32,7 @@ pub mod error;
 pub mod event;
 pub mod fetch;
 pub mod flash;
+pub mod identify;
 pub mod leftovers;
 #[cfg(feature = "mocks")]
 pub mod mocks;
@@ -60,6 +62,7 @@ pub use dump::{DumpJob, DumpSink};
 pub use error::{Blame, Blamed, Class, Error, Result};
 pub use event::{Event, Progress, Quiet, Step, Timed, Transfer, TransferState};
 pub use flash::{BootFile, Defaults, Description, Failure, FlashJob, Pinned, Plan, Receipt, Verdict};
+pub use identify::IdentifyJob;
 pub use registry::{BundleEntry, DriverEntry, DriverType};
 
 // Plugin crates register through the macros; they need not list these crates themselves.

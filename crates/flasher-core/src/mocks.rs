@@ -21,6 +21,7 @@ use crate::dump::DumpJob;
 use crate::error::Result;
 use crate::event::Progress;
 use crate::flash::{Defaults, Description, FlashJob, Plan, Receipt};
+use crate::identify::IdentifyJob;
 
 mock! {
     #[derive(Debug)]
@@ -120,6 +121,7 @@ mock! {
         async fn plan(&self, job: FlashJob) -> Result<Plan>;
         async fn flash(&self, job: FlashJob, progress: Arc<dyn Progress>) -> Receipt;
         async fn dump(&self, job: DumpJob, progress: Arc<dyn Progress>) -> Receipt;
+        async fn identify(&self, job: IdentifyJob, progress: Arc<dyn Progress>) -> Receipt;
         fn defaults(&self) -> Defaults;
     }
 }

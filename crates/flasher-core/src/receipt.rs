@@ -5,6 +5,7 @@ pub mod audit;
 mod board;
 mod evidence;
 mod failure;
+mod found;
 mod on_medium;
 mod power;
 mod seal;
@@ -20,6 +21,7 @@ pub use self::attempt::{AttemptFacts, Site};
 pub use self::board::{AutobootEnd, AutobootFacts, BoardFacts, LoadFacts, LoadedBy};
 pub use self::evidence::{CacheBypass, CheckedDigest, DigestsBy, ViaUsed, WireUsed, ZerosBy};
 pub use self::failure::Failure;
+pub use self::found::{FoundImage, FoundPartition, Identification};
 pub use self::on_medium::MediumState;
 pub use self::power::{PowerEvidence, PowerState};
 pub use self::traffic::{Moved, RateFacts, RatePoint, TrafficFacts, TransferEnd, TransferFacts};
@@ -40,6 +42,8 @@ pub enum Verdict {
     /// All was written, but not all was read back, as the job asked for (`verify` says how much was).
     #[serde(rename = "written, not proven")]
     Written,
+    /// The medium was read and nothing was written: `found` says what it holds.
+    Identified,
     /// It failed; the receipt's `failure` names the cause.
     Failed,
 }
@@ -85,6 +89,9 @@ pub struct Receipt {
     /// Further images of the same job, in the order they were written, each with its own evidence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub further: Vec<FurtherImage>,
+    /// What the medium holds, of a job that looked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Identification>,
     /// Duration of each step of the last attempt, over all images, seconds.
     pub steps: BTreeMap<Step, f64>,
     /// State the board's power was left in.
@@ -129,6 +136,7 @@ impl Receipt {
             board: BoardFacts::default(),
             medium: None,
             further: Vec::new(),
+            found: None,
             steps: BTreeMap::new(),
             power: PowerState::Untouched,
             power_evidence: PowerEvidence::default(),
@@ -144,10 +152,10 @@ impl Receipt {
         self.failure.as_ref().map(|failure| failure.class)
     }
 
-    /// Exit code of a command that ends with this receipt: 0 when proven, or written as the job asked for.
+    /// Exit code of a command that ends with this receipt: 0 when proven, written as the job asked for, or identified.
     pub fn exit_code(&self) -> u8 {
         match (self.verdict, &self.failure) {
-            (Verdict::Proven | Verdict::Written, None) => 0,
+            (Verdict::Proven | Verdict::Written | Verdict::Identified, None) => 0,
             (_, Some(failure)) => failure.class.exit_code(),
             (Verdict::Failed, None) => Class::Internal.exit_code(),
         }
@@ -173,6 +181,8 @@ pub enum JobKind {
     Flash,
     /// It reads a medium into a file, which is the receipt's `image`.
     Dump,
+    /// It looks at what a medium holds, and writes nothing.
+    Identify,
 }
 
 /// An image of a job that has several, and where it went.

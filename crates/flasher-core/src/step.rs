@@ -85,7 +85,7 @@ impl Step {
             Self::Shell => "gets the board ready to write its medium",
             Self::Target => "finds the medium and checks it",
             Self::Write => "writes all but the first block",
-            Self::Read => "reads the medium into the file",
+            Self::Read => "reads the medium",
             Self::Commit => "writes the first block",
             Self::Verify => "reads everything back and compares it",
             Self::Finish => "leaves the board in its final state",

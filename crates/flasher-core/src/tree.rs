@@ -34,8 +34,19 @@ pub struct TreeParts {
     pub motd: Option<String>,
     /// Which Python the file wants for nodes that only Python has.
     pub python: Option<PythonChoice>,
+    /// Where the file wants its receipts kept.
+    pub ledger: Option<LedgerChoice>,
     /// Whether it is the tree of another exporter, which no file of this machine describes.
     pub is_remote: bool,
+}
+
+/// Where the receipts of a bench are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerChoice {
+    /// Nowhere.
+    Off,
+    /// In this file.
+    At(PathBuf),
 }
 
 /// Words about a node.
@@ -77,6 +88,11 @@ impl DriverTree {
     /// Which Python the file wants for nodes that only Python has; none when it does not say.
     pub fn python_choice(&self) -> Option<&PythonChoice> {
         self.0.python.as_ref()
+    }
+
+    /// Where the file wants its receipts kept; none when it does not say.
+    pub fn ledger_choice(&self) -> Option<&LedgerChoice> {
+        self.0.ledger.as_ref()
     }
 
     /// The nodes at the top, by name.

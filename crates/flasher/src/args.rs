@@ -28,6 +28,7 @@ use crate::commands::dump::DumpArgs;
 use crate::commands::files::FilesArgs;
 use crate::commands::flash::args::FlashArgs;
 use crate::commands::history::HistoryArgs;
+use crate::commands::identify::IdentifyArgs;
 use crate::commands::media::MediaArgs;
 use crate::commands::power::PowerAction;
 use crate::commands::report::args::ReportArgs;
@@ -86,6 +87,8 @@ pub(crate) enum Command {
     Flash(FlashArgs),
     /// Read a medium into a file, and prove that it is what the medium holds
     Dump(DumpArgs),
+    /// Say what a medium holds: the image, how much of it, its partitions; writes nothing
+    Identify(IdentifyArgs),
     /// Show what `flash` with the same arguments would do; touches nothing
     Plan(FlashArgs),
     /// Validate an exporter YAML and the bundles it names

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use flasher_core::flash::PartitionImage;
 use flasher_core::source::BlockMapChoice;
-use flasher_core::{DumpJob, Error, FlashJob, Result};
+use flasher_core::{DumpJob, Error, FlashJob, IdentifyJob, Result};
 use strict_yaml::{YamlNode, YamlValue};
 
 use crate::render::units::shown;
@@ -69,6 +69,18 @@ pub(crate) fn check_dump(
         Vec::new(),
         exporter,
     )
+}
+
+/// The same for a look at a medium.
+///
+/// # Errors
+/// As [`check_flash`].
+pub(crate) fn check_identify(
+    job: &IdentifyJob,
+    receipt: Option<&Path>,
+    exporter: Option<&Path>,
+) -> Result<()> {
+    check_flash(&job.settings(), receipt, exporter)
 }
 
 fn check(outputs: &[Output<'_>], mut inputs: Vec<Input>, exporter: Option<&Path>) -> Result<()> {

@@ -1,7 +1,5 @@
 //! What was done: the list of jobs, and the receipt of one.
 
-use std::io::Read;
-
 use flasher_core::flash::JobKind;
 use flasher_core::{Class, Receipt, Verdict};
 use rusqlite::{OptionalExtension, Row, params};
@@ -9,10 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::columns::{self, Listed, number, optional, value};
-use crate::{Ledger, LedgerError, Result};
-
-/// Most bytes that a receipt may unpack to: 64 MiB hold the ranges of an image of several TiB.
-const LARGEST: u64 = 64 << 20;
+use crate::{Ledger, LedgerError, Result, packing};
 
 /// Which jobs are asked for.
 #[derive(Clone, Debug, Default)]
@@ -123,13 +118,7 @@ impl Ledger {
             .flatten();
         let packed = packed.ok_or(LedgerError::NoJob(job))?;
         let unreadable = |why: String| LedgerError::Receipt { job, why };
-        let text = unpacked(&packed).map_err(|error| unreadable(error.to_string()))?;
+        let text = packing::unpacked(&packed).map_err(|error| unreadable(error.to_string()))?;
         Receipt::read(&text).map_err(|error| unreadable(error.cause()))
     }
-}
-
-fn unpacked(packed: &[u8]) -> std::io::Result<String> {
-    let mut text = String::new();
-    zstd::Decoder::new(packed)?.take(LARGEST).read_to_string(&mut text)?;
-    Ok(text)
 }

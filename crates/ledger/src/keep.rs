@@ -9,10 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use crate::columns::{signed, word};
 use crate::medium::{self, MediumKey};
-use crate::{Ledger, LedgerError, Result, bounds};
+use crate::{Ledger, LedgerError, Result, board, bounds, image, packing};
 
-/// How hard receipts are packed: zstd's own default.
-const LEVEL: i32 = 3;
 /// Fewer bytes, or a shorter time, say nothing about a rate.
 const RATE_BYTES: u64 = 16 << 20;
 /// Seconds.
@@ -79,6 +77,8 @@ impl Ledger {
             }
             let id = insert(&transaction, receipt)?;
             bounds::trim(&transaction, bounds::BOUNDS)?;
+            image::trim(&transaction)?;
+            board::trim(&transaction)?;
             transaction.commit()?;
             Ok(id)
         };
@@ -101,7 +101,9 @@ fn insert(transaction: &Transaction<'_>, receipt: &Receipt) -> rusqlite::Result<
     }
     let medium = note_media(transaction, receipt)?;
     let bytes: u64 = medium::of_receipt(receipt).map(written).sum();
-    let json = packed(receipt).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    image::note_images(transaction, receipt)?;
+    board::note_board(transaction, receipt)?;
+    let json = packing::packed(receipt).map_err(packing::refused)?;
     let (site, failure) = (&receipt.site, receipt.failure.as_ref());
     transaction.execute(
         "INSERT INTO receipts (sha256, begun, seconds, job, verdict, class, cause, exporter, node, host, user, source, image, \
@@ -129,14 +131,6 @@ fn insert(transaction: &Transaction<'_>, receipt: &Receipt) -> rusqlite::Result<
         ],
     )?;
     Ok(transaction.last_insert_rowid())
-}
-
-/// The receipt as JSON, packed, with a checksum.
-fn packed(receipt: &Receipt) -> std::io::Result<Vec<u8>> {
-    let mut packer = zstd::Encoder::new(Vec::new(), LEVEL)?;
-    packer.include_checksum(true)?;
-    serde_json::to_writer(&mut packer, receipt).map_err(std::io::Error::from)?;
-    packer.finish()
 }
 
 /// Adds to each medium of a receipt what it says of it. Gives the first one's row.

@@ -5,21 +5,26 @@
 //!
 //! Several processes may use it at once. Each call opens the file, does one transaction, and closes it; all calls block.
 
+mod board;
 mod bounds;
 mod columns;
 mod error;
 mod history;
+mod image;
 mod inbox;
 mod keep;
 mod medium;
 mod open;
+mod packing;
 mod schema;
 
 use std::path::{Path, PathBuf};
 
+pub use board::BoardRecord;
 pub use columns::Listed;
 pub use error::{LedgerError, Result};
 pub use history::{Filter, HistoryEntry};
+pub use image::ImageRecord;
 pub use inbox::Inbox;
 pub use keep::ReceiptPlace;
 pub use medium::{Health, IdentifiedBy, MediumRecord};

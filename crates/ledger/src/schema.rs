@@ -6,7 +6,7 @@ use rusqlite_migration::{M, Migrations};
 
 /// Each version's change, in order. Their number is the file's `user_version`.
 pub(crate) static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(V1)]));
+    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up(V2)]));
 
 /// `receipts.json` is the receipt itself, packed with zstd. What stands in columns is only what lists are made of; the receipt
 /// decides. `media` has what stays true when old receipts have gone.
@@ -55,6 +55,38 @@ CREATE TABLE receipts (
 ) STRICT;
 CREATE INDEX receipts_begun ON receipts (begun);
 CREATE INDEX receipts_medium ON receipts (medium);
+";
+
+/// `images.ranges` are the ranges of an image with their digests, packed as receipts are. Text that is not known is empty in `boards`,
+/// as NULL would be no key.
+const V2: &str = "
+CREATE TABLE images (
+    id INTEGER PRIMARY KEY,
+    sha256 TEXT NOT NULL UNIQUE,
+    source_sha256 TEXT,
+    name TEXT NOT NULL,
+    length INTEGER NOT NULL,
+    first_used TEXT NOT NULL,
+    last_used TEXT NOT NULL,
+    jobs INTEGER NOT NULL,
+    packed_bytes INTEGER NOT NULL,
+    ranges BLOB NOT NULL
+) STRICT;
+CREATE INDEX images_used ON images (last_used);
+CREATE TABLE boards (
+    id INTEGER PRIMARY KEY,
+    exporter TEXT NOT NULL,
+    node TEXT NOT NULL,
+    host TEXT NOT NULL,
+    first_job TEXT NOT NULL,
+    last_job TEXT NOT NULL,
+    jobs INTEGER NOT NULL,
+    failed_jobs INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    last_verdict TEXT NOT NULL,
+    last_image TEXT NOT NULL,
+    UNIQUE (exporter, node, host)
+) STRICT;
 ";
 
 #[cfg(test)]

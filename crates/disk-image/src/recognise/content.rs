@@ -4,8 +4,8 @@ use super::signatures::KNOWN;
 use super::table;
 use crate::ImageContent;
 
-/// What `head`, the beginning of an image, is.
-pub(super) fn of(head: &[u8]) -> ImageContent {
+/// What `head`, the first [`LOOK`](crate::LOOK) bytes of an image or a medium, is. Fewer bytes may tell less.
+pub fn of(head: &[u8]) -> ImageContent {
     if let Some(name) = boot_sector(head) {
         return ImageContent::Known(name);
     }

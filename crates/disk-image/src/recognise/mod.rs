@@ -5,12 +5,16 @@ mod document;
 mod foreign;
 mod foreign_format;
 mod judge;
+mod partitions;
 mod seen;
 mod signatures;
 mod table;
 mod text;
 
+pub use content::of as content_of;
 pub(crate) use document::is_document;
 pub(crate) use foreign::WEB_PAGE_BY_SERVER;
 pub(crate) use judge::judge;
-pub(crate) use seen::{LOOK, Seen, TAIL};
+pub use partitions::partitions;
+pub use seen::LOOK;
+pub(crate) use seen::{Seen, TAIL};

@@ -1,7 +1,7 @@
 //! What was seen of an image by now.
 
 /// Bytes from the beginning of an image that are looked at: the furthest mark is that of btrfs and of boot loaders at 128 KiB.
-pub(crate) const LOOK: usize = 192 * 1024;
+pub const LOOK: usize = 192 * 1024;
 
 /// Bytes at the end of an image that are looked at: the footers of VHD and dmg.
 pub(crate) const TAIL: usize = 512;

@@ -7,7 +7,7 @@ use crate::PartitionTable;
 /// Longest partition list that is looked at, entries.
 const ENTRIES: u32 = 1024;
 /// Type of the entry that only keeps old tools away.
-const PROTECTIVE: u8 = 0xee;
+pub(super) const PROTECTIVE: u8 = 0xee;
 
 /// The table that `head` begins with.
 pub(super) fn of(head: &[u8]) -> Option<PartitionTable> {
@@ -40,8 +40,8 @@ fn mbr(head: &[u8]) -> Option<u64> {
     Some(end)
 }
 
-/// Where the disk ends that a GPT of this sector size describes.
-fn gpt(head: &[u8], sector: usize) -> Option<u64> {
+/// The header of a GPT of this sector size.
+pub(super) fn header(head: &[u8], sector: usize) -> Option<&[u8]> {
     let header = head.get(sector..)?;
     let size = word(header, 12)? as usize;
     if !header.starts_with(b"EFI PART") || !(92..=sector).contains(&size) {
@@ -51,9 +51,12 @@ fn gpt(head: &[u8], sector: usize) -> Option<u64> {
     sum.update(header.get(..16)?);
     sum.update(&[0; 4]);
     sum.update(header.get(20..size)?);
-    if sum.sum() != word(header, 16)? {
-        return None;
-    }
+    (sum.sum() == word(header, 16)?).then_some(header)
+}
+
+/// Where the disk ends that a GPT of this sector size describes.
+fn gpt(head: &[u8], sector: usize) -> Option<u64> {
+    let header = header(head, sector)?;
     let copy = long(header, 32)?;
     let last = copy.max(last_partition(head, header, sector).unwrap_or(0));
     Some(last.saturating_add(1).saturating_mul(sector as u64))
@@ -61,17 +64,26 @@ fn gpt(head: &[u8], sector: usize) -> Option<u64> {
 
 /// Last sector of the partition that ends last.
 fn last_partition(head: &[u8], header: &[u8], sector: usize) -> Option<u64> {
-    let (list, entry) = (long(header, 72)?, word(header, 84)?);
-    let begin = usize::try_from(list).ok()?.checked_mul(sector)?;
-    let entries = head.get(begin..)?.chunks_exact(entry.max(128) as usize);
-    let entries = entries.take(word(header, 80)?.min(ENTRIES) as usize);
+    let entries = entries(head, header, sector)?;
     entries.filter(|entry| entry[..16] != [0; 16]).filter_map(|entry| long(entry, 40)).max()
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
+/// The entries of a GPT's list, also the empty ones.
+pub(super) fn entries<'h>(
+    head: &'h [u8],
+    header: &[u8],
+    sector: usize,
+) -> Option<impl Iterator<Item = &'h [u8]> + use<'h>> {
+    let (list, entry) = (long(header, 72)?, word(header, 84)?);
+    let begin = usize::try_from(list).ok()?.checked_mul(sector)?;
+    let entries = head.get(begin..)?.chunks_exact(entry.max(128) as usize);
+    Some(entries.take(word(header, 80)?.min(ENTRIES) as usize))
+}
+
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-fn long(bytes: &[u8], at: usize) -> Option<u64> {
+pub(super) fn long(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }

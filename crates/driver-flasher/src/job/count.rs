@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flasher_core::{Event, Progress, Step};
 
-/// Counts the bytes of *verify*, over all images, portions and ways of reading.
+/// Counts the bytes that a step reads, over all images, portions and ways of reading.
 pub(crate) struct Count {
+    step: Step,
     progress: Arc<dyn Progress>,
     state: Mutex<State>,
 }
@@ -22,8 +23,13 @@ struct State {
 impl Count {
     /// Nothing is done yet; `total` bytes are expected.
     pub(crate) fn new(progress: Arc<dyn Progress>, total: u64) -> Arc<Self> {
+        Self::of(Step::Verify, progress, total)
+    }
+
+    /// The same for another step than *verify*.
+    pub(crate) fn of(step: Step, progress: Arc<dyn Progress>, total: u64) -> Arc<Self> {
         let state = Mutex::new(State { total: Some(total), settled: 0, told: 0 });
-        Arc::new(Self { progress, state })
+        Arc::new(Self { step, progress, state })
     }
 
     /// Tells that `done` bytes of the portion under way are done. A portion that has to be read anew is reported again only
@@ -37,7 +43,7 @@ impl Count {
         state.told = done;
         let total = state.total.filter(|total| done <= *total);
         // Reported with the lock held, so that the events are in the order of the count.
-        self.progress.report(Event::Advanced { step: Step::Verify, done, total });
+        self.progress.report(Event::Advanced { step: self.step, done, total });
     }
 
     /// A portion of `length` bytes is over.

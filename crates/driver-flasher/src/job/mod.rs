@@ -11,7 +11,7 @@ mod seen;
 mod waiting;
 mod writes;
 
-use flasher_core::{DumpJob, FlashJob};
+use flasher_core::{DumpJob, FlashJob, IdentifyJob};
 
 pub(crate) use console::Listening;
 pub(crate) use count::Count;
@@ -30,6 +30,17 @@ pub(crate) struct Session<'a> {
     pub(crate) flasher: &'a BaseFlasher,
     pub(crate) job: &'a FlashJob,
     pub(crate) run: &'a Run,
-    /// What is dumped, when this is no flash.
-    pub(crate) dump: Option<&'a DumpJob>,
+    /// What kind of job this is, and its order.
+    pub(crate) purpose: Purpose<'a>,
+}
+
+/// What a job does.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose<'a> {
+    /// It writes the images of the job.
+    Flash,
+    /// It reads the medium into a file.
+    Dump(&'a DumpJob),
+    /// It says what the medium holds.
+    Identify(&'a IdentifyJob),
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use disk_image::Digest;
-use flasher_core::flash::{FurtherImage, MediumState, RangeFacts, RangeKind, TranscriptFacts, Verify, audit};
+use flasher_core::flash::{
+    FurtherImage, JobKind, MediumState, RangeFacts, RangeKind, TranscriptFacts, Verify, audit,
+};
 use flasher_core::{Class, Error, Failure, Receipt, Result, Step, Verdict};
 
 use super::record::{State, to_milliseconds};
@@ -51,6 +53,7 @@ impl Run {
             image,
             board: state.board.clone(),
             medium,
+            found: state.found.clone(),
             further: state.images.iter().skip(1).cloned().collect(),
             steps: state.steps.iter().map(|(step, seconds)| (*step, to_milliseconds(*seconds))).collect(),
             power: state.power,
@@ -70,7 +73,7 @@ impl Run {
 
 /// The receipt itself, or one of a failure when its facts do not bear out its verdict: that is a bug of ours.
 fn borne_out(receipt: Receipt, step: Step) -> Receipt {
-    if receipt.verdict == Verdict::Failed {
+    if matches!(receipt.verdict, Verdict::Failed | Verdict::Identified) {
         return receipt;
     }
     let Err(flaw) = audit::audit(&receipt) else { return receipt };
@@ -87,6 +90,7 @@ fn verdict(failure: Option<&Failure>, state: &State) -> Verdict {
     let full = |image: &FurtherImage| image.medium.as_ref().is_some_and(|it| it.verify == Verify::Full);
     match failure {
         Some(_) => Verdict::Failed,
+        None if state.job == JobKind::Identify => Verdict::Identified,
         None if state.images.iter().all(full) => Verdict::Proven,
         None => Verdict::Written,
     }
@@ -94,6 +98,9 @@ fn verdict(failure: Option<&Failure>, state: &State) -> Verdict {
 
 /// Each proof is one of the image that the facts tell of, and nothing was written after what it rests on was read.
 fn audit_all(proofs: &[Proof], state: &State, writes: u64) -> Result<()> {
+    if state.job == JobKind::Identify {
+        return Ok(());
+    }
     if proofs.len() != state.images.len() {
         return Err(not_proven("not each of its images has a proof"));
     }

@@ -9,6 +9,7 @@ use flasher_core::flash::{
     AttemptFacts, BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, PowerEvidence, PowerState,
     Site, rounded,
 };
+use flasher_core::identify::Identification;
 use flasher_core::{Failure, FlashJob, Step, clock};
 
 use super::writes::ReadAt;
@@ -41,6 +42,8 @@ pub(super) struct State {
     pub(super) read_at: Vec<ReadAt>,
     /// The digest of each image, once it was decoded to its end, in whatever attempt.
     pub(super) decoded: Vec<Option<Digest>>,
+    /// What the medium holds, of a job that looks for that.
+    pub(super) found: Option<Identification>,
     pub(super) board: BoardFacts,
     pub(super) power: PowerState,
     pub(super) power_evidence: PowerEvidence,
@@ -78,6 +81,7 @@ impl JobRecord {
             current: 0,
             read_at: vec![ReadAt::default(); 1 + job.also.len()],
             decoded: vec![None; 1 + job.also.len()],
+            found: None,
             board: BoardFacts::default(),
             power: PowerState::Untouched,
             power_evidence: PowerEvidence::default(),
@@ -138,6 +142,11 @@ impl JobRecord {
     /// The index of the image that steps tell of.
     pub(crate) fn selected(&self) -> usize {
         self.state().current
+    }
+
+    /// Notes what the medium holds.
+    pub(crate) fn found(&self, found: Identification) {
+        self.state().found = Some(found);
     }
 
     pub(crate) fn step_now(&self) -> Step {

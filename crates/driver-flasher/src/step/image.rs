@@ -6,7 +6,7 @@ mod registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use disk_image::{Cache, Expected, FetchGuard, Image, Secret, SourceOptions};
+use disk_image::{Cache, Decoding, Expected, FetchGuard, Image, Secret, SourceOptions, Summary};
 use flasher_core::fetch::FetchRules;
 use flasher_core::flash::FormatChoice;
 use flasher_core::source::{BlockMapChoice, CacheChoice};
@@ -119,16 +119,31 @@ async fn open_one(session: Session<'_>, source: &str, expected: Expected) -> Res
 /// Decodes everything once, so that a broken image is found before the board is touched; gives its length. `before` bytes of
 /// other images were decoded so already, and `total` are expected, if that is known.
 async fn check(session: Session<'_>, image: &Image, before: u64, total: Option<u64>) -> Result<u64> {
-    let mut decoding = image.decode();
+    let summary = drain(session, image.decode(), (before, total)).await?;
+    Ok(summary.decoded_length)
+}
+
+/// Decodes an image for what is known of it at its end.
+pub(crate) async fn to_its_end(session: Session<'_>, opened: &mut OpenedImage) -> Result<Summary> {
+    let total = opened.image.decoded_length();
+    drain(session, opened.decoding(), (0, total)).await
+}
+
+/// Decodes to the end; `before` bytes were decoded already, of `total`.
+async fn drain(
+    session: Session<'_>,
+    mut decoding: Decoding,
+    (before, total): (u64, Option<u64>),
+) -> Result<Summary> {
     let mut length = 0;
     while let Some(extent) = decoding.next().await.map_err(trouble::image)? {
         length += extent.length();
         session.run.report(Event::Advanced { step: Step::Image, done: before + length, total });
     }
-    if let Some(summary) = decoding.summary() {
-        session.run.decoded(session.job, summary)?;
-    }
-    Ok(length)
+    let summary = decoding.summary().cloned();
+    let summary = summary.ok_or_else(|| Error::new(Class::Internal, "an image ended without its digests"))?;
+    session.run.decoded(session.job, &summary)?;
+    Ok(summary)
 }
 
 fn options(session: Session<'_>) -> Result<SourceOptions> {

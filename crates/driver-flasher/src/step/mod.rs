@@ -1,8 +1,9 @@
-//! The twelve steps, each a file: it takes what the steps before it produced, and fails with a class and a cause.
+//! The steps, each a file: it takes what the steps before it produced, and fails with a class and a cause.
 
 pub(crate) mod bootloader;
 pub(crate) mod commit;
 pub(crate) mod finish;
+pub(crate) mod identify;
 pub(crate) mod image;
 pub(crate) mod plan;
 pub(crate) mod power;

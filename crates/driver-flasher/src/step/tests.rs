@@ -1,5 +1,6 @@
 //! The steps from *target* to *verify* over another way to a medium than a Linux: bytes of this machine.
 
+mod identify;
 mod memory;
 
 use std::path::Path;
@@ -16,7 +17,7 @@ use super::{commit, resolve, target, verify, write};
 use crate::access::MediumAccess;
 use crate::config::FlasherConfig;
 use crate::flasher::BaseFlasher;
-use crate::job::{Proof, Run, Session};
+use crate::job::{Proof, Purpose, Run, Session};
 use crate::opened::OpenedImage;
 
 const MIB: usize = 1 << 20;
@@ -81,7 +82,7 @@ async fn check(wrong: u32, expected: Result<u32, &str>) {
     std::fs::write(&image, &content).unwrap();
     let (flasher, job) = (flasher(), FlashJob::new(image.display().to_string()));
     let run = Run::new(JobKind::Flash, &job, Arc::new(Quiet));
-    let session = Session { flasher: &flasher, job: &job, run: &run, dump: None };
+    let session = Session { flasher: &flasher, job: &job, run: &run, purpose: Purpose::Flash };
     let mut memory = Memory::new(16 * MIB, (4 * MIB + 5000, wrong));
     let proofs = flash(session, &image, &mut memory).await;
     let Memory { bytes, done, .. } = memory;

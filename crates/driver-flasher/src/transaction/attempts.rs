@@ -5,8 +5,8 @@ use std::time::Duration;
 use flasher_core::{Error, Event, Result};
 
 use super::settle::settle;
-use super::{dump_attempt, flash_attempt};
-use crate::job::{Proof, Session};
+use super::{dump_attempt, flash_attempt, identify_attempt};
+use crate::job::{Proof, Purpose, Session};
 
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -33,9 +33,10 @@ async fn one(session: Session<'_>, attempt: u32, attempts: u32) -> Result<Vec<Pr
     let run = session.run;
     run.begin(attempt);
     run.report(Event::AttemptBegun { attempt, attempts });
-    match session.dump {
-        None => flash_attempt::run(session).await,
-        Some(dump) => Ok(vec![dump_attempt::run(session, dump).await?]),
+    match session.purpose {
+        Purpose::Flash => flash_attempt::run(session).await,
+        Purpose::Dump(dump) => Ok(vec![dump_attempt::run(session, dump).await?]),
+        Purpose::Identify(job) => identify_attempt::run(session, job).await.map(|()| Vec::new()),
     }
 }
 

@@ -6,6 +6,7 @@ mod bound;
 mod caught;
 mod dump_attempt;
 mod flash_attempt;
+mod identify_attempt;
 mod rehearsal;
 mod settle;
 
@@ -13,10 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flasher_core::flash::JobKind;
-use flasher_core::{Class, DumpJob, Error, Event, FlashJob, Progress, Receipt, Result, Step};
+use flasher_core::{Class, DumpJob, Error, Event, FlashJob, IdentifyJob, Progress, Receipt, Result, Step};
 
 use crate::flasher::BaseFlasher;
-use crate::job::{Proof, Run, Session};
+use crate::job::{Proof, Purpose, Run, Session};
 use crate::step::read;
 pub(crate) use rehearsal::{plan, rehearse};
 
@@ -28,7 +29,7 @@ pub(crate) async fn flash(
     free: bool,
 ) -> Receipt {
     let run = Run::new(JobKind::Flash, &job, progress);
-    to_receipt(Session { flasher, job: &job, run: &run, dump: None }, free).await
+    to_receipt(Session { flasher, job: &job, run: &run, purpose: Purpose::Flash }, free).await
 }
 
 /// Runs a dump to its end. `free` is false when another job owns the board.
@@ -40,15 +41,29 @@ pub(crate) async fn dump(
 ) -> Receipt {
     let job = dump_attempt::settings(&dump);
     let run = Run::new(JobKind::Dump, &job, progress);
-    to_receipt(Session { flasher, job: &job, run: &run, dump: Some(&dump) }, free).await
+    to_receipt(Session { flasher, job: &job, run: &run, purpose: Purpose::Dump(&dump) }, free).await
+}
+
+/// Says what a medium holds. `free` is false when another job owns the board.
+pub(crate) async fn identify(
+    flasher: &BaseFlasher,
+    identify: IdentifyJob,
+    progress: Arc<dyn Progress>,
+    free: bool,
+) -> Receipt {
+    let job = identify.settings();
+    let run = Run::new(JobKind::Identify, &job, progress);
+    to_receipt(Session { flasher, job: &job, run: &run, purpose: Purpose::Identify(&identify) }, free).await
 }
 
 async fn to_receipt(session: Session<'_>, free: bool) -> Receipt {
     let outcome = if free { caught::caught(bounded(session)).await } else { Err(busy()) };
     let settled = if free { settle::settle(session, outcome.is_ok()).await } else { Ok(()) };
-    let outcome = match (combine(outcome, settled), session.dump) {
+    let outcome = match (combine(outcome, settled), session.purpose) {
         // Not to be stopped halfway: a file that has its name is a dump.
-        (Ok(proofs), Some(dump)) => session.run.step(Step::Commit, read::keep(dump)).await.map(|()| proofs),
+        (Ok(proofs), Purpose::Dump(dump)) => {
+            session.run.step(Step::Commit, read::keep(dump)).await.map(|()| proofs)
+        }
         (outcome, _) => outcome,
     };
     let receipt = session.run.receipt(outcome).await;
@@ -83,9 +98,10 @@ fn busy() -> Error {
 }
 
 fn interrupted(session: Session<'_>) -> Error {
-    let help = match session.dump {
-        None => session.run.on_medium.now().next_step(),
-        Some(_) => "the medium is as it was, and no dump was kept; dump again",
+    let help = match session.purpose {
+        Purpose::Flash => session.run.on_medium.now().next_step(),
+        Purpose::Dump(_) => "the medium is as it was, and no dump was kept; dump again",
+        Purpose::Identify(_) => "the medium is as it was; look at it again",
     };
     Error::new(Class::Interrupted, format!("stopped by the user in step {}", session.run.record.step_now()))
         .help(help)

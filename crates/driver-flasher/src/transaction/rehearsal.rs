@@ -7,13 +7,13 @@ use flasher_core::{Error, FlashJob, Plan, Quiet, Result};
 
 use super::flash_attempt::attempt_bound;
 use crate::flasher::BaseFlasher;
-use crate::job::{Run, Session};
+use crate::job::{Purpose, Run, Session};
 use crate::step::{image, plan, resolve};
 
 /// The first three steps, which touch nothing.
 pub(crate) async fn plan(flasher: &BaseFlasher, job: FlashJob) -> Result<Plan> {
     let run = Run::new(JobKind::Flash, &job, Arc::new(Quiet));
-    let session = Session { flasher, job: &job, run: &run, dump: None };
+    let session = Session { flasher, job: &job, run: &run, purpose: Purpose::Flash };
     let resolved = resolve::run(session).await?;
     let images = image::open(session).await?;
     plan::run(session, &resolved)?;
@@ -25,7 +25,7 @@ pub(crate) async fn plan(flasher: &BaseFlasher, job: FlashJob) -> Result<Plan> {
 pub(crate) async fn rehearse(flasher: &BaseFlasher) -> Result<()> {
     let job = FlashJob::new("");
     let run = Run::new(JobKind::Flash, &job, Arc::new(Quiet));
-    let session = Session { flasher, job: &job, run: &run, dump: None };
+    let session = Session { flasher, job: &job, run: &run, purpose: Purpose::Flash };
     let resolved = resolve::run(session).await?;
     plan::run(session, &resolved)?;
     if resolved.via() == ViaUsed::Host {

@@ -184,6 +184,9 @@ impl Flasher for TestFlasher {
     async fn dump(&self, _job: flasher_core::DumpJob, _progress: Arc<dyn Progress>) -> Receipt {
         unreachable!("a test never dumps")
     }
+    async fn identify(&self, _job: flasher_core::IdentifyJob, _progress: Arc<dyn Progress>) -> Receipt {
+        unreachable!("a test never looks at a medium")
+    }
 }
 
 const fn child(role: &'static str, kind: Kind, absent: Absent, purpose: &'static str) -> ChildSpec {

@@ -10,6 +10,7 @@ use crate::dump::DumpJob;
 use crate::error::{Error, Result};
 use crate::event::Progress;
 use crate::flash::{Defaults, Description, FlashJob, Pinned, Plan, Receipt};
+use crate::identify::IdentifyJob;
 
 /// Puts an image on a board, as a transaction with proof.
 #[async_trait]
@@ -25,6 +26,9 @@ pub trait Flasher: Driver {
 
     /// Reads a medium into a file. Never fails silently: the receipt's verdict is proven, or it names the failure.
     async fn dump(&self, job: DumpJob, progress: Arc<dyn Progress>) -> Receipt;
+
+    /// Says what a medium holds, and writes nothing. The receipt's verdict is identified, or it names the failure.
+    async fn identify(&self, job: IdentifyJob, progress: Arc<dyn Progress>) -> Receipt;
 
     /// What the config chose for jobs that choose nothing.
     fn defaults(&self) -> Defaults;

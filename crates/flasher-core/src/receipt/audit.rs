@@ -29,6 +29,8 @@ const ROUNDING: f64 = 0.002;
 pub fn audit(receipt: &Receipt) -> Result<Vec<Part<'_>>, Flaw> {
     demand(receipt.schema == SCHEMA, "schema", "a former version wrote it, without a digest over the whole")?;
     demand(receipt.verdict != Verdict::Failed, "verdict", "it says `failed`")?;
+    let is_identified = receipt.verdict == Verdict::Identified || receipt.job == JobKind::Identify;
+    demand(!is_identified, "verdict", "it says what a medium holds, and proves no image")?;
     demand(receipt.failure.is_none(), "failure", "it tells of a failure")?;
     demand(receipt.tool.starts_with("flasher "), "tool", "it does not name what wrote it")?;
     let needs_power = via(receipt) != Some(ViaUsed::Host);

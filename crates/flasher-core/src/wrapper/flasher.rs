@@ -10,6 +10,7 @@ use crate::dump::DumpJob;
 use crate::error::Result;
 use crate::event::Progress;
 use crate::flash::{Defaults, FlashJob, Plan, Receipt};
+use crate::identify::IdentifyJob;
 
 /// A type around a flasher.
 #[async_trait]
@@ -30,6 +31,11 @@ pub trait FlasherWrapper: Wrapper<Device: Flasher> {
     /// As [`Flasher::dump`].
     async fn dump(&self, job: DumpJob, progress: Arc<dyn Progress>) -> Receipt {
         self.wrapped().dump(job, progress).await
+    }
+
+    /// As [`Flasher::identify`].
+    async fn identify(&self, job: IdentifyJob, progress: Arc<dyn Progress>) -> Receipt {
+        self.wrapped().identify(job, progress).await
     }
 
     /// As [`Flasher::defaults`].
@@ -71,6 +77,10 @@ impl<W: FlasherWrapper> Flasher for Wrapped<W> {
 
     async fn dump(&self, job: DumpJob, progress: Arc<dyn Progress>) -> Receipt {
         self.0.dump(job, progress).await
+    }
+
+    async fn identify(&self, job: IdentifyJob, progress: Arc<dyn Progress>) -> Receipt {
+        self.0.identify(job, progress).await
     }
 
     fn defaults(&self) -> Defaults {

@@ -14,6 +14,7 @@ use super::*;
 use crate::driver::*;
 use crate::event::Quiet;
 use crate::flash::FlashJob;
+use crate::identify::IdentifyJob;
 use crate::{Device, Kind, Wiring};
 
 /// The traits of all devices and their methods as `Trait::method`, read from the source: the list cannot go out of date. Only a
@@ -79,6 +80,7 @@ fn call_flasher(device: &dyn Flasher) {
     call(device.plan(FlashJob::new("image")));
     call(device.flash(FlashJob::new("image"), Arc::new(Quiet)));
     call(device.dump(recorder::dump_job(), Arc::new(Quiet)));
+    call(device.identify(IdentifyJob::default(), Arc::new(Quiet)));
     device.defaults();
     call(device.rehearse());
     call(device.route());

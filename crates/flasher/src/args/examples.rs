@@ -23,6 +23,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "identify",
+        &[
+            "flasher --exporter board.yaml identify",
+            "flasher --exporter board.yaml identify --image image.img.xz",
+        ],
+    ),
+    (
         "plan",
         &["flasher --exporter board.yaml plan image.img.xz", "flasher --remote lab:18083 plan image.img.xz"],
     ),
@@ -63,6 +70,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("files", &["flasher files ./boot --tftp 0.0.0.0:69 --http off"]),
     ("history", &["flasher history --failed --since 7d", "flasher history --board rack-3"]),
     ("history show", &["flasher history show 42"]),
+    ("history images", &["flasher history images"]),
+    ("history boards", &["flasher history boards"]),
     ("media", &["flasher media"]),
     ("doctor", &["flasher --exporter board.yaml doctor"]),
     ("sandbox", &["flasher sandbox -- flasher --exporter qemu-board.yaml flash image.img.xz"]),

@@ -33,6 +33,7 @@ const HONOURED: &[(&str, &[Global], Reach)] = &[
     ("demo", &[Json, Quiet, Log], Reach::Here(LOCAL)),
     ("flash", &[Exporter, Json, Quiet, Log, Python], Reach::Remote),
     ("dump", &[Exporter, Json, Quiet, Log, Python], Reach::Remote),
+    ("identify", &[Exporter, Json, Quiet, Log, Python], Reach::Here(KNOWN_HERE)),
     ("plan", &[Exporter, Json, Log], Reach::Remote),
     ("check", &[Exporter, Json, Log, Python], Reach::Here(A_FILE)),
     ("drivers", &[Json], Reach::Here(BUILD)),
@@ -51,10 +52,12 @@ const HONOURED: &[(&str, &[Global], Reach)] = &[
     ("files", &[Json, Quiet, Log], Reach::Here(LOCAL)),
     ("doctor", &[Exporter, Json, Log, Python], Reach::Remote),
     ("sandbox", &[], Reach::Here(LOCAL)),
-    ("history", &[Json, Log], Reach::Here(LEDGER)),
-    ("history show", &[Log], Reach::Here(LEDGER)),
+    ("history", &[Exporter, Json, Log], Reach::Here(LEDGER)),
+    ("history show", &[Exporter, Log], Reach::Here(LEDGER)),
+    ("history images", &[Exporter, Json, Log], Reach::Here(LEDGER)),
+    ("history boards", &[Exporter, Json, Log], Reach::Here(LEDGER)),
+    ("media", &[Exporter, Json, Log], Reach::Here(LEDGER)),
     ("report", &[Quiet, Log], Reach::Here(LOCAL)),
-    ("media", &[Json, Log], Reach::Here(LEDGER)),
     ("verify-receipt", &[Json, Log], Reach::Here(LOCAL)),
     ("schema", &[], Reach::Here(BUILD)),
     ("completions", &[], Reach::Here(BUILD)),
@@ -71,6 +74,7 @@ enum Reach {
 const LOCAL: &str = "it works with files and programs of this machine";
 const A_FILE: &str = "it reads an exporter YAML of this machine; run it where that is";
 const LEDGER: &str = "it reads the ledger of this machine; run it where the exporter is";
+const KNOWN_HERE: &str = "it compares with the images that this machine knows; run it where the exporter is";
 const BUILD: &str = "it tells of this build and not of a board";
 const BUNDLES: &str = "it works with bundles of this machine; run it on the exporter's";
 const ADDRESS: &str = "it takes the exporter's address as its argument";

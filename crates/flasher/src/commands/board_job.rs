@@ -1,4 +1,4 @@
-//! A job on a board of this machine, a flash or a dump: from the exporter YAML to the receipt and the verdict.
+//! A job on a board of this machine, a flash, a dump or a look at a medium: from the exporter YAML to the receipt and the verdict.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use flasher_core::flash::{ImageFacts, JobKind, MediumState, Site};
 use flasher_core::owner::{Board, Held};
 use flasher_core::tree::DriverTree;
 use flasher_core::{
-    CancellationToken, Class, DumpJob, Error, Event, Failure as Cause, FlashJob, Flasher, Progress, Receipt,
-    Result, Step, safe,
+    CancellationToken, Class, DumpJob, Error, Event, Failure as Cause, FlashJob, Flasher, IdentifyJob,
+    Progress, Receipt, Result, Step, safe,
 };
-use ledger::Ledger;
 
 use super::conclude::conclude;
-use super::{driver_tree, python};
+use super::{driver_tree, ledger_use, python};
+use crate::args::ledger::LedgerArgs;
 use crate::args::python::PythonOption;
 use crate::detached::InJob;
 use crate::failure::Failure;
@@ -34,6 +34,7 @@ const PROBE: Duration = Duration::from_secs(60);
 pub(super) enum Work {
     Flash(Box<FlashJob>),
     Dump(Box<DumpJob>),
+    Identify(Box<IdentifyJob>),
 }
 
 impl Work {
@@ -41,6 +42,7 @@ impl Work {
         match self {
             Self::Flash(job) => &job.stop,
             Self::Dump(job) => &job.stop,
+            Self::Identify(job) => &job.stop,
         }
     }
 
@@ -48,6 +50,7 @@ impl Work {
         let hurry = match self {
             Self::Flash(job) => &job.hurry,
             Self::Dump(job) => &job.hurry,
+            Self::Identify(job) => &job.hurry,
         };
         Brakes { stop: self.stop().clone(), hurry: hurry.clone() }
     }
@@ -56,6 +59,7 @@ impl Work {
         match self {
             Self::Flash(job) => &job.site,
             Self::Dump(job) => &job.site,
+            Self::Identify(job) => &job.site,
         }
     }
 
@@ -67,6 +71,7 @@ impl Work {
                 let out = Some(job.sink.label()).filter(|label| label != "-").map(PathBuf::from);
                 outputs::check_dump(job, out.as_deref(), receipt, exporter)
             }
+            Self::Identify(job) => outputs::check_identify(job, receipt, exporter),
         }
     }
 
@@ -75,6 +80,7 @@ impl Work {
         match self {
             Self::Flash(job) => job.site = site,
             Self::Dump(job) => job.site = site,
+            Self::Identify(job) => job.site = site,
         }
     }
 
@@ -83,6 +89,9 @@ impl Work {
         match self {
             Self::Flash(job) => (disk_image::redact(&job.image), JobKind::Flash),
             Self::Dump(job) => (job.sink.label(), JobKind::Dump),
+            Self::Identify(job) => {
+                (disk_image::redact(job.image.as_deref().unwrap_or_default()), JobKind::Identify)
+            }
         }
     }
 
@@ -90,6 +99,7 @@ impl Work {
         match self {
             Self::Flash(job) => flasher.flash(*job, progress).await,
             Self::Dump(job) => flasher.dump(*job, progress).await,
+            Self::Identify(job) => flasher.identify(*job, progress).await,
         }
     }
 }
@@ -107,8 +117,8 @@ pub(super) struct Request {
     pub(super) variant: Option<String>,
     /// Where the receipt is kept.
     pub(super) receipt: Option<PathBuf>,
-    /// Where it is kept as well, without being asked for.
-    pub(super) ledger: Option<Ledger>,
+    /// Whether it is kept in the ledger as well, and which.
+    pub(super) ledger: LedgerArgs,
     /// Installed before anything that would be left half done.
     pub(super) signals: Signals,
     /// The job without a terminal that this is.
@@ -139,6 +149,10 @@ pub(super) async fn execute(
         }
     };
     job.runs_at(site(&tree, device.as_deref()));
+    let ledger = ledger.of(&tree);
+    if let (Work::Identify(job), Some(ledger)) = (&mut job, &ledger) {
+        ledger_use::bring_known(job, ledger, screen).await;
+    }
     let (device, variant) = (device.as_deref(), variant.as_deref());
     let on = FlasherNode { tree: &tree, python: &python, device, variant, screen };
     let receipt = transact(on, job, progress, begun).await;
@@ -202,6 +216,7 @@ fn verb(kind: JobKind) -> &'static str {
     match kind {
         JobKind::Flash => "flash",
         JobKind::Dump => "dump",
+        JobKind::Identify => "identify",
     }
 }
 

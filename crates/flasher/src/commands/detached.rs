@@ -169,6 +169,7 @@ fn ended(folder: &JobFolder) -> String {
             let word = match verdict {
                 Verdict::Proven => "proven",
                 Verdict::Written => "written, not proven",
+                Verdict::Identified => "identified",
                 Verdict::Failed => "failed",
             };
             format!(" since {} ({word})", clock::seconds(time))

@@ -112,7 +112,7 @@ fn request(args: &DumpArgs, python: &PythonOption, job: DumpJob, signals: Signal
     let (job, python) = (Work::Dump(Box::new(job)), python.clone());
     let (device, variant, receipt) =
         (args.node.device.clone(), args.variant.clone(), args.job.receipt.clone());
-    Request { job, python, device, variant, receipt, ledger: args.job.ledger.ledger(), signals, within: None }
+    Request { job, python, device, variant, receipt, ledger: args.job.ledger, signals, within: None }
 }
 
 /// The job that `args` ask for, into `sink`, stopped by `stop`.

@@ -34,7 +34,7 @@ pub(super) async fn run(
         device: args.node.device.clone(),
         variant: args.variant.clone(),
         receipt: args.job.receipt.clone().or_else(|| within.as_ref().map(InJob::receipt)),
-        ledger: args.job.ledger.ledger(),
+        ledger: args.job.ledger,
         signals,
         within,
     };

@@ -1,12 +1,14 @@
 //! `flasher history`: the jobs that the ledger has, and the receipt of one.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args as ClapArgs, Subcommand};
 use flasher_core::flash::JobKind;
-use flasher_core::{Verdict, clock};
-use ledger::{Filter, HistoryEntry, Listed};
+use flasher_core::{Class, Verdict, clock};
+use ledger::{BoardRecord, Filter, HistoryEntry, ImageRecord, Listed};
 
+use super::ledger_use::LedgerSource;
 use super::{ledger_use, table};
 use crate::args::ledger::LedgerFileArgs;
 use crate::failure::Failure;
@@ -45,6 +47,10 @@ pub(crate) enum HistoryAction {
         #[arg(value_name = "ID")]
         job: i64,
     },
+    /// List the images that jobs have put on media or read from them; `identify` compares with these
+    Images,
+    /// List the boards of these jobs, how many jobs each had, and how many of them failed
+    Boards,
 }
 
 /// A time as the ledger has it.
@@ -61,17 +67,23 @@ fn since(text: &str) -> Result<String, String> {
 }
 
 /// Lists jobs, the newest first, or prints the receipt of one.
-pub(super) async fn run(args: HistoryArgs, screen: &Screen) -> Result<u8, Failure> {
+pub(super) async fn run(args: HistoryArgs, exporter: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
     let HistoryArgs { board, failed, since, limit, ledger, action } = args;
-    if let Some(HistoryAction::Show { job }) = action {
-        let receipt = ledger_use::read(&ledger, move |ledger| ledger.receipt(job)).await?;
-        screen
-            .text(&format!("{}\n", serde_json::to_string_pretty(&receipt).map_err(std::io::Error::from)?))?;
-        return Ok(0);
+    let from = LedgerSource { args: &ledger, exporter };
+    match action {
+        Some(HistoryAction::Show { job }) => {
+            let receipt = ledger_use::read(from, move |ledger| ledger.receipt(job)).await?;
+            let text = serde_json::to_string_pretty(&receipt).map_err(std::io::Error::from)?;
+            screen.text(&format!("{text}\n"))?;
+            return Ok(0);
+        }
+        Some(HistoryAction::Images) => return images(from, screen).await,
+        Some(HistoryAction::Boards) => return boards(from, screen).await,
+        None => {}
     }
     let filter = Filter { board, failed, since, limit };
     let Listed { rows: entries, unreadable } =
-        ledger_use::read(&ledger, move |ledger| ledger.history(&filter)).await?;
+        ledger_use::read(from, move |ledger| ledger.history(&filter)).await?;
     ledger_use::warn(unreadable, "jobs", screen);
     if screen.is_json() {
         entries.into_iter().try_for_each(|entry| screen.message(&Message::Job(Box::new(entry))))?;
@@ -83,32 +95,78 @@ pub(super) async fn run(args: HistoryArgs, screen: &Screen) -> Result<u8, Failur
     Ok(0)
 }
 
+async fn images(from: LedgerSource<'_>, screen: &Screen) -> Result<u8, Failure> {
+    let Listed { rows, unreadable } = ledger_use::read(from, ledger::Ledger::images).await?;
+    ledger_use::warn(unreadable, "images", screen);
+    if screen.is_json() {
+        rows.into_iter().try_for_each(|image| screen.message(&Message::UsedImage(Box::new(image))))?;
+        return Ok(0);
+    }
+    let row = |image: &ImageRecord| {
+        let (sha256, last) = (image.sha256.chars().take(12).collect(), minute(&image.last_used));
+        [image.name.clone(), units::bytes(image.length), sha256, image.jobs.to_string(), last]
+    };
+    let head = ["IMAGE", "LENGTH", "SHA-256", "JOBS", "LAST (UTC)"].map(str::to_owned);
+    screen.text(&table::aligned(head, rows.iter().map(row)))?;
+    Ok(0)
+}
+
+async fn boards(from: LedgerSource<'_>, screen: &Screen) -> Result<u8, Failure> {
+    let Listed { rows, unreadable } = ledger_use::read(from, ledger::Ledger::boards).await?;
+    ledger_use::warn(unreadable, "boards", screen);
+    if screen.is_json() {
+        rows.into_iter().try_for_each(|board| screen.message(&Message::UsedBoard(Box::new(board))))?;
+        return Ok(0);
+    }
+    let row = |board: &BoardRecord| {
+        let last = format!("{} {}", minute(&board.last_job), verdict(board.last_verdict, None));
+        let name = board_name(board.exporter.as_deref(), board.node.as_deref());
+        let host = board.host.clone().unwrap_or_default();
+        [name, host, board.jobs.to_string(), board.failed_jobs.to_string(), last, board.last_image.clone()]
+    };
+    let head = ["BOARD", "HOST", "JOBS", "FAILED", "LAST (UTC)", "IMAGE"].map(str::to_owned);
+    screen.text(&table::aligned(head, rows.iter().map(row)))?;
+    Ok(0)
+}
+
 fn list(entries: &[HistoryEntry]) -> String {
     let head = ["ID", "BEGUN (UTC)", "BOARD", "IMAGE", "VERDICT", "TOOK"].map(str::to_owned);
     table::aligned(head, entries.iter().map(row))
 }
 
 fn row(entry: &HistoryEntry) -> [String; 6] {
-    let board = [entry.exporter.as_deref(), entry.node.as_deref()];
-    let board = board.into_iter().flatten().collect::<Vec<_>>().join("/");
-    let verdict = match (entry.verdict, entry.class) {
-        (Verdict::Proven, _) => "proven".to_owned(),
-        (Verdict::Written, _) => "written".to_owned(),
-        (Verdict::Failed, Some(class)) => format!("failed ({})", trouble::class_name(class)),
-        (Verdict::Failed, None) => "failed".to_owned(),
-    };
     let image = match entry.job {
         JobKind::Dump => format!("dump to {}", entry.source),
         JobKind::Flash => entry.source.clone(),
+        JobKind::Identify => "a look at its medium".to_owned(),
     };
     [
         entry.id.to_string(),
-        entry.begun.get(..16).unwrap_or(&entry.begun).replace('T', " "),
-        board,
+        minute(&entry.begun),
+        board_name(entry.exporter.as_deref(), entry.node.as_deref()),
         image,
-        verdict,
+        verdict(entry.verdict, entry.class),
         units::seconds(entry.seconds),
     ]
+}
+
+/// A time to the minute, as lists show it.
+fn minute(time: &str) -> String {
+    time.get(..16).unwrap_or(time).replace('T', " ")
+}
+
+fn board_name(exporter: Option<&str>, node: Option<&str>) -> String {
+    [exporter, node].into_iter().flatten().collect::<Vec<_>>().join("/")
+}
+
+fn verdict(verdict: Verdict, class: Option<Class>) -> String {
+    match (verdict, class) {
+        (Verdict::Proven, _) => "proven".to_owned(),
+        (Verdict::Written, _) => "written".to_owned(),
+        (Verdict::Identified, _) => "identified".to_owned(),
+        (Verdict::Failed, Some(class)) => format!("failed ({})", trouble::class_name(class)),
+        (Verdict::Failed, None) => "failed".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -1,26 +1,66 @@
 //! Using the ledger from a command that reads it, and what its errors mean to the user.
 
-use flasher_core::{Class, Error, Result};
+use std::path::Path;
+
+use flasher_core::{Class, Error, IdentifyJob, Result, safe};
 use ledger::{Ledger, LedgerError};
 
 use crate::args::ledger::LedgerFileArgs;
+use crate::failure::Failure;
 use crate::screen::Screen;
+
+/// Images of the ledger that a medium is compared with, those used last.
+const KNOWN: u32 = 200;
 
 /// Reads from the ledger without blocking the runtime.
 ///
 /// # Errors
 /// When there is no place for a ledger, or it cannot be read.
 pub(super) async fn read<T: Send + 'static>(
-    args: &LedgerFileArgs,
+    from: LedgerSource<'_>,
     read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
-) -> Result<T> {
-    let ledger = args.ledger().ok_or_else(|| {
-        Error::config("this user has no home, so there is no ledger")
-            .help("set `HOME` or `XDG_STATE_HOME`, or name it: `--ledger FILE`")
+) -> Result<T, Failure> {
+    let ledger = from.args.ledger(from.exporter)?.ok_or_else(|| {
+        Error::config("there is no ledger: the exporter YAML says `ledger: off`, or this user has no home")
+            .help("name it: `--ledger FILE`; or set `HOME` or `XDG_STATE_HOME`")
     })?;
-    match tokio::task::spawn_blocking(move || read(&ledger)).await {
+    Ok(blocking(move || read(&ledger)).await?)
+}
+
+/// Where a ledger is looked for.
+#[derive(Clone, Copy)]
+pub(super) struct LedgerSource<'a> {
+    pub(super) args: &'a LedgerFileArgs,
+    pub(super) exporter: Option<&'a Path>,
+}
+
+/// What a ledger says, without blocking the runtime.
+///
+/// # Errors
+/// Those of the ledger, with their class.
+pub(super) async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(read).await {
         Ok(read) => read.map_err(error),
         Err(ended) => Err(Error::new(Class::Internal, "a worker thread ended unexpectedly").because(ended)),
+    }
+}
+
+/// Gives a job that names no image those that the ledger knows. Without them a medium is looked at all the same.
+pub(super) async fn bring_known(job: &mut IdentifyJob, ledger: &Ledger, screen: &Screen) {
+    if job.image.is_some() {
+        return;
+    }
+    let ledger = ledger.clone();
+    match blocking(move || ledger.known_images(KNOWN)).await {
+        Ok(listed) => {
+            warn(listed.unreadable, "images", screen);
+            job.known = listed.rows;
+        }
+        Err(error) => {
+            screen.aside(&format!("warning: no image is known: {}\n", safe::one_line(&error.cause())))
+        }
     }
 }
 

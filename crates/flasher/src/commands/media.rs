@@ -1,9 +1,11 @@
 //! `flasher media`: what jobs have seen of each medium, and what that says of its health.
 
+use std::path::Path;
+
 use clap::Args as ClapArgs;
 use ledger::{Health, IdentifiedBy, Listed, MediumRecord};
 
-use super::ledger_use;
+use super::ledger_use::{self, LedgerSource};
 use crate::args::ledger::LedgerFileArgs;
 use crate::failure::Failure;
 use crate::render::message::Message;
@@ -19,8 +21,9 @@ pub(crate) struct MediaArgs {
 }
 
 /// Shows all media, those seen last first.
-pub(super) async fn run(args: &MediaArgs, screen: &Screen) -> Result<u8, Failure> {
-    let Listed { rows: media, unreadable } = ledger_use::read(&args.ledger, ledger::Ledger::media).await?;
+pub(super) async fn run(args: &MediaArgs, exporter: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
+    let from = LedgerSource { args: &args.ledger, exporter };
+    let Listed { rows: media, unreadable } = ledger_use::read(from, ledger::Ledger::media).await?;
     ledger_use::warn(unreadable, "media", screen);
     if media.is_empty() && !screen.is_json() {
         screen.text("no medium was seen by a job yet\n")?;

@@ -16,6 +16,7 @@ pub(crate) mod dump;
 pub(crate) mod files;
 pub(crate) mod flash;
 pub(crate) mod history;
+pub(crate) mod identify;
 mod killed;
 mod ledger_use;
 mod listing;
@@ -32,8 +33,11 @@ pub(crate) mod shell_env;
 mod table;
 pub(crate) mod verify_receipt;
 
+use std::path::Path;
+
 use flasher_core::{Error, Result};
 
+use crate::args::remote::RemoteArgs;
 use crate::args::{Args, Command};
 use crate::failure::Failure;
 use crate::screen::Screen;
@@ -50,23 +54,15 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Flash(flash) if args.remote.remote.is_some() => {
             remote::flash(&flash, &args.remote, screen).await
         }
-        Command::Attach { job, receipt, .. } if args.remote.remote.is_none() => {
-            detached::attach(job.as_deref(), receipt.as_deref(), screen).await
+        Command::Attach { job, node, receipt } => {
+            let earlier =
+                EarlierJob { job: job.as_deref(), device: node.device.as_deref(), remote: &args.remote };
+            earlier.attach(receipt.as_deref(), screen).await
         }
-        Command::Cancel { job, .. } if args.remote.remote.is_none() => {
-            detached::cancel(job.as_deref(), screen).await
-        }
-        Command::Attach { job: Some(_), .. } | Command::Cancel { job: Some(_), .. } => Err(Error::config(
-            "an ID names a job of this machine, and `--remote` an exporter with one job a board",
-        )
-        .help("leave one of them out")
-        .into()),
-        Command::Attach { node, receipt, .. } => {
-            let device = node.device.as_deref();
-            remote::join(remote::Follow::Attach, device, receipt.as_deref(), &args.remote, screen).await
-        }
-        Command::Cancel { node, .. } => {
-            remote::join(remote::Follow::Cancel, node.device.as_deref(), None, &args.remote, screen).await
+        Command::Cancel { job, node } => {
+            let earlier =
+                EarlierJob { job: job.as_deref(), device: node.device.as_deref(), remote: &args.remote };
+            earlier.cancel(screen).await
         }
         Command::Serve(serve) => serve::run(serve, exporter.as_deref(), &args.python, screen).await,
         Command::ShellEnv(shell) => shell_env::run(shell, screen).await,
@@ -75,6 +71,9 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
             dump::run_remote(&dump, &args.remote, screen).await
         }
         Command::Dump(dump) => dump::run(&dump, exporter.as_deref(), &args.python, screen).await,
+        Command::Identify(identify) => {
+            identify::run(&identify, exporter.as_deref(), &args.python, screen).await
+        }
         Command::Plan(flash) => plan::run(&flash, exporter.as_deref(), &args.remote, screen).await,
         Command::Check { file } => check::run(file.or(exporter), &args.python, screen).await,
         Command::Drivers { name } => drivers::run(name.as_deref(), screen),
@@ -93,11 +92,47 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
             doctor::run((tree().await?, &args.python), machine, screen).await
         }
         Command::Sandbox { command } => sandbox::run(&command).await,
-        Command::History(history) => history::run(history, screen).await,
-        Command::Media(media) => media::run(&media, screen).await,
+        Command::History(history) => history::run(history, exporter.as_deref(), screen).await,
+        Command::Media(media) => media::run(&media, exporter.as_deref(), screen).await,
         Command::Report(report) => report::run(report, screen).await,
         Command::VerifyReceipt(verify) => verify_receipt::run(&verify, screen).await,
         Command::Schema { of } => schema::run(of, screen),
         Command::Completions { shell } => completions::run(shell, screen),
     }
+}
+
+/// A job that was begun before, on this machine or on an exporter.
+struct EarlierJob<'a> {
+    /// Its ID, of one on this machine.
+    job: Option<&'a str>,
+    /// The flasher's node, of one on an exporter.
+    device: Option<&'a str>,
+    remote: &'a RemoteArgs,
+}
+
+impl EarlierJob<'_> {
+    async fn attach(&self, receipt: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
+        match (&self.remote.remote, self.job) {
+            (None, job) => detached::attach(job, receipt, screen).await,
+            (Some(_), Some(_)) => Err(two_jobs().into()),
+            (Some(_), None) => {
+                remote::join(remote::Follow::Attach, self.device, receipt, self.remote, screen).await
+            }
+        }
+    }
+
+    async fn cancel(&self, screen: &Screen) -> Result<u8, Failure> {
+        match (&self.remote.remote, self.job) {
+            (None, job) => detached::cancel(job, screen).await,
+            (Some(_), Some(_)) => Err(two_jobs().into()),
+            (Some(_), None) => {
+                remote::join(remote::Follow::Cancel, self.device, None, self.remote, screen).await
+            }
+        }
+    }
+}
+
+fn two_jobs() -> Error {
+    Error::config("an ID names a job of this machine, and `--remote` an exporter with one job a board")
+        .help("leave one of them out")
 }

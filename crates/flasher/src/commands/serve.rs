@@ -49,8 +49,9 @@ pub(super) async fn run(
     let beside = beside(choice, &tree, screen).await?;
     let client = listeners.first().map(|listener| client(listener, &args));
     let stop = CancellationToken::new();
+    let ledger = args.ledger.of(&tree);
     let access = Access { passphrase, hosts: args.hosts.clone(), fetch: args.fetch.rules() };
-    let serving = Exporter::new(tree, beside, access, args.ledger.ledger());
+    let serving = Exporter::new(tree, beside, access, ledger);
     let work = tokio::spawn({
         let (serving, stop, grace) = (Arc::clone(&serving), stop.clone(), args.grace);
         async move { serving.serve(listeners, stop, grace).await }

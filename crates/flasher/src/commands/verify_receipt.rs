@@ -88,6 +88,7 @@ fn verdict(receipt: &Receipt) -> &'static str {
     match receipt.verdict {
         flasher_core::Verdict::Proven => "proven",
         flasher_core::Verdict::Written => "written, not proven",
+        flasher_core::Verdict::Identified => "identified",
         flasher_core::Verdict::Failed => "failed",
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use exporter_yaml::Finding;
 use flasher_core::{Class, Description, Error, Event, Failure, Plan, Timed};
-use ledger::{Health, HistoryEntry, MediumRecord};
+use ledger::{BoardRecord, Health, HistoryEntry, ImageRecord, MediumRecord};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -128,6 +128,10 @@ pub(crate) enum Message {
     },
     /// A job that the ledger has.
     Job(Box<HistoryEntry>),
+    /// An image that the ledger has.
+    UsedImage(Box<ImageRecord>),
+    /// A board that the ledger has.
+    UsedBoard(Box<BoardRecord>),
     /// A medium that the ledger has.
     Medium {
         /// What its record says of its health.

@@ -2,6 +2,7 @@
 
 mod bars;
 pub(crate) mod fields;
+mod found;
 mod json;
 mod lines;
 mod logged;

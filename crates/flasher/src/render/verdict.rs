@@ -8,6 +8,7 @@ use flasher_core::flash::{
 };
 use flasher_core::{Receipt, Verdict};
 
+use super::found::found;
 use super::paint::Paint;
 use super::plan::content;
 use super::trouble::power;
@@ -15,10 +16,13 @@ use super::units::{bytes, seconds, tame};
 
 /// What was proven, or only written, on which board, with every digest. Ends with a newline.
 pub(crate) fn good(receipt: &Receipt, kept: Option<&str>, paint: Paint) -> String {
+    if receipt.verdict == Verdict::Identified {
+        return found(receipt, kept, paint);
+    }
     let board = &receipt.board;
     let word = match receipt.verdict {
         Verdict::Written => paint.bold("written, not proven"),
-        Verdict::Proven | Verdict::Failed => paint.good(&paint.bold("proven")),
+        Verdict::Proven | Verdict::Identified | Verdict::Failed => paint.good(&paint.bold("proven")),
     };
     let mut text = format!("{word}  {}\n", headline(receipt));
     let mut fact = |key: &str, value: String| {

@@ -118,3 +118,31 @@ fn the_ledger_is_for_its_user_alone() {
         assert_eq!(mode, expected, "{name}");
     }
 }
+
+#[test]
+fn a_medium_is_named_by_what_the_ledger_knows() {
+    let lab = with_image();
+    let look = |args: &[&str]| {
+        let ran = lab.run("true", &[&["identify"], args].concat());
+        assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+        text(&ran.stdout)
+    };
+    let said = look(&["--no-ledger"]);
+    assert!(said.contains("unknown  ") && said.contains("with no image"), "{said}");
+    flash(&lab, &["image"], 0);
+    let before = fs::read(lab.path("medium")).unwrap();
+    let said = look(&["--receipt", "receipt.json"]);
+    assert!(said.contains("whole  image") && said.contains("nothing was written"), "{said}");
+    let found = lab.receipt().found.unwrap();
+    assert_eq!((found.known_images, found.image.unwrap().name.as_str()), (1, "image"));
+    assert!(fs::read(lab.path("medium")).unwrap() == before);
+    let refused = lab.run("true", &["verify-receipt", "receipt.json"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused.stderr));
+
+    let images = listed(&lab, &["history", "images"]);
+    assert_eq!((images.len(), &images[0]["name"], &images[0]["jobs"]), (1, &"image".into(), &1.into()));
+    let boards = listed(&lab, &["history", "boards"]);
+    assert_eq!((&boards[0]["jobs"], &boards[0]["last_verdict"]), (&2.into(), &"identified".into()));
+    let table = text(&lab.run("true", &["history"]).stdout);
+    assert!(table.contains("a look at its medium  identified"), "{table}");
+}

@@ -12,7 +12,7 @@ use super::areas::{Areas, areas};
 use super::block_device::{BlockDevice, Interface};
 use crate::commands::has;
 use crate::config::seconds;
-use crate::job::{Session, WritePermit};
+use crate::job::{Purpose, Session, WritePermit};
 use crate::trouble;
 
 /// Commands without which nothing is written or proven.
@@ -74,7 +74,7 @@ pub(crate) async fn enter<'a>(
     server: SocketAddr,
 ) -> Result<BootLoader<'a>> {
     let device: BlockDevice = target.parse()?;
-    let sending = session.dump.is_some().then_some(PUT);
+    let sending = matches!(session.purpose, Purpose::Dump(_)).then_some(PUT);
     let needed: Vec<&str> = NEEDED.into_iter().chain([device.interface.command()]).chain(sending).collect();
     let mut missing = Vec::new();
     for command in needed {

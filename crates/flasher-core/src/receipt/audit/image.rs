@@ -82,7 +82,7 @@ fn same(job: JobKind, place: &str, Part { image, medium }: Part<'_>, map: &Image
     }
     let first = map.ranges.first().map_or(0, |range| range.length);
     let (data, zeros) = match (job, medium.wire) {
-        (JobKind::Dump, _) => (0, 0),
+        (JobKind::Dump | JobKind::Identify, _) => (0, 0),
         (JobKind::Flash, Some(WireUsed::Direct)) => (map.decoded_length - first, 0),
         (JobKind::Flash, _) => (map.data_length - first, map.zero_length),
     };

@@ -173,7 +173,7 @@ fn counts(job: JobKind, medium: &MediumFacts, place: &str) -> Audited {
     let counted: u64 = counted.map(|range| range.length).sum();
     let all: u64 = medium.ranges.iter().map(|range| range.length).sum();
     let expected = match (job, medium.wire) {
-        (JobKind::Dump, _) => 0,
+        (JobKind::Dump | JobKind::Identify, _) => 0,
         (JobKind::Flash, Some(WireUsed::Direct)) => all - first,
         (JobKind::Flash, _) => counted,
     };

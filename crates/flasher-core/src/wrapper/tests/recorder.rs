@@ -13,6 +13,7 @@ use super::*;
 use crate::dump::{DumpJob, DumpSink};
 use crate::event::Progress;
 use crate::flash::{Defaults, Description, Pinned, Plan, Receipt};
+use crate::identify::IdentifyJob;
 
 /// Records `Trait::method`.
 #[derive(Debug, Default)]
@@ -201,6 +202,10 @@ impl Flasher for Recorder {
     }
     async fn dump(&self, _job: DumpJob, _progress: Arc<dyn Progress>) -> Receipt {
         self.note("Flasher::dump");
+        pending().await
+    }
+    async fn identify(&self, _job: IdentifyJob, _progress: Arc<dyn Progress>) -> Receipt {
+        self.note("Flasher::identify");
         pending().await
     }
     fn defaults(&self) -> Defaults {

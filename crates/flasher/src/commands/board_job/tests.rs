@@ -83,6 +83,15 @@ impl Flasher for Fake {
             Begun::now(),
         )
     }
+
+    async fn identify(&self, job: IdentifyJob, _progress: Arc<dyn Progress>) -> Receipt {
+        early(
+            &Error::config("a fake has no medium"),
+            (String::new(), JobKind::Identify),
+            job.site,
+            Begun::now(),
+        )
+    }
 }
 
 #[async_trait]
@@ -133,7 +142,7 @@ async fn flash(config: &str, variant: Option<&str>) -> (u8, Receipt, Vec<&'stati
         device: None,
         variant: variant.map(str::to_owned),
         receipt: Some(kept.clone()),
-        ledger: None,
+        ledger: LedgerArgs { no_ledger: true },
         signals: Signals::install().unwrap(),
         within: None,
     };

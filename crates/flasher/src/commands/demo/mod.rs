@@ -14,6 +14,7 @@ use flasher_core::{Class, Error, FlashJob, Receipt, Result};
 use sha2::{Digest, Sha256};
 
 use super::board_job::{self, Request, Work};
+use crate::args::ledger::LedgerArgs;
 use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::render::units::shown;
@@ -113,7 +114,7 @@ pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> 
         device: None,
         variant: None,
         receipt: Some(args.receipt),
-        ledger: None,
+        ledger: LedgerArgs { no_ledger: true },
         signals,
         within: None,
     };

@@ -1,0 +1,95 @@
+//! What the first bytes of a medium and of its partitions are, and which partitions are as an image has them.
+
+use disk_image::{Partition, Range};
+use flasher_core::Result;
+use flasher_core::identify::{FoundPartition, Identification};
+
+use super::known::{Candidate, Readings};
+use crate::access::{Broken, Incoming, MediumAccess, Stretch, Target};
+use crate::job::Session;
+use crate::step::read_back;
+
+/// Partitions that are listed at most: as many as a GPT has room for by default (UEFI 2.10, 5.3.2).
+const PARTITIONS: usize = 128;
+/// Partitions whose first bytes are looked at.
+const LOOKED_AT: usize = 32;
+
+/// Reads the beginning of the medium and of its partitions, where it can be sent here.
+pub(super) async fn of(
+    session: Session<'_>,
+    target: &Target,
+    access: &mut dyn MediumAccess,
+) -> Result<Identification> {
+    if !access.abilities().sends {
+        session.run.note("the boot loader cannot send bytes of the medium: its partitions are not listed");
+        return Ok(Identification { content: "not looked at".to_owned(), ..Identification::default() });
+    }
+    let look = |offset, length| Stretch { offset, length: (disk_image::LOOK as u64).min(length) };
+    let head = read(session, target, vec![look(0, target.size)], access).await?.concat();
+    let fits = |part: &Partition| part.offset.checked_add(part.length).is_some_and(|end| end <= target.size);
+    let partitions: Vec<Partition> =
+        disk_image::partitions(&head).into_iter().filter(fits).take(PARTITIONS).collect();
+    let looks = partitions.iter().take(LOOKED_AT).map(|part| look(part.offset, part.length)).collect();
+    let heads = read(session, target, looks, access).await?;
+    let content = disk_image::content_of(&head).to_string();
+    let partitions = partitions.into_iter().enumerate();
+    let partitions = partitions.map(|(index, part)| partition(part, heads.get(index).map(Vec::as_slice)));
+    Ok(Identification { content, partitions: partitions.collect(), ..Identification::default() })
+}
+
+fn partition(part: Partition, head: Option<&[u8]>) -> FoundPartition {
+    let Partition { number, label, offset, length } = part;
+    let content = head.map(|head| disk_image::content_of(head).to_string());
+    FoundPartition { number, label, offset, length, content, is_equal: None, differs_from: None }
+}
+
+/// The bytes of each stretch.
+async fn read(
+    session: Session<'_>,
+    target: &Target,
+    stretches: Vec<Stretch>,
+    access: &mut dyn MediumAccess,
+) -> Result<Vec<Vec<u8>>> {
+    if stretches.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bytes = read_back::bytes(session, target, &stretches, collect, access).await?;
+    let mut rest = bytes.as_slice();
+    let cut = stretches.iter().map(|stretch| {
+        let (part, after) = rest.split_at((stretch.length as usize).min(rest.len()));
+        rest = after;
+        part.to_vec()
+    });
+    Ok(cut.collect())
+}
+
+fn collect(mut incoming: Incoming) -> Result<Vec<u8>, Broken> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = incoming.next().map_err(Broken::Bytes)? {
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// Notes of each partition whether it is as the image has it. A range that two partitions share and that differs says nothing of
+/// either.
+pub(super) fn compare_partitions(
+    partitions: &mut [FoundPartition],
+    image: &Candidate<'_>,
+    readings: &Readings<'_>,
+) {
+    for part in partitions {
+        let end = part.offset + part.length;
+        let ends_in = |range: &&Range| range.offset < end && part.offset < range.offset + range.length;
+        let counted: Vec<&Range> = image.counted().filter(ends_in).collect();
+        let differing: Vec<&&Range> = counted.iter().filter(|range| !readings.is_equal(range)).collect();
+        let is_inside = |range: &&Range| part.offset <= range.offset && range.offset + range.length <= end;
+        part.is_equal = match differing.iter().any(|range| is_inside(range)) {
+            _ if counted.is_empty() => None,
+            true => Some(false),
+            false if differing.is_empty() => Some(true),
+            false => None,
+        };
+        part.differs_from = differing.first().map(|range| range.offset.max(part.offset));
+    }
+}
