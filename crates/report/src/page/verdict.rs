@@ -51,6 +51,7 @@ fn said(job: &ReportedJob) -> &'static str {
     match job.receipt.verdict {
         flasher_core::Verdict::Proven => "proven",
         flasher_core::Verdict::Written => "written, not proven",
+        flasher_core::Verdict::Identified => "identified",
         flasher_core::Verdict::Failed => "failed",
     }
 }

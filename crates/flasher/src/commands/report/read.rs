@@ -10,7 +10,8 @@ use report::{ConsoleOfJob, ConsoleText, LONGEST_CONSOLE, ReportedJob};
 use sha2::{Digest, Sha256};
 
 use super::args::ReportArgs;
-use crate::commands::ledger_use;
+use crate::commands::ledger_use::{self, LedgerSource};
+use crate::failure::Failure;
 use crate::receipt_file;
 use crate::render::units::shown;
 
@@ -21,13 +22,14 @@ const CONSOLE_BYTES: usize = 400_000;
 ///
 /// # Errors
 /// The first receipt that cannot be read, by its name.
-pub(super) async fn jobs(args: &ReportArgs) -> Result<Vec<ReportedJob>> {
+pub(super) async fn jobs(args: &ReportArgs) -> Result<Vec<ReportedJob>, Failure> {
     let most = CONSOLE_BYTES / args.receipts.len().max(1);
     let mut jobs = Vec::new();
     for place in &args.receipts {
         let (name, receipt) = match job_id(place) {
             Some(id) => {
-                let receipt = ledger_use::read(&args.ledger, move |ledger| ledger.receipt(id)).await?;
+                let from = LedgerSource { args: &args.ledger, exporter: None };
+                let receipt = ledger_use::read(from, move |ledger| ledger.receipt(id)).await?;
                 (format!("job {id} of the ledger"), receipt)
             }
             None => {
