@@ -56,7 +56,7 @@ fn known(index: u64, parts: &[Vec<u8>]) -> KnownImage {
         sha256: Digest::of(bytes).to_string(),
     };
     let ranges = parts.iter().enumerate().map(range).collect();
-    let sha256 = Digest::of(&parts.concat()).to_string();
+    let sha256 = Digest::of(parts.concat()).to_string();
     KnownImage { name: format!("image {index}"), sha256, length: (PART * PARTS) as u64, ranges }
 }
 
