@@ -213,7 +213,7 @@ fn value(arg: &Arg) -> String {
         .unwrap_or_else(|| match arg.get_long().unwrap_or_default() {
             "listen" | "tftp" | "http" => "127.0.0.1:0".to_owned(),
             "sha256" => "0".repeat(64),
-            "unused-for" => "1h".to_owned(),
+            "unused-for" | "deadline" => "1h".to_owned(),
             "fetch-from" => "10.0.0.0/8".to_owned(),
             "fetch-max" => "1MB".to_owned(),
             _ => "1".to_owned(),
