@@ -175,7 +175,7 @@ mod tests {
             kind,
             sha256: Digest::of(name.as_bytes()).to_string(),
         };
-        let length = ranges.last().map_or(0, |(offset, length, _)| offset + length);
+        let length = ranges.last().map_or(0, |(offset, length, _)| offset.saturating_add(*length));
         KnownImage {
             name: name.to_owned(),
             sha256: String::new(),
