@@ -115,7 +115,7 @@ error: unknown key `bananas`
    2 | bananas: 1
      | ^^^^^^^
    = at:   bananas
-   = help: accepted here: `apiVersion`, `kind`, `metadata`, `endpoint`, `tls`, `token`, `grpcOptions`, `grpcConfig`, `description`, `motd`, `python`, `export`, `hooks`, `failureDetection`, `exitOnLeaseEnd`
+   = help: accepted here: `apiVersion`, `kind`, `metadata`, `endpoint`, `tls`, `token`, `grpcOptions`, `grpcConfig`, `description`, `motd`, `python`, `ledger`, `export`, `hooks`, `failureDetection`, `exitOnLeaseEnd`
 
 1 problem; nothing was opened, no board was touched
 ",
