@@ -57,6 +57,8 @@ impl LedgerError {
     pub(crate) fn is_damage(&self) -> bool {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         let Self::Database { why, .. } = self else { return false };
-        matches!(why.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+        // Our statements are right, so one that SQLite does not understand meets tables that are not ours.
+        let is_not_ours = matches!(why, rusqlite::Error::SqlInputError { .. });
+        is_not_ours || matches!(why.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
     }
 }

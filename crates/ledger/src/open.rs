@@ -19,6 +19,16 @@ use crate::{Ledger, LedgerError, Result};
 const BUSY: Duration = Duration::from_secs(10);
 /// How long to wait before the lock is tried again.
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+/// Reads every column that the ledger reads or adds up.
+const READ: [&str; 4] = [
+    "SELECT id, sha256, begun, seconds, job, verdict, class, cause, exporter, node, host, user, source, image, target, medium, \
+     bytes_written, packed_bytes, json FROM receipts",
+    "SELECT id, key, identified_by, name, size, place, first_seen, last_seen, jobs, bytes_written, proven_image, proven_at, \
+     last_write_rate, slowest_write_rate, ranges_read_back_wrong, failed_jobs, fake_capacity_jobs, worn_percent, spare_blocks \
+     FROM media",
+    "SELECT id, sha256, source_sha256, name, length, first_used, last_used, jobs, packed_bytes, ranges FROM images",
+    "SELECT id, exporter, node, host, first_job, last_job, jobs, failed_jobs, seconds, last_verdict, last_image FROM boards",
+];
 /// What SQLite keeps beside a file in WAL mode.
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
@@ -110,7 +120,12 @@ impl Ledger {
         let verdict: String = connection
             .query_row("PRAGMA quick_check (1)", [], |row| row.get(0))
             .map_err(|why| self.error(why))?;
-        if verdict == "ok" { Ok(()) } else { Err(self.error(damage(verdict))) }
+        if verdict != "ok" {
+            return Err(self.error(damage(verdict)));
+        }
+        // The names of tables and columns are text that SQLite cannot check.
+        let tables = READ.iter().try_for_each(|statement| connection.prepare(statement).map(drop));
+        tables.map_err(|why| self.error(damage(why.to_string())))
     }
 
     /// Keeps other processes from setting the file aside at the same time.

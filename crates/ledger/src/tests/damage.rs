@@ -49,7 +49,7 @@ fn a_ledger_of_a_newer_version_is_left_alone() {
     assert_eq!(why, expected);
     // The newer version takes it in.
     let connection = rusqlite::Connection::open(ledger.file()).unwrap();
-    connection.pragma_update(None, "user_version", 1).unwrap();
+    connection.pragma_update(None, "user_version", 2).unwrap();
     drop(connection);
     ledger.keep(&receipt(20, |_| {})).unwrap();
     assert_eq!(ledger.history(&Filter::default()).unwrap().rows.len(), 3);
