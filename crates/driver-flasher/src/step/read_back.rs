@@ -21,6 +21,34 @@ pub(crate) async fn digests(
     read
 }
 
+/// The bytes of each of these stretches, which are few.
+pub(crate) async fn stretches(
+    session: Session<'_>,
+    target: &Target,
+    stretches: &[Stretch],
+    access: &mut dyn MediumAccess,
+) -> Result<Vec<Vec<u8>>> {
+    if stretches.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bytes = bytes(session, target, stretches, collect, access).await?;
+    let mut rest = bytes.as_slice();
+    let cut = stretches.iter().map(|stretch| {
+        let (part, after) = rest.split_at((stretch.length as usize).min(rest.len()));
+        rest = after;
+        part.to_vec()
+    });
+    Ok(cut.collect())
+}
+
+fn collect(mut incoming: Incoming) -> Result<Vec<u8>, Broken> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = incoming.next().map_err(Broken::Bytes)? {
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
 /// What `take` makes of the bytes of these stretches, on a thread of its own.
 pub(crate) async fn bytes<T: Send + 'static>(
     session: Session<'_>,

@@ -5,7 +5,7 @@ use flasher_core::Result;
 use flasher_core::identify::{FoundPartition, Identification};
 
 use super::known::{Candidate, Readings};
-use crate::access::{Broken, Incoming, MediumAccess, Stretch, Target};
+use crate::access::{MediumAccess, Stretch, Target};
 use crate::job::Session;
 use crate::step::read_back;
 
@@ -25,12 +25,13 @@ pub(super) async fn of(
         return Ok(Identification { content: "not looked at".to_owned(), ..Identification::default() });
     }
     let look = |offset, length| Stretch { offset, length: (disk_image::LOOK as u64).min(length) };
-    let head = read(session, target, vec![look(0, target.size)], access).await?.concat();
+    let head = read_back::stretches(session, target, &[look(0, target.size)], access).await?.concat();
     let fits = |part: &Partition| part.offset.checked_add(part.length).is_some_and(|end| end <= target.size);
     let partitions: Vec<Partition> =
         disk_image::partitions(&head).into_iter().filter(fits).take(PARTITIONS).collect();
-    let looks = partitions.iter().take(LOOKED_AT).map(|part| look(part.offset, part.length)).collect();
-    let heads = read(session, target, looks, access).await?;
+    let looks: Vec<Stretch> =
+        partitions.iter().take(LOOKED_AT).map(|part| look(part.offset, part.length)).collect();
+    let heads = read_back::stretches(session, target, &looks, access).await?;
     let content = disk_image::content_of(&head).to_string();
     let partitions = partitions.into_iter().enumerate();
     let partitions = partitions.map(|(index, part)| partition(part, heads.get(index).map(Vec::as_slice)));
@@ -41,34 +42,6 @@ fn partition(part: Partition, head: Option<&[u8]>) -> FoundPartition {
     let Partition { number, label, offset, length } = part;
     let content = head.map(|head| disk_image::content_of(head).to_string());
     FoundPartition { number, label, offset, length, content, is_equal: None, differs_from: None }
-}
-
-/// The bytes of each stretch.
-async fn read(
-    session: Session<'_>,
-    target: &Target,
-    stretches: Vec<Stretch>,
-    access: &mut dyn MediumAccess,
-) -> Result<Vec<Vec<u8>>> {
-    if stretches.is_empty() {
-        return Ok(Vec::new());
-    }
-    let bytes = read_back::bytes(session, target, &stretches, collect, access).await?;
-    let mut rest = bytes.as_slice();
-    let cut = stretches.iter().map(|stretch| {
-        let (part, after) = rest.split_at((stretch.length as usize).min(rest.len()));
-        rest = after;
-        part.to_vec()
-    });
-    Ok(cut.collect())
-}
-
-fn collect(mut incoming: Incoming) -> Result<Vec<u8>, Broken> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = incoming.next().map_err(Broken::Bytes)? {
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
 }
 
 /// Notes of each partition whether it is as the image has it. A range that two partitions share and that differs says nothing of

@@ -5,7 +5,7 @@ use flasher_core::flash::HoldsLess;
 use flasher_core::{Class, Error, Result};
 
 use super::differences::{Cause, Differences, First, MediumBytes};
-use crate::access::{Broken, Incoming, MediumAccess, Stretch, Target};
+use crate::access::{MediumAccess, Stretch, Target};
 use crate::config::ReadBack;
 use crate::job::Session;
 use crate::range_text::{bytes_of, bytes_of_all};
@@ -94,22 +94,9 @@ async fn read(
     wanted: &[Stretch],
     access: &mut dyn MediumAccess,
 ) -> Result<Vec<MediumBytes>> {
-    let bytes = read_back::bytes(session, put.target, wanted, collect, access).await?;
-    let mut rest = bytes.as_slice();
-    let cut = wanted.iter().map(|stretch| {
-        let (bytes, after) = rest.split_at((stretch.length as usize).min(rest.len()));
-        rest = after;
-        MediumBytes { offset: stretch.offset, bytes: bytes.to_vec() }
-    });
-    Ok(cut.collect())
-}
-
-fn collect(mut incoming: Incoming) -> Result<Vec<u8>, Broken> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = incoming.next().map_err(Broken::Bytes)? {
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
+    let bytes = read_back::stretches(session, put.target, wanted, access).await?;
+    let read = wanted.iter().zip(bytes);
+    Ok(read.map(|(stretch, bytes)| MediumBytes { offset: stretch.offset, bytes }).collect())
 }
 
 /// The failure of a medium that does not hold what was written.

@@ -176,6 +176,7 @@ mod tests {
         for (receipt, flaw) in [
             (blank(Verdict::Proven).sealed(), "never switched on"),
             (blank(Verdict::Written).sealed(), "never switched on"),
+            (blank(Verdict::Identified).sealed(), "proves no image"),
             (blank(Verdict::Proven), "its `sha256`"),
             (Receipt { verdict: Verdict::Proven, ..blank(Verdict::Failed).sealed() }, "its `sha256`"),
         ] {
