@@ -136,7 +136,9 @@ async fn partitions_are_listed_and_compared() {
     let found = receipt.found.unwrap_or_else(|| panic!("{:#?}", receipt.failure));
     assert_eq!((found.image, found.known_images, found.partitions.len()), (None, 0, 0));
     let (receipt, _) = look(&lab, IdentifyJob { partition: Some("dat".to_owned()), ..job }).await;
-    assert_eq!(receipt.failure.unwrap().class, Class::Config);
+    let failure = receipt.failure.unwrap();
+    let none = "no partition of `/dev/mmcblk0` is labelled `dat`";
+    assert_eq!((failure.class, failure.cause.as_str()), (Class::Board, none));
 }
 
 #[tokio::test(flavor = "multi_thread")]
