@@ -1,8 +1,12 @@
 //! Compiles the protocol without `protoc`.
 
 /// The files of the protocol.
-const PROTOCOL: [&str; 3] =
-    ["jumpstarter/v1/exporter.proto", "jumpstarter/v1/jumpstarter.proto", "jumpstarter/v1/router.proto"];
+const PROTOCOL: [&str; 4] = [
+    "jumpstarter/v1/exporter.proto",
+    "jumpstarter/v1/jumpstarter.proto",
+    "jumpstarter/v1/router.proto",
+    "jumpstarter/client/v1/client.proto",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use driver_power_mock as _;
 use driver_pyserial as _;
-use exporter_grpc::{Access as Gate, Exporter, ListenAddress, Listener};
+use exporter_grpc::{Access as Gate, Exporter, ListenAddress, Listener, Records};
 use exporter_yaml::Document;
 use flasher_core::tree::DriverTree;
 use flasher_core::{CancellationToken, Class, Device, Kind, testing};
@@ -42,7 +42,12 @@ impl Bench {
     async fn at(address: &str, export: &str) -> Self {
         let yaml = format!("export:\n{export}");
         let document = Document::parse("lab.yaml", Path::new("/lab"), &yaml).unwrap();
-        let exporter = Exporter::new(exporter_yaml::build(&document).unwrap(), None, Gate::default(), None);
+        let exporter = Exporter::new(
+            exporter_yaml::build(&document).unwrap(),
+            None,
+            Gate::default(),
+            Records::default(),
+        );
         let listener = Listener::tcp(address.parse().unwrap(), None).await.unwrap();
         let ListenAddress::Tcp(bound) = listener.address() else { panic!("no TCP") };
         let (address, stop) = (bound.to_string(), CancellationToken::new());
@@ -176,7 +181,8 @@ async fn a_socket_of_this_machine_is_an_address() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     let document = Document::parse("lab.yaml", Path::new("/lab"), &format!("export:\n{BENCH}")).unwrap();
-    let exporter = Exporter::new(exporter_yaml::build(&document).unwrap(), None, Gate::default(), None);
+    let exporter =
+        Exporter::new(exporter_yaml::build(&document).unwrap(), None, Gate::default(), Records::default());
     let (listener, stop) = (Listener::unix(&path).unwrap(), CancellationToken::new());
     let told = stop.clone();
     let serving =

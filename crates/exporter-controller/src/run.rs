@@ -217,6 +217,7 @@ impl Runner {
                 }
             }
         }
+        exporter.begin();
         self.held.exporter = Some(exporter);
         Some(LeaseEvent::Opened)
     }

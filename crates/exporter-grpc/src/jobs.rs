@@ -14,7 +14,6 @@ use flasher_core::flash::Site;
 use flasher_core::owner;
 use flasher_core::{CancellationToken, Flasher, Receipt};
 use futures_util::{StreamExt, stream};
-use ledger::Ledger;
 use tokio_util::task::TaskTracker;
 use tonic::Code;
 use uuid::Uuid;
@@ -27,6 +26,7 @@ use crate::claims::Claim;
 use crate::failure::{CallFailure, CallResult};
 use crate::notice::JobNotice;
 use crate::order::JobOrder;
+use crate::records::Records;
 use crate::resource::DataSource;
 use crate::results::Results;
 use crate::uploads::Uploads;
@@ -40,8 +40,7 @@ const STOPPING: Duration = Duration::from_secs(120);
 pub(crate) struct Jobs {
     last: Mutex<HashMap<Uuid, Arc<Job>>>,
     running: TaskTracker,
-    /// Where receipts are kept, also when no client follows the job.
-    ledger: Option<Ledger>,
+    records: Records,
     uploads: Uploads,
 }
 
@@ -68,8 +67,8 @@ pub(crate) struct PlanStart {
 }
 
 impl Jobs {
-    pub(crate) fn new(ledger: Option<Ledger>) -> Self {
-        Self { ledger, ..Self::default() }
+    pub(crate) fn new(records: Records) -> Self {
+        Self { records, ..Self::default() }
     }
 
     /// Starts a job and follows it. Everything the flasher uses belongs to the job until it ends, and before its files come:
@@ -83,7 +82,7 @@ impl Jobs {
             owner: board.owner.clone(),
             fetch: start.fetch,
             uploads: self.uploads.clone(),
-            ledger: self.ledger.clone(),
+            records: self.records.clone(),
         };
         self.running.spawn(work.run(start.task, start.claim));
         self.last().insert(board.node, Arc::clone(&job));
@@ -132,7 +131,7 @@ impl Jobs {
 
     /// Keeps the receipt of a job that its client waits for.
     pub(crate) async fn keep(&self, receipt: Receipt) {
-        work::keep(self.ledger.clone(), receipt).await;
+        self.records.keep(receipt).await;
     }
 
     /// Whether any job is running.

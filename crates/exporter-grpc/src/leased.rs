@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use flasher_core::CancellationToken;
 use flasher_core::tree::DriverTree;
-use ledger::Ledger;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::listen::{Listener, PendingConnection};
+use crate::metrics::CountedSession;
 use crate::proto::{DriverInstanceReport, ExporterStatus};
 use crate::python::PythonExporter;
+use crate::records::Records;
 use crate::serve::{Access, Exporter};
 use crate::session::Session;
 use crate::uploads::Uploads;
@@ -31,6 +32,8 @@ pub struct LeasedExporter {
     tunnels: Mutex<CancellationToken>,
     /// Ends everything, also what hooks do.
     over: CancellationToken,
+    /// Counts the lease, once it has begun and until it is over.
+    counted: Mutex<Option<CountedSession>>,
 }
 
 impl LeasedExporter {
@@ -39,20 +42,27 @@ impl LeasedExporter {
         tree: DriverTree,
         python: Option<Arc<PythonExporter>>,
         access: Access,
-        ledger: Option<Ledger>,
+        records: Records,
     ) -> (Arc<Self>, SessionEnds) {
         let (end, ends) = unbounded_channel();
-        let session = Session::new(tree, python, ledger.clone(), access.fetch.clone(), Some(end));
+        let session = Session::new(tree, python, records.clone(), access.fetch.clone(), Some(end));
         session.gate.set(ExporterStatus::Available, "");
-        let exporter = Exporter::of(Arc::clone(&session), access, ledger);
+        let exporter = Exporter::of(Arc::clone(&session), access, records);
         let over = CancellationToken::new();
         let tunnels = Mutex::new(over.child_token());
-        (Arc::new(Self { exporter, session, tunnels, over }), ends)
+        let counted = Mutex::default();
+        (Arc::new(Self { exporter, session, tunnels, over, counted }), ends)
     }
 
     /// Removes the files that clients of an exporter sent which was killed.
     pub async fn sweep() {
         crate::uploads::sweep(Uploads::default()).await;
+    }
+
+    /// The lease has begun: it counts as a session.
+    pub fn begin(&self) {
+        let session = self.session.shared.metrics.session();
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
     }
 
     /// The nodes, as clients and the controller see them.
@@ -119,6 +129,7 @@ impl LeasedExporter {
             tracing::warn!("a connection did not end within {} s", GOODBYE.as_secs());
         }
         self.session.close().await;
+        drop(self.counted.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     fn tunnels(&self) -> MutexGuard<'_, CancellationToken> {

@@ -9,6 +9,7 @@
 //! * `resource`: bulk data beside a call: streams with the client, compression, HTTP requests on the client's behalf
 //! * `session`, `shared`: what one loaded tree has: nodes and status; the log, and claims on what only one may use
 //! * `jobs`, `uploads`: flashes that outlive the client that began them, dumps into a client's file, plans, and the files sent for them
+//! * `records`, `metrics`, [`MetricsPage`]: what is kept and counted of what was done, and where a monitoring system reads it
 //! * `python`, `forward`: Jumpstarter's Python beside this exporter, which runs what only it has
 //! * `service`, `router`: the two gRPC services
 //! * [`leased`]: the same for one lease of a lab, whose clients come through a router
@@ -31,9 +32,12 @@ mod jobs;
 pub mod leased;
 mod listen;
 mod log;
+mod metrics;
+mod metrics_page;
 mod minimum_rate;
 mod node;
 mod python;
+mod records;
 mod resource;
 mod results;
 mod router;
@@ -49,7 +53,10 @@ use exporter_wire::{dump_stream, notice, order, passphrase, proto, tls, value};
 pub use authority::Scrubber;
 pub use leased::{LeasedExporter, SessionEnds};
 pub use listen::{ListenAddress, Listener};
+pub use metrics::Metrics;
+pub use metrics_page::MetricsPage;
 pub use python::{PythonExporter, PythonKinds};
+pub use records::Records;
 pub use serve::{Access, Exporter};
 
 #[cfg(test)]

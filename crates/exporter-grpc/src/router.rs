@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::capability::{Kind, SerialStream, find};
 use crate::claims::Claim;
 use crate::failure::{CallFailure, CallResult};
+use crate::metrics::StreamCount;
 use crate::proto::router_service_server::RouterService;
 use crate::proto::{FrameType, StreamRequest, StreamResponse};
 use crate::resource::{Encoding, Pipe, StreamItem};
@@ -113,14 +114,16 @@ impl Service {
         let line = capability.connect(method.name, &call).await?;
         let (frames, outgoing) = mpsc::channel(QUEUE);
         let closed = self.connection.closed.clone();
+        let count = call.shared.metrics.stream(capability.client());
+        let moved = count.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = carry(line, incoming, frames) => {}
+                () = carry(line, incoming, frames, moved) => {}
                 () = closed.cancelled() => {}
             }
             drop(permit);
         });
-        Ok(Response::new(frames_of(outgoing)))
+        Ok(Response::new(frames_of(outgoing, count)))
     }
 
     fn resource(
@@ -130,19 +133,21 @@ impl Service {
         incoming: Streaming<StreamRequest>,
         permit: OwnedSemaphorePermit,
     ) -> CallResult<Response<ResponseFrames>> {
-        let (_, call) = self.node(uuid)?;
+        let (capability, call) = self.node(uuid)?;
+        let count = call.shared.metrics.stream(capability.client());
         // What we do not know, the client packs and unpacks by itself when we do not accept it.
         let encoding = encoding.and_then(Encoding::named);
         let (pipe, ends) = Pipe::new(encoding);
         let handle = self.session.shared.resources.add(call.owner, pipe)?;
+        let moved = count.clone();
         tokio::spawn(async move {
-            collect(incoming, ends.incoming).await;
+            collect(incoming, ends.incoming, moved).await;
             drop(permit);
         });
         let name = encoding.map(Encoding::name);
         let answer =
             ResourceMeta { kind: "client_stream", uuid: handle.to_string(), x_jmp_content_encoding: name };
-        let mut response = Response::new(frames_of(ends.outgoing));
+        let mut response = Response::new(frames_of(ends.outgoing, count));
         let text = serde_json::to_string(&answer).ok().and_then(|text| text.parse().ok());
         let text =
             text.ok_or_else(|| CallFailure::new(tonic::Code::Internal, "a handle cannot be written"))?;
@@ -157,7 +162,7 @@ impl Service {
 }
 
 /// Data as frames, with the frame that ends the direction behind them.
-fn frames_of(outgoing: mpsc::Receiver<CallResult<Bytes>>) -> ResponseFrames {
+fn frames_of(outgoing: mpsc::Receiver<CallResult<Bytes>>, count: StreamCount) -> ResponseFrames {
     let frame = |payload, kind: FrameType| Ok(StreamResponse { payload, frame_type: kind.into() });
     let data = stream::unfold(outgoing, |mut outgoing| async move {
         let piece = outgoing.recv().await?;
@@ -167,7 +172,10 @@ fn frames_of(outgoing: mpsc::Receiver<CallResult<Bytes>>) -> ResponseFrames {
     // After an error the stream is over, and its last frame must not say that all went well.
     let mut broken = false;
     let whole = data.map(move |piece| match piece {
-        Ok(payload) => frame(payload, FrameType::Data),
+        Ok(payload) => {
+            count.sent(payload.len());
+            frame(payload, FrameType::Data)
+        }
         Err(failure) => Err(Status::from(failure)),
     });
     Box::pin(whole.chain(end).take_while(move |frame| {
@@ -205,7 +213,11 @@ pub(crate) async fn next(incoming: &mut Streaming<StreamRequest>) -> FrameRead {
 
 /// Hands a client's data to the call that uses it, then reads on to the stream's end: what is dropped earlier is reset,
 /// and what a client writes after the end of its data would be answered with errors.
-async fn collect(mut incoming: Streaming<StreamRequest>, pieces: mpsc::Sender<StreamItem>) {
+async fn collect(
+    mut incoming: Streaming<StreamRequest>,
+    pieces: mpsc::Sender<StreamItem>,
+    count: StreamCount,
+) {
     loop {
         let piece = tokio::select! {
             piece = next(&mut incoming) => piece,
@@ -213,6 +225,7 @@ async fn collect(mut incoming: Streaming<StreamRequest>, pieces: mpsc::Sender<St
         };
         match piece {
             FrameRead::Data(data) => {
+                count.received(data.len());
                 if pieces.send(StreamItem::Data(data)).await.is_err() {
                     return; // the call has given up
                 }
@@ -237,6 +250,7 @@ async fn carry(
     line: SerialStream,
     mut incoming: Streaming<StreamRequest>,
     frames: mpsc::Sender<CallResult<Bytes>>,
+    count: StreamCount,
 ) {
     let SerialStream { stream, claim } = line;
     let (mut reader, mut writer) = tokio::io::split(stream);
@@ -244,6 +258,7 @@ async fn carry(
         loop {
             match next(&mut incoming).await {
                 FrameRead::Data(data) => {
+                    count.received(data.len());
                     if writer.write_all(&data).await.is_err() || writer.flush().await.is_err() {
                         return;
                     }

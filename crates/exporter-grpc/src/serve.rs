@@ -13,7 +13,6 @@ use flasher_core::tree::DriverTree;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use ledger::Ledger;
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 use tonic::Status;
@@ -30,6 +29,7 @@ use crate::proto::ExporterStatus;
 use crate::proto::exporter_service_server::ExporterServiceServer;
 use crate::proto::router_service_server::RouterServiceServer;
 use crate::python::PythonExporter;
+use crate::records::Records;
 use crate::service::Service;
 use crate::session::Session;
 use crate::tls::Certificate;
@@ -70,7 +70,7 @@ pub struct Exporter {
     state: Mutex<SessionState>,
     access: Access,
     hosts: Arc<Hosts>,
-    ledger: Option<Ledger>,
+    records: Records,
     clients: TaskTracker,
     admission: Arc<Admission>,
 }
@@ -82,21 +82,21 @@ struct SessionState {
 }
 
 impl Exporter {
-    /// An exporter of this tree, not reachable yet. `python` runs the nodes whose drivers only Python has. With a ledger, the receipt of every flash is kept there.
+    /// An exporter of this tree, not reachable yet. `python` runs the nodes whose drivers only Python has. `records` is where it keeps what it did.
     pub fn new(
         tree: DriverTree,
         python: Option<Arc<PythonExporter>>,
         access: Access,
-        ledger: Option<Ledger>,
+        records: Records,
     ) -> Arc<Self> {
-        Self::of(Session::new(tree, python, ledger.clone(), access.fetch.clone(), None), access, ledger)
+        Self::of(Session::new(tree, python, records.clone(), access.fetch.clone(), None), access, records)
     }
 
     /// An exporter of this session.
-    pub(crate) fn of(session: Arc<Session>, access: Access, ledger: Option<Ledger>) -> Arc<Self> {
+    pub(crate) fn of(session: Arc<Session>, access: Access, records: Records) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(SessionState { session, clients: 0 }),
-            ledger,
+            records,
             hosts: Arc::new(Hosts::of_this_machine(&access.hosts)),
             access,
             clients: TaskTracker::new(),
@@ -130,7 +130,7 @@ impl Exporter {
 
     /// Takes another tree once no client is connected and no job runs.
     pub async fn reload(&self, tree: DriverTree, python: Option<Arc<PythonExporter>>) {
-        let fresh = Session::new(tree, python, self.ledger.clone(), self.access.fetch.clone(), None);
+        let fresh = Session::new(tree, python, self.records.clone(), self.access.fetch.clone(), None);
         loop {
             let mut state = self.state.lock().await;
             if state.clients == 0 && !state.session.shared.jobs.is_busy() {
@@ -205,6 +205,8 @@ impl Exporter {
         };
         let connection = Connection::new(peer, visitor.is_local(), Arc::clone(&visitor.workers));
         let session = self.arrive().await;
+        // Under a controller the lease is the session.
+        let _counted = session.end.is_none().then(|| self.records.metrics.session());
         let service = Service { session: Arc::clone(&session), connection: Arc::clone(&connection) };
         let client_access = ClientAccess {
             peer: connection.peer.clone(),

@@ -29,6 +29,9 @@ pub(crate) struct Service {
     pub(crate) connection: Arc<Connection>,
 }
 
+/// What a call to a node counts as whose methods only Python knows.
+const FORWARDED: &str = "call";
+
 type Stream1<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Service {
@@ -95,11 +98,13 @@ impl ExporterService for Service {
     ) -> Result<Response<DriverCallResponse>, Status> {
         let request = request.into_inner();
         if let Some(forward) = self.forwarded(&request.uuid).await? {
-            return forward.driver_call(request).await;
+            let mut counted = self.session.shared.metrics.operation(FORWARDED, &forward.client);
+            return counted.end(forward.driver_call(request).await, Status::code);
         }
         let DriverCallRequest { uuid, method, args } = request;
         let Prepared { capability, call, method, args } = self.prepare(&uuid, &method, &args, Kind::Call)?;
-        let result = capability.call(method.name, args, &call).await?;
+        let mut counted = call.shared.metrics.operation(method.name, capability.client());
+        let result = counted.end(capability.call(method.name, args, &call).await, |it| it.code)?;
         Ok(Response::new(DriverCallResponse { uuid: Uuid::new_v4().to_string(), result: Some(result) }))
     }
 
@@ -114,9 +119,10 @@ impl ExporterService for Service {
         let StreamingDriverCallRequest { uuid, method, args } = request;
         let Prepared { capability, call, method, args } =
             self.prepare(&uuid, &method, &args, Kind::Results)?;
-        let results = capability.results(method.name, args, &call).await?;
-        let response = |result: CallResult<Value>| {
-            let result = Some(result?);
+        let mut counted = call.shared.metrics.operation(method.name, capability.client());
+        let results = counted.end(capability.results(method.name, args, &call).await, |it| it.code)?;
+        let response = move |result: CallResult<Value>| {
+            let result = Some(counted.end(result, |it| it.code)?);
             Ok(StreamingDriverCallResponse { uuid: Uuid::new_v4().to_string(), result })
         };
         Ok(Response::new(Box::pin(results.map(response))))

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use flasher_core::fetch::FetchRules;
 use flasher_core::python::PythonHost as _;
 use flasher_core::tree::DriverTree;
-use ledger::Ledger;
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
 use crate::gate::Gate;
 use crate::node::Nodes;
 use crate::python::PythonExporter;
+use crate::records::Records;
 use crate::shared::SharedState;
 
 /// One loaded tree and everything that belongs to it.
@@ -36,7 +36,7 @@ impl Session {
     pub(crate) fn new(
         tree: DriverTree,
         python: Option<Arc<PythonExporter>>,
-        ledger: Option<Ledger>,
+        records: Records,
         fetch: FetchRules,
         end: Option<UnboundedSender<()>>,
     ) -> Arc<Self> {
@@ -48,7 +48,7 @@ impl Session {
             end,
             nodes: Nodes::of(&tree, python.as_ref()),
             gate: Gate::default(),
-            shared: Arc::new(SharedState::new(ledger, fetch)),
+            shared: Arc::new(SharedState::new(records, fetch)),
             tree,
             python,
         })

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flasher_core::fetch::FetchRules;
-use ledger::Ledger;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::claims::Claims;
@@ -12,6 +11,8 @@ use crate::connection::Connection;
 use crate::failure::{CallFailure, CallResult};
 use crate::jobs::Jobs;
 use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::records::Records;
 use crate::resource::Table;
 
 /// Worker threads all clients together may keep busy.
@@ -26,18 +27,20 @@ pub(crate) struct SharedState {
     pub(crate) claims: Arc<Claims>,
     pub(crate) resources: Table,
     pub(crate) jobs: Jobs,
+    pub(crate) metrics: Metrics,
     /// What clients may have fetched, when they are not at this machine.
     pub(crate) fetch: FetchRules,
     workers: Arc<Semaphore>,
 }
 
 impl SharedState {
-    pub(crate) fn new(ledger: Option<Ledger>, fetch: FetchRules) -> Self {
+    pub(crate) fn new(records: Records, fetch: FetchRules) -> Self {
         Self {
             log: Log::default(),
             claims: Arc::default(),
             resources: Table::default(),
-            jobs: Jobs::new(ledger),
+            metrics: records.metrics.clone(),
+            jobs: Jobs::new(records),
             fetch,
             workers: Arc::new(Semaphore::new(WORKERS)),
         }

@@ -1,4 +1,4 @@
-//! Brings Jumpstarter's own Python clients, in an environment of their own below `target`.
+//! Brings Jumpstarter's own Python clients, and a reader of metrics, in an environment of their own below `target`.
 
 use crate::python_environment::PythonEnvironment;
 use anyhow::Result;
@@ -17,6 +17,7 @@ const CLIENTS: PythonEnvironment = PythonEnvironment {
         "jumpstarter-driver-pyserial==0.9.0",
         "jumpstarter-driver-tftp==0.9.0",
         "jumpstarter-driver-uboot==0.9.0",
+        "prometheus-client==0.23.1",
     ],
 };
 

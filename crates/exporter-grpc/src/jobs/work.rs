@@ -6,8 +6,7 @@ use std::sync::Arc;
 use flasher_core::fetch::FetchRules;
 use flasher_core::flash::Site;
 use flasher_core::owner;
-use flasher_core::{Class, DumpJob, Error, Event, FlashJob, Flasher, Progress, Receipt, Result};
-use ledger::{Ledger, ReceiptPlace};
+use flasher_core::{Class, DumpJob, Error, Event, FlashJob, Flasher, Progress, Result};
 use tokio::io::AsyncReadExt;
 
 use super::client_sink::ClientSink;
@@ -15,6 +14,7 @@ use super::history::Job;
 use crate::claims::Claim;
 use crate::notice::JobNotice;
 use crate::order::{DumpOrder, DumpSurroundings, JobOrder, OrderedFile, Surroundings};
+use crate::records::Records;
 use crate::resource::{DataSource, Duplex};
 use crate::uploads::{ClientNames, Upload, Uploads};
 
@@ -70,7 +70,7 @@ pub(super) struct Work {
     pub(super) owner: owner::Board,
     pub(super) fetch: FetchRules,
     pub(super) uploads: Uploads,
-    pub(super) ledger: Option<Ledger>,
+    pub(super) records: Records,
 }
 
 /// A job that can begin, and its folder, which goes with this.
@@ -89,8 +89,9 @@ impl Work {
     /// Does the task, and reports how it goes and ends. The board is freed before the end is reported, so that a client that waits for
     /// the end can use it.
     pub(super) async fn run(self, task: Task, claim: Claim) {
+        let running = self.records.metrics.running_job();
         let refused = self.reserved(task).await.err();
-        drop(claim);
+        drop((claim, running));
         self.job.end(refused);
     }
 
@@ -184,7 +185,8 @@ impl Work {
         if let Some(path) = transcript {
             self.send_transcript(&path).await;
         }
-        keep(self.ledger.clone(), receipt.clone()).await;
+        self.records.metrics.ordered_job(&receipt);
+        self.records.keep(receipt.clone()).await;
         let finished = Event::Finished { receipt: Box::new(receipt) };
         self.job.tell(|| names.event(&finished));
     }
@@ -226,25 +228,6 @@ fn parts(mut text: &str) -> impl Iterator<Item = &str> {
         text = rest;
         Some(part).filter(|part| !part.is_empty())
     })
-}
-
-/// Keeps the receipt, also when no client follows the job.
-pub(super) async fn keep(ledger: Option<Ledger>, receipt: Receipt) {
-    let Some(ledger) = ledger else { return };
-    let kept = tokio::task::spawn_blocking(move || ledger.keep(&receipt)).await;
-    match kept {
-        Ok(Ok(ReceiptPlace::Job { id, set_aside })) => {
-            if let Some(file) = set_aside {
-                tracing::warn!(file = %file.display(), "the ledger could not be read and was set aside");
-            }
-            tracing::info!(job = id, "the receipt is in the ledger");
-        }
-        Ok(Ok(ReceiptPlace::Waiting { file, why })) => {
-            tracing::warn!(file = %file.display(), why, "the receipt waits for the ledger");
-        }
-        Ok(Err(error)) => tracing::warn!(%error, "the receipt is not in the ledger"),
-        Err(error) => tracing::error!(%error, "keeping the receipt ended unexpectedly"),
-    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ pub(crate) mod args;
 mod controlled;
 mod fetch;
 mod manager;
+mod metrics;
 mod start;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use exporter_grpc::{Access, Exporter, ListenAddress, Listener};
+use exporter_grpc::{Access, Exporter, ListenAddress, Listener, Records};
 use exporter_wire::passphrase::Passphrase;
 use exporter_wire::tls::Certificate;
 use flasher_core::leftovers::{self, InUse};
@@ -24,7 +25,7 @@ use crate::failure::Failure;
 use crate::render::message::Message;
 use crate::screen::Screen;
 use args::ServeArgs;
-use start::{Signals, beside, probe};
+use start::{Signals, beside, probe, resolve};
 
 /// How the names of folders for sockets begin.
 const SOCKET_FOLDER: &str = "flasher-serve-";
@@ -45,13 +46,14 @@ pub(super) async fn run(
     let mut signals = Signals::new()?;
     let (listeners, private) = listeners(&args).await?;
     probe(&tree).await?;
+    let counted = metrics::start(args.metrics.as_deref(), tree.bench(), screen).await?;
     announce(&listeners, &args, screen)?;
     let beside = beside(choice, &tree, screen).await?;
     let client = listeners.first().map(|listener| client(listener, &args));
     let stop = CancellationToken::new();
-    let ledger = args.ledger.of(&tree);
+    let records = Records { ledger: args.ledger.of(&tree), metrics: counted.metrics.clone() };
     let access = Access { passphrase, hosts: args.hosts.clone(), fetch: args.fetch.rules() };
-    let serving = Exporter::new(tree, beside, access, ledger);
+    let serving = Exporter::new(tree, beside, access, records);
     let work = tokio::spawn({
         let (serving, stop, grace) = (Arc::clone(&serving), stop.clone(), args.grace);
         async move { serving.serve(listeners, stop, grace).await }
@@ -129,18 +131,6 @@ fn refuse_exposed(address: &str, is_loopback: bool, args: &ServeArgs) -> Result<
     };
     Err(Error::config(format!("listening on `{address}` {what}"))
         .help(format!("{help}, listen on 127.0.0.1 behind an ssh tunnel, or accept it with `--insecure`")))
-}
-
-/// The address to bind: `HOST:PORT`, or `:PORT` for every address of this machine.
-async fn resolve(address: &str) -> Result<SocketAddr> {
-    let whole = if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.to_owned() };
-    let wrong = || {
-        Error::config(format!("`{address}` is no address to listen on")).help(
-            "give HOST:PORT, for example `127.0.0.1:18083`, or `:18083` for every address of this machine",
-        )
-    };
-    let mut found = tokio::net::lookup_host(&whole).await.map_err(|error| wrong().because(error))?;
-    found.next().ok_or_else(wrong)
 }
 
 fn announce(listeners: &[Listener], args: &ServeArgs, screen: &Screen) -> Result<(), Failure> {

@@ -18,6 +18,7 @@ mod flashing;
 mod hostile;
 mod lab;
 mod lifetime;
+mod metrics;
 mod mux;
 mod orders;
 mod python;

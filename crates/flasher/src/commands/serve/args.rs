@@ -42,6 +42,10 @@ pub(crate) struct ServeArgs {
     pub(crate) fetch: FetchArgs,
     #[command(flatten)]
     pub(crate) ledger: LedgerArgs,
+    /// Let a monitoring system read counts (OpenMetrics) at `http://HOST:PORT/metrics`: jobs by verdict, bytes, calls. A port alone is
+    /// that of 127.0.0.1, port 0 any free one
+    #[arg(long, value_name = "[HOST:]PORT")]
+    pub(crate) metrics: Option<String>,
     /// How long clients may end what they do once the exporter is stopped
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub(crate) grace: Duration,

@@ -6,15 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use exporter_controller::{LeaseBench, Leave, Notice, Notices, OpenBench, Stop};
-use exporter_grpc::{Access, LeasedExporter};
+use exporter_grpc::{Access, LeasedExporter, Records};
 use exporter_yaml::{ControllerSettings, Document, Findings};
 use flasher_core::tree::DriverTree;
 use flasher_core::{Class, Error, Result, async_trait};
-use ledger::Ledger;
 use tokio::sync::watch;
 
 use super::args::ServeArgs;
 use super::manager::{self, Watchdog};
+use super::metrics;
 use super::start::{Signals, beside, probe};
 use crate::args::python::PythonOption;
 use crate::commands::shell_env::{Client, ExporterAddress};
@@ -32,25 +32,23 @@ pub(super) async fn run(
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let mut signals = Signals::new()?;
+    let mut found = read(file)?;
+    let counted = metrics::start(args.metrics.as_deref(), Some(&found.1.name), screen).await?;
     loop {
-        let (document, settings, tree) = read(file)?;
+        let (document, settings, tree) = found;
         probe(&tree).await?;
         for option in &settings.unused_options {
             screen.aside(&format!("warning: `grpcOptions` has `{option}`, which has no effect here\n"));
         }
         let access = Access { fetch: args.fetch.rules(), ..Access::default() };
-        let bench = ControlledBench {
-            document,
-            python: python.clone(),
-            access,
-            ledger: args.ledger.ledger(),
-            screen: *screen,
-        };
+        let records = Records { ledger: args.ledger.of(&tree), metrics: counted.metrics.clone() };
+        let bench = ControlledBench { document, python: python.clone(), access, records, screen: *screen };
         match live(settings, Arc::new(bench), file, &mut signals, screen).await? {
             Some(code) => return Ok(code),
             None => {
                 manager::reloading();
                 screen.aside("reloading\n");
+                found = read(file)?;
             }
         }
     }
@@ -140,7 +138,7 @@ struct ControlledBench {
     document: Document,
     python: PythonOption,
     access: Access,
-    ledger: Option<Ledger>,
+    records: Records,
     screen: Screen,
 }
 
@@ -158,7 +156,7 @@ impl LeaseBench for ControlledBench {
             Error::config(format!("`{}` cannot be used any more: {first}", self.document.name()))
         })?;
         let python = beside(&self.python, &tree, &self.screen).await?;
-        let (exporter, ends) = LeasedExporter::new(tree, python, self.access.clone(), self.ledger.clone());
+        let (exporter, ends) = LeasedExporter::new(tree, python, self.access.clone(), self.records.clone());
         Ok(OpenBench { exporter, ends })
     }
 

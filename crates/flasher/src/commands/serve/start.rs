@@ -1,5 +1,6 @@
-//! What serving needs, with a controller or without: signals, a look at the hardware, and Python beside the exporter.
+//! What serving needs, with a controller or without: signals, addresses, a look at the hardware, and Python beside the exporter.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,21 @@ pub(super) async fn probe(tree: &DriverTree) -> Result<()> {
         let message = format!("the hardware did not answer within {} s", PROBE.as_secs());
         Err(Error::infrastructure(message).help("`flasher doctor` looks at each node by itself"))
     })
+}
+
+/// The address to bind: `HOST:PORT`, or `:PORT` for every address of this machine.
+///
+/// # Errors
+/// When it is none, or its host has no address.
+pub(super) async fn resolve(address: &str) -> Result<SocketAddr> {
+    let whole = if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.to_owned() };
+    let wrong = || {
+        Error::config(format!("`{address}` is no address to listen on")).help(
+            "give HOST:PORT, for example `127.0.0.1:18083`, or `:18083` for every address of this machine",
+        )
+    };
+    let mut found = tokio::net::lookup_host(&whole).await.map_err(|error| wrong().because(error))?;
+    found.next().ok_or_else(wrong)
 }
 
 /// The signals that end or reload an exporter.
