@@ -1,6 +1,7 @@
 //! The connection to an exporter, plain or over TLS.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use exporter_wire::tls::{secured, tls_in};
@@ -8,6 +9,8 @@ use flasher_core::{Error, Result};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint, Uri};
+
+use crate::access::Tunnel;
 
 /// Bound on making a connection.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -67,6 +70,32 @@ async fn local(path: PathBuf, ca: Option<&Path>) -> Result<Channel> {
         Error::infrastructure(format!("no exporter answers at `{shown}`"))
             .help("check whether an exporter runs there")
             .because(error)
+    })
+}
+
+/// Connects through a tunnel, and again through it when the connection has ended.
+pub(super) async fn through(tunnel: &Arc<dyn Tunnel>) -> Result<Channel> {
+    let why: Arc<Mutex<Option<Error>>> = Arc::default();
+    let (way, kept) = (Arc::clone(tunnel), Arc::clone(&why));
+    let connect = tower::service_fn(move |_: Uri| {
+        let (way, kept) = (Arc::clone(&way), Arc::clone(&kept));
+        async move {
+            way.connect().await.map(TokioIo::new).map_err(|error| {
+                let text = error.cause();
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                std::io::Error::other(text)
+            })
+        }
+    });
+    // The name is only sent along: the tunnel knows the way, and how long it may take.
+    let endpoint = Endpoint::from_static("http://localhost");
+    let endpoint = endpoint.http2_keep_alive_interval(ALIVE).keep_alive_timeout(ALIVE);
+    endpoint.connect_with_connector(connect).await.map_err(|error| {
+        let why = why.lock().unwrap_or_else(PoisonError::into_inner).take();
+        why.unwrap_or_else(|| {
+            Error::infrastructure(format!("the exporter `{}` does not answer", tunnel.exporter()))
+                .because(error)
+        })
     })
 }
 

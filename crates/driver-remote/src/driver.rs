@@ -59,9 +59,9 @@ impl DriverType for Remote {
     fn build(config: Config, wiring: Wiring) -> Result<Device> {
         check_address(&config.address)?;
         let access = RemoteAccess {
-            address: config.address,
             passphrase_file: config.passphrase_file.map(|file| wiring.file(file)),
             ca_file: config.ca_file.map(|file| wiring.file(file)),
+            ..RemoteAccess::open(config.address)
         };
         let session = Arc::new(RemoteSession::new(access));
         let place = |kind| Place { session: Arc::clone(&session), kind, path: config.device.clone() };

@@ -6,6 +6,7 @@
 //! * [`RemoteExporter::tree`] makes a [`DriverTree`](flasher_core::tree::DriverTree) of them: power switches and serial lines are
 //!   ordinary devices, and what this build has no device for refuses in one sentence
 //! * [`RemoteExporter::power`] and [`RemoteExporter::serial`] give one device by its path
+//! * [`Tunnel`] is a way to an exporter that has no address
 //! * [`RemoteExporter::link`] makes raw calls and streams by UUID, for who passes on what others ask
 //! * [`RemoteExporter::board`] is a flasher of ours over there, with which [`RemoteExporter::start`] flashes, [`RemoteExporter::plan`] plans and
 //!   [`RemoteExporter::dump`] dumps into a file of this machine
@@ -28,7 +29,7 @@ mod link;
 mod node;
 mod session;
 
-pub use access::RemoteAccess;
+pub use access::{RemoteAccess, Tunnel};
 pub use driver::{Config, Remote, RemoteKind};
 pub use exporter::{RemoteExporter, RemoteFlasher};
 pub use files::StartedFlash;

@@ -22,7 +22,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::access::RemoteAccess;
-use crate::channel::channel;
+use crate::channel::{channel, through};
 
 /// Largest message that is taken, bytes: a receipt has up to 250 bytes for each 16 MiB of the medium.
 const LARGEST_RECEIPT: usize = 64 << 20;
@@ -79,7 +79,10 @@ impl Link {
     pub(crate) async fn connect(access: &RemoteAccess) -> Result<(Self, Vec<DriverInstanceReport>)> {
         let secret = PassphraseInterceptor::new(access.passphrase().await?.as_ref())?;
         let address = access.address.clone();
-        let channel = channel(&address, access.ca_file.as_deref()).await?;
+        let channel = match &access.tunnel {
+            Some(tunnel) => through(tunnel).await?,
+            None => channel(&address, access.ca_file.as_deref()).await?,
+        };
         let mut exporter = ExporterServiceClient::with_interceptor(channel.clone(), secret.clone())
             .max_decoding_message_size(LARGEST_RECEIPT);
         let router = RouterServiceClient::with_interceptor(channel, secret);

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use exporter_wire::proto::client::client_service_client::ClientServiceClient;
 use exporter_wire::proto::controller_service_client::ControllerServiceClient;
 use exporter_wire::tls::{Trust, connector_of, secured};
-use exporter_yaml::ControllerSettings;
+use exporter_yaml::ControllerAccess;
 use flasher_core::{Error, Result};
 use tokio_rustls::TlsConnector;
 use tonic::metadata::AsciiMetadataValue;
@@ -22,6 +23,26 @@ const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 /// The controller, as calls go to it.
 pub(crate) type ControllerClient = ControllerServiceClient<InterceptedService<Channel, Identity>>;
 
+/// The same, for what clients ask.
+pub(crate) type LeaseClient = ClientServiceClient<InterceptedService<Channel, Identity>>;
+
+/// What this is in the lab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkKind {
+    Exporter,
+    Client,
+}
+
+impl LinkKind {
+    /// As the controller calls it.
+    fn wire_name(self) -> &'static str {
+        match self {
+            Self::Exporter => "Exporter",
+            Self::Client => "Client",
+        }
+    }
+}
+
 /// The way to the controller and its routers.
 #[derive(Clone)]
 pub(crate) struct Link {
@@ -31,8 +52,10 @@ pub(crate) struct Link {
     keepalive: (Duration, Duration),
     /// The controller's address, for messages.
     pub(crate) endpoint: String,
-    /// The exporter as the controller knows it, for messages.
-    pub(crate) exporter: String,
+    pub(crate) kind: LinkKind,
+    /// Who this is there.
+    pub(crate) namespace: String,
+    pub(crate) name: String,
 }
 
 impl std::fmt::Debug for Link {
@@ -46,7 +69,7 @@ impl Link {
     ///
     /// # Errors
     /// When the settings cannot be used: no certificate in `tls.ca`, no address, a token that is none.
-    pub(crate) fn new(settings: &ControllerSettings) -> Result<Self> {
+    pub(crate) fn new(settings: &ControllerAccess, kind: LinkKind) -> Result<Self> {
         let trust = match (&settings.authority, settings.insecure) {
             (_, true) => Trust::Anyone,
             (Some(pem), false) => Trust::Authority(pem.clone(), "tls.ca".to_owned()),
@@ -61,14 +84,20 @@ impl Link {
         let (interval, timeout) = settings.keepalive;
         let endpoint = endpoint.http2_keep_alive_interval(interval).keep_alive_timeout(timeout);
         let channel = lazy(&endpoint.keep_alive_while_idle(true), tls.clone());
-        let (identity, keepalive) = (Identity::new(settings)?, settings.keepalive);
-        let exporter = format!("{}/{}", settings.namespace, settings.name);
-        Ok(Self { channel, identity, tls, keepalive, endpoint: settings.endpoint.clone(), exporter })
+        let (identity, keepalive) = (Identity::new(settings, kind)?, settings.keepalive);
+        let (namespace, name) = (settings.namespace.clone(), settings.name.clone());
+        let endpoint = settings.endpoint.clone();
+        Ok(Self { channel, identity, tls, keepalive, endpoint, kind, namespace, name })
     }
 
     /// What calls the controller.
     pub(crate) fn client(&self) -> ControllerClient {
         ControllerServiceClient::with_interceptor(self.channel.clone(), self.identity.clone())
+    }
+
+    /// A client of the controller for what clients of the lab ask.
+    pub(crate) fn leases(&self) -> LeaseClient {
+        ClientServiceClient::with_interceptor(self.channel.clone(), self.identity.clone())
     }
 
     /// Connects to a router. Pings go only while a stream is open: others are not allowed everywhere.
@@ -122,7 +151,7 @@ fn connector(
 pub(crate) struct Identity([(&'static str, AsciiMetadataValue); 4]);
 
 impl Identity {
-    fn new(settings: &ControllerSettings) -> Result<Self> {
+    fn new(settings: &ControllerAccess, kind: LinkKind) -> Result<Self> {
         let value = |key: &str, text: &str| {
             AsciiMetadataValue::try_from(text).map_err(|_| {
                 Error::config(format!("`{key}` has characters that cannot be sent"))
@@ -133,7 +162,7 @@ impl Identity {
         token.set_sensitive(true);
         Ok(Self([
             ("authorization", token),
-            ("jumpstarter-kind", AsciiMetadataValue::from_static("Exporter")),
+            ("jumpstarter-kind", AsciiMetadataValue::from_static(kind.wire_name())),
             ("jumpstarter-namespace", value("metadata.namespace", &settings.namespace)?),
             ("jumpstarter-name", value("metadata.name", &settings.name)?),
         ]))

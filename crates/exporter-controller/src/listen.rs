@@ -10,15 +10,18 @@ use exporter_grpc::LeasedExporter;
 use exporter_wire::proto::{ListenRequest, ListenResponse};
 use flasher_core::CancellationToken;
 use tokio::sync::Semaphore;
-use tonic::{Response, Status, Streaming};
+use tonic::{Code, Response, Status, Streaming};
 
 use crate::backoff::Backoff;
 use crate::link::Link;
+use crate::notice::{Notice, Notices};
 use crate::refusal::words;
 use crate::tunnel::Tunnel;
 
 /// Between two tries: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+/// How often another listener may take the place of this one before that is said.
+const TAKEN: usize = 2;
 /// Connections through routers at a time.
 const TUNNELS: usize = 128;
 
@@ -34,6 +37,7 @@ pub(crate) struct ListenFor {
     pub(crate) exporter: Arc<LeasedExporter>,
     /// Ends it.
     pub(crate) over: CancellationToken,
+    pub(crate) notices: Notices,
 }
 
 /// Takes connections until the lease is over. When this returns, the controller's answer is still out, and what is reported
@@ -63,12 +67,19 @@ fn open(what: &ListenFor) -> Opening {
 async fn keep_listening(what: ListenFor, mut answer: Result<Response<Streaming<ListenResponse>>, Status>) {
     let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
     let places = Arc::new(Semaphore::new(TUNNELS));
+    let mut taken = 0;
     loop {
         let ended = match answer {
             Ok(stream) => follow(&what, stream.into_inner(), &places, &mut backoff).await,
             Err(status) => status,
         };
         tracing::debug!(lease = what.lease, why = words(&ended), "listening for clients is begun anew");
+        // Only one listener of a lease is kept. One end in good order may be that of the lease; several come from another listener.
+        taken += usize::from(ended.code() == Code::Ok);
+        if taken == TAKEN {
+            taken += 1;
+            what.notices.send(Notice::Rival { lease: what.lease.clone() });
+        }
         backoff.pause().await;
         answer = open(&what).await;
     }
@@ -84,7 +95,7 @@ async fn follow(
     loop {
         let message = match stream.message().await {
             Ok(Some(message)) => message,
-            Ok(None) => return Status::unavailable("the stream ended"),
+            Ok(None) => return Status::ok("the stream ended"),
             Err(status) => return status,
         };
         backoff.reset();

@@ -38,6 +38,16 @@ pub enum Notice {
         /// The call.
         call: &'static str,
     },
+    /// The lab collects logs and metrics there; none are sent.
+    Telemetry {
+        /// Where, as the controller says.
+        endpoints: Vec<String>,
+    },
+    /// The controller hands the clients of a lease to another exporter: a second one has the same identity.
+    Rival {
+        /// What the controller calls the lease.
+        lease: String,
+    },
     /// Something does not work, and is tried again.
     Trouble {
         /// What does not work.

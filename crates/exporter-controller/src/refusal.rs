@@ -7,7 +7,7 @@ use flasher_base::safe;
 use flasher_core::Error;
 use tonic::{Code, Status};
 
-use crate::link::Link;
+use crate::link::{Link, LinkKind};
 
 /// Longest text of a controller in a message of ours, characters.
 const LONGEST: usize = 300;
@@ -29,7 +29,8 @@ pub(crate) enum Fault {
     Token,
     ExpiredToken,
     ForeignToken,
-    NoExporter,
+    NoIdentity,
+    NoLease,
     Identity,
     Certificate,
     Clock,
@@ -58,7 +59,10 @@ fn by_words(status: &Status) -> CallRefusal {
     match () {
         () if has("token is expired") => CallRefusal::Lasting(Fault::ExpiredToken),
         () if has("oidc:") || has("authenticate token") => CallRefusal::Lasting(Fault::Token),
-        () if has("exporter") && has("not found") => CallRefusal::Lasting(Fault::NoExporter),
+        () if has("leases") && has("not found") => CallRefusal::Lasting(Fault::NoLease),
+        () if (has("exporter") || has("client")) && has("not found") => {
+            CallRefusal::Lasting(Fault::NoIdentity)
+        }
         () => CallRefusal::Passing,
     }
 }
@@ -76,38 +80,60 @@ fn certificate(status: &Status) -> Option<Fault> {
 }
 
 impl Fault {
-    fn help(self) -> &'static str {
-        match self {
-            Self::Token => {
+    fn help(self, kind: LinkKind) -> &'static str {
+        match (self, kind) {
+            (Self::Token, LinkKind::Client) => {
+                "`jmp login` gets a new token; or put that of the secret `NAME-client` into `token` of the client file"
+            }
+            (Self::Token, LinkKind::Exporter) => {
                 "put the exporter's token into `token`: the lab's administrator has it, in the secret `NAME-exporter`"
             }
-            Self::ExpiredToken => {
+            (Self::ExpiredToken, LinkKind::Client) => {
+                "`jmp login` gets a new token; and look whether the clock of this machine is right (`timedatectl`)"
+            }
+            (Self::ExpiredToken, LinkKind::Exporter) => {
                 "put a new token into `token`, and look whether the clock of this machine is right (`timedatectl`)"
             }
-            Self::ForeignToken => {
+            (Self::ForeignToken, LinkKind::Client) => {
+                "`token` belongs to another client or to an exporter: `metadata` and `token` must be of the same one"
+            }
+            (Self::ForeignToken, LinkKind::Exporter) => {
                 "`token` belongs to another exporter or to a client: `metadata` and `token` must be of the same one"
             }
-            Self::NoExporter => {
+            (Self::NoIdentity, LinkKind::Client) => {
+                "have the lab's administrator make this client, or correct `metadata.namespace` and `metadata.name`"
+            }
+            (Self::NoLease, _) => "`jmp get leases` lists the leases",
+            (Self::NoIdentity, LinkKind::Exporter) => {
                 "have the lab's administrator make this exporter, or correct `metadata.namespace` and `metadata.name`"
             }
-            Self::Identity => {
+            (Self::Identity, _) => {
                 "look at `endpoint`, `metadata` and `token`: is it a controller of Jumpstarter that answers there?"
             }
-            Self::Certificate => {
+            (Self::Certificate, _) => {
                 "put the certificate of the authority that signs the controller's into `tls.ca`, in base64; the name in `endpoint` must be one of the certificate's"
             }
-            Self::Clock => {
+            (Self::Clock, _) => {
                 "look whether the clock of this machine is right (`timedatectl`); if it is, the certificate of the other end has to be renewed"
             }
         }
     }
 }
 
-/// The failure as a user reads it. `what` is what was asked for, as in `the controller at x does not take this exporter`.
+/// The failure as a user reads it. `what` is what was asked for, as in `the controller at x does not take the exporter`.
 pub(crate) fn error(what: &str, link: &Link, fault: Fault, status: &Status) -> Error {
-    Error::config(format!("{what} `{}`: {}", link.exporter, words(status)))
-        .help(fault.help())
+    let Link { namespace, name, kind, .. } = link;
+    Error::config(format!("{what} `{namespace}/{name}`: {}", words(status)))
+        .help(fault.help(*kind))
         .retryable(false)
+}
+
+/// The same with what to mend, when there is something.
+pub(crate) fn advised(refusal: CallRefusal, status: &Status, kind: LinkKind) -> String {
+    match refusal {
+        CallRefusal::Lasting(fault) => format!("{} ({})", words(status), fault.help(kind)),
+        CallRefusal::Passing | CallRefusal::Unknown => words(status),
+    }
 }
 
 /// What the other end said, or why it could not be asked, for a message.
@@ -145,7 +171,7 @@ mod tests {
         check(
             Code::Unknown,
             "exporter lab/one: exporters.jumpstarter.dev \"one\" not found",
-            lasting(Fault::NoExporter),
+            lasting(Fault::NoIdentity),
         );
         for passing in
             ["watch channel closed", "last seen time mismatch", "received error when watching exporter"]

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exporter_grpc::LeasedExporter;
-use exporter_wire::proto::{ExporterStatus, RegisterRequest, UnregisterRequest};
+use exporter_wire::proto::{
+    ExporterStatus, GetServiceEndpointsRequest, RegisterRequest, TelemetryEndpoint, UnregisterRequest,
+};
 use exporter_yaml::ControllerSettings;
+use flasher_base::safe;
 use flasher_core::{CancellationToken, Result, async_trait};
 use tokio::sync::{mpsc, watch as changes};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -16,7 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::backoff::Backoff;
 use crate::hook::HookRun;
 use crate::lease::{HookKind, Lease};
-use crate::link::Link;
+use crate::link::{Link, LinkKind};
 use crate::listen::{ListenFor, listen};
 use crate::machine::{Action, LeaseEvent, LeaseMachine, Leave, Phase, Rules, Stop};
 use crate::notice::{Notice, Notices, OpenBench, RunnerInput};
@@ -39,6 +42,8 @@ const LAST: Duration = Duration::from_secs(7);
 const READ: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 /// Bound on the last calls to the controller.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// Longest address of the controller's in a message of ours, characters.
+const LONGEST_ENDPOINT: usize = 300;
 /// Events that wait.
 const QUEUE: usize = 64;
 
@@ -66,7 +71,7 @@ pub async fn run(
     notices: Notices,
 ) -> Result<Leave> {
     LeasedExporter::sweep().await;
-    let link = Link::new(&settings)?;
+    let link = Link::new(&settings.access, LinkKind::Exporter)?;
     tokio::select! {
         registered = register(&link, &*bench, &notices) => registered?,
         _ = stops.wait_for(Option::is_some) => return Ok(Leave::Stopped),
@@ -74,6 +79,7 @@ pub async fn run(
     let reporter = Reporter::start(link.clone(), notices.clone());
     reporter.report(ExporterStatus::Available, "Exporter registered and available");
     let (inputs, mut events) = mpsc::channel(QUEUE);
+    tokio::spawn(look_for_telemetry(link.clone(), notices.clone()));
     let watching = tokio::spawn(watch(link.clone(), inputs.clone(), reporter.clone(), notices.clone()));
     let rules = Rules {
         before_hook: settings.before_lease.is_some(),
@@ -113,6 +119,20 @@ async fn register(link: &Link, bench: &dyn LeaseBench, notices: &Notices) -> Res
             notices.send(Notice::Trouble { what: "the exporter cannot register", why: words(&status) });
         }
         backoff.pause().await;
+    }
+}
+
+/// Asks where the lab collects logs and metrics. Without an answer it collects none; older controllers do not know the call.
+async fn look_for_telemetry(link: Link, notices: Notices) {
+    match bounded(link.client().get_service_endpoints(GetServiceEndpointsRequest {})).await {
+        Ok(answer) => {
+            let shown = |it: &TelemetryEndpoint| safe::short(&safe::one_line(&it.endpoint), LONGEST_ENDPOINT);
+            let endpoints: Vec<_> = answer.get_ref().telemetry_endpoints.iter().map(shown).collect();
+            if !endpoints.is_empty() {
+                notices.send(Notice::Telemetry { endpoints });
+            }
+        }
+        Err(status) => tracing::debug!(why = words(&status), "the controller names no place for telemetry"),
     }
 }
 
@@ -279,6 +299,7 @@ impl Runner {
             peer: format!("{client} of the lease {}", lease.name),
             exporter: Arc::clone(exporter),
             over: self.held.over.clone(),
+            notices: self.notices.clone(),
         })
         .await;
     }

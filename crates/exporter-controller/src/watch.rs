@@ -11,7 +11,7 @@ use crate::lease::Lease;
 use crate::link::Link;
 use crate::machine::LeaseEvent;
 use crate::notice::{Notice, Notices, RunnerInput};
-use crate::refusal::words;
+use crate::refusal::{CallRefusal, advised, words};
 use crate::reporter::Reporter;
 
 /// Between two tries: at first, and at most.
@@ -25,21 +25,25 @@ pub(crate) async fn watch(
     notices: Notices,
 ) {
     let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
-    let mut is_away = false;
+    let mut away = None;
     loop {
         let ended = follow(&link, &inputs, || {
             backoff.reset();
-            if std::mem::take(&mut is_away) {
+            if away.take().is_some() {
                 // It may have taken us for gone meanwhile.
                 reporter.repeat();
                 notices.send(Notice::ControllerBack);
             }
         });
-        let why = words(&ended.await);
+        let ended = ended.await;
         if inputs.is_closed() {
             return;
         }
-        if !std::mem::replace(&mut is_away, true) {
+        tracing::debug!(why = words(&ended), "the stream of leases has ended");
+        // One that went away may come back as another one: that is something else for the operator.
+        let refusal = CallRefusal::of(&ended);
+        if away.replace(refusal) != Some(refusal) {
+            let why = advised(refusal, &ended, link.kind);
             notices.send(Notice::Trouble { what: "the controller is away", why });
         }
         backoff.pause().await;

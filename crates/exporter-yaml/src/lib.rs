@@ -19,7 +19,10 @@ mod said;
 mod schema;
 mod written;
 
-pub use controller::{ControllerSettings, ControllerToken, HookSettings, OnFailure, controller};
+pub use controller::{
+    ClientSettings, ControllerAccess, ControllerSettings, ControllerToken, HookSettings, OnFailure, client,
+    controller, current_client,
+};
 pub use document::Document;
 pub use finding::{Finding, Findings};
 pub use schema::schema;
@@ -52,6 +55,7 @@ fn parts(document: &Document, file: Option<std::path::PathBuf>) -> Result<TreePa
     let said::Said { notes, bench, motd } = said::all(document.root(), &nodes, &mut problems);
     let python = python::choice(document.root(), document.folder(), &mut problems);
     let ledger = ledger::choice(document.root(), document.folder(), &mut problems);
+    controller::check(document.root(), &mut problems);
     if !problems.is_empty() {
         return Err(document.place(problems));
     }

@@ -4,6 +4,7 @@ use flasher_core::registry;
 use serde_json::{Value, json};
 
 use crate::build::COMMON;
+use crate::controller;
 use crate::kinds::GROUPS;
 use crate::written::{API_VERSION, KIND, TOP};
 
@@ -22,13 +23,28 @@ pub fn schema() -> Value {
         "required": ["export"],
         "additionalProperties": false,
         "properties": top(),
-        "$defs": { "node": node(&names) },
+        "$defs": definitions(&names),
     })
+}
+
+/// A node, and what the keys about a lab have.
+fn definitions(names: &[&str]) -> Value {
+    let mut all = controller::schema()["$defs"].clone();
+    all["node"] = node(names);
+    all
 }
 
 fn top() -> Value {
     let mut keys: serde_json::Map<String, Value> =
         TOP.iter().map(|key| ((*key).to_owned(), json!({}))).collect();
+    let lab = controller::schema();
+    for key in controller::KEYS {
+        keys.insert((*key).to_owned(), lab["properties"][key].clone());
+    }
+    keys.insert(
+        "motd".to_owned(),
+        json!({ "type": ["string", "null"], "description": "What users are to read first." }),
+    );
     keys.insert("apiVersion".to_owned(), json!({ "const": API_VERSION }));
     keys.insert("kind".to_owned(), json!({ "const": KIND }));
     keys.insert(

@@ -108,12 +108,27 @@ pub(crate) async fn interruptible<T>(work: impl Future<Output = Result<T, Failur
 /// # Errors
 /// When the handlers cannot be installed.
 pub(crate) fn watch(stop: CancellationToken, progress: Arc<dyn Progress>) -> io::Result<()> {
+    watch_held(stop, progress, false)
+}
+
+/// The same; when `is_held`, who called has something to give back, and ends at the second signal by itself.
+///
+/// # Errors
+/// As [`watch`].
+pub(crate) fn watch_held(
+    stop: CancellationToken,
+    progress: Arc<dyn Progress>,
+    is_held: bool,
+) -> io::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::spawn(async move {
         either(&mut interrupt, &mut terminate).await;
         stop.cancel();
         let message = "interrupted: stopping in good order; once more stops at once".to_owned();
         progress.report(Event::Warning { message });
+        if is_held {
+            return;
+        }
         either(&mut interrupt, &mut terminate).await;
         std::process::exit(i32::from(Class::Interrupted.exit_code()));
     });

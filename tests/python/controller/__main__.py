@@ -15,7 +15,7 @@ import grpc
 from identity import Authority, token
 from jumpstarter_protocol import client_pb2_grpc, jumpstarter_pb2, jumpstarter_pb2_grpc, router_pb2_grpc
 from router import Router
-from services import NAMES, Clients, Controller
+from services import NAMES, Clients, Controller, endpoints
 from state import NAMESPACE, Exporter, Lease, State
 
 
@@ -24,6 +24,7 @@ class Lab:
 
     def __init__(self, folder):
         self.folder, self.authority, self.state = Path(folder), Authority(), State()
+        self.authorities = []
         self.router = Router(self.state)
         self.ports = {"controller": 0, "router": 0}
         self.servers = {}
@@ -36,6 +37,14 @@ class Lab:
             place = f"localhost:{self.ports['router']}"
             jumpstarter_pb2_grpc.add_ControllerServiceServicer_to_server(Controller(self.state, place), server)
             client_pb2_grpc.add_ClientServiceServicer_to_server(Clients(self.state, place), server)
+
+            async def answer(_, context):
+                return await endpoints(self.state, context)
+
+            later = grpc.unary_unary_rpc_method_handler(answer)
+            name = "jumpstarter.v1.ControllerService"
+            handlers = {"GetServiceEndpoints": later}
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
         for _ in range(100):
             try:
                 port = server.add_secure_port(f"127.0.0.1:{self.ports[what]}", self.authority.server())
@@ -93,9 +102,17 @@ class Lab:
     async def do_start(self, what):
         await self.start(what)
 
-    async def do_new_authority(self):
-        """From the next start on, every certificate is of another authority."""
-        self.authority = Authority()
+    async def do_new_authority(self, days=0):
+        """From the next start on, every certificate is of another authority, whose clock is so many days off."""
+        self.authorities.append(self.authority)
+        self.authority = Authority(days)
+
+    async def do_old_authority(self):
+        """From the next start on, every certificate is of the authority before."""
+        self.authority = self.authorities.pop()
+
+    async def do_telemetry(self, endpoints):
+        self.state.telemetry = endpoints
 
     async def do_refuse(self, rpc, code, text="", times=-1):
         self.state.refusals[rpc] = {"code": code, "text": text, "times": times}
@@ -111,6 +128,11 @@ class Lab:
 
     async def do_say_much(self, exporter, bytes):
         await self.do_say(exporter, True, "x" * bytes, "nobody")
+
+    async def do_deny(self, reason, message):
+        """From now on no lease can be had, until the reason is none."""
+        self.state.denial = {"reason": reason, "message": message} if reason else None
+        await self.state.assign()
 
     async def do_cut(self, stream):
         self.state.cut[stream] += 1

@@ -72,14 +72,15 @@ async def caller(context, kind, uid_of):
 class Authority:
     """A certificate authority of the lab; every certificate it makes is for this machine."""
 
-    def __init__(self):
+    def __init__(self, days=0):
+        self.days = days
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.certificate = self._sign("the lab's authority", self.key.public_key(), ca=True)
 
     def _sign(self, name, public_key, ca):
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer = subject if ca else self.certificate.subject
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=self.days)
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)

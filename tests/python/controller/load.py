@@ -1,6 +1,6 @@
 """Many leases under the controller for tests, and figures beside Jumpstarter's own exporter.
 
-`load.py soak FLASHER LEASES KILLS`: leases in a row by Jumpstarter's own client; controller, router and clients are killed at random.
+`load.py soak FLASHER LEASES KILLS FLASH_EVERY`: leases in a row, every so many with a flash; controller, router and clients are killed at random.
 `load.py bench FLASHER LEASES MEGABYTES`: times and memory of our exporter and of Python's, on one controller each, in one run.
 """
 
@@ -22,14 +22,15 @@ EXPORT = """export:
   power: { type: jumpstarter_driver_power.driver.MockPower }
   files: { type: jumpstarter_driver_http.driver.HttpServer, config: { root_dir: ROOT, host: 127.0.0.1, port: 0 } }
 """
-FREE = 10  # how soon an exporter has to be free again, seconds
 PATIENCE = 120
+# Folders of the lab itself.
+KEPT = ("files", "state", "client-state", "bundle", "tftp", "http")
 
 
 class Lab:
     """A controller, one exporter and one client."""
 
-    def __init__(self, folder, program):
+    def __init__(self, folder, program, more=""):
         self.folder = Path(folder)
         command = [sys.executable, str(HERE), folder]
         self.controller = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -39,14 +40,14 @@ class Lab:
         files = self.folder / "files"
         files.mkdir()
         yaml = self.folder / "exporter-one.yaml"
-        yaml.write_text(yaml.read_text() + EXPORT.replace("ROOT", str(files)))
+        yaml.write_text(yaml.read_text() + EXPORT.replace("ROOT", str(files)) + more)
         environment = {**os.environ, "TMPDIR": folder, "XDG_STATE_HOME": str(self.folder / "state")}
         log = open(self.folder / "exporter.log", "w")
         self.exporter = subprocess.Popen(program(str(yaml)), stdout=log, stderr=log, env=environment)
         self.client = ClientConfigV1Alpha1.from_file(self.folder / "client-me.yaml")
 
-    def do(self, what, **more):
-        self.controller.stdin.write(json.dumps({"do": what, **more}) + "\n")
+    def do(self, order, /, **more):
+        self.controller.stdin.write(json.dumps({"do": order, **more}) + "\n")
         self.controller.stdin.flush()
         answer = json.loads(self.controller.stdout.readline())
         assert "ok" in answer, answer
@@ -78,7 +79,7 @@ class Lab:
 
     def left(self):
         """What lies in the exporter's folder for temporary files."""
-        return sorted(it.name for it in self.folder.iterdir() if it.is_dir() and it.name not in ("files", "state"))
+        return sorted(it.name for it in self.folder.iterdir() if it.is_dir() and it.name not in KEPT)
 
     def stop(self):
         self.exporter.terminate()
@@ -94,49 +95,6 @@ def ours(flasher):
 
 def pythons(yaml):
     return [str(BIN / "jmp"), "run", "--exporter-config", yaml]
-
-
-def soak(flasher, leases, kills):
-    chosen = random.Random(leases)
-    killed = set(chosen.sample(range(leases), min(kills, leases)))
-    with tempfile.TemporaryDirectory(prefix="flasher-soak-") as folder:
-        lab = Lab(folder, ours(flasher))
-        lab.until_free()
-        counts, free, begun, first, made = {"done": 0, "cut": 0}, [], time.monotonic(), None, 0
-        for number in range(leases):
-            kill = chosen.choice(["controller", "router", "client"]) if number in killed else None
-            try:
-                with lab.client.lease(selector="board=one") as lease, lease.connect() as client:
-                    client.power.on()
-                    made += 1
-                    if kill in ("controller", "router"):
-                        lab.do("stop", what=kill)
-                        lab.do("start", what=kill)
-                    if kill == "client":
-                        raise KeyboardInterrupt
-                    if kill != "router":
-                        client.power.off()
-                counts["done"] += 1
-            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
-                assert kill, f"lease {number}: {error!r}"
-                counts["cut"] += 1
-                for name, it in lab.do("state")["leases"].items():
-                    if not it["ended"]:
-                        lab.do("end", lease=name)
-            free.append(lab.until_free())
-            if number == min(99, leases // 2):
-                first = lab.size()
-            if number % 100 == 99:
-                print(f"{number + 1} leases in {time.monotonic() - begun:.0f} s: {counts}, size {lab.size()}", flush=True)
-        state = lab.do("state")
-        last, open_leases = lab.size(), [it for it in state["leases"].values() if not it["ended"]]
-        free.sort()
-        print(f"leases {leases}, whole {counts['done']}, cut by a kill {counts['cut']}, begun with a call {made}, stuck {len(open_leases)}")
-        print(f"free again after: median {statistics.median(free):.2f} s, p99 {free[int(len(free) * 0.99)]:.2f} s, most {free[-1]:.2f} s")
-        print(f"files, threads, KiB: {first} after {min(100, leases // 2 + 1)} leases, {last} at the end")
-        print(f"registrations {state['exporters']['one']['registrations']}, streams left in the router {state['router']['open']}")
-        print(f"exit code {lab.stop()}, left in its folder {lab.left()}")
-        assert not open_leases and free[int(len(free) * 0.99)] < FREE
 
 
 def figures(program, leases, megabytes):
@@ -175,5 +133,11 @@ def bench(flasher, leases, megabytes):
 
 
 if __name__ == "__main__":
-    what, flasher, first, second = sys.argv[1:5]
-    {"soak": soak, "bench": bench}[what](flasher, int(first), int(second))
+    what, flasher, *numbers = sys.argv[1:]
+    numbers = [int(number) for number in numbers]
+    if what == "bench":
+        bench(flasher, *numbers)
+    else:
+        from soak import soak
+
+        soak(flasher, *numbers)

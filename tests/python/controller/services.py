@@ -174,6 +174,16 @@ class Controller(Common, jumpstarter_pb2_grpc.ControllerServiceServicer):
         return jumpstarter_pb2.DialResponse(**place)
 
 
+async def endpoints(state, context):
+    """GetServiceEndpoints, which the published protocol does not have yet: bytes in, bytes out."""
+    state.calls["GetServiceEndpoints"] = state.calls.get("GetServiceEndpoints", 0) + 1
+    if not state.telemetry:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "unknown method GetServiceEndpoints")
+    texts = [it.encode() for it in state.telemetry]
+    fields = [b"\x0a" + bytes([len(it)]) + it for it in texts]
+    return b"".join(b"\x0a" + bytes([len(it)]) + it for it in fields)
+
+
 class Clients(Common, client_pb2_grpc.ClientServiceServicer):
     """ClientService: leases and exporters, as `jmp` sees them."""
 
@@ -249,15 +259,14 @@ class Clients(Common, client_pb2_grpc.ClientServiceServicer):
             enabled=exporter.enabled,
         )
 
-    @staticmethod
-    def message(lease):
+    def message(self, lease):
         found = client_pb2.Lease(
             name=f"namespaces/{NAMESPACE}/leases/{lease.name}",
             selector=lease.selector,
             client=f"namespaces/{NAMESPACE}/clients/{lease.client}",
             exporter_name=lease.exporter_name,
             tags=lease.tags,
-            conditions=conditions(lease),
+            conditions=conditions(lease, self.state),
         )
         found.duration.FromSeconds(int(lease.duration))
         if lease.exporter:
@@ -269,11 +278,16 @@ class Clients(Common, client_pb2_grpc.ClientServiceServicer):
         return found
 
 
-def conditions(lease):
+def conditions(lease, state):
     if lease.ended:
         return [kubernetes_pb2.Condition(type="Ready", status="False", reason="Released")]
     if lease.exporter:
         return [kubernetes_pb2.Condition(type="Ready", status="True", reason="Ready")]
+    if state.denial:
+        return [kubernetes_pb2.Condition(type="Unsatisfiable", status="True", **state.denial)]
+    if not any(state.matches(lease, it) for it in state.exporters.values()):
+        text = "no exporter fits"
+        return [kubernetes_pb2.Condition(type="Unsatisfiable", status="True", reason="NoExporter", message=text)]
     return [kubernetes_pb2.Condition(type="Pending", status="True", reason="NotAvailable", message="no exporter is free")]
 
 

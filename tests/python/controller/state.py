@@ -76,6 +76,10 @@ class State:
         self.refusals = {}
         self.delays = {}
         self.calls = {}
+        # Where logs and metrics go; a controller that knows no such places when empty.
+        self.telemetry = []
+        # What every lease is denied with.
+        self.denial = None
         # Grows when all Status or Listen streams have to end.
         self.cut = {"Status": 0, "Listen": 0}
 
@@ -99,7 +103,7 @@ class State:
         for lease in self.leases.values():
             if lease.begun and not lease.ended and time.time() > lease.begun + lease.duration:
                 self.finish(lease)
-            if lease.exporter or lease.ended:
+            if lease.exporter or lease.ended or self.denial:
                 continue
             free = (it for it in self.exporters.values() if it.can_be_leased() and self.matches(lease, it))
             if exporter := next(free, None):

@@ -10,7 +10,7 @@ use xtask_support::workspace::Workspace;
 
 use super::measure;
 
-/// Many leases in a row by Jumpstarter's own client, while controller, router and clients are killed at random.
+/// Many leases in a row, some with a flash, while controller, router and clients are killed at random.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SoakArgs {
     /// How many leases
@@ -19,6 +19,9 @@ pub(crate) struct SoakArgs {
     /// In how many of them something is killed
     #[arg(long, default_value_t = 100)]
     kills: u32,
+    /// Every which lease has a flash; 0 for none
+    #[arg(long, default_value_t = 10)]
+    flash_every: u32,
     /// A `flasher` that is built already
     #[arg(long)]
     flasher: Option<PathBuf>,
@@ -38,17 +41,17 @@ pub(crate) struct BenchArgs {
     flasher: Option<PathBuf>,
 }
 
-/// Runs the soak; fails when a lease is stuck, or the exporter is not free again in time.
+/// Runs the soak; fails when a lease is stuck, a flash lost or doubled, or the exporter not free again in time.
 pub(crate) fn soak(args: &SoakArgs) -> Result<()> {
-    run("soak", args.flasher.clone(), [args.leases, args.kills])
+    run("soak", args.flasher.clone(), &[args.leases, args.kills, args.flash_every])
 }
 
 /// Measures and prints.
 pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
-    run("bench", args.flasher.clone(), [args.leases, args.megabytes])
+    run("bench", args.flasher.clone(), &[args.leases, args.megabytes])
 }
 
-fn run(what: &str, flasher: Option<PathBuf>, numbers: [u32; 2]) -> Result<()> {
+fn run(what: &str, flasher: Option<PathBuf>, numbers: &[u32]) -> Result<()> {
     let root = Workspace::load()?.root;
     let flasher = match flasher {
         Some(flasher) => flasher,
@@ -57,5 +60,5 @@ fn run(what: &str, flasher: Option<PathBuf>, numbers: [u32; 2]) -> Result<()> {
     let python = jumpstarter::folder(&root)?.join("bin/python");
     let mut command = Command::new(python);
     command.arg(root.join("tests/python/controller/load.py")).arg(what).arg(flasher);
-    succeed(command.args(numbers.map(|number| number.to_string())).env("PYTHONDONTWRITEBYTECODE", "1"))
+    succeed(command.args(numbers.iter().map(u32::to_string)).env("PYTHONDONTWRITEBYTECODE", "1"))
 }

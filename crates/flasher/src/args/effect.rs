@@ -101,26 +101,29 @@ const DUMP: &[Row] = &[
 /// # Errors
 /// The first of them, and why.
 pub(crate) fn check(args: &Args) -> Result<()> {
-    let is_remote = args.remote.remote.is_some();
+    let remote = args.remote.option();
     match &args.command {
         // A plan is what `flash` with the same options would do.
         Command::Flash(flash) | Command::Plan(flash) => {
-            args.given.iter().try_for_each(|given| one(given, FLASH, Some(flash), is_remote))
+            args.given.iter().try_for_each(|given| one(given, FLASH, Some(flash), remote))
         }
-        Command::Power { force: true, .. } if is_remote => Err(Error::config(
-            "`--force` does not go through `--remote`: an exporter guards its boards itself",
-        )
-        .help("leave it out, or run `flasher power` on the machine that has the board")),
-        Command::Dump(_) => args.given.iter().try_for_each(|given| one(given, DUMP, None, is_remote)),
+        Command::Power { force: true, .. } => match remote {
+            Some(way) => Err(Error::config(format!(
+                "`--force` does not go through `{way}`: an exporter guards its boards itself"
+            ))
+            .help("leave it out, or run `flasher power` on the machine that has the board")),
+            None => Ok(()),
+        },
+        Command::Dump(_) => args.given.iter().try_for_each(|given| one(given, DUMP, None, remote)),
         _ => Ok(()),
     }
 }
 
-fn one(given: &GivenOption, table: &[Row], flash: Option<&FlashArgs>, is_remote: bool) -> Result<()> {
+fn one(given: &GivenOption, table: &[Row], flash: Option<&FlashArgs>, way: Option<&str>) -> Result<()> {
     let option = &given.option;
-    let Some((_, when, remote)) = table.iter().find(|(id, ..)| *id == given.id) else { return Ok(()) };
-    if let (true, Remote::Stays(why)) = (is_remote, remote) {
-        return Err(Error::config(format!("`{option}` does not go through `--remote`: {why}"))
+    let Some((_, when, goes)) = table.iter().find(|(id, ..)| *id == given.id) else { return Ok(()) };
+    if let (Some(way), Remote::Stays(why)) = (way, goes) {
+        return Err(Error::config(format!("`{option}` does not go through `{way}`: {why}"))
             .help("leave it out, or run `flasher flash` on the machine that has the board"));
     }
     let why = flash.and_then(|flash| in_vain(*when, flash));

@@ -12,6 +12,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "flasher --exporter board.yaml flash -t boot:boot.img -t root:root.img.zst",
             "flasher --exporter board.yaml --log flash.log flash image.img.xz --expect-boot login:",
             "flasher --remote lab:18083 --remote-passphrase-file secret flash image.img.xz",
+            "flasher --lease board=rcar-s4 flash image.img.xz",
         ],
     ),
     (

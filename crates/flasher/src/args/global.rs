@@ -18,14 +18,44 @@ pub(crate) enum Global {
     Remote,
     RemotePassphraseFile,
     RemoteCacert,
+    Lease,
+    LeaseName,
+    LeaseTime,
+    Client,
 }
 
-use Global::{Exporter, Json, Log, Python, Quiet, RemoteCacert, RemotePassphraseFile, Verbose};
+use Global::{
+    Client, Exporter, Json, Lease, LeaseName, LeaseTime, Log, Python, Quiet, RemoteCacert,
+    RemotePassphraseFile, Verbose,
+};
 
-const ALL: [Global; 9] =
-    [Exporter, Json, Verbose, Quiet, Log, Python, Global::Remote, RemotePassphraseFile, RemoteCacert];
-/// Those that lead to another machine's exporter.
-const REMOTE: [Global; 3] = [Global::Remote, RemotePassphraseFile, RemoteCacert];
+const ALL: [Global; 13] = [
+    Exporter,
+    Json,
+    Verbose,
+    Quiet,
+    Log,
+    Python,
+    Global::Remote,
+    RemotePassphraseFile,
+    RemoteCacert,
+    Lease,
+    LeaseName,
+    LeaseTime,
+    Client,
+];
+/// Those that have to do with another machine's exporter.
+const REMOTE: [Global; 7] =
+    [Global::Remote, RemotePassphraseFile, RemoteCacert, Lease, LeaseName, LeaseTime, Client];
+/// Those of them that lead there; one is enough.
+const WAYS: [Global; 3] = [Global::Remote, Lease, LeaseName];
+/// Those that say something about such a way, and the ways that they are for.
+const ABOUT: [(Global, &[Global]); 4] = [
+    (RemotePassphraseFile, &[Global::Remote]),
+    (RemoteCacert, &[Global::Remote]),
+    (LeaseTime, &[Lease]),
+    (Client, &[Lease, LeaseName]),
+];
 
 /// Each command, and the options it honours besides `--verbose`, which sets the log of the whole process. `remote` stands for
 /// all of [`REMOTE`]. A command below another one has the row of both names, or else that of the first.
@@ -92,6 +122,10 @@ impl Global {
             Self::Remote => "remote",
             RemotePassphraseFile => "remote_passphrase_file",
             RemoteCacert => "remote_cacert",
+            Lease => "lease",
+            LeaseName => "lease_name",
+            LeaseTime => "lease_time",
+            Client => "client",
         }
     }
 
@@ -176,25 +210,39 @@ pub(crate) fn refuse_idle(matches: &ArgMatches) -> Result<()> {
         .help(option.advice(&path)));
     }
     let idle = |what: String, help: &str| Err(Error::config(what).help(help));
-    let is_remote = Global::Remote.is_typed(matches);
-    if let Some(option) = typed.iter().find(|option| is_remote && [Exporter, Python].contains(option)) {
-        return idle(
-            format!("`{}` has no effect with `--remote`, so nothing was done", option.long()),
-            "leave one of them out: the exporter at the other end has a YAML and a Python of its own",
-        );
-    }
-    if let Some(option) = typed.iter().find(|option| REMOTE.contains(option) && !is_remote) {
-        return idle(
-            format!("`{}` has no effect without `--remote`, so nothing was done", option.long()),
-            "give `--remote HOST:PORT` as well, or leave it out",
-        );
-    }
+    idle_elsewhere(&typed)?;
     let names_file = last.try_get_raw("file").is_ok_and(|file| file.is_some());
     if typed.contains(&Exporter) && names_file {
         return idle(
             format!("`--exporter` has no effect on `flasher {path} FILE`, so nothing was done"),
             "name the exporter YAML once",
         );
+    }
+    Ok(())
+}
+
+/// Refuses what has no effect because of where the command goes.
+fn idle_elsewhere(typed: &[Global]) -> Result<()> {
+    let idle = |option: Global, why: String, help: String| {
+        let what = format!("`{}` has no effect {why}, so nothing was done", option.long());
+        Err(Error::config(what).help(help))
+    };
+    let ways: Vec<_> = typed.iter().copied().filter(|option| WAYS.contains(option)).collect();
+    if let [first, second, ..] = ways[..] {
+        let help = "leave one of them out: a command goes to one exporter";
+        return idle(second, format!("with `{}`", first.long()), help.to_owned());
+    }
+    let own = typed.iter().find(|option| [Exporter, Python].contains(option));
+    if let (Some(way), Some(option)) = (ways.first(), own) {
+        let help = "leave one of them out: the exporter at the other end has a YAML and a Python of its own";
+        return idle(*option, format!("with `{}`", way.long()), help.to_owned());
+    }
+    for (option, of) in ABOUT.into_iter().filter(|(option, _)| typed.contains(option)) {
+        if !of.iter().any(|way| ways.contains(way)) {
+            let example = if of[0] == Lease { "--lease SELECTOR" } else { "--remote HOST:PORT" };
+            let help = format!("give `{example}` as well, or leave it out");
+            return idle(option, format!("without `{}`", of[0].long()), help);
+        }
     }
     Ok(())
 }
@@ -256,8 +304,10 @@ pub(super) mod tests {
     fn value(option: Global) -> &'static [&'static str] {
         match option {
             Json | Verbose | Quiet => &[],
-            Exporter | Log | Python | RemotePassphraseFile | RemoteCacert => &["file"],
+            Exporter | Log | Python | RemotePassphraseFile | RemoteCacert | LeaseName | Client => &["file"],
             Global::Remote => &["lab:1"],
+            Lease => &["board=one"],
+            LeaseTime => &["1h"],
         }
     }
 
@@ -289,9 +339,11 @@ pub(super) mod tests {
             for option in ALL {
                 let long = option.long();
                 let words: Vec<_> = path.split(' ').collect();
-                let remote: &[&str] = match REMOTE.contains(&option) && option != Global::Remote {
-                    true if Global::Remote.is_honoured_by(&path) => &["--remote", "lab:1"],
-                    _ => &[],
+                let needs = ABOUT.iter().find(|(about, _)| *about == option).map(|(_, of)| of[0]);
+                let remote: &[&str] = match needs.filter(|it| it.is_honoured_by(&path)) {
+                    Some(Lease) => &["--lease", "board=one"],
+                    Some(_) => &["--remote", "lab:1"],
+                    None => &[],
                 };
                 let option_words = [&[long.as_str()], value(option)].concat();
                 let before = [&["flasher"], remote, &option_words, &words, more(&path)].concat();
@@ -339,6 +391,23 @@ pub(super) mod tests {
             "flasher --remote-cacert ca flash os.img",
             Some("`--remote-cacert` has no effect without `--remote`"),
         );
+        check("flasher --lease a=b --lease-time 2h --client me flash os.img", None);
+        check("flasher --lease-name a --client me power on", None);
+        check("flasher --lease a=b --remote c:1 power on", Some("`--lease` has no effect with `--remote`"));
+        check(
+            "flasher --lease a=b --lease-name c power on",
+            Some("`--lease-name` has no effect with `--lease`"),
+        );
+        check("flasher --lease a=b --exporter b power on", Some("`--exporter` has no effect with `--lease`"));
+        check(
+            "flasher --lease a=b --remote-cacert b power on",
+            Some("`--remote-cacert` has no effect without `--remote`"),
+        );
+        check(
+            "flasher --lease-name a --lease-time 1h power on",
+            Some("`--lease-time` has no effect without `--lease`"),
+        );
+        check("flasher --client me power on", Some("`--client` has no effect without `--lease`"));
         check("flasher check --exporter a b", Some("`--exporter` has no effect on `flasher check FILE`"));
         check(
             "flasher --exporter a bundle lock b",

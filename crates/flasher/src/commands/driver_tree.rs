@@ -22,14 +22,14 @@ pub(super) fn load(exporter: Option<&Path>) -> Result<DriverTree, Failure> {
     Ok(exporter_yaml::load(named(exporter)?)?)
 }
 
-/// The tree of the exporter that `--remote` names, or else of the exporter YAML.
+/// The tree of the exporter that `--remote` names or that was leased, or else of the exporter YAML.
 ///
 /// # Errors
 /// When neither is named, the file has problems, or the exporter does not answer or refuses us.
 pub(super) async fn open(exporter: Option<&Path>, remote: &RemoteArgs) -> Result<DriverTree, Failure> {
-    match remote.remote {
-        Some(_) => Ok(remote::exporter(remote).await?.tree()),
-        None => load(exporter),
+    match remote.is_elsewhere() {
+        true => Ok(remote::exporter(remote).await?.tree()),
+        false => load(exporter),
     }
 }
 

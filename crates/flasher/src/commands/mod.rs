@@ -18,6 +18,7 @@ pub(crate) mod flash;
 pub(crate) mod history;
 pub(crate) mod identify;
 mod killed;
+mod lease;
 mod ledger_use;
 mod listing;
 pub(crate) mod media;
@@ -44,14 +45,21 @@ use crate::screen::Screen;
 use console::args::ConsoleArgs;
 use doctor::Machine;
 
-/// Runs the command and gives its exit code.
+/// Runs the command, on an exporter that is leased for it when one is to be, and gives its exit code.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
     crate::args::effect::check(&args)?;
+    match args.remote.lease_choice() {
+        Some(choice) => lease::run(choice, args, screen, |args| dispatch(args, screen)).await,
+        None => dispatch(args, screen).await,
+    }
+}
+
+async fn dispatch(args: Args, screen: &Screen) -> Result<u8, Failure> {
     let exporter = args.exporter;
     let tree = async || driver_tree::open(exporter.as_deref(), &args.remote).await;
     match args.command {
         Command::Demo(demo) => demo::run(demo, screen).await,
-        Command::Flash(flash) if args.remote.remote.is_some() => {
+        Command::Flash(flash) if args.remote.is_elsewhere() => {
             remote::flash(&flash, &args.remote, screen).await
         }
         Command::Attach { job, node, receipt } => {
@@ -67,7 +75,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Serve(serve) => serve::run(serve, exporter.as_deref(), &args.python, screen).await,
         Command::ShellEnv(shell) => shell_env::run(shell, screen).await,
         Command::Flash(flash) => flash::run(&flash, exporter.as_deref(), &args.python, screen).await,
-        Command::Dump(dump) if args.remote.remote.is_some() => {
+        Command::Dump(dump) if args.remote.is_elsewhere() => {
             dump::run_remote(&dump, &args.remote, screen).await
         }
         Command::Dump(dump) => dump::run(&dump, exporter.as_deref(), &args.python, screen).await,
@@ -88,7 +96,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
         }
         Command::Files(files) => files::run(&files, screen).await,
         Command::Doctor => {
-            let machine = if args.remote.remote.is_some() { Machine::Elsewhere } else { Machine::This };
+            let machine = if args.remote.is_elsewhere() { Machine::Elsewhere } else { Machine::This };
             doctor::run((tree().await?, &args.python), machine, screen).await
         }
         Command::Sandbox { command } => sandbox::run(&command).await,
@@ -112,20 +120,20 @@ struct EarlierJob<'a> {
 
 impl EarlierJob<'_> {
     async fn attach(&self, receipt: Option<&Path>, screen: &Screen) -> Result<u8, Failure> {
-        match (&self.remote.remote, self.job) {
-            (None, job) => detached::attach(job, receipt, screen).await,
-            (Some(_), Some(_)) => Err(two_jobs().into()),
-            (Some(_), None) => {
+        match (self.remote.is_elsewhere(), self.job) {
+            (false, job) => detached::attach(job, receipt, screen).await,
+            (true, Some(_)) => Err(two_jobs().into()),
+            (true, None) => {
                 remote::join(remote::Follow::Attach, self.device, receipt, self.remote, screen).await
             }
         }
     }
 
     async fn cancel(&self, screen: &Screen) -> Result<u8, Failure> {
-        match (&self.remote.remote, self.job) {
-            (None, job) => detached::cancel(job, screen).await,
-            (Some(_), Some(_)) => Err(two_jobs().into()),
-            (Some(_), None) => {
+        match (self.remote.is_elsewhere(), self.job) {
+            (false, job) => detached::cancel(job, screen).await,
+            (true, Some(_)) => Err(two_jobs().into()),
+            (true, None) => {
                 remote::join(remote::Follow::Cancel, self.device, None, self.remote, screen).await
             }
         }
@@ -133,6 +141,8 @@ impl EarlierJob<'_> {
 }
 
 fn two_jobs() -> Error {
-    Error::config("an ID names a job of this machine, and `--remote` an exporter with one job a board")
-        .help("leave one of them out")
+    Error::config(
+        "an ID names a job of this machine, and `--remote` or `--lease` an exporter with one job a board",
+    )
+    .help("leave one of them out")
 }

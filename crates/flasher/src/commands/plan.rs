@@ -24,9 +24,9 @@ pub(super) async fn run(
     if args.detach {
         return Err(Error::config("`--detach` has no effect on a plan").help("leave it out").into());
     }
-    let planned = match remote.remote {
-        Some(_) => remote::plan(args, remote, screen).await,
-        None => {
+    let planned = match remote.is_elsewhere() {
+        true => remote::plan(args, remote, screen).await,
+        false => {
             let tree = driver_tree::load(exporter)?;
             let planned = make(args, &tree).await;
             driver_tree::close(&tree, screen).await;

@@ -49,7 +49,7 @@ pub(super) async fn flash(args: &FlashArgs, remote: &RemoteArgs, screen: &Screen
     let outgoing = OutgoingOrder::new(job, args.variant.clone()).await?;
     let images = outgoing.sent_images();
     let started = start(&client, &board, outgoing, &progress).await?;
-    crate::signals::watch(stop.clone(), Arc::clone(&progress))?;
+    crate::signals::watch_held(stop.clone(), Arc::clone(&progress), remote.tunnel.is_some())?;
     let check = |receipt: &Receipt| {
         bears_out(receipt)?;
         images.compare(receipt, started.sha256.get().map_or(&[][..], Vec::as_slice))
@@ -105,11 +105,14 @@ async fn connect(remote: &RemoteArgs, device: Option<&str>) -> Result<(RemoteExp
     Ok((client, board))
 }
 
-/// Connects to the exporter of `--remote`.
+/// Connects to the exporter of `--remote`, or to the one that was leased.
 ///
 /// # Errors
 /// When none is named, or it does not answer or refuses us.
 pub(super) async fn exporter(remote: &RemoteArgs) -> Result<RemoteExporter> {
+    if let Some(tunnel) = &remote.tunnel {
+        return RemoteExporter::connect(RemoteAccess::through(Arc::clone(tunnel))).await;
+    }
     let address = remote.remote.as_deref().ok_or_else(|| {
         Error::config("no exporter is named").help("give `--remote HOST:PORT`, where `flasher serve` runs")
     })?;

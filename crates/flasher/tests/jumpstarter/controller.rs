@@ -1,5 +1,6 @@
 //! A lab under a controller: the one of `tests/python/controller`, the exporters and the clients of a test.
 
+mod client;
 mod judged;
 mod leases;
 mod trouble;

@@ -250,13 +250,17 @@ fn global_option(bench: &Bench, (path, words, code): (&str, &str, i32), (id, is_
             return;
         }
         "json" | "verbose" | "quiet" => long.clone(),
+        "lease_time" => format!("{long} 1h"),
         _ => format!("{long} kept"),
     };
     fs::remove_file(bench.lab.path("kept")).ok();
     let ran = bench.run(path, &format!("{given} {words}"));
     match id {
         _ if is_hidden => ran.assert_refused(&long, &format!("has no effect on `flasher {path}`")),
-        "exporter" | "python" => ran.assert_refused(&long, "has no effect with `--remote`"),
+        "exporter" | "python" | "lease" | "lease_name" => {
+            ran.assert_refused(&long, "has no effect with `--remote`");
+        }
+        "lease_time" | "client" => ran.assert_refused(&long, "has no effect without `--lease`"),
         "json" => {
             assert_eq!(ran.code, code, "{}: {}", ran.words, ran.told);
             assert!(!events(&String::from_utf8(ran.out).unwrap()).is_empty(), "{}", ran.words);

@@ -43,7 +43,7 @@ pub(in crate::commands) async fn dump(
     let receipt_file = receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
     let (client, board) = connect(remote, device.as_deref()).await?;
     let progress = screen.progress();
-    crate::signals::watch(job.stop.clone(), Arc::clone(&progress))?;
+    crate::signals::watch_held(job.stop.clone(), Arc::clone(&progress), remote.tunnel.is_some())?;
     let transcript = job.transcript.clone().map(RemoteTranscript::new);
     let name =
         out.and_then(Path::file_name).map_or_else(|| label.clone(), |name| name.to_string_lossy().into());

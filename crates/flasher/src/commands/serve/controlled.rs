@@ -33,11 +33,11 @@ pub(super) async fn run(
 ) -> Result<u8, Failure> {
     let mut signals = Signals::new()?;
     let mut found = read(file)?;
-    let counted = metrics::start(args.metrics.as_deref(), Some(&found.1.name), screen).await?;
+    let counted = metrics::start(args.metrics.as_deref(), Some(&found.1.access.name), screen).await?;
     loop {
         let (document, settings, tree) = found;
         probe(&tree).await?;
-        for option in &settings.unused_options {
+        for option in &settings.access.unused_options {
             screen.aside(&format!("warning: `grpcOptions` has `{option}`, which has no effect here\n"));
         }
         let access = Access { fetch: args.fetch.rules(), ..Access::default() };
@@ -70,7 +70,8 @@ async fn live(
     signals: &mut Signals,
     screen: &Screen,
 ) -> Result<Option<u8>, Failure> {
-    let name = format!("{}/{} at {}", settings.namespace, settings.name, settings.endpoint);
+    let access = &settings.access;
+    let name = format!("{}/{} at {}", access.namespace, access.name, access.endpoint);
     let shown = *screen;
     let notices = Notices::new(move |notice| {
         if notice == Notice::Available {
@@ -128,6 +129,13 @@ fn sentence(notice: &Notice, name: &str) -> String {
         Notice::OldController { call } => {
             format!("warning: the controller does not know `{call}`, so what it is for is left out")
         }
+        Notice::Telemetry { endpoints } => format!(
+            "the lab collects telemetry at {}; this exporter sends none there, `--metrics` lets it be read",
+            endpoints.join(", ")
+        ),
+        Notice::Rival { lease } => format!(
+            "warning: clients of the lease {lease} were handed to another exporter: does a second exporter with this identity run?"
+        ),
         Notice::Trouble { what, why } => format!("warning: {what}: {why}; trying again"),
         Notice::ControllerBack => "the controller answers again".to_owned(),
     }

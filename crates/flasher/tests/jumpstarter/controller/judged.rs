@@ -8,15 +8,16 @@ use serde_json::json;
 use super::{Controller, WHOLE_HISTORY};
 use crate::lab::said;
 
-const EXPORT: &str = "  power: { type: jumpstarter_driver_power.driver.MockPower }
+/// What an exporter of Python's has.
+pub(super) const EXPORT: &str = "  power: { type: jumpstarter_driver_power.driver.MockPower }
   serial: { type: jumpstarter_driver_pyserial.driver.PySerial, config: { url: 'loop://' } }
 ";
 
 /// `jmp run`, ended when dropped.
-struct PythonExporter(Child);
+pub(super) struct PythonExporter(Child);
 
 impl PythonExporter {
-    fn start(controller: &Controller) -> Self {
+    pub(super) fn start(controller: &Controller) -> Self {
         let mut run = Command::new("jmp");
         controller.lab.equip(&mut run);
         run.args(["run", "--exporter-config"]).arg(controller.lab.path("exporter-one.yaml"));

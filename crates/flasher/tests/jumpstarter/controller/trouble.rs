@@ -61,6 +61,175 @@ fn what_the_operator_has_to_mend_is_named() {
     check("metadata", json!({ "namespace": "lab", "name": "three" }), &["not found", "make this exporter"]);
     check("tls", json!({ "ca": "" }), &["does not take the exporter", "`tls.ca`"]);
     check("tls", json!({ "ca": "bm9uZQ==" }), &["`tls.ca` holds no certificate"]);
+    check("tls", json!({ "ca": "bm9uZQ" }), &["`tls.ca` is no base64: it was cut"]);
+    check("hooks", json!({ "beforeLease": { "script": "x", "timeout": 0 } }), &["`timeout: 0`"]);
+}
+
+/// Something that goes wrong around an exporter at work, what is said of it, and what mends it.
+struct Trouble {
+    orders: Vec<Value>,
+    expected: &'static [&'static str],
+    mends: Vec<Value>,
+}
+
+#[test]
+fn what_passes_is_named_and_ends_with_its_cause() {
+    let Some(controller) = Controller::start(BENCH, "") else { return };
+    let restart = || {
+        let order = |what: &str| json!({ "do": what, "what": "controller" });
+        vec![order("stop"), order("start")]
+    };
+    let with = |first: Value| [vec![first], restart()].concat();
+    let mut exporter = Served::start(&controller, "one");
+    controller.until("Available");
+    let on = ["j", "power", "on"];
+    let all = [
+        Trouble {
+            orders: with(json!({ "do": "new_authority" })),
+            expected: &["warning: the controller is away: invalid peer certificate: ", "into `tls.ca`"],
+            mends: with(json!({ "do": "old_authority" })),
+        },
+        Trouble {
+            orders: with(json!({ "do": "new_authority", "days": -30 })),
+            expected: &["warning: the controller is away: invalid peer certificate: "],
+            mends: with(json!({ "do": "old_authority" })),
+        },
+        Trouble {
+            orders: vec![json!({ "do": "say_much", "exporter": "one", "bytes": 5 * 1024 * 1024 })],
+            expected: &["warning: the controller is away: ", "message length too large", "; trying again"],
+            mends: Vec::new(),
+        },
+        Trouble {
+            orders: [
+                vec![json!({ "do": "refuse", "rpc": "Status", "code": "UNKNOWN", "text": "oidc: no key yet", "times": 2 })],
+                restart(),
+            ]
+            .concat(),
+            expected: &["warning: the controller is away: ", "oidc: no key yet (put the exporter's token"],
+            mends: Vec::new(),
+        },
+    ];
+    for Trouble { orders, expected, mends } in all {
+        orders.into_iter().for_each(|order| drop(controller.order(order)));
+        expected.iter().for_each(|text| exporter.until_said(text));
+        mends.into_iter().for_each(|order| drop(controller.order(order)));
+        exporter.until_said("the controller answers again");
+        controller.until("Available");
+        said(&on, &controller.shell("one", &on).output().unwrap());
+        controller.until("Available");
+    }
+    exporter.signal("TERM");
+    assert_eq!(exporter.wait(), 0);
+}
+
+#[test]
+fn a_clock_that_is_off_and_a_name_that_is_gone() {
+    let Some(controller) = Controller::start(BENCH, "") else { return };
+    let yaml = controller.lab.path("exporter-one.yaml");
+    let before = fs::read_to_string(&yaml).unwrap();
+    for days in [-30, 30] {
+        controller.order(json!({ "do": "new_authority", "days": days }));
+        controller.order(json!({ "do": "stop", "what": "controller" }));
+        controller.order(json!({ "do": "start", "what": "controller" }));
+        controller.order(json!({ "do": "exporter", "name": "one" }));
+        let head = fs::read_to_string(&yaml).unwrap();
+        fs::write(&yaml, format!("{head}export:\n{BENCH}")).unwrap();
+        let complaint = refusal(&controller);
+        for expected in
+            ["does not take the exporter `lab/one`", "invalid peer certificate", "clock of this machine"]
+        {
+            assert!(complaint.contains(expected), "{days}: {expected}: {complaint}");
+        }
+    }
+    fs::write(&yaml, before).unwrap();
+    set(&controller, "endpoint", &json!("controller.invalid:8082"));
+    let mut exporter = Served::start(&controller, "one");
+    exporter.until_said("warning: the exporter cannot register: ");
+    exporter.until_said("; trying again");
+    exporter.signal("TERM");
+    assert_eq!(exporter.wait(), 0);
+}
+
+#[test]
+fn two_exporters_with_one_identity_lose_no_client() {
+    let Some(controller) = Controller::start(BENCH, "") else { return };
+    let yaml = controller.lab.path("exporter-one.yaml");
+    fs::copy(&yaml, controller.lab.path("exporter-twin.yaml")).unwrap();
+    let mut first = Served::start(&controller, "one");
+    controller.until("Available");
+    let mut second = Served::start(&controller, "twin");
+    second.until_said("available as lab/one");
+    controller.order(json!({ "do": "lease", "name": "first", "client": "me", "exporter": "one" }));
+    first.until_said("leased to me");
+    second.until_said("leased to me");
+    eventually("one of them says it", || {
+        let logs = ["one", "twin"]
+            .map(|name| fs::read_to_string(controller.lab.path(&format!("served-{name}.log"))).unwrap());
+        logs.concat().contains("does a second exporter with this identity run?")
+    });
+    let on = ["j", "power", "on"];
+    said(&on, &controller.join("me", "first", &on).output().unwrap());
+    controller.order(json!({ "do": "end", "lease": "first" }));
+    first.until_said("the lease first is over");
+    second.until_said("the lease first is over");
+    drop(second);
+    controller.until("Available");
+    said(&on, &controller.shell("one", &on).output().unwrap());
+}
+
+#[test]
+fn a_hook_that_forks_holds_nothing_up() {
+    let hooks = "hooks: { beforeLease: { script: 'sleep 600 & echo forked' }, afterLease: { script: 'setsid sleep 600 & exit 0' } }\n";
+    let Some(controller) = Controller::start(BENCH, hooks) else { return };
+    let exporter = Served::start(&controller, "one");
+    controller.until("Available");
+    let on = ["j", "power", "on"];
+    for _ in 0..2 {
+        let told = said(&on, &controller.shell("one", &on).output().unwrap());
+        assert!(told.contains("forked"), "{told}");
+        controller.until("Available");
+    }
+    exporter.signal("TERM");
+    assert_eq!(exporter.wait(), 0);
+}
+
+#[test]
+fn the_lab_may_collect_telemetry() {
+    let Some(controller) = Controller::start(BENCH, "") else { return };
+    let calls = || controller.state()["calls"]["GetServiceEndpoints"].as_u64().unwrap_or_default();
+    let exporter = Served::start(&controller, "one");
+    controller.until("Available");
+    eventually("it has asked", || calls() >= 1);
+    drop(exporter);
+    controller.order(json!({ "do": "telemetry", "endpoints": ["telemetry.lab:8090", "other:1"] }));
+    let mut exporter = Served::start(&controller, "one");
+    exporter.until_said("the lab collects telemetry at telemetry.lab:8090, other:1");
+}
+
+#[test]
+fn a_stop_in_a_flash_switches_the_board_off() {
+    let slow = sim_board(free_port(), ", faults: { slow: 2MiB }");
+    let Some(controller) = Controller::start(&slow, "") else { return };
+    furnish(&controller.lab);
+    let old = fs::read(controller.lab.path("medium")).unwrap();
+    fs::write(controller.lab.path("image.img"), noise(8 * 1024 * 1024, 7)).unwrap();
+    let exporter = Served::start(&controller, "one");
+    controller.until("Available");
+    let flash = format!("{} --remote unix:$JUMPSTARTER_HOST flash image.img", cargo_bin("flasher").display());
+    let mut shell = controller.shell("one", &["sh", "-c", &flash]).stdout(Stdio::null()).spawn().unwrap();
+    eventually("the medium changes", || fs::read(controller.lab.path("medium")).unwrap() != old);
+    exporter.signal("TERM");
+    assert_eq!(exporter.wait(), 0);
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+    assert_eq!(controller.one()["status"], "Offline");
+    let history = controller.lab.flasher(&["history", "--json"]).output().unwrap();
+    let history = String::from_utf8_lossy(&history.stdout).into_owned();
+    let job: Value = serde_json::from_str(history.lines().next().unwrap()).unwrap();
+    assert_eq!((&job["verdict"], &job["class"]), (&json!("failed"), &json!("interrupted")), "{history}");
+    let show = controller.lab.flasher(&["history", "show", &job["id"].to_string()]).output().unwrap();
+    let receipt: Value = serde_json::from_slice(&show.stdout).unwrap();
+    assert_eq!(receipt["power"], "off", "{receipt}");
 }
 
 #[test]
