@@ -78,8 +78,10 @@ class Lab:
         return len(list((place / "fd").iterdir())), int(status["Threads"]), int(status["VmRSS"].split()[0])
 
     def left(self):
-        """What lies in the exporter's folder for temporary files."""
-        return sorted(it.name for it in self.folder.iterdir() if it.is_dir() and it.name not in KEPT)
+        """What lies in the exporter's folder for temporary files; the one for uploads stays, empty."""
+        folders = (it for it in self.folder.iterdir() if it.is_dir() and it.name not in KEPT)
+        full = (it for it in folders if not it.name.startswith("flasher-uploads-") or any(at.is_dir() for at in it.iterdir()))
+        return sorted(it.name for it in full)
 
     def stop(self):
         self.exporter.terminate()
