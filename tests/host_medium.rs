@@ -56,6 +56,32 @@ async fn images_of_all_kinds_are_proven_on_a_disk_here() {
     }
 }
 
+/// Sectors that were written to a disk since it is there, as the kernel counts them.
+fn sectors_written(rig: &Rig) -> u64 {
+    let name = rig.disk("medium").file_name().unwrap().to_str().unwrap();
+    let stat = fs::read_to_string(format!("/sys/block/{name}/stat")).unwrap();
+    stat.split_whitespace().nth(6).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_disk_here_holds_already_is_not_written() {
+    let Some(rig) = Rig::new() else { return };
+    let mut content = sample();
+    let (first, _) = rig.flash(rig.job(&content)).await;
+    must_be_proven(&rig, &content, &first);
+    for (changed, expected) in [(None, 0), (Some(MIB + 5), MIB + 65_536)] {
+        changed.into_iter().for_each(|place| content[place] ^= 1);
+        let before = sectors_written(&rig);
+        let (receipt, _) = rig.flash(rig.job(&content)).await;
+        assert_eq!(receipt.verdict, Verdict::Proven, "{:#?}", receipt.failure);
+        assert!(rig.medium("medium")[..content.len()] == content, "a false success");
+        let facts = receipt.medium.unwrap().compare.unwrap();
+        assert_eq!((facts.compared, facts.written), (content.len() as u64, expected as u64));
+        let written = (sectors_written(&rig) - before) * 512;
+        assert_eq!(written == 0, changed.is_none(), "{written} bytes were written");
+    }
+}
+
 /// What is left alone stays as it was, the first block too; nothing is rounded up to whole chunks.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_block_map_leaves_out_stays_as_it_was() {

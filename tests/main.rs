@@ -11,6 +11,7 @@
 mod autoboot;
 mod boards;
 mod boot_loader;
+mod compare;
 mod console;
 mod content;
 mod contributing;

@@ -16,7 +16,7 @@ const COUNT: usize = 5_000;
 
 /// What only the writer knew and nothing else in a receipt or an image tells: the digest over the whole guards it, and a person who
 /// makes that digest anew can say what he likes here. `*` stands for everything below.
-const SAID_ONCE: [&str; 26] = [
+const SAID_ONCE: [&str; 30] = [
     "/tool",
     "/site/*",
     "/attempts",
@@ -41,6 +41,10 @@ const SAID_ONCE: [&str; 26] = [
     "/medium/digests_by",
     "/medium/wire",
     "/traffic/*",
+    "/medium/compare",
+    "/medium/compare/sample/*",
+    "/medium/compare/skipped",
+    "/medium/compare/read_again",
     "/transcript/*",
     "/warnings/*",
 ];

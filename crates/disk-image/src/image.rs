@@ -159,6 +159,19 @@ impl Image {
         range_copy::is_there(&self.inner)
     }
 
+    /// Length of the decoded image in bytes, where ranges can be had without decoding.
+    pub fn copied_length(&self) -> Option<u64> {
+        range_copy::length(&self.inner)
+    }
+
+    /// What the decoded copy has at some place, without decoding; none where there is no copy, or it ends before. A copy is held to
+    /// the digest of the whole image only when it is decoded: this is for a guess, and proves nothing.
+    pub async fn look_at(&self, offset: u64, length: u64) -> Option<Range> {
+        let image = self.inner.clone();
+        let reading = self.inner.runtime.spawn_blocking(move || range_copy::look(&image, offset, length));
+        reading.await.ok().flatten()
+    }
+
     /// One range of the summary, without decoding: out of the copy in the cache, or of a raw file. Nothing else is read of it, and
     /// what is given has the digest of the range. A copy that has other bytes there is not used any more, where there is the source.
     pub async fn range(&self, range: &Range) -> RangeCopy {

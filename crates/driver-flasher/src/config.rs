@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bundle_store::Architecture;
-use flasher_core::flash::{Via, ViaUsed, Wire};
+use flasher_core::flash::{Compare, Via, ViaUsed, Wire};
 use flasher_core::virtual_board::Size;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -69,6 +69,8 @@ pub struct FlasherConfig {
     pub timeouts: Timeouts,
     /// Who makes the digests of what is read back.
     pub read_back: ReadBack,
+    /// Whether an image is compared with what the medium holds already, for jobs that do not say.
+    pub compare: Compare,
     /// How the image travels to the board, for jobs that do not say.
     pub wire: Wire,
     /// Block size asked for in TFTP transfers, bytes (RFC 2348).
@@ -104,6 +106,7 @@ impl Default for FlasherConfig {
             power_off_seconds: 2.0,
             timeouts: Timeouts::default(),
             read_back: ReadBack::Auto,
+            compare: Compare::Auto,
             wire: Wire::Auto,
             tftp_block_size: 1468,
             tftp_window_size: 16,

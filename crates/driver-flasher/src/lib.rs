@@ -8,7 +8,7 @@
 //! * `bundle`: which bundle a flasher boots, and `boots`: its description
 //! * `job`: what is recorded of a running job, up to the receipt
 //! * `transaction`: attempts, deadline, cancellation
-//! * `step`: the twelve steps, each a file
+//! * `step`: the thirteen steps, each a file
 //! * `access`: how a medium is reached: a small Linux on the board, its boot loader, or a disk of this machine
 //! * `device_name`, `holding`: what a disk of this machine is called, and what tells one that is never written
 //! * `hand_over`: the medium between board and machine, and the console
@@ -39,6 +39,7 @@ mod range_text;
 mod route;
 mod staging;
 mod step;
+mod survey;
 mod transaction;
 mod trouble;
 mod uboot;

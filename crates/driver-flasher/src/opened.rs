@@ -2,6 +2,9 @@
 
 use disk_image::{Decoding, Image};
 use flasher_core::Error;
+use flasher_core::flash::ViaUsed;
+
+use crate::survey::Survey;
 
 /// An image and where on the target it goes.
 pub(crate) struct OpenedImage {
@@ -12,12 +15,17 @@ pub(crate) struct OpenedImage {
     pub(crate) platform: Option<String>,
     /// Its decoding, when that has begun.
     begun: Option<Decoding>,
+    /// Whether it was in the cache when it was opened.
+    pub(crate) was_cached: bool,
+    /// What is found out about it before it is written, when that has begun.
+    survey: Option<Survey>,
 }
 
 impl OpenedImage {
     /// An image that is not being decoded yet.
     pub(crate) fn new(image: Image, partition: Option<String>, platform: Option<String>) -> Self {
-        Self { image, partition, platform, begun: None }
+        let was_cached = image.is_cached();
+        Self { image, partition, platform, begun: None, was_cached, survey: None }
     }
 
     /// Begins to decode, so that much is ready when the board is, unless that would keep a server waiting. A failure is reported
@@ -28,8 +36,21 @@ impl OpenedImage {
         }
     }
 
+    /// Begins to decode it for the digests of its pieces.
+    pub(crate) fn begin_survey(&mut self, via: ViaUsed) {
+        self.survey.get_or_insert_with(|| Survey::begin(&self.image, via));
+    }
+
+    /// The survey, when it was begun.
+    pub(crate) fn take_survey(&mut self) -> Option<Survey> {
+        self.survey.take()
+    }
+
     /// Whether it is being decoded, without a failure so far.
     pub(crate) fn is_under_way(&mut self) -> bool {
+        if self.survey.as_ref().is_some_and(|survey| !survey.is_over()) {
+            return true;
+        }
         self.begun.as_mut().is_some_and(|decoding| decoding.failure().is_none())
     }
 

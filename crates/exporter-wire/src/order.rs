@@ -8,7 +8,7 @@ mod parse;
 
 use std::fmt;
 
-use flasher_core::flash::{FormatChoice, Verify, Via, Wire};
+use flasher_core::flash::{Compare, FormatChoice, Verify, Via, Wire};
 use serde::{Deserialize, Serialize};
 
 use crate::value;
@@ -106,6 +106,9 @@ pub struct JobOrder {
     /// Decode the whole image before power on.
     #[serde(default)]
     pub check_first: bool,
+    /// Whether the image is compared with what the medium holds already; the flasher's config says when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<Compare>,
     /// How the image travels to the board; the flasher's config says when not given.
     #[serde(default)]
     pub wire: Option<Wire>,
@@ -213,6 +216,7 @@ impl JobOrder {
             expect_boot: None,
             verify: None,
             check_first: false,
+            compare: None,
             wire: None,
             via: None,
             direct: false,

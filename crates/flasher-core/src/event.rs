@@ -42,6 +42,13 @@ pub enum Event {
         /// Bytes in all, when known.
         total: Option<u64>,
     },
+    /// The image was compared with what the medium holds already; what is equal is not written.
+    AlreadyThere {
+        /// Bytes that the medium holds already.
+        equal: u64,
+        /// Bytes that were compared: all that count.
+        compared: u64,
+    },
     /// The job waits for something; repeated every second until it is there.
     Waiting {
         /// The step.

@@ -16,11 +16,11 @@ use crate::source::SourceChoices;
 pub use crate::traffic::TrafficLog;
 
 pub use crate::receipt::{
-    AttemptFacts, AutobootEnd, AutobootFacts, BoardFacts, CacheBypass, CheckedDigest, DigestsBy, Failure,
-    FurtherImage, HoldsLess, ImageFacts, JobKind, LoadFacts, LoadedBy, MediumFacts, MediumState, Moved,
-    OldTable, PowerEvidence, PowerState, RangeFacts, RangeKind, RateFacts, RatePoint, Receipt, SCHEMA, Site,
-    TrafficFacts, TranscriptFacts, TransferEnd, TransferFacts, Verdict, Verify, ViaUsed, WireUsed, ZerosBy,
-    audit, rounded,
+    AttemptFacts, AutobootEnd, AutobootFacts, BoardFacts, CacheBypass, CheckedDigest, CompareFacts,
+    DigestsBy, Failure, FurtherImage, HoldsLess, ImageFacts, JobKind, LoadFacts, LoadedBy, MediumFacts,
+    MediumState, Moved, OldTable, PowerEvidence, PowerState, RangeFacts, RangeKind, RateFacts, RatePoint,
+    Receipt, SCHEMA, SampleFacts, Site, TrafficFacts, TranscriptFacts, TransferEnd, TransferFacts, Verdict,
+    Verify, ViaUsed, WireUsed, ZerosBy, audit, rounded,
 };
 
 /// What to flash, where to, and how hard to try.
@@ -71,6 +71,9 @@ pub struct FlashJob {
     pub verify: Verify,
     /// Decode the whole image before power on.
     pub check_first: bool,
+    /// Whether the image is compared with what the medium holds already, before anything is written; none leaves it to the flasher's
+    /// config.
+    pub compare: Option<Compare>,
     /// How the image travels to the board; none leaves it to the flasher's config.
     pub wire: Option<Wire>,
     /// The board fetches the image's URL and unpacks it by itself; the exporter decodes it for its digests alone. For
@@ -121,6 +124,7 @@ impl FlashJob {
             expect_boot: None,
             verify: Verify::Full,
             check_first: false,
+            compare: None,
             wire: None,
             via: None,
             direct: false,
@@ -154,6 +158,19 @@ pub enum Via {
     Uboot,
     /// The medium as a disk of this machine, which a storage mux or a person gives to it; needs no bundle.
     Host,
+}
+
+/// Whether an image is compared with what the medium holds already, before anything is written. What is equal is not written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Compare {
+    /// Where it pays: an image that is at hand decoded, of which a sample is there already; and when an attempt follows one that has written.
+    #[default]
+    Auto,
+    /// In any case, and all of it: an image that is not at hand decoded is decoded once more for it.
+    Always,
+    /// Not at all.
+    Never,
 }
 
 /// How the image travels from the exporter to the board.

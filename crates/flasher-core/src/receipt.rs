@@ -3,6 +3,7 @@
 mod attempt;
 pub mod audit;
 mod board;
+mod compare;
 mod evidence;
 mod failure;
 mod found;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::attempt::{AttemptFacts, Site};
 pub use self::board::{AutobootEnd, AutobootFacts, BoardFacts, LoadFacts, LoadedBy};
+pub use self::compare::{CompareFacts, SampleFacts};
 pub use self::evidence::{CacheBypass, CheckedDigest, DigestsBy, ViaUsed, WireUsed, ZerosBy};
 pub use self::failure::Failure;
 pub use self::found::{FoundImage, FoundPartition, Identification};
@@ -31,7 +33,7 @@ use crate::source::FormatChoice;
 use crate::step::Step;
 
 /// The schema of the receipts that this version writes.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,7 +53,7 @@ pub enum Verdict {
 /// Evidence of how a job ended, kept as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Receipt {
-    /// Version of this schema: 2. Receipts of schema 1 have no digest over the whole.
+    /// Version of this schema: 3. Receipts of schema 1 have no digest over the whole, and those of schema 2 no step `compare`.
     pub schema: u32,
     /// Version of the tool.
     pub tool: String,
@@ -165,6 +167,11 @@ impl Receipt {
 /// Seconds of a receipt: to the millisecond, which JSON's readers all understand as the same number.
 pub fn rounded(took: Duration) -> f64 {
     (took.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// Keeps a flag that is not set out of the JSON, so that the digest of older receipts stays right.
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Milliseconds of seconds that are [`rounded`].
@@ -294,6 +301,9 @@ pub struct MediumFacts {
     /// How much was to be read back; receipts of former versions do not say, and read back everything.
     #[serde(default)]
     pub verify: Verify,
+    /// What it held of the image before; none where nothing was to be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<CompareFacts>,
     /// Every range of the image, in order.
     pub ranges: Vec<RangeFacts>,
 }
@@ -313,6 +323,9 @@ pub struct RangeFacts {
     pub read_back: Option<String>,
     /// How often it was written.
     pub writes: u32,
+    /// Whether the medium held all of it already, so that it was not written.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub held: bool,
 }
 
 /// How much of the medium is read back and compared.

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The twelve steps of a flash, in order, and the one that only a dump has.
+/// The thirteen steps of a flash, in order, and the one that only a dump has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
@@ -25,7 +25,9 @@ pub enum Step {
     Shell,
     /// The target device is resolved and checked.
     Target,
-    /// The image is written, but for its first block.
+    /// What the medium holds already is compared with the image.
+    Compare,
+    /// What the medium does not hold of the image is written, but for its first block.
     Write,
     /// The medium is read into a file: a dump's place of `write`.
     Read,
@@ -39,7 +41,7 @@ pub enum Step {
 
 impl Step {
     /// All steps of a flash in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Resolve,
         Self::Image,
         Self::Plan,
@@ -48,6 +50,7 @@ impl Step {
         Self::Bootloader,
         Self::Shell,
         Self::Target,
+        Self::Compare,
         Self::Write,
         Self::Commit,
         Self::Verify,
@@ -65,6 +68,7 @@ impl Step {
             Self::Bootloader => "bootloader",
             Self::Shell => "shell",
             Self::Target => "target",
+            Self::Compare => "compare",
             Self::Write => "write",
             Self::Read => "read",
             Self::Verify => "verify",
@@ -84,6 +88,7 @@ impl Step {
             Self::Bootloader => "stops the boot loader and gives it an address",
             Self::Shell => "gets the board ready to write its medium",
             Self::Target => "finds the medium and checks it",
+            Self::Compare => "looks for what the medium holds already",
             Self::Write => "writes all but the first block",
             Self::Read => "reads the medium",
             Self::Commit => "writes the first block",

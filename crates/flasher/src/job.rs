@@ -44,6 +44,7 @@ pub(crate) fn flash_job(args: &FlashArgs, stop: CancellationToken) -> Result<Fla
         expect_boot: args.expect_boot.clone(),
         verify: args.verify.into(),
         check_first: args.check_first,
+        compare: args.way.compare.map(Into::into),
         wire: args.way.wire.map(Into::into),
         via: args.way.via.map(Into::into),
         direct: args.way.direct,

@@ -150,7 +150,7 @@ mod tests {
 
     fn range(offset: u64, length: u64, kind: RangeKind, read_back: Option<&str>, writes: u32) -> RangeFacts {
         let read_back = read_back.map(str::to_owned);
-        RangeFacts { offset, length, kind, sha256: "aa".to_owned(), read_back, writes }
+        RangeFacts { offset, length, kind, sha256: "aa".to_owned(), read_back, writes, held: false }
     }
 
     /// The title of a row, and its stretches.

@@ -10,7 +10,7 @@ use crate::pipeline::chunk::{chunk_length, is_zero};
 use crate::pipeline::image_state::ImageState;
 use crate::source::file::FileSource;
 use crate::source::origin::Origin;
-use crate::{CHUNK, Digest, Extent, Format, RANGE, Range};
+use crate::{CHUNK, Digest, Extent, Format, RANGE, Range, RangeKind};
 
 /// A range that was looked for in the decoded copy of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,23 @@ pub enum RangeCopy {
 pub(crate) fn is_there(image: &ImageState) -> bool {
     let is_file = matches!(image.origin, Origin::File(_) | Origin::Spool(_));
     image.copy().is_some() || (is_file && image.format == Format::Raw)
+}
+
+/// Length of the decoded copy of `image` in bytes, where there is one.
+pub(crate) fn length(image: &ImageState) -> Option<u64> {
+    match image.copy() {
+        Some(hit) => Some(hit.meta.decoded_length),
+        None => image.source_length.filter(|_| is_there(image)),
+    }
+}
+
+/// What the decoded copy of `image` has at some place, where there is one. Blocks.
+pub(crate) fn look(image: &ImageState, offset: u64, length: u64) -> Option<Range> {
+    let file = image.copy().map(|hit| Arc::clone(&hit.file)).or_else(|| raw_file(image))?;
+    let mut bytes = vec![0; usize::try_from(length).ok()?];
+    file.read_exact_at(&mut bytes, offset).ok()?;
+    let kind = if is_zero(&bytes) { RangeKind::Zero } else { RangeKind::Data };
+    Some(Range { offset, length, sha256: Digest::of(&bytes), kind })
 }
 
 /// Reads `range` of `image` where it is there decoded. Blocks.

@@ -21,13 +21,8 @@ struct State {
 }
 
 impl Count {
-    /// Nothing is done yet; `total` bytes are expected.
-    pub(crate) fn new(progress: Arc<dyn Progress>, total: u64) -> Arc<Self> {
-        Self::of(Step::Verify, progress, total)
-    }
-
-    /// The same for another step than *verify*.
-    pub(crate) fn of(step: Step, progress: Arc<dyn Progress>, total: u64) -> Arc<Self> {
+    /// Nothing is done yet in `step`; `total` bytes are expected.
+    pub(crate) fn new(progress: Arc<dyn Progress>, step: Step, total: u64) -> Arc<Self> {
         let state = Mutex::new(State { total: Some(total), settled: 0, told: 0 });
         Arc::new(Self { step, progress, state })
     }
@@ -70,7 +65,7 @@ mod tests {
             let Event::Advanced { step: Step::Verify, done, total } = event else { panic!("{event:?}") };
             seen.lock().unwrap().push((done, total));
         };
-        let count = Count::new(Arc::new(progress), 10);
+        let count = Count::new(Arc::new(progress), Step::Verify, 10);
         count.at(3);
         count.at(2); // read anew
         count.settle(4);

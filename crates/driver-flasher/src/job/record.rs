@@ -203,6 +203,20 @@ impl JobRecord {
         }
     }
 
+    /// Whether these ranges of the `index`th image were read when there had been so many writes, and are equal to the image.
+    pub(crate) fn is_read(&self, index: usize, ranges: &[usize], writes: u64) -> bool {
+        let state = self.state();
+        let (Some(image), Some(read_at)) = (state.images.get(index), state.read_at.get(index)) else {
+            return false;
+        };
+        let Some(medium) = &image.medium else { return false };
+        let is_equal = |range: &usize| {
+            let facts = medium.ranges.get(*range);
+            facts.is_some_and(|facts| facts.read_back.as_ref() == Some(&facts.sha256))
+        };
+        ranges.iter().all(|range| read_at.is_after_all(*range, writes) && is_equal(range))
+    }
+
     /// The digest of the image at hand the first time this job decoded it to its end, which may be now.
     pub(crate) fn decoded_before(&self, now: Digest) -> Digest {
         let mut state = self.state();

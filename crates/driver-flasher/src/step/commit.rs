@@ -1,4 +1,4 @@
-//! Step 10: the first block is written, last of all: from here on the medium may boot. Whether it holds the image is for
+//! Step 11: the first block is written, last of all: from here on the medium may boot. Whether it holds the image is for
 //! *verify* to say.
 
 use disk_image::Extent;

@@ -1,4 +1,4 @@
-//! Step 12: the new system is seen to boot, when asked for.
+//! Step 13: the new system is seen to boot, when asked for.
 
 use flasher_core::{Class, Error, Result};
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod bootloader;
 pub(crate) mod commit;
+pub(crate) mod compare;
 pub(crate) mod finish;
 pub(crate) mod identify;
 pub(crate) mod image;

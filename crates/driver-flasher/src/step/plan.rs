@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use board_console::Pattern;
-use flasher_core::flash::{FormatChoice, PlannedImage, ViaUsed, Wire};
+use flasher_core::flash::{Compare, FormatChoice, PlannedImage, ViaUsed, Wire};
 use flasher_core::{Class, Error, Plan, Result};
 
 use super::resolve::{Boots, Resolved};
@@ -11,6 +11,7 @@ use crate::job::Session;
 use crate::opened::OpenedImage;
 
 pub(crate) fn run(session: Session<'_>, resolved: &Resolved) -> Result<()> {
+    must_be_comparable(session)?;
     match (&resolved.boots, resolved.via()) {
         (Some(boots), _) => must_not_overlap(boots)?,
         (None, ViaUsed::Host) => must_suit_this_machine(session)?,
@@ -24,6 +25,17 @@ pub(crate) fn run(session: Session<'_>, resolved: &Resolved) -> Result<()> {
         (Some(pattern), _) => expectation("`--expect-boot`", pattern).map(drop),
         (None, Some(pattern)) => expectation("the manifest's `expect_boot`", pattern).map(drop),
         (None, None) => Ok(()),
+    }
+}
+
+/// What the board fetches by itself is written whole.
+fn must_be_comparable(session: Session<'_>) -> Result<()> {
+    match (session.job.direct, session.job.compare) {
+        (true, Some(Compare::Always)) => Err(Error::config(
+            "`--direct` has the board write the whole image, and `--compare always` asks for what differs alone",
+        )
+        .help("leave one of the two options out")),
+        _ => Ok(()),
     }
 }
 

@@ -52,7 +52,7 @@ fn record(session: Session<'_>, taken: &Taken) {
 
 fn facts(range: &Range) -> RangeFacts {
     let (offset, length, sha256) = (range.offset, range.length, range.sha256.to_string());
-    RangeFacts { offset, length, kind: write::kind(range), sha256, read_back: None, writes: 0 }
+    RangeFacts { offset, length, kind: write::kind(range), sha256, read_back: None, writes: 0, held: false }
 }
 
 /// Gives what comes to the sink and digests it, in ranges and as a whole. Blocks its thread.
@@ -131,7 +131,7 @@ pub(crate) async fn again(
     let wanted: Vec<usize> =
         (0..ranges.len()).filter(|index| *index == 0 || how.reads(write::kind(&ranges[*index]))).collect();
     let length = wanted.iter().map(|index| ranges[*index].length).sum();
-    let count = Count::new(session.run.progress(), length);
+    let count = Count::new(session.run.progress(), Step::Verify, length);
     let wanted = Wanted { ranges, indices: &wanted, image: None, count: Some(&count) };
     let differing = verify::compare(session, target, wanted, access).await?;
     if !differing.is_empty() {

@@ -1,5 +1,6 @@
 //! The steps from *target* to *verify* over another way to a medium than a Linux: bytes of this machine.
 
+mod compared;
 mod identify;
 mod memory;
 
@@ -13,7 +14,7 @@ use flasher_core::{Class, Error, FlashJob, Quiet, Result};
 
 use self::memory::{Done, Memory};
 use super::write::Put;
-use super::{commit, resolve, target, verify, write};
+use super::{commit, compare, resolve, target, verify, write};
 use crate::access::MediumAccess;
 use crate::config::FlasherConfig;
 use crate::flasher::BaseFlasher;
@@ -67,8 +68,11 @@ async fn flash(session: Session<'_>, image: &Path, access: &mut dyn MediumAccess
     let resolved = resolve::run(session).await?;
     let mut images = vec![OpenedImage::new(image, None, None)];
     let targets = target::check(session, &resolved, &images, access).await?;
-    let written = write::all(session, &resolved, &mut images[0], &targets[0], access).await?;
-    commit::first_block(session, &targets[0], &written, access).await?;
+    let held = compare::all(session, &mut images, &targets, access).await?.remove(0);
+    let written = write::all(session, &resolved, &mut images[0], (&targets[0], held), access).await?;
+    if !written.is_unchanged {
+        commit::first_block(session, &targets[0], &written, access).await?;
+    }
     session.run.on_medium.leaves(MediumState::NotProven);
     let puts = [Put { opened: &images[0], target: &targets[0], written }];
     verify::all(session, &puts, access).await

@@ -1,9 +1,11 @@
-//! Step 9: everything of the image but its first block goes onto the medium; the old first block is spoiled before.
+//! Step 10: everything of the image but its first block goes onto the medium; the old first block is spoiled before.
 
 mod again;
 mod capacity;
+mod differing;
 mod direct;
 mod few;
+mod kept;
 mod progress;
 mod ranges;
 mod spoil;
@@ -12,19 +14,20 @@ mod transfer;
 mod unfinished;
 mod written;
 
-use disk_image::{BLOCK, Digest, Extent, Range, RangeKind};
+use disk_image::{BLOCK, Extent, Range};
 use flasher_core::Result;
 
-use super::read_back;
+use super::compare::Comparison;
 use super::resolve::Resolved;
 use super::target::backup;
-use crate::access::{MediumAccess, Target, Wanted};
+use crate::access::{MediumAccess, Target};
 use crate::job::Session;
 use crate::opened::OpenedImage;
 use crate::trouble;
 pub(crate) use again::{again, must_be_same};
 pub(crate) use capacity::counterfeit;
 pub(crate) use few::few;
+use kept::kept_block;
 use progress::FirstWrite;
 use spoil::erase;
 pub(crate) use spoil::spoil;
@@ -33,19 +36,21 @@ use transfer::{Failed, transfer};
 use written::facts;
 pub(crate) use written::{Put, Written, kind};
 
-/// Writes everything but the first block; the old one is wiped first, unless the boot loader lives in it.
+/// Writes everything but the first block, or what the medium does not hold of it; the old first block is wiped first, unless the boot loader lives in it.
 pub(crate) async fn all(
     session: Session<'_>,
     resolved: &Resolved,
     opened: &mut OpenedImage,
-    target: &Target,
+    (target, held): (&Target, Option<Comparison>),
     access: &mut dyn MediumAccess,
 ) -> Result<Written> {
     let wipe = !resolved.medium_holds_bootloader(session);
     backup::wipe(session, target, access).await?;
-    let (made, kept) = match session.job.direct {
-        true => (direct::all(session, &opened.image, target, wipe, access).await?, None),
-        false => decoded_here(session, opened, target, wipe, access).await?,
+    let is_unchanged = held.as_ref().is_some_and(|held| held.differing.is_empty());
+    let (made, kept) = match (session.job.direct, &held) {
+        (true, _) => (direct::all(session, &opened.image, target, wipe, access).await?, None),
+        (false, Some(held)) => differing::write(session, opened, target, (held, wipe), access).await?,
+        (false, None) => decoded_here(session, opened, target, wipe, access).await?,
     };
     session.run.on_medium.reached(made.summary.decoded_length);
     session.run.decoded(session.job, &made.summary)?;
@@ -54,8 +59,16 @@ pub(crate) async fn all(
         medium.zeros_written = made.zeros;
         medium.ranges = made.summary.ranges.iter().map(facts).collect();
     });
+    if let Some(held) = &held {
+        differing::note(session, held);
+    }
     let spoils = wipe && kept.is_none();
-    Ok(Written { summary: made.summary, first: made.first, kept, spoils })
+    let first = if is_unchanged || kept.is_some() { 0 } else { made.first.len() as u64 };
+    session.run.record.medium(|medium| {
+        let written = medium.data_written + medium.zeros_written + first;
+        medium.compare.iter_mut().for_each(|facts| facts.written = written);
+    });
+    Ok(Written { summary: made.summary, first: made.first, kept, spoils, is_unchanged })
 }
 
 /// The exporter decodes, and the board gets orders what to write. Gives what was left alone of the first block, too.
@@ -78,7 +91,7 @@ async fn decoded_here(
     let kept = kept_block(session, target, head.as_ref(), access).await?;
     if wipe && kept.is_none() {
         let first = head.as_ref().map_or(0, Extent::length).min(BLOCK);
-        capacity::check(session, &opened.image, target, first, access).await?;
+        capacity::check(session, (&opened.image, None), target, first, access).await?;
     }
     let plan = StreamPlan { head, wipe, ..StreamPlan::of(decoding, target) };
     let (erased, progress) = (plan.erased(), FirstWrite::new(session, total));
@@ -90,20 +103,4 @@ async fn decoded_here(
             Err(error)
         }
     }
-}
-
-/// What is in the first block, when the image does not care about it: nothing may change it.
-async fn kept_block(
-    session: Session<'_>,
-    target: &Target,
-    head: Option<&Extent>,
-    access: &mut dyn MediumAccess,
-) -> Result<Option<Range>> {
-    let Some(Extent::Unmapped { offset: 0, length }) = head else { return Ok(None) };
-    let kind = RangeKind::Unmapped;
-    let range = Range { offset: 0, length: BLOCK.min(*length), sha256: Digest::of(b""), kind };
-    let wanted = Wanted::quietly(std::slice::from_ref(&range), &[0]);
-    let read = read_back::digests(session, target, wanted, access).await?;
-    session.run.note("the image leaves the first block alone, so it stays as it is from the beginning on");
-    Ok(read.get(&0).map(|sha256| Range { sha256: *sha256, ..range }))
 }

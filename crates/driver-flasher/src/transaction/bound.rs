@@ -6,7 +6,7 @@ use flasher_core::{Error, Step};
 
 use crate::config::{Timeouts, seconds};
 
-/// The slowest pace at which an image is written and read back that is still taken for progress, bytes a second.
+/// The slowest pace at which an image is compared, written and read back that is still taken for progress, bytes a second.
 const FLOOR_PACE: u64 = 128 * 1024;
 /// For an image whose length shows only at its end.
 const UNKNOWN_LENGTH: Duration = Duration::from_secs(24 * 3600);
@@ -17,7 +17,7 @@ const COMMANDS: u32 = 30;
 /// Power off and on, and what typing commands takes beyond their own limits.
 const BESIDES: Duration = Duration::from_secs(900);
 
-/// The longest time that an attempt may take from power on: the steps' own limits, and each image written and read back
+/// The longest time that an attempt may take from power on: the steps' own limits, and each image compared, written and read back
 /// at 128 KiB/s. `lengths` are those of the decoded images, as far as they are known.
 pub(crate) fn longest(timeouts: &Timeouts, lengths: impl IntoIterator<Item = Option<u64>>) -> Duration {
     let steps = [
@@ -29,7 +29,7 @@ pub(crate) fn longest(timeouts: &Timeouts, lengths: impl IntoIterator<Item = Opt
         seconds(timeouts.boot_check),
     ];
     let images = lengths.into_iter().map(|length| match length {
-        Some(length) => Duration::from_secs(length.div_ceil(FLOOR_PACE)).saturating_mul(2),
+        Some(length) => Duration::from_secs(length.div_ceil(FLOOR_PACE)).saturating_mul(3),
         None => UNKNOWN_LENGTH,
     });
     steps.into_iter().chain(images).fold(BESIDES, Duration::saturating_add)
@@ -67,9 +67,9 @@ mod tests {
         let cases = [
             (usual, vec![], base),
             (usual, vec![Some(0)], base),
-            (usual, vec![Some(1)], base + 2),
-            (usual, vec![Some(1 << 30)], base + 2 * 8192),
-            (usual, vec![Some(1 << 20), Some(2 << 20)], base + 2 * 8 + 2 * 16),
+            (usual, vec![Some(1)], base + 3),
+            (usual, vec![Some(1 << 30)], base + 3 * 8192),
+            (usual, vec![Some(1 << 20), Some(2 << 20)], base + 3 * 8 + 3 * 16),
             (usual, vec![None], base + 86_400),
             (slow, vec![], base + 540),
         ];

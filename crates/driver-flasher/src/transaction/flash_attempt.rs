@@ -10,9 +10,10 @@ use super::bound;
 use crate::access::{MediumAccess, Target};
 use crate::job::{Proof, Session};
 use crate::opened::OpenedImage;
+use crate::step::compare::Comparison;
 use crate::step::resolve::Resolved;
 use crate::step::write::Put;
-use crate::step::{commit, finish, image, plan, resolve, target, verify, write};
+use crate::step::{commit, compare, finish, image, plan, resolve, target, verify, write};
 
 /// What touches nothing, and then the rest within its time.
 pub(super) async fn run(session: Session<'_>) -> Result<Vec<Proof>> {
@@ -21,7 +22,10 @@ pub(super) async fn run(session: Session<'_>) -> Result<Vec<Proof>> {
     let mut images = run.step(Step::Image, image::open(session)).await?;
     run.step(Step::Plan, async { plan::run(session, &resolved) }).await?;
     if let Some(first) = images.first_mut().filter(|_| !session.job.direct) {
-        first.begin();
+        match compare::choose(session, &first.image).needs_survey() {
+            true => first.begin_survey(resolved.via()),
+            false => first.begin(),
+        }
     }
     let Some(longest) = attempt_bound(session, &images) else {
         return carry_out(session, &resolved, images).await;
@@ -49,10 +53,12 @@ async fn carry_out(
             return Err(error);
         }
     };
+    let comparing = compare::all(session, &mut images, &targets, access.as_mut());
+    let held = run.step(Step::Compare, comparing).await?;
     let mut puts = Vec::new();
-    for (index, (opened, target)) in images.iter_mut().zip(&targets).enumerate() {
+    for (index, ((opened, target), held)) in images.iter_mut().zip(&targets).zip(held).enumerate() {
         run.record.select(index);
-        puts.push(put(session, resolved, opened, target, access.as_mut()).await?);
+        puts.push(put(session, resolved, opened, (target, held), access.as_mut()).await?);
     }
     run.on_medium.leaves(MediumState::NotProven);
     let proofs = run.step(Step::Verify, verify::all(session, &puts, access.as_mut())).await?;
@@ -68,19 +74,26 @@ async fn put<'p>(
     session: Session<'_>,
     resolved: &Resolved,
     opened: &'p mut OpenedImage,
-    target: &'p Target,
+    (target, held): (&'p Target, Option<Comparison>),
     access: &mut dyn MediumAccess,
 ) -> Result<Put<'p>> {
     let run = session.run;
     if let Some(label) = &opened.partition {
         run.note(format!("{} goes to the partition `{label}`, {}", opened.image.label(), target.device));
     }
-    let write = write::all(session, resolved, opened, target, access);
+    let write = write::all(session, resolved, opened, (target, held), access);
     let written = run.step(Step::Write, write).await.map_err(|error| opened.about(error))?;
-    let commit = commit::first_block(session, target, &written, access);
+    let commit = async {
+        match written.is_unchanged {
+            true => Ok(()),
+            false => commit::first_block(session, target, &written, access).await,
+        }
+    };
     run.step(Step::Commit, commit).await.map_err(|error| opened.about(error))?;
-    // Of several images only some are there: no single place says how far.
-    run.on_medium.leaves(MediumState::PartlyWritten { to: 0 });
+    if !written.is_unchanged {
+        // Of several images only some are there: no single place says how far.
+        run.on_medium.leaves(MediumState::PartlyWritten { to: 0 });
+    }
     Ok(Put { opened, target, written })
 }
 

@@ -84,6 +84,7 @@ impl JobOrder {
             expect_boot: self.expect_boot,
             verify: self.verify.unwrap_or(defaults.verify),
             check_first: self.check_first,
+            compare: self.compare,
             wire: self.wire,
             via: self.via,
             direct: self.direct,

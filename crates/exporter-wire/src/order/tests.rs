@@ -51,6 +51,7 @@ fn an_order_comes_back_as_it_was_sent() {
         expect_boot: Some("login:".into()),
         verify: Some(Verify::Mapped),
         check_first: true,
+        compare: Some(Compare::Always),
         wire: Some(Wire::Zstd),
         via: Some(Via::Uboot),
         direct: true,
@@ -76,8 +77,8 @@ fn an_order_comes_back_as_it_was_sent() {
     assert_eq!((job.deadline.map(|it| it.as_millis()), job.power_off), (Some(1500), false));
     assert_eq!((job.expect_boot.as_deref(), job.verify), (Some("login:"), Verify::Mapped));
     assert_eq!(
-        (job.check_first, job.wire, job.via, job.direct),
-        (true, Some(Wire::Zstd), Some(Via::Uboot), true)
+        (job.check_first, job.compare, job.wire, job.via, job.direct),
+        (true, Some(Compare::Always), Some(Wire::Zstd), Some(Via::Uboot), true)
     );
     assert_eq!(job.transcript, Some("/srv/transcript/t".into()));
 }

@@ -4,6 +4,7 @@
 //! the writer knew (the name of a board, the serial number of a card) cannot be found out here; the digest over the whole
 //! guards it.
 
+mod compare;
 mod flaw;
 mod image;
 mod medium;
@@ -15,6 +16,7 @@ use self::flaw::{Audited, demand, is_digest, parts};
 pub use self::flaw::{Flaw, Part};
 pub use self::image::{ImageMap, ImageRange, Matched, against};
 pub use self::medium::is_known_format;
+use super::seal::FORMER;
 use super::{AttemptFacts, JobKind, PowerState, Receipt, SCHEMA, Verdict, ViaUsed, milliseconds};
 use crate::clock;
 use crate::step::Step;
@@ -27,7 +29,8 @@ const ROUNDING: f64 = 0.002;
 /// # Errors
 /// The first thing that does not bear out `proven` or `written, not proven`.
 pub fn audit(receipt: &Receipt) -> Result<Vec<Part<'_>>, Flaw> {
-    demand(receipt.schema == SCHEMA, "schema", "a former version wrote it, without a digest over the whole")?;
+    let is_sealed = receipt.schema == SCHEMA || receipt.schema == FORMER;
+    demand(is_sealed, "schema", "a former version wrote it, without a digest over the whole")?;
     demand(receipt.verdict != Verdict::Failed, "verdict", "it says `failed`")?;
     let is_identified = receipt.verdict == Verdict::Identified || receipt.job == JobKind::Identify;
     demand(!is_identified, "verdict", "it says what a medium holds, and proves no image")?;
@@ -49,6 +52,7 @@ pub fn audit(receipt: &Receipt) -> Result<Vec<Part<'_>>, Flaw> {
         medium::audit(receipt, place, *part)?;
     }
     medium::together(receipt.job, &parts)?;
+    compare::audit(receipt, &parts)?;
     Ok(parts.into_iter().map(|(_, part)| part).collect())
 }
 
@@ -106,10 +110,22 @@ fn history(receipt: &Receipt) -> Audited {
     demand(last.steps == receipt.steps, "steps", "they are not those of the last attempt")?;
     let state = (last.power, last.power_evidence) == (receipt.power, receipt.power_evidence);
     demand(state, "power", "it is not what the last attempt left")?;
-    let all: &[Step] = if receipt.job == JobKind::Dump { &DUMP } else { &Step::ALL };
+    let all = steps_of(receipt);
     let did = receipt.steps.keys().copied().collect::<Vec<_>>();
     demand(all.iter().all(|step| did.contains(step)), "steps", "a step was left out")?;
     demand(did.len() == all.len(), "steps", "it has a step that such a job has not")
+}
+
+/// The steps that such a job has.
+fn steps_of(receipt: &Receipt) -> Vec<Step> {
+    match receipt.job {
+        JobKind::Dump => DUMP.to_vec(),
+        // Former versions compared nothing beforehand.
+        JobKind::Flash if receipt.schema == FORMER => {
+            Step::ALL.into_iter().filter(|step| *step != Step::Compare).collect()
+        }
+        JobKind::Flash | JobKind::Identify => Step::ALL.to_vec(),
+    }
 }
 
 /// The steps of a dump.

@@ -14,6 +14,8 @@ use crate::error::{Class, Error, Result};
 
 /// The schema of receipts without a digest over the whole.
 const UNSEALED: u32 = 1;
+/// The schema of receipts that tell of no comparison before the first write; they have the digest.
+pub(super) const FORMER: u32 = 2;
 /// The key that holds the digest, and is left out of it.
 const KEY: &str = "sha256";
 
@@ -24,7 +26,7 @@ impl Receipt {
         self
     }
 
-    /// Reads a receipt as a file keeps it. One of [`SCHEMA`] must be exactly as it was written; one of schema 1 has no digest,
+    /// Reads a receipt as a file keeps it. One of [`SCHEMA`] or schema 2 must be exactly as it was written; one of schema 1 has no digest,
     /// so that it stays undetected.
     ///
     /// # Errors
@@ -40,11 +42,11 @@ impl Receipt {
         let receipt: Self = serde_json::from_str(text).map_err(no_receipt)?;
         match receipt.schema {
             UNSEALED => Ok(receipt),
-            SCHEMA if receipt.is_intact(&value) => Ok(receipt),
-            SCHEMA => Err(Error::new(Class::Source, "the receipt was changed after it was written")
+            FORMER | SCHEMA if receipt.is_intact(&value) => Ok(receipt),
+            FORMER | SCHEMA => Err(Error::new(Class::Source, "the receipt was changed after it was written")
                 .help("its `sha256` is not that of the rest; use the receipt as the flash kept it")),
             other => {
-                Err(Error::config(format!("the receipt has schema {other}, expected {UNSEALED} or {SCHEMA}"))
+                Err(Error::config(format!("the receipt has schema {other}, expected {UNSEALED} to {SCHEMA}"))
                     .help("read it with the version of flasher that wrote it"))
             }
         }

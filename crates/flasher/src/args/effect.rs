@@ -70,6 +70,7 @@ const FLASH: &[Row] = &[
     ("cache_size", When::Cached, NOT_KEPT),
     ("no_cache", When::Always, NOT_KEPT),
     ("via", When::Always, Remote::Goes),
+    ("compare", When::Always, Remote::Goes),
     ("wire", When::Always, Remote::Goes),
     ("direct", When::Always, Remote::Goes),
     ("headers", When::Http, Remote::Goes),

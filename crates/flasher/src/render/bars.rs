@@ -100,7 +100,7 @@ impl State {
             Event::Transfer(transfer) if matches!(transfer.state, TransferState::Failed { .. }) => {
                 self.above(&event, paint);
             }
-            Event::Note { .. } | Event::Transfer(_) => self.remark(&event),
+            Event::Note { .. } | Event::AlreadyThere { .. } | Event::Transfer(_) => self.remark(&event),
             Event::AttemptBegun { .. } | Event::Console { .. } => {}
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use flasher_core::{Event, Progress, Step, Timed, Transfer, TransferState};
 
 use super::motion::{motion, waiting};
-use super::units::{bytes, seconds, tame};
+use super::units::{bytes, part, seconds, tame};
 use crate::log::Chatter;
 
 /// Bytes between two lines of progress when the total is unknown.
@@ -133,6 +133,7 @@ pub(super) fn remark(event: &Event) -> Option<String> {
             format!("attempt {attempt} of {attempts}")
         }
         Event::Note { message } => tame(message),
+        Event::AlreadyThere { equal, compared } => format!("already there: {}", part(*equal, *compared)),
         Event::Warning { message } => format!("warning: {}", tame(message)),
         Event::Transfer(transfer) => transferred(transfer)?,
         Event::Retrying { attempt, pause, cause } => {

@@ -21,6 +21,7 @@ fn range(offset: u64, writes: u32) -> RangeFacts {
         sha256: sha256.clone(),
         read_back: Some(sha256),
         writes,
+        held: false,
     }
 }
 
@@ -73,6 +74,7 @@ fn receipt() -> Receipt {
             zeros_written: 36 << 20,
             zeros_by: Some(ZerosBy::Written),
             wire: Some(WireUsed::Identity),
+            compare: None,
             ranges: vec![range(0, 1), range(16 << 20, 2), range(32 << 20, 1)],
         }),
         power: PowerState::Off,

@@ -12,7 +12,7 @@ use super::found::found;
 use super::paint::Paint;
 use super::plan::content;
 use super::trouble::power;
-use super::units::{bytes, seconds, tame};
+use super::units::{bytes, part, seconds, tame};
 
 /// What was proven, or only written, on which board, with every digest. Ends with a newline.
 pub(crate) fn good(receipt: &Receipt, kept: Option<&str>, paint: Paint) -> String {
@@ -83,6 +83,8 @@ fn about(
         let key = if job == JobKind::Dump { "read again" } else { "read back" };
         read_back(medium).into_iter().for_each(|value| fact(key, value));
         if job == JobKind::Flash {
+            let there = medium.compare.as_ref().filter(|facts| facts.compared > 0);
+            there.iter().for_each(|facts| fact("there", part(facts.equal, facts.compared)));
             fact("written", written(medium));
         }
         if medium.old_table == Some(OldTable::Wiped) {

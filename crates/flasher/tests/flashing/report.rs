@@ -85,7 +85,7 @@ fn what_no_report_is_made_of() {
     fs::write(lab.path("cut.json"), &receipt[..receipt.len() / 2]).unwrap();
     fs::write(lab.path("empty.json"), "").unwrap();
     fs::write(lab.path("other.json"), "{\"schema\": 2}").unwrap();
-    fs::write(lab.path("newer.json"), receipt.replacen("\"schema\": 2", "\"schema\": 3", 1)).unwrap();
+    fs::write(lab.path("newer.json"), receipt.replacen("\"schema\": 3", "\"schema\": 4", 1)).unwrap();
     fs::write(lab.path("bytes.json"), [0xff; 9]).unwrap();
     fs::write(lab.path("changed.json"), receipt.replace("\"attempts\": 1", "\"attempts\": 2")).unwrap();
     let big = fs::File::create(lab.path("big.json")).unwrap();
@@ -94,7 +94,7 @@ fn what_no_report_is_made_of() {
         (&["cut.json"], 2, "cut.json"),
         (&["empty.json"], 2, "empty.json"),
         (&["other.json"], 2, "other.json"),
-        (&["newer.json"], 2, "the receipt has schema 3, expected 1 or 2"),
+        (&["newer.json"], 2, "the receipt has schema 4, expected 1 to 3"),
         (&["bytes.json"], 2, "bytes.json"),
         (&["big.json"], 2, "`big.json` is larger than any receipt"),
         (&["no-such-file"], 2, "cannot read the receipt `no-such-file`"),

@@ -117,6 +117,7 @@ fn the_health_of_a_medium_has_its_evidence() {
                 sha256: "aa".to_owned(),
                 read_back: Some(read.to_owned()),
                 writes,
+                held: false,
             };
             medium(it).ranges = vec![range(1, "aa"), range(2, "aa"), range(1, "bb")];
         },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::measure::median;
 
 /// Our steps, in their order.
-const STEPS: [&str; 12] = [
+const STEPS: [&str; 13] = [
     "resolve",
     "image",
     "plan",
@@ -14,6 +14,7 @@ const STEPS: [&str; 12] = [
     "bootloader",
     "shell",
     "target",
+    "compare",
     "write",
     "verify",
     "commit",

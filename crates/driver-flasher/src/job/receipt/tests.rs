@@ -39,7 +39,7 @@ async fn receipt(change: impl FnOnce(&Run)) -> Receipt {
     let ranges = LENGTHS.map(|length| {
         let sha256 = Digest::of(length.to_le_bytes()).to_string();
         let (read_back, kind) = (Some(sha256.clone()), RangeKind::Data);
-        let range = RangeFacts { offset, length, kind, sha256, read_back, writes: 1 };
+        let range = RangeFacts { offset, length, kind, sha256, read_back, writes: 1, held: false };
         offset += length;
         range
     });

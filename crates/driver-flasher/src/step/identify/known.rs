@@ -144,7 +144,7 @@ impl<'a> Readings<'a> {
             return Ok(());
         }
         let length = ranges.iter().map(|range| range.length).sum();
-        let count = Count::of(Step::Read, self.session.run.progress(), length);
+        let count = Count::new(self.session.run.progress(), Step::Read, length);
         let wanted = Wanted { ranges: &ranges, indices: &indices, image: self.image, count: Some(&count) };
         let digests = read_back::digests(self.session, self.target, wanted, access).await?;
         for (index, range) in ranges.iter().enumerate() {

@@ -28,12 +28,14 @@ pub(super) struct Memory {
     pub(super) bytes: Vec<u8>,
     pub(super) done: Vec<Done>,
     /// Which byte is stored wrong, and how many times.
-    wrong: (usize, u32),
+    pub(super) wrong: (usize, u32),
+    /// A byte that changes by itself after so many readings.
+    pub(super) fades: Option<(usize, u32)>,
 }
 
 impl Memory {
     pub(super) fn new(size: usize, wrong: (usize, u32)) -> Self {
-        Self { bytes: vec![0xa5; size], done: Vec::new(), wrong }
+        Self { bytes: vec![0xa5; size], done: Vec::new(), wrong, fades: None }
     }
 
     fn put(&mut self, offset: u64, bytes: &[u8]) {
@@ -170,7 +172,15 @@ impl MediumAccess for Memory {
         evidence.cache_bypass = Some(CacheBypass::Direct);
         wanted.settle();
         let ranges = wanted.indices.iter().map(|index| (*index, &wanted.ranges[*index]));
-        Ok(ranges.map(|(index, it)| (index, Digest::of(self.slice(it.offset, it.length)))).collect())
+        let read = ranges.map(|(index, it)| (index, Digest::of(self.slice(it.offset, it.length)))).collect();
+        if let Some((place, left)) = &mut self.fades {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.bytes[*place] ^= 1;
+                self.fades = None;
+            }
+        }
+        Ok(read)
     }
 
     async fn read(

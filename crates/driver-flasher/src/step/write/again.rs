@@ -6,7 +6,7 @@ use disk_image::{Range, Summary};
 use flasher_core::{Class, Error, Result};
 
 use super::progress::Rewrite;
-use super::ranges;
+use super::ranges::{self, Zeros};
 use super::stream::{StreamPlan, produce};
 use super::transfer::transfer;
 use super::written::{Put, Written};
@@ -47,7 +47,7 @@ async fn copied(
     access: &mut dyn MediumAccess,
 ) -> Result<Vec<Range>> {
     let image = put.opened.image.clone();
-    let produce = |sender| ranges::produce(image, ranges, sender);
+    let produce = |sender| ranges::produce(image, (Vec::new(), ranges), Zeros::Written, sender);
     let left = transfer(session, produce, put.target, Arc::clone(progress), access).await?;
     if left.is_damaged {
         let label = put.opened.image.label();

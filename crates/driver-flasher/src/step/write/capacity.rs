@@ -27,11 +27,12 @@ const PARTS: u64 = 4;
 /// Fails when the medium does not hold as much as the image needs. The first block, `first` bytes of it, is durable zeros before any
 /// mark is written.
 ///
-/// Marks, random and each another, are written where the image will be written anyway; those of the image's inside only where all of it
+/// Marks, random and each another, are written where the image will be written anyway: in the first block and in the ranges of `only`,
+/// where nothing else is written; those of the image's inside only where all of it
 /// is known to count. What shows a mark that was written elsewhere has two addresses; marks at the end that are gone were dropped.
 pub(super) async fn check(
     session: Session<'_>,
-    image: &Image,
+    (image, only): (&Image, Option<&[Range]>),
     target: &Target,
     first: u64,
     access: &mut dyn MediumAccess,
@@ -42,8 +43,8 @@ pub(super) async fn check(
         return Ok(());
     }
     let all_counts = image.format() == Format::Raw && image.block_map().is_none();
-    let marked = marked(length.filter(|_| all_counts));
-    let marks: BTreeMap<u64, Bytes> = marked.iter().map(|place| (*place, mark(session, *place))).collect();
+    let marked = marked(length.filter(|_| all_counts)).into_iter().filter(|place| is_written(*place, only));
+    let marks: BTreeMap<u64, Bytes> = marked.map(|place| (place, mark(session, place))).collect();
     let instructions = zeros_first(first).into_iter().chain(writing(&marks)).collect();
     session.run.on_medium.leaves(MediumState::FirstBlockErased);
     if let Err(error) = few(session, target, instructions, access).await {
@@ -70,6 +71,12 @@ pub(super) async fn check(
         }
         None => Ok(()),
     }
+}
+
+/// Whether the mark at this place will be written over.
+fn is_written(place: u64, only: Option<&[Range]>) -> bool {
+    let holds = |range: &Range| range.offset <= place && place + MARK <= range.offset + range.length;
+    place == 0 || only.is_none_or(|ranges| ranges.iter().any(holds))
 }
 
 /// Where marks are written: at the beginning, and inside an image of which everything counts.

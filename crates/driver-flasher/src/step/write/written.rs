@@ -16,6 +16,8 @@ pub(crate) struct Written {
     pub(crate) kept: Option<Range>,
     /// Whether the first block is zeros while the rest is not proven; not where the boot loader lives in it.
     pub(crate) spoils: bool,
+    /// Whether the medium held all of it, so that nothing was written.
+    pub(crate) is_unchanged: bool,
 }
 
 /// An image that was put on the medium, whole.
@@ -46,5 +48,5 @@ pub(super) fn facts(range: &Range) -> RangeFacts {
     let (offset, length, sha256) = (range.offset, range.length, range.sha256.to_string());
     let kind = kind(range);
     let writes = u32::from(offset >= BLOCK && range.kind != RangeKind::Unmapped);
-    RangeFacts { offset, length, kind, sha256, read_back: None, writes }
+    RangeFacts { offset, length, kind, sha256, read_back: None, writes, held: false }
 }

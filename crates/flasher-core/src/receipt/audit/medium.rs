@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::flaw::{Audited, Flaw, Part, demand, is_digest};
-use super::zeros;
+use super::{compare, zeros};
 use crate::receipt::{
     CacheBypass, DigestsBy, ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind, Receipt, Verdict,
     Verify, ViaUsed, WireUsed,
@@ -128,7 +128,8 @@ fn cared(range: &RangeFacts) -> bool {
 /// and so does the first block whatever else is read.
 fn is_borne_out(range: &RangeFacts, verify: Verify, job: JobKind) -> bool {
     let read = range.read_back.as_ref() == Some(&range.sha256);
-    let written = (range.writes > 0) == (job == JobKind::Flash);
+    let is_flash = job == JobKind::Flash;
+    let written = (range.writes > 0) == is_flash || is_flash && range.held;
     match range.kind {
         RangeKind::Unmapped => range.writes == 0 && range.read_back.is_none(),
         kind if verify.reads(kind) || range.offset == 0 => written && read,
@@ -161,7 +162,8 @@ fn ways(job: JobKind, medium: &MediumFacts, place: &str) -> Audited {
     let compares = medium.digests_by == Some(DigestsBy::Compared);
     demand(by_boot_loader || !compares, at("digests_by"), "this way to the medium compares nothing")?;
     let is_known = medium.wire.is_some();
-    demand(is_known == (job == JobKind::Flash), at("wire"), "nothing says how the image travelled")
+    let travelled = job == JobKind::Flash && !compare::wrote_nothing(medium);
+    demand(is_known == travelled, at("wire"), "nothing says how the image travelled")
 }
 
 /// What was sent adds up to what counts, but for the first block, which goes last and is counted nowhere.
@@ -175,6 +177,8 @@ fn counts(job: JobKind, medium: &MediumFacts, place: &str) -> Audited {
     let expected = match (job, medium.wire) {
         (JobKind::Dump | JobKind::Identify, _) => 0,
         (JobKind::Flash, Some(WireUsed::Direct)) => all - first,
+        // What differed: its comparison tells how much.
+        (JobKind::Flash, _) if compare::wrote_less(medium) => total.unwrap_or_default().min(counted),
         (JobKind::Flash, _) => counted,
     };
     demand(total == Some(expected), at, "data and zeros do not add up to the ranges")

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::Class;
-use crate::receipt::{RangeFacts, RangeKind, SCHEMA};
+use crate::receipt::{CompareFacts, RangeFacts, RangeKind, SCHEMA};
 
 const KIB: u64 = 1024;
 
@@ -52,6 +52,7 @@ fn ranges(map: &ImageMap) -> Vec<RangeFacts> {
             sha256: range.sha256.clone(),
             read_back: cared.then(|| range.sha256.clone()),
             writes: cared.into(),
+            held: false,
         }
     };
     map.ranges.iter().map(facts).collect()
@@ -304,9 +305,150 @@ fn a_receipt_is_read_only_as_it_was_written() {
     let twice = written.replacen("\"identity\": {}", "\"identity\": {\"a\": \"1\", \"a\": \"2\"}", 1);
     let error = Receipt::read(&twice).unwrap_err();
     assert!(error.cause().starts_with("it is no receipt: the key `a` is there twice"), "{error}");
-    let newer = written.replacen("\"schema\": 2", "\"schema\": 3", 1);
-    assert_eq!(Receipt::read(&newer).unwrap_err().cause(), "the receipt has schema 3, expected 1 or 2");
+    let newer = written.replacen("\"schema\": 3", "\"schema\": 4", 1);
+    assert_eq!(Receipt::read(&newer).unwrap_err().cause(), "the receipt has schema 4, expected 1 to 3");
     let mut former = proven();
     former["schema"] = json!(1);
     assert!(!Receipt::read(&former.to_string()).unwrap().is_sealed());
+}
+
+/// As the version before wrote it.
+const SCHEMA_2: &str = include_str!("tests/schema-2.json");
+
+#[test]
+fn a_receipt_of_the_version_before_still_proves() {
+    let receipt = Receipt::read(SCHEMA_2).unwrap();
+    assert_eq!((receipt.schema, receipt.is_sealed()), (2, true));
+    audit(&receipt).unwrap();
+    let changed = SCHEMA_2.replacen("\"/dev/mmcblk0\"", "\"/dev/mmcblk1\"", 1);
+    assert_eq!(Receipt::read(&changed).unwrap_err().class(), Class::Source);
+    let flaw = |change: fn(&mut Receipt)| {
+        let mut receipt = Receipt::read(SCHEMA_2).unwrap();
+        change(&mut receipt);
+        audit(&receipt).unwrap_err().to_string()
+    };
+    let now = flaw(|receipt| receipt.schema = SCHEMA);
+    assert_eq!(now, "a step was left out (`steps`)");
+    let compared = flaw(|receipt| receipt.medium.as_mut().unwrap().compare = Some(CompareFacts::default()));
+    assert_eq!(compared, "such a job compares nothing before it writes (`medium.compare`)");
+}
+
+/// A receipt of [`image`] on a medium that held all but the range of zeros.
+fn compared() -> Value {
+    let mut receipt = proven();
+    let medium = &mut receipt["medium"];
+    (medium["data_written"], medium["zeros_written"]) = (json!(0), json!(1024 * KIB));
+    medium["ranges"][1]["writes"] = json!(0);
+    medium["ranges"][1]["held"] = json!(true);
+    medium["compare"] = json!({
+        "sample": {"compared": 960 * KIB, "equal": 960 * KIB},
+        "compared": 2048 * KIB, "equal": 960 * KIB, "written": 1088 * KIB, "read_again": 2048 * KIB,
+    });
+    receipt
+}
+
+/// The same of one that held everything.
+fn untouched() -> Value {
+    let mut receipt = compared();
+    let medium = &mut receipt["medium"];
+    (medium["zeros_written"], medium["wire"]) = (json!(0), Value::Null);
+    for index in 0..3 {
+        medium["ranges"][index]["writes"] = json!(0);
+        medium["ranges"][index]["held"] = json!(true);
+    }
+    medium["compare"] = json!({"compared": 2048 * KIB, "equal": 2048 * KIB, "written": 0, "read_again": 0});
+    receipt
+}
+
+#[test]
+fn what_was_there_already_adds_up() {
+    assert_eq!(judge(compared()), Ok(()));
+    assert_eq!(judge(untouched()), Ok(()));
+    for (receipt, place, value, expected) in [
+        (
+            compared as fn() -> Value,
+            "/medium/compare/equal",
+            json!(961 * KIB),
+            "it is not what differed (`medium.compare.written`)",
+        ),
+        (
+            compared,
+            "/medium/compare/compared",
+            json!(1024 * KIB),
+            "it is not all that counts (`medium.compare.compared`)",
+        ),
+        (
+            compared,
+            "/medium/compare/written",
+            json!(1024 * KIB),
+            "data, zeros and the first block do not add up to it (`medium.compare.written`)",
+        ),
+        (
+            compared,
+            "/medium/compare/read_again",
+            json!(0),
+            "it is not what is to be read after the last write (`medium.compare.read_again`)",
+        ),
+        (
+            compared,
+            "/medium/compare/skipped",
+            json!("slow"),
+            "nothing says why, or all was compared (`medium.compare.skipped`)",
+        ),
+        (
+            compared,
+            "/medium/compare/sample/equal",
+            json!(961 * KIB),
+            "more is equal than was compared (`medium.compare.sample`)",
+        ),
+        (
+            compared,
+            "/medium/compare",
+            Value::Null,
+            "data and zeros do not add up to the ranges (`medium.data_written`)",
+        ),
+        (
+            compared,
+            "/medium/ranges/1/held",
+            json!(false),
+            "a range was not read back, or differs (`medium.ranges[1]`)",
+        ),
+        (
+            compared,
+            "/medium/ranges/1/writes",
+            json!(1),
+            "a range was written again without a warning (`warnings`)",
+        ),
+        (
+            compared,
+            "/medium/ranges/2/held",
+            json!(true),
+            "less is equal than the ranges tell (`medium.compare.equal`)",
+        ),
+        (
+            untouched,
+            "/medium/ranges/1/read_back",
+            Value::Null,
+            "a range was not read back, or differs (`medium.ranges[1]`)",
+        ),
+        (untouched, "/medium/wire", json!("gzip"), "nothing says how the image travelled (`medium.wire`)"),
+        (
+            untouched,
+            "/medium/data_written",
+            json!(1),
+            "data, zeros and the first block do not add up to it (`medium.compare.written`)",
+        ),
+        (
+            untouched,
+            "/medium/ranges/0/held",
+            json!(false),
+            "a range was not read back, or differs (`medium.ranges[0]`)",
+        ),
+    ] {
+        let mut receipt = receipt();
+        // What is not set is not there.
+        let (above, key) = place.rsplit_once('/').unwrap();
+        receipt.pointer_mut(above).unwrap()[key] = value;
+        assert_eq!(judge(receipt), Err(expected.to_owned()), "{place}");
+    }
 }

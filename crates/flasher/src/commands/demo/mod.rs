@@ -14,6 +14,7 @@ use flasher_core::{Class, Error, FlashJob, Receipt, Result};
 use sha2::{Digest, Sha256};
 
 use super::board_job::{self, Request, Work};
+use super::flash::args::way::CompareChoice;
 use crate::args::ledger::LedgerArgs;
 use crate::failure::Failure;
 use crate::render::message::Message;
@@ -75,6 +76,9 @@ pub(crate) struct DemoArgs {
     /// How the medium is reached
     #[arg(long, value_enum, value_name = "WAY", default_value = "linux")]
     pub(crate) via: DemoVia,
+    /// Compare the image with what the medium holds already, and write what differs
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(crate) compare: CompareChoice,
     /// Image to flash instead of one made up on the spot
     #[arg(long, value_name = "FILE")]
     pub(crate) image: Option<PathBuf>,
@@ -105,11 +109,11 @@ pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> 
             return Ok(qemu::enter(emulated, !by_boot_loader, screen).await?);
         }
     };
-    let (given, kept) = (args.image.clone(), shown(&args.receipt));
+    let (given, kept, how) = (args.image.clone(), shown(&args.receipt), args.compare.into());
     let signals = Signals::install()?;
     let bench = blocking(move || Bench::set_up(&board, given.as_deref())).await?;
     let request = Request {
-        job: Work::Flash(Box::new(FlashJob::new(shown(&bench.image)))),
+        job: Work::Flash(Box::new(FlashJob { compare: Some(how), ..FlashJob::new(shown(&bench.image)) })),
         python: Some(PythonChoice::Off),
         device: None,
         variant: None,

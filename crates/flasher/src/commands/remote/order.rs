@@ -69,6 +69,7 @@ impl OutgoingOrder {
             expect_boot: job.expect_boot,
             verify: Some(job.verify),
             check_first: job.check_first,
+            compare: job.compare,
             wire: job.wire,
             via: job.via,
             direct: job.direct,

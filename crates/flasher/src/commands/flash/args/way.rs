@@ -1,7 +1,7 @@
 //! Options that say how the image gets to the board.
 
 use clap::{Args as ClapArgs, ValueEnum};
-use flasher_core::flash::{Via, Wire};
+use flasher_core::flash::{Compare, Via, Wire};
 
 /// How the image gets to the board.
 #[derive(ClapArgs)]
@@ -9,6 +9,9 @@ pub(crate) struct WayArgs {
     /// How the medium is reached [default: what the config says, else `auto`]
     #[arg(long, value_enum, value_name = "WAY", help_heading = "Board")]
     pub(crate) via: Option<ViaChoice>,
+    /// Compare the image with what the medium holds already, and write what differs [default: what the config says, else `auto`]
+    #[arg(long, value_enum, value_name = "WHEN", help_heading = "Image")]
+    pub(crate) compare: Option<CompareChoice>,
     /// How the image travels to the board [default: what the config says, else whichever is quicker, as measured]
     #[arg(long, value_enum, value_name = "HOW", help_heading = "Image")]
     pub(crate) wire: Option<WireChoice>,
@@ -38,6 +41,27 @@ impl From<WireChoice> for Wire {
             WireChoice::Identity => Self::Identity,
             WireChoice::Gzip => Self::Gzip,
             WireChoice::Zstd => Self::Zstd,
+        }
+    }
+}
+
+/// Whether an image is compared with what the medium holds already.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum CompareChoice {
+    /// Where a sample shows that it pays, and after an attempt that has written
+    Auto,
+    /// In any case, and all of it
+    Always,
+    /// Not at all
+    Never,
+}
+
+impl From<CompareChoice> for Compare {
+    fn from(choice: CompareChoice) -> Self {
+        match choice {
+            CompareChoice::Auto => Self::Auto,
+            CompareChoice::Always => Self::Always,
+            CompareChoice::Never => Self::Never,
         }
     }
 }

@@ -30,6 +30,7 @@ fn fields(job: FlashJob) {
         expect_boot: _,
         verify: _,
         check_first: _,
+        compare: _,
         wire: _,
         via: _,
         direct: _,
