@@ -14,6 +14,7 @@ mod new_board;
 mod new_driver;
 mod package;
 mod schemas;
+mod soak;
 mod test;
 
 use anyhow::Result;
@@ -59,6 +60,8 @@ enum Command {
 enum Soak {
     /// Leases under a controller, while controller, router and clients are killed
     Controller(package::Args),
+    /// Media that hold some of an image already, and power cuts in the middle of a flash
+    Compare(soak::Args),
 }
 
 fn main() -> ExitCode {
@@ -83,5 +86,6 @@ fn run(command: Command) -> Result<()> {
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => package::BENCH.run(&args.words),
         Command::Soak { what: Soak::Controller(args) } => package::SOAK_CONTROLLER.run(&args.words),
+        Command::Soak { what: Soak::Compare(args) } => soak::run(&args),
     }
 }

@@ -7,6 +7,7 @@
 )]
 
 mod bundles;
+mod compare;
 mod controller;
 mod exporter;
 mod image;
@@ -43,6 +44,8 @@ enum What {
     Overhead,
     /// A proven flash of the emulated board against a plain script with wget and dd, for four images
     Qemu(qemu::Args),
+    /// What comparing first costs and saves on the emulated board
+    Compare(compare::Args),
     /// Pulling a bundle against curl of the same blobs, and how soon a cached one is ready
     Bundles,
     /// A serial line, recorded and watched, against pyserial: throughput, latency, memory
@@ -71,6 +74,7 @@ fn run(what: &What) -> Result<()> {
         What::Overhead => overhead::run(),
         What::Qemu(args) => qemu::run(args),
         What::Bundles => bundles::run(),
+        What::Compare(args) => compare::run(args),
         What::Serial => serial::run(),
         What::Servers(args) => servers::run(args),
     }

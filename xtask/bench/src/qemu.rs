@@ -15,7 +15,7 @@ use super::measure;
 use table::{Rounds, Run};
 use xtask_support::workspace::Workspace;
 
-const MIB: u64 = 1024 * 1024;
+pub(super) const MIB: u64 = 1024 * 1024;
 /// Size of the board's disk.
 const DISK: u64 = 512 * MIB;
 /// Percent of an image that is data; the rest is zeros.
@@ -43,18 +43,16 @@ struct Image {
 }
 
 /// Programs and folders.
-struct Bench {
+pub(super) struct Bench {
     flasher: PathBuf,
     bundle: PathBuf,
-    lab: PathBuf,
+    pub(super) lab: PathBuf,
+    /// Size of the board's disk, bytes.
+    disk: u64,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let root = Workspace::load()?.root;
-    let bundle = bundle(&root)?;
-    let flasher = measure::flasher(&root)?;
-    let lab = std::env::temp_dir().join(format!("flasher-bench-{}", std::process::id()));
-    let bench = Bench { flasher, bundle, lab };
+    let bench = Bench::new(DISK)?;
     let outcome = bench.measured(args.runs);
     fs::remove_dir_all(&bench.lab)?;
     outcome
@@ -75,6 +73,15 @@ fn bundle(root: &Path) -> Result<PathBuf> {
 }
 
 impl Bench {
+    /// Of a board with a disk of `disk` bytes. Builds the release binary.
+    pub(super) fn new(disk: u64) -> Result<Self> {
+        let root = Workspace::load()?.root;
+        let bundle = bundle(&root)?;
+        let flasher = measure::flasher(&root)?;
+        let lab = std::env::temp_dir().join(format!("flasher-bench-{}", std::process::id()));
+        Ok(Self { flasher, bundle, lab, disk })
+    }
+
     fn measured(&self, runs: u32) -> Result<()> {
         self.prepare()?;
         let mut all = Vec::new();
@@ -88,12 +95,13 @@ impl Bench {
         Ok(())
     }
 
-    fn prepare(&self) -> Result<()> {
+    /// Writes what every run needs.
+    pub(super) fn prepare(&self) -> Result<()> {
         fs::create_dir_all(&self.lab)?;
         fs::write(self.lab.join("plain.py"), PLAIN)?;
         // A text of JSON is one of YAML.
         let bundle = Value::from(self.bundle.to_str().context("the path of the bundle is no UTF-8")?);
-        let disk = DISK / MIB;
+        let disk = self.disk / MIB;
         let exporter = format!(
             "export:
   board:
@@ -142,7 +150,7 @@ impl Bench {
 
     /// One flash of an empty disk. Afterwards, untimed, the disk must hold the image: what went wrong is no figure.
     fn flashed(&self, image: &Image, mut command: Command, parts: &Parts) -> Result<Run> {
-        File::create(self.disk())?.set_len(DISK)?;
+        self.empty()?;
         let (cost, said) = measure::output(&mut command)?;
         let mut compare = Command::new("cmp");
         compare.args(["-n", &image.length.to_string()]).args([&image.raw, &self.disk()]);
@@ -150,14 +158,24 @@ impl Bench {
         Ok(Run { wall: cost.wall, parts: parts(&said)? })
     }
 
+    /// An empty disk.
+    pub(super) fn empty(&self) -> Result<()> {
+        Ok(File::create(self.disk())?.set_len(self.disk)?)
+    }
+
     fn disk(&self) -> PathBuf {
         self.lab.join("disk")
     }
 
     fn ours(&self, image: &Image) -> Command {
+        self.flash(&image.source)
+    }
+
+    /// A flash that tells its events.
+    pub(super) fn flash(&self, source: &Path) -> Command {
         let mut command = self.sandbox();
         command.arg(&self.flasher).args(["--json", "--exporter"]).arg(self.lab.join("exporter.yaml"));
-        command.arg("flash").arg(&image.source).args(["--retries", "0"]);
+        command.arg("flash").arg(source).args(["--retries", "0"]);
         command
     }
 
@@ -179,7 +197,7 @@ impl Bench {
 type Parts = dyn Fn(&str) -> Result<BTreeMap<String, f64>>;
 
 /// Steps out of our events; the job must have ended proven.
-fn steps(said: &str) -> Result<BTreeMap<String, f64>> {
+pub(super) fn steps(said: &str) -> Result<BTreeMap<String, f64>> {
     let mut steps = BTreeMap::new();
     let mut proven = false;
     for line in said.lines() {

@@ -1,0 +1,33 @@
+//! `cargo xtask soak compare`: the tests that are played with many seeds, with as many as one has time for.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use xtask_support::workspace::{Workspace, cargo};
+
+/// How much to play.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Media that were changed in some way
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    mutations: u64,
+    /// Flashes of the simulated board whose power is cut
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    cuts: u64,
+}
+
+/// Plays; an error when one of them ended otherwise than it must.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let Args { mutations, cuts } = args;
+    let root = Workspace::load()?.root;
+    let mut command = Command::new(cargo());
+    command.args(["test", "--workspace", "--all-targets", "--", "--show-output"]);
+    command.args(["nothing_that_differs_is_taken_for_equal", "a_job_goes_on_after_power_cuts"]);
+    command.env("FLASHER_SOAK_MUTATIONS", mutations.to_string());
+    command.env("FLASHER_SOAK_CUTS", cuts.to_string()).current_dir(root);
+    let status = command.status().with_context(|| format!("{command:?} did not start"))?;
+    if !status.success() {
+        bail!("{command:?}: {status}");
+    }
+    Ok(())
+}
