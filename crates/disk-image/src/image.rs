@@ -16,7 +16,7 @@ use crate::pipeline::run;
 use crate::source::http::start_transfer;
 use crate::source::label;
 use crate::source::origin::Origin;
-use crate::{BlockMapChoice, Decoding, Error, ExternalSource, Format, ImageContent, Range, SourceOptions};
+use crate::{BlockMapChoice, Decoding, Error, Extent, ExternalSource, Format, ImageContent, LOOK, Range, SourceOptions};
 
 /// An image source that was there and readable when it was opened. Clones share it.
 #[derive(Clone)]
@@ -73,6 +73,7 @@ impl Image {
             cache_slot,
             hit: hit.map_or_else(OnceLock::new, OnceLock::from),
             is_copy_damaged: AtomicBool::new(false),
+            left_alone: OnceLock::new(),
             runtime,
         };
         Image { inner: Arc::new(inner) }
@@ -152,6 +153,32 @@ impl Image {
         let runtime = image.runtime.clone();
         runtime.spawn_blocking(move || run::run(&image, body, &producer));
         Decoding::new(self.inner.label.clone(), events, transfer)
+    }
+
+    /// Has every decoding from now on call these stretches (bytes, in order) unmapped, whatever the image has there. They are what
+    /// [`can_be_left_alone`](crate::can_be_left_alone) says. Called once, before the first decoding that is used; a second call changes nothing.
+    pub fn leave_alone(&self, stretches: Vec<std::ops::Range<u64>>) {
+        self.inner.left_alone.get_or_init(|| stretches);
+    }
+
+    /// The decoded image's first bytes, [`LOOK`](crate::LOOK) of them or all. It decodes so much, in a decoding of its own.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the source up to there.
+    pub async fn head(&self) -> Result<Vec<u8>, Error> {
+        let (mut decoding, mut head) = (self.decode(), Vec::new());
+        while head.len() < LOOK
+            && let Some(extent) = decoding.next().await?
+        {
+            match extent {
+                Extent::Data { bytes, .. } => head.extend_from_slice(&bytes),
+                Extent::Zero { length, .. } | Extent::Unmapped { length, .. } => {
+                    head.resize((head.len() as u64 + length).min(LOOK as u64) as usize, 0);
+                }
+            }
+        }
+        head.truncate(LOOK);
+        Ok(head)
     }
 
     /// Whether ranges can be had without decoding, as far as that is known before they are read.

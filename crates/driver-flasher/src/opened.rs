@@ -1,6 +1,6 @@
 //! One image of a job that was opened, and its decoding.
 
-use disk_image::{Decoding, Image};
+use disk_image::{Decoding, Image, Partition};
 use flasher_core::Error;
 use flasher_core::flash::ViaUsed;
 
@@ -13,6 +13,8 @@ pub(crate) struct OpenedImage {
     pub(crate) partition: Option<String>,
     /// For which platform it is, where its registry has several.
     pub(crate) platform: Option<String>,
+    /// Partitions of it that stay as the medium has them.
+    pub(crate) keep: Vec<Partition>,
     /// Its decoding, when that has begun.
     begun: Option<Decoding>,
     /// Whether it was in the cache when it was opened.
@@ -25,7 +27,7 @@ impl OpenedImage {
     /// An image that is not being decoded yet.
     pub(crate) fn new(image: Image, partition: Option<String>, platform: Option<String>) -> Self {
         let was_cached = image.is_cached();
-        Self { image, partition, platform, begun: None, was_cached, survey: None }
+        Self { image, partition, platform, keep: Vec::new(), begun: None, was_cached, survey: None }
     }
 
     /// Begins to decode, so that much is ready when the board is, unless that would keep a server waiting. A failure is reported

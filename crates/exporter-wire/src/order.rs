@@ -88,6 +88,9 @@ pub struct JobOrder {
     /// Remove the copy of an older partition table at the end of the target.
     #[serde(default)]
     pub wipe_old_table: bool,
+    /// Labels of partitions whose content stays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<String>,
     /// How often a failed attempt is repeated when that can help.
     #[serde(default)]
     pub retries: Option<u32>,
@@ -210,6 +213,7 @@ impl JobOrder {
             map_keyring: None,
             format: FormatChoice::Auto,
             wipe_old_table: false,
+            keep: Vec::new(),
             retries: None,
             deadline: None,
             power_off: None,

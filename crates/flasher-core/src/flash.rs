@@ -17,7 +17,7 @@ pub use crate::traffic::TrafficLog;
 
 pub use crate::receipt::{
     AttemptFacts, AutobootEnd, AutobootFacts, BoardFacts, CacheBypass, CheckedDigest, CompareFacts,
-    DigestsBy, Failure, FurtherImage, HoldsLess, ImageFacts, JobKind, LoadFacts, LoadedBy, MediumFacts,
+    DigestsBy, Failure, FurtherImage, HoldsLess, ImageFacts, JobKind, KEPT_STRETCH, KeptPartition, LoadFacts, LoadedBy, MediumFacts,
     MediumState, Moved, OldTable, PowerEvidence, PowerState, RangeFacts, RangeKind, RateFacts, RatePoint,
     Receipt, SCHEMA, SampleFacts, Site, TrafficFacts, TranscriptFacts, TransferEnd, TransferFacts, Verdict,
     Verify, ViaUsed, WireUsed, ZerosBy, audit, rounded,
@@ -59,6 +59,8 @@ pub struct FlashJob {
     pub format: FormatChoice,
     /// The copy of an older partition table at the end of the target is removed.
     pub wipe_old_table: bool,
+    /// Labels of partitions of a whole device whose content stays. The image must have them where the medium has them.
+    pub keep: Vec<String>,
     /// How often a failed attempt is repeated when that can help.
     pub retries: u32,
     /// Bound on the whole job.
@@ -118,6 +120,7 @@ impl FlashJob {
             source: SourceChoices::default(),
             format: FormatChoice::Auto,
             wipe_old_table: false,
+            keep: Vec::new(),
             retries: 3,
             deadline: None,
             power_off: true,
@@ -281,6 +284,9 @@ pub struct Plan {
     pub device: String,
     /// The partition of the target that the image is for; none means the whole device.
     pub partition: Option<String>,
+    /// Labels of partitions of the target that stay as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<String>,
     /// Further images for further partitions of the same target.
     pub also: Vec<PlannedImage>,
     /// The way to the medium.

@@ -7,6 +7,7 @@ mod compare;
 mod evidence;
 mod failure;
 mod found;
+pub(crate) mod kept;
 mod on_medium;
 mod power;
 mod seal;
@@ -24,6 +25,7 @@ pub use self::compare::{CompareFacts, SampleFacts};
 pub use self::evidence::{CacheBypass, CheckedDigest, DigestsBy, ViaUsed, WireUsed, ZerosBy};
 pub use self::failure::Failure;
 pub use self::found::{FoundImage, FoundPartition, Identification};
+pub use self::kept::{KEPT_STRETCH, KeptPartition};
 pub use self::on_medium::MediumState;
 pub use self::power::{PowerEvidence, PowerState};
 pub use self::traffic::{Moved, RateFacts, RatePoint, TrafficFacts, TransferEnd, TransferFacts};
@@ -304,6 +306,9 @@ pub struct MediumFacts {
     /// What it held of the image before; none where nothing was to be compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compare: Option<CompareFacts>,
+    /// Partitions that were to stay as they are, as asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptPartition>,
     /// Every range of the image, in order.
     pub ranges: Vec<RangeFacts>,
 }
@@ -360,7 +365,7 @@ pub enum RangeKind {
     Data,
     /// Zeros only.
     Zero,
-    /// Nothing that matters, as its block map or its sparse format says: neither written nor read back.
+    /// Nothing that matters, as its block map or its sparse format says, or a partition that stays: neither written nor read back.
     #[serde(rename = "dont-care")]
     Unmapped,
 }

@@ -38,6 +38,7 @@ pub(crate) fn flash_job(args: &FlashArgs, stop: CancellationToken) -> Result<Fla
         source: args.source.choices(),
         format: args.source.format.into(),
         wipe_old_table: args.wipe_old_table,
+        keep: args.keep.clone(),
         retries: args.job.retries,
         deadline: args.job.deadline,
         power_off: !args.job.no_power_off,

@@ -12,6 +12,8 @@ pub(crate) enum Mark {
     Nothing,
     /// The image leaves it as it is.
     Unmapped,
+    /// A partition that stays as it is.
+    Kept,
     /// The image has zeros.
     Zero,
     /// The image has data.
@@ -37,6 +39,7 @@ impl Mark {
         match self {
             Self::Nothing => "not in the image",
             Self::Unmapped => "unmapped",
+            Self::Kept => "kept partition",
             Self::Zero => "zero",
             Self::Data => "data",
             Self::NotWritten => "not written",
@@ -76,17 +79,17 @@ pub(crate) fn map(medium: &MediumFacts) -> Option<MediumMap> {
     if end == 0 {
         return None;
     }
-    let row = |title, mark| self::row(title, &medium.ranges, end, mark);
     let rows = vec![
-        row("image", kind as fn(&RangeFacts) -> Mark),
-        row("written", written),
-        row("read back", read_back),
+        row("image", &medium.ranges, end, |range| kind(medium, range)),
+        row("written", &medium.ranges, end, written),
+        row("read back", &medium.ranges, end, read_back),
     ];
     Some(MediumMap { end, ranges: medium.ranges.len(), rows })
 }
 
-fn kind(range: &RangeFacts) -> Mark {
+fn kind(medium: &MediumFacts, range: &RangeFacts) -> Mark {
     match range.kind {
+        RangeKind::Unmapped if medium.kept.iter().any(|kept| kept.holds(range.offset, range.length)) => Mark::Kept,
         RangeKind::Data => Mark::Data,
         RangeKind::Zero => Mark::Zero,
         RangeKind::Unmapped => Mark::Unmapped,
@@ -110,7 +113,7 @@ fn read_back(range: &RangeFacts) -> Mark {
     }
 }
 
-fn row(title: &'static str, ranges: &[RangeFacts], end: u64, mark: fn(&RangeFacts) -> Mark) -> MapRow {
+fn row(title: &'static str, ranges: &[RangeFacts], end: u64, mark: impl Fn(&RangeFacts) -> Mark) -> MapRow {
     let mut columns = [Mark::Nothing; COLUMNS];
     let mut totals: Vec<(Mark, u64)> = Vec::new();
     for range in ranges.iter().filter(|range| range.length > 0) {

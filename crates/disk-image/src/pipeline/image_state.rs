@@ -1,5 +1,6 @@
 //! What all decodings of an image share: what was known when it was opened, and what the first of them found out.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +39,8 @@ pub(crate) struct ImageState {
     pub(crate) hit: OnceLock<CacheHit>,
     /// Whether that copy was seen to have other bytes.
     pub(crate) is_copy_damaged: AtomicBool,
+    /// What of it is not to be written, whatever it has there, bytes; in order.
+    pub(crate) left_alone: OnceLock<Vec<Range<u64>>>,
     pub(crate) runtime: Handle,
 }
 
@@ -90,6 +93,11 @@ impl ImageState {
             }
             (None, None) => Ok(()),
         }
+    }
+
+    /// What of it is not to be written.
+    pub(crate) fn left_alone(&self) -> &[Range<u64>] {
+        self.left_alone.get().map_or(&[], Vec::as_slice)
     }
 
     /// The digest that the name of the source promises.

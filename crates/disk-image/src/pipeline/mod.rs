@@ -11,6 +11,7 @@ pub(crate) mod chunk_hash;
 pub(crate) mod content_check;
 pub(crate) mod decoding;
 pub(crate) mod image_state;
+pub(crate) mod left_alone;
 pub(crate) mod map;
 pub(crate) mod range_copy;
 pub(crate) mod range_hash;

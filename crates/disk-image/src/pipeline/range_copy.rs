@@ -42,7 +42,13 @@ pub(crate) fn look(image: &ImageState, offset: u64, length: u64) -> Option<Range
     let file = image.copy().map(|hit| Arc::clone(&hit.file)).or_else(|| raw_file(image))?;
     let mut bytes = vec![0; usize::try_from(length).ok()?];
     file.read_exact_at(&mut bytes, offset).ok()?;
-    let kind = if is_zero(&bytes) { RangeKind::Zero } else { RangeKind::Data };
+    let end = offset + length;
+    let is_left = image.left_alone().iter().any(|stretch| stretch.start < end && offset < stretch.end);
+    let kind = match is_left {
+        true => RangeKind::Unmapped,
+        false if is_zero(&bytes) => RangeKind::Zero,
+        false => RangeKind::Data,
+    };
     Some(Range { offset, length, sha256: Digest::of(&bytes), kind })
 }
 

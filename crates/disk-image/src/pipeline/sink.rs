@@ -8,10 +8,11 @@ use crate::bmap::Checker;
 use crate::decode::layer::Layer;
 use crate::pipeline::backlog::{Closed, Producer};
 use crate::pipeline::cache_writer::CacheWriter;
-use crate::pipeline::chunk::{Chunk, chunk_length};
+use crate::pipeline::chunk::{Chunk, TypedChunk, chunk_length};
 use crate::pipeline::chunk_hash::ChunkHash;
 use crate::pipeline::content_check::ContentCheck;
 use crate::pipeline::image_state::ImageState;
+use crate::pipeline::left_alone::LeftAlone;
 use crate::pipeline::map::{ExtentBuilder, Mapper};
 use crate::thread::Worker;
 use crate::{BLOCK, Cached, Error, Summary};
@@ -43,6 +44,7 @@ pub(crate) struct DecodedSink<'w> {
     sums: Option<Sums>,
     cache_writer: Option<CacheWriter>,
     mapper: Mapper,
+    left_alone: LeftAlone<'w>,
     joiner: ExtentBuilder,
     /// Whether any byte so far is one that the image cares about.
     matters: bool,
@@ -64,7 +66,8 @@ impl<'w> DecodedSink<'w> {
         let cache_writer =
             cache_writer.map(|cache_slot| CacheWriter::start(cache_slot, events.copy_progress()));
         let (mapper, joiner) = (Mapper::default(), ExtentBuilder::default());
-        Ok(DecodedSink { image, events, hash, sums, cache_writer, mapper, joiner, matters: false })
+        let left_alone = LeftAlone::new(image.left_alone());
+        Ok(DecodedSink { image, events, hash, sums, cache_writer, mapper, left_alone, joiner, matters: false })
     }
 
     /// Takes the whole image; `unmapped` has a bit for each block from an offset on that need not be written.
@@ -95,18 +98,25 @@ impl<'w> DecodedSink<'w> {
 
     fn send(&mut self) -> Result<(), Stopped> {
         for part in self.mapper.take() {
-            if !self.hash.push_typed(&part) {
-                return Err(digest_died(self.image).into());
-            }
             if let Some(cache_writer) = &self.cache_writer {
                 cache_writer.push(&part);
             }
-            for extent in self.joiner.push(part) {
-                self.events.push(extent)?;
+            for part in self.left_alone.cut(part) {
+                self.hand_on(part)?;
             }
         }
         // A long run of zeros sends nothing.
         if self.events.is_closed() { Err(Stopped::Dropped) } else { Ok(()) }
+    }
+
+    fn hand_on(&mut self, part: TypedChunk) -> Result<(), Stopped> {
+        if !self.hash.push_typed(&part) {
+            return Err(digest_died(self.image).into());
+        }
+        for extent in self.joiner.push(part) {
+            self.events.push(extent)?;
+        }
+        Ok(())
     }
 
     /// The last extents, all that is known of the decoded image alone, and the copy that waits for its name.

@@ -15,6 +15,6 @@ pub use content::of as content_of;
 pub(crate) use document::is_document;
 pub(crate) use foreign::WEB_PAGE_BY_SERVER;
 pub(crate) use judge::judge;
-pub use partitions::partitions;
+pub use partitions::{COPY_LOOK, partitions, partitions_of_copy};
 pub use seen::LOOK;
 pub(crate) use seen::{Seen, TAIL};

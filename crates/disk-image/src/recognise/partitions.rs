@@ -5,6 +5,8 @@ use crate::Partition;
 
 /// Bytes of a partition's label in a GPT: 36 characters of UTF-16 (UEFI 2.10, table 5-6).
 const LABEL: std::ops::Range<usize> = 56..128;
+/// Bytes at a medium's end that hold the copy of a GPT of 128 entries, for sectors of 512 and of 4096 bytes (UEFI 2.10, 5.3.2).
+pub const COPY_LOOK: u64 = 16_384 + 4096;
 /// Sector size of an MBR.
 const SECTOR: u64 = 512;
 
@@ -19,8 +21,22 @@ pub fn partitions(head: &[u8]) -> Vec<Partition> {
     }
 }
 
+/// The partitions that the copy of a GPT names, of which `tail` is the end of a medium of `size` bytes: the last [`COPY_LOOK`] of
+/// them, or all. None where there is no copy.
+pub fn partitions_of_copy(tail: &[u8], size: u64) -> Vec<Partition> {
+    let copied = |sector: usize| {
+        let header = table::header_at(tail, tail.len().checked_sub(sector)?, sector)?;
+        let begin = usize::try_from(long(header, 72)?.checked_mul(sector as u64)?.checked_sub(size - tail.len() as u64)?);
+        listed(table::entries_at(tail, begin.ok()?, header)?, sector)
+    };
+    [512, 4096].into_iter().find_map(copied).unwrap_or_default()
+}
+
 fn gpt(head: &[u8], sector: usize) -> Option<Vec<Partition>> {
-    let entries = entries(head, header(head, sector)?, sector)?;
+    listed(entries(head, header(head, sector)?, sector)?, sector)
+}
+
+fn listed<'h>(entries: impl Iterator<Item = &'h [u8]>, sector: usize) -> Option<Vec<Partition>> {
     let used = (1..).zip(entries).filter(|(_, entry)| entry[..16] != [0; 16]);
     Some(used.filter_map(|(number, entry)| of_entry(number, entry, sector as u64)).collect())
 }

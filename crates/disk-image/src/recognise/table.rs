@@ -42,7 +42,12 @@ fn mbr(head: &[u8]) -> Option<u64> {
 
 /// The header of a GPT of this sector size.
 pub(super) fn header(head: &[u8], sector: usize) -> Option<&[u8]> {
-    let header = head.get(sector..)?;
+    header_at(head, sector, sector)
+}
+
+/// The header of a GPT of this sector size that begins at `at`.
+pub(super) fn header_at(bytes: &[u8], at: usize, sector: usize) -> Option<&[u8]> {
+    let header = bytes.get(at..)?;
     let size = word(header, 12)? as usize;
     if !header.starts_with(b"EFI PART") || !(92..=sector).contains(&size) {
         return None;
@@ -74,9 +79,17 @@ pub(super) fn entries<'h>(
     header: &[u8],
     sector: usize,
 ) -> Option<impl Iterator<Item = &'h [u8]> + use<'h>> {
-    let (list, entry) = (long(header, 72)?, word(header, 84)?);
-    let begin = usize::try_from(list).ok()?.checked_mul(sector)?;
-    let entries = head.get(begin..)?.chunks_exact(entry.max(128) as usize);
+    let begin = usize::try_from(long(header, 72)?).ok()?.checked_mul(sector)?;
+    entries_at(head, begin, header)
+}
+
+/// The entries of a list that begins at `begin`.
+pub(super) fn entries_at<'h>(
+    bytes: &'h [u8],
+    begin: usize,
+    header: &[u8],
+) -> Option<impl Iterator<Item = &'h [u8]> + use<'h>> {
+    let entries = bytes.get(begin..)?.chunks_exact(word(header, 84)?.max(128) as usize);
     Some(entries.take(word(header, 80)?.min(ENTRIES) as usize))
 }
 

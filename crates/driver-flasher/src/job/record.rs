@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use disk_image::Digest;
 use flasher_core::flash::{
-    AttemptFacts, BoardFacts, FurtherImage, ImageFacts, JobKind, MediumFacts, PowerEvidence, PowerState,
+    AttemptFacts, BoardFacts, FurtherImage, ImageFacts, JobKind, KeptPartition, MediumFacts, PowerEvidence, PowerState,
     Site, rounded,
 };
 use flasher_core::identify::Identification;
@@ -44,6 +44,8 @@ pub(super) struct State {
     pub(super) decoded: Vec<Option<Digest>>,
     /// What the medium holds, of a job that looks for that.
     pub(super) found: Option<Identification>,
+    /// Partitions that stay, as they were before the first write.
+    kept: Vec<KeptPartition>,
     pub(super) board: BoardFacts,
     pub(super) power: PowerState,
     pub(super) power_evidence: PowerEvidence,
@@ -82,6 +84,7 @@ impl JobRecord {
             read_at: vec![ReadAt::default(); 1 + job.also.len()],
             decoded: vec![None; 1 + job.also.len()],
             found: None,
+            kept: Vec::new(),
             board: BoardFacts::default(),
             power: PowerState::Untouched,
             power_evidence: PowerEvidence::default(),
@@ -147,6 +150,16 @@ impl JobRecord {
     /// Notes what the medium holds.
     pub(crate) fn found(&self, found: Identification) {
         self.state().found = Some(found);
+    }
+
+    /// Partitions that stay, as they were before the first write of the job; none before they were read.
+    pub(crate) fn kept(&self) -> Vec<KeptPartition> {
+        self.state().kept.clone()
+    }
+
+    /// Notes what is in the partitions that stay.
+    pub(crate) fn set_kept(&self, kept: Vec<KeptPartition>) {
+        self.state().kept = kept;
     }
 
     pub(crate) fn step_now(&self) -> Step {

@@ -12,6 +12,7 @@ use flasher_core::flash::FormatChoice;
 use flasher_core::source::{BlockMapChoice, CacheChoice};
 use flasher_core::{Class, Error, Event, FlashJob, Result, Step};
 
+use super::keep;
 use crate::access::Unpacking;
 use crate::job::Session;
 use crate::opened::OpenedImage;
@@ -26,6 +27,7 @@ pub(crate) async fn open(session: Session<'_>) -> Result<Vec<OpenedImage>> {
         return Ok(images);
     }
     check_job(session.job)?;
+    keep::check_job(session.job)?;
     if session.job.direct {
         direct::check(session.job)?;
     }
@@ -36,13 +38,14 @@ pub(crate) async fn open(session: Session<'_>) -> Result<Vec<OpenedImage>> {
         session.run.record.select(index);
         let expected = expected(session.job, partition.as_deref());
         let (image, platform) = open_one(session, source, expected).await?;
+        let keep = keep::of_image(session, &image).await?;
         if session.job.check_first || image.has_open_question() {
             let total = image.decoded_length().filter(|_| session.job.also.is_empty());
             checked += check(session, &image, checked, total).await?;
             // That of an archive is known now.
             session.run.record.image(|facts| facts.block_map = image.block_map());
         }
-        images.push(OpenedImage::new(image, partition, platform));
+        images.push(OpenedImage { keep, ..OpenedImage::new(image, partition, platform) });
     }
     session.run.record.select(0);
     Ok(images)

@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod finish;
 pub(crate) mod identify;
 pub(crate) mod image;
+mod keep;
 pub(crate) mod plan;
 pub(crate) mod power;
 pub(crate) mod read;

@@ -115,7 +115,7 @@ pub(crate) fn describe(
     format_choice: FormatChoice,
     warnings: Vec<String>,
 ) -> Result<Plan> {
-    let (OpenedImage { image, partition, platform, .. }, also) =
+    let (OpenedImage { image, partition, platform, keep, .. }, also) =
         images.split_first().ok_or_else(|| Error::new(Class::Internal, "the job has no image"))?;
     Ok(Plan {
         image: image.label().to_owned(),
@@ -131,6 +131,7 @@ pub(crate) fn describe(
         target: resolved.target.clone(),
         device: resolved.device.clone(),
         partition: partition.clone(),
+        keep: keep.iter().filter_map(|part| part.label.clone()).collect(),
         also: also.iter().map(planned).collect(),
         via: resolved.via(),
         boots: resolved.description().cloned(),

@@ -6,6 +6,7 @@ mod sector;
 use flasher_core::Result;
 use flasher_core::flash::{MediumFacts, MediumState};
 
+use super::keep;
 use super::resolve::Resolved;
 use crate::access::{MediumAccess, Target, must_fit};
 use crate::job::Session;
@@ -28,6 +29,7 @@ pub(crate) async fn check(
         }
         sector::must_match(session, opened, &target.device, access).await?;
         target.old_table = backup::look(session, opened, &target, access).await?;
+        keep::look(session, opened, &target, access).await?;
         targets.push(target);
     }
     session.run.record.select(0);
@@ -36,10 +38,11 @@ pub(crate) async fn check(
         access.must_be_apart(&devices).await?;
     }
     let prepare = resolved.preflash();
-    match images.iter().any(|opened| opened.partition.is_some()) {
+    let leaves_some = |opened: &OpenedImage| opened.partition.is_some() || !opened.keep.is_empty();
+    match images.iter().any(leaves_some) {
         // Some wipe the partition table.
         true if !prepare.is_empty() => session.run.warn(
-            "the manifest's preflash commands prepare a whole device and were not run for its partitions",
+            "the manifest's preflash commands prepare a whole device and were not run, as partitions of it stay",
         ),
         true => {}
         false => preflash(session, prepare, access).await?,

@@ -2,6 +2,7 @@
 
 mod compared;
 mod identify;
+mod kept;
 mod memory;
 
 use std::path::Path;
@@ -14,7 +15,7 @@ use flasher_core::{Class, Error, FlashJob, Quiet, Result};
 
 use self::memory::{Done, Memory};
 use super::write::Put;
-use super::{commit, compare, resolve, target, verify, write};
+use super::{commit, compare, keep, resolve, target, verify, write};
 use crate::access::MediumAccess;
 use crate::config::FlasherConfig;
 use crate::flasher::BaseFlasher;
@@ -66,7 +67,8 @@ async fn flash(session: Session<'_>, image: &Path, access: &mut dyn MediumAccess
     let options = SourceOptions { expected: Expected::Anything, ..SourceOptions::default() };
     let image = Image::open(image.to_str().unwrap(), options).await.unwrap();
     let resolved = resolve::run(session).await?;
-    let mut images = vec![OpenedImage::new(image, None, None)];
+    let keep = keep::of_image(session, &image).await?;
+    let mut images = vec![OpenedImage { keep, ..OpenedImage::new(image, None, None) }];
     let targets = target::check(session, &resolved, &images, access).await?;
     let held = compare::all(session, &mut images, &targets, access).await?.remove(0);
     let written = write::all(session, &resolved, &mut images[0], (&targets[0], held), access).await?;

@@ -11,6 +11,7 @@ use flasher_core::flash::{MediumFacts, MediumState, RangeFacts, Verify};
 use flasher_core::{Class, Error, Result, Step};
 
 use super::commit;
+use super::keep;
 use super::read_back;
 use super::write::{self, Put};
 use crate::access::{MediumAccess, Target, Wanted};
@@ -49,6 +50,7 @@ async fn prove(
         session.run.record.is_read(index, wanted, session.run.writes.so_far())
     };
     if reading.wanted.iter().enumerate().all(is_known) {
+        keep::nothing_was_written(session);
         return Ok(puts.iter().enumerate().map(|(index, put)| proof(session, index, put)).collect());
     }
     let differing = look(session, puts, &reading, equal, access).await?;
@@ -91,7 +93,8 @@ impl Reading {
             .iter()
             .zip(&wanted)
             .flat_map(|(put, wanted)| wanted.iter().map(|index| put.ranges()[*index].length));
-        let count = Count::new(session.run.progress(), Step::Verify, lengths.sum());
+        let total = lengths.sum::<u64>() + keep::length(session);
+        let count = Count::new(session.run.progress(), Step::Verify, total);
         Self { wanted, count }
     }
 }
@@ -115,6 +118,7 @@ async fn look(
         let found = compare(session, put.target, wanted, access).await;
         let found = found.map_err(|error| put.opened.about(error))?;
         must_be_kept(session, put, access).await.map_err(|error| put.opened.about(error))?;
+        keep::must_be_unchanged(session, put.target, &reading.count, access).await?;
         session.run.record.medium(|medium| {
             medium.compare.iter_mut().for_each(|facts| facts.read_again += length);
         });

@@ -78,6 +78,7 @@ impl JobOrder {
             source,
             format: self.format,
             wipe_old_table: self.wipe_old_table,
+            keep: self.keep,
             retries: self.retries.unwrap_or(defaults.retries),
             deadline: time_limit(self.deadline)?,
             power_off: self.power_off.unwrap_or(defaults.power_off),

@@ -45,6 +45,7 @@ fn an_order_comes_back_as_it_was_sent() {
         map_keyring: Some(1),
         format: FormatChoice::Raw,
         wipe_old_table: true,
+        keep: vec!["data".into()],
         retries: Some(0),
         deadline: Some(1.5),
         power_off: Some(false),
@@ -73,6 +74,7 @@ fn an_order_comes_back_as_it_was_sent() {
     assert_eq!(job.source.block_map, BlockMapChoice::At("/srv/1/keys".into()));
     assert_eq!(job.source.map_keyring, Some("/srv/1/keys".into()));
     assert!(job.source.checksums_beside && job.source.cache.is_none());
+    assert_eq!(job.keep, ["data"]);
     assert_eq!((job.format, job.wipe_old_table, job.retries), (FormatChoice::Raw, true, 0));
     assert_eq!((job.deadline.map(|it| it.as_millis()), job.power_off), (Some(1500), false));
     assert_eq!((job.expect_boot.as_deref(), job.verify), (Some("login:"), Verify::Mapped));

@@ -7,6 +7,7 @@
 mod compare;
 mod flaw;
 mod image;
+mod kept;
 mod medium;
 mod zeros;
 

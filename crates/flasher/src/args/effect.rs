@@ -45,6 +45,7 @@ const FLASH: &[Row] = &[
     ("variant", When::Always, Remote::Goes),
     ("preflash", When::Always, Remote::Goes),
     ("wipe_old_table", When::Always, Remote::Goes),
+    ("keep", When::Always, Remote::Goes),
     ("format", When::Always, Remote::Goes),
     ("sha256", When::Always, Remote::Goes),
     ("verify", When::Always, Remote::Goes),

@@ -101,7 +101,9 @@ fn nothing(what: &str) -> Error {
 async fn held_against<'a>(receipt: &'a Receipt, image: &str, args: &VerifyArgs) -> Result<Matched<'a>> {
     let further = receipt.further.iter().map(|further| &further.image);
     let mapped = std::iter::once(&receipt.image).chain(further).any(|image| image.block_map.is_some());
-    let map = map(image, mapped, args).await?;
+    let kept = receipt.medium.iter().flat_map(|medium| &medium.kept);
+    let kept = kept.map(|part| part.offset..part.end()).filter(disk_image::can_be_left_alone).collect();
+    let map = map(image, (mapped, kept), args).await?;
     let other = |flaw: Flaw| {
         Error::new(Class::Source, format!("the receipt is of another image: {flaw}"))
             .help("give the image as it was flashed; `--bmap` names the block map that was used with it")
@@ -109,8 +111,13 @@ async fn held_against<'a>(receipt: &'a Receipt, image: &str, args: &VerifyArgs) 
     audit::against(receipt, &map).map_err(other)
 }
 
-/// The image, decoded to its end; with the block map beside it where the receipt was `mapped`.
-async fn map(image: &str, mapped: bool, args: &VerifyArgs) -> Result<ImageMap> {
+/// The image, decoded to its end; with the block map beside it where the receipt was `mapped`, and without the partitions that were
+/// `kept`.
+async fn map(
+    image: &str,
+    (mapped, kept): (bool, Vec<std::ops::Range<u64>>),
+    args: &VerifyArgs,
+) -> Result<ImageMap> {
     let failed = image_error;
     let block_map = match &args.bmap {
         Some(place) => BlockMapChoice::At(place.clone()),
@@ -119,6 +126,7 @@ async fn map(image: &str, mapped: bool, args: &VerifyArgs) -> Result<ImageMap> {
     };
     let options = SourceOptions { block_map, ..SourceOptions::default() };
     let image = Image::open(image, options).await.map_err(failed)?;
+    image.leave_alone(kept);
     let mut decoding = image.decode();
     while decoding.next().await.map_err(failed)?.is_some() {}
     // The block map of an archive is known now, and used from the second decoding on.

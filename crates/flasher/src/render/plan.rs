@@ -27,6 +27,9 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
     if plan.cached {
         fact(&mut text, paint, "cache", "has it, unpacked");
     }
+    if !plan.keep.is_empty() {
+        fact(&mut text, paint, "keeps", &tame(&plan.keep.join(", ")));
+    }
     for also in &plan.also {
         let length = also.decoded_length.map(|it| format!(", {} unpacked", bytes(it))).unwrap_or_default();
         let place = self::place(Some(&also.partition), plan);

@@ -199,6 +199,7 @@ fn a_plan_names_what_is_booted_and_where_it_writes() {
         target: "emmc".to_owned(),
         device: "/dev/mmcblk0".to_owned(),
         partition: None,
+        keep: Vec::new(),
         also: Vec::new(),
         via: ViaUsed::Linux,
         boots: Some(boots),

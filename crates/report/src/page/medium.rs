@@ -54,7 +54,7 @@ fn line(row: &MapRow) -> Markup {
 
 fn ink(mark: Mark) -> Ink {
     Ink(match mark {
-        Mark::Nothing | Mark::Unmapped | Mark::NotWritten | Mark::NotRead => 1,
+        Mark::Nothing | Mark::Unmapped | Mark::Kept | Mark::NotWritten | Mark::NotRead => 1,
         Mark::Zero => 2,
         Mark::Data | Mark::Written => 3,
         Mark::EqualBefore | Mark::Equal => 4,

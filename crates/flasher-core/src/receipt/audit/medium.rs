@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::flaw::{Audited, Flaw, Part, demand, is_digest};
-use super::{compare, zeros};
+use super::{compare, kept, zeros};
 use crate::receipt::{
     CacheBypass, DigestsBy, ImageFacts, JobKind, MediumFacts, RangeFacts, RangeKind, Receipt, Verdict,
     Verify, ViaUsed, WireUsed,
@@ -62,7 +62,11 @@ pub(super) fn audit(receipt: &Receipt, place: &str, part: Part<'_>) -> Audited {
         "warnings",
         "a range was written again without a warning",
     )?;
-    let unmapped = medium.ranges.iter().any(|range| range.kind == RangeKind::Unmapped);
+    kept::audit(receipt.job, medium, place)?;
+    let unmapped = medium
+        .ranges
+        .iter()
+        .any(|range| range.kind == RangeKind::Unmapped && !kept::is_kept(medium, range));
     let explained =
         image.block_map.is_some() || image.format.as_ref().is_some_and(|it| it.starts_with(SPARSE));
     demand(!unmapped || explained, at("image.block_map"), "nothing says that ranges do not matter")
@@ -107,14 +111,14 @@ fn covers(image: &ImageFacts, medium: &MediumFacts, place: &str) -> Audited {
 }
 
 /// Zeros have the digest of zeros, and so has what does not matter: images are decoded to zeros there, and a block map is believed
-/// only where they are. Data has another.
+/// only where they are. Data has another. What stays may be anything.
 fn kinds(medium: &MediumFacts, place: &str) -> Audited {
     let zeros: BTreeMap<u64, String> = zeros::digests(medium.ranges.iter().map(|range| range.length));
     for (index, range) in medium.ranges.iter().enumerate() {
         let at = format!("{place}medium.ranges[{index}]");
         demand(is_digest(Some(&range.sha256)), format!("{at}.sha256"), "it is no digest")?;
         let is_zero = zeros.get(&range.length) == Some(&range.sha256);
-        let right = is_zero == (range.kind != RangeKind::Data);
+        let right = is_zero == (range.kind != RangeKind::Data) || kept::is_kept(medium, range);
         demand(right, format!("{at}.kind"), "its digest is that of something else")?;
     }
     Ok(())

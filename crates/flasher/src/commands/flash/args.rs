@@ -39,6 +39,9 @@ pub(crate) struct FlashArgs {
     /// Remove the copy of an older partition table (GPT) that an image shorter than the medium leaves at its end
     #[arg(long, conflicts_with = "partitions")]
     pub(crate) wipe_old_table: bool,
+    /// Leave the partition with this label as it is; the image must have it at the same place; may be given several times
+    #[arg(long, value_name = "LABEL", conflicts_with_all = ["partitions", "direct"])]
+    pub(crate) keep: Vec<String>,
 
     /// SHA-256 that the source or the decoded image must have
     #[arg(long, value_name = "HEX", value_parser = sha256, help_heading = "Proof")]

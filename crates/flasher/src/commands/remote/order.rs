@@ -63,6 +63,7 @@ impl OutgoingOrder {
             map_keyring: map_keyring.map(|file| files.add(&file, None)),
             format: job.format,
             wipe_old_table: job.wipe_old_table,
+            keep: job.keep,
             retries: Some(job.retries),
             deadline: job.deadline.map(|limit| limit.as_secs_f64()),
             power_off: Some(job.power_off),

@@ -145,6 +145,7 @@ pub(super) fn flash() -> Vec<Case> {
             &[("wipe_old_table", Receipt("/medium/old_table", "\"wiped\""))],
         )
         .after(old_table),
+        case("image --keep nope", 2, &[("keep", Said("`nope`"))]),
         case(
             "text --format raw --receipt receipt.json",
             0,
@@ -201,6 +202,7 @@ pub(super) fn plan() -> Vec<Case> {
         here("image --variant sim", 0, "variant"),
         here("image --preflash true", 0, "preflash"),
         here("image --wipe-old-table", 0, "wipe_old_table"),
+        here("image --keep nope", 2, "keep"),
         here("text --format raw", 0, "format").after(|lab| fs::write(lab.path("text"), "no disk\n").unwrap()),
         here(&format!("image --sha256 {digest}"), 3, "sha256"),
         here("image --verify off", 0, "verify"),

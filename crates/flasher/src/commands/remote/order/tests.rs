@@ -24,6 +24,7 @@ fn fields(job: FlashJob) {
         source: _,
         format: _,
         wipe_old_table: _,
+        keep: _,
         retries: _,
         deadline: _,
         power_off: _,
