@@ -16,7 +16,9 @@ use crate::pipeline::run;
 use crate::source::http::start_transfer;
 use crate::source::label;
 use crate::source::origin::Origin;
-use crate::{BlockMapChoice, Decoding, Error, Extent, ExternalSource, Format, ImageContent, LOOK, Range, SourceOptions};
+use crate::{
+    BlockMapChoice, Decoding, Error, Extent, ExternalSource, Format, ImageContent, LOOK, Range, SourceOptions,
+};
 
 /// An image source that was there and readable when it was opened. Clones share it.
 #[derive(Clone)]

@@ -44,7 +44,7 @@ pub use pipeline::decoding::Decoding;
 pub use pipeline::left_alone::can_be_left_alone;
 pub use pipeline::range_copy::RangeCopy;
 pub use pipeline::range_hash::RangeHash;
-pub use recognise::{LOOK, COPY_LOOK, content_of, partitions, partitions_of_copy};
+pub use recognise::{COPY_LOOK, LOOK, content_of, partitions, partitions_of_copy};
 pub use source::external::{ExternalError, ExternalFuture, ExternalSource, ExternalStream};
 pub use source::label::redact;
 pub use summary::{Cached, DigestSubject, Range, RangeKind, Summary};

@@ -12,6 +12,7 @@ mod foreign;
 mod formats;
 mod hostile;
 mod http;
+mod left_alone;
 mod resume;
 mod server;
 mod shared;

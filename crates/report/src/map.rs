@@ -89,7 +89,9 @@ pub(crate) fn map(medium: &MediumFacts) -> Option<MediumMap> {
 
 fn kind(medium: &MediumFacts, range: &RangeFacts) -> Mark {
     match range.kind {
-        RangeKind::Unmapped if medium.kept.iter().any(|kept| kept.holds(range.offset, range.length)) => Mark::Kept,
+        RangeKind::Unmapped if medium.kept.iter().any(|kept| kept.holds(range.offset, range.length)) => {
+            Mark::Kept
+        }
         RangeKind::Data => Mark::Data,
         RangeKind::Zero => Mark::Zero,
         RangeKind::Unmapped => Mark::Unmapped,

@@ -1,6 +1,7 @@
 //! What is known of a copy: its digests, what it came from, and what need not be written.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,12 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
-    /// The description of the image that was decoded with this result.
-    pub(crate) fn of(summary: &Summary, block_map: Option<Digest>, archive_map: Option<ArchiveMap>) -> Meta {
+    /// The description of the image that was decoded with this result. What was `left_alone` then is not left out of other flashes.
+    pub(crate) fn of(
+        (summary, left_alone): (&Summary, &[Range<u64>]),
+        block_map: Option<Digest>,
+        archive_map: Option<ArchiveMap>,
+    ) -> Meta {
         Meta {
             decoded_sha256: summary.decoded_sha256,
             decoded_length: summary.decoded_length,
@@ -37,7 +42,7 @@ impl Meta {
             formats: summary.formats.clone(),
             block_map,
             archive_map,
-            unmapped: Holes::of(summary),
+            unmapped: Holes::of(summary, left_alone),
         }
     }
 
@@ -76,13 +81,14 @@ fn seal(meta: &Meta, key: Digest) -> Option<Digest> {
 pub(crate) struct Holes(Vec<(u64, u64)>);
 
 impl Holes {
-    fn of(summary: &Summary) -> Holes {
+    fn of(summary: &Summary, left_alone: &[Range<u64>]) -> Holes {
+        let unmapped = summary.ranges.iter().filter(|range| range.kind == RangeKind::Unmapped);
+        let unmapped = unmapped.map(|range| range.offset..range.offset + range.length);
         let mut holes: Vec<(u64, u64)> = Vec::new();
-        for range in summary.ranges.iter().filter(|range| range.kind == RangeKind::Unmapped) {
-            let end = range.offset + range.length;
+        for Range { start, end } in unmapped.flat_map(|range| without(range, left_alone)) {
             match holes.last_mut() {
-                Some((_, before)) if *before == range.offset => *before = end,
-                _ => holes.push((range.offset, end)),
+                Some((_, before)) if *before == start => *before = end,
+                _ => holes.push((start, end)),
             }
         }
         Holes(holes)
@@ -98,9 +104,36 @@ impl Holes {
     }
 }
 
+/// What is left of `range` without these stretches, which are in order.
+fn without(range: Range<u64>, stretches: &[Range<u64>]) -> Vec<Range<u64>> {
+    let (mut rest, mut at) = (Vec::new(), range.start);
+    for stretch in stretches.iter().filter(|it| it.start < range.end && range.start < it.end) {
+        rest.push(at..stretch.start.max(at));
+        at = at.max(stretch.end.min(range.end));
+    }
+    rest.push(at..range.end);
+    rest.retain(|range| range.start < range.end);
+    rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_left_alone_is_no_hole() {
+        for (stretches, expected) in [
+            (&[][..], &[(10, 20)][..]),
+            (&[(0, 5), (20, 30)], &[(10, 20)]),
+            (&[(12, 14)], &[(10, 12), (14, 20)]),
+            (&[(5, 12), (14, 16), (18, 30)], &[(12, 14), (16, 18)]),
+            (&[(0, 30)], &[]),
+        ] {
+            let left: Vec<Range<u64>> = stretches.iter().map(|(start, end)| *start..*end).collect();
+            let rest: Vec<(u64, u64)> = without(10..20, &left).iter().map(|it| (it.start, it.end)).collect();
+            assert_eq!(rest, expected, "{stretches:?}");
+        }
+    }
 
     #[test]
     fn a_block_within_a_hole_need_not_be_written() {

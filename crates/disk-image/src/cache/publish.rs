@@ -1,6 +1,7 @@
 //! A new copy in the cache: a file without a lasting name until it is complete and proven, then one that is found.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 use tempfile::NamedTempFile;
 
@@ -28,14 +29,14 @@ impl CacheSlot {
         Ok(file)
     }
 
-    /// Gives `file` its name: it holds the image that is proven to be what `summary` says.
+    /// Gives `file` its name: it holds the image that is proven to be what its summary says; with what was left alone of it.
     ///
     /// # Errors
     /// The source changed meanwhile; the folder cannot be written.
     pub(crate) fn publish(
         &self,
         file: NamedTempFile,
-        summary: &Summary,
+        image: (&Summary, &[Range<u64>]),
         archive_map: Option<ArchiveMap>,
     ) -> io::Result<()> {
         if !self.key.still_holds() {
@@ -44,8 +45,8 @@ impl CacheSlot {
         let folder = &self.cache.folder;
         let _locked = lock(folder)?;
         evict::make_room(folder, self.cache.limit, evict::disk_use(&file.as_file().metadata()?))?;
-        file.persist(self.cache.image_path(summary.decoded_sha256)).map_err(|e| e.error)?;
-        let meta = Meta::of(summary, self.key.block_map(), archive_map).sealed(self.key.digest())?;
+        file.persist(self.cache.image_path(image.0.decoded_sha256)).map_err(|e| e.error)?;
+        let meta = Meta::of(image, self.key.block_map(), archive_map).sealed(self.key.digest())?;
         let mut description = tempfile::Builder::new().prefix(evict::TEMPORARY).tempfile_in(folder)?;
         description.write_all(&meta)?;
         description.persist(self.cache.meta_path(&self.key)).map_err(|e| e.error)?;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -43,14 +44,14 @@ impl CacheWriter {
     /// Gives the copy its name: the image is proven to be what `summary` says.
     pub(crate) fn finish(
         self,
-        summary: &Summary,
+        image: (&Summary, &[Range<u64>]),
         archive_map: Option<ArchiveMap>,
     ) -> (Cached, Option<CacheHit>) {
         let CacheWriter { cache_slot, thread } = self;
         let written = thread.and_then(|thread| {
             thread.finish().unwrap_or_else(|| Err(io::Error::other("the thread that wrote it died")))
         });
-        match written.and_then(|file| cache_slot.publish(file, summary, archive_map)) {
+        match written.and_then(|file| cache_slot.publish(file, image, archive_map)) {
             Ok(()) => (Cached::Kept, cache_slot.find()),
             Err(error) => (Cached::Failed(format!("`{}`: {error}", cache_slot.cache.folder.display())), None),
         }

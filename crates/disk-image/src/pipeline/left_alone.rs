@@ -70,7 +70,16 @@ mod tests {
         let (left, written) = (true, false);
         assert_eq!(
             shape,
-            [(1, written), (1, written), (1, left), (1, left), (1, written), (1, left), (1, written), (1, written)]
+            [
+                (1, written),
+                (1, written),
+                (1, left),
+                (1, left),
+                (1, written),
+                (1, left),
+                (1, written),
+                (1, written)
+            ]
         );
     }
 

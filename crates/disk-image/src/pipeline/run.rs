@@ -80,7 +80,8 @@ fn original(image: &ImageState, source: Source, events: &Producer) -> Result<Sum
     accept(image, &mut summary)?;
     let archive_map = maps.beside_image();
     image.use_archive_map(archive_map.as_ref(), summary.decoded_length)?;
-    let kept = cache_writer.map(|cache_writer| cache_writer.finish(&summary, archive_map));
+    let kept =
+        cache_writer.map(|cache_writer| cache_writer.finish((&summary, image.left_alone()), archive_map));
     if let Some((cached, hit)) = kept {
         summary.cached = cached;
         if let Some(hit) = hit {

@@ -67,7 +67,17 @@ impl<'w> DecodedSink<'w> {
             cache_writer.map(|cache_slot| CacheWriter::start(cache_slot, events.copy_progress()));
         let (mapper, joiner) = (Mapper::default(), ExtentBuilder::default());
         let left_alone = LeftAlone::new(image.left_alone());
-        Ok(DecodedSink { image, events, hash, sums, cache_writer, mapper, left_alone, joiner, matters: false })
+        Ok(DecodedSink {
+            image,
+            events,
+            hash,
+            sums,
+            cache_writer,
+            mapper,
+            left_alone,
+            joiner,
+            matters: false,
+        })
     }
 
     /// Takes the whole image; `unmapped` has a bit for each block from an offset on that need not be written.

@@ -26,7 +26,9 @@ pub fn partitions(head: &[u8]) -> Vec<Partition> {
 pub fn partitions_of_copy(tail: &[u8], size: u64) -> Vec<Partition> {
     let copied = |sector: usize| {
         let header = table::header_at(tail, tail.len().checked_sub(sector)?, sector)?;
-        let begin = usize::try_from(long(header, 72)?.checked_mul(sector as u64)?.checked_sub(size - tail.len() as u64)?);
+        let begin = usize::try_from(
+            long(header, 72)?.checked_mul(sector as u64)?.checked_sub(size - tail.len() as u64)?,
+        );
         listed(table::entries_at(tail, begin.ok()?, header)?, sector)
     };
     [512, 4096].into_iter().find_map(copied).unwrap_or_default()

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use disk_image::Digest;
 use flasher_core::flash::{
-    AttemptFacts, BoardFacts, FurtherImage, ImageFacts, JobKind, KeptPartition, MediumFacts, PowerEvidence, PowerState,
-    Site, rounded,
+    AttemptFacts, BoardFacts, FurtherImage, ImageFacts, JobKind, KeptPartition, MediumFacts, PowerEvidence,
+    PowerState, Site, rounded,
 };
 use flasher_core::identify::Identification;
 use flasher_core::{Failure, FlashJob, Step, clock};

@@ -26,7 +26,9 @@ pub(super) fn absent(label: &str, place: &str, listed: &[Partition]) -> Error {
     let text = format!("the partition `{label}` is to be kept, and {place} has none with this label");
     let labels: Vec<&str> = listed.iter().filter_map(|part| part.label.as_deref()).collect();
     let help = match (listed.is_empty(), labels.is_empty()) {
-        (true, _) => format!("{place} has no partition table (GPT) that can be read; flash it without `--keep`"),
+        (true, _) => {
+            format!("{place} has no partition table (GPT) that can be read; flash it without `--keep`")
+        }
         (false, true) => "its partitions have no labels; flash it without `--keep`".to_owned(),
         (false, false) => format!("its labels are `{}`", labels.join("`, `")),
     };
@@ -56,7 +58,8 @@ pub(super) fn moved(label: &str, image: &Partition, medium: &Partition, target: 
         target.device,
         place(medium)
     );
-    refused(text).help("build the image with the partition where the medium has it, or flash it without `--keep`")
+    refused(text)
+        .help("build the image with the partition where the medium has it, or flash it without `--keep`")
 }
 
 pub(super) fn cannot_send() -> Error {
@@ -67,7 +70,8 @@ pub(super) fn cannot_send() -> Error {
 }
 
 pub(super) fn changed(part: &KeptPartition, target: &Target) -> Error {
-    let text = format!("the partition `{}` of `{}` was to be kept, and has changed", part.label, target.device);
+    let text =
+        format!("the partition `{}` of `{}` was to be kept, and has changed", part.label, target.device);
     Error::new(Class::Medium, text)
         .with("device", target.device.clone())
         .help("nothing was written there by this job: replace the medium, or see what else writes to it")

@@ -63,10 +63,8 @@ pub(super) fn audit(receipt: &Receipt, place: &str, part: Part<'_>) -> Audited {
         "a range was written again without a warning",
     )?;
     kept::audit(receipt.job, medium, place)?;
-    let unmapped = medium
-        .ranges
-        .iter()
-        .any(|range| range.kind == RangeKind::Unmapped && !kept::is_kept(medium, range));
+    let unmapped =
+        medium.ranges.iter().any(|range| range.kind == RangeKind::Unmapped && !kept::is_kept(medium, range));
     let explained =
         image.block_map.is_some() || image.format.as_ref().is_some_and(|it| it.starts_with(SPARSE));
     demand(!unmapped || explained, at("image.block_map"), "nothing says that ranges do not matter")
