@@ -127,7 +127,7 @@ async fn partitions_are_listed_and_compared() {
         length: length * 512,
         content: Some("unknown content".to_owned()),
         is_equal: Some(true),
-        differs_from: None,
+        ..FoundPartition::default()
     };
     assert_eq!(found.partitions, [partition(1, "boot", 2048, 4096), partition(2, "data", 8192, 8192)]);
 
@@ -139,6 +139,54 @@ async fn partitions_are_listed_and_compared() {
     let failure = receipt.failure.unwrap();
     let none = "no partition of `/dev/mmcblk0` is labelled `dat`";
     assert_eq!((failure.class, failure.cause.as_str()), (Class::Board, none));
+}
+
+/// An ext4 file system of 8 MiB with this text as its `os-release`.
+fn file_system(lab: &Lab, text: &str) -> Vec<u8> {
+    let (tree, file) = (lab.path("tree"), lab.path("ext4"));
+    std::fs::create_dir_all(tree.join("etc")).unwrap();
+    std::fs::create_dir_all(tree.join("usr/lib")).unwrap();
+    std::fs::write(tree.join("usr/lib/os-release"), text).unwrap();
+    std::os::unix::fs::symlink("../usr/lib/os-release", tree.join("etc/os-release")).unwrap();
+    let made = Command::new("mke2fs").args(["-q", "-t", "ext4", "-d"]).arg(&tree).arg(&file).arg("8M");
+    assert!({ made }.status().unwrap().success());
+    std::fs::read(file).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_system_in_a_file_system_is_named() {
+    if !has("sfdisk") || !has("mke2fs") {
+        return;
+    }
+    let release = "ID=acme\nPRETTY_NAME=\"Acme OS 4.2\"\n";
+    for lab in [Lab::new(""), without_bundle("hash, sha256sum")] {
+        let root = file_system(&lab, release);
+        let medium = lab.path("medium");
+        let script = "label: gpt\nstart=2048, size=4096, name=boot\nstart=8192, size=16384, name=root\n";
+        let mut sfdisk =
+            Command::new("sfdisk").arg(&medium).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        std::io::Write::write_all(&mut sfdisk.stdin.take().unwrap(), script.as_bytes()).unwrap();
+        assert!(sfdisk.wait().unwrap().success());
+        let mut bytes = lab.medium();
+        bytes[4 << 20..(4 << 20) + root.len()].copy_from_slice(&root);
+        std::fs::write(&medium, &bytes).unwrap();
+        let (receipt, _) = look(&lab, IdentifyJob::default()).await;
+        let found = receipt.found.unwrap_or_else(|| panic!("{:#?}", receipt.failure));
+        let systems: Vec<_> = found.partitions.iter().map(|part| part.system.as_deref()).collect();
+        assert_eq!(systems, [None, Some("Acme OS 4.2")], "{:?}", found.partitions);
+
+        // The file system's own structures are hostile: nothing is named, and the job ends well.
+        bytes[(4 << 20) + 2048..(4 << 20) + 65_536].fill(0xff);
+        std::fs::write(&medium, &bytes).unwrap();
+        let (receipt, _) = look(&lab, IdentifyJob::default()).await;
+        let found = receipt.found.unwrap_or_else(|| panic!("{:#?}", receipt.failure));
+        assert!(found.partitions.iter().all(|part| part.system.is_none()), "{:?}", found.partitions);
+        std::fs::write(&medium, &root).unwrap();
+        std::fs::OpenOptions::new().write(true).open(&medium).unwrap().set_len(bytes.len() as u64).unwrap();
+        let (receipt, _) = look(&lab, IdentifyJob::default()).await;
+        let found = receipt.found.unwrap_or_else(|| panic!("{:#?}", receipt.failure));
+        assert_eq!(found.system.as_deref(), Some("Acme OS 4.2"), "{found:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,7 +30,7 @@ mod thread;
 #[cfg(test)]
 mod tests;
 
-pub use cache::Cache;
+pub use cache::{Cache, CachedImage};
 pub use content::{ImageContent, Partition, PartitionTable};
 pub use error::Error;
 pub use extent::Extent;

@@ -1,5 +1,7 @@
 //! What is known of an image once all of it was decoded.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Digest, Format};
 
 /// Everything known about an image after its proven end. Lengths and offsets are bytes.
@@ -40,7 +42,7 @@ pub enum DigestSubject {
 }
 
 /// A part of the decoded image with a digest of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Range {
     /// Where it begins, in bytes.
     pub offset: u64,
@@ -53,7 +55,8 @@ pub struct Range {
 }
 
 /// What a range holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RangeKind {
     /// At least one byte that is not zero.
     Data,

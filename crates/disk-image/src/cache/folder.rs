@@ -1,5 +1,6 @@
 //! The folder of the cache: finds the copy of an image.
 
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, FileTimes};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -9,7 +10,7 @@ use std::time::SystemTime;
 
 use super::key::Key;
 use super::meta::Meta;
-use crate::Digest;
+use crate::{Digest, Range};
 
 /// Where decoded images are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,19 @@ pub struct Cache {
     pub folder: PathBuf,
     /// Most bytes of disk that they take; those that were not used for longest go first.
     pub limit: u64,
+}
+
+/// An image in the cache, by the digests of its ranges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CachedImage {
+    /// Its source without secrets.
+    pub name: String,
+    /// Digest of the decoded image.
+    pub sha256: Digest,
+    /// Decoded length, bytes.
+    pub length: u64,
+    /// All of it, in order.
+    pub ranges: Vec<Range>,
 }
 
 /// A copy in the cache. It can be read for as long as this lives, also when it is evicted meanwhile.
@@ -30,6 +44,20 @@ pub(crate) struct CacheHit {
 }
 
 impl Cache {
+    /// The images that are there, each once; none of those that former versions kept. What is said of them was true when they were
+    /// kept: the copies are not read. Blocks.
+    pub fn images(&self) -> Vec<CachedImage> {
+        let mut seen = BTreeSet::new();
+        let there = |meta: &Meta| self.image_path(meta.decoded_sha256).exists();
+        let metas = self.metas().filter(|meta| there(meta) && seen.insert(meta.decoded_sha256.to_string()));
+        let image = |meta: Meta| {
+            let map = meta.map?;
+            let (sha256, length) = (meta.decoded_sha256, meta.decoded_length);
+            Some(CachedImage { name: map.label, sha256, length, ranges: map.ranges })
+        };
+        metas.filter_map(image).collect()
+    }
+
     /// The copy of what `key` stands for.
     pub(crate) fn find(&self, key: &Key) -> Option<CacheHit> {
         self.hit(Meta::load(&self.meta_path(key))?)
@@ -41,10 +69,16 @@ impl Cache {
         block_map: Option<Digest>,
         fits: impl Fn(&Meta) -> bool,
     ) -> Option<CacheHit> {
-        let entries = std::fs::read_dir(&self.folder).ok()?.filter_map(Result::ok).map(|entry| entry.path());
-        let metas = entries.filter(|path| path.extension().is_some_and(|end| end == "json"));
         let fits = |meta: &Meta| meta.block_map == block_map && fits(meta);
-        metas.filter_map(|path| Meta::load(&path)).filter(fits).find_map(|meta| self.hit(meta))
+        self.metas().filter(fits).find_map(|meta| self.hit(meta))
+    }
+
+    /// What is known of all copies.
+    fn metas(&self) -> impl Iterator<Item = Meta> {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().filter_map(Result::ok);
+        let paths = entries.map(|entry| entry.path());
+        let metas = paths.filter(|path| path.extension().is_some_and(|end| end == "json"));
+        metas.filter_map(|path| Meta::load(&path))
     }
 
     fn hit(&self, meta: Meta) -> Option<CacheHit> {

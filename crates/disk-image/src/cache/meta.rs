@@ -25,12 +25,34 @@ pub(crate) struct Meta {
     pub(crate) archive_map: Option<ArchiveMap>,
     #[serde(rename = "dont_care")]
     pub(crate) unmapped: Holes,
+    /// What it was called and the digests of its ranges; none in copies of former versions, and where some of it was left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) map: Option<CopyMap>,
+}
+
+/// What tells a copy apart from others without reading it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CopyMap {
+    /// Its source without secrets.
+    pub(crate) label: String,
+    /// All of it, in order.
+    pub(crate) ranges: Vec<crate::Range>,
+}
+
+/// An image that was decoded, with what is described of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Proven<'i> {
+    /// Its source without secrets.
+    pub(crate) label: &'i str,
+    pub(crate) summary: &'i Summary,
+    /// What was left alone of it, in order.
+    pub(crate) left_alone: &'i [Range<u64>],
 }
 
 impl Meta {
     /// The description of the image that was decoded with this result. What was `left_alone` then is not left out of other flashes.
     pub(crate) fn of(
-        (summary, left_alone): (&Summary, &[Range<u64>]),
+        Proven { label, summary, left_alone }: Proven<'_>,
         block_map: Option<Digest>,
         archive_map: Option<ArchiveMap>,
     ) -> Meta {
@@ -43,6 +65,9 @@ impl Meta {
             block_map,
             archive_map,
             unmapped: Holes::of(summary, left_alone),
+            map: left_alone
+                .is_empty()
+                .then(|| CopyMap { label: label.to_owned(), ranges: summary.ranges.clone() }),
         }
     }
 

@@ -1,15 +1,13 @@
 //! A new copy in the cache: a file without a lasting name until it is complete and proven, then one that is found.
 
 use std::io::{self, Write};
-use std::ops::Range;
 
 use tempfile::NamedTempFile;
 
 use super::evict;
 use super::folder::{Cache, CacheHit, lock};
 use super::key::Key;
-use super::meta::Meta;
-use crate::Summary;
+use super::meta::{Meta, Proven};
 use crate::archive_map::ArchiveMap;
 
 /// Where and under which key an image is to be kept.
@@ -29,14 +27,14 @@ impl CacheSlot {
         Ok(file)
     }
 
-    /// Gives `file` its name: it holds the image that is proven to be what its summary says; with what was left alone of it.
+    /// Gives `file` its name: it holds the image that is proven to be what its summary says.
     ///
     /// # Errors
     /// The source changed meanwhile; the folder cannot be written.
     pub(crate) fn publish(
         &self,
         file: NamedTempFile,
-        image: (&Summary, &[Range<u64>]),
+        image: Proven<'_>,
         archive_map: Option<ArchiveMap>,
     ) -> io::Result<()> {
         if !self.key.still_holds() {
@@ -45,7 +43,7 @@ impl CacheSlot {
         let folder = &self.cache.folder;
         let _locked = lock(folder)?;
         evict::make_room(folder, self.cache.limit, evict::disk_use(&file.as_file().metadata()?))?;
-        file.persist(self.cache.image_path(image.0.decoded_sha256)).map_err(|e| e.error)?;
+        file.persist(self.cache.image_path(image.summary.decoded_sha256)).map_err(|e| e.error)?;
         let meta = Meta::of(image, self.key.block_map(), archive_map).sealed(self.key.digest())?;
         let mut description = tempfile::Builder::new().prefix(evict::TEMPORARY).tempfile_in(folder)?;
         description.write_all(&meta)?;

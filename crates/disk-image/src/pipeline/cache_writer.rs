@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -10,11 +9,11 @@ use std::sync::mpsc::Receiver;
 use tempfile::NamedTempFile;
 
 use crate::archive_map::ArchiveMap;
-use crate::cache::{CacheHit, CacheSlot};
+use crate::cache::{CacheHit, CacheSlot, Proven};
 use crate::pipeline::backlog::CopyProgress;
 use crate::pipeline::chunk::TypedChunk;
 use crate::thread::Worker;
-use crate::{Cached, RangeKind, Summary};
+use crate::{Cached, RangeKind};
 
 /// A copy in the making, written by a thread of its own.
 pub(crate) struct CacheWriter {
@@ -44,7 +43,7 @@ impl CacheWriter {
     /// Gives the copy its name: the image is proven to be what `summary` says.
     pub(crate) fn finish(
         self,
-        image: (&Summary, &[Range<u64>]),
+        image: Proven<'_>,
         archive_map: Option<ArchiveMap>,
     ) -> (Cached, Option<CacheHit>) {
         let CacheWriter { cache_slot, thread } = self;

@@ -1,6 +1,6 @@
 //! The decoding thread: reads, decodes, cuts into extents, has everything hashed, and proves the end.
 
-use crate::cache::{CacheHit, Meta};
+use crate::cache::{CacheHit, Meta, Proven};
 use crate::decode::layer::StoredFacts;
 use crate::decode::stack::{LayerStack, unwrap_layers};
 use crate::decode::stored::{BaseLayer, Source};
@@ -80,8 +80,8 @@ fn original(image: &ImageState, source: Source, events: &Producer) -> Result<Sum
     accept(image, &mut summary)?;
     let archive_map = maps.beside_image();
     image.use_archive_map(archive_map.as_ref(), summary.decoded_length)?;
-    let kept =
-        cache_writer.map(|cache_writer| cache_writer.finish((&summary, image.left_alone()), archive_map));
+    let proven = Proven { label: &image.label, summary: &summary, left_alone: image.left_alone() };
+    let kept = cache_writer.map(|cache_writer| cache_writer.finish(proven, archive_map));
     if let Some((cached, hit)) = kept {
         summary.cached = cached;
         if let Some(hit) = hit {

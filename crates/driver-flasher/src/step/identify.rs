@@ -2,6 +2,7 @@
 
 mod contents;
 mod known;
+mod system;
 
 use flasher_core::identify::{FoundImage, Identification, KnownImage};
 use flasher_core::{Class, Error, Result};

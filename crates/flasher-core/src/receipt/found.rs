@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct Identification {
     /// What its first bytes are, in words.
     pub content: String,
+    /// The operating system in its file system, as that names itself; none where it has partitions, and where none was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// Its partitions, in the order of its table.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<FoundPartition>,
@@ -35,6 +38,9 @@ pub struct FoundPartition {
     /// What its first bytes are, in words; none when they were not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
+    /// The operating system in it, as that names itself; none where none was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// Whether it is as the image has it; none without an image, and where the image has nothing that matters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_equal: Option<bool>,

@@ -1,11 +1,15 @@
 //! `flasher identify`: what a medium holds, without writing a byte.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
-use flasher_core::{IdentifyJob, Result};
+use disk_image::{Cache, CachedImage};
+use flasher_core::flash::RangeKind;
+use flasher_core::identify::{KnownImage, KnownRange};
+use flasher_core::{Class, Error, IdentifyJob, Result};
 
 use super::board_job::{self, Request, Work};
+use super::flash::args::source::users_cache;
 use super::flash::args::way::ViaChoice;
 use crate::args::job::JobArgs;
 use crate::args::node::NodeArgs;
@@ -14,12 +18,18 @@ use crate::failure::Failure;
 use crate::screen::Screen;
 use crate::signals::Signals;
 
+/// Images of the cache that a medium is compared with, at most.
+const KNOWN: usize = 200;
+
 /// What `identify` takes.
 #[derive(ClapArgs)]
 pub(crate) struct IdentifyArgs {
-    /// Compare with this image alone, a file or a URL, instead of with the images of the ledger
+    /// Compare with this image alone, a file or a URL, instead of with the images of the ledger and the cache
     #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Option<String>,
+    /// Folder in which decoded images are kept [default: flasher/images in the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "FLASHER_CACHE_DIR", conflicts_with = "image")]
+    pub(crate) cache_dir: Option<PathBuf>,
     /// Target of the manifest; its default when not given
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
@@ -46,8 +56,12 @@ pub(super) async fn run(
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let signals = Signals::install()?;
+    let mut job = job(args);
+    if args.image.is_none() {
+        job.known = cached(args.cache_dir.clone().or_else(users_cache)).await?;
+    }
     let request = Request {
-        job: Work::Identify(Box::new(job(args))),
+        job: Work::Identify(Box::new(job)),
         python: python.clone(),
         device: args.node.device.clone(),
         variant: args.variant.clone(),
@@ -57,6 +71,34 @@ pub(super) async fn run(
         within: None,
     };
     Ok(board_job::execute(request, exporter, screen).await?.1)
+}
+
+/// The images in this folder of decoded ones.
+async fn cached(folder: Option<PathBuf>) -> Result<Vec<KnownImage>> {
+    let Some(folder) = folder else { return Ok(Vec::new()) };
+    let images = tokio::task::spawn_blocking(move || Cache { folder, limit: 0 }.images()).await;
+    let images = images
+        .map_err(|ended| Error::new(Class::Internal, "a worker thread ended unexpectedly").because(ended))?;
+    Ok(images.into_iter().take(KNOWN).map(known).collect())
+}
+
+fn known(image: CachedImage) -> KnownImage {
+    let range = |range: &disk_image::Range| KnownRange {
+        offset: range.offset,
+        length: range.length,
+        kind: match range.kind {
+            disk_image::RangeKind::Data => RangeKind::Data,
+            disk_image::RangeKind::Zero => RangeKind::Zero,
+            disk_image::RangeKind::Unmapped => RangeKind::Unmapped,
+        },
+        sha256: range.sha256.to_string(),
+    };
+    KnownImage {
+        name: image.name,
+        sha256: image.sha256.to_string(),
+        length: image.length,
+        ranges: image.ranges.iter().map(range).collect(),
+    }
 }
 
 fn job(args: &IdentifyArgs) -> IdentifyJob {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use flasher_core::identify::KnownImage;
 use flasher_core::{Class, Error, IdentifyJob, Result, safe};
 use ledger::{Ledger, LedgerError};
 
@@ -47,7 +48,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Gives a job that names no image those that the ledger knows. Without them a medium is looked at all the same.
+/// Gives a job that names no image those that the ledger knows, beside those it knows already. Without them a medium is looked at all the same.
 pub(super) async fn bring_known(job: &mut IdentifyJob, ledger: &Ledger, screen: &Screen) {
     if job.image.is_some() {
         return;
@@ -56,7 +57,9 @@ pub(super) async fn bring_known(job: &mut IdentifyJob, ledger: &Ledger, screen: 
     match blocking(move || ledger.known_images(KNOWN)).await {
         Ok(listed) => {
             warn(listed.unreadable, "images", screen);
-            job.known = listed.rows;
+            let is_new = |image: &KnownImage| job.known.iter().all(|known| known.sha256 != image.sha256);
+            let new: Vec<KnownImage> = listed.rows.into_iter().filter(is_new).collect();
+            job.known.extend(new);
         }
         Err(error) => {
             screen.aside(&format!("warning: no image is known: {}\n", safe::one_line(&error.cause())))

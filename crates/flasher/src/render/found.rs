@@ -23,6 +23,7 @@ pub(crate) fn found(receipt: &Receipt, kept: Option<&str>, paint: Paint) -> Stri
         fact("equal", equal(image));
     }
     fact("content", found.content.clone());
+    found.system.iter().for_each(|system| fact("system", system.clone()));
     found.partitions.iter().for_each(|part| fact("partition", partition(part)));
     fact("compared", compared(found));
     if let Some(medium) = &receipt.medium {
@@ -66,12 +67,13 @@ fn share(part: u64, whole: u64) -> String {
 fn partition(part: &FoundPartition) -> String {
     let label = part.label.as_ref().map(|label| format!(" `{label}`")).unwrap_or_default();
     let content = part.content.as_ref().map(|content| format!(", {content}")).unwrap_or_default();
+    let system = part.system.as_ref().map(|system| format!(", {system}")).unwrap_or_default();
     let state = match (part.is_equal, part.differs_from) {
         (Some(true), _) => ", as the image has it".to_owned(),
         (_, Some(at)) => format!(", differs at or after byte {at}"),
         _ => String::new(),
     };
-    format!("{}{label}, {} at byte {}{content}{state}", part.number, bytes(part.length), part.offset)
+    format!("{}{label}, {} at byte {}{content}{system}{state}", part.number, bytes(part.length), part.offset)
 }
 
 fn compared(found: &Identification) -> String {

@@ -4,6 +4,7 @@ use disk_image::{Partition, Range};
 use flasher_core::Result;
 use flasher_core::identify::{FoundPartition, Identification};
 
+use super::system;
 use super::known::{Candidate, Readings};
 use crate::access::{MediumAccess, Stretch, Target};
 use crate::job::Session;
@@ -11,6 +12,8 @@ use crate::step::read_back;
 
 /// Partitions that are listed at most: as many as a GPT has room for by default (UEFI 2.10, 5.3.2).
 const PARTITIONS: usize = 128;
+/// File systems in which a system is looked for.
+const SYSTEMS: usize = 8;
 /// Partitions whose first bytes are looked at.
 const LOOKED_AT: usize = 32;
 
@@ -33,15 +36,28 @@ pub(super) async fn of(
         partitions.iter().take(LOOKED_AT).map(|part| look(part.offset, part.length)).collect();
     let heads = read_back::stretches(session, target, &looks, access).await?;
     let content = disk_image::content_of(&head).to_string();
-    let partitions = partitions.into_iter().enumerate();
-    let partitions = partitions.map(|(index, part)| partition(part, heads.get(index).map(Vec::as_slice)));
-    Ok(Identification { content, partitions: partitions.collect(), ..Identification::default() })
+    let whole = Some((0, target.size)).filter(|_| partitions.is_empty() && system::can_be_read(&head));
+    let mut found = Identification { content, ..Identification::default() };
+    if let Some(place) = whole {
+        found.system = system::of(session, place, target, access).await?;
+    }
+    let mut left = SYSTEMS;
+    for (index, part) in partitions.into_iter().enumerate() {
+        let (head, place) = (heads.get(index).map(Vec::as_slice), (part.offset, part.length));
+        let mut part = partition(part, head);
+        if left > 0 && head.is_some_and(system::can_be_read) {
+            left -= 1;
+            part.system = system::of(session, place, target, access).await?;
+        }
+        found.partitions.push(part);
+    }
+    Ok(found)
 }
 
 fn partition(part: Partition, head: Option<&[u8]>) -> FoundPartition {
     let Partition { number, label, offset, length } = part;
     let content = head.map(|head| disk_image::content_of(head).to_string());
-    FoundPartition { number, label, offset, length, content, is_equal: None, differs_from: None }
+    FoundPartition { number, label, offset, length, content, ..FoundPartition::default() }
 }
 
 /// Notes of each partition whether it is as the image has it. A range that two partitions share and that differs says nothing of

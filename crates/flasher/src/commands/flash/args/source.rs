@@ -75,7 +75,7 @@ impl SourceArgs {
             Some(place) => BlockMapChoice::At(place.clone()),
             None => BlockMapChoice::Beside,
         };
-        let folder = if self.no_cache { None } else { self.cache_dir.clone().or_else(users_folder) };
+        let folder = if self.no_cache { None } else { self.cache_dir.clone().or_else(users_cache) };
         let cache = folder.map(|folder| CacheChoice { folder, limit: self.cache_size });
         let map_keyring = self.bmap_keyring.clone();
         let (length, checksums) = (self.length, self.checksum_url.clone());
@@ -84,8 +84,8 @@ impl SourceArgs {
     }
 }
 
-/// Where caches of this user are (XDG Base Directory Specification 0.8); none without a home.
-fn users_folder() -> Option<PathBuf> {
+/// Where decoded images of this user are kept (XDG Base Directory Specification 0.8); none without a home.
+pub(crate) fn users_cache() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
     Some(caches.join("flasher/images"))
