@@ -17,20 +17,20 @@ use crate::lab::{Lab, MEDIUM, noise, sample};
 const WINDOW: u64 = 2 << 20;
 
 /// What came of a flash.
-struct Flashed {
-    receipt: Receipt,
+pub(crate) struct Flashed {
+    pub(crate) receipt: Receipt,
     events: Vec<Event>,
     /// Bytes that the board has written.
     written: u64,
 }
 
 impl Flashed {
-    fn facts(&self) -> CompareFacts {
+    pub(crate) fn facts(&self) -> CompareFacts {
         self.receipt.medium.as_ref().and_then(|medium| medium.compare.clone()).unwrap_or_default()
     }
 
     /// Ends as the image, and what its events and its receipt say is so.
-    fn must_be_proven(&self, lab: &Lab, content: &[u8], what: &str) {
+    pub(crate) fn must_be_proven(&self, lab: &Lab, content: &[u8], what: &str) {
         assert_eq!(self.receipt.verdict, Verdict::Proven, "{what}: {:#?}", self.receipt.failure);
         assert!(lab.medium()[..content.len()] == *content, "{what}: a false success");
         let told = self.events.iter().find_map(|event| match event {
@@ -45,7 +45,12 @@ impl Flashed {
 }
 
 /// Flashes on a board whose writes are counted. `faults` and `flasher` are further config.
-async fn flash(lab: &Lab, job: FlashJob, faults: serde_json::Value, flasher: serde_json::Value) -> Flashed {
+pub(crate) async fn flash(
+    lab: &Lab,
+    job: FlashJob,
+    faults: serde_json::Value,
+    flasher: serde_json::Value,
+) -> Flashed {
     let tree = exporter_yaml::load(&lab.exporter()).unwrap_or_else(|findings| panic!("{findings}"));
     let config = json!({"medium": lab.path("medium"), "size": lab.size, "bootdelay": 1, "faults": faults});
     let board = SimBoard::new(serde_json::from_value(config).unwrap());
@@ -72,7 +77,7 @@ async fn flash(lab: &Lab, job: FlashJob, faults: serde_json::Value, flasher: ser
 }
 
 /// The ways to the medium of this board.
-fn ways() -> [(&'static str, serde_json::Value); 2] {
+pub(crate) fn ways() -> [(&'static str, serde_json::Value); 2] {
     [
         ("linux", json!({"flasher_bundle": "./bundle"})),
         ("uboot", json!({"via": "uboot", "targets": {"emmc": "mmc 0"}})),

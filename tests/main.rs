@@ -25,6 +25,7 @@ mod identify;
 mod interop;
 mod lab;
 mod load_path;
+mod missing;
 mod mocked_board;
 mod outside;
 mod partitions;

@@ -21,6 +21,7 @@ impl Blamed for Error {
             | Self::Drips { .. }
             | Self::Status { .. }
             | Self::Redirect { .. }
+            | Self::NoParts { .. }
             | Self::Untrusted { .. }
             | Self::NoTls { .. } => of_a_server(self),
             Self::NotAllowed { .. } => Blame::CONFIG.advise(
@@ -50,7 +51,7 @@ fn of_a_server(error: &Error) -> Blame {
             "check the network to the image's server; one that speaks https only closes such a connection: give the URL with `https://` then",
         ),
         Error::Status { status: 408 | 425 | 429 | 500.., .. } => Blame::PASSING.advise(ASK_THE_SERVER),
-        Error::Status { .. } | Error::Redirect { .. } => Blame::SOURCE.advise(ASK_THE_SERVER),
+        Error::Status { .. } | Error::Redirect { .. } | Error::NoParts { .. } => Blame::SOURCE.advise(ASK_THE_SERVER),
         // The same server gives the same certificate again.
         Error::Untrusted { .. } => Blame::LASTING.advise(
             "give the certificate of the authority that signed the server's with `--cacert` (one that may sign others cannot be the server's own), or accept any with `--insecure`",

@@ -137,6 +137,11 @@ pub enum Error {
     /// The server sends the request elsewhere without end, or to nowhere.
     #[error("image `{label}` cannot be fetched: {reason}")]
     Redirect { label: String, reason: String },
+    /// The server does not give the part that was asked for, or does not prove of which version it is.
+    #[error(
+        "image `{label}` cannot be fetched in parts: its server gives others (expected status 206 and its tag)"
+    )]
+    NoParts { label: String },
     /// The server gives another status than 200.
     #[error("image `{label}` cannot be fetched: its server answered with status {status}{}, expected 200", words(.said))]
     Status { label: String, status: u16, said: Option<String> },

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::runtime::Handle;
 
 use crate::bmap::BlockMap;
 use crate::open::opened::Opened;
 use crate::open::{open, open_external};
+use crate::pipeline::assembly::{self, Assembly};
 use crate::pipeline::backlog::backlog;
 use crate::pipeline::image_state::{ArchiveMapUse, ImageState};
 use crate::pipeline::range_copy::{self, RangeCopy};
@@ -76,6 +77,7 @@ impl Image {
             hit: hit.map_or_else(OnceLock::new, OnceLock::from),
             is_copy_damaged: AtomicBool::new(false),
             left_alone: OnceLock::new(),
+            assembled: Mutex::default(),
             runtime,
         };
         Image { inner: Arc::new(inner) }
@@ -128,6 +130,7 @@ impl Image {
     /// server would be kept waiting with its answer half sent, and might give up.
     pub fn can_wait(&self) -> bool {
         let is_far = matches!(self.inner.origin, Origin::Http(..) | Origin::External(_));
+        let is_far = is_far && self.inner.assembled().is_none();
         !is_far || self.inner.cache_slot.is_some() || self.is_cached()
     }
 
@@ -141,7 +144,7 @@ impl Image {
         let (producer, events) = backlog();
         let image = self.inner.clone();
         let (body, transfer) = match &self.inner.origin {
-            Origin::Http(http, validator) if image.copy().is_none() => {
+            Origin::Http(http, validator) if image.copy().is_none() && image.assembled().is_none() => {
                 let (http, validator) = (http.clone(), validator.clone());
                 let (body, transfer) = start_transfer(&image.runtime, http, image.source_length, validator);
                 (Some(body), Some(transfer))
@@ -181,6 +184,29 @@ impl Image {
         }
         head.truncate(LOOK);
         Ok(head)
+    }
+
+    /// The stretches of an image of which its block map has a SHA-256, where it can be put together by them: a raw image at a server
+    /// that tells its version, with a place in the cache and no copy there. Stretches may be long.
+    pub fn index(&self) -> Option<Vec<Range>> {
+        assembly::index(&self.inner)
+    }
+
+    /// Begins to put the image together by its [`index`](Self::index); none where it has none.
+    ///
+    /// # Errors
+    /// There is no place for it on the disk of the cache.
+    pub async fn assemble(&self) -> Result<Option<Assembly>, Error> {
+        let image = Arc::clone(&self.inner);
+        let begun = self.inner.runtime.spawn_blocking(move || assembly::begin(&image)).await;
+        let failed = |reason: String| Error::Machine { label: self.inner.label.clone(), reason };
+        let begun = begun.map_err(|ended| failed(ended.to_string()))?;
+        begun.transpose().map_err(|error| failed(error.to_string()))
+    }
+
+    /// Has the source be read again that an [`Assembly`] stands for.
+    pub fn forget_assembled(&self) {
+        self.inner.forget_assembled();
     }
 
     /// Whether ranges can be had without decoding, as far as that is known before they are read.

@@ -40,6 +40,7 @@ pub use format::Format;
 pub use image::Image;
 pub use open::companion_files::{CompanionKinds, companion_files, local_path, signature_files};
 pub use options::{BlockMapChoice, Expected, FetchGuard, Secret, SourceOptions};
+pub use pipeline::assembly::{Assembly, AssemblyFile};
 pub use pipeline::decoding::Decoding;
 pub use pipeline::left_alone::can_be_left_alone;
 pub use pipeline::range_copy::RangeCopy;

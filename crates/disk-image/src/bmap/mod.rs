@@ -8,4 +8,4 @@ pub(crate) mod signature;
 
 pub(crate) use check::Checker;
 pub(crate) use find::{beside, load, load_beside, of_archive};
-pub(crate) use map::BlockMap;
+pub(crate) use map::{BlockMap, Mapped, SumKind};

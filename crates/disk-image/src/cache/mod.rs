@@ -11,8 +11,8 @@ mod key;
 mod meta;
 mod publish;
 
-pub use folder::{Cache, CachedImage};
 pub(crate) use folder::CacheHit;
+pub use folder::{Cache, CachedImage};
 pub(crate) use key::{Key, ObjectVersion};
 pub(crate) use meta::{Meta, Proven};
 pub(crate) use publish::CacheSlot;

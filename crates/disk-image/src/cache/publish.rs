@@ -1,5 +1,6 @@
 //! A new copy in the cache: a file without a lasting name until it is complete and proven, then one that is found.
 
+use std::fs::File;
 use std::io::{self, Write};
 
 use tempfile::NamedTempFile;
@@ -18,6 +19,12 @@ pub(crate) struct CacheSlot {
 }
 
 impl CacheSlot {
+    /// A file without a name, for as long as it is open.
+    pub(crate) fn nameless(&self) -> io::Result<File> {
+        self.cache.prepare()?;
+        tempfile::tempfile_in(&self.cache.folder)
+    }
+
     /// A file without a lasting name, locked for as long as its process lives.
     pub(crate) fn temporary(&self) -> io::Result<NamedTempFile> {
         self.cache.prepare()?;

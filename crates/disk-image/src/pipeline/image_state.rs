@@ -1,9 +1,10 @@
 //! What all decodings of an image share: what was known when it was opened, and what the first of them found out.
 
+use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::runtime::Handle;
 
@@ -41,6 +42,8 @@ pub(crate) struct ImageState {
     pub(crate) is_copy_damaged: AtomicBool,
     /// What of it is not to be written, whatever it has there, bytes; in order.
     pub(crate) left_alone: OnceLock<Vec<Range<u64>>>,
+    /// What the source was put together as, once it was.
+    pub(crate) assembled: Mutex<Option<Arc<File>>>,
     pub(crate) runtime: Handle,
 }
 
@@ -93,6 +96,20 @@ impl ImageState {
             }
             (None, None) => Ok(()),
         }
+    }
+
+    /// What is read in place of the source, which was put together here.
+    pub(crate) fn assembled(&self) -> Option<Arc<File>> {
+        self.assembled.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn use_assembled(&self, file: Arc<File>) {
+        *self.assembled.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+    }
+
+    /// Has the source be read again.
+    pub(crate) fn forget_assembled(&self) {
+        *self.assembled.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What of it is not to be written.

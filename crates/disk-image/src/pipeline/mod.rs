@@ -3,6 +3,7 @@
 //! `run` is the thread that decodes. `sink` hands each chunk to the threads that hash it, to the copy for the cache, and as
 //! extents to the `backlog`, from which the caller takes them.
 
+pub(crate) mod assembly;
 pub(crate) mod backlog;
 pub(crate) mod cache_writer;
 pub(crate) mod checks;

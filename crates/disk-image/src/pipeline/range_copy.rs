@@ -26,7 +26,7 @@ pub enum RangeCopy {
 /// Whether `image` is there decoded.
 pub(crate) fn is_there(image: &ImageState) -> bool {
     let is_file = matches!(image.origin, Origin::File(_) | Origin::Spool(_));
-    image.copy().is_some() || (is_file && image.format == Format::Raw)
+    image.copy().is_some() || image.assembled().is_some() || (is_file && image.format == Format::Raw)
 }
 
 /// Length of the decoded copy of `image` in bytes, where there is one.
@@ -72,6 +72,9 @@ pub(crate) fn read(image: &ImageState, range: &Range) -> RangeCopy {
 
 /// The file of a raw image on this machine.
 fn raw_file(image: &ImageState) -> Option<Arc<File>> {
+    if let Some(file) = image.assembled() {
+        return Some(file);
+    }
     match (&image.origin, image.format) {
         (Origin::File(path), Format::Raw) => {
             FileSource::open(&image.label, path, image.source_length).ok().map(|file| file.handle())

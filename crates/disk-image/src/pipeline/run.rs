@@ -36,6 +36,9 @@ fn input(image: &ImageState, body: Option<Body>) -> Result<Input, Error> {
     if let (Some(hit), None) = (image.copy(), &body) {
         return Ok(Input::Copy(FileSource::of(&image.label, hit.file.clone())?, hit.clone()));
     }
+    if let (Some(file), None) = (image.assembled(), &body) {
+        return Ok(Input::Original(Source::File(FileSource::of(&image.label, file)?)));
+    }
     let source = match (&image.origin, body) {
         (Origin::File(path), _) => Source::File(FileSource::open(&image.label, path, image.source_length)?),
         (Origin::Spool(file), _) => Source::File(FileSource::of(&image.label, file.clone())?),

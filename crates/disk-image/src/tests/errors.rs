@@ -149,6 +149,11 @@ fn every_error_says_what_is_wrong_with_which_image() {
             "image `os.img` changed while in use: it was 5 bytes, now it is 6 bytes",
         ),
         (
+            Error::NoParts { label: label() },
+            Blame::SOURCE,
+            "image `os.img` cannot be fetched in parts: its server gives others (expected status 206 and its tag)",
+        ),
+        (
             Error::Redirect { label: label(), reason: "more than 10 redirects".into() },
             Blame::SOURCE,
             "image `os.img` cannot be fetched: more than 10 redirects",

@@ -5,6 +5,7 @@
 
 mod choice;
 mod held;
+mod missing;
 mod reasons;
 mod sample;
 
@@ -21,6 +22,7 @@ use crate::opened::OpenedImage;
 use crate::survey::{Survey, Surveyed};
 pub(crate) use choice::{Choice, choose};
 pub(crate) use held::Comparison;
+use missing::Missing;
 use reasons::unreadable;
 use sample::{Sampled, sample};
 
@@ -48,10 +50,24 @@ async fn one(
     access: &mut dyn MediumAccess,
 ) -> Result<Option<Comparison>> {
     let mut facts = CompareFacts::default();
-    let skipped = match choose(session, &opened.image) {
+    let choice = choose(session, &opened.image);
+    let fetches_parts = matches!(choice, Choice::Missing);
+    let skipped = match choice {
         Choice::Never => return Ok(None),
         Choice::Skipped(why) => Some(why),
         Choice::Whole => None,
+        Choice::Missing => match missing::fetch(session, opened, target, access).await? {
+            Missing::Fetched(bytes) => {
+                session
+                    .run
+                    .note(format!("{bytes} bytes of the image were fetched; the medium holds the rest"));
+                facts.fetched = Some(bytes);
+                None
+            }
+            Missing::Whole(why) => {
+                Some(why).filter(|_| !matches!(choice::at_hand(session, &opened.image), Choice::Whole))
+            }
+        },
         Choice::Sampled => {
             let Sampled { facts: found, skipped } = sample(session, &opened.image, target, access).await?;
             facts.sample = found;
@@ -63,7 +79,14 @@ async fn one(
     }
     let via = access.abilities().via;
     let survey = opened.take_survey().unwrap_or_else(|| Survey::begin(&opened.image, via));
-    let mut surveyed = survey.end().await?;
+    let mut surveyed = match survey.end().await {
+        // Its server may have another image by now than the block map tells of: all of it is fetched, and judged.
+        Err(error) if fetches_parts && error.class() == Class::Source => {
+            opened.image.forget_assembled();
+            return skip(session, opened, CompareFacts::default(), error.cause()).await;
+        }
+        surveyed => surveyed?,
+    };
     if !opened.was_cached && surveyed.summary.cached == Cached::Hit {
         // It was decoded while the board booted.
         surveyed.summary.cached = Cached::Kept;

@@ -22,9 +22,11 @@ pub(super) async fn run(session: Session<'_>) -> Result<Vec<Proof>> {
     let mut images = run.step(Step::Image, image::open(session)).await?;
     run.step(Step::Plan, async { plan::run(session, &resolved) }).await?;
     if let Some(first) = images.first_mut().filter(|_| !session.job.direct) {
-        match compare::choose(session, &first.image).needs_survey() {
-            true => first.begin_survey(resolved.via()),
-            false => first.begin(),
+        match compare::choose(session, &first.image) {
+            // What the medium holds of it is known before any of it is fetched.
+            compare::Choice::Missing => {}
+            choice if choice.needs_survey() => first.begin_survey(resolved.via()),
+            _ => first.begin(),
         }
     }
     let Some(longest) = attempt_bound(session, &images) else {

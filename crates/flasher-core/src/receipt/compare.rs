@@ -17,6 +17,10 @@ pub struct CompareFacts {
     pub written: u64,
     /// Bytes that *verify* read back; none where nothing was written, as the comparison is the proof then.
     pub read_again: u64,
+    /// Bytes of the image that were fetched, where its block map shows that the medium holds the rest; none where all of it was at hand
+    /// or was fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<u64>,
     /// Why nothing but a sample was compared, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,

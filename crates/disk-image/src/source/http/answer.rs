@@ -30,6 +30,8 @@ pub(crate) struct SourceResponse {
     ahead: Vec<u8>,
     /// Where the body begins.
     pub(crate) offset: u64,
+    /// One past the last byte of a part that ends before the whole does.
+    pub(crate) until: Option<u64>,
     /// Bytes of the whole source, if announced.
     pub(crate) length: Option<u64>,
     /// Whether a cut differs from the end (RFC 9112 section 6.3: not if only the close of the connection ends the body).
@@ -63,6 +65,7 @@ impl SourceResponse {
             most: None,
             ahead: Vec::new(),
             offset: 0,
+            until: None,
             length,
             framed,
             validator,
@@ -72,15 +75,27 @@ impl SourceResponse {
         }
     }
 
-    /// An answer with status 206, which must say where it begins and how long the whole is.
-    pub(super) fn part(label: String, response: Response, stall: Duration) -> Result<SourceResponse, Error> {
+    /// An answer with status 206, which must say where it begins and how long the whole is; it goes on to `until`, or to the end.
+    pub(super) fn part(
+        label: String,
+        response: Response,
+        stall: Duration,
+        until: Option<u64>,
+    ) -> Result<SourceResponse, Error> {
         let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
         match range.and_then(content_range) {
-            Some((offset, length)) => {
+            Some((offset, end, length)) if end == until.unwrap_or(length) => {
                 let whole = SourceResponse::whole(label, response, stall);
-                Ok(SourceResponse { received: offset, offset, length: Some(length), framed: true, ..whole })
+                Ok(SourceResponse {
+                    received: offset,
+                    offset,
+                    until,
+                    length: Some(length),
+                    framed: true,
+                    ..whole
+                })
             }
-            None => Err(Error::Status { label, status: response.status().as_u16(), said: None }),
+            _ => Err(Error::Status { label, status: response.status().as_u16(), said: None }),
         }
     }
 
@@ -116,7 +131,7 @@ impl SourceResponse {
                     self.check_pace()?;
                     return Ok(Some(chunk));
                 }
-                None if self.length.is_some_and(|length| length != self.received) => {
+                None if self.until.or(self.length).is_some_and(|end| end != self.received) => {
                     return Err(self.cut("the body ended early".into()));
                 }
                 None => return Ok(None),
@@ -187,13 +202,13 @@ fn place(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-/// Beginning and length of the whole in `bytes FIRST-LAST/LENGTH`, if it goes to the end (RFC 9110 section 14.4).
-fn content_range(text: &str) -> Option<(u64, u64)> {
+/// Beginning, one past the end, and length of the whole in `bytes FIRST-LAST/LENGTH` (RFC 9110 section 14.4).
+fn content_range(text: &str) -> Option<(u64, u64, u64)> {
     let (range, length) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
     let (first, last, length): (u64, u64, u64) =
         (first.parse().ok()?, last.parse().ok()?, length.parse().ok()?);
-    (first <= last && last.checked_add(1) == Some(length)).then_some((first, length))
+    (first <= last && last < length).then_some((first, last + 1, length))
 }
 
 #[cfg(test)]
@@ -218,10 +233,11 @@ mod tests {
     }
 
     #[test]
-    fn a_part_says_where_it_begins_and_goes_to_the_end() {
+    fn a_part_says_where_it_begins_and_ends() {
         for (text, found) in [
-            ("bytes 5-9/10", Some((5, 10))),
-            ("bytes 5-8/10", None),
+            ("bytes 5-9/10", Some((5, 10, 10))),
+            ("bytes 5-8/10", Some((5, 9, 10))),
+            ("bytes 5-10/10", None),
             ("bytes 5-9/*", None),
             ("bytes */10", None),
             ("bytes 9-5/10", None),

@@ -30,6 +30,15 @@ pub(crate) struct Http {
     pub(super) retries: u32,
 }
 
+/// A part of the source that is wanted.
+pub(super) struct Part {
+    from: u64,
+    /// One past its last byte; none goes to the end.
+    until: Option<u64>,
+    /// The tag of the version that it must be of.
+    proof: HeaderValue,
+}
+
 impl Http {
     /// Prepares requests for `url`. Percent-encoded characters and the query are sent as they were given.
     pub(crate) async fn new(label: &str, url: &str, options: &SourceOptions) -> Result<Http, Error> {
@@ -67,7 +76,7 @@ impl Http {
 
     /// The source from byte `offset` on if the server proves that it is still the one of `validator`, else the whole of it.
     pub(super) async fn get_from(&self, offset: u64, validator: &Validator) -> Result<SourceResponse, Error> {
-        let wanted = validator.tag().map(|proof| (offset, proof));
+        let wanted = validator.tag().map(|proof| Part { from: offset, until: None, proof });
         let answer = self.ask(wanted).await?;
         match answer.offset {
             0 => Ok(answer),
@@ -76,20 +85,46 @@ impl Http {
         }
     }
 
+    /// Bytes `from` to `until` of the source, if the server proves that it is still the one of `validator`.
+    pub(crate) async fn get_part(
+        &self,
+        from: u64,
+        until: u64,
+        validator: &Validator,
+    ) -> Result<SourceResponse, Error> {
+        let part = validator.tag().map(|proof| Part { from, until: Some(until), proof });
+        let answer = self.ask(part).await?;
+        match answer.offset == from && answer.until == Some(until) && validator.proves(&answer.validator) {
+            true => Ok(answer),
+            false if validator.excludes(&answer.validator) => Err(Error::Changed {
+                label: self.label.clone(),
+                before: validator.describe(),
+                now: answer.validator.describe(),
+            }),
+            false => Err(Error::NoParts { label: self.label.clone() }),
+        }
+    }
+
+    /// How often it is asked again.
+    pub(crate) fn retries(&self) -> u32 {
+        self.retries
+    }
+
     /// Follows up to 10 redirects. Headers of the caller never reach another origin.
-    pub(super) async fn ask(&self, part: Option<(u64, HeaderValue)>) -> Result<SourceResponse, Error> {
+    pub(super) async fn ask(&self, part: Option<Part>) -> Result<SourceResponse, Error> {
         let mut url = self.url.clone();
         let mut headers = self.headers.clone();
         for _ in 0..=REDIRECTS {
             let mut all = headers.clone();
-            if let Some((offset, proof)) = &part {
-                let range = HeaderValue::from_str(&format!("bytes={offset}-"));
+            if let Some(Part { from, until, proof }) = &part {
+                let last = until.map(|until| until.saturating_sub(1).to_string()).unwrap_or_default();
+                let range = HeaderValue::from_str(&format!("bytes={from}-{last}"));
                 all.insert(RANGE, range.map_err(|e| self.machine(e.to_string()))?);
                 all.insert(IF_RANGE, proof.clone());
             }
             let response = self.request(&url, all).await?;
             if !response.status().is_redirection() {
-                return self.answer(response, part.is_some()).await;
+                return self.answer(response, part.as_ref()).await;
             }
             let next = self.redirected(&url, &response)?;
             if next.origin() != url.origin() {
@@ -190,13 +225,14 @@ impl Http {
         Error::Machine { label: self.label.clone(), reason }
     }
 
-    async fn answer(&self, response: Response, part: bool) -> Result<SourceResponse, Error> {
+    async fn answer(&self, response: Response, part: Option<&Part>) -> Result<SourceResponse, Error> {
         let (label, status) = (self.label.clone(), response.status().as_u16());
         let largest = self.guard.as_ref().map(|guard| guard.largest());
         match response.status() {
             StatusCode::OK => SourceResponse::whole(label, response, self.stall).at_most(largest),
-            StatusCode::PARTIAL_CONTENT if part => {
-                SourceResponse::part(label, response, self.stall)?.at_most(largest)
+            StatusCode::PARTIAL_CONTENT if part.is_some() => {
+                let until = part.and_then(|part| part.until);
+                SourceResponse::part(label, response, self.stall, until)?.at_most(largest)
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::NotFound { label, status }),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {

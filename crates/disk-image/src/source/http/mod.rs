@@ -13,5 +13,6 @@ mod validator;
 
 pub(crate) use answer::SourceResponse;
 pub(crate) use client::Http;
+pub(crate) use retry::RetryBudget;
 pub(crate) use transfer::start_transfer;
 pub(crate) use validator::Validator;

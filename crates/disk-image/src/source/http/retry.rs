@@ -8,7 +8,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Tries that are left until there is progress, each after a longer pause.
-pub(super) struct RetryBudget {
+pub(crate) struct RetryBudget {
     retries: u32,
     left: u32,
     pause: Duration,
@@ -16,12 +16,12 @@ pub(super) struct RetryBudget {
 
 impl RetryBudget {
     /// As many tries after the first one.
-    pub(super) fn new(retries: u32) -> RetryBudget {
+    pub(crate) fn new(retries: u32) -> RetryBudget {
         RetryBudget { retries, left: retries, pause: FIRST_PAUSE }
     }
 
     /// Waits before the next try; gives the error back if trying again cannot help or there were tries enough.
-    pub(super) async fn pause(&mut self, error: Error) -> Result<(), Error> {
+    pub(crate) async fn pause(&mut self, error: Error) -> Result<(), Error> {
         if !error.blame().is_retryable || self.left == 0 {
             return Err(error);
         }
@@ -32,7 +32,7 @@ impl RetryBudget {
     }
 
     /// There was progress: begin anew.
-    pub(super) fn renew(&mut self) {
+    pub(crate) fn renew(&mut self) {
         *self = RetryBudget::new(self.retries);
     }
 }

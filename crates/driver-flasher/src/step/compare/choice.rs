@@ -3,6 +3,7 @@
 use disk_image::Image;
 use flasher_core::flash::{Compare, MediumState};
 
+use super::reasons;
 use super::sample::SAMPLE;
 use crate::job::Session;
 
@@ -12,6 +13,8 @@ pub(crate) enum Choice {
     Never,
     /// Nothing, for this reason.
     Skipped(String),
+    /// What is missing is fetched, and then all of it is compared.
+    Missing,
     /// A sample decides.
     Sampled,
     /// All of it is compared.
@@ -27,6 +30,15 @@ impl Choice {
 
 /// What is done with this image in this attempt.
 pub(crate) fn choose(session: Session<'_>, image: &Image) -> Choice {
+    match at_hand(session, image) {
+        Choice::Never => Choice::Never,
+        _ if !session.job.direct && image.index().is_some() => Choice::Missing,
+        choice => choice,
+    }
+}
+
+/// The same of an image that is not put together by its block map.
+pub(super) fn at_hand(session: Session<'_>, image: &Image) -> Choice {
     let how = session.job.compare.unwrap_or(session.flasher.config.compare);
     let has_written = !matches!(session.run.on_medium.now(), MediumState::Untouched | MediumState::Prepared);
     match (how, image.copied_length()) {
@@ -37,6 +49,6 @@ pub(crate) fn choose(session: Session<'_>, image: &Image) -> Choice {
         (Compare::Auto, _) if has_written => Choice::Whole,
         (Compare::Auto, Some(length)) if length <= SAMPLE => Choice::Whole,
         (Compare::Auto, Some(_)) => Choice::Sampled,
-        (Compare::Auto, None) => Choice::Skipped("the image is not at hand unpacked".to_owned()),
+        (Compare::Auto, None) => Choice::Skipped(reasons::no_index()),
     }
 }

@@ -4,8 +4,8 @@ use disk_image::{Partition, Range};
 use flasher_core::Result;
 use flasher_core::identify::{FoundPartition, Identification};
 
-use super::system;
 use super::known::{Candidate, Readings};
+use super::system;
 use crate::access::{MediumAccess, Stretch, Target};
 use crate::job::Session;
 use crate::step::read_back;

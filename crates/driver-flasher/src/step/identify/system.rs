@@ -125,7 +125,10 @@ mod tests {
     #[test]
     fn names_of_systems() {
         for (text, expected) in [
-            ("NAME=\"Debian\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n", Some("Debian GNU/Linux 12 (bookworm)")),
+            (
+                "NAME=\"Debian\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n",
+                Some("Debian GNU/Linux 12 (bookworm)"),
+            ),
             ("ID=poky\nNAME='Poky (Yocto)'\n", Some("Poky (Yocto)")),
             ("PRETTY_NAME=\nNAME=Buildroot\n", Some("Buildroot")),
             ("VERSION=3\n", None),

@@ -39,6 +39,8 @@ fn one(receipt: &Receipt, wrote: bool, medium: &MediumFacts, place: &str) -> Aud
     demand(equal <= compared, at("sample"), "more is equal than was compared")?;
     let whole = counted(medium, |_| true);
     demand(facts.compared == 0 || facts.compared == whole, at("compared"), "it is not all that counts")?;
+    let image = medium.ranges.iter().map(|range| range.length).sum();
+    demand(facts.fetched.is_none_or(|bytes| bytes <= image), at("fetched"), "it is more than the image has")?;
     let is_skipped = facts.compared == 0 && whole > 0;
     demand(is_skipped == facts.skipped.is_some(), at("skipped"), "nothing says why, or all was compared")?;
     demand(!is_skipped || !held, at("compared"), "nothing was compared, so nothing was there already")?;
