@@ -11,6 +11,7 @@ mod compare;
 mod controller;
 mod exporter;
 mod image;
+mod ledger;
 mod measure;
 mod overhead;
 mod qemu;
@@ -46,6 +47,8 @@ enum What {
     Qemu(qemu::Args),
     /// What comparing first costs and saves on the emulated board
     Compare(compare::Args),
+    /// Ten thousand receipts in the ledger: listing jobs, and a flash that is kept
+    Ledger,
     /// Pulling a bundle against curl of the same blobs, and how soon a cached one is ready
     Bundles,
     /// A serial line, recorded and watched, against pyserial: throughput, latency, memory
@@ -74,6 +77,7 @@ fn run(what: &What) -> Result<()> {
         What::Overhead => overhead::run(),
         What::Qemu(args) => qemu::run(args),
         What::Bundles => bundles::run(),
+        What::Ledger => ledger::run(),
         What::Compare(args) => compare::run(args),
         What::Serial => serial::run(),
         What::Servers(args) => servers::run(args),
