@@ -8,6 +8,7 @@ use board_sim::SimBoard;
 use driver_flasher::{BaseFlasher, FlasherConfig};
 use flasher_core::flash::{Compare, CompareFacts};
 use flasher_core::source::CacheChoice;
+use flasher_core::testing::media;
 use flasher_core::{Device, DriverType, Event, FlashJob, Receipt, Verdict, Wiring};
 use serde_json::json;
 
@@ -118,6 +119,41 @@ async fn only_what_differs_is_written() {
         let differs = if way == "uboot" { 4 << 20 } else { (1 << 20) + (64 << 10) };
         assert_eq!((facts.written, facts.read_again), (differs, content.len() as u64), "{way}: {facts:?}");
         assert!(flashed.written >= differs && flashed.written < differs + (256 << 10), "{way}");
+    }
+}
+
+/// One medium: it ends as the image, whatever it held, and is not written where it held the image.
+async fn check_changed(content: &[u8], seed: u64) {
+    let (way, config) = ways()[seed as usize % 2].clone();
+    let lab = Lab::new("");
+    // Seeds that have the same way go through all that can happen, too.
+    let (medium, what) = media::changed(content, MEDIUM, seed / 2);
+    let was_equal = medium[..content.len()] == *content;
+    std::fs::write(lab.path("medium"), medium).unwrap();
+    let flashed = flash(&lab, lab.job(&lab.image(content, None)), json!({}), config).await;
+    let what = format!("seed {seed}, {way}: {what}");
+    flashed.must_be_proven(&lab, content, &what);
+    let facts = flashed.facts();
+    assert_eq!((flashed.written == 0, facts.written == 0), (was_equal, was_equal), "{what}: {facts:?}");
+    let rest = &lab.medium()[content.len()..];
+    assert!(rest.iter().all(|byte| *byte == media::OTHER), "{what}: written behind the image");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_changed_medium_is_taken_for_the_image() {
+    let content = Arc::new(noise((1 << 20) + 70_001, 9));
+    let count = std::env::var("FLASHER_SOAK_MUTATIONS").ok().map(|count| count.parse::<u64>().unwrap());
+    let (count, at_once) = (count.unwrap_or(24), 6);
+    for from in (0..count).step_by(at_once) {
+        let flashes: Vec<_> = (from..count.min(from + at_once as u64))
+            .map(|seed| {
+                let content = Arc::clone(&content);
+                tokio::spawn(async move { check_changed(&content, seed).await })
+            })
+            .collect();
+        for flash in flashes {
+            flash.await.unwrap();
+        }
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use ::ledger::Ledger;
 use anyhow::{Context, Result, bail};
 use flasher_core::{Receipt, clock};
-use ::ledger::Ledger;
 
 use super::measure::{self, median};
 use super::overhead;

@@ -10,6 +10,7 @@
 
 mod errors;
 mod files;
+pub mod media;
 mod power;
 mod serial;
 

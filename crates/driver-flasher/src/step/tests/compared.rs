@@ -1,6 +1,7 @@
 //! Media that hold some of an image already: nothing that differs is ever taken for equal.
 
 use flasher_core::flash::{Compare, CompareFacts};
+use flasher_core::testing::media;
 
 use super::*;
 
@@ -9,60 +10,12 @@ const LENGTH: usize = 3 * MIB + 70_001;
 /// Mutations in the suite; `FLASHER_SOAK_MUTATIONS` says another number.
 const MUTATIONS: u64 = 200;
 
-/// Seeded dice (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((word ^ word >> 31) % limit as u64) as usize
-    }
-}
-
 /// An image with data and more than a MiB of zeros.
 fn image() -> Vec<u8> {
     let mut image = content();
     image.truncate(LENGTH);
     image[3 * MIB..].iter_mut().enumerate().for_each(|(at, byte)| *byte = at as u8);
     image
-}
-
-/// The bytes of a medium that held the image, and then something happened to it; what it was.
-fn mutated(image: &[u8], seed: u64) -> (Vec<u8>, &'static str) {
-    let mut dice = Dice(seed);
-    let mut medium = image.to_vec();
-    medium.resize(8 * MIB, 0xa5);
-    let what = match seed % 6 {
-        0 => {
-            medium[dice.below(LENGTH)] ^= 1 << dice.below(8);
-            "one bit"
-        }
-        1 => {
-            medium[dice.below(LENGTH)..].fill(0xa5);
-            "a stale tail"
-        }
-        2 => {
-            // Within the data, so that they differ.
-            let (one, other) = (dice.below(8) * 65_536, (8 + dice.below(8)) * 65_536);
-            let (low, high) = medium.split_at_mut(other);
-            low[one..one + 65_536].swap_with_slice(&mut high[..65_536]);
-            "two extents that changed places"
-        }
-        3 => {
-            medium[dice.below(BLOCK as usize)] ^= 0x10;
-            "another first block"
-        }
-        4 => {
-            let length = dice.below(LENGTH);
-            medium[length..LENGTH].fill(0);
-            "it ends early"
-        }
-        _ => "nothing",
-    };
-    (medium, what)
 }
 
 /// What came of flashing a medium.
@@ -85,13 +38,13 @@ async fn put(image: &Path, memory: Memory, how: Compare) -> Flashed {
 
 /// One medium: it ends as the image, whatever it held, and what is untouched held it before.
 async fn check(path: &Path, image: &[u8], seed: u64) {
-    let (bytes, what) = mutated(image, seed);
+    let (bytes, what) = media::changed(image, 8 * MIB, seed);
     let was_equal = bytes[..image.len()] == *image;
     let memory = Memory { bytes, ..Memory::new(0, (usize::MAX, 0)) };
     let Flashed { memory, facts, proven } = put(path, memory, Compare::Auto).await;
     assert_eq!(proven.unwrap()[0].length, image.len() as u64, "seed {seed}: {what}");
     assert!(memory.bytes[..image.len()] == *image, "seed {seed}: {what}: a false success");
-    assert!(memory.bytes[image.len()..].iter().all(|byte| *byte == 0xa5), "seed {seed}: {what}");
+    assert!(memory.bytes[image.len()..].iter().all(|byte| *byte == media::OTHER), "seed {seed}: {what}");
     assert_eq!(memory.done.is_empty(), was_equal, "seed {seed}: {what}: {:?}", memory.done);
     let facts = facts.unwrap();
     assert_eq!(facts.compared, image.len() as u64, "seed {seed}");
@@ -122,7 +75,7 @@ async fn a_medium_that_changes_after_the_comparison() {
     let (path, image) = (folder.path().join("os.img"), image());
     std::fs::write(&path, &image).unwrap();
     // One piece differs, and a byte of another changes right after everything was compared.
-    let (bytes, _) = mutated(&image, 3);
+    let (bytes, _) = media::changed(&image, 8 * MIB, 3);
     let memory = Memory { bytes, fades: Some((2 * MIB + 5, 1)), ..Memory::new(0, (usize::MAX, 0)) };
     let Flashed { memory, facts, proven } = put(&path, memory, Compare::Auto).await;
     proven.unwrap();
