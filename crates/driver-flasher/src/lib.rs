@@ -15,6 +15,7 @@
 //! * `network`: which of our addresses faces the board
 //! * `route`: whether this machine and the board are in one network
 //! * `advice`: what to do about a boot loader that does not do as it should
+//! * `shared_servers`: file servers that several jobs use at once
 //! * `evidence`: what the file servers saw, put beside what the board said
 
 mod access;
@@ -37,6 +38,7 @@ mod network;
 mod opened;
 mod range_text;
 mod route;
+mod shared_servers;
 mod staging;
 mod step;
 mod survey;

@@ -6,6 +6,7 @@ use flasher_core::Result;
 
 use super::resolve::Resolved;
 use crate::job::Session;
+use crate::shared_servers;
 
 /// Where the servers are bound; the host may be the wildcard.
 pub(crate) struct Services {
@@ -18,9 +19,14 @@ pub(crate) async fn start(session: Session<'_>, resolved: &Resolved) -> Result<S
     let (staging, root) = (session.run.staging(), session.flasher.tftp.root());
     staging.fill_for(&session.run.token, resolved.files(), root).await?;
     let log = session.run.evidence.log(session.run.progress());
-    let tftp = session.flasher.tftp.start(log.clone()).await.map_err(|error| error.with("server", "tftp"))?;
+    let (tftp, token) = (session.flasher.tftp.as_ref(), &session.run.token);
+    let tftp = shared_servers::start(tftp, token, log.clone()).await;
+    let tftp = tftp.map_err(|error| error.with("server", "tftp"))?;
     let http = match resolved.boots {
-        Some(_) => Some(session.flasher.http.start(log).await.map_err(|error| error.with("server", "http"))?),
+        Some(_) => {
+            let http = shared_servers::start(session.flasher.http.as_ref(), token, log).await;
+            Some(http.map_err(|error| error.with("server", "http"))?)
+        }
         None => None,
     };
     Ok(Services { tftp, http })
