@@ -11,10 +11,10 @@ use crate::open::opened::Opened;
 use crate::open::{open, open_external};
 use crate::pipeline::assembly::{self, Assembly};
 use crate::pipeline::backlog::backlog;
+use crate::pipeline::decoding::Tasks;
 use crate::pipeline::image_state::{ArchiveMapUse, ImageState};
 use crate::pipeline::range_copy::{self, RangeCopy};
-use crate::pipeline::run;
-use crate::source::http::start_transfer;
+use crate::pipeline::{run, turn};
 use crate::source::label;
 use crate::source::origin::Origin;
 use crate::{
@@ -139,25 +139,24 @@ impl Image {
         self.inner.block_map().map(BlockMap::describe)
     }
 
-    /// Starts decoding from the beginning. Each decoding must find the source that the first one found.
+    /// Starts decoding from the beginning. Each decoding must find the source that the first one found. One that is to be kept in the
+    /// cache waits while another one of this process is making the same copy.
     pub fn decode(&self) -> Decoding {
         let (producer, events) = backlog();
-        let image = self.inner.clone();
-        let (body, transfer) = match &self.inner.origin {
-            Origin::Http(http, validator) if image.copy().is_none() && image.assembled().is_none() => {
-                let (http, validator) = (http.clone(), validator.clone());
-                let (body, transfer) = start_transfer(&image.runtime, http, image.source_length, validator);
-                (Some(body), Some(transfer))
+        let (image, tasks) = (self.inner.clone(), Tasks::default());
+        let decoding = Decoding::new(self.inner.label.clone(), events, tasks.clone());
+        match image.copy_to_make() {
+            None => run::begin(image, producer, &tasks),
+            Some(slot) => {
+                let (slot, of_all) = (slot.clone(), tasks.clone());
+                let waiting = self.inner.runtime.spawn(async move {
+                    producer.keep_turn(turn::wait(&slot).await);
+                    run::begin_where_no_copy_is(image, producer, &tasks).await;
+                });
+                of_all.add(waiting.abort_handle());
             }
-            Origin::External(external) if image.copy().is_none() => {
-                let (body, transfer) = external.body(&image.runtime);
-                (Some(body), Some(transfer))
-            }
-            _ => (None, None),
-        };
-        let runtime = image.runtime.clone();
-        runtime.spawn_blocking(move || run::run(&image, body, &producer));
-        Decoding::new(self.inner.label.clone(), events, transfer)
+        }
+        decoding
     }
 
     /// Has every decoding from now on call these stretches (bytes, in order) unmapped, whatever the image has there. They are what

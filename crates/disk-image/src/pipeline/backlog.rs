@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::pipeline::turn::Turn;
 use crate::{Error, Extent, Summary};
 
 /// Bytes of extents held in memory, at most. Without a copy it is all that decoding runs ahead.
@@ -58,6 +59,8 @@ struct State {
     /// Bytes that the others hold.
     held: u64,
     copy: Option<Copy>,
+    /// Others wait for the copy, as long as one is being made.
+    turn: Option<Turn>,
     end: Option<Result<Summary, Error>>,
     /// The producer has gone.
     ended: bool,
@@ -106,6 +109,11 @@ impl Producer {
         Ok(())
     }
 
+    /// Has others wait until the copy is there or cannot be made.
+    pub(crate) fn keep_turn(&self, turn: Turn) {
+        self.0.state().turn = Some(turn);
+    }
+
     /// Whether the consumer is gone.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.state().closed
@@ -124,7 +132,10 @@ impl Producer {
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        self.0.state().ended = true;
+        let mut state = self.0.state();
+        state.ended = true;
+        state.turn = None;
+        drop(state);
         self.0.news.notify_one();
     }
 }
@@ -149,6 +160,7 @@ impl CopyProgress {
         if let Some(copy) = &mut state.copy {
             copy.failed = true;
         }
+        state.turn = None;
         state.drop_failed_copy();
     }
 }

@@ -24,11 +24,14 @@ pub(crate) struct CacheWriter {
 impl CacheWriter {
     /// Begins a copy and reports its progress. A fault is reported at the end: a cache never makes a flash fail.
     pub(crate) fn start(cache_slot: &CacheSlot, progress: CopyProgress) -> CacheWriter {
-        let limit = cache_slot.cache.limit;
+        let (limit, faults) = (cache_slot.cache.limit, progress.clone());
         let thread = cache_slot.temporary().and_then(|file| {
             progress.begun(Arc::new(file.as_file().try_clone()?));
             Worker::start("image-cache", move |parts| write(file, limit, &parts, &progress))
         });
+        if thread.is_err() {
+            faults.failed();
+        }
         CacheWriter { cache_slot: cache_slot.clone(), thread }
     }
 

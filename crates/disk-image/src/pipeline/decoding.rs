@@ -1,5 +1,7 @@
 //! A running decoding as its consumer sees it: extents, then a summary.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use tokio::task::AbortHandle;
 
 use crate::pipeline::backlog::{Consumer, Event};
@@ -11,13 +13,40 @@ use crate::{Error, Extent, Summary};
 pub struct Decoding {
     label: String,
     events: Consumer,
-    transfer: Option<AbortHandle>,
+    tasks: Tasks,
     summary: Option<Summary>,
 }
 
+/// What works for a decoding beside its thread, and ends with it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tasks(Arc<Mutex<TaskList>>);
+
+#[derive(Debug, Default)]
+struct TaskList {
+    running: Vec<AbortHandle>,
+    is_over: bool,
+}
+
+impl Tasks {
+    /// Adds one; it is ended at once when all are over already.
+    pub(crate) fn add(&self, task: AbortHandle) {
+        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match list.is_over {
+            true => task.abort(),
+            false => list.running.push(task),
+        }
+    }
+
+    fn end(&self) {
+        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        list.is_over = true;
+        list.running.drain(..).for_each(|task| task.abort());
+    }
+}
+
 impl Decoding {
-    pub(crate) fn new(label: String, events: Consumer, transfer: Option<AbortHandle>) -> Decoding {
-        Decoding { label, events, transfer, summary: None }
+    pub(crate) fn new(label: String, events: Consumer, tasks: Tasks) -> Decoding {
+        Decoding { label, events, tasks, summary: None }
     }
 
     /// The next extent; `None` after the last, when the whole image is proven. May be cancelled without loss.
@@ -58,8 +87,6 @@ impl Decoding {
 impl Drop for Decoding {
     fn drop(&mut self) {
         // The thread notices the closed channel; only a silent server could keep it waiting.
-        if let Some(transfer) = &self.transfer {
-            transfer.abort();
-        }
+        self.tasks.end();
     }
 }

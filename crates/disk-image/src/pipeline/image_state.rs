@@ -59,6 +59,18 @@ impl ImageState {
         self.hit.get().filter(|_| !self.is_copy_damaged.load(Ordering::Relaxed))
     }
 
+    /// Where a decoding of the source is going to leave a copy; none where there is one, or none is kept.
+    pub(crate) fn copy_to_make(&self) -> Option<&CacheSlot> {
+        self.cache_slot.as_ref().filter(|_| self.hit.get().is_none())
+    }
+
+    /// Has a copy be used that was made meanwhile. Blocks.
+    pub(crate) fn look_for_copy(&self) {
+        if let Some(hit) = self.copy_to_make().and_then(CacheSlot::find) {
+            self.hit.get_or_init(|| hit);
+        }
+    }
+
     /// Has the source be read from now on, where there is one. Without it the damaged copy stays in use, and a decoding says what
     /// is wrong with it.
     pub(crate) fn distrust_copy(&self) {

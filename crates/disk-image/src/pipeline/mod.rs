@@ -18,3 +18,4 @@ pub(crate) mod range_copy;
 pub(crate) mod range_hash;
 pub(crate) mod run;
 pub(crate) mod sink;
+pub(crate) mod turn;

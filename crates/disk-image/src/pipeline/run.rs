@@ -1,20 +1,48 @@
 //! The decoding thread: reads, decodes, cuts into extents, has everything hashed, and proves the end.
 
+use std::sync::Arc;
+
 use crate::cache::{CacheHit, Meta, Proven};
 use crate::decode::layer::StoredFacts;
 use crate::decode::stack::{LayerStack, unwrap_layers};
 use crate::decode::stored::{BaseLayer, Source};
 use crate::pipeline::backlog::Producer;
 use crate::pipeline::checks::{accept, check_format, check_length};
+use crate::pipeline::decoding::Tasks;
 use crate::pipeline::image_state::ImageState;
 use crate::pipeline::sink::{DecodedSink, Stopped, machine};
 use crate::source::body::Body;
 use crate::source::file::FileSource;
+use crate::source::http::start_transfer;
 use crate::source::origin::Origin;
 use crate::{Cached, Digest, Error, Format, Summary};
 
+/// Begins a decoding on a thread of its own, and a transfer where the source is far away.
+pub(crate) fn begin(image: Arc<ImageState>, events: Producer, tasks: &Tasks) {
+    let is_far = image.copy().is_none() && image.assembled().is_none();
+    let transfer = match &image.origin {
+        Origin::Http(http, validator) if is_far => {
+            Some(start_transfer(&image.runtime, http.clone(), image.source_length, validator.clone()))
+        }
+        Origin::External(external) if is_far => Some(external.body(&image.runtime)),
+        _ => None,
+    };
+    let (body, transfer) = transfer.unzip();
+    transfer.into_iter().for_each(|transfer| tasks.add(transfer));
+    let runtime = image.runtime.clone();
+    runtime.spawn_blocking(move || run(&image, body, &events));
+}
+
+/// The same once it is known whether somebody else has made a copy meanwhile.
+pub(crate) async fn begin_where_no_copy_is(image: Arc<ImageState>, events: Producer, tasks: &Tasks) {
+    let looking = Arc::clone(&image);
+    // Without an answer the source is decoded.
+    let _ = image.runtime.spawn_blocking(move || looking.look_for_copy()).await;
+    begin(image, events, tasks);
+}
+
 /// Decodes `image`, whose stored bytes come as `body` if they come from far away, and sends extents, then the summary or an error.
-pub(crate) fn run(image: &ImageState, body: Option<Body>, events: &Producer) {
+fn run(image: &ImageState, body: Option<Body>, events: &Producer) {
     let last = match input(image, body).map_err(Stopped::from).and_then(|input| decode(image, input, events))
     {
         Ok(summary) => Ok(summary),

@@ -288,9 +288,13 @@ async fn several_flashes_of_the_same_image_at_once_make_one_copy() {
             tokio::spawn(async move { decode(&file, options).await })
         })
         .collect();
+    let mut kept = Vec::new();
     for flash in flashes {
-        assert!(flash.await.unwrap().unwrap().bytes() == disk);
+        let decoded = flash.await.unwrap().unwrap();
+        assert!(decoded.bytes() == disk);
+        kept.push(decoded.summary.cached == Cached::Kept);
     }
+    assert_eq!(kept.iter().filter(|kept| **kept).count(), 1, "one decodes, the others read its copy");
     assert_eq!(place.content(), ["img", "json"]);
 }
 
