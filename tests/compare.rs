@@ -22,7 +22,7 @@ pub(crate) struct Flashed {
     pub(crate) receipt: Receipt,
     events: Vec<Event>,
     /// Bytes that the board has written.
-    written: u64,
+    pub(crate) written: u64,
 }
 
 impl Flashed {
@@ -46,14 +46,20 @@ impl Flashed {
 }
 
 /// Flashes on a board whose writes are counted. `faults` and `flasher` are further config.
-pub(crate) async fn flash(
+async fn flash(lab: &Lab, job: FlashJob, faults: serde_json::Value, flasher: serde_json::Value) -> Flashed {
+    flash_on(lab, job, &json!({"faults": faults}), &flasher).await
+}
+
+/// The same with any further config of the board.
+pub(crate) async fn flash_on(
     lab: &Lab,
     job: FlashJob,
-    faults: serde_json::Value,
-    flasher: serde_json::Value,
+    board: &serde_json::Value,
+    flasher: &serde_json::Value,
 ) -> Flashed {
     let tree = exporter_yaml::load(&lab.exporter()).unwrap_or_else(|findings| panic!("{findings}"));
-    let config = json!({"medium": lab.path("medium"), "size": lab.size, "bootdelay": 1, "faults": faults});
+    let mut config = json!({"medium": lab.path("medium"), "size": lab.size, "bootdelay": 1});
+    config.as_object_mut().unwrap().extend(board.as_object().unwrap().clone());
     let board = SimBoard::new(serde_json::from_value(config).unwrap());
     let server = |name: &str| (name.to_owned(), tree.find(&format!("storage.{name}")).unwrap());
     let children = BTreeMap::from([

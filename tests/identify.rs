@@ -148,8 +148,9 @@ fn file_system(lab: &Lab, text: &str) -> Vec<u8> {
     std::fs::create_dir_all(tree.join("usr/lib")).unwrap();
     std::fs::write(tree.join("usr/lib/os-release"), text).unwrap();
     std::os::unix::fs::symlink("../usr/lib/os-release", tree.join("etc/os-release")).unwrap();
-    let made = Command::new("mke2fs").args(["-q", "-t", "ext4", "-d"]).arg(&tree).arg(&file).arg("8M");
-    assert!({ made }.status().unwrap().success());
+    let mut mke2fs = Command::new("mke2fs");
+    let made = mke2fs.args(["-q", "-t", "ext4", "-d"]).arg(&tree).arg(&file).arg("8M").status().unwrap();
+    assert!(made.success());
     std::fs::read(file).unwrap()
 }
 

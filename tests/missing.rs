@@ -12,7 +12,7 @@ use flasher_core::source::CacheChoice;
 use flasher_core::{FlashJob, Verdict};
 use serde_json::json;
 
-use crate::compare::{flash, ways};
+use crate::compare::{flash_on, ways};
 use crate::lab::{Lab, MEDIUM, noise};
 
 /// Bytes of a block of the map.
@@ -123,8 +123,8 @@ fn block_map(image: &[u8], stretches: &[(usize, usize)]) -> String {
 fn image() -> (Vec<u8>, Vec<(usize, usize)>) {
     let mut image = noise(6 << 20, 7);
     image[256 * BLOCK..512 * BLOCK].fill(0);
-    image[1024 * BLOCK..1100 * BLOCK].fill(0);
-    let stretches = [(0, 127), (128, 255), (512, 767), (768, 1023), (1100, 1279), (1280, 1535)];
+    image[1024 * BLOCK..1280 * BLOCK].fill(0);
+    let stretches = [(0, 127), (128, 255), (512, 767), (768, 1023), (1280, 1407), (1408, 1535)];
     (image, stretches.to_vec())
 }
 
@@ -149,8 +149,15 @@ async fn check(
     change: impl Fn(&mut FlashJob, &mut Vec<u8>),
     expected: (u64, Option<&str>),
 ) {
-    let (mut image, stretches) = image();
-    for (way, config) in ways() {
+    let [linux, uboot] = ways();
+    let sends = json!({"without_commands": ["hash", "sha256sum"]});
+    let cannot = (0, expected.1.map(|why| why.get(..0).unwrap_or_default()).or(Some("cannot send")));
+    for (way, config, board, expected) in [
+        (linux.0, linux.1, json!({}), expected),
+        ("uboot with tftpput", uboot.1.clone(), sends, expected),
+        (uboot.0, uboot.1, json!({}), cannot),
+    ] {
+        let (mut image, stretches) = image();
         let lab = Lab::new("");
         std::fs::write(lab.path("medium"), medium(&image, &stretches, differing)).unwrap();
         let map = block_map(&image, &stretches);
@@ -159,7 +166,7 @@ async fn check(
         let origin = Origin::new(&image, &map, parts);
         job.image.clone_from(&origin.url);
         job.source.cache = Some(CacheChoice { folder: lab.path("cache"), limit: 1 << 30 });
-        let flashed = flash(&lab, job, json!({}), config).await;
+        let flashed = flash_on(&lab, job, &board, &config).await;
         let what = format!("{what}, {way}");
         assert_eq!(flashed.receipt.verdict, Verdict::Proven, "{what}: {:#?}", flashed.receipt.failure);
         for (first, last) in &stretches {
@@ -170,7 +177,7 @@ async fn check(
         assert_eq!(origin.asked().0, expected.0, "{what}: {facts:?}");
         match expected.1 {
             None => {
-                assert_eq!((facts.fetched, origin.asked().1), (Some(expected.0), 1), "{what}");
+                assert_eq!((facts.fetched, origin.asked().1), (Some(expected.0), 1), "{what}: {facts:?}");
                 assert_eq!(flashed.written == 0, differing.is_empty(), "{what}: {facts:?}");
             }
             Some(why) => {
@@ -186,25 +193,26 @@ async fn check(
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_the_medium_lacks_is_fetched() {
     let nothing = |_: &mut FlashJob, _: &mut Vec<u8>| {};
-    let stretch = 256 * BLOCK as u64;
-    check("all is there", &[], Parts::Served, nothing, (0, None)).await;
-    check("one stretch differs", &[2], Parts::Served, nothing, (stretch, None)).await;
-    check("the first block differs", &[0, 5], Parts::Served, nothing, (128 * BLOCK as u64 + stretch, None))
-        .await;
-    let little = "of 6 stretches that were looked for the medium holds 1";
-    check("little is there", &[0, 1, 2, 3, 4], Parts::Served, nothing, (0, Some(little))).await;
-    let parts = "cannot be fetched in parts";
-    check("a server without parts", &[2], Parts::Ignored, nothing, (0, Some(parts))).await;
     let never = |job: &mut FlashJob, _: &mut Vec<u8>| job.compare = Some(Compare::Never);
-    check("without a comparison", &[], Parts::Served, never, (0, Some(""))).await;
     let digest = |job: &mut FlashJob, image: &mut Vec<u8>| job.sha256 = Some(Digest::of(&image).to_string());
-    check("a digest of the whole", &[2], Parts::Served, digest, (stretch, None)).await;
     // What its map leaves out is not zeros, and the digest is of all of it.
     let odd = |job: &mut FlashJob, image: &mut Vec<u8>| {
         image[300 * BLOCK] = 7;
         job.sha256 = Some(Digest::of(&image).to_string());
     };
-    check("a map that leaves something out", &[2], Parts::Served, odd, (stretch, Some("sha256"))).await;
+    let stretch = 256 * BLOCK as u64;
+    let little = (0, Some("of 6 stretches that were looked for the medium holds 1"));
+    let parts = (0, Some("cannot be fetched in parts"));
+    tokio::join!(
+        check("all is there", &[], Parts::Served, nothing, (0, None)),
+        check("one stretch differs", &[2], Parts::Served, nothing, (stretch, None)),
+        check("the first block and the end differ", &[0, 5], Parts::Served, nothing, (stretch, None)),
+        check("little is there", &[0, 1, 2, 3, 4], Parts::Served, nothing, little),
+        check("a server without parts", &[2], Parts::Ignored, nothing, parts),
+        check("without a comparison", &[], Parts::Served, never, (0, Some(""))),
+        check("a digest of the whole", &[2], Parts::Served, digest, (stretch, None)),
+        check("a map that leaves something out", &[2], Parts::Served, odd, (stretch, Some("sha256"))),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,7 +224,7 @@ async fn an_image_that_changes_at_its_server() {
     let origin = Origin::new(&image, &block_map(&image, &stretches), Parts::Changed);
     let mut job = FlashJob { retries: 0, ..FlashJob::new(origin.url.clone()) };
     job.source.cache = Some(CacheChoice { folder: lab.path("cache"), limit: 1 << 30 });
-    let flashed = flash(&lab, job, json!({}), ways()[0].1.clone()).await;
+    let flashed = flash_on(&lab, job, &json!({}), &ways()[0].1).await;
     let failure = flashed.receipt.failure.unwrap();
     assert_eq!(failure.class, flasher_core::Class::Source, "{failure:#?}");
     assert!(failure.cause.contains("changed while in use"), "{}", failure.cause);

@@ -30,6 +30,11 @@ impl OpenedImage {
         Self { image, partition, platform, keep: Vec::new(), begun: None, was_cached, survey: None }
     }
 
+    /// The same, of which these partitions stay as the medium has them.
+    pub(crate) fn keeping(self, keep: Vec<Partition>) -> Self {
+        Self { keep, ..self }
+    }
+
     /// Begins to decode, so that much is ready when the board is, unless that would keep a server waiting. A failure is reported
     /// when its extents are taken.
     pub(crate) fn begin(&mut self) {

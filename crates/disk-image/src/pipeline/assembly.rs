@@ -130,7 +130,7 @@ impl Assembly {
 }
 
 /// The file of an [`Assembly`].
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct AssemblyFile(Arc<File>);
 
 impl AssemblyFile {

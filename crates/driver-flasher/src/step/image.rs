@@ -45,7 +45,7 @@ pub(crate) async fn open(session: Session<'_>) -> Result<Vec<OpenedImage>> {
             // That of an archive is known now.
             session.run.record.image(|facts| facts.block_map = image.block_map());
         }
-        images.push(OpenedImage { keep, ..OpenedImage::new(image, partition, platform) });
+        images.push(OpenedImage::new(image, partition, platform).keeping(keep));
     }
     session.run.record.select(0);
     Ok(images)

@@ -67,8 +67,9 @@ async fn flash(session: Session<'_>, image: &Path, access: &mut dyn MediumAccess
     let options = SourceOptions { expected: Expected::Anything, ..SourceOptions::default() };
     let image = Image::open(image.to_str().unwrap(), options).await.unwrap();
     let resolved = resolve::run(session).await?;
+    keep::check_job(session.job)?;
     let keep = keep::of_image(session, &image).await?;
-    let mut images = vec![OpenedImage { keep, ..OpenedImage::new(image, None, None) }];
+    let mut images = vec![OpenedImage::new(image, None, None).keeping(keep)];
     let targets = target::check(session, &resolved, &images, access).await?;
     let held = compare::all(session, &mut images, &targets, access).await?.remove(0);
     let written = write::all(session, &resolved, &mut images[0], (&targets[0], held), access).await?;

@@ -10,7 +10,15 @@ use super::Metrics;
 
 fn range(length: u64, is_right: bool) -> RangeFacts {
     let read_back = is_right.then(|| "a".to_owned());
-    RangeFacts { offset: 0, length, kind: RangeKind::Data, sha256: "a".to_owned(), read_back, writes: 1 }
+    RangeFacts {
+        offset: 0,
+        length,
+        kind: RangeKind::Data,
+        sha256: "a".to_owned(),
+        read_back,
+        writes: 1,
+        held: false,
+    }
 }
 
 fn receipt(verdict: Verdict, class: Option<Class>) -> Receipt {

@@ -75,6 +75,7 @@ fn receipt() -> Receipt {
             zeros_by: Some(ZerosBy::Written),
             wire: Some(WireUsed::Identity),
             compare: None,
+            kept: Vec::new(),
             ranges: vec![range(0, 1), range(16 << 20, 2), range(32 << 20, 1)],
         }),
         power: PowerState::Off,

@@ -208,7 +208,7 @@ fn content_range(text: &str) -> Option<(u64, u64, u64)> {
     let (first, last) = range.split_once('-')?;
     let (first, last, length): (u64, u64, u64) =
         (first.parse().ok()?, last.parse().ok()?, length.parse().ok()?);
-    (first <= last && last < length).then_some((first, last + 1, length))
+    (first <= last && last < length).then(|| (first, last + 1, length))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ const PARTS: u64 = 4;
 /// Fails when the medium does not hold as much as the image needs. The first block, `first` bytes of it, is durable zeros before any
 /// mark is written.
 ///
-/// Marks, random and each another, are written where the image will be written anyway: in the first block and in the ranges of `only`,
+/// Marks, random and each another, are written where the image will be written anyway, and not where a partition stays: in the first block and in the ranges of `only`,
 /// where nothing else is written; those of the image's inside only where all of it
 /// is known to count. What shows a mark that was written elsewhere has two addresses; marks at the end that are gone were dropped.
 pub(super) async fn check(
@@ -43,7 +43,10 @@ pub(super) async fn check(
         return Ok(());
     }
     let all_counts = image.format() == Format::Raw && image.block_map().is_none();
-    let marked = marked(length.filter(|_| all_counts)).into_iter().filter(|place| is_written(*place, only));
+    let kept = session.run.record.kept();
+    let stays = |place: u64| kept.iter().any(|part| part.touches(place, MARK));
+    let marked = marked(length.filter(|_| all_counts)).into_iter();
+    let marked = marked.filter(|place| is_written(*place, only) && !stays(*place));
     let marks: BTreeMap<u64, Bytes> = marked.map(|place| (place, mark(session, place))).collect();
     let instructions = zeros_first(first).into_iter().chain(writing(&marks)).collect();
     session.run.on_medium.leaves(MediumState::FirstBlockErased);

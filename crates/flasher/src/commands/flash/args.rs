@@ -1,6 +1,6 @@
 //! What `flash` and `plan` take.
 
-mod source;
+pub(crate) mod source;
 pub(crate) mod way;
 
 use std::path::PathBuf;
