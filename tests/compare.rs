@@ -148,42 +148,64 @@ async fn check_changed(content: &[u8], seed: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_changed_medium_is_taken_for_the_image() {
     let content = Arc::new(noise((1 << 20) + 70_001, 9));
-    let count = std::env::var("FLASHER_SOAK_MUTATIONS").ok().map(|count| count.parse::<u64>().unwrap());
-    let (count, at_once) = (count.unwrap_or(24), 6);
-    for from in (0..count).step_by(at_once) {
-        let flashes: Vec<_> = (from..count.min(from + at_once as u64))
-            .map(|seed| {
-                let content = Arc::clone(&content);
-                tokio::spawn(async move { check_changed(&content, seed).await })
-            })
-            .collect();
-        for flash in flashes {
-            flash.await.unwrap();
-        }
-    }
+    let count = soaked("FLASHER_SOAK_MUTATIONS").unwrap_or(24);
+    several_at_once(0..count, move |seed| {
+        let content = Arc::clone(&content);
+        async move { check_changed(&content, seed).await }
+    })
+    .await;
+}
+
+/// One cut somewhere in the writing: the job goes on from what is right.
+async fn check_cut(content: &[u8], seed: u64) {
+    let pack = [None, Some("gzip")][seed as usize / 2 % 2];
+    let (way, config) = ways()[(seed as usize + 1) % 2].clone();
+    let lab = Lab::new("");
+    let after = (seed * 2_654_435_761) % (content.len() as u64 - 600_000) + 300_000;
+    let faults = json!({"cut_power_after_bytes": after, "heals_after": 1});
+    let job = FlashJob { retries: 2, ..lab.job(&lab.image(content, pack)) };
+    let flashed = flash(&lab, job, faults, config).await;
+    let what = format!("{way}, {pack:?}, cut after {after} bytes");
+    flashed.must_be_proven(&lab, content, &what);
+    assert_eq!(flashed.receipt.attempts, 2, "{what}");
+    let most = content.len() as u64 * 11 / 10 + if way == "uboot" { 4 << 20 } else { WINDOW };
+    assert!(flashed.written <= most, "{what}: {} bytes were written", flashed.written);
+    // Pieces are compared whole, and the cut came in the middle of one.
+    let is_some = after > if way == "uboot" { 5 << 20 } else { 2 << 20 };
+    assert!(!is_some || flashed.facts().equal > 0, "{what}: {:?}", flashed.facts());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_goes_on_after_power_cuts() {
     // Its noise does not pack, so that all of it travels.
-    let content = noise(8 << 20, 5);
-    let packed = [None, Some("gzip")];
-    let count = std::env::var("FLASHER_SOAK_CUTS").ok().map(|count| count.parse::<u64>().unwrap());
-    for (seed, pack) in (1..=count.unwrap_or(3)).map(|seed| (seed, packed[seed as usize / 2 % 2])) {
-        let (way, config) = ways()[(seed as usize + 1) % 2].clone();
-        let lab = Lab::new("");
-        let after = (seed * 2_654_435_761) % (content.len() as u64 - 600_000) + 300_000;
-        let faults = json!({"cut_power_after_bytes": after, "heals_after": 1});
-        let job = FlashJob { retries: 2, ..lab.job(&lab.image(&content, pack)) };
-        let flashed = flash(&lab, job, faults, config).await;
-        let what = format!("{way}, {pack:?}, cut after {after} bytes");
-        flashed.must_be_proven(&lab, &content, &what);
-        assert_eq!(flashed.receipt.attempts, 2, "{what}");
-        let most = content.len() as u64 * 11 / 10 + if way == "uboot" { 4 << 20 } else { WINDOW };
-        assert!(flashed.written <= most, "{what}: {} bytes were written", flashed.written);
-        // Pieces are compared whole, and the cut came in the middle of one.
-        let is_some = after > if way == "uboot" { 5 << 20 } else { 2 << 20 };
-        assert!(!is_some || flashed.facts().equal > 0, "{what}: {:?}", flashed.facts());
+    let content = Arc::new(noise(8 << 20, 5));
+    let count = soaked("FLASHER_SOAK_CUTS").unwrap_or(4);
+    several_at_once(1..count + 1, move |seed| {
+        let content = Arc::clone(&content);
+        async move { check_cut(&content, seed).await }
+    })
+    .await;
+}
+
+/// How many a soak asks for.
+fn soaked(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|count| count.parse().unwrap())
+}
+
+/// Plays all seeds, a few at a time: most of a flash is waiting.
+async fn several_at_once<F>(seeds: std::ops::Range<u64>, play: impl Fn(u64) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut playing = tokio::task::JoinSet::new();
+    for seed in seeds {
+        if playing.len() == 6 {
+            playing.join_next().await.unwrap().unwrap();
+        }
+        playing.spawn(play(seed));
+    }
+    while let Some(ended) = playing.join_next().await {
+        ended.unwrap();
     }
 }
 

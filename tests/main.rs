@@ -35,6 +35,7 @@ mod receipts;
 mod registries;
 mod retries;
 mod seed;
+mod several_boards;
 mod sources;
 mod stopping;
 mod switches;

@@ -235,6 +235,23 @@ impl DriverTree {
         Ok(())
     }
 
+    /// Probes the hardware of a flasher and of what is below it. What other boards of the same file lack is no matter.
+    ///
+    /// # Errors
+    /// The first node whose hardware is missing.
+    pub async fn probe_for(&self, flasher: &Arc<dyn Flasher>) -> Result<()> {
+        let own = Arc::clone(flasher) as Arc<dyn Driver>;
+        let below = self.below(flasher).into_iter().filter_map(|device| device.driver());
+        let needed: Vec<Arc<dyn Driver>> = below.chain([own]).collect();
+        let is_needed = |driver: &Arc<dyn Driver>| {
+            needed.iter().any(|it| std::ptr::addr_eq(Arc::as_ptr(it), Arc::as_ptr(driver)))
+        };
+        for (path, driver) in self.drivers().into_iter().filter(|(_, driver)| is_needed(driver)) {
+            driver.probe().await.map_err(|error| error.with("node", path))?;
+        }
+        Ok(())
+    }
+
     /// Closes every node, all of them even when one fails.
     ///
     /// # Errors

@@ -207,7 +207,7 @@ async fn ready(on: FlasherNode<'_>, (label, kind): Label) -> Result<(Arc<dyn Fla
     if let Some(variant) = on.variant {
         flasher.required_bundle()?.use_variant(Some(variant.to_owned())).await?;
     }
-    probe(on.tree).await?;
+    probe(on.tree, &flasher).await?;
     Ok((flasher, owned))
 }
 
@@ -220,9 +220,9 @@ fn verb(kind: JobKind) -> &'static str {
     }
 }
 
-/// Looks whether all hardware is there.
-async fn probe(tree: &DriverTree) -> Result<()> {
-    tokio::time::timeout(PROBE, tree.probe()).await.unwrap_or_else(|_| {
+/// Looks whether all hardware of a board is there.
+async fn probe(tree: &DriverTree, flasher: &Arc<dyn Flasher>) -> Result<()> {
+    tokio::time::timeout(PROBE, tree.probe_for(flasher)).await.unwrap_or_else(|_| {
         Err(Error::infrastructure(format!("the hardware did not answer within {} s", PROBE.as_secs()))
             .help("`flasher doctor` looks at each node by itself"))
     })
