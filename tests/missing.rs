@@ -194,11 +194,11 @@ async fn check(
 async fn only_what_the_medium_lacks_is_fetched() {
     let nothing = |_: &mut FlashJob, _: &mut Vec<u8>| {};
     let never = |job: &mut FlashJob, _: &mut Vec<u8>| job.compare = Some(Compare::Never);
-    let digest = |job: &mut FlashJob, image: &mut Vec<u8>| job.sha256 = Some(Digest::of(&image).to_string());
+    let digest = |job: &mut FlashJob, image: &mut Vec<u8>| job.sha256 = Some(Digest::of(image).to_string());
     // What its map leaves out is not zeros, and the digest is of all of it.
     let odd = |job: &mut FlashJob, image: &mut Vec<u8>| {
         image[300 * BLOCK] = 7;
-        job.sha256 = Some(Digest::of(&image).to_string());
+        job.sha256 = Some(Digest::of(image).to_string());
     };
     let stretch = 256 * BLOCK as u64;
     let little = (0, Some("of 6 stretches that were looked for the medium holds 1"));

@@ -10,10 +10,10 @@ use flasher_core::{FileServer, Result, Transfer, TransferLog};
 use tokio::sync::Mutex;
 
 /// Servers that run for jobs.
-static RUNNING: Mutex<Vec<Running>> = Mutex::const_new(Vec::new());
+static RUNNING: Mutex<Vec<SharedServer>> = Mutex::const_new(Vec::new());
 
 /// A server that runs for at least one job.
-struct Running {
+struct SharedServer {
     /// Which one it is: the place of its driver, which its flashers keep for as long as they have jobs.
     server: usize,
     users: Arc<StdMutex<Vec<User>>>,
@@ -46,7 +46,7 @@ pub(crate) async fn start(server: &dyn FileServer, token: &str, log: TransferLog
     let users = Arc::new(StdMutex::new(vec![user]));
     let heard_by = Arc::clone(&users);
     let address = server.start(TransferLog::new(move |transfer| route(&heard_by, &transfer))).await?;
-    all.push(Running { server: key, users });
+    all.push(SharedServer { server: key, users });
     Ok(address)
 }
 

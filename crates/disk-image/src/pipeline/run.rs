@@ -33,7 +33,7 @@ pub(crate) fn begin(image: Arc<ImageState>, events: Producer, tasks: &Tasks) {
     runtime.spawn_blocking(move || run(&image, body, &events));
 }
 
-/// The same once it is known whether somebody else has made a copy meanwhile.
+/// The same once it is known whether another job has made a copy meanwhile.
 pub(crate) async fn begin_where_no_copy_is(image: Arc<ImageState>, events: Producer, tasks: &Tasks) {
     let looking = Arc::clone(&image);
     // Without an answer the source is decoded.

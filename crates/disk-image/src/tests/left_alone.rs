@@ -45,7 +45,7 @@ async fn what_is_left_alone_is_unmapped_and_is_digested() {
 }
 
 #[tokio::test]
-async fn zeros_that_were_left_alone_once_are_written_by_the_next_flash() {
+async fn zeros_left_alone_once_are_written_by_the_next_flash() {
     let place = Location::new();
     // A block of data, then 36 MiB of which nothing matters.
     let simg = [

@@ -3,7 +3,7 @@
 
 mod refusal;
 
-use disk_image::{BLOCK, Digest, Image, Partition, Range, RangeKind};
+use disk_image::{Digest, Image, Partition, Range, RangeKind};
 use flasher_core::flash::{KEPT_STRETCH, KeptPartition};
 use flasher_core::{Class, Error, FlashJob, Result, Step};
 
@@ -182,9 +182,4 @@ async fn digests(
     let digest = |index: &usize| read.get(index).map(Digest::to_string);
     let all: Option<Vec<String>> = indices.iter().map(digest).collect();
     all.ok_or_else(|| Error::new(Class::Internal, "a partition that stays was not read to its end"))
-}
-
-/// What a partition must begin and end at a multiple of, KiB.
-const fn whole_kib() -> u64 {
-    BLOCK >> 10
 }

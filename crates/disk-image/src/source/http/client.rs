@@ -31,7 +31,7 @@ pub(crate) struct Http {
 }
 
 /// A part of the source that is wanted.
-pub(super) struct Part {
+pub(super) struct WantedPart {
     from: u64,
     /// One past its last byte; none goes to the end.
     until: Option<u64>,
@@ -76,7 +76,7 @@ impl Http {
 
     /// The source from byte `offset` on if the server proves that it is still the one of `validator`, else the whole of it.
     pub(super) async fn get_from(&self, offset: u64, validator: &Validator) -> Result<SourceResponse, Error> {
-        let wanted = validator.tag().map(|proof| Part { from: offset, until: None, proof });
+        let wanted = validator.tag().map(|proof| WantedPart { from: offset, until: None, proof });
         let answer = self.ask(wanted).await?;
         match answer.offset {
             0 => Ok(answer),
@@ -92,7 +92,7 @@ impl Http {
         until: u64,
         validator: &Validator,
     ) -> Result<SourceResponse, Error> {
-        let part = validator.tag().map(|proof| Part { from, until: Some(until), proof });
+        let part = validator.tag().map(|proof| WantedPart { from, until: Some(until), proof });
         let answer = self.ask(part).await?;
         match answer.offset == from && answer.until == Some(until) && validator.proves(&answer.validator) {
             true => Ok(answer),
@@ -111,12 +111,12 @@ impl Http {
     }
 
     /// Follows up to 10 redirects. Headers of the caller never reach another origin.
-    pub(super) async fn ask(&self, part: Option<Part>) -> Result<SourceResponse, Error> {
+    pub(super) async fn ask(&self, part: Option<WantedPart>) -> Result<SourceResponse, Error> {
         let mut url = self.url.clone();
         let mut headers = self.headers.clone();
         for _ in 0..=REDIRECTS {
             let mut all = headers.clone();
-            if let Some(Part { from, until, proof }) = &part {
+            if let Some(WantedPart { from, until, proof }) = &part {
                 let last = until.map(|until| until.saturating_sub(1).to_string()).unwrap_or_default();
                 let range = HeaderValue::from_str(&format!("bytes={from}-{last}"));
                 all.insert(RANGE, range.map_err(|e| self.machine(e.to_string()))?);
@@ -225,7 +225,7 @@ impl Http {
         Error::Machine { label: self.label.clone(), reason }
     }
 
-    async fn answer(&self, response: Response, part: Option<&Part>) -> Result<SourceResponse, Error> {
+    async fn answer(&self, response: Response, part: Option<&WantedPart>) -> Result<SourceResponse, Error> {
         let (label, status) = (self.label.clone(), response.status().as_u16());
         let largest = self.guard.as_ref().map(|guard| guard.largest());
         match response.status() {

@@ -1,10 +1,9 @@
 //! Why partitions cannot be kept, in words.
 
-use disk_image::Partition;
+use disk_image::{BLOCK, Partition};
 use flasher_core::flash::KeptPartition;
 use flasher_core::{Class, Error};
 
-use super::whole_kib;
 use crate::access::Target;
 
 pub(super) fn of_partitions() -> Error {
@@ -46,7 +45,7 @@ pub(super) fn not_apart(part: &Partition) -> Error {
     let text = format!(
         "the partition `{label}` cannot be kept: it is {}, and only whole blocks of {} KiB behind the first that no other partition has can be",
         place(part),
-        whole_kib()
+        BLOCK >> 10
     );
     refused(text).help("build the image with partitions at multiples of 1 MiB")
 }
