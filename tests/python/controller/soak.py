@@ -98,13 +98,15 @@ class Flashes:
 
     def until_writing(self, image, flash):
         begun = time.monotonic()
-        with open(self.lab.folder / "medium", "rb") as medium:
+        # Without a buffer, which would show what was there before.
+        with open(self.lab.folder / "medium", "rb", buffering=0) as medium:
             while flash.poll() is None:
                 medium.seek(PROBE)
                 if medium.read(64) == image[PROBE : PROBE + 64]:
                     return
                 assert time.monotonic() < begun + PATIENCE, "the flash does not write"
                 time.sleep(0.01)
+        raise AssertionError("the flash ended before it was seen to write")
 
     def settle(self, image, before):
         """Waits for the receipt, and holds it and the medium to the image."""
