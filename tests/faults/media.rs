@@ -130,7 +130,7 @@ fn power_cuts() -> Vec<Case> {
         let cut = Case { image, flasher: "timeouts: { stall: 2, bootloader: 15 }", ..faulty(name, board) };
         let cut = cut.breaks(Class::Infrastructure, Step::Write, "");
         // Else the second attempt goes on from where the first was cut, and is over before the next cut.
-        let flasher = "timeouts: { stall: 2, bootloader: 15 }, compare: never";
+        let flasher = "timeouts: { stall: 2, bootloader: 15 }\n      compare: never";
         let always = Case { board: always, flasher, ..cut.clone() }.in_vain();
         cases.extend([cut.clone(), cut.helped(2), always]);
     }
