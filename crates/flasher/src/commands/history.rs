@@ -29,9 +29,9 @@ pub(crate) struct HistoryArgs {
     /// Only jobs that began then or later: `2026-11-01`, `2026-11-01T08:00:00Z` (UTC), or a time before now such as `7d`
     #[arg(long, value_name = "WHEN", value_parser = since)]
     pub(crate) since: Option<String>,
-    /// At most so many, the newest
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<u32>,
+    /// At most so many, the newest; 0 lists all
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: u32,
     #[command(flatten)]
     pub(crate) ledger: LedgerFileArgs,
     #[command(subcommand)]
@@ -81,10 +81,16 @@ pub(super) async fn run(args: HistoryArgs, exporter: Option<&Path>, screen: &Scr
         Some(HistoryAction::Boards) => return boards(from, screen).await,
         None => {}
     }
-    let filter = Filter { board, failed, since, limit };
-    let Listed { rows: entries, unreadable } =
+    // One more shows whether there are more.
+    let asked = (limit > 0).then(|| limit.saturating_add(1));
+    let filter = Filter { board, failed, since, limit: asked };
+    let Listed { rows: mut entries, unreadable } =
         ledger_use::read(from, move |ledger| ledger.history(&filter)).await?;
     ledger_use::warn(unreadable, "jobs", screen);
+    if limit > 0 && entries.len() > limit as usize {
+        entries.truncate(limit as usize);
+        screen.aside("there are older jobs: `--limit N` lists so many, `--limit 0` all\n");
+    }
     if screen.is_json() {
         entries.into_iter().try_for_each(|entry| screen.message(&Message::Job(Box::new(entry))))?;
     } else if entries.is_empty() {

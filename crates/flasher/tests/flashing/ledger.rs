@@ -50,6 +50,11 @@ fn jobs_are_listed_and_their_receipts_are_shown() {
     assert_eq!(shown.stdout, fs::read(lab.path("receipt.json")).unwrap(), "as `--receipt` keeps it");
     assert_eq!(listed(&lab, &["history", "--failed"]).len(), 1);
     assert_eq!(listed(&lab, &["history", "--board", "lab/storage", "--limit", "2"]).len(), 2);
+    assert_eq!(listed(&lab, &["history", "--limit", "0"]).len(), listed(&lab, &["history"]).len());
+    let newest = lab.run("true", &["history", "--limit", "1"]);
+    assert_eq!(text(&newest.stdout).lines().count(), 2, "its head and one job");
+    let more = "there are older jobs: `--limit N` lists so many, `--limit 0` all\n";
+    assert_eq!(text(&newest.stderr), more);
     assert_eq!(listed(&lab, &["history", "--since", "2999-01-01"]).len(), 0);
     let table = text(&lab.run("true", &["history"]).stdout);
     let lines: Vec<&str> = table.lines().collect();
