@@ -63,9 +63,7 @@ fn note(
     medium: &MediumFacts,
 ) -> rusqlite::Result<()> {
     let (Some(sha256), Some(length)) = (&image.decoded_sha256, image.decoded_length) else { return Ok(()) };
-    // An image of which partitions were left out is not listed: its ranges are not all known.
-    let is_whole = medium.kept.is_empty() && medium.ranges.iter().map(|it| it.length).sum::<u64>() == length;
-    if !is_whole {
+    if medium.ranges.iter().map(|range| range.length).sum::<u64>() != length {
         return Ok(());
     }
     let ranges = packing::packed(&ranges(medium)).map_err(packing::refused)?;

@@ -178,6 +178,7 @@ fn proven(part: &Part<'_>, matched: Option<&Matched<'_>>) -> ProvenImage {
         sha256: image.decoded_sha256.clone().unwrap_or_default(),
         device: medium.device.clone(),
         ranges: medium.ranges.len(),
+        kept: medium.kept.iter().map(|part| part.label.clone()).collect(),
         is_given_image: given.is_some(),
         is_given_source: given.is_some_and(|it| it.same_source),
     }
@@ -190,7 +191,11 @@ fn told(image: &ProvenImage) -> String {
         (true, false) => ", and the image is the one it is of, packed otherwise than the receipt says",
     };
     let (length, device, ranges) = (image.length, tame(&image.device), image.ranges);
-    format!("proves {length} bytes on {device}, read back in {ranges} ranges{against}")
+    let kept = match image.kept.is_empty() {
+        true => String::new(),
+        false => format!(" but for what was kept: `{}`", tame(&image.kept.join("`, `"))),
+    };
+    format!("proves {length} bytes on {device}{kept}, read back in {ranges} ranges{against}")
 }
 
 /// Who flashed which board, and when. The receipt's own words, which no image can confirm.

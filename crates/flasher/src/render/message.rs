@@ -223,6 +223,9 @@ pub(crate) struct ProvenImage {
     pub(crate) device: String,
     /// How many ranges were read back.
     pub(crate) ranges: usize,
+    /// Labels of the partitions that were to stay, and did; they are not the image's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) kept: Vec<String>,
     /// Whether it is the image that was given beside the receipt.
     pub(crate) is_given_image: bool,
     /// Whether that image is also packed as the receipt says, byte for byte.

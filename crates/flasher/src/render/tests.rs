@@ -4,8 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use flasher_core::flash::{
     BoardFacts, BootFile, CacheBypass, CheckedDigest, Description, FormatChoice, ImageFacts, JobKind,
-    MediumFacts, MediumState, PowerEvidence, PowerState, RangeFacts, RangeKind, Site, TranscriptFacts,
-    ViaUsed, WireUsed, ZerosBy,
+    KeptPartition, MediumFacts, MediumState, PowerEvidence, PowerState, RangeFacts, RangeKind, Site,
+    TranscriptFacts, ViaUsed, WireUsed, ZerosBy,
 };
 use flasher_core::{Class, Error, Failure, Plan, Receipt, Step, Verdict};
 
@@ -127,6 +127,22 @@ fn a_range_that_differs_is_never_called_equal() {
     receipt.medium.as_mut().unwrap().ranges[1].read_back = None;
     let text = verdict::good(&receipt, None, Paint::plain());
     assert!(text.contains("3 ranges, 2 equal"), "{text}");
+}
+
+#[test]
+fn what_was_kept_is_no_part_of_the_proof() {
+    let mut receipt = receipt();
+    let digest = "33".repeat(32);
+    receipt.medium.as_mut().unwrap().kept = vec![KeptPartition {
+        label: "calib".to_owned(),
+        offset: 16 << 20,
+        length: 2 << 20,
+        before: vec![digest.clone()],
+        after: vec![digest],
+    }];
+    let text = verdict::good(&receipt, None, Paint::plain());
+    assert!(text.starts_with("proven  48 MiB but for 2 MiB kept on "), "{text}");
+    assert!(text.contains("  kept        `calib`, 2 MiB, read before and after: the same\n"), "{text}");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use flasher_core::flash::{
-    BoardFacts, CacheBypass, CheckedDigest, DigestsBy, FurtherImage, ImageFacts, JobKind, MediumFacts,
-    OldTable, RangeFacts, RangeKind, Site,
+    BoardFacts, CacheBypass, CheckedDigest, DigestsBy, FurtherImage, ImageFacts, JobKind, KeptPartition,
+    MediumFacts, OldTable, RangeFacts, RangeKind, Site,
 };
 use flasher_core::{Receipt, Verdict};
 
@@ -87,11 +87,21 @@ fn about(
             there.iter().for_each(|facts| fact("there", part(facts.equal, facts.compared)));
             fact("written", written(medium));
         }
+        medium.kept.iter().for_each(|part| fact("kept", kept_partition(part)));
         if medium.old_table == Some(OldTable::Wiped) {
             fact("old table", "removed at the medium's end".to_owned());
         }
         fact("medium", identity(medium));
     }
+}
+
+/// A partition that was to stay.
+fn kept_partition(part: &KeptPartition) -> String {
+    let state = match part.after == part.before {
+        true => "read before and after: the same",
+        false => "not read again",
+    };
+    format!("`{}`, {}, {state}", part.label, bytes(part.length))
 }
 
 fn whole(board: &BoardFacts) -> String {
@@ -111,7 +121,11 @@ fn place(site: &Site) -> Option<String> {
 fn headline(receipt: &Receipt) -> String {
     let images = std::iter::once(&receipt.image).chain(receipt.further.iter().map(|further| &further.image));
     let length: Option<u64> = images.map(|image| image.decoded_length).sum();
-    let length = length.map_or_else(|| "the image".to_owned(), bytes);
+    let mut length = length.map_or_else(|| "the image".to_owned(), bytes);
+    let kept = receipt.medium.iter().flat_map(|medium| &medium.kept).map(|part| part.length).sum();
+    if kept > 0 {
+        length = format!("{length} but for {} kept", bytes(kept));
+    }
     let on = if receipt.job == JobKind::Dump { "from" } else { "on" };
     let place = receipt
         .medium

@@ -66,6 +66,9 @@ fn medium_card(medium: &MediumFacts) -> Markup {
                 @for (key, value) in identity { dt { (sentence(key)) } dd { (sentence(value)) } }
                 dt { "Reached by" } dd { (words::via(medium)) }
                 dt { "Written" } dd { (bytes(medium.data_written)) " of data, " (bytes(medium.zeros_written)) " of zeros" }
+                @for part in first(&medium.kept, MOST).0 {
+                    dt { "Kept" } dd { (sentence(&part.label)) ", " (bytes(part.length)) }
+                }
                 @if let Some(less) = medium.holds_less {
                     dt { "Holds less" } dd.bad { "than it says" @if let Some(count) = less.bytes { ": " (bytes(count)) } }
                 }
