@@ -82,8 +82,8 @@ async fn two_boards_share_their_servers() {
 async fn the_failure_of_one_board_is_no_matter_to_the_other() {
     let (lab, content) = (Lab::new(""), sample());
     let job = lab.job(&lab.image(&content, None));
-    let [(a, _), (b, _)] = flash_both(&lab, ", faults: { no_autoboot_stop: true }", &job).await;
+    let [(a, _), (b, _)] = flash_both(&lab, ", faults: { power_stuck: 9 }", &job).await;
     assert_eq!(a.verdict, Verdict::Proven, "{:#?}", a.failure);
     assert!(medium(&lab, "a")[..content.len()] == content, "a false success");
-    assert_eq!(b.verdict, Verdict::Failed, "it does not stop at its boot loader");
+    assert_eq!(b.verdict, Verdict::Failed, "its power switch is stuck");
 }
