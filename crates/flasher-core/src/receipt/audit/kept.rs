@@ -13,8 +13,12 @@ pub(super) fn is_kept(medium: &MediumFacts, range: &RangeFacts) -> bool {
 pub(super) fn audit(job: JobKind, medium: &MediumFacts, place: &str) -> Audited {
     let is_meant = medium.kept.is_empty() || (job == JobKind::Flash && medium.partition.is_none());
     demand(is_meant, format!("{place}medium.kept"), "only a flash of a whole device keeps partitions")?;
+    let mut end = 0;
     for (index, kept) in medium.kept.iter().enumerate() {
-        one(kept, medium, &format!("{place}medium.kept[{index}]"))?;
+        let at = format!("{place}medium.kept[{index}]");
+        demand(kept.offset >= end, &at, "it is not behind the one before it")?;
+        one(kept, medium, &at)?;
+        end = kept.end();
     }
     Ok(())
 }
