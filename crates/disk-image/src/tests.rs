@@ -142,6 +142,16 @@ fn through(tool: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
     Some(output.stdout)
 }
 
+/// An Android sparse image: a block of data, then 36 MiB of which nothing matters.
+fn mostly_unmapped() -> Vec<u8> {
+    [
+        &b"\x3a\xff\x26\xed\x01\0\0\0\x1c\0\x0c\0\0\x10\0\0\x01\x24\0\0\x02\0\0\0\0\0\0\0"[..],
+        b"\xc2\xca\0\0\x01\0\0\0\x10\0\0\0\x01\x02\x03\x04",
+        b"\xc3\xca\0\0\0\x24\0\0\x0c\0\0\0",
+    ]
+    .concat()
+}
+
 /// Bytes that no format shrinks, the same in every run.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

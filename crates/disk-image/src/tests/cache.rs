@@ -301,13 +301,7 @@ async fn several_flashes_of_the_same_image_at_once_make_one_copy() {
 #[tokio::test]
 async fn a_copy_remembers_what_need_not_be_written() {
     let place = Location::new();
-    let simg = [
-        &b"\x3a\xff\x26\xed\x01\0\0\0\x1c\0\x0c\0\0\x10\0\0\x01\x24\0\0\x02\0\0\0\0\0\0\0"[..],
-        b"\xc2\xca\0\0\x01\0\0\0\x10\0\0\0\x01\x02\x03\x04",
-        b"\xc3\xca\0\0\0\x24\0\0\x0c\0\0\0",
-    ]
-    .concat();
-    let file = place.file("os", &simg).await;
+    let file = place.file("os", &mostly_unmapped()).await;
     let [first, second] =
         [decode(&file, place.options()).await.unwrap(), decode(&file, place.options()).await.unwrap()];
     assert_eq!((&first.summary.cached, &second.summary.cached), (&Cached::Kept, &Cached::Hit));

@@ -47,14 +47,7 @@ async fn what_is_left_alone_is_unmapped_and_is_digested() {
 #[tokio::test]
 async fn zeros_left_alone_once_are_written_by_the_next_flash() {
     let place = Location::new();
-    // A block of data, then 36 MiB of which nothing matters.
-    let simg = [
-        &b"\x3a\xff\x26\xed\x01\0\0\0\x1c\0\x0c\0\0\x10\0\0\x01\x24\0\0\x02\0\0\0\0\0\0\0"[..],
-        b"\xc2\xca\0\0\x01\0\0\0\x10\0\0\0\x01\x02\x03\x04",
-        b"\xc3\xca\0\0\0\x24\0\0\x0c\0\0\0",
-    ]
-    .concat();
-    let file = place.file("os", &simg).await;
+    let file = place.file("os", &mostly_unmapped()).await;
     let stretch = 160 * BLOCK..192 * BLOCK;
     let (_, first) = decoded(&file, place.options(), std::slice::from_ref(&stretch)).await;
     let (_, second) = decoded(&file, place.options(), &[]).await;
