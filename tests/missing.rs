@@ -166,6 +166,7 @@ async fn check(
         let origin = Origin::new(&image, &map, parts);
         job.image.clone_from(&origin.url);
         job.source.cache = Some(CacheChoice { folder: lab.path("cache"), limit: 1 << 30 });
+        let is_demanded = job.sha256.is_some();
         let flashed = flash_on(&lab, job, &board, &config).await;
         let what = format!("{what}, {way}");
         assert_eq!(flashed.receipt.verdict, Verdict::Proven, "{what}: {:#?}", flashed.receipt.failure);
@@ -179,6 +180,13 @@ async fn check(
             None => {
                 assert_eq!((facts.fetched, origin.asked().1), (Some(expected.0), 1), "{what}: {facts:?}");
                 assert_eq!(flashed.written == 0, differing.is_empty(), "{what}: {facts:?}");
+                let copies = std::fs::read_dir(lab.path("cache")).unwrap().map(|entry| entry.unwrap().path());
+                let copies = copies.filter(|path| path.extension().is_some_and(|end| end == "img"));
+                assert_eq!(
+                    copies.count(),
+                    usize::from(is_demanded),
+                    "{what}: only the source itself is kept"
+                );
             }
             Some(why) => {
                 assert!(facts.fetched.is_none() && origin.asked().1 > 1, "{what}: {facts:?}");

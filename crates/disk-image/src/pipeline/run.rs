@@ -112,7 +112,10 @@ fn original(image: &ImageState, source: Source, events: &Producer) -> Result<Sum
     let archive_map = maps.beside_image();
     image.use_archive_map(archive_map.as_ref(), summary.decoded_length)?;
     let proven = Proven { label: &image.label, summary: &summary, left_alone: image.left_alone() };
-    let kept = cache_writer.map(|cache_writer| cache_writer.finish(proven, archive_map));
+    // What its map leaves out may be another in the source: only a demanded digest tells that it is the source.
+    let is_source = image.assembled().is_none() || summary.checked.is_some();
+    let kept =
+        cache_writer.filter(|_| is_source).map(|cache_writer| cache_writer.finish(proven, archive_map));
     if let Some((cached, hit)) = kept {
         summary.cached = cached;
         if let Some(hit) = hit {

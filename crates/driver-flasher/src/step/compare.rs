@@ -24,7 +24,7 @@ pub(crate) use choice::{Choice, choose};
 pub(crate) use held::Comparison;
 use missing::Missing;
 use reasons::unreadable;
-use sample::{Sampled, sample};
+use sample::sample;
 
 /// What the medium holds of each image; nothing for one that is written whole.
 pub(crate) async fn all(
@@ -49,31 +49,12 @@ async fn one(
     target: &Target,
     access: &mut dyn MediumAccess,
 ) -> Result<Option<Comparison>> {
-    let mut facts = CompareFacts::default();
-    let choice = choose(session, &opened.image);
+    let (mut facts, choice) = (CompareFacts::default(), choose(session, &opened.image));
+    if matches!(choice, Choice::Never) {
+        return Ok(None);
+    }
     let fetches_parts = matches!(choice, Choice::Missing);
-    let skipped = match choice {
-        Choice::Never => return Ok(None),
-        Choice::Skipped(why) => Some(why),
-        Choice::Whole => None,
-        Choice::Missing => match missing::fetch(session, opened, target, access).await? {
-            Missing::Fetched(bytes) => {
-                session
-                    .run
-                    .note(format!("{bytes} bytes of the image were fetched; the medium holds the rest"));
-                facts.fetched = Some(bytes);
-                None
-            }
-            Missing::Whole(why) => {
-                Some(why).filter(|_| !matches!(choice::at_hand(session, &opened.image), Choice::Whole))
-            }
-        },
-        Choice::Sampled => {
-            let Sampled { facts: found, skipped } = sample(session, &opened.image, target, access).await?;
-            facts.sample = found;
-            skipped
-        }
-    };
+    let skipped = begin(session, opened, target, (choice, &mut facts), access).await?;
     if let Some(why) = skipped {
         return skip(session, opened, facts, why).await;
     }
@@ -99,6 +80,37 @@ async fn one(
             Ok(Some(held))
         }
         Err(why) => skip(session, opened, facts, why).await,
+    }
+}
+
+/// Does what comes before the whole comparison; gives why there is none, if so.
+async fn begin(
+    session: Session<'_>,
+    opened: &OpenedImage,
+    target: &Target,
+    (choice, facts): (Choice, &mut CompareFacts),
+    access: &mut dyn MediumAccess,
+) -> Result<Option<String>> {
+    match choice {
+        Choice::Never | Choice::Whole => Ok(None),
+        Choice::Skipped(why) => Ok(Some(why)),
+        Choice::Missing => match missing::fetch(session, opened, target, access).await? {
+            Missing::Fetched(bytes) => {
+                let message = format!("{bytes} bytes of the image were fetched; the medium holds the rest");
+                session.run.note(message);
+                facts.fetched = Some(bytes);
+                Ok(None)
+            }
+            Missing::Whole(why) => {
+                let is_compared = matches!(choice::at_hand(session, &opened.image), Choice::Whole);
+                Ok(Some(why).filter(|_| !is_compared))
+            }
+        },
+        Choice::Sampled => {
+            let sampled = sample(session, &opened.image, target, access).await?;
+            facts.sample = sampled.facts;
+            Ok(sampled.skipped)
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use disk_image::{Assembly, AssemblyFile, RANGE, Range, RangeHash};
-use flasher_core::{Class, Error, Result, Step};
+use flasher_core::{Class, Result, Step};
 
 use super::reasons;
 use crate::access::{Broken, Incoming, MediumAccess, ReadEvidence, Stretch, Target, Wanted};
@@ -54,6 +54,10 @@ pub(super) async fn fetch(
         }
         held => held?,
     };
+    let held = match held {
+        Ok(held) => held,
+        Err(why) => return Ok(Missing::Whole(why)),
+    };
     let missing: Vec<&Range> =
         stretches.iter().zip(&held).filter(|(_, held)| !**held).map(|(stretch, _)| stretch).collect();
     match fetch_all(session, &missing, &assembly).await {
@@ -61,7 +65,10 @@ pub(super) async fn fetch(
             assembly.finish();
             Ok(Missing::Fetched(missing.iter().map(|stretch| stretch.length).sum()))
         }
-        Err(error @ disk_image::Error::NoParts { .. }) => Ok(Missing::Whole(error.to_string())),
+        // A cache that is full is no reason to fail.
+        Err(error @ (disk_image::Error::NoParts { .. } | disk_image::Error::Machine { .. })) => {
+            Ok(Missing::Whole(error.to_string()))
+        }
         Err(error) => Err(trouble::image(error)),
     }
 }
@@ -88,6 +95,9 @@ async fn held(looked_for: &[Range], target: &Target, access: &mut dyn MediumAcce
     Ok(looked_for.iter().enumerate().filter(is_held).count())
 }
 
+/// Which of the stretches have their digest; or why they cannot be put together here.
+type HeldStretches = std::result::Result<Vec<bool>, String>;
+
 /// Reads all stretches from the medium to their places; says which of them have their digest.
 async fn take_held(
     session: Session<'_>,
@@ -95,7 +105,7 @@ async fn take_held(
     place: AssemblyFile,
     target: &Target,
     access: &mut dyn MediumAccess,
-) -> Result<Vec<bool>> {
+) -> Result<HeldStretches> {
     let places: Vec<Stretch> =
         stretches.iter().map(|it| Stretch { offset: it.offset, length: it.length }).collect();
     let total = stretches.iter().map(|stretch| stretch.length).sum();
@@ -105,14 +115,15 @@ async fn take_held(
     read_back::bytes(session, target, &places, take, access).await
 }
 
-/// Puts what comes to its places. Blocks its thread.
+/// Puts what comes to its places. Blocks its thread. Where there is no room the rest is taken and let go: the board sends it.
 fn put(
     mut incoming: Incoming,
     stretches: &[Range],
     place: &AssemblyFile,
     count: &Arc<Count>,
-) -> Result<Vec<bool>, Broken> {
+) -> Result<HeldStretches, Broken> {
     let (mut held, mut hash, mut within, mut done) = (Vec::new(), RangeHash::default(), 0, 0);
+    let mut unwritable = None;
     while let Some(mut chunk) = incoming.next().map_err(Broken::Bytes)? {
         while !chunk.is_empty() {
             let Some(stretch) = stretches.get(held.len()) else {
@@ -120,7 +131,9 @@ fn put(
             };
             let left = stretch.length - within;
             let part = chunk.split_to(usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len()));
-            place.put(stretch.offset + within, &part).map_err(|error| Broken::Ours(unwritable(&error)))?;
+            if unwritable.is_none() {
+                unwritable = place.put(stretch.offset + within, &part).err();
+            }
             hash.update(&part);
             (within, done) = (within + part.len() as u64, done + part.len() as u64);
             if within == stretch.length {
@@ -130,12 +143,7 @@ fn put(
         }
         count.at(done);
     }
-    Ok(held)
-}
-
-fn unwritable(error: &std::io::Error) -> Error {
-    Error::infrastructure(format!("the image cannot be put together in the cache: {error}"))
-        .help("make room where decoded images are kept (`--cache-dir`), or flash with `--compare never`")
+    Ok(unwritable.map_or(Ok(held), |error| Err(reasons::unwritable(&error))))
 }
 
 /// Fetches what is missing.

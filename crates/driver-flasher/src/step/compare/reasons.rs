@@ -21,3 +21,8 @@ pub(super) fn little_held(held: usize, looked_for: usize) -> String {
         "the image is fetched as a whole: of {looked_for} stretches that were looked for the medium holds {held}"
     )
 }
+
+/// There is no room for the image in the cache.
+pub(super) fn unwritable(error: &std::io::Error) -> String {
+    format!("the image is fetched as a whole: it cannot be put together in the cache: {error}")
+}
