@@ -8,6 +8,7 @@
     reason = "a chore talks to the person or CI job that runs it"
 )]
 
+mod book;
 mod edit;
 mod fuzz;
 mod new_board;
@@ -41,6 +42,8 @@ enum Command {
     NewBoard(new_board::Args),
     /// Write the JSON Schemas beside the examples
     Schemas,
+    /// Write what of the manual is made by the program: sample outputs and the reference
+    Book,
     /// Build flash bundles for QEMU's arm64 board out of Debian packages
     QemuBundle(package::Args),
     /// Bring a kernel with a GPIO chip for the tests of the GPIO driver
@@ -81,6 +84,7 @@ fn run(command: Command) -> Result<()> {
         Command::NewDriver(args) => new_driver::run(&args),
         Command::NewBoard(args) => new_board::run(&args),
         Command::Schemas => schemas::run(),
+        Command::Book => book::run(),
         Command::QemuBundle(args) => package::QEMU_BUNDLE.run(&args.words),
         Command::GpioGuest(args) => package::GPIO_GUEST.run(&args.words),
         Command::Fuzz(args) => fuzz::run(&args),
