@@ -55,6 +55,62 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All causes.
+    pub const ALL: [Self; 23] = [
+        Self::FileNotFound,
+        Self::TftpRefused,
+        Self::ArpSilent,
+        Self::ServerSilent,
+        Self::TransferStopped,
+        Self::DhcpSilent,
+        Self::LinkDown,
+        Self::NoEthernet,
+        Self::AddressNotSet,
+        Self::LoadAddressRefused,
+        Self::BadKernelMagic,
+        Self::BadRamdisk,
+        Self::RamdiskOverlap,
+        Self::BadImage,
+        Self::BadChecksum,
+        Self::OutOfMemory,
+        Self::NoDeviceTree,
+        Self::NoDecompressionSpace,
+        Self::UnknownCommand,
+        Self::Resetting,
+        Self::KernelPanic,
+        Self::BootLoaderAgain,
+        Self::BootReturned,
+    ];
+
+    /// Its name in the manual and for `flasher explain`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::FileNotFound => "file-not-found",
+            Self::TftpRefused => "tftp-refused",
+            Self::ArpSilent => "arp-silent",
+            Self::ServerSilent => "server-silent",
+            Self::TransferStopped => "transfer-stopped",
+            Self::DhcpSilent => "dhcp-silent",
+            Self::LinkDown => "link-down",
+            Self::NoEthernet => "no-ethernet",
+            Self::AddressNotSet => "address-not-set",
+            Self::LoadAddressRefused => "load-address-refused",
+            Self::BadKernelMagic => "bad-kernel-magic",
+            Self::BadRamdisk => "bad-ramdisk",
+            Self::RamdiskOverlap => "ramdisk-overlap",
+            Self::BadImage => "bad-image",
+            Self::BadChecksum => "bad-checksum",
+            Self::OutOfMemory => "out-of-memory",
+            Self::NoDeviceTree => "no-device-tree",
+            Self::NoDecompressionSpace => "no-decompression-space",
+            Self::UnknownCommand => "unknown-command",
+            Self::Resetting => "resetting",
+            Self::KernelPanic => "kernel-panic",
+            Self::BootLoaderAgain => "boot-loader-again",
+            Self::BootReturned => "boot-returned",
+        }
+    }
+
     /// One sentence a person can act upon.
     fn explanation(self) -> &'static str {
         match self {
@@ -101,5 +157,17 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.explanation())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cause;
+
+    #[test]
+    fn the_list_has_every_cause_once() {
+        // Numbers of variants count up from 0, and the last one has the highest.
+        let numbers: Vec<usize> = Cause::ALL.iter().map(|&cause| cause as usize).collect();
+        assert_eq!(numbers, (0..=Cause::BootReturned as usize).collect::<Vec<_>>());
     }
 }

@@ -29,6 +29,7 @@ use crate::commands::files::FilesArgs;
 use crate::commands::flash::args::FlashArgs;
 use crate::commands::history::HistoryArgs;
 use crate::commands::identify::IdentifyArgs;
+use crate::commands::init::InitArgs;
 use crate::commands::media::MediaArgs;
 use crate::commands::power::PowerAction;
 use crate::commands::report::args::ReportArgs;
@@ -83,6 +84,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Flash a virtual board end to end and prove it; needs no hardware
     Demo(DemoArgs),
+    /// Write the exporter YAML of a board, with comments: what no option says is asked for
+    Init(InitArgs),
     /// Flash an image, read it back and prove that it is there
     Flash(FlashArgs),
     /// Read a medium into a file, and prove that it is what the medium holds
@@ -178,10 +181,23 @@ pub(crate) enum Command {
     /// Exit code 0 when it proves that the whole image is on the medium; that of its failure when it tells of one; 3 when it
     /// proves nothing, because it was changed, is of another image, or does not bear out what it says.
     VerifyReceipt(VerifyArgs),
+    /// Say what a failure means, how to see more of it, and what to do
+    ///
+    /// The name of a class, a step, a state of the medium or a cause; an exit code; or words of the message. Without any, lists the
+    /// names.
+    Explain {
+        /// A name, an exit code, or words of the message
+        words: Vec<String>,
+    },
     /// Print a JSON Schema
     Schema {
         /// Which schema
         of: SchemaOf,
+    },
+    /// Write the manual pages of all commands, for `man`
+    Man {
+        /// The folder they are written into
+        folder: PathBuf,
     },
     /// Print a completion script for a shell
     Completions {

@@ -82,8 +82,23 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What one can do first, for who typed the name of the program alone.
+const FIRST: &str = "\
+flasher puts an operating-system image onto an embedded board, and proves that it is there.
+
+  flasher demo                                 shows it on a simulated board; needs no hardware
+  flasher init                                 describes a board of yours, in board.yaml
+  flasher --exporter board.yaml flash IMAGE    flashes that board
+
+`flasher --help` lists all commands, `flasher flash --help` the options of that one.
+";
+
 /// Prints what clap has to say: help and version on standard output, mistakes on standard error, which may repeat what was typed.
 fn refuse(usage: &clap::Error) -> ExitCode {
+    if std::env::args_os().len() <= 1 {
+        stderr::aside(FIRST);
+        return ExitCode::from(2);
+    }
     if usage.use_stderr() {
         // Printed without what a terminal would obey, line ends too: a word begins no line that looks like ours.
         let words = std::env::args_os().map(|word| flasher_core::safe::line(&word.to_string_lossy()));

@@ -59,10 +59,12 @@ fn every_command_that_a_message_advises_can_be_typed() {
         for line in quoted(&text).filter(|line| is_command(line)) {
             count += 1;
             let Err(error) = command().try_get_matches_from(words(line)) else { continue };
-            // A command or an option may be named without what it needs.
+            // A command or an option may be named without what it needs; help and version are no mistakes.
             let is_short = match error.kind() {
                 ErrorKind::MissingRequiredArgument
                 | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                | ErrorKind::DisplayHelp
+                | ErrorKind::DisplayVersion
                 | ErrorKind::MissingSubcommand => true,
                 ErrorKind::InvalidValue => is_without_value(&error),
                 _ => false,

@@ -6,6 +6,14 @@ use clap::Command;
 const EXAMPLES: &[(&str, &[&str])] = &[
     ("demo", &["flasher demo", "flasher demo --board qemu --receipt receipt.json"]),
     (
+        "init",
+        &[
+            "flasher init",
+            "flasher init board.yaml --board ti-j784s4 --serial /dev/ttyUSB0 --power power-http",
+            "flasher init board.yaml --board uboot --serial /dev/ttyUSB0 --power power-mock",
+        ],
+    ),
+    (
         "flash",
         &[
             "flasher --exporter board.yaml flash image.img.xz --receipt receipt.json",
@@ -86,7 +94,12 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("verify-receipt", &["flasher verify-receipt receipt.json image.img.xz"]),
+    (
+        "explain",
+        &["flasher explain bootloader", "flasher explain 5", "flasher explain 'no DHCP server answers'"],
+    ),
     ("schema", &["flasher schema events"]),
+    ("man", &["flasher man ./man"]),
     ("completions", &["flasher completions bash"]),
 ];
 

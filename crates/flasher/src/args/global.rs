@@ -61,6 +61,7 @@ const ABOUT: [(Global, &[Global]); 4] = [
 /// all of [`REMOTE`]. A command below another one has the row of both names, or else that of the first.
 const HONOURED: &[(&str, &[Global], Reach)] = &[
     ("demo", &[Json, Quiet, Log], Reach::Here(LOCAL)),
+    ("init", &[], Reach::Here(LOCAL)),
     ("flash", &[Exporter, Json, Quiet, Log, Python], Reach::Remote),
     ("dump", &[Exporter, Json, Quiet, Log, Python], Reach::Remote),
     ("identify", &[Exporter, Json, Quiet, Log, Python], Reach::Here(KNOWN_HERE)),
@@ -89,7 +90,9 @@ const HONOURED: &[(&str, &[Global], Reach)] = &[
     ("media", &[Exporter, Json, Log], Reach::Here(LEDGER)),
     ("report", &[Quiet, Log], Reach::Here(LOCAL)),
     ("verify-receipt", &[Json, Log], Reach::Here(LOCAL)),
+    ("explain", &[], Reach::Here(BUILD)),
     ("schema", &[], Reach::Here(BUILD)),
+    ("man", &[], Reach::Here(BUILD)),
     ("completions", &[], Reach::Here(BUILD)),
 ];
 
@@ -291,7 +294,9 @@ pub(super) mod tests {
     fn more(path: &str) -> &'static [&'static str] {
         match path {
             "flash" | "plan" | "dump" => &["os.img"],
-            "bundle check" | "bundle pull" | "files" | "shell-env" | "report" | "verify-receipt" => &["x"],
+            "bundle check" | "bundle pull" | "files" | "man" | "shell-env" | "report" | "verify-receipt" => {
+                &["x"]
+            }
             "bundle push" => &["x", "y"],
             "sandbox" => &["true"],
             "schema" => &["events"],

@@ -13,14 +13,17 @@ mod doctor;
 mod driver_tree;
 mod drivers;
 pub(crate) mod dump;
+mod explain;
 pub(crate) mod files;
 pub(crate) mod flash;
 pub(crate) mod history;
 pub(crate) mod identify;
+pub(crate) mod init;
 mod killed;
 mod lease;
 mod ledger_use;
 mod listing;
+mod man;
 pub(crate) mod media;
 mod plan;
 pub(crate) mod power;
@@ -83,6 +86,7 @@ async fn dispatch(args: Args, screen: &Screen) -> Result<u8, Failure> {
             identify::run(&identify, exporter.as_deref(), &args.python, screen).await
         }
         Command::Plan(flash) => plan::run(&flash, exporter.as_deref(), &args.remote, screen).await,
+        Command::Init(init) => init::run(init, screen).await,
         Command::Check { file } => check::run(file.or(exporter), &args.python, screen).await,
         Command::Drivers { name } => drivers::run(name.as_deref(), screen),
         Command::Boards { name } => boards::run(name.as_deref(), screen),
@@ -104,7 +108,9 @@ async fn dispatch(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Media(media) => media::run(&media, exporter.as_deref(), screen).await,
         Command::Report(report) => report::run(report, screen).await,
         Command::VerifyReceipt(verify) => verify_receipt::run(&verify, screen).await,
+        Command::Explain { words } => explain::run(&words, screen),
         Command::Schema { of } => schema::run(of, screen),
+        Command::Man { folder } => man::run(&folder, screen),
         Command::Completions { shell } => completions::run(shell, screen),
     }
 }

@@ -163,6 +163,7 @@ fn a_failed_flash_names_its_cause_and_the_next_step() {
          | => tftpboot 0x82000000 kernel
          | T T T �[31m
        = help:       check that UDP port 69 reaches this machine
+       = more:       flasher explain bootloader
     "#);
 }
 

@@ -37,7 +37,18 @@ pub(crate) fn failed(receipt: &Receipt, failure: &Failure, kept: Option<&str>, p
     kept.iter().for_each(|file| report.fact("receipt", file));
     report.console(&failure.console);
     failure.help.iter().for_each(|help| report.fact("help", help));
+    explained_by(failure).iter().for_each(|name| report.fact("more", &format!("flasher explain {name}")));
     report.text
+}
+
+/// The name under which `flasher explain` says more of a failure; none of one that was asked for. Where the board, the lab or the
+/// medium is to blame, the step tells more than the class.
+fn explained_by(failure: &Failure) -> Option<String> {
+    match failure.class {
+        Class::Interrupted => None,
+        Class::Infrastructure | Class::Board | Class::Medium => Some(failure.step.to_string()),
+        Class::Config | Class::Source | Class::Internal => Some(failure.class.to_string()),
+    }
 }
 
 /// `off, as the switch reports`, `untouched`, …

@@ -5,6 +5,7 @@
 mod by_hand;
 mod doctor;
 mod flash;
+mod init;
 mod python;
 
 use std::io::{BufRead, BufReader, Write};

@@ -44,10 +44,19 @@ fn check(made: &[Made], same: impl Fn(&str, &str) -> bool) {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(&file, text).unwrap();
         } else {
-            wrong.push(format!("docs/{path} is\n{there}\nand should be\n{text}"));
+            wrong.push(format!("docs/{path}: {}", first_difference(&there, text)));
         }
     }
     assert!(wrong.is_empty(), "run `cargo xtask book` and look at what changed:\n{}", wrong.join("\n"));
+}
+
+/// The first lines that differ, numbers and all: where to look.
+fn first_difference(there: &str, text: &str) -> String {
+    let of = |text: &str| shape::of(text).lines().map(str::to_owned).collect::<Vec<_>>();
+    let (there, text) = (of(there), of(text));
+    let at = there.iter().zip(&text).take_while(|(there, text)| there == text).count();
+    let line = |of: &[String]| of.get(at).cloned().unwrap_or_else(|| "its end".to_owned());
+    format!("has\n  {}\nwhere the program now says\n  {}", line(&there), line(&text))
 }
 
 /// The files of a folder that the build makes, and of no former one.

@@ -35,7 +35,10 @@ export:
 
 /// The name of each sample, and the line that is typed, in their order.
 const TYPED: &[(&str, &str)] = &[
+    ("flasher", "flasher"),
     ("demo", "flasher demo"),
+    ("init", "flasher init bench.yaml --board ti-j784s4 --serial /dev/ttyUSB0 --power power-http"),
+    ("init-file", "cat bench.yaml"),
     ("check", "flasher check board.yaml"),
     ("check-mistakes", "flasher check mistakes.yaml"),
     ("doctor", "flasher --exporter board.yaml doctor"),
@@ -49,6 +52,7 @@ const TYPED: &[(&str, &str)] = &[
     ("media", "flasher media"),
     ("flash-no-dhcp", "flasher --exporter no-dhcp.yaml flash os.img --retries 0"),
     ("flash-counterfeit", "flasher --exporter counterfeit.yaml flash os.img --retries 0"),
+    ("explain", "flasher explain 'no DHCP server answers'"),
     ("history", "flasher history"),
     ("bundle-check", "flasher bundle check ./sim-bundle"),
 ];

@@ -2,10 +2,10 @@
 
 use regex::Regex;
 
-/// Lines that a run may have or not have: how far a step is, transfers, of which a slow machine repeats some, the last
-/// lines of a console, and what differs from machine to machine.
-const PASSING: [&str; 5] =
-    [r"\d %\)", r"^\[.*tftp ", r"already there|this machine has", r"^\W*(there|written|clock) ", r"^ {5}\| "];
+/// Lines that a run may have or not have: what a step tells while it runs, facts that were measured, the last lines of a console,
+/// and what differs from machine to machine.
+const PASSING: [&str; 4] =
+    [r"^\[[^\]]*\]   ", r"this machine has", r"^\W*(there|written|read back|clock) ", r"^ {5}\| "];
 
 /// What is replaced, in this order.
 const REPLACED: [(&str, &str); 6] = [

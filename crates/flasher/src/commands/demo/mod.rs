@@ -141,8 +141,7 @@ fn next(receipt: &str) -> String {
     format!(
         "\nkept: `{receipt}`; everything else was temporary and is removed\n\
          next: `flasher verify-receipt {receipt}` checks the receipt\n      \
-         `flasher boards` lists the boards of this build\n      \
-         README.md, \"A real board in a few lines\", for a board of yours\n"
+         `flasher init` describes a board of yours\n"
     )
 }
 
