@@ -133,6 +133,18 @@ impl Claims {
         }
     }
 
+    /// Who has what `key` names, and for how long, in words; none when it is free.
+    pub(crate) fn holder(&self, key: Key) -> Option<String> {
+        let held = self.held();
+        let holder = held.get(&key)?;
+        Some(format!("{} of {} for {} s", holder.what, holder.who, holder.since.elapsed().as_secs()))
+    }
+
+    /// Whether anything is taken.
+    pub(crate) fn are_held(&self) -> bool {
+        !self.held().is_empty()
+    }
+
     fn held(&self) -> MutexGuard<'_, HashMap<Key, Holder>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

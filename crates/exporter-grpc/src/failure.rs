@@ -81,6 +81,18 @@ impl From<Error> for CallFailure {
     }
 }
 
+impl From<CallFailure> for Error {
+    /// For this process itself: the text has the next step in it.
+    fn from(failure: CallFailure) -> Self {
+        let class = match failure.code {
+            Code::InvalidArgument | Code::Unimplemented | Code::NotFound => Class::Config,
+            Code::Internal => Class::Internal,
+            _ => Class::Infrastructure,
+        };
+        Self::new(class, failure.text).retryable(false)
+    }
+}
+
 impl From<CallFailure> for Status {
     fn from(failure: CallFailure) -> Self {
         let mut text = failure.text;

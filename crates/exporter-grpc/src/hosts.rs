@@ -14,14 +14,14 @@ const RESOLVER: &str = "/etc/resolv.conf";
 
 /// Names that requests may be for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Hosts {
+pub struct Hosts {
     /// In lower case.
     names: Vec<String>,
 }
 
 impl Hosts {
     /// The names of this machine, and `more` that were given for it.
-    pub(crate) fn of_this_machine(more: &[String]) -> Self {
+    pub fn of_this_machine(more: &[String]) -> Self {
         let system = rustix::system::uname();
         let own = system.nodename().to_string_lossy().into_owned();
         // A machine without the file has no domain, and one name.
@@ -39,6 +39,12 @@ impl Hosts {
         Self { names: names.map(|name| plain(&name)).filter(|name| !name.is_empty()).collect() }
     }
 
+    /// Whether a request for `host` (`HOST` or `HOST:PORT`) is for this machine, or for a name that its certificate proves.
+    pub fn are_asked(&self, host: &str, certificate: Option<&Certificate>) -> bool {
+        let host = plain(without_port(host));
+        self.has(&host) || certificate.is_some_and(|certificate| certificate.is_for(&host))
+    }
+
     /// Refuses a request for another machine.
     ///
     /// # Errors
@@ -48,11 +54,10 @@ impl Hosts {
         let Some(host) = request.uri().authority().map(|it| it.as_str()).or_else(header) else {
             return Ok(());
         };
-        let host = plain(without_port(host));
-        if self.has(&host) || certificate.is_some_and(|certificate| certificate.is_for(&host)) {
+        if self.are_asked(host, certificate) {
             return Ok(());
         }
-        let shown = flasher_core::safe::short(&host, 100);
+        let shown = flasher_core::safe::short(&plain(without_port(host)), 100);
         let text = format!(
             "this exporter is not called `{shown}`; ask for it by its address or the name of its machine, or start it with `flasher serve --host {shown}`"
         );

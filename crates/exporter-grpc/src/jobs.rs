@@ -12,13 +12,15 @@ use std::time::Duration;
 use flasher_core::fetch::FetchRules;
 use flasher_core::flash::Site;
 use flasher_core::owner;
-use flasher_core::{CancellationToken, Flasher, Receipt};
+use flasher_core::{Flasher, Receipt};
 use futures_util::{StreamExt, stream};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tonic::Code;
 use uuid::Uuid;
 
-use self::history::{Job, follow};
+use self::history::follow;
+pub(crate) use self::history::{Job, texts};
 use self::planning::Planning;
 use self::work::Work;
 pub(crate) use self::work::{JobStart, Task};
@@ -39,6 +41,8 @@ const STOPPING: Duration = Duration::from_secs(120);
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
     last: Mutex<HashMap<Uuid, Arc<Job>>>,
+    /// Changes when a job begins.
+    begun: watch::Sender<()>,
     running: TaskTracker,
     records: Records,
     uploads: Uploads,
@@ -74,7 +78,7 @@ impl Jobs {
     /// Starts a job and follows it. Everything the flasher uses belongs to the job until it ends, and before its files come:
     /// who comes second is refused before it has sent anything.
     pub(crate) fn start(&self, board: JobBoard<'_>, start: JobStart) -> Results {
-        let job = Arc::new(Job::new(CancellationToken::new()));
+        let job = Arc::new(Job::new(start.task.label()));
         let work = Work {
             job: Arc::clone(&job),
             flasher: Arc::clone(board.flasher),
@@ -86,6 +90,7 @@ impl Jobs {
         };
         self.running.spawn(work.run(start.task, start.claim));
         self.last().insert(board.node, Arc::clone(&job));
+        self.begun.send_replace(());
         follow(job)
     }
 
@@ -93,7 +98,7 @@ impl Jobs {
     /// the client.
     pub(crate) fn plan(&self, flasher: &Arc<dyn Flasher>, order: JobOrder, wanted: PlanStart) -> Results {
         let PlanStart { site, sent, fetch, claim } = wanted;
-        let job = Arc::new(Job::new(CancellationToken::new()));
+        let job = Arc::new(Job::new(order.label()));
         let planning = Planning {
             job: Arc::clone(&job),
             flasher: Arc::clone(flasher),
@@ -111,6 +116,16 @@ impl Jobs {
         let job = self.find(node)?;
         let over = job.is_over().then(|| Ok(value::text(JobNotice::JobOver.json())));
         Ok(Box::pin(stream::iter(over).chain(follow(job))))
+    }
+
+    /// The last job of a board, running or over.
+    pub(crate) fn last_of(&self, node: Uuid) -> Option<Arc<Job>> {
+        self.last().get(&node).cloned()
+    }
+
+    /// Changes whenever a job begins.
+    pub(crate) fn beginnings(&self) -> watch::Receiver<()> {
+        self.begun.subscribe()
     }
 
     /// Stops the running job in good order, and follows it to its end.

@@ -8,6 +8,7 @@ use flasher_core::tree::DriverTree;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use crate::direct::DirectClient;
 use crate::listen::{Listener, PendingConnection};
 use crate::metrics::CountedSession;
 use crate::proto::{DriverInstanceReport, ExporterStatus};
@@ -110,6 +111,11 @@ impl LeasedExporter {
     /// Adds to what clients are to read first.
     pub fn add_to_motd(&self, text: String) {
         self.session.add_to_motd(text);
+    }
+
+    /// The tree of the lease, for this process itself: see [`Exporter::direct`].
+    pub fn direct(&self, peer: &str, is_local: bool) -> DirectClient {
+        DirectClient::new(Arc::clone(&self.session), peer, is_local)
     }
 
     /// Whether a job runs, which outlives its client.

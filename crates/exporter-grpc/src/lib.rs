@@ -12,6 +12,7 @@
 //! * `records`, `metrics`, [`MetricsPage`]: what is kept and counted of what was done, and where a monitoring system reads it
 //! * `python`, `forward`: Jumpstarter's Python beside this exporter, which runs what only it has
 //! * `service`, `router`: the two gRPC services
+//! * [`direct`]: the same for this process itself, without the wire
 //! * [`leased`]: the same for one lease of a lab, whose clients come through a router
 //! * [`serve`], `listen`, `admission`, `hosts`, `connection`, `authority`: sockets, who may come in, and what hangs on a connection
 
@@ -22,6 +23,7 @@ mod authority;
 mod capability;
 mod claims;
 mod connection;
+pub mod direct;
 mod failure;
 mod forward;
 #[cfg(any(test, fuzzing))]
@@ -51,6 +53,8 @@ mod uploads;
 use exporter_wire::{dump_stream, notice, order, passphrase, proto, tls, value};
 
 pub use authority::Scrubber;
+pub use direct::{BoardNodes, DirectClient, FollowedJob, ImageIntake, OpenLine};
+pub use hosts::Hosts;
 pub use leased::{LeasedExporter, SessionEnds};
 pub use listen::{ListenAddress, Listener};
 pub use metrics::Metrics;

@@ -32,6 +32,7 @@ pub(crate) struct Nodes {
     pub(crate) reports: Vec<DriverInstanceReport>,
     by_uuid: HashMap<Uuid, Arc<dyn Capability>>,
     storages: HashMap<Key, Arc<Storage>>,
+    by_path: HashMap<String, Uuid>,
 }
 
 impl Nodes {
@@ -39,12 +40,22 @@ impl Nodes {
     pub(crate) fn of(tree: &DriverTree, python: Option<&Arc<PythonExporter>>) -> Self {
         let mut builder = Builder { python, ..Builder::new(tree) };
         builder.root(tree.devices());
-        Self { reports: builder.reports, by_uuid: builder.by_uuid, storages: builder.storages }
+        Self {
+            reports: builder.reports,
+            by_uuid: builder.by_uuid,
+            storages: builder.storages,
+            by_path: builder.by_path,
+        }
     }
 
     /// What answers under a UUID.
     pub(crate) fn get(&self, uuid: Uuid) -> Option<&Arc<dyn Capability>> {
         self.by_uuid.get(&uuid)
+    }
+
+    /// The UUID of the node at a dotted path; none for one that Python runs.
+    pub(crate) fn at(&self, path: &str) -> Option<Uuid> {
+        self.by_path.get(path).copied()
     }
 
     /// Every node once.
@@ -74,6 +85,7 @@ struct Builder<'t> {
     reports: Vec<DriverInstanceReport>,
     by_uuid: HashMap<Uuid, Arc<dyn Capability>>,
     storages: HashMap<Key, Arc<Storage>>,
+    by_path: HashMap<String, Uuid>,
 }
 
 impl<'t> Builder<'t> {
@@ -100,6 +112,7 @@ impl<'t> Builder<'t> {
             reports: Vec::new(),
             by_uuid: HashMap::new(),
             storages: HashMap::new(),
+            by_path: HashMap::new(),
         }
     }
 
@@ -130,6 +143,9 @@ impl<'t> Builder<'t> {
         };
         let notes = key.map_or_else(|| self.tree.notes(path), |key| self.notes.get(&key)).cloned();
         self.report(uuid, Some(parent), Some(name), notes);
+        if self.by_path.len() < MOST {
+            self.by_path.insert(path.to_owned(), uuid);
+        }
         for (name, child) in self.children(path, device) {
             self.place(&format!("{path}.{name}"), &name, &child, uuid);
         }

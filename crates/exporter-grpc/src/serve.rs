@@ -21,6 +21,7 @@ use tonic::codegen::http::{Request, Response};
 
 use crate::admission::{Admission, ConnectionSlot, GUESSES, Origin};
 use crate::connection::Connection;
+use crate::direct::DirectClient;
 use crate::failure::{CallFailure, CallResult};
 use crate::hosts::Hosts;
 use crate::listen::{ClientStream, Listener, PendingConnection};
@@ -133,7 +134,10 @@ impl Exporter {
         let fresh = Session::new(tree, python, self.records.clone(), self.access.fetch.clone(), None);
         loop {
             let mut state = self.state.lock().await;
-            if state.clients == 0 && !state.session.shared.jobs.is_busy() {
+            // What this process itself uses has claims, and no client.
+            let shared = &state.session.shared;
+            let is_used = state.clients > 0 || shared.jobs.is_busy() || shared.claims.are_held();
+            if !is_used {
                 // Clients that come meanwhile wait for the lock.
                 state.session.close().await;
                 state.session = fresh;
@@ -142,6 +146,12 @@ impl Exporter {
             drop(state);
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// The tree that is served now, for this process itself; `peer` is what messages call who uses it, and `is_local` whether that is
+    /// on this machine.
+    pub async fn direct(&self, peer: &str, is_local: bool) -> DirectClient {
+        DirectClient::new(Arc::clone(&self.state.lock().await.session), peer, is_local)
     }
 
     async fn drained(&self, session: &Session) {

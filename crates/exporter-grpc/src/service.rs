@@ -60,7 +60,14 @@ impl Service {
         Ok(Some(forward.clone()))
     }
 
-    fn prepare(&self, uuid: &str, method: &str, args: &[Value], kind: Kind) -> CallResult<Prepared> {
+    /// The node, the method and its arguments of a call, all checked.
+    pub(crate) fn prepare(
+        &self,
+        uuid: &str,
+        method: &str,
+        args: &[Value],
+        kind: Kind,
+    ) -> CallResult<Prepared> {
         self.session.gate.pass()?;
         let (capability, call) = self.node(uuid)?;
         let method = find(capability.methods(), method, kind)?;
@@ -70,11 +77,21 @@ impl Service {
     }
 }
 
-struct Prepared {
-    capability: Arc<dyn Capability>,
-    call: Call,
-    method: &'static Method,
-    args: Args,
+/// A call that can be made.
+pub(crate) struct Prepared {
+    pub(crate) capability: Arc<dyn Capability>,
+    pub(crate) call: Call,
+    pub(crate) method: &'static Method,
+    pub(crate) args: Args,
+}
+
+impl Prepared {
+    /// Makes the call, and counts it.
+    pub(crate) async fn call(self) -> CallResult<Value> {
+        let Self { capability, call, method, args } = self;
+        let mut counted = call.shared.metrics.operation(method.name, capability.client());
+        counted.end(capability.call(method.name, args, &call).await, |it| it.code)
+    }
 }
 
 #[tonic::async_trait]
@@ -102,9 +119,7 @@ impl ExporterService for Service {
             return counted.end(forward.driver_call(request).await, Status::code);
         }
         let DriverCallRequest { uuid, method, args } = request;
-        let Prepared { capability, call, method, args } = self.prepare(&uuid, &method, &args, Kind::Call)?;
-        let mut counted = call.shared.metrics.operation(method.name, capability.client());
-        let result = counted.end(capability.call(method.name, args, &call).await, |it| it.code)?;
+        let result = self.prepare(&uuid, &method, &args, Kind::Call)?.call().await?;
         Ok(Response::new(DriverCallResponse { uuid: Uuid::new_v4().to_string(), result: Some(result) }))
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct Session {
     pub(crate) nodes: Nodes,
     pub(crate) gate: Gate,
     pub(crate) shared: Arc<SharedState>,
-    tree: DriverTree,
+    pub(crate) tree: DriverTree,
     python: Option<Arc<PythonExporter>>,
 }
 

@@ -190,8 +190,7 @@ impl fmt::Debug for JobOrder {
 
 impl JobOrder {
     /// An order for `image` with every choice at its default.
-    #[cfg(test)]
-    pub(crate) fn new(image: OrderedSource) -> Self {
+    pub fn new(image: OrderedSource) -> Self {
         Self {
             version: VERSION,
             files: Vec::new(),

@@ -38,12 +38,20 @@ impl Passphrase {
         File::open(file)
             .and_then(|file| file.take(LONGEST as u64 + 3).read_to_end(&mut text))
             .map_err(unreadable)?;
+        Self::of(&text, &name.to_string())
+    }
+
+    /// Takes a text, which must be printable ASCII: it travels in a header. `name` is where it is from.
+    ///
+    /// # Errors
+    /// When it holds something else, or nothing.
+    pub fn of(text: &[u8], name: &str) -> Result<Self> {
         let text = text.trim_ascii_end();
         let is_plain = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
         match text.is_empty() || text.len() > LONGEST || !text.iter().all(is_plain) {
             false => Ok(Self(text.iter().map(|byte| char::from(*byte)).collect())),
             true => Err(Error::config(format!("`{name}` holds no passphrase"))
-                .help("the file holds one line of 1 to 1024 printable ASCII characters")),
+                .help("it holds one line of 1 to 1024 printable ASCII characters")),
         }
     }
 

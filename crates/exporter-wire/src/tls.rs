@@ -69,7 +69,14 @@ impl Certificate {
         rustls::client::verify_server_name(&parsed, &name).is_ok()
     }
 
-    /// What takes TLS connections with it.
+    /// What takes TLS connections of browsers with it: HTTP/2 and HTTP/1.1.
+    pub fn http_acceptor(&self) -> TlsAcceptor {
+        let mut config = (*self.config).clone();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// What takes TLS connections of clients with it: HTTP/2.
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.config))
     }

@@ -23,7 +23,7 @@ pub use console::{ConsoleText, LONGEST_CONSOLE};
 pub use job::{ConsoleOfJob, ReportedJob};
 pub use junit::junit;
 pub use kcidb::{kcidb, origin};
-pub use page::page;
+pub use page::{STYLE, page, policy};
 pub use standing::Standing;
 pub use text::text;
 pub use words::blamed;

@@ -28,6 +28,8 @@ pub(super) enum Room {
     Exporter,
     /// `exporter-controller`, which puts the exporter under the controller of a lab.
     Controller,
+    /// `exporter-web`, the page of an exporter.
+    Web,
     /// `driver-remote`, the client of the wire: a driver, and what `--remote` goes through.
     Remote,
     /// `flasher`, the command line.
@@ -55,6 +57,7 @@ pub(super) fn room(name: &str) -> Option<Room> {
         "flasher-bundles" => Room::Bundles,
         "exporter-grpc" => Room::Exporter,
         "exporter-controller" => Room::Controller,
+        "exporter-web" => Room::Web,
         "exporter-wire" => Room::Wire,
         "driver-remote" => Room::Remote,
         "flasher" => Room::CommandLine,
@@ -91,7 +94,7 @@ fn check_package(package: &Package, all: &[Package]) -> Vec<Finding> {
 fn may_name(from: Room, to: Room) -> bool {
     use Room::{
         Base, Bundles, Chores, CommandLine, Controller, Core, Exporter, ExporterYaml, Ledger, Library,
-        Outsider, Plugin, Remote, Report, Stories, Wire,
+        Outsider, Plugin, Remote, Report, Stories, Web, Wire,
     };
     match from {
         Chores => to == Chores,
@@ -101,6 +104,7 @@ fn may_name(from: Room, to: Room) -> bool {
         Plugin => matches!(to, Core | Library),
         Exporter => matches!(to, Core | Ledger | Library | Wire),
         Controller => matches!(to, Core | Exporter | ExporterYaml | Wire),
+        Web => matches!(to, Core | Exporter | Ledger | Library | Report | Wire),
         Remote => matches!(to, Core | Library | Wire),
         Bundles => matches!(to, Core | Library | Plugin | Remote),
         CommandLine => {
@@ -114,6 +118,7 @@ fn may_name(from: Room, to: Room) -> bool {
                     | ExporterYaml
                     | Remote
                     | Report
+                    | Web
                     | Wire
             )
         }
@@ -139,6 +144,9 @@ fn rule(from: Room) -> &'static str {
         }
         Room::Controller => {
             "the exporter under a controller depends on flasher-core, exporter-grpc, exporter-yaml and exporter-wire"
+        }
+        Room::Web => {
+            "the page of an exporter depends on flasher-core, exporter-grpc, exporter-wire, the ledger and reports"
         }
         Room::Bundles => "flasher-bundles depends on flasher-core, libraries, drivers and virtual boards",
         Room::CommandLine => "the command line reaches drivers through flasher-bundles",

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flasher_core::{CancellationToken, Error};
-use futures_util::stream;
+use futures_util::{Stream, StreamExt as _, stream};
 use tokio::sync::watch;
 
 use crate::failure::CallFailure;
@@ -17,8 +17,11 @@ const KEPT: usize = 20_000;
 
 /// A job and its history.
 #[derive(Debug)]
-pub(super) struct Job {
-    pub(super) stop: CancellationToken,
+pub(crate) struct Job {
+    /// What it does, for people: `flash os.img`.
+    pub(crate) label: String,
+    /// Ends it in good order.
+    pub(crate) stop: CancellationToken,
     history: Mutex<History>,
     /// Changes with the history.
     changed: watch::Sender<()>,
@@ -43,9 +46,14 @@ impl History {
 }
 
 impl Job {
-    /// A job that has reported nothing yet; it ends in good order at `stop`.
-    pub(super) fn new(stop: CancellationToken) -> Self {
-        Self { stop, history: Mutex::default(), changed: watch::channel(()).0 }
+    /// A job that has reported nothing yet.
+    pub(super) fn new(label: String) -> Self {
+        Self {
+            label,
+            stop: CancellationToken::new(),
+            history: Mutex::default(),
+            changed: watch::channel(()).0,
+        }
     }
 
     /// Reports what `make` gives as JSON. It is called with the history in hand, so that the times in the texts are in the order
@@ -76,7 +84,7 @@ impl Job {
     }
 
     /// Whether it has ended.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.history().over
     }
 
@@ -87,8 +95,13 @@ impl Job {
 
 /// Every event of the job from the first that is kept, until it is over.
 pub(super) fn follow(job: Arc<Job>) -> Results {
+    Box::pin(texts(job).map(|text| Ok(value::text(&*text))))
+}
+
+/// The same as JSON texts.
+pub(crate) fn texts(job: Arc<Job>) -> impl Stream<Item = Arc<str>> + Send {
     let changes = job.changed.subscribe();
-    Box::pin(stream::unfold((job, changes, 0), |(job, mut changes, mut next)| async move {
+    stream::unfold((job, changes, 0), |(job, mut changes, mut next)| async move {
         loop {
             changes.borrow_and_update();
             let (text, over) = {
@@ -97,19 +110,17 @@ pub(super) fn follow(job: Arc<Job>) -> Results {
                 (history.events.get(next - history.forgotten).cloned(), history.over)
             };
             if let Some(text) = text {
-                return Some((Ok(value::text(&*text)), (job, changes, next + 1)));
+                return Some((text, (job, changes, next + 1)));
             }
             if over || changes.changed().await.is_err() {
                 return None;
             }
         }
-    }))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::StreamExt;
-
     use super::*;
 
     async fn all(results: Results) -> Vec<String> {
@@ -119,7 +130,7 @@ mod tests {
 
     #[tokio::test]
     async fn followers_get_all_events() {
-        let job = Arc::new(Job::new(CancellationToken::new()));
+        let job = Arc::new(Job::new("flash os.img".to_owned()));
         let early = tokio::spawn(all(follow(Arc::clone(&job))));
         job.tell(|| Ok("1".to_owned()));
         tokio::task::yield_now().await;
@@ -133,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_job_forgets_its_beginning_and_never_its_end() {
-        let job = Arc::new(Job::new(CancellationToken::new()));
+        let job = Arc::new(Job::new("flash os.img".to_owned()));
         (0..KEPT + 5).for_each(|number| job.tell(|| Ok(number.to_string())));
         job.end(Some(Error::config("no such variant")));
         let heard = all(follow(job)).await;

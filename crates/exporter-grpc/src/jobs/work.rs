@@ -48,7 +48,7 @@ pub(crate) enum Task {
 
 impl Task {
     /// As others on this machine hear of it.
-    fn label(&self) -> String {
+    pub(super) fn label(&self) -> String {
         match self {
             Self::Flash { order, .. } => order.label(),
             Self::Dump { order, .. } => order.label(),

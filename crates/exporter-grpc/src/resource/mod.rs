@@ -15,6 +15,6 @@ pub(crate) use duplex::Duplex;
 pub(crate) use encoding::Encoding;
 pub(crate) use handle::Handle;
 pub(crate) use owner::Owner;
-pub(crate) use pipe::{DataSource, Pipe, Sink, StreamItem};
+pub(crate) use pipe::{DataSource, Pipe, PipeEnds, Sink, StreamItem};
 pub(crate) use presigned::Presigned;
 pub(crate) use table::Table;

@@ -116,6 +116,7 @@ pub(crate) fn check(args: &Args) -> Result<()> {
             .help("leave it out, or run `flasher power` on the machine that has the board")),
             None => Ok(()),
         },
+        Command::Serve(serve) => serve.check(),
         Command::Dump(_) => args.given.iter().try_for_each(|given| one(given, DUMP, None, remote)),
         _ => Ok(()),
     }

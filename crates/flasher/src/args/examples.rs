@@ -70,6 +70,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "serve",
         &[
             "flasher --exporter board.yaml serve -- j power on",
+            "flasher --exporter board.yaml serve --web",
             "flasher --exporter board.yaml serve --listen :18083 --passphrase-file secret --cert cert.pem --key key.pem",
         ],
     ),

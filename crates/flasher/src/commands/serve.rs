@@ -6,14 +6,15 @@ mod fetch;
 mod manager;
 mod metrics;
 mod start;
+mod web;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use exporter_grpc::{Access, Exporter, ListenAddress, Listener, Records};
+use exporter_web::TreeSource;
 use exporter_wire::passphrase::Passphrase;
-use exporter_wire::tls::Certificate;
 use flasher_core::leftovers::{self, InUse};
 use flasher_core::{CancellationToken, Class, Error, Result};
 use tempfile::TempDir;
@@ -49,11 +50,13 @@ pub(super) async fn run(
     let counted = metrics::start(args.metrics.as_deref(), tree.bench(), screen).await?;
     announce(&listeners, &args, screen)?;
     let beside = beside(choice, &tree, screen).await?;
+    let records = Records { ledger: args.ledger.of(&tree), metrics: counted.metrics.clone() };
+    let page = web::bind(&args, &records).await?;
     let client = listeners.first().map(|listener| client(listener, &args));
     let stop = CancellationToken::new();
-    let records = Records { ledger: args.ledger.of(&tree), metrics: counted.metrics.clone() };
     let access = Access { passphrase, hosts: args.hosts.clone(), fetch: args.fetch.rules() };
     let serving = Exporter::new(tree, beside, access, records);
+    let page = page.map(|page| page.serve(Arc::clone(&serving) as Arc<dyn TreeSource>, screen));
     let work = tokio::spawn({
         let (serving, stop, grace) = (Arc::clone(&serving), stop.clone(), args.grace);
         async move { serving.serve(listeners, stop, grace).await }
@@ -62,6 +65,7 @@ pub(super) async fn run(
         Some(client) => signals.with_command(client, &args.command, (&file, choice), &serving, screen).await,
         None => signals.until_told((&file, choice), &serving, screen).await,
     };
+    drop(page);
     stop.cancel();
     tokio::select! {
         _ = work => {}
@@ -73,10 +77,7 @@ pub(super) async fn run(
 
 /// What was asked for; for a command alone, a socket in a folder of its own, which goes when it is dropped.
 async fn listeners(args: &ServeArgs) -> Result<(Vec<Listener>, Option<SocketFolder>)> {
-    let certificate = match (&args.cert, &args.key) {
-        (Some(cert), Some(key)) => Some(Certificate::read(cert, key)?),
-        _ => None,
-    };
+    let certificate = args.certificate()?;
     let mut listeners = Vec::new();
     if let Some(address) = &args.listen {
         let place = resolve(address).await?;
@@ -88,8 +89,9 @@ async fn listeners(args: &ServeArgs) -> Result<(Vec<Listener>, Option<SocketFold
     }
     match (listeners.is_empty(), args.command.is_empty()) {
         (false, _) => Ok((listeners, None)),
+        (true, true) if args.web.is_some() => Ok((listeners, None)),
         (true, true) => Err(Error::config("nowhere to listen")
-            .help("give `--listen HOST:PORT`, `--unix PATH`, or a command to run behind `--`")),
+            .help("give `--listen HOST:PORT`, `--unix PATH`, `--web`, or a command to run behind `--`")),
         (true, false) => {
             let folder = SocketFolder::new(&std::env::temp_dir())?;
             Ok((vec![Listener::unix(&folder.folder.path().join("socket"))?], Some(folder)))

@@ -18,8 +18,8 @@ use sha2::{Digest, Sha256};
 use crate::bounds::MOST_IN_FULL;
 use crate::job::ReportedJob;
 
-/// The style sheet of the page.
-const STYLE: &str = include_str!("style.css");
+/// The style sheet of the page; other pages of ours begin with it.
+pub const STYLE: &str = include_str!("style.css");
 /// What filters the lines of a console, where scripts may run.
 const SCRIPT: &str = include_str!("filter.js");
 
@@ -51,8 +51,8 @@ pub fn page(jobs: &[ReportedJob]) -> String {
     markup.into_string()
 }
 
-/// Nothing may be loaded, sent or run but the page's own style and script.
-fn policy() -> String {
+/// The content security policy of the page: nothing may be loaded, sent or run but the page's own style and script.
+pub fn policy() -> String {
     let own = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text.as_bytes())));
     format!(
         "default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'",

@@ -71,6 +71,16 @@ fn an_option_without_effect_is_refused() {
         ("plan os.img --cacert c", Some("`--cacert` has no effect: nothing is fetched over https")),
         ("plan os.img --receipt r", None),
         ("dump out --verify off --receipt r", None),
+        ("serve --web", None),
+        ("serve --web 0 --cert c --key k --passphrase-file p", None),
+        ("serve --controller --web --passphrase-file p --host h", None),
+        ("serve --unix s --cert c --key k", Some("`--cert` has no effect without `--listen` or `--web`")),
+        (
+            "serve --controller --host h",
+            Some(
+                "`--host` has no effect with `--controller`, which decides who comes in, unless there is a web page (`--web`)",
+            ),
+        ),
         ("power --force off", None),
         ("--remote h:1 power off", None),
         (

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use exporter_controller::{LeaseBench, Leave, Notice, Notices, OpenBench, Stop};
 use exporter_grpc::{Access, LeasedExporter, Records};
+use exporter_web::{LeasedTrees, TreeSource};
 use exporter_yaml::{ControllerSettings, Document, Findings};
 use flasher_core::tree::DriverTree;
 use flasher_core::{Class, Error, Result, async_trait};
@@ -14,8 +15,8 @@ use tokio::sync::watch;
 
 use super::args::ServeArgs;
 use super::manager::{self, Watchdog};
-use super::metrics;
 use super::start::{Signals, beside, probe};
+use super::{metrics, web};
 use crate::args::python::PythonOption;
 use crate::commands::shell_env::{Client, ExporterAddress};
 use crate::failure::Failure;
@@ -34,6 +35,10 @@ pub(super) async fn run(
     let mut signals = Signals::new()?;
     let mut found = read(file)?;
     let counted = metrics::start(args.metrics.as_deref(), Some(&found.1.access.name), screen).await?;
+    let shown = Arc::new(LeasedTrees::default());
+    let records = Records { ledger: args.ledger.of(&found.2), metrics: counted.metrics.clone() };
+    let page = web::bind(args, &records).await?;
+    let _page = page.map(|page| page.serve(Arc::clone(&shown) as Arc<dyn TreeSource>, screen));
     loop {
         let (document, settings, tree) = found;
         probe(&tree).await?;
@@ -42,7 +47,9 @@ pub(super) async fn run(
         }
         let access = Access { fetch: args.fetch.rules(), ..Access::default() };
         let records = Records { ledger: args.ledger.of(&tree), metrics: counted.metrics.clone() };
-        let bench = ControlledBench { document, python: python.clone(), access, records, screen: *screen };
+        let shown = Arc::clone(&shown);
+        let bench =
+            ControlledBench { document, python: python.clone(), access, records, shown, screen: *screen };
         match live(settings, Arc::new(bench), file, &mut signals, screen).await? {
             Some(code) => return Ok(code),
             None => {
@@ -147,6 +154,8 @@ struct ControlledBench {
     python: PythonOption,
     access: Access,
     records: Records,
+    /// What the web page shows.
+    shown: Arc<LeasedTrees>,
     screen: Screen,
 }
 
@@ -165,6 +174,7 @@ impl LeaseBench for ControlledBench {
         })?;
         let python = beside(&self.python, &tree, &self.screen).await?;
         let (exporter, ends) = LeasedExporter::new(tree, python, self.access.clone(), self.records.clone());
+        self.shown.set(&exporter);
         Ok(OpenBench { exporter, ends })
     }
 

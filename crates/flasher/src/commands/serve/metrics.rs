@@ -37,7 +37,7 @@ pub(super) async fn start(
 }
 
 /// The address of `[HOST:]PORT`.
-async fn place(address: &str) -> Result<SocketAddr> {
+pub(super) async fn place(address: &str) -> Result<SocketAddr> {
     match address.parse() {
         Ok(port) => Ok((Ipv4Addr::LOCALHOST, port).into()),
         Err(_) => resolve(address).await,
