@@ -14,6 +14,7 @@ mod fuzz;
 mod new_board;
 mod new_driver;
 mod package;
+mod release;
 mod schemas;
 mod soak;
 mod test;
@@ -44,6 +45,8 @@ enum Command {
     Schemas,
     /// Write what of the manual is made by the program: sample outputs and the reference
     Book,
+    /// Make a Debian package and a tarball: program, manual pages, completions, units
+    Package(release::Args),
     /// Build flash bundles for QEMU's arm64 board out of Debian packages
     QemuBundle(package::Args),
     /// Bring a kernel with a GPIO chip for the tests of the GPIO driver
@@ -85,6 +88,7 @@ fn run(command: Command) -> Result<()> {
         Command::NewBoard(args) => new_board::run(&args),
         Command::Schemas => schemas::run(),
         Command::Book => book::run(),
+        Command::Package(args) => release::run(&args),
         Command::QemuBundle(args) => package::QEMU_BUNDLE.run(&args.words),
         Command::GpioGuest(args) => package::GPIO_GUEST.run(&args.words),
         Command::Fuzz(args) => fuzz::run(&args),
