@@ -1,6 +1,9 @@
 //! `flasher init`: a file that `check` takes, and none that was there is lost.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::{Ran, flasher};
 
@@ -12,6 +15,38 @@ fn init(there: Option<&str>, args: &[&str]) -> (Ran, Option<String>, tempfile::T
     let ran = flasher().arg("init").args(args).current_dir(folder.path()).output().unwrap().into();
     let text = fs::read_to_string(&file).ok();
     (ran, text, folder)
+}
+
+/// Runs it on a terminal where these answers are typed ahead.
+fn answered(typed: &str) -> (Ran, Option<String>) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let line = OpenOptions::new().read(true).write(true).open(name).unwrap();
+    let mut terminal = File::from(terminal);
+    terminal.write_all(typed.as_bytes()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ran = flasher().arg("init").stdin(line).current_dir(folder.path()).output().unwrap().into();
+    (ran, fs::read_to_string(folder.path().join("board.yaml")).ok())
+}
+
+#[test]
+fn what_no_option_says_is_asked_for() {
+    let (ran, text) = answered("uboot\nmmc 1\n\nloop://\npower-gpio\n");
+    let text = text.unwrap_or_else(|| panic!("{}", ran.err));
+    assert!(
+        ran.code == 0 && text.contains("medium: mmc 1 ") && text.contains("url: \"loop://\"\n"),
+        "{text}"
+    );
+    assert!(text.contains("type: power-gpio\n"), "{text}");
+    // What there is to choose from is shown; an empty answer is asked for again.
+    assert!(ran.err.contains("`ti-j784s4`") && ran.err.contains("  power-http   "), "{}", ran.err);
+    assert_eq!(ran.err.matches("serial: ").count(), 2, "{}", ran.err);
+
+    let (ran, text) = answered("uboot\n\u{4}");
+    assert_eq!((ran.code, text), (2, None), "{}", ran.err);
+    assert!(ran.err.contains("no answer to `medium`, so nothing was written"), "{}", ran.err);
 }
 
 const GIVEN: [&str; 6] = ["--board", "test", "--serial", "/dev/ttyUSB0", "--power", "power-mock"];
