@@ -48,7 +48,8 @@ const SCHEMAS: [Described; 4] = [
 
 /// Makes all pages.
 pub(crate) fn all() -> Vec<Made> {
-    let mut made = vec![page("commands", &commands()), page("drivers", &drivers())];
+    let mut made =
+        vec![page("commands", &commands()), page("drivers", &drivers()), page("boards", &boards())];
     made.extend(SCHEMAS.iter().map(|it| {
         let schema: Value = serde_json::from_str(&printed(&["schema", it.name])).unwrap();
         page(it.file, &format!("{}\n{}", it.begin, schema::tables(&schema)))
@@ -106,9 +107,17 @@ fn drivers() -> String {
     let sections = flasher_core::registry::drivers().into_iter();
     let sections = sections.map(|driver| section(driver.name, &printed(&["drivers", driver.name])));
     format!(
-        "# Drivers\n\nEach driver with the keys of its `config:`, its children and an example. A board's name is a driver too: that of its \
-         flasher.\n{}{}",
-        section("Boards", &printed(&["boards"])),
+        "# Drivers\n\nEach driver with the keys of its `config:`, its children and an example. A board's name is a driver too \
+         ([Boards](boards.md)): that of its flasher.\n{}",
+        sections.collect::<String>()
+    )
+}
+
+fn boards() -> String {
+    let sections = flasher_core::registry::boards().into_iter();
+    let sections = sections.map(|board| section(board.name, &printed(&["boards", board.name])));
+    format!(
+        "# Boards\n\nThe boards of this program, as `flasher boards NAME` explains them. Each name is a `type` in an exporter YAML.\n{}",
         sections.collect::<String>()
     )
 }
