@@ -75,8 +75,13 @@ impl Lab {
     /// The text with the names that the manual uses.
     fn shown(&self, text: &str) -> String {
         let text = text.replace(self.folder.path().to_str().unwrap(), SHOWN);
-        let site = regex::Regex::new(r"host \S+, user \S+").unwrap();
-        site.replace_all(text.trim_end(), "host lab-1, user ana").into_owned()
+        let mut text = text.trim_end().to_owned();
+        for (name, shown) in [("host", "lab-1"), ("user", "ana")] {
+            // As a person reads it, and as it stands in JSON.
+            let told = regex::Regex::new(&format!(r#"\b{name}(": "| )[\w.-]+"#)).unwrap();
+            text = told.replace_all(&text, format!("{name}${{1}}{shown}")).into_owned();
+        }
+        text
     }
 }
 

@@ -48,6 +48,11 @@ const TYPED: &[(&str, &str)] = &[
     ("flash-again", "flasher --exporter board.yaml flash os.img"),
     ("identify", "flasher --exporter board.yaml identify"),
     ("verify-receipt", "flasher verify-receipt receipt.json os.img"),
+    ("receipt", "head -14 receipt.json"),
+    (
+        "receipt-changed",
+        "sed 's/mmcblk0/mmcblk1/' receipt.json > changed.json; flasher verify-receipt changed.json",
+    ),
     ("report", "flasher report receipt.json"),
     ("media", "flasher media"),
     ("flash-no-dhcp", "flasher --exporter no-dhcp.yaml flash os.img --retries 0"),

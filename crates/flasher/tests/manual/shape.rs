@@ -4,8 +4,12 @@ use regex::Regex;
 
 /// Lines that a run may have or not have: what a step tells while it runs, facts that were measured, the last lines of a console,
 /// and what differs from machine to machine.
-const PASSING: [&str; 4] =
-    [r"^\[[^\]]*\]   ", r"this machine has", r"^\W*(there|written|read back|clock) ", r"^ {5}\| "];
+const PASSING: [&str; 4] = [
+    r"^\[[^\]]*\]   ",
+    r"this machine has| free for ",
+    r"^\W*(there|written|read back|rate|clock) ",
+    r"^ {5}\| ",
+];
 
 /// What is replaced, in this order.
 const REPLACED: [(&str, &str); 6] = [
