@@ -58,7 +58,7 @@ pub(crate) async fn flash_on(
     flasher: &serde_json::Value,
 ) -> Flashed {
     let tree = exporter_yaml::load(&lab.exporter()).unwrap_or_else(|findings| panic!("{findings}"));
-    let mut config = json!({"medium": lab.path("medium"), "size": lab.size, "bootdelay": 1});
+    let mut config = json!({"medium": lab.path("medium"), "size": lab.size, "bootdelay": 3});
     config.as_object_mut().unwrap().extend(board.as_object().unwrap().clone());
     let board = SimBoard::new(serde_json::from_value(config).unwrap());
     let server = |name: &str| (name.to_owned(), tree.find(&format!("storage.{name}")).unwrap());

@@ -12,7 +12,7 @@ fn exporter(lab: &Lab, of_b: &str) -> std::path::PathBuf {
     let board = |name: &str, more: &str| {
         std::fs::write(lab.path(&format!("{name}.medium")), vec![0xa5; MEDIUM]).unwrap();
         format!(
-            "  {name}-board: {{ type: sim-board, config: {{ medium: ./{name}.medium, size: {MEDIUM}, bootdelay: 1{more} }} }}
+            "  {name}-board: {{ type: sim-board, config: {{ medium: ./{name}.medium, size: {MEDIUM}, bootdelay: 3{more} }} }}
   {name}:
     type: flasher
     config: {{ flasher_bundle: ./bundle, power_off_seconds: 0.1 }}

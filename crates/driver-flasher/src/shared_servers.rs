@@ -1,21 +1,93 @@
 //! File servers that several jobs of this process use at once: boards of one lab often share the TFTP server of their exporter, as boot
-//! loaders ask port 69 and no other.
+//! loaders ask port 69 and no other. Boards that have a server each, on the same port, share the one that runs first.
 //!
 //! The first job starts a server, the last one stops it. Each hears of its own transfers, and of those that are of no job.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
-use flasher_core::{FileServer, Result, Transfer, TransferLog};
+use flasher_core::{ContentServer, FileServer, Result, Transfer, TransferLog};
 use tokio::sync::Mutex;
 
-/// Servers that run for jobs.
-static RUNNING: Mutex<Vec<SharedServer>> = Mutex::const_new(Vec::new());
+/// TFTP servers that run for jobs.
+static TFTP: SharedServers<dyn FileServer> = SharedServers::new();
+/// HTTP servers that run for jobs.
+static HTTP: SharedServers<dyn ContentServer> = SharedServers::new();
+
+/// The servers that one job uses, while they run for it.
+#[derive(Default)]
+pub(crate) struct JobServers {
+    tftp: StdMutex<Option<Arc<dyn FileServer>>>,
+    http: StdMutex<Option<Arc<dyn ContentServer>>>,
+}
+
+impl JobServers {
+    /// Has a TFTP server run for the job with this token: `own`, or one of another job that has its port. The job hears of its transfers
+    /// through `log`.
+    ///
+    /// # Errors
+    /// Those of the server; another job goes on with it then.
+    pub(crate) async fn start_tftp(
+        &self,
+        own: &Arc<dyn FileServer>,
+        token: &str,
+        log: TransferLog,
+    ) -> Result<SocketAddr> {
+        let (server, address) = TFTP.start(own, token, log).await?;
+        *self.tftp.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        Ok(address)
+    }
+
+    /// The same with an HTTP server.
+    ///
+    /// # Errors
+    /// As [`Self::start_tftp`].
+    pub(crate) async fn start_http(
+        &self,
+        own: &Arc<dyn ContentServer>,
+        token: &str,
+        log: TransferLog,
+    ) -> Result<SocketAddr> {
+        let (server, address) = HTTP.start(own, token, log).await?;
+        *self.http.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        Ok(address)
+    }
+
+    /// The TFTP server that runs for the job.
+    pub(crate) fn tftp(&self) -> Option<Arc<dyn FileServer>> {
+        self.tftp.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The HTTP server that runs for the job.
+    pub(crate) fn http(&self) -> Option<Arc<dyn ContentServer>> {
+        self.http.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The job does not need its TFTP server any more.
+    ///
+    /// # Errors
+    /// Those of the server, when this was the last job.
+    pub(crate) async fn stop_tftp(&self, token: &str) -> Result<()> {
+        *self.tftp.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        TFTP.stop(token).await
+    }
+
+    /// The same with its HTTP server.
+    ///
+    /// # Errors
+    /// As [`Self::stop_tftp`].
+    pub(crate) async fn stop_http(&self, token: &str) -> Result<()> {
+        *self.http.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        HTTP.stop(token).await
+    }
+}
+
+/// All servers of one protocol.
+struct SharedServers<S: ?Sized>(Mutex<Vec<SharedServer<S>>>);
 
 /// A server that runs for at least one job.
-struct SharedServer {
-    /// Which one it is: the place of its driver, which its flashers keep for as long as they have jobs.
-    server: usize,
+struct SharedServer<S: ?Sized> {
+    server: Arc<S>,
     users: Arc<StdMutex<Vec<User>>>,
 }
 
@@ -27,45 +99,52 @@ struct User {
     log: TransferLog,
 }
 
-/// Has `server` run for the job with this token, which hears of its transfers through `log`.
-///
-/// # Errors
-/// Those of the server; another job goes on with it then.
-pub(crate) async fn start(server: &dyn FileServer, token: &str, log: TransferLog) -> Result<SocketAddr> {
-    let (key, user) = (key(server), User { token: token.to_owned(), log });
-    let mut all = RUNNING.lock().await;
-    if let Some(running) = all.iter().find(|running| running.server == key)
-        && let Some(address) = server.address()
-    {
-        let mut users = running.users.lock().unwrap_or_else(PoisonError::into_inner);
-        users.retain(|user| user.token != token);
-        users.push(user);
-        return Ok(address);
+impl<S: FileServer + ?Sized> SharedServers<S> {
+    const fn new() -> Self {
+        Self(Mutex::const_new(Vec::new()))
     }
-    all.retain(|running| running.server != key);
-    let users = Arc::new(StdMutex::new(vec![user]));
-    let heard_by = Arc::clone(&users);
-    let address = server.start(TransferLog::new(move |transfer| route(&heard_by, &transfer))).await?;
-    all.push(SharedServer { server: key, users });
-    Ok(address)
+
+    async fn start(&self, own: &Arc<S>, token: &str, log: TransferLog) -> Result<(Arc<S>, SocketAddr)> {
+        let user = User { token: token.to_owned(), log };
+        let mut all = self.0.lock().await;
+        if let Some(running) = all.iter().find(|running| running.serves_for(own))
+            && let Some(address) = running.server.address()
+        {
+            let mut users = running.users.lock().unwrap_or_else(PoisonError::into_inner);
+            users.retain(|user| user.token != token);
+            users.push(user);
+            return Ok((Arc::clone(&running.server), address));
+        }
+        all.retain(|running| !running.serves_for(own));
+        let users = Arc::new(StdMutex::new(vec![user]));
+        let heard_by = Arc::clone(&users);
+        let address = own.start(TransferLog::new(move |transfer| route(&heard_by, &transfer))).await?;
+        all.push(SharedServer { server: Arc::clone(own), users });
+        Ok((Arc::clone(own), address))
+    }
+
+    async fn stop(&self, token: &str) -> Result<()> {
+        let mut all = self.0.lock().await;
+        let Some(index) = all.iter().position(|running| running.is_last(token)) else { return Ok(()) };
+        all.swap_remove(index).server.stop().await
+    }
 }
 
-/// The job with this token does not need `server` any more.
-///
-/// # Errors
-/// Those of the server, when this was the last job.
-pub(crate) async fn stop(server: &dyn FileServer, token: &str) -> Result<()> {
-    let key = key(server);
-    let mut all = RUNNING.lock().await;
-    if let Some(running) = all.iter().find(|running| running.server == key) {
-        let mut users = running.users.lock().unwrap_or_else(PoisonError::into_inner);
-        users.retain(|user| user.token != token);
-        if !users.is_empty() {
-            return Ok(());
-        }
+impl<S: FileServer + ?Sized> SharedServer<S> {
+    /// Whether a job whose server is `own` is to use this one.
+    fn serves_for(&self, own: &Arc<S>) -> bool {
+        let wanted = own.fixed_address();
+        std::ptr::addr_eq(Arc::as_ptr(&self.server), Arc::as_ptr(own))
+            || (wanted.is_some() && wanted == self.server.fixed_address())
     }
-    all.retain(|running| running.server != key);
-    server.stop().await
+
+    /// Removes the job with this token; whether it used the server, and was the last that did.
+    fn is_last(&self, token: &str) -> bool {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = users.len();
+        users.retain(|user| user.token != token);
+        users.is_empty() && before > 0
+    }
 }
 
 /// Tells a transfer to the job whose file it is about; one that is of no job to all.
@@ -85,12 +164,10 @@ fn is_of(token: &str, file: &str) -> bool {
     folder == token || folder == crate::staging::folder(token)
 }
 
-fn key(server: &dyn FileServer) -> usize {
-    std::ptr::from_ref(server).cast::<()>().addr()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use flasher_core::TransferState;
     use flasher_core::mocks::MockServer;
 
@@ -103,21 +180,29 @@ mod tests {
         (TransferLog::new(move |transfer| files.lock().unwrap().push(transfer.file)), heard)
     }
 
-    #[tokio::test]
-    async fn a_server_runs_from_the_first_job_to_the_last() {
-        let address: SocketAddr = "127.0.0.1:69".parse().unwrap();
+    /// A server for this port that is started and stopped so often; and the log that it was given last.
+    fn server(port: u16, starts: usize, folder: &str) -> (Arc<dyn FileServer>, Arc<StdMutex<TransferLog>>) {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
         let given = Arc::new(StdMutex::new(TransferLog::default()));
-        let mut server = MockServer::new();
-        let taken = Arc::clone(&given);
-        server.expect_start().times(2).returning(move |log| {
+        let (mut server, taken, folder) = (MockServer::new(), Arc::clone(&given), PathBuf::from(folder));
+        server.expect_start().times(starts).returning(move |log| {
             *taken.lock().unwrap() = log;
             Ok(address)
         });
         server.expect_address().returning(move || Some(address));
-        server.expect_stop().times(2).returning(|| Ok(()));
+        server.expect_fixed_address().returning(move || Some((String::new(), port)));
+        server.expect_root().returning(move || folder.clone());
+        server.expect_stop().times(starts).returning(|| Ok(()));
+        (Arc::new(server), given)
+    }
+
+    #[tokio::test]
+    async fn a_server_runs_from_the_first_job_to_the_last() {
+        let (own, given) = server(6901, 2, "one");
         let [(one, first), (other, second)] = [log(), log()];
-        start(&server, "1111111111111111", one).await.unwrap();
-        start(&server, "2222222222222222", other).await.unwrap();
+        let [a, b, c] = std::array::from_fn(|_| JobServers::default());
+        a.start_tftp(&own, "1111111111111111", one).await.unwrap();
+        b.start_tftp(&own, "2222222222222222", other).await.unwrap();
         let log = given.lock().unwrap().clone();
         for file in ["flasher-job-111111111111/kernel", "/2222222222222222/frames", "pxelinux.cfg/default"] {
             let (protocol, peer) = ("tftp".to_owned(), "192.0.2.9:1234".parse().unwrap());
@@ -126,10 +211,32 @@ mod tests {
         }
         assert_eq!(*first.lock().unwrap(), ["flasher-job-111111111111/kernel", "pxelinux.cfg/default"]);
         assert_eq!(*second.lock().unwrap(), ["/2222222222222222/frames", "pxelinux.cfg/default"]);
-        stop(&server, "1111111111111111").await.unwrap();
-        stop(&server, "2222222222222222").await.unwrap();
+        a.stop_tftp("1111111111111111").await.unwrap();
+        a.stop_tftp("1111111111111111").await.unwrap();
+        b.stop_tftp("2222222222222222").await.unwrap();
         // The next job starts it anew, and one that never began may stop it.
-        start(&server, "3333333333333333", TransferLog::default()).await.unwrap();
-        stop(&server, "3333333333333333").await.unwrap();
+        c.start_tftp(&own, "3333333333333333", TransferLog::default()).await.unwrap();
+        a.stop_tftp("1111111111111111").await.unwrap();
+        c.stop_tftp("3333333333333333").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn servers_for_one_port_are_one_while_it_runs() {
+        let ((one, _), (other, _), (elsewhere, _)) =
+            (server(6902, 1, "one"), server(6902, 1, "other"), server(6903, 1, "elsewhere"));
+        let [a, b, c] = std::array::from_fn(|_| JobServers::default());
+        a.start_tftp(&one, "a", TransferLog::default()).await.unwrap();
+        b.start_tftp(&other, "b", TransferLog::default()).await.unwrap();
+        c.start_tftp(&elsewhere, "c", TransferLog::default()).await.unwrap();
+        let folder = |job: &JobServers| job.tftp().map(|server| server.root());
+        assert_eq!([&a, &b, &c].map(folder), ["one", "one", "elsewhere"].map(|name| Some(name.into())));
+        // It goes on for the job that is left, and the next one has its own again.
+        a.stop_tftp("a").await.unwrap();
+        assert_eq!([&a, &b].map(folder), [None, Some("one".into())]);
+        b.stop_tftp("b").await.unwrap();
+        b.start_tftp(&other, "b", TransferLog::default()).await.unwrap();
+        assert_eq!(folder(&b), Some("other".into()));
+        b.stop_tftp("b").await.unwrap();
+        c.stop_tftp("c").await.unwrap();
     }
 }

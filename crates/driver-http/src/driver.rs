@@ -67,6 +67,10 @@ impl FileServer for HttpServer {
         self.hosted.address()
     }
 
+    fn fixed_address(&self) -> Option<(String, u16)> {
+        (self.port != 0).then(|| (self.host.clone().unwrap_or_default(), self.port))
+    }
+
     fn root(&self) -> PathBuf {
         self.site.root().to_owned()
     }

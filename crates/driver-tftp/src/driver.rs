@@ -68,6 +68,11 @@ impl FileServer for Tftp {
         self.hosted.address()
     }
 
+    fn fixed_address(&self) -> Option<(String, u16)> {
+        let Config { host, port, .. } = &self.config;
+        (*port != 0).then(|| (host.clone().unwrap_or_default(), *port))
+    }
+
     fn root(&self) -> PathBuf {
         self.config.root_dir.clone()
     }

@@ -218,6 +218,12 @@ pub trait FileServer: Driver {
     /// The bound address while running. Its host is the wildcard when none was configured.
     fn address(&self) -> Option<SocketAddr>;
 
+    /// The host and the port that it is configured for; an empty host means every address. None for any free port, which no other
+    /// server can want.
+    fn fixed_address(&self) -> Option<(String, u16)> {
+        None
+    }
+
     /// The folder whose files are served.
     fn root(&self) -> PathBuf;
 

@@ -109,6 +109,10 @@ pub struct Timed<T = Event> {
     #[serde(with = "clock::serde_milliseconds", default = "SystemTime::now")]
     #[schemars(with = "String", extend("format" = "date-time"), transform = without_default)]
     pub time: SystemTime,
+    /// The board it is about, when a command is about several; its name is the one that the command's results have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = without_default)]
+    pub board: Option<String>,
     /// What happened.
     #[serde(flatten)]
     pub what: T,
@@ -122,7 +126,12 @@ fn without_default(schema: &mut schemars::Schema) {
 impl<T> Timed<T> {
     /// What happens now.
     pub fn now(what: T) -> Self {
-        Self { time: SystemTime::now(), what }
+        Self { time: SystemTime::now(), board: None, what }
+    }
+
+    /// The same about a board of several.
+    pub fn about(self, board: Option<&str>) -> Self {
+        Self { board: board.map(str::to_owned), ..self }
     }
 }
 
@@ -222,7 +231,8 @@ mod tests {
     fn an_event_keeps_its_time_on_its_way() {
         let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_811_081_123);
         let text =
-            serde_json::to_string(&Timed { time, what: Event::StepBegun { step: Step::Write } }).unwrap();
+            serde_json::to_string(&Timed { time, board: None, what: Event::StepBegun { step: Step::Write } })
+                .unwrap();
         assert_eq!(text, r#"{"time":"2026-11-27T20:24:41.123Z","event":"step-begun","step":"write"}"#);
         let read: Timed = serde_json::from_str(&text).unwrap();
         assert_eq!(read.time, time);

@@ -69,6 +69,7 @@ mock! {
         async fn start(&self, log: TransferLog) -> Result<SocketAddr>;
         async fn stop(&self) -> Result<()>;
         fn address(&self) -> Option<SocketAddr>;
+        fn fixed_address(&self) -> Option<(String, u16)>;
         fn root(&self) -> PathBuf;
         fn removes_created(&self) -> bool;
         fn accept(&self, path: &str, upload: Upload) -> Result<()>;

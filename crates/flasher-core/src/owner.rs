@@ -106,6 +106,22 @@ impl Board {
         blocking(move || Place::default().forget_killed_job(&locks)).await
     }
 
+    /// The first part of this board and of `other` that are the same hardware: their paths; none when they share nothing.
+    pub async fn shared_with(&self, other: &Self) -> Option<(String, String)> {
+        let same = |(path, driver): &(String, Arc<dyn Driver>)| {
+            let of_other = other.parts.iter().find(|(_, it)| is_same(it, driver));
+            of_other.map(|(of_other, _)| (path.clone(), of_other.clone()))
+        };
+        if let Some(found) = self.parts.iter().find_map(same) {
+            return Some(found);
+        }
+        let (own, others) = (self.locks().await, other.locks().await);
+        own.into_iter().find_map(|(lock, path)| {
+            let of_other = others.iter().find(|(other, _)| *other == lock);
+            of_other.map(|(_, of_other)| (path, of_other.clone()))
+        })
+    }
+
     /// Name of each lock and the path of what it is for. In the order of their names, so that of two who want the same at once
     /// one gets all of it.
     async fn locks(&self) -> Vec<(String, String)> {

@@ -39,7 +39,7 @@ use crate::commands::shell_env::ShellEnvArgs;
 use crate::commands::verify_receipt::VerifyArgs;
 use given::GivenOption;
 pub(crate) use global::{command, path, refuse_idle};
-use node::NodeArgs;
+use node::{BoardsArgs, NodeArgs};
 use remote::RemoteArgs;
 
 /// Flash an operating-system image onto an embedded board, and prove it
@@ -50,9 +50,9 @@ use remote::RemoteArgs;
                         70 internal, 130 interrupted"
 )]
 pub(crate) struct Args {
-    /// Exporter YAML that describes the board
-    #[arg(long, global = true, value_name = "FILE", env = "FLASHER_EXPORTER")]
-    pub(crate) exporter: Option<PathBuf>,
+    /// Exporter YAML that describes the board; may be given several times by a command that takes several boards
+    #[arg(long = "exporter", global = true, value_name = "FILE", env = "FLASHER_EXPORTER", id = "exporter")]
+    pub(crate) exporters: Vec<PathBuf>,
     /// Print one JSON object a line on standard output, each with its time
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -121,7 +121,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: PowerAction,
         #[command(flatten)]
-        node: NodeArgs,
+        boards: BoardsArgs,
         /// Cut the power also of a board that is being flashed
         #[arg(long, global = true)]
         force: bool,

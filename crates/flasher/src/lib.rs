@@ -62,7 +62,12 @@ pub fn main() -> ExitCode {
     let args = Args { given: args::given::given(&args::command(), &matches), ..args };
     let chatter = Chatter::of(args.quiet, args.verbose);
     let screen = Screen::new(args.json, chatter);
-    if let Err(idle) = args::refuse_idle(&matches) {
+    let takes_several = commands::takes_several(&args.command);
+    let split = || match takes_several {
+        true => args::given::refuse_split(std::env::args_os(), &matches),
+        false => Ok(()),
+    };
+    if let Err(idle) = args::refuse_idle(&matches).and_then(|()| split()) {
         return ExitCode::from(screen.fail(&idle.into()));
     }
     // What a console keeps is what the board says, and nothing of this program.

@@ -9,28 +9,44 @@ use flasher_core::{Progress, Timed, safe};
 use crate::failure::Failure;
 use crate::log::{self, Chatter};
 use crate::render;
+use crate::render::board_lines::BoardLines;
 use crate::render::message::Message;
 use crate::render::paint::Paint;
 use crate::render::trouble;
 use crate::stderr::{aside, aside_raw};
 
 /// The way results are wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Screen {
     json: bool,
     /// Standard output belongs to something else.
     taken: bool,
     chatter: Chatter,
+    /// The board of several that everything is about.
+    board: Option<Arc<str>>,
+    /// The lines of several boards, which nothing else may be written between.
+    lines: Option<Arc<BoardLines>>,
 }
 
 impl Screen {
     pub(crate) fn new(json: bool, chatter: Chatter) -> Self {
-        Self { json, taken: false, chatter }
+        Self { json, taken: false, chatter, board: None, lines: None }
     }
 
     /// The same with results on standard error, because standard output has something else.
     pub(crate) fn aside_only(&self) -> Self {
-        Self { taken: true, ..*self }
+        Self { taken: true, ..self.clone() }
+    }
+
+    /// The same for one board of several: what is told begins with its name, or has it as `board`.
+    pub(crate) fn about(&self, board: &str) -> Self {
+        Self { board: Some(board.into()), ..self.clone() }
+    }
+
+    /// Lines for the jobs of these boards, and a screen that keeps them whole.
+    pub(crate) fn with_lines(&self, boards: &[String]) -> (Self, Arc<BoardLines>) {
+        let lines = Arc::new(BoardLines::new(self.json, self.chatter, boards));
+        (Self { lines: Some(Arc::clone(&lines)), ..self.clone() }, lines)
     }
 
     /// Whether standard output has JSON lines.
@@ -54,9 +70,12 @@ impl Screen {
     /// When standard output gives way.
     pub(crate) fn show(&self, message: &Message, text: impl Fn(Paint) -> String) -> io::Result<()> {
         if log::is_kept() {
-            log::keep(&text(Paint::plain()));
+            log::keep(&self.named(text(Paint::plain())));
         }
-        if self.json { self.message(message) } else { self.text(&hide_passwords(&text(self.paint()))) }
+        if self.json {
+            return self.message(message);
+        }
+        self.text(&hide_passwords(&self.named(text(self.paint()))))
     }
 
     /// How a job ended; as JSON its last event tells that.
@@ -64,8 +83,8 @@ impl Screen {
     /// # Errors
     /// When standard output gives way.
     pub(crate) fn end(&self, text: impl Fn(Paint) -> String) -> io::Result<()> {
-        log::keep(&text(Paint::plain()));
-        if self.json { Ok(()) } else { self.text(&hide_passwords(&text(self.paint()))) }
+        log::keep(&self.named(text(Paint::plain())));
+        if self.json { Ok(()) } else { self.text(&hide_passwords(&self.named(text(self.paint())))) }
     }
 
     /// A result that has no other form.
@@ -74,13 +93,15 @@ impl Screen {
     /// When standard output gives way.
     pub(crate) fn text(&self, text: &str) -> io::Result<()> {
         if self.taken {
-            aside(text);
+            self.alone(|| aside(text));
             return Ok(());
         }
         let safe = safe::lines(text, self.paint().allowed());
-        let mut out = io::stdout().lock();
-        out.write_all(safe.as_bytes())?;
-        out.flush()
+        self.alone(|| {
+            let mut out = io::stdout().lock();
+            out.write_all(safe.as_bytes())?;
+            out.flush()
+        })
     }
 
     /// A JSON line.
@@ -88,14 +109,16 @@ impl Screen {
     /// # Errors
     /// When standard output gives way.
     pub(crate) fn message(&self, message: &Message) -> io::Result<()> {
-        self.text(&hide_passwords(&render::json_line(&Timed::now(message))?))
+        let message = Timed::now(message).about(self.board.as_deref());
+        self.text(&hide_passwords(&render::json_line(&message)?))
     }
 
     /// Something people may want to know that is no result; `--quiet` leaves it out.
     pub(crate) fn aside(&self, text: &str) {
-        log::keep(text);
+        let text = self.named(text.to_owned());
+        log::keep(&text);
         if self.chatter > Chatter::Quiet {
-            aside(text);
+            self.alone(|| aside(&text));
         }
     }
 
@@ -109,8 +132,26 @@ impl Screen {
 
     /// What went wrong, in words that can be painted.
     pub(crate) fn complain(&self, of: impl Fn(Paint) -> String) {
-        log::keep(&of(Paint::plain()));
-        aside(&of(Paint::of(&io::stderr())));
+        log::keep(&self.named(of(Paint::plain())));
+        let text = self.named(of(Paint::of(&io::stderr())));
+        self.alone(|| aside(&text));
+    }
+
+    /// Writes while no line of a board is on the screen.
+    fn alone<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.lines {
+            Some(lines) => lines.alone(write),
+            None => write(),
+        }
+    }
+
+    /// The text behind the name of its board, when it is about one of several: beside a single line, above more of them.
+    fn named(&self, text: String) -> String {
+        match &self.board {
+            None => text,
+            Some(board) if text.trim_end().contains('\n') => format!("{board}:\n{text}"),
+            Some(board) => format!("{board}: {text}"),
+        }
     }
 
     /// Reports a failure and gives its exit code.
@@ -140,5 +181,19 @@ impl Screen {
             Failure::Error(error) => self.message(&error.into()),
             Failure::Output(_) => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_about_a_board_of_several_has_its_name() {
+        let screen = Screen::new(false, Chatter::Normal);
+        let named = |text: &str| screen.about("a").named(text.to_owned());
+        assert_eq!(named("power on\n"), "a: power on\n");
+        assert_eq!(named("error: no\n   = help: wait\n"), "a:\nerror: no\n   = help: wait\n");
+        assert_eq!(screen.named("power on\n".to_owned()), "power on\n");
     }
 }

@@ -114,6 +114,11 @@ impl Producer {
         self.0.state().turn = Some(turn);
     }
 
+    /// Lets others go on: no copy is to be made.
+    pub(crate) fn end_turn(&self) {
+        self.0.state().turn = None;
+    }
+
     /// Whether the consumer is gone.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.state().closed

@@ -38,6 +38,10 @@ pub(crate) async fn begin_where_no_copy_is(image: Arc<ImageState>, events: Produ
     let looking = Arc::clone(&image);
     // Without an answer the source is decoded.
     let _ = image.runtime.spawn_blocking(move || looking.look_for_copy()).await;
+    if image.copy().is_some() {
+        // It is read as slowly as its job takes it, and no other job needs to wait for that.
+        events.end_turn();
+    }
     begin(image, events, tasks);
 }
 

@@ -298,6 +298,22 @@ async fn several_flashes_of_the_same_image_at_once_make_one_copy() {
     assert_eq!(place.content(), ["img", "json"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_a_copy_slowly_holds_up_no_other() {
+    let (place, disk) = (Location::new(), long(12));
+    let file = place.file("os", &encode(Format::Zstd, &disk)).await;
+    let mut images = Vec::new();
+    for _ in 0..3 {
+        images.push(Image::open(&file, place.options()).await.unwrap());
+    }
+    assert_eq!(drain(&images[0]).await.unwrap().summary.cached, Cached::Kept);
+    // It was opened before there was a copy, and takes nothing of it after its beginning.
+    let mut slow = images[1].decode();
+    within(async { slow.next().await.unwrap().unwrap() }).await;
+    let other = within(drain(&images[2])).await.unwrap();
+    assert!(other.bytes() == disk);
+}
+
 #[tokio::test]
 async fn a_copy_remembers_what_need_not_be_written() {
     let place = Location::new();

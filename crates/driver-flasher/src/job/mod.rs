@@ -11,7 +11,9 @@ mod seen;
 mod waiting;
 mod writes;
 
-use flasher_core::{DumpJob, FlashJob, IdentifyJob};
+use std::sync::Arc;
+
+use flasher_core::{ContentServer, DumpJob, FileServer, FlashJob, IdentifyJob};
 
 pub(crate) use console::Listening;
 pub(crate) use count::Count;
@@ -32,6 +34,18 @@ pub(crate) struct Session<'a> {
     pub(crate) run: &'a Run,
     /// What kind of job this is, and its order.
     pub(crate) purpose: Purpose<'a>,
+}
+
+impl Session<'_> {
+    /// The TFTP server that runs for the job, else that of its flasher.
+    pub(crate) fn tftp(&self) -> Arc<dyn FileServer> {
+        self.run.servers.tftp().unwrap_or_else(|| Arc::clone(&self.flasher.tftp))
+    }
+
+    /// The HTTP server that runs for the job, else that of its flasher.
+    pub(crate) fn http(&self) -> Arc<dyn ContentServer> {
+        self.run.servers.http().unwrap_or_else(|| Arc::clone(&self.flasher.http))
+    }
 }
 
 /// What a job does.

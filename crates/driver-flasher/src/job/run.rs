@@ -16,6 +16,7 @@ use super::writes::{OnMedium, Writes};
 use crate::evidence::Evidence;
 use crate::load_ways::LoadWays;
 use crate::opened::OpenedImage;
+use crate::shared_servers::JobServers;
 use crate::staging::Staging;
 
 /// Shared by all steps of a job.
@@ -34,6 +35,8 @@ pub(crate) struct Run {
     pub(crate) writes: Writes,
     /// What is on the medium, as far as the job knows.
     pub(crate) on_medium: OnMedium,
+    /// The file servers that run for the job.
+    pub(crate) servers: JobServers,
     staging: Mutex<Staging>,
     /// Whether the medium was given to this machine, and not given back.
     has_medium: AtomicBool,
@@ -53,6 +56,7 @@ impl Run {
             load_ways: LoadWays::default(),
             writes: Writes::default(),
             on_medium: OnMedium::default(),
+            servers: JobServers::default(),
             staging: Mutex::default(),
             has_medium: AtomicBool::new(false),
             first_medium: Mutex::default(),

@@ -28,14 +28,14 @@ pub(super) async fn load(
     file: &LoadFile<'_>,
 ) -> Result<u64, LoadFailure> {
     let server = serve(session, file.server.ip()).await.map_err(LoadFailure::Ours)?;
-    let staged = session.flasher.tftp.root().join(file.path);
+    let staged = session.tftp().root().join(file.path);
     let content = tokio::fs::read(&staged).await.map_err(|error| {
         let text = format!("cannot read what was staged for the boot loader: `{}`", staged.display());
         LoadFailure::Ours(Error::infrastructure(text).because(error))
     })?;
-    let http = session.flasher.http.as_ref();
+    let http = session.http();
     http.publish(file.path, Content::bytes(content)).map_err(LoadFailure::Ours)?;
-    let _served = ServedFile(http, file.path);
+    let _served = ServedFile(http.as_ref(), file.path);
     let within = seconds(session.flasher.config.timeouts.tftp);
     let url = format!("http://{server}/{}", file.path);
     if session.run.load_ways.is_lwip() {
@@ -57,12 +57,13 @@ pub(super) async fn load(
 
 /// Our HTTP server, as the board that reaches us at `own` reaches it; it is started where nothing has needed it so far.
 async fn serve(session: Session<'_>, own: IpAddr) -> Result<SocketAddr> {
-    let http = &session.flasher.http;
-    let bound = match http.address() {
+    let servers = &session.run.servers;
+    let bound = match servers.http().and_then(|http| http.address()) {
         Some(bound) => bound,
         None => {
             let log = session.run.evidence.log(session.run.progress());
-            http.start(log).await.map_err(|error| error.with("server", "http"))?
+            let started = servers.start_http(&session.flasher.http, &session.run.token, log).await;
+            started.map_err(|error| error.with("server", "http"))?
         }
     };
     Ok(if bound.ip().is_unspecified() { SocketAddr::new(own, bound.port()) } else { bound })

@@ -10,7 +10,6 @@ use flasher_core::{Error, Result, Step};
 use crate::access::linux;
 use crate::hand_over;
 use crate::job::Session;
-use crate::shared_servers;
 use crate::step::power;
 
 /// How long each part of the cleaning up may take.
@@ -29,12 +28,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Servers down, staged files gone, power as it should be. Every part is tried, whatever the others do.
 pub(super) async fn settle(session: Session<'_>, proven: bool) -> Result<()> {
     linux::withdraw(session);
-    let (http, tftp, token) =
-        (session.flasher.http.as_ref(), session.flasher.tftp.as_ref(), &session.run.token);
+    let (servers, token) = (&session.run.servers, &session.run.token);
     let (medium, http, tftp, ()) = tokio::join!(
         within(MEDIUM, "giving the medium back to the board", hand_over::to_board(session)),
-        bounded(session, "stopping the HTTP server", shared_servers::stop(http, token)),
-        bounded(session, "stopping the TFTP server", shared_servers::stop(tftp, token)),
+        bounded(session, "stopping the HTTP server", servers.stop_http(token)),
+        bounded(session, "stopping the TFTP server", servers.stop_tftp(token)),
         unstage(session),
     );
     // A board that starts finds its medium.

@@ -33,6 +33,11 @@ pub trait FileServerWrapper: Wrapper<Device: FileServer> {
         self.wrapped().address()
     }
 
+    /// As [`FileServer::fixed_address`].
+    fn fixed_address(&self) -> Option<(String, u16)> {
+        self.wrapped().fixed_address()
+    }
+
     /// As [`FileServer::root`].
     fn root(&self) -> PathBuf {
         self.wrapped().root()
@@ -69,6 +74,10 @@ impl<W: FileServerWrapper> FileServer for Wrapped<W> {
 
     fn address(&self) -> Option<SocketAddr> {
         self.0.address()
+    }
+
+    fn fixed_address(&self) -> Option<(String, u16)> {
+        self.0.fixed_address()
     }
 
     fn root(&self) -> PathBuf {

@@ -66,6 +66,7 @@ where
     call(FileServer::start(device, TransferLog::default()));
     call(FileServer::stop(device));
     FileServer::address(device);
+    FileServer::fixed_address(device);
     FileServer::root(device);
     FileServer::removes_created(device);
     ContentServer::publish(device, "file", Content::bytes("")).unwrap();

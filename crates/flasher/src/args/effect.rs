@@ -40,6 +40,9 @@ type Row = (&'static str, When, Remote);
 /// Options of `flash` and `plan`.
 const FLASH: &[Row] = &[
     ("image", When::Always, Remote::Goes),
+    ("jobs", When::Always, Remote::Goes),
+    ("keep_going", When::Always, Remote::Goes),
+    ("fail_fast", When::Always, Remote::Goes),
     ("partitions", When::Always, Remote::Goes),
     ("target", When::Always, Remote::Goes),
     ("variant", When::Always, Remote::Goes),
@@ -83,6 +86,9 @@ const FLASH: &[Row] = &[
 /// Options of `dump`.
 const DUMP: &[Row] = &[
     ("out", When::Always, Remote::Goes),
+    ("jobs", When::Always, Remote::Goes),
+    ("keep_going", When::Always, Remote::Goes),
+    ("fail_fast", When::Always, Remote::Goes),
     ("via", When::Always, Remote::Goes),
     ("target", When::Always, Remote::Goes),
     ("partition", When::Always, Remote::Goes),

@@ -21,6 +21,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "flasher --exporter board.yaml --log flash.log flash image.img.xz --expect-boot login:",
             "flasher --remote lab:18083 --remote-passphrase-file secret flash image.img.xz",
             "flasher --lease board=rcar-s4 flash image.img.xz",
+            "flasher --exporter lab.yaml flash image.img.xz --all --receipt receipts",
         ],
     ),
     (
@@ -51,7 +52,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("bundle lock", &["flasher bundle lock board.yaml"]),
     ("bundle gc", &["flasher bundle gc"]),
     ("power on", &["flasher --exporter board.yaml power on"]),
-    ("power off", &["flasher --exporter bench.yaml power off --device left.power"]),
+    ("power off", &["flasher --exporter bench.yaml power off --device left.power --device right.power"]),
     (
         "power cycle",
         &["flasher --exporter board.yaml power cycle --wait 5", "flasher --remote lab:18083 power cycle"],

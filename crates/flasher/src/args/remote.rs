@@ -16,9 +16,10 @@ const LEASE: Duration = Duration::from_secs(30 * 60);
 /// An exporter that does the work instead of this process.
 #[derive(ClapArgs)]
 pub(crate) struct RemoteArgs {
-    /// Exporter (`flasher serve`) that the command goes to, HOST:PORT
-    #[arg(long, global = true, value_name = "HOST:PORT", help_heading = "Remote")]
-    pub(crate) remote: Option<String>,
+    /// Exporter (`flasher serve`) that the command goes to, HOST:PORT; may be given several times by a command that takes several
+    /// boards
+    #[arg(long = "remote", global = true, value_name = "HOST:PORT", help_heading = "Remote", id = "remote")]
+    pub(crate) remotes: Vec<String>,
     /// File with the exporter's passphrase; never printed
     #[arg(long, global = true, value_name = "FILE", help_heading = "Remote")]
     pub(crate) remote_passphrase_file: Option<PathBuf>,
@@ -52,7 +53,7 @@ impl RemoteArgs {
     /// The option that leads there, as it is typed.
     pub(crate) fn option(&self) -> Option<&'static str> {
         match self {
-            Self { remote: Some(_), .. } => Some("--remote"),
+            Self { remotes, .. } if !remotes.is_empty() => Some("--remote"),
             Self { lease: Some(_), .. } => Some("--lease"),
             Self { lease_name: Some(_), .. } => Some("--lease-name"),
             _ => None,

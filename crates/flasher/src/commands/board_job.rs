@@ -12,6 +12,8 @@ use flasher_core::{
     Progress, Receipt, Result, Step, safe,
 };
 
+use ledger::Ledger;
+
 use super::conclude::conclude;
 use super::{driver_tree, ledger_use, python};
 use crate::args::ledger::LedgerArgs;
@@ -46,7 +48,8 @@ impl Work {
         }
     }
 
-    fn brakes(&self) -> Brakes {
+    /// What stops it, and what hurries it then.
+    pub(super) fn brakes(&self) -> Brakes {
         let hurry = match self {
             Self::Flash(job) => &job.hurry,
             Self::Dump(job) => &job.hurry,
@@ -64,7 +67,10 @@ impl Work {
     }
 
     /// Refuses files that would be written over something the job needs.
-    fn check_outputs(&self, receipt: Option<&Path>, exporter: Option<&Path>) -> Result<()> {
+    ///
+    /// # Errors
+    /// Class config; names both files.
+    pub(super) fn check_outputs(&self, receipt: Option<&Path>, exporter: Option<&Path>) -> Result<()> {
         match self {
             Self::Flash(job) => outputs::check_flash(job, receipt, exporter),
             Self::Dump(job) => {
@@ -132,7 +138,7 @@ pub(super) async fn execute(
     screen: &Screen,
 ) -> Result<(Receipt, u8), Failure> {
     let begun = Begun::now();
-    let Request { mut job, python, device, variant, receipt, ledger, signals, within } = request;
+    let Request { job, python, device, variant, receipt, ledger, signals, within } = request;
     job.check_outputs(receipt.as_deref(), exporter)?;
     let progress = screen.progress();
     let progress = match &within {
@@ -148,14 +154,10 @@ pub(super) async fn execute(
             return Err(failure);
         }
     };
-    job.runs_at(site(&tree, device.as_deref()));
     let ledger = ledger.of(&tree);
-    if let (Work::Identify(job), Some(ledger)) = (&mut job, &ledger) {
-        ledger_use::bring_known(job, ledger, screen).await;
-    }
-    let (device, variant) = (device.as_deref(), variant.as_deref());
-    let on = FlasherNode { tree: &tree, python: &python, device, variant, screen };
-    let receipt = transact(on, job, progress, begun).await;
+    let on =
+        FlasherNode { tree: &tree, python: &python, device: device.as_deref(), variant: variant.as_deref() };
+    let receipt = on.do_job(job, ledger.as_ref(), (begun, progress), screen).await;
     driver_tree::close(&tree, screen).await;
     let code = conclude(&receipt, receipt_file, ledger.as_ref(), screen)?;
     Ok((receipt, code))
@@ -163,12 +165,29 @@ pub(super) async fn execute(
 
 /// Which flasher does the work.
 #[derive(Clone, Copy)]
-struct FlasherNode<'a> {
-    tree: &'a DriverTree,
-    python: &'a PythonOption,
-    device: Option<&'a str>,
-    variant: Option<&'a str>,
-    screen: &'a Screen,
+pub(super) struct FlasherNode<'a> {
+    pub(super) tree: &'a DriverTree,
+    pub(super) python: &'a PythonOption,
+    /// Dotted path of the flasher, when the tree has several.
+    pub(super) device: Option<&'a str>,
+    pub(super) variant: Option<&'a str>,
+}
+
+impl FlasherNode<'_> {
+    /// Does the job, and always gives a receipt. A look at a medium is given the images that the ledger knows.
+    pub(super) async fn do_job(
+        self,
+        mut job: Work,
+        ledger: Option<&Ledger>,
+        (begun, progress): (Begun, Arc<dyn Progress>),
+        screen: &Screen,
+    ) -> Receipt {
+        job.runs_at(site(self.tree, self.device));
+        if let (Work::Identify(job), Some(ledger)) = (&mut job, ledger) {
+            ledger_use::bring_known(job, ledger, screen).await;
+        }
+        transact(self, job, progress, begun, screen).await
+    }
 }
 
 /// This user on this machine, and the bench and flasher that `device` means.
@@ -178,11 +197,17 @@ fn site(tree: &DriverTree, device: Option<&str>) -> Site {
 }
 
 /// Probes, flashes and always gives a receipt, also when the flasher was never reached.
-async fn transact(on: FlasherNode<'_>, job: Work, progress: Arc<dyn Progress>, begun: Begun) -> Receipt {
+async fn transact(
+    on: FlasherNode<'_>,
+    job: Work,
+    progress: Arc<dyn Progress>,
+    begun: Begun,
+    screen: &Screen,
+) -> Receipt {
     let ready = tokio::select! {
         biased;
         () = job.stop().cancelled() => Err(Error::new(Class::Interrupted, "interrupted before the board was touched")),
-        ready = ready(on, job.label()) => ready,
+        ready = ready(on, job.label(), screen) => ready,
     };
     match ready {
         Ok((flasher, held)) => {
@@ -198,11 +223,15 @@ async fn transact(on: FlasherNode<'_>, job: Work, progress: Arc<dyn Progress>, b
 }
 
 /// The flasher, with its variant set and all hardware there; and its board, which no other job has now.
-async fn ready(on: FlasherNode<'_>, (label, kind): Label) -> Result<(Arc<dyn Flasher>, Held)> {
+async fn ready(
+    on: FlasherNode<'_>,
+    (label, kind): Label,
+    screen: &Screen,
+) -> Result<(Arc<dyn Flasher>, Held)> {
     let flasher = on.tree.flasher(on.device)?;
     let owned = Board::below(on.tree, &flasher).hold(&format!("{} {label}", verb(kind))).await?;
     // Its drivers may open the hardware.
-    python::start(on.python, on.tree, &on.tree.python_below(&flasher), on.screen).await?;
+    python::start(on.python, on.tree, &on.tree.python_below(&flasher), screen).await?;
     on.tree.require(&flasher)?;
     if let Some(variant) = on.variant {
         flasher.required_bundle()?.use_variant(Some(variant.to_owned())).await?;
@@ -230,14 +259,19 @@ async fn probe(tree: &DriverTree, flasher: &Arc<dyn Flasher>) -> Result<()> {
 
 /// When a command began, by the wall and by the stopwatch.
 #[derive(Clone, Copy, Debug)]
-struct Begun {
+pub(super) struct Begun {
     clock: SystemTime,
     instant: Instant,
 }
 
 impl Begun {
-    fn now() -> Self {
+    pub(super) fn now() -> Self {
         Self { clock: SystemTime::now(), instant: Instant::now() }
+    }
+
+    /// Time since then.
+    pub(super) fn elapsed(self) -> Duration {
+        self.instant.elapsed()
     }
 }
 
@@ -265,7 +299,7 @@ fn early(error: &Error, (source, job): Label, site: Site, begun: Begun) -> Recei
     let receipt = Receipt {
         failure: Some(Cause::new(Step::Resolve, error).leaves(MediumState::Untouched)),
         image: ImageFacts { source, ..ImageFacts::default() },
-        ..Receipt::blank(&tool, job, site, begun.clock, begun.instant.elapsed())
+        ..Receipt::blank(&tool, job, site, begun.clock, begun.elapsed())
     };
     receipt.sealed()
 }

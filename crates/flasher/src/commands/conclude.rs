@@ -2,7 +2,7 @@
 
 use std::io;
 
-use flasher_core::{Receipt, Verdict, safe};
+use flasher_core::{Receipt, Result, Verdict, safe};
 use ledger::{Ledger, ReceiptPlace};
 
 use crate::failure::Failure;
@@ -19,12 +19,11 @@ pub(super) fn conclude(
     ledger: Option<&Ledger>,
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    let kept = receipt_file.map(|file| file.write(receipt)).transpose();
-    let path = kept.as_ref().ok().and_then(Option::as_ref).map(|path| shown(path));
-    let in_ledger = ledger.and_then(|ledger| note(ledger, receipt, screen));
-    let told = tell(receipt, path.as_deref(), in_ledger.as_deref(), screen);
+    let KeptReceipt { file, in_ledger } = keep(receipt, receipt_file, ledger, screen);
+    let path = file.as_ref().ok().and_then(Option::as_deref);
+    let told = tell(receipt, path, in_ledger.as_deref(), screen);
     let code = receipt.exit_code();
-    match (kept, told) {
+    match (file, told) {
         (Err(error), _) if code == 0 => Err(error.into()),
         (Err(error), _) => {
             screen.complain(|paint| trouble::error(&error, paint));
@@ -33,6 +32,33 @@ pub(super) fn conclude(
         (Ok(_), Err(error)) if code == 0 => Err(error.into()),
         (Ok(_), _) => Ok(code),
     }
+}
+
+/// Where a receipt is kept.
+pub(super) struct KeptReceipt {
+    /// The file that was asked for; an error when it could not be written.
+    pub(super) file: Result<Option<String>>,
+    /// How the ledger shows it.
+    pub(super) in_ledger: Option<String>,
+}
+
+impl KeptReceipt {
+    /// The file that was asked for, else how the ledger shows it.
+    pub(super) fn place(&self) -> Option<&str> {
+        self.file.as_ref().ok().and_then(Option::as_deref).or(self.in_ledger.as_deref())
+    }
+}
+
+/// Keeps the receipt in its file and in the ledger.
+pub(super) fn keep(
+    receipt: &Receipt,
+    receipt_file: Option<ReceiptFile>,
+    ledger: Option<&Ledger>,
+    screen: &Screen,
+) -> KeptReceipt {
+    let file = receipt_file.map(|file| file.write(receipt).map(|path| shown(&path))).transpose();
+    let in_ledger = ledger.and_then(|ledger| note(ledger, receipt, screen));
+    KeptReceipt { file, in_ledger }
 }
 
 /// Keeps a receipt in the ledger, and says how it is shown. That it cannot be kept there changes nothing about the job.

@@ -161,7 +161,7 @@ async fn follow(folder: &JobFolder, progress: &Arc<dyn Progress>) -> Result<Rece
 fn ended(folder: &JobFolder) -> String {
     let events = std::fs::read_to_string(folder.events()).unwrap_or_default();
     let last = events.lines().rev().find_map(|line| match serde_json::from_str::<Timed>(line) {
-        Ok(Timed { time, what: Event::Finished { receipt } }) => Some((time, receipt.verdict)),
+        Ok(Timed { time, what: Event::Finished { receipt }, .. }) => Some((time, receipt.verdict)),
         _ => None,
     });
     match last {

@@ -55,12 +55,22 @@ pub(super) async fn run(
     machine: Machine,
     screen: &Screen,
 ) -> Result<u8, Failure> {
+    look_at(&tree, python, machine, screen).await
+}
+
+/// The same with a tree that others hold as well; it is closed.
+pub(super) async fn look_at(
+    tree: &DriverTree,
+    python: &PythonOption,
+    machine: Machine,
+    screen: &Screen,
+) -> Result<u8, Failure> {
     let told = signals::interruptible(async {
-        start_python(python, &tree, screen).await?;
-        look(&tree, machine, screen).await
+        start_python(python, tree, screen).await?;
+        look(tree, machine, screen).await
     })
     .await;
-    driver_tree::close(&tree, screen).await;
+    driver_tree::close(tree, screen).await;
     Ok(told?.map_or(0, Class::exit_code))
 }
 

@@ -10,7 +10,7 @@ use super::board_job::{self, Request, Work};
 use super::flash::args::way::ViaChoice;
 use super::remote::{self, DumpRequest};
 use crate::args::job::{JobArgs, VerifyChoice};
-use crate::args::node::NodeArgs;
+use crate::args::node::{BoardsArgs, SeveralArgs};
 use crate::args::python::PythonOption;
 use crate::args::remote::RemoteArgs;
 use crate::dump_file::{DumpFile, DumpPipe};
@@ -33,7 +33,9 @@ pub(crate) struct DumpArgs {
     #[arg(short = 't', long, value_name = "LABEL")]
     pub(crate) partition: Option<String>,
     #[command(flatten)]
-    pub(crate) node: NodeArgs,
+    pub(crate) boards: BoardsArgs,
+    #[command(flatten)]
+    pub(crate) several: SeveralArgs,
     /// Device-tree variant of the bundle
     #[arg(long, value_name = "NAME")]
     pub(crate) variant: Option<String>,
@@ -72,7 +74,7 @@ pub(super) async fn run(
 pub(super) async fn run_remote(args: &DumpArgs, remote: &RemoteArgs, screen: &Screen) -> Result<u8, Failure> {
     let request = |sink| DumpRequest {
         job: dump_job(args, sink, CancellationToken::new()),
-        device: args.node.device.clone(),
+        device: args.boards.one().map(str::to_owned),
         variant: args.variant.clone(),
         receipt: args.job.receipt.clone(),
         ledger: args.job.ledger.ledger(),
@@ -111,12 +113,12 @@ async fn to_pipe(
 fn request(args: &DumpArgs, python: &PythonOption, job: DumpJob, signals: Signals) -> Request {
     let (job, python) = (Work::Dump(Box::new(job)), python.clone());
     let (device, variant, receipt) =
-        (args.node.device.clone(), args.variant.clone(), args.job.receipt.clone());
+        (args.boards.one().map(str::to_owned), args.variant.clone(), args.job.receipt.clone());
     Request { job, python, device, variant, receipt, ledger: args.job.ledger, signals, within: None }
 }
 
 /// The job that `args` ask for, into `sink`, stopped by `stop`.
-fn dump_job(args: &DumpArgs, sink: Arc<dyn DumpSink>, stop: CancellationToken) -> DumpJob {
+pub(super) fn dump_job(args: &DumpArgs, sink: Arc<dyn DumpSink>, stop: CancellationToken) -> DumpJob {
     DumpJob {
         target: args.target.clone(),
         via: args.via.map(Into::into),

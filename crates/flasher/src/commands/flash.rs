@@ -31,7 +31,7 @@ pub(super) async fn run(
     let request = Request {
         job: Work::Flash(Box::new(job::flash_job(args, CancellationToken::new())?)),
         python: python.clone(),
-        device: args.node.device.clone(),
+        device: args.boards.one().map(str::to_owned),
         variant: args.variant.clone(),
         receipt: args.job.receipt.clone().or_else(|| within.as_ref().map(InJob::receipt)),
         ledger: args.job.ledger,

@@ -12,7 +12,7 @@ use super::board_job::{self, Request, Work};
 use super::flash::args::source::users_cache;
 use super::flash::args::way::ViaChoice;
 use crate::args::job::JobArgs;
-use crate::args::node::NodeArgs;
+use crate::args::node::{BoardsArgs, SeveralArgs};
 use crate::args::python::PythonOption;
 use crate::failure::Failure;
 use crate::screen::Screen;
@@ -40,7 +40,9 @@ pub(crate) struct IdentifyArgs {
     #[arg(short = 't', long, value_name = "LABEL")]
     pub(crate) partition: Option<String>,
     #[command(flatten)]
-    pub(crate) node: NodeArgs,
+    pub(crate) boards: BoardsArgs,
+    #[command(flatten)]
+    pub(crate) several: SeveralArgs,
     /// Device-tree variant of the bundle
     #[arg(long, value_name = "NAME")]
     pub(crate) variant: Option<String>,
@@ -57,13 +59,11 @@ pub(super) async fn run(
 ) -> Result<u8, Failure> {
     let signals = Signals::install()?;
     let mut job = job(args);
-    if args.image.is_none() {
-        job.known = cached(args.cache_dir.clone().or_else(users_cache)).await?;
-    }
+    job.known = known_images(args).await?;
     let request = Request {
         job: Work::Identify(Box::new(job)),
         python: python.clone(),
-        device: args.node.device.clone(),
+        device: args.boards.one().map(str::to_owned),
         variant: args.variant.clone(),
         receipt: args.job.receipt.clone(),
         ledger: args.job.ledger,
@@ -71,6 +71,17 @@ pub(super) async fn run(
         within: None,
     };
     Ok(board_job::execute(request, exporter, screen).await?.1)
+}
+
+/// The images of the cache that a medium is compared with; none when one image is named.
+///
+/// # Errors
+/// When a worker thread broke.
+pub(super) async fn known_images(args: &IdentifyArgs) -> Result<Vec<KnownImage>> {
+    match args.image {
+        Some(_) => Ok(Vec::new()),
+        None => cached(args.cache_dir.clone().or_else(users_cache)).await,
+    }
 }
 
 /// The images in this folder of decoded ones.
@@ -101,7 +112,8 @@ fn known(image: CachedImage) -> KnownImage {
     }
 }
 
-fn job(args: &IdentifyArgs) -> IdentifyJob {
+/// The job that `args` ask for, with no image known yet.
+pub(super) fn job(args: &IdentifyArgs) -> IdentifyJob {
     IdentifyJob {
         image: args.image.clone(),
         target: args.target.clone(),

@@ -64,9 +64,9 @@ pub(super) async fn run<C: Future<Output = Result<u8, Failure>>>(
 }
 
 async fn begin(asked: &mut AskedLease, screen: &Screen) -> Result<ClientLease> {
-    let said = *screen;
+    let said = screen.clone();
     let told = move |notice| said.aside(&format!("{}\n", sentence(&notice)));
-    let lease = asked.acquire(told).await?;
+    let lease = asked.acquire(told.clone()).await?;
     lease.until_ready(told).await?;
     Ok(lease)
 }

@@ -33,6 +33,7 @@ pub(crate) mod report;
 mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod serve;
+mod several;
 pub(crate) mod shell_env;
 mod table;
 pub(crate) mod verify_receipt;
@@ -48,6 +49,11 @@ use crate::screen::Screen;
 use console::args::ConsoleArgs;
 use doctor::Machine;
 
+/// Whether a command takes several exporters or boards.
+pub(crate) fn takes_several(command: &Command) -> bool {
+    several::takes_several(command)
+}
+
 /// Runs the command, on an exporter that is leased for it when one is to be, and gives its exit code.
 pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
     crate::args::effect::check(&args)?;
@@ -58,7 +64,10 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
 }
 
 async fn dispatch(args: Args, screen: &Screen) -> Result<u8, Failure> {
-    let exporter = args.exporter;
+    if several::is_asked(&args)? {
+        return several::run(args, screen).await;
+    }
+    let exporter = args.exporters.into_iter().next();
     let tree = async || driver_tree::open(exporter.as_deref(), &args.remote).await;
     match args.command {
         Command::Demo(demo) => demo::run(demo, screen).await,
@@ -91,8 +100,8 @@ async fn dispatch(args: Args, screen: &Screen) -> Result<u8, Failure> {
         Command::Drivers { name } => drivers::run(name.as_deref(), screen),
         Command::Boards { name } => boards::run(name.as_deref(), screen),
         Command::Bundle { action } => bundle::run(&action, exporter, screen).await,
-        Command::Power { action, node, force } => {
-            power::run(&action, &node, force, (tree().await?, &args.python), screen).await
+        Command::Power { action, boards, force } => {
+            power::run(&action, (boards.one(), force), (tree().await?, &args.python), screen).await
         }
         Command::Console(console) => {
             let console = ConsoleArgs { log: args.log, ..console };

@@ -1,5 +1,6 @@
 //! `flasher plan`: what a flash would do, without touching anything.
 
+use std::io;
 use std::path::Path;
 
 use flasher_core::tree::DriverTree;
@@ -28,20 +29,29 @@ pub(super) async fn run(
         true => remote::plan(args, remote, screen).await,
         false => {
             let tree = driver_tree::load(exporter)?;
-            let planned = make(args, &tree).await;
+            let planned = make(args, &tree, args.boards.one()).await;
             driver_tree::close(&tree, screen).await;
             planned
         }
     };
-    let message = Message::Plan(Box::new(planned?));
-    let Message::Plan(planned) = &message else { return Ok(0) };
-    screen.show(&message, |paint| plan::plan(planned, paint))?;
+    show(planned?, screen)?;
     Ok(0)
 }
 
-async fn make(args: &FlashArgs, tree: &DriverTree) -> Result<Plan> {
+/// Prints a plan.
+pub(super) fn show(planned: Plan, screen: &Screen) -> io::Result<()> {
+    let message = Message::Plan(Box::new(planned));
+    let Message::Plan(planned) = &message else { return Ok(()) };
+    screen.show(&message, |paint| plan::plan(planned, paint))
+}
+
+/// The plan of a board of this machine.
+///
+/// # Errors
+/// Everything that can be found out without touching the board.
+pub(super) async fn make(args: &FlashArgs, tree: &DriverTree, device: Option<&str>) -> Result<Plan> {
     let job = job::flash_job(args, CancellationToken::new())?;
-    let flasher = tree.flasher(args.node.device.as_deref())?;
+    let flasher = tree.flasher(device)?;
     if let Some(variant) = &args.variant {
         flasher.required_bundle()?.use_variant(Some(variant.clone())).await?;
     }

@@ -9,7 +9,6 @@ use flasher_core::tree::DriverTree;
 use flasher_core::{Device, Driver, Error, PowerDriver, PowerMeter, Reading, Result, cycle};
 
 use super::{driver_tree, killed, python};
-use crate::args::node::NodeArgs;
 use crate::args::python::PythonOption;
 use crate::args::values::seconds;
 use crate::failure::Failure;
@@ -49,19 +48,29 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// Switches or measures. Refuses to switch a board that another job has, unless `force`.
 pub(super) async fn run(
     action: &PowerAction,
-    node: &NodeArgs,
-    force: bool,
+    (device, force): (Option<&str>, bool),
     (tree, python): (DriverTree, &PythonOption),
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    let power = Power { path: node.device.as_deref(), force, tree: &tree };
-    let work = async {
-        power.ready(python, screen).await?;
-        power.act(action, screen).await
-    };
+    let work = switch_or_measure(action, (device, force), (&tree, python), screen);
     let done = signals::interruptible(work).await;
     driver_tree::close(&tree, screen).await;
     done.map(|()| 0)
+}
+
+/// Switches or measures one node of a tree.
+///
+/// # Errors
+/// When another job has the board, and those of the switch or the meter.
+pub(super) async fn switch_or_measure(
+    action: &PowerAction,
+    (device, force): (Option<&str>, bool),
+    (tree, python): (&DriverTree, &PythonOption),
+    screen: &Screen,
+) -> Result<(), Failure> {
+    let power = Power { path: device, force, tree };
+    power.ready(python, screen).await?;
+    power.act(action, screen).await
 }
 
 /// The power of one node.

@@ -7,14 +7,15 @@ mod order;
 mod plan;
 mod transcript;
 
-pub(super) use dump::{DumpRequest, dump};
-pub(super) use plan::plan;
+pub(super) use dump::{DumpRequest, dump, dump_from};
+pub(super) use plan::{plan, plan_on};
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use driver_remote::{RemoteAccess, RemoteExporter, RemoteFlasher, StartedFlash};
-use flasher_core::{CancellationToken, Error, Event, Progress, Receipt, Result, Step};
+use flasher_core::{CancellationToken, Error, Event, FlashJob, Progress, Receipt, Result, Step};
 
 use self::follow::{Follower, From, bears_out};
 use self::order::OutgoingOrder;
@@ -43,28 +44,55 @@ pub(super) async fn flash(args: &FlashArgs, remote: &RemoteArgs, screen: &Screen
     let job = job::flash_job(args, stop.clone())?;
     crate::outputs::check_flash(&job, args.job.receipt.as_deref(), None)?;
     let receipt_file = args.job.receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
-    let (client, board) = connect(remote, args.node.device.as_deref()).await?;
+    let board = connect(remote, args.boards.one()).await?;
     let progress = screen.progress();
-    let transcript = job.transcript.clone().map(RemoteTranscript::new);
-    let outgoing = OutgoingOrder::new(job, args.variant.clone()).await?;
-    let images = outgoing.sent_images();
-    let started = start(&client, &board, outgoing, &progress).await?;
-    crate::signals::watch_held(stop.clone(), Arc::clone(&progress), remote.tunnel.is_some())?;
-    let check = |receipt: &Receipt| {
-        bears_out(receipt)?;
-        images.compare(receipt, started.sha256.get().map_or(&[][..], Vec::as_slice))
-    };
-    let follower = Follower { progress: &progress, from: From::Now, check: &check, transcript, screen };
-    let following = follower.follow(started.events);
-    let receipt = until_its_end(following, &stop, (&client, &board)).await?;
+    let begun = || crate::signals::watch_held(stop, Arc::clone(&progress), remote.tunnel.is_some());
+    let receipt = board.flash(job, args.variant.clone(), begun, &progress, screen).await?;
     conclude(&receipt, receipt_file, args.job.ledger.ledger().as_ref(), screen)
+}
+
+/// A board of an exporter.
+#[derive(Clone)]
+pub(super) struct RemoteBoard {
+    /// Its exporter.
+    pub(super) client: RemoteExporter,
+    /// Its flasher.
+    pub(super) board: RemoteFlasher,
+}
+
+impl RemoteBoard {
+    /// Flashes it. `begun` is called once the exporter has the job; at the job's `stop` the exporter is asked to stop it.
+    ///
+    /// # Errors
+    /// When the exporter refuses the job, its receipt does not arrive, or does not bear out what it says.
+    pub(super) async fn flash(
+        &self,
+        job: FlashJob,
+        variant: Option<String>,
+        begun: impl FnOnce() -> io::Result<()>,
+        progress: &Arc<dyn Progress>,
+        screen: &Screen,
+    ) -> Result<Receipt, Failure> {
+        let (stop, transcript) = (job.stop.clone(), job.transcript.clone().map(RemoteTranscript::new));
+        let outgoing = OutgoingOrder::new(job, variant).await?;
+        let images = outgoing.sent_images();
+        let started = start(self, outgoing, progress).await?;
+        begun()?;
+        let check = |receipt: &Receipt| {
+            bears_out(receipt)?;
+            images.compare(receipt, started.sha256.get().map_or(&[][..], Vec::as_slice))
+        };
+        let follower = Follower { progress, from: From::Now, check: &check, transcript, screen };
+        let following = follower.follow(started.events);
+        Ok(until_its_end(following, &stop, self).await?)
+    }
 }
 
 /// The receipt of a job that is followed; at `stop` the exporter is asked to stop it.
 async fn until_its_end(
     following: impl Future<Output = Result<Receipt>>,
     stop: &CancellationToken,
-    (client, board): (&RemoteExporter, &RemoteFlasher),
+    RemoteBoard { client, board }: &RemoteBoard,
 ) -> Result<Receipt> {
     let mut following = std::pin::pin!(following);
     tokio::select! {
@@ -88,7 +116,7 @@ pub(super) async fn join(
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let receipt_file = receipt.map(ReceiptFile::prepare).transpose()?;
-    let (client, board) = connect(remote, device).await?;
+    let RemoteBoard { client, board } = connect(remote, device).await?;
     let progress = screen.progress();
     let from = From::TheBeginning;
     let follower = Follower { progress: &progress, from, check: &bears_out, transcript: None, screen };
@@ -99,10 +127,10 @@ pub(super) async fn join(
     conclude(&receipt, receipt_file, None, screen)
 }
 
-async fn connect(remote: &RemoteArgs, device: Option<&str>) -> Result<(RemoteExporter, RemoteFlasher)> {
+async fn connect(remote: &RemoteArgs, device: Option<&str>) -> Result<RemoteBoard> {
     let client = exporter(remote).await?;
     let board = client.board(device)?;
-    Ok((client, board))
+    Ok(RemoteBoard { client, board })
 }
 
 /// Connects to the exporter of `--remote`, or to the one that was leased.
@@ -113,9 +141,17 @@ pub(super) async fn exporter(remote: &RemoteArgs) -> Result<RemoteExporter> {
     if let Some(tunnel) = &remote.tunnel {
         return RemoteExporter::connect(RemoteAccess::through(Arc::clone(tunnel))).await;
     }
-    let address = remote.remote.as_deref().ok_or_else(|| {
+    let address = remote.remotes.first().ok_or_else(|| {
         Error::config("no exporter is named").help("give `--remote HOST:PORT`, where `flasher serve` runs")
     })?;
+    exporter_at(remote, address).await
+}
+
+/// Connects to the exporter at `address`, `HOST:PORT`, as the other options say.
+///
+/// # Errors
+/// When it does not answer or refuses us.
+pub(super) async fn exporter_at(remote: &RemoteArgs, address: &str) -> Result<RemoteExporter> {
     let access = RemoteAccess {
         passphrase_file: remote.remote_passphrase_file.clone(),
         ca_file: remote.remote_cacert.clone(),
@@ -126,8 +162,7 @@ pub(super) async fn exporter(remote: &RemoteArgs) -> Result<RemoteExporter> {
 
 /// Starts the flash; files of this machine are sent to the exporter, once that has reserved the board.
 async fn start(
-    client: &RemoteExporter,
-    board: &RemoteFlasher,
+    RemoteBoard { client, board }: &RemoteBoard,
     outgoing: OutgoingOrder,
     progress: &Arc<dyn Progress>,
 ) -> Result<StartedFlash> {

@@ -217,7 +217,7 @@ fn reload(file: &Path, python: &PythonOption, exporter: &Arc<Exporter>, screen: 
     match exporter_yaml::load(file) {
         Ok(tree) => {
             screen.aside("reloading once no client is connected\n");
-            let (exporter, python, screen) = (Arc::clone(exporter), python.clone(), *screen);
+            let (exporter, python, screen) = (Arc::clone(exporter), python.clone(), screen.clone());
             tokio::spawn(async move {
                 match beside(&python, &tree, &screen).await {
                     Ok(beside) => exporter.reload(tree, beside).await,

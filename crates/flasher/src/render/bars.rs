@@ -16,7 +16,7 @@ const WAITING: &str = " {spinner:.cyan} {prefix:<10} {elapsed:>7}  {wide_msg:.di
 const MOVING: &str = " {spinner:.cyan} {prefix:<10} {elapsed:>7}  {wide_bar:.cyan/8} {msg}";
 const TICKS: &str = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ";
 /// Bytes from which an amount is worth a bar and a rate.
-const MUCH: u64 = 1 << 20;
+pub(super) const MUCH: u64 = 1 << 20;
 
 /// Draws on standard error.
 pub(crate) struct Bars {
@@ -90,7 +90,7 @@ impl State {
             Event::StepBegun { step } => self.begin(*step),
             Event::StepDone { step, seconds } => self.done(*step, *seconds, paint),
             Event::Advanced { done, total, .. } => self.advance(*done, *total),
-            Event::Console { line, .. } if self.listens() => self.bar.set_message(tame(line)),
+            Event::Console { line, .. } if listens(self.step) => self.bar.set_message(tame(line)),
             Event::Waiting { what, heard, left, .. } => self.bar.set_message(waiting(what, *heard, *left)),
             Event::Finished { receipt } if receipt.failure.is_some() => self.failed(paint),
             Event::Finished { .. } => self.bar.finish_and_clear(),
@@ -148,11 +148,6 @@ impl State {
         self.moved = Some(self.moved.unwrap_or_default().to(done));
     }
 
-    /// Whether the console is worth watching: later it is a protocol for machines.
-    fn listens(&self) -> bool {
-        matches!(self.step, Some(Step::Power | Step::Bootloader | Step::Shell | Step::Finish))
-    }
-
     fn remark(&mut self, event: &Event) {
         if let Some(text) = remark(event) {
             self.bar.set_message(text.clone());
@@ -181,7 +176,13 @@ fn ended(mark: &str, step: Step, took: f64, remarks: &[String], paint: Paint) ->
     format!("{first}{}\n", rest.collect::<String>())
 }
 
-fn style(template: &str) -> ProgressStyle {
+/// Whether the console is worth watching in this step: later it is a protocol for machines.
+pub(super) fn listens(step: Option<Step>) -> bool {
+    matches!(step, Some(Step::Power | Step::Bootloader | Step::Shell | Step::Finish))
+}
+
+/// The look of a line.
+pub(super) fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     style.tick_chars(TICKS).progress_chars("━╸━")
 }

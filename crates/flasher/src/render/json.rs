@@ -7,17 +7,21 @@ use serde::Serialize;
 
 /// Writes each event as a line, with its time. A job goes on when the reader of its events is gone: its board must not be left half
 /// written.
-pub(crate) struct Json;
+#[derive(Default)]
+pub(crate) struct Json {
+    /// The board of several that it is about.
+    pub(super) board: Option<String>,
+}
 
 impl Progress for Json {
     fn report(&self, event: Event) {
         let mut out = io::stdout().lock();
         // The time is taken with the stream in hand, so that times are in the order of the lines.
-        write(&mut out, &Timed::now(event));
+        write(&mut out, &Timed::now(event).about(self.board.as_deref()));
     }
 
     fn replay(&self, event: Timed) {
-        write(&mut io::stdout().lock(), &event);
+        write(&mut io::stdout().lock(), &event.about(self.board.as_deref()));
     }
 }
 

@@ -19,6 +19,8 @@ const PATIENCE: u32 = 10;
 pub(crate) struct Lines<W> {
     state: Mutex<State<W>>,
     begun: Instant,
+    /// The name of its board and a colon, when it is one of several.
+    label: String,
 }
 
 struct State<W> {
@@ -43,14 +45,19 @@ impl<W: Write + Send> Lines<W> {
     /// Writes to `out`, as much as is asked for.
     pub(crate) fn new(out: W, chatter: Chatter) -> Self {
         let state = State { out, writer: Writer::new(chatter), first: None };
-        Self { state: Mutex::new(state), begun: Instant::now() }
+        Self { state: Mutex::new(state), begun: Instant::now(), label: String::new() }
+    }
+
+    /// The same for one of several boards, whose jobs are timed from `begun`.
+    pub(super) fn of_board(self, board: &str, begun: Instant) -> Self {
+        Self { begun, label: format!("{board}: "), ..self }
     }
 }
 
 impl<W: Write + Send> Progress for Lines<W> {
     fn report(&self, event: Event) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.tell(&event, self.begun.elapsed().as_secs_f64());
+        state.tell(&event, self.begun.elapsed().as_secs_f64(), &self.label);
     }
 
     /// The time is counted from the first of them: the job may have begun long before this program did.
@@ -58,15 +65,15 @@ impl<W: Write + Send> Progress for Lines<W> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let first = *state.first.get_or_insert(event.time);
         let since = event.time.duration_since(first).unwrap_or_default();
-        state.tell(&event.what, since.as_secs_f64());
+        state.tell(&event.what, since.as_secs_f64(), &self.label);
     }
 }
 
 impl<W: Write> State<W> {
-    fn tell(&mut self, event: &Event, now: f64) {
+    fn tell(&mut self, event: &Event, now: f64, label: &str) {
         let Some(line) = self.writer.line(event, now) else { return };
         // A job goes on when the reader of its log is gone: its board must not be left half written.
-        writeln!(self.out, "[{:>8}] {line}", seconds(now)).ok();
+        writeln!(self.out, "[{:>8}] {label}{line}", seconds(now)).ok();
     }
 }
 
@@ -256,7 +263,7 @@ mod tests {
         let first = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_811_081);
         for (since, step) in [(0, Step::Resolve), (12, Step::Write), (75, Step::Verify)] {
             let time = first + Duration::from_secs(since);
-            lines.replay(Timed { time, what: Event::StepBegun { step } });
+            lines.replay(Timed { time, board: None, what: Event::StepBegun { step } });
         }
         let told = String::from_utf8(told.lock().unwrap().clone()).unwrap();
         let times: Vec<_> = told.lines().filter_map(|line| line.split(']').next()).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use exporter_yaml::Finding;
-use flasher_core::{Class, Description, Error, Event, Failure, Plan, Timed};
+use flasher_core::{Class, Description, Error, Event, Failure, Plan, Timed, Verdict};
 use ledger::{BoardRecord, Health, HistoryEntry, ImageRecord, MediumRecord};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -208,6 +208,26 @@ pub(crate) enum Message {
         /// The file.
         file: String,
     },
+    /// The jobs of several boards are over.
+    Boards {
+        /// How each ended, in the order in which they were named.
+        boards: Vec<BoardResult>,
+    },
+}
+
+/// How the job of one board of several ended.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct BoardResult {
+    /// Its name, as events have it.
+    pub(crate) board: String,
+    /// What its receipt says; none when there is no receipt.
+    pub(crate) verdict: Option<Verdict>,
+    /// The exit code of a command that had done this job alone.
+    pub(crate) exit_code: u8,
+    /// How long it took.
+    pub(crate) seconds: f64,
+    /// The file of its receipt, else how the ledger shows it.
+    pub(crate) receipt: Option<String>,
 }
 
 /// An image that a receipt proves.

@@ -1,6 +1,7 @@
 //! How everything looks: pure functions to text, and three ways to show a running job.
 
 mod bars;
+pub(crate) mod board_lines;
 pub(crate) mod fields;
 mod found;
 mod json;
@@ -33,10 +34,15 @@ pub(crate) fn progress(json: bool, chatter: Chatter) -> Arc<dyn Progress> {
     let is_quiet = chatter == Chatter::Quiet;
     let has_bars = std::io::stderr().is_terminal() && chatter < Chatter::Verbose && !paint::is_dumb();
     let shown: Arc<dyn Progress> = match () {
-        () if json => Arc::new(json::Json),
+        () if json => Arc::new(json::Json::default()),
         () if is_quiet => Arc::new(Quiet),
         () if has_bars => Arc::new(bars::Bars::new()),
         () => Arc::new(lines::Lines::new(std::io::stderr(), chatter)),
     };
-    if log::is_kept() { Arc::new(logged::Logged::new(shown)) } else { shown }
+    logged(shown, None)
+}
+
+/// The same, kept in the file of `--log` as well, when there is one; behind the name of its board, when it is one of several.
+fn logged(shown: Arc<dyn Progress>, board: Option<&str>) -> Arc<dyn Progress> {
+    if log::is_kept() { Arc::new(logged::Logged::new(shown, board)) } else { shown }
 }

@@ -11,4 +11,5 @@ mod lab;
 mod ledger;
 mod owner;
 mod report;
+mod several;
 mod sources;

@@ -32,7 +32,7 @@ pub(crate) async fn enter<'a>(
     let folder = own_folder(&mut shell, &make, &folder, within).await?;
     let url = format!("http://{}/{}", network.http, path(session, ""));
     let mut guest = Guest::new(session, shell, folder, url);
-    session.flasher.http.publish(&path(session, NAME), Content::bytes(SCRIPT))?;
+    session.http().publish(&path(session, NAME), Content::bytes(SCRIPT))?;
     connect(&mut guest, network).await?;
     check_script(&mut guest).await?;
     Ok(guest)

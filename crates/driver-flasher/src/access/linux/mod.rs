@@ -42,7 +42,7 @@ use guest::{Guest, path};
 /// Takes back whatever the board could fetch, at the end of an attempt.
 pub(crate) fn withdraw(session: Session<'_>) {
     for name in guest::PUBLISHED {
-        session.flasher.http.withdraw(&path(session, name));
+        session.http().withdraw(&path(session, name));
     }
 }
 

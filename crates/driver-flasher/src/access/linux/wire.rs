@@ -114,10 +114,10 @@ async fn trial(guest: &mut Guest<'_>, wire: Wire) -> Result<Option<u64>> {
     let sample = packing
         .await
         .map_err(|error| Error::new(Class::Internal, "packing a sample ended unexpectedly").because(error))?;
-    session.flasher.http.publish(&path(session, SAMPLE), Content::bytes(sample))?;
+    session.http().publish(&path(session, SAMPLE), Content::bytes(sample))?;
     let url = format!("{}sample", guest.url);
     let answers = guest.script(&["trial", name(wire), &url], LONGEST, None).await;
-    session.flasher.http.withdraw(&path(session, SAMPLE));
+    session.http().withdraw(&path(session, SAMPLE));
     Ok(answers?.iter().find_map(|answer| match answer {
         Answer::Trial(hundredths, BLOCKS) => Some(*hundredths),
         _ => None,

@@ -40,7 +40,7 @@ pub(super) async fn all(
     let sending =
         Sending { wire: guest.wire, left: &|delivered| ahead.done(delivered), progress: Some(progress) };
     let written = frames_to_board(guest, content, &sending, (target, permit)).await;
-    guest.session.flasher.http.withdraw(&path(guest.session, FRAMES));
+    guest.session.http().withdraw(&path(guest.session, FRAMES));
     written
 }
 
@@ -63,7 +63,7 @@ async fn frames_to_board(
     (target, permit): (&Target, WritePermit),
 ) -> Result<WriteEvidence> {
     let session = guest.session;
-    session.flasher.http.publish(&path(session, FRAMES), content.clone())?;
+    session.http().publish(&path(session, FRAMES), content.clone())?;
     let url = format!("{}{FRAMES}", guest.url);
     let promise = promise(&target.device);
     let arguments = ["write", target.device.as_str(), &promise, wire::name(sending.wire), url.as_str()];

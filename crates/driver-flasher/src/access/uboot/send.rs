@@ -129,7 +129,8 @@ impl BootLoader<'_> {
         let name = format!("{}/part-{}", staging::folder(&session.run.token), self.files);
         self.files += 1;
         let (upload, whole) = collect(length);
-        let announced = AnnouncedFile::new(session.flasher.tftp.as_ref(), &name, upload)?;
+        let tftp = session.tftp();
+        let announced = AnnouncedFile::new(tftp.as_ref(), &name, upload)?;
         let within = seconds(session.flasher.config.timeouts.tftp);
         let sent = self.uboot.tftp_put((address, length), &name, within).await;
         let said = sent.map_err(|error| load_path::diagnose(session, &name, server, &error))?;

@@ -154,6 +154,10 @@ impl FileServer for Recorder {
         self.note("FileServer::address");
         None
     }
+    fn fixed_address(&self) -> Option<(String, u16)> {
+        self.note("FileServer::fixed_address");
+        None
+    }
     fn root(&self) -> PathBuf {
         self.note("FileServer::root");
         PathBuf::new()

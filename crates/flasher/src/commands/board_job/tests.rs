@@ -194,8 +194,9 @@ async fn a_stopped_job_touches_no_board() {
         exporter_yaml::build(&exporter_yaml::Document::parse("t", Path::new(""), EMPTY).unwrap()).unwrap();
     let screen = Screen::new(false, Chatter::Normal);
     let python = Some(PythonChoice::Off);
-    let on = FlasherNode { tree: &tree, python: &python, device: None, variant: None, screen: &screen };
-    let receipt = transact(on, Work::Flash(Box::new(job)), Arc::new(flasher_core::Quiet), Begun::now()).await;
+    let on = FlasherNode { tree: &tree, python: &python, device: None, variant: None };
+    let receipt =
+        transact(on, Work::Flash(Box::new(job)), Arc::new(flasher_core::Quiet), Begun::now(), &screen).await;
     assert_eq!((receipt.class(), receipt.power), (Some(Class::Interrupted), PowerState::Untouched));
 }
 

@@ -9,7 +9,7 @@ use clap::Args as ClapArgs;
 use flasher_core::flash::PartitionImage;
 
 use crate::args::job::{JobArgs, VerifyChoice};
-use crate::args::node::NodeArgs;
+use crate::args::node::{BoardsArgs, SeveralArgs};
 use source::SourceArgs;
 use way::WayArgs;
 
@@ -28,7 +28,9 @@ pub(crate) struct FlashArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
     #[command(flatten)]
-    pub(crate) node: NodeArgs,
+    pub(crate) boards: BoardsArgs,
+    #[command(flatten)]
+    pub(crate) several: SeveralArgs,
     /// Device-tree variant of the bundle
     #[arg(long, value_name = "NAME")]
     pub(crate) variant: Option<String>,

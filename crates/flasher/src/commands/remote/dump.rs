@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use exporter_wire::order::DumpOrder;
-use flasher_core::{DumpJob, Error, Receipt, Result, Verdict};
+use flasher_core::{DumpJob, Error, Progress, Receipt, Result, Verdict};
 use ledger::Ledger;
 
 use super::follow::{Follower, From, bears_out};
 use super::transcript::RemoteTranscript;
-use super::{connect, until_its_end};
+use super::{RemoteBoard, connect, until_its_end};
 use crate::args::remote::RemoteArgs;
 use crate::commands::conclude::conclude;
 use crate::failure::Failure;
@@ -41,22 +41,37 @@ pub(in crate::commands) async fn dump(
     let out = Some(Path::new(&label)).filter(|out| *out != Path::new("-"));
     outputs::check_dump(&job, out, receipt.as_deref(), None)?;
     let receipt_file = receipt.as_deref().map(ReceiptFile::prepare).transpose()?;
-    let (client, board) = connect(remote, device.as_deref()).await?;
+    let board = connect(remote, device.as_deref()).await?;
     let progress = screen.progress();
     crate::signals::watch_held(job.stop.clone(), Arc::clone(&progress), remote.tunnel.is_some())?;
+    let receipt = dump_from(&board, job, variant, &progress, screen).await?;
+    conclude(&receipt, receipt_file, ledger.as_ref(), screen)
+}
+
+/// Dumps a board of an exporter; at the job's `stop` the exporter is asked to stop it.
+///
+/// # Errors
+/// When the exporter refuses the job, its receipt does not arrive, or is of another dump.
+pub(in crate::commands) async fn dump_from(
+    board: &RemoteBoard,
+    job: DumpJob,
+    variant: Option<String>,
+    progress: &Arc<dyn Progress>,
+    screen: &Screen,
+) -> Result<Receipt> {
+    let label = job.sink.label();
     let transcript = job.transcript.clone().map(RemoteTranscript::new);
     let name =
-        out.and_then(Path::file_name).map_or_else(|| label.clone(), |name| name.to_string_lossy().into());
+        Path::new(&label).file_name().map_or_else(|| label.clone(), |name| name.to_string_lossy().into());
     let order = DumpOrder::of(&job, variant, name);
-    let started = client.dump(&board, &order, Arc::clone(&job.sink)).await?;
+    let started = board.client.dump(&board.board, &order, Arc::clone(&job.sink)).await?;
     let check = |receipt: &Receipt| {
         bears_out(receipt)?;
         is_of(receipt, started.sha256.get().map(String::as_str))
     };
-    let follower = Follower { progress: &progress, from: From::Now, check: &check, transcript, screen };
+    let follower = Follower { progress, from: From::Now, check: &check, transcript, screen };
     let following = follower.follow(started.events);
-    let receipt = until_its_end(following, &job.stop, (&client, &board)).await?;
-    conclude(&receipt, receipt_file, ledger.as_ref(), screen)
+    until_its_end(following, &job.stop, board).await
 }
 
 /// Whether a receipt is of the dump that was written here: one of anything else proves nothing.

@@ -1,11 +1,11 @@
 //! `flasher --remote … plan`: what a flash on the exporter would do. Files of this machine go along as for the flash.
 
 use exporter_wire::notice::JobNotice;
-use flasher_core::{CancellationToken, Error, Plan, Result};
+use flasher_core::{CancellationToken, Error, FlashJob, Plan, Result};
 use futures_util::{Stream, StreamExt};
 
 use super::order::OutgoingOrder;
-use super::{connect, sending};
+use super::{RemoteBoard, connect, sending};
 use crate::args::remote::RemoteArgs;
 use crate::commands::flash::args::FlashArgs;
 use crate::job;
@@ -23,10 +23,23 @@ pub(in crate::commands) async fn plan(
     let mut job = job::flash_job(args, CancellationToken::new())?;
     // Nothing is printed by a board that is not switched on.
     job.transcript = None;
-    let (client, board) = connect(remote, args.node.device.as_deref()).await?;
-    let outgoing = OutgoingOrder::new(job, args.variant.clone()).await?;
+    let board = connect(remote, args.boards.one()).await?;
+    plan_on(&board, job, args.variant.clone(), screen).await
+}
+
+/// Asks the exporter of this board for the plan of `job`.
+///
+/// # Errors
+/// As [`plan`].
+pub(in crate::commands) async fn plan_on(
+    RemoteBoard { client, board }: &RemoteBoard,
+    job: FlashJob,
+    variant: Option<String>,
+    screen: &Screen,
+) -> Result<Plan> {
+    let outgoing = OutgoingOrder::new(job, variant).await?;
     let sent = sending(&outgoing.paths, &screen.progress()).await;
-    let started = client.plan(&board, outgoing.order, &outgoing.paths, sent).await?;
+    let started = client.plan(board, outgoing.order, &outgoing.paths, sent).await?;
     planned(started.events).await
 }
 

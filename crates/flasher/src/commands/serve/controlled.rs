@@ -48,8 +48,14 @@ pub(super) async fn run(
         let access = Access { fetch: args.fetch.rules(), ..Access::default() };
         let records = Records { ledger: args.ledger.of(&tree), metrics: counted.metrics.clone() };
         let shown = Arc::clone(&shown);
-        let bench =
-            ControlledBench { document, python: python.clone(), access, records, shown, screen: *screen };
+        let bench = ControlledBench {
+            document,
+            python: python.clone(),
+            access,
+            records,
+            shown,
+            screen: screen.clone(),
+        };
         match live(settings, Arc::new(bench), file, &mut signals, screen).await? {
             Some(code) => return Ok(code),
             None => {
@@ -79,7 +85,7 @@ async fn live(
 ) -> Result<Option<u8>, Failure> {
     let access = &settings.access;
     let name = format!("{}/{} at {}", access.namespace, access.name, access.endpoint);
-    let shown = *screen;
+    let shown = screen.clone();
     let notices = Notices::new(move |notice| {
         if notice == Notice::Available {
             manager::ready();

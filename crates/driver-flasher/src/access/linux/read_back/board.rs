@@ -59,14 +59,14 @@ async fn ask(
 ) -> Result<Vec<Answer>> {
     let session = guest.session;
     let list: String = wanted.indices.iter().map(|index| listed(*index, &wanted.ranges[*index])).collect();
-    session.flasher.http.publish(&path(session, RANGES), Content::bytes(list))?;
+    session.http().publish(&path(session, RANGES), Content::bytes(list))?;
     let url = format!("{}ranges", guest.url);
     let arguments = ["verify", target.device.as_str(), DROP_CACHES, url.as_str()];
     let one = seconds(session.flasher.config.timeouts.read_back);
     let listening = listen(session, wanted);
     let answers = guest.script(&arguments, one * wanted.indices.len() as u32 + one, Some(one)).await;
     drop(listening);
-    session.flasher.http.withdraw(&path(session, RANGES));
+    session.http().withdraw(&path(session, RANGES));
     let answers = answers?;
     evidence.cache_bypass = cache_bypass(&answers).or(evidence.cache_bypass);
     match complaint(&answers, &target.device) {

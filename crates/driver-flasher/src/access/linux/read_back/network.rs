@@ -81,7 +81,7 @@ async fn send(
     evidence: &mut ReadEvidence,
 ) -> Result<Sent<()>> {
     let session = guest.session;
-    let http = &session.flasher.http;
+    let http = session.http();
     let length = stretches.iter().map(|stretch| stretch.length).sum();
     let (upload, incoming) = intake(length);
     let taking = tokio::task::spawn_blocking(move || take(incoming));
