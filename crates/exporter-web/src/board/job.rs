@@ -118,7 +118,7 @@ impl Progress {
         }
     }
 
-    fn event(&mut self, Timed { time, what }: Timed) {
+    fn event(&mut self, Timed { time, what, .. }: Timed) {
         match what {
             Event::AttemptBegun { attempt, attempts } => {
                 self.view.attempt = Some((attempt, attempts));

@@ -24,6 +24,18 @@ export:
       tftp: { type: tftp, config: { port: 0, root_dir: tftp } }
       http: { type: http, config: { port: 0, root_dir: http } }
 ";
+/// One board of several: its name and its faults.
+const ONE_OF_SEVERAL: &str = "  \
+  NAME-board: { type: sim-board, config: { medium: ./NAME.img, size: 64MiB, bootdelay: 3FAULTS } }
+  NAME:
+    type: flasher
+    config: { flasher_bundle: ./sim-bundle, power_off_seconds: 0.1 }
+    children:
+      serial: { ref: NAME-board.serial }
+      power: { ref: NAME-board.power }
+      tftp: { ref: tftp }
+      http: { ref: http }
+";
 const IMAGE: usize = 8 << 20;
 
 /// The folder.
@@ -47,6 +59,7 @@ impl Lab {
             let faults = ", faults: { real_size: { bytes: 4194304, beyond: wrap } }";
             BOARD.replace("FAULTS", faults).replace("./medium.img", "./counterfeit.img")
         });
+        lab.write("lab.yaml", &several());
         std::fs::write(lab.folder.path().join("os.img"), image()).unwrap();
         lab
     }
@@ -83,6 +96,18 @@ impl Lab {
         }
         text
     }
+}
+
+/// An exporter YAML with four boards, of which one does not switch.
+fn several() -> String {
+    let servers = "  tftp: { type: tftp, config: { port: 0, root_dir: tftp } }\n  http: { type: http, config: { port: 0, root_dir: http } }\n";
+    let stuck = ", faults: { power_stuck: true }";
+    let boards = [("left", ""), ("middle", ""), ("right", stuck), ("top", "")];
+    let board = |(name, faults): (&str, &str)| ONE_OF_SEVERAL.replace("NAME", name).replace("FAULTS", faults);
+    let boards: String = boards.into_iter().map(board).collect();
+    format!(
+        "apiVersion: jumpstarter.dev/v1alpha1\nkind: ExporterConfig\nmetadata: {{ name: lab }}\nexport:\n{servers}{boards}"
+    )
 }
 
 /// An image with an MBR, data and zeros, always the same.
