@@ -26,7 +26,7 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let mut image: Vec<u8> = (0..2_000_000_u64).map(|at| (at * at >> 7) as u8).collect();
+        let mut image: Vec<u8> = (0..2_000_000_u64).map(|at| ((at * at) >> 7) as u8).collect();
         make_disk(&mut image);
         std::fs::write(folder.path().join("os.img"), &image).unwrap();
         Self { folder, image }

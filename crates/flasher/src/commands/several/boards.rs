@@ -26,7 +26,7 @@ pub(super) struct Place {
 #[derive(Clone)]
 pub(super) enum Reached {
     Here(Arc<DriverTree>),
-    Elsewhere(RemoteExporter),
+    Elsewhere(Box<RemoteExporter>),
     /// It does not answer, or refuses us: its boards fail, and no others.
     Not(Arc<Error>),
 }
@@ -57,7 +57,7 @@ pub(super) async fn places(args: &Args) -> Result<Vec<Place>, Failure> {
     let remotes = &args.remote.remotes;
     if args.remote.is_elsewhere() && remotes.is_empty() {
         let client = remote::exporter(&args.remote).await?;
-        return Ok(vec![Place { name: "lease".to_owned(), reached: Reached::Elsewhere(client) }]);
+        return Ok(vec![Place { name: "lease".to_owned(), reached: Reached::Elsewhere(Box::new(client)) }]);
     }
     if !remotes.is_empty() {
         refuse_twice("--remote", remotes)?;
@@ -65,7 +65,10 @@ pub(super) async fn places(args: &Args) -> Result<Vec<Place>, Failure> {
         let reached = futures_util::future::join_all(connecting).await;
         let place = |(name, reached): (&String, Result<RemoteExporter>)| Place {
             name: name.clone(),
-            reached: reached.map_or_else(|error| Reached::Not(Arc::new(error)), Reached::Elsewhere),
+            reached: match reached {
+                Ok(client) => Reached::Elsewhere(Box::new(client)),
+                Err(error) => Reached::Not(Arc::new(error)),
+            },
         };
         return Ok(remotes.iter().zip(reached).map(place).collect());
     }
@@ -205,9 +208,9 @@ fn name(places: &[Place], place: usize, path: Option<&str>) -> String {
 fn paths(place: &Place, kind: BoardKind) -> Option<Vec<String>> {
     match &place.reached {
         Reached::Here(tree) => {
-            let is_it = |device: &Device| match (device.usable(), kind) {
-                (Device::Flasher(_), BoardKind::Flasher) | (Device::Power(..), BoardKind::Power) => true,
-                _ => false,
+            let is_it = |device: &Device| match kind {
+                BoardKind::Flasher => matches!(device.usable(), Device::Flasher(_)),
+                BoardKind::Power => matches!(device.usable(), Device::Power(..)),
             };
             let drivers = tree.drivers();
             let all = drivers.into_iter().filter(|(path, _)| tree.find(path).is_ok_and(|it| is_it(&it)));

@@ -34,7 +34,7 @@ pub(super) async fn plan(
             Reached::Here(tree) => one_plan::make(args, tree, board.path.as_deref()).await,
             Reached::Elsewhere(client) => match client.board(board.path.as_deref()) {
                 Ok(node) => {
-                    let board = RemoteBoard { client: client.clone(), board: node };
+                    let board = RemoteBoard { client: client.as_ref().clone(), board: node };
                     let mut job = job::flash_job(args, CancellationToken::new())?;
                     job.transcript = None;
                     remote::plan_on(&board, job, args.variant.clone(), &screen).await

@@ -256,7 +256,7 @@ impl BoardJob {
             }
             (Reached::Elsewhere(client), path) => match client.board(path.as_deref()) {
                 Ok(board) => {
-                    let board = RemoteBoard { client: client.clone(), board };
+                    let board = RemoteBoard { client: client.as_ref().clone(), board };
                     elsewhere(&board, work, variant, &progress, &screen).await
                 }
                 Err(error) => Err(error.into()),
