@@ -38,7 +38,7 @@ impl Screen {
         Self { taken: true, ..self.clone() }
     }
 
-    /// The same for one board of several: what is told begins with its name, or has it as `board`.
+    /// The same for one board of several: what is shown begins with its name, or has it as `board`.
     pub(crate) fn about(&self, board: &str) -> Self {
         Self { board: Some(board.into()), ..self.clone() }
     }

@@ -112,7 +112,7 @@ impl BoardLines {
         }
     }
 
-    /// Takes the lines off the screen: what they say is told in another way.
+    /// Takes the lines off the screen: what they say is shown in another way.
     pub(crate) fn clear(&self) {
         if let Way::Terminal { all, .. } = &self.way {
             all.clear().ok(); // a screen that is gone shows no line

@@ -1,4 +1,4 @@
-//! Several boards in one command: each with its own attempts and receipt, told behind its name.
+//! Several boards in one command: each with its own attempts and receipt, shown behind its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};

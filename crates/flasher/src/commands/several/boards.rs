@@ -16,7 +16,7 @@ use crate::render::units::shown;
 use crate::screen::Screen;
 
 /// An exporter: one of this machine, by its YAML, or one elsewhere.
-pub(super) struct Place {
+pub(super) struct OpenedExporter {
     /// What tells it from the others, in the names of its boards.
     pub(super) name: String,
     pub(super) reached: Reached,
@@ -34,7 +34,7 @@ pub(super) enum Reached {
 /// A board that was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ChosenBoard {
-    /// What everything about it is told under: its path, behind the name of its exporter when there are several of them.
+    /// What everything about it stands under: its path, behind the name of its exporter when there are several of them.
     pub(super) name: String,
     /// The index of its place.
     pub(super) place: usize,
@@ -53,17 +53,20 @@ pub(super) enum BoardKind {
 ///
 /// # Errors
 /// When an exporter YAML has problems, none is named, or one is named twice. An exporter elsewhere that does not answer is none.
-pub(super) async fn places(args: &Args) -> Result<Vec<Place>, Failure> {
+pub(super) async fn places(args: &Args) -> Result<Vec<OpenedExporter>, Failure> {
     let remotes = &args.remote.remotes;
     if args.remote.is_elsewhere() && remotes.is_empty() {
         let client = remote::exporter(&args.remote).await?;
-        return Ok(vec![Place { name: "lease".to_owned(), reached: Reached::Elsewhere(Box::new(client)) }]);
+        return Ok(vec![OpenedExporter {
+            name: "lease".to_owned(),
+            reached: Reached::Elsewhere(Box::new(client)),
+        }]);
     }
     if !remotes.is_empty() {
         refuse_twice("--remote", remotes)?;
         let connecting = remotes.iter().map(|address| remote::exporter_at(&args.remote, address));
         let reached = futures_util::future::join_all(connecting).await;
-        let place = |(name, reached): (&String, Result<RemoteExporter>)| Place {
+        let place = |(name, reached): (&String, Result<RemoteExporter>)| OpenedExporter {
             name: name.clone(),
             reached: match reached {
                 Ok(client) => Reached::Elsewhere(Box::new(client)),
@@ -75,14 +78,14 @@ pub(super) async fn places(args: &Args) -> Result<Vec<Place>, Failure> {
     here(&args.exporters)
 }
 
-fn here(exporters: &[PathBuf]) -> Result<Vec<Place>, Failure> {
+fn here(exporters: &[PathBuf]) -> Result<Vec<OpenedExporter>, Failure> {
     let real = |file: &PathBuf| shown(&file.canonicalize().unwrap_or_else(|_| file.clone()));
     refuse_twice("--exporter", &exporters.iter().map(real).collect::<Vec<_>>())?;
     let names = names(exporters);
     let mut places = Vec::new();
     for (index, name) in names.into_iter().enumerate() {
         let tree = driver_tree::load(exporters.get(index).map(PathBuf::as_path))?;
-        places.push(Place { name, reached: Reached::Here(Arc::new(tree)) });
+        places.push(OpenedExporter { name, reached: Reached::Here(Arc::new(tree)) });
     }
     Ok(places)
 }
@@ -108,7 +111,7 @@ fn refuse_twice(option: &str, all: &[String]) -> Result<()> {
 }
 
 /// Lets go of every exporter of this machine.
-pub(super) async fn close(places: &[Place], screen: &Screen) {
+pub(super) async fn close(places: &[OpenedExporter], screen: &Screen) {
     for place in places {
         if let Reached::Here(tree) = &place.reached {
             driver_tree::close(tree, screen).await;
@@ -120,7 +123,11 @@ pub(super) async fn close(places: &[Place], screen: &Screen) {
 ///
 /// # Errors
 /// When one is not there, could be of two exporters, or is named twice; or an exporter has several and none is named.
-pub(super) fn choose(places: &[Place], wanted: &BoardsArgs, kind: BoardKind) -> Result<Vec<ChosenBoard>> {
+pub(super) fn choose(
+    places: &[OpenedExporter],
+    wanted: &BoardsArgs,
+    kind: BoardKind,
+) -> Result<Vec<ChosenBoard>> {
     let chosen: Vec<ChosenBoard> = if wanted.device.is_empty() {
         let all = (0..places.len()).map(|place| of_place(places, place, kind, wanted.all));
         all.collect::<Result<Vec<_>>>()?.concat()
@@ -138,7 +145,7 @@ pub(super) fn choose(places: &[Place], wanted: &BoardsArgs, kind: BoardKind) -> 
 }
 
 /// All boards of a place, or the only one.
-fn of_place(places: &[Place], place: usize, kind: BoardKind, all: bool) -> Result<Vec<ChosenBoard>> {
+fn of_place(places: &[OpenedExporter], place: usize, kind: BoardKind, all: bool) -> Result<Vec<ChosenBoard>> {
     let board =
         |path: Option<String>| ChosenBoard { name: name(places, place, path.as_deref()), place, path };
     let Some(paths) = paths(&places[place], kind) else { return Ok(vec![board(None)]) };
@@ -155,7 +162,7 @@ fn of_place(places: &[Place], place: usize, kind: BoardKind, all: bool) -> Resul
 }
 
 /// The board that `device` names: its path, behind the name of its exporter and a colon where it is needed.
-fn named(places: &[Place], device: &str, kind: BoardKind) -> Result<ChosenBoard> {
+fn named(places: &[OpenedExporter], device: &str, kind: BoardKind) -> Result<ChosenBoard> {
     let mut fits = Vec::new();
     for (index, place) in places.iter().enumerate() {
         let of_this = device.strip_prefix(&place.name).and_then(|rest| rest.strip_prefix(':'));
@@ -184,7 +191,7 @@ fn named(places: &[Place], device: &str, kind: BoardKind) -> Result<ChosenBoard>
     }
 }
 
-fn missing(places: &[Place], device: &str, kind: BoardKind) -> Error {
+fn missing(places: &[OpenedExporter], device: &str, kind: BoardKind) -> Error {
     if let Some(error) = places.iter().find_map(|place| match &place.reached {
         Reached::Not(error) => Some(again(error)),
         _ => None,
@@ -196,7 +203,7 @@ fn missing(places: &[Place], device: &str, kind: BoardKind) -> Error {
     Error::config(format!("there is no board `{device}`")).help(format!("there are: {}", all.join(", ")))
 }
 
-fn name(places: &[Place], place: usize, path: Option<&str>) -> String {
+fn name(places: &[OpenedExporter], place: usize, path: Option<&str>) -> String {
     match (places, path) {
         ([_], Some(path)) => path.to_owned(),
         (_, None) => places[place].name.clone(),
@@ -205,7 +212,7 @@ fn name(places: &[Place], place: usize, path: Option<&str>) -> String {
 }
 
 /// The paths of the boards of a place, each once, under its shortest; none when the place was not reached.
-fn paths(place: &Place, kind: BoardKind) -> Option<Vec<String>> {
+fn paths(place: &OpenedExporter, kind: BoardKind) -> Option<Vec<String>> {
     match &place.reached {
         Reached::Here(tree) => {
             let is_it = |device: &Device| match kind {
@@ -255,7 +262,7 @@ pub(super) fn again(error: &Error) -> Error {
 ///
 /// # Errors
 /// Class config; names both boards and what they share.
-pub(super) async fn refuse_shared(places: &[Place], chosen: &[ChosenBoard]) -> Result<()> {
+pub(super) async fn refuse_shared(places: &[OpenedExporter], chosen: &[ChosenBoard]) -> Result<()> {
     let mut seen: Vec<(&str, Board)> = Vec::new();
     for board in chosen {
         let (Reached::Here(tree), Some(path)) = (&places[board.place].reached, &board.path) else { continue };
@@ -280,16 +287,16 @@ mod tests {
     use super::*;
 
     /// A place with flashers of these names.
-    fn place(name: &str, nodes: &[&str]) -> Place {
+    fn place(name: &str, nodes: &[&str]) -> OpenedExporter {
         let nodes: Vec<_> =
             nodes.iter().map(|node| format!("  {node}: {{ type: fake-flasher }}\n")).collect();
         let text = format!("export:\n{}", nodes.concat());
         let document = exporter_yaml::Document::parse(name, Path::new("/"), &text).unwrap();
         let tree = exporter_yaml::build(&document).unwrap();
-        Place { name: name.to_owned(), reached: Reached::Here(Arc::new(tree)) }
+        OpenedExporter { name: name.to_owned(), reached: Reached::Here(Arc::new(tree)) }
     }
 
-    fn names_of(places: &[Place], device: &[&str], all: bool) -> Result<Vec<String>, String> {
+    fn names_of(places: &[OpenedExporter], device: &[&str], all: bool) -> Result<Vec<String>, String> {
         let wanted = BoardsArgs { device: device.iter().map(|it| (*it).to_owned()).collect(), all };
         let chosen = choose(places, &wanted, BoardKind::Flasher);
         let said = |error: Error| format!("{error}; {}", error.next_step().unwrap_or_default());
@@ -301,7 +308,8 @@ mod tests {
         let away = Reached::Not(Arc::new(Error::infrastructure("lab does not answer").help("is it on?")));
         let one = || vec![place("one", &["a", "b"])];
         let two = || vec![place("one", &["a", "b"]), place("two", &["b", "c"])];
-        let far = || vec![place("one", &["a"]), Place { name: "lab:1".to_owned(), reached: away.clone() }];
+        let far =
+            || vec![place("one", &["a"]), OpenedExporter { name: "lab:1".to_owned(), reached: away.clone() }];
         for (places, device, all, expected) in [
             (one(), vec!["b", "a"], false, Ok("b a")),
             (one(), vec![], true, Ok("a b")),

@@ -1,8 +1,8 @@
-//! Commands that go from one board or exporter to the next: each is told behind its name, and one that fails does not stop the others.
+//! Commands that go from one board or exporter to the next: what each has to say stands behind its name, and one that fails does not stop the others.
 
 use flasher_core::{CancellationToken, Error};
 
-use super::boards::{ChosenBoard, Place, Reached, again};
+use super::boards::{ChosenBoard, OpenedExporter, Reached, again};
 use crate::args::Args;
 use crate::args::python::PythonOption;
 use crate::commands::doctor::{self, Machine};
@@ -16,7 +16,7 @@ use crate::screen::Screen;
 use crate::signals;
 
 /// Boards, and the exporters they are at.
-type Boards<'a> = (&'a [Place], &'a [ChosenBoard]);
+type Boards<'a> = (&'a [OpenedExporter], &'a [ChosenBoard]);
 
 /// Prints the plan of each board; the exit code is that of the worst.
 pub(super) async fn plan(
@@ -81,7 +81,7 @@ pub(super) async fn power(
 pub(super) async fn doctor(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let mut worst = 0;
     let machine = if args.remote.is_elsewhere() { Machine::Elsewhere } else { Machine::This };
-    for Place { name, reached } in super::boards::places(args).await? {
+    for OpenedExporter { name, reached } in super::boards::places(args).await? {
         let screen = screen.about(&name);
         let looked = match reached {
             Reached::Here(tree) => doctor::look_at(&tree, &args.python, machine, &screen).await,

@@ -18,14 +18,14 @@ use crate::screen::Screen;
 /// How the job of one board ended.
 pub(super) struct BoardEnd {
     pub(super) board: String,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: JobEnd,
     pub(super) took: Duration,
     /// The board whose failure stopped this job, with `--fail-fast`.
     pub(super) stopped_for: Option<String>,
 }
 
 /// What came of a job.
-pub(super) enum Outcome {
+pub(super) enum JobEnd {
     Done {
         receipt: Box<Receipt>,
         kept: KeptReceipt,
@@ -39,7 +39,7 @@ pub(super) enum Outcome {
 impl BoardEnd {
     /// A job that never began.
     pub(super) fn idle(board: &str) -> Self {
-        Self { board: board.to_owned(), outcome: Outcome::Idle, took: Duration::ZERO, stopped_for: None }
+        Self { board: board.to_owned(), outcome: JobEnd::Idle, took: Duration::ZERO, stopped_for: None }
     }
 
     /// Whether it did not do what it was to do.
@@ -56,18 +56,18 @@ impl BoardEnd {
 
     fn own_code(&self) -> u8 {
         match &self.outcome {
-            Outcome::Done { receipt, kept } => match (receipt.exit_code(), &kept.file) {
+            JobEnd::Done { receipt, kept } => match (receipt.exit_code(), &kept.file) {
                 (0, Err(error)) => error.class().exit_code(),
                 (code, _) => code,
             },
-            Outcome::Failed(failure) => failure.exit_code(),
-            Outcome::Idle => Class::Interrupted.exit_code(),
+            JobEnd::Failed(failure) => failure.exit_code(),
+            JobEnd::Idle => Class::Interrupted.exit_code(),
         }
     }
 
     fn verdict(&self) -> Option<Verdict> {
         match &self.outcome {
-            Outcome::Done { receipt, .. } => Some(receipt.verdict),
+            JobEnd::Done { receipt, .. } => Some(receipt.verdict),
             _ => None,
         }
     }
@@ -76,11 +76,11 @@ impl BoardEnd {
     fn word(&self) -> String {
         let stopped = self.stopped_for.as_ref().filter(|_| self.exit_code() != self.own_code());
         match (&self.outcome, stopped) {
-            (Outcome::Idle, Some(other)) => format!("not begun, as `{other}` failed"),
-            (Outcome::Idle, None) => "not begun".to_owned(),
+            (JobEnd::Idle, Some(other)) => format!("not begun, as `{other}` failed"),
+            (JobEnd::Idle, None) => "not begun".to_owned(),
             (_, Some(other)) => format!("stopped, as `{other}` failed"),
-            (Outcome::Failed(failure), _) => failed(failure.exit_code()),
-            (Outcome::Done { receipt, .. }, _) => match (receipt.verdict, &receipt.failure) {
+            (JobEnd::Failed(failure), _) => failed(failure.exit_code()),
+            (JobEnd::Done { receipt, .. }, _) => match (receipt.verdict, &receipt.failure) {
                 (Verdict::Failed, Some(failure)) => {
                     format!("{} in {}", failed(failure.class.exit_code()), failure.step)
                 }
@@ -96,7 +96,7 @@ impl BoardEnd {
     pub(super) fn line(&self) -> LineEnd {
         let word = self.word();
         match (&self.outcome, self.own_code()) {
-            (Outcome::Idle, _) => LineEnd::Idle(word),
+            (JobEnd::Idle, _) => LineEnd::Idle(word),
             (_, 0) => LineEnd::Good(format!("{word}, {}", seconds(self.took.as_secs_f64()))),
             _ => LineEnd::Bad(format!("{word}, {}", seconds(self.took.as_secs_f64()))),
         }
@@ -104,7 +104,7 @@ impl BoardEnd {
 
     fn place(&self) -> Option<&str> {
         match &self.outcome {
-            Outcome::Done { kept, .. } => kept.place(),
+            JobEnd::Done { kept, .. } => kept.place(),
             _ => None,
         }
     }
@@ -113,8 +113,8 @@ impl BoardEnd {
     fn tell(&self, screen: &Screen) -> io::Result<()> {
         let screen = screen.about(&self.board);
         match &self.outcome {
-            Outcome::Failed(failure) => drop(screen.fail(failure)),
-            Outcome::Done { receipt, kept } => {
+            JobEnd::Failed(failure) => drop(screen.fail(failure)),
+            JobEnd::Done { receipt, kept } => {
                 if receipt.verdict == Verdict::Identified {
                     screen.end(|paint| verdict::good(receipt, kept.place(), paint))?;
                 }
@@ -122,14 +122,14 @@ impl BoardEnd {
                     screen.complain(|paint| trouble::error(error, paint));
                 }
             }
-            Outcome::Idle => {}
+            JobEnd::Idle => {}
         }
         Ok(())
     }
 
     /// The failure of its receipt as text; where that is kept the table says.
     fn failure(&self, paint: Paint) -> Option<String> {
-        let Outcome::Done { receipt, .. } = &self.outcome else { return None };
+        let JobEnd::Done { receipt, .. } = &self.outcome else { return None };
         receipt.failure.as_ref().map(|failure| trouble::failed(receipt, failure, None, paint))
     }
 
@@ -145,11 +145,11 @@ impl BoardEnd {
 
     fn row(&self) -> [String; 5] {
         let attempts = match &self.outcome {
-            Outcome::Done { receipt, .. } => receipt.attempts.to_string(),
+            JobEnd::Done { receipt, .. } => receipt.attempts.to_string(),
             _ => "-".to_owned(),
         };
         let time = match self.outcome {
-            Outcome::Idle => "-".to_owned(),
+            JobEnd::Idle => "-".to_owned(),
             _ => seconds(self.took.as_secs_f64()),
         };
         let receipt = self.place().unwrap_or("-").to_owned();
@@ -228,7 +228,7 @@ mod tests {
         let verdict = if failure.is_some() { Verdict::Failed } else { Verdict::Proven };
         let receipt = Receipt { failure, verdict, attempts: 2, ..blank };
         let kept = KeptReceipt { file: Ok(Some(format!("r/{board}.json"))), in_ledger: None };
-        let outcome = Outcome::Done { receipt: Box::new(receipt), kept };
+        let outcome = JobEnd::Done { receipt: Box::new(receipt), kept };
         BoardEnd { board: board.to_owned(), outcome, took: Duration::from_secs(12), stopped_for: None }
     }
 
@@ -242,7 +242,7 @@ mod tests {
         let ends = [
             done("a", None),
             done("b", Some(Class::Medium)),
-            BoardEnd { outcome: Outcome::Failed(away), ..done("lab:1", None) },
+            BoardEnd { outcome: JobEnd::Failed(away), ..done("lab:1", None) },
             stopped(done("c", Some(Class::Interrupted))),
             stopped(BoardEnd::idle("d")),
             BoardEnd::idle("e"),
@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(code(&[done("a", None), BoardEnd::idle("b")]), 130);
         let unkept = KeptReceipt { file: Err(Error::infrastructure("disk full")), in_ledger: None };
         let outcome = match done("a", None).outcome {
-            Outcome::Done { receipt, .. } => Outcome::Done { receipt, kept: unkept },
+            JobEnd::Done { receipt, .. } => JobEnd::Done { receipt, kept: unkept },
             other => other,
         };
         assert_eq!(code(&[BoardEnd { outcome, ..done("a", None) }]), 4);

@@ -10,8 +10,8 @@ use flasher_core::{CancellationToken, Class, Error, FlashJob, Progress, Receipt,
 use ledger::Ledger;
 use tokio::task::JoinSet;
 
-use super::boards::{ChosenBoard, Place, Reached, again};
-use super::end::{self, BoardEnd, Outcome};
+use super::boards::{ChosenBoard, OpenedExporter, Reached, again};
+use super::end::{self, BoardEnd, JobEnd};
 use super::files;
 use crate::args::job::JobArgs;
 use crate::args::node::SeveralArgs;
@@ -61,7 +61,7 @@ struct Order<'a> {
 /// Does the command's job on every board, and tells how each ended; the exit code is that of the worst.
 pub(super) async fn run(
     args: &Args,
-    places: &[Place],
+    places: &[OpenedExporter],
     boards: Vec<ChosenBoard>,
     screen: &Screen,
 ) -> Result<u8, Failure> {
@@ -124,7 +124,7 @@ impl<'a> Order<'a> {
     }
 
     /// The job of one board. Its files are made ready, so that one that cannot be written is an error before any board is touched.
-    fn job_of(&self, board: ChosenBoard, args: &Args, places: &[Place]) -> Result<BoardJob> {
+    fn job_of(&self, board: ChosenBoard, args: &Args, places: &[OpenedExporter]) -> Result<BoardJob> {
         let reached = places[board.place].reached.clone();
         let receipt = self.receipts.get(&board.name);
         let dump_file = self.dumps.get(&board.name).map(|file| DumpFile::prepare(file)).transpose()?;
@@ -268,9 +268,9 @@ impl BoardJob {
         let outcome = match done {
             Ok(receipt) => {
                 let kept: KeptReceipt = conclude::keep(&receipt, receipt_file, ledger.as_ref(), &screen);
-                Outcome::Done { receipt: Box::new(receipt), kept }
+                JobEnd::Done { receipt: Box::new(receipt), kept }
             }
-            Err(failure) => Outcome::Failed(failure),
+            Err(failure) => JobEnd::Failed(failure),
         };
         BoardEnd { board: board.name, outcome, took: begun.elapsed(), stopped_for: None }
     }

@@ -15,7 +15,7 @@ use crate::args::node::{BoardsArgs, SeveralArgs};
 use crate::args::{Args, Command};
 use crate::failure::Failure;
 use crate::screen::Screen;
-use boards::{BoardKind, Place, close};
+use boards::{BoardKind, OpenedExporter, close};
 
 /// Whether a command line asks for several boards.
 ///
@@ -46,7 +46,7 @@ pub(super) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
     done
 }
 
-async fn with_places(args: &Args, places: &[Place], screen: &Screen) -> Result<u8, Failure> {
+async fn with_places(args: &Args, places: &[OpenedExporter], screen: &Screen) -> Result<u8, Failure> {
     let Some((wanted, _)) = choice(&args.command) else { return Ok(0) };
     let kind = match args.command {
         Command::Power { .. } => BoardKind::Power,
