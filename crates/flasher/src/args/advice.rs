@@ -30,6 +30,14 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(is_told).flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
+/// Lines of a document that are shown as they are typed, without the words behind them; those that a shell takes apart are left out.
+fn typed(text: &str) -> impl Iterator<Item = String> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| is_command(line));
+    let lines = lines.map(|line| line.split(" #").next().unwrap_or(line).trim_end());
+    let plain = lines.filter(|line| !line.contains(['\'', '"', '$', '|', '>', '&']));
+    plain.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
 /// Whether a line is one of ours whose command is written out, and not filled in.
 fn is_command(line: &str) -> bool {
     line.strip_prefix("flasher ").is_some_and(|rest| !rest.starts_with('{') && line.len() < 200)
@@ -56,9 +64,12 @@ fn every_command_that_a_message_advises_can_be_typed() {
     let (mut count, mut wrong) = (0, Vec::new());
     for path in sources() {
         let text = std::fs::read_to_string(&path).unwrap();
-        for line in quoted(&text).filter(|line| is_command(line)) {
+        let is_document = path.extension().is_some_and(|it| it == "md");
+        let shown: Vec<String> = if is_document { typed(&text).collect() } else { Vec::new() };
+        let lines = quoted(&text).filter(|line| is_command(line)).map(str::to_owned).chain(shown);
+        for line in lines {
             count += 1;
-            let Err(error) = command().try_get_matches_from(words(line)) else { continue };
+            let Err(error) = command().try_get_matches_from(words(&line)) else { continue };
             // A command or an option may be named without what it needs; help and version are no mistakes.
             let is_short = match error.kind() {
                 ErrorKind::MissingRequiredArgument
