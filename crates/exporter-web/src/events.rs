@@ -171,7 +171,6 @@ impl BoardView {
             job: board.job.subscribe(),
             has_more: false,
         };
-        let announced = pages::announced(board.job.borrow().as_deref());
         Self {
             tab: Tab { id: tab, board: Arc::clone(&board) },
             may_act,
@@ -180,8 +179,8 @@ impl BoardView {
             unfinished: "\0".to_owned(),
             status: String::new(),
             job: String::new(),
+            announced: "\0".to_owned(),
             line: "",
-            announced,
             changes,
             _watched: board.watched(),
             board,

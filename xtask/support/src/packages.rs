@@ -94,6 +94,11 @@ const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        name: "browser",
+        needed: |root| root.join("crates/exporter-web").is_dir(),
+        packages: &[program("chromium", "chromium"), program("chromium-driver", "chromedriver")],
+    },
+    Group {
         name: "qemu",
         needed: |root| root.join("crates/board-qemu").is_dir(),
         packages: &[

@@ -23,6 +23,7 @@ pub(super) async fn act(
     match what {
         "take" => {
             let line = action.client(board).open(path).await?;
+            board.console.until_heard().await;
             board.line.take(tab, line)
         }
         "write" if body.len() > LONGEST => Err(refused("this is too much text at once")),

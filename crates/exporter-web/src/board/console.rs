@@ -20,14 +20,18 @@ const MOST_BYTES: usize = 512 * 1024;
 const AT_ONCE: usize = 400;
 /// A line without its end is shown when nothing has come for this long.
 const QUIET: Duration = Duration::from_millis(100);
-/// Pause before the line is looked for again.
-const PAUSE: Duration = Duration::from_millis(300);
+/// Pause before the line is looked for again; looking takes a second by itself while no client has it open.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long a line that was opened may take to be listened to.
+const ATTENTION: Duration = Duration::from_secs(2);
 
 /// The tail of a console as HTML.
 #[derive(Debug, Default)]
 pub(crate) struct LiveConsole {
     tail: Mutex<KeptLines>,
     changed: watch::Sender<()>,
+    /// Whether the line is listened to.
+    heard: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +61,12 @@ impl LiveConsole {
     /// Changes with what is shown.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+
+    /// Waits until the line is listened to, which was opened just now, so that nothing it says is missed.
+    pub(crate) async fn until_heard(&self) {
+        // Without a listener the line works as well.
+        timeout(ATTENTION, self.heard.subscribe().wait_for(|heard| *heard)).await.ok();
     }
 
     /// The lines from number `next` on.
@@ -126,7 +136,9 @@ pub(super) async fn listen(client: &DirectClient, path: &str, console: &LiveCons
     loop {
         // None has it open, or it cannot be heard: the state says who has the board.
         if let Ok(stream) = client.watch(path).await {
+            console.heard.send_replace(true);
             hear(stream, &recorder, console).await;
+            console.heard.send_replace(false);
         }
         sleep(PAUSE).await;
     }

@@ -37,10 +37,9 @@ pub(crate) fn board(page: &BoardPage<'_>) -> Markup {
                             form id="cancel" method="post" action=(format!("{path}/cancel")) data-act { (frame.token_field()) }
                         }
                     }
-                    @if frame.may_act { (flash(frame, &path)) }
                 }
             }
-            div {
+            div.right {
                 @if nodes.serial.is_some() {
                     section aria-labelledby="h-console" {
                         h2 id="h-console" { "Console" }
@@ -52,11 +51,12 @@ pub(crate) fn board(page: &BoardPage<'_>) -> Markup {
                     }
                 }
             }
+            @if frame.may_act && nodes.flasher.is_some() { div { (flash(frame, &path)) } }
         }
         @if frame.has_history && nodes.flasher.is_some() {
             section aria-labelledby="h-history" {
                 h2 id="h-history" { "Last jobs" }
-                (history::table(history))
+                (history::table(history, "No jobs yet."))
             }
         }
     };

@@ -33,16 +33,16 @@ pub(crate) fn history(page: &HistoryPage<'_>) -> Markup {
             label { input type="checkbox" name="failed" value="1" checked[page.failed]; " only failures" }
             button { "Show" }
         }
-        (table(page.jobs))
+        (table(page.jobs, "No such jobs."))
         @if page.has_more { p.aside { "There are older jobs; " code { "flasher history --limit 0" } " lists all." } }
     };
     page.frame.page("History", None, &content)
 }
 
-/// The jobs, a line for each.
-pub(super) fn table(jobs: &[HistoryEntry]) -> Markup {
+/// The jobs, a line for each, or what is said when there are none.
+pub(super) fn table(jobs: &[HistoryEntry], none: &str) -> Markup {
     html! {
-        @if jobs.is_empty() { p.empty { "No such jobs." } } @else {
+        @if jobs.is_empty() { p.empty { (none) } } @else {
             div.wide { table {
                 thead { tr {
                     th scope="col" { "Began (UTC)" } th scope="col" { "Board" } th scope="col" { "Image" }

@@ -9,6 +9,7 @@
   let from = null; // the next line of the console
   let tab = "";
   let lineState = "free";
+  let said = null; // what was announced last
 
   for (const part of document.querySelectorAll(".scripted")) part.hidden = false;
 
@@ -101,7 +102,11 @@
     });
     stream.addEventListener("unfinished", (event) => (byId("unfinished").textContent = event.data));
     stream.addEventListener("line", (event) => showLine(event.data));
-    stream.addEventListener("announce", (event) => (byId("announce").textContent = event.data));
+    stream.addEventListener("announce", (event) => {
+      // What was so when the page was loaded is on it, and needs no word.
+      if (said !== null && said !== event.data) byId("announce").textContent = event.data;
+      said = event.data;
+    });
   };
 
   // A page that is not seen needs no connection, of which a browser has few. One that has the line keeps it.
@@ -124,8 +129,7 @@
       request.send(file);
     });
 
-  const flash = async (form) => {
-    const order = new URLSearchParams(new FormData(form));
+  const flash = async (form, order) => {
     const file = byId("file").files[0];
     if (file) {
       order.delete("url");
@@ -144,9 +148,10 @@
     event.preventDefault();
     say("");
     const button = event.submitter;
+    const body = new URLSearchParams(new FormData(form, button)); // a button that is disabled has no value
     if (button) button.disabled = true;
-    if ("flash" in form.dataset) await flash(form);
-    else await act(form.action, new URLSearchParams(new FormData(form, button)));
+    if ("flash" in form.dataset) await flash(form, body);
+    else await act(form.action, body);
     if (button) {
       button.disabled = false;
       if (document.activeElement === document.body) button.focus();

@@ -1,9 +1,11 @@
 //! Who may use the page, and what it refuses.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, WebExporter, eventually, noise};
 
 /// Writes a certificate for this machine, and its key.
 fn certify(lab: &Lab) {
@@ -163,4 +165,71 @@ fn every_answer_keeps_the_browser_to_this_page() {
     let cookies = fs::read_to_string(lab.path("cookies")).unwrap();
     assert!(cookies.contains("#HttpOnly_127.0.0.1"), "{cookies}");
     assert!(!Path::new(&lab.path("state")).join("flasher").exists(), "looking keeps nothing");
+}
+
+/// Pages that may be open at a time, as docs/web.md says.
+const WATCHERS: usize = 128;
+
+/// A browser that has a board's page open, with the session of the lab's cookies. It has read the first `read` bytes.
+fn watch(lab: &Lab, exporter: &WebExporter, board: &str, read: usize) -> (TcpStream, String) {
+    let cookies = fs::read_to_string(lab.path("cookies")).unwrap();
+    let cookie = cookies.lines().last().unwrap().split('\t').skip(5).collect::<Vec<_>>().join("=");
+    let host = exporter.address.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET /board/{board}/events?from=0 HTTP/1.1\r\nhost: {host}\r\ncookie: {cookie}\r\n\r\n")
+        .unwrap();
+    let mut begun = vec![0; read];
+    stream.read_exact(&mut begun).unwrap();
+    (stream, String::from_utf8(begun).unwrap())
+}
+
+#[test]
+fn browsers_that_never_read_hold_no_flash_up() {
+    let lab = Lab::new("");
+    let exporter = lab.serve(&["--web", "127.0.0.1:0"]);
+    let ask = |path: &str, options: &[&str]| lab.curl(&format!("{}{path}", exporter.address), options);
+    let token = format!("x-token: {}", ask("/board/storage", &[]).token());
+    let watchers: Vec<_> = (0..50).map(|_| watch(&lab, &exporter, "storage", 0)).collect();
+    let image = noise(4 << 20, 9);
+    fs::write(lab.path("os.img"), &image).unwrap();
+    let order = format!("name=os.img&length={}", image.len());
+    let place = ask("/board/storage/flash", &["-H", &token, "-H", "x-tab: 1", "-d", &order]);
+    assert_eq!(place.status, 200, "{place:?}");
+    let file = format!("@{}", lab.path("os.img").display());
+    let sent = ask(
+        place.body.trim(),
+        &[
+            "-H",
+            &token,
+            "-H",
+            "content-type: application/octet-stream",
+            "-H",
+            "expect:",
+            "--data-binary",
+            &file,
+        ],
+    );
+    assert_eq!(sent.status, 204, "{sent:?}");
+    eventually("the flash is proven", || {
+        ask("/board/storage", &[]).body.contains("<p class=\"verdict\">proven</p>")
+    });
+    assert_eq!(fs::read(lab.path("medium")).unwrap()[..image.len()], image[..]);
+    drop(watchers);
+}
+
+#[test]
+fn so_many_pages_may_be_open_and_no_more() {
+    let lab = Lab::new("");
+    let exporter = lab.serve(&["--web", "127.0.0.1:0"]);
+    lab.curl(&format!("{}/board/spare", exporter.address), &[]);
+    let begin = |expected: &str| {
+        let (stream, begun) = watch(&lab, &exporter, "spare", expected.len());
+        assert_eq!(begun, expected);
+        stream
+    };
+    let open: Vec<_> = (0..WATCHERS).map(|_| begin("HTTP/1.1 200 OK")).collect();
+    begin("HTTP/1.1 503 Service Unavailable");
+    drop(open);
+    // Their places are free once the exporter has seen that they are gone.
+    eventually("there is room again", || watch(&lab, &exporter, "spare", 15).1 == "HTTP/1.1 200 OK");
 }

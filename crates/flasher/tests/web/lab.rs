@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin;
 
@@ -115,6 +116,15 @@ export:
     }
 }
 
+impl WebExporter {
+    /// Ends it by this signal, and waits for its end.
+    pub(crate) fn end(mut self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        self.child.wait().unwrap();
+    }
+}
+
 impl Drop for WebExporter {
     fn drop(&mut self) {
         // It may have ended before.
@@ -128,6 +138,16 @@ impl Answer {
     pub(crate) fn token(&self) -> String {
         let (_, rest) = self.body.split_once("data-token=\"").unwrap_or_else(|| panic!("no token: {self:?}"));
         rest.split('"').next().unwrap().to_owned()
+    }
+}
+
+/// Waits until it is so, two minutes at most.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it did not come to be that {what}");
+        #[allow(clippy::disallowed_methods, reason = "there is no runtime here")]
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

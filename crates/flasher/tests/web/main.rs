@@ -8,7 +8,9 @@
 )]
 
 mod access;
+mod browser;
 mod lab;
+mod stories;
 
 // A crate that no source line names registers nothing.
 use flasher_bundles as _;
