@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -237,4 +239,42 @@ async fn an_image_that_changes_at_its_server() {
     assert_eq!(failure.class, flasher_core::Class::Source, "{failure:#?}");
     assert!(failure.cause.contains("changed while in use"), "{}", failure.cause);
     assert!(lab.medium() == before, "something was written");
+}
+
+/// A file system of 1 MiB in the lab's cache, until it is dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: PathBuf) -> Option<Self> {
+        std::fs::create_dir_all(&at).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&at).output();
+        mounted.is_ok_and(|mounted| mounted.status.success()).then_some(Self(at))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_without_room_has_all_of_it_fetched() {
+    let (image, stretches) = image();
+    let lab = Lab::new("");
+    let Some(_disk) = SmallDisk::mount(lab.path("cache")) else {
+        return println!("skipped: mounting a small file system needs root");
+    };
+    std::fs::write(lab.path("medium"), medium(&image, &stretches, &[2])).unwrap();
+    let origin = Origin::new(&image, &block_map(&image, &stretches), Parts::Served);
+    let mut job = FlashJob { retries: 0, ..FlashJob::new(origin.url.clone()) };
+    job.source.cache = Some(CacheChoice { folder: lab.path("cache"), limit: 1 << 30 });
+    let flashed = flash_on(&lab, job, &json!({}), &ways()[0].1).await;
+    assert_eq!(flashed.receipt.verdict, Verdict::Proven, "{:#?}", flashed.receipt.failure);
+    for (first, last) in &stretches {
+        let place = first * BLOCK..(last + 1) * BLOCK;
+        assert!(lab.medium()[place.clone()] == image[place], "a false success");
+    }
+    let (facts, (in_parts, whole)) = (flashed.facts(), origin.asked());
+    assert!(in_parts == 0 && whole > 1 && facts.fetched.is_none(), "{in_parts} {whole} {facts:?}");
 }

@@ -11,6 +11,9 @@ pub(crate) struct Args {
     /// Media that were changed in some way
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     mutations: u64,
+    /// Seed of the first of those on the simulated board, to play them in pieces
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    first: u64,
     /// Flashes of the simulated board whose power is cut
     #[arg(long, value_name = "N", default_value_t = 100)]
     cuts: u64,
@@ -18,7 +21,7 @@ pub(crate) struct Args {
 
 /// Plays; an error when one of them ended otherwise than it must.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let Args { mutations, cuts } = args;
+    let Args { mutations, first, cuts } = args;
     let root = Workspace::load()?.root;
     let mut command = Command::new(cargo());
     command.args(["test", "--workspace", "--all-targets", "--", "--show-output"]);
@@ -26,6 +29,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         ["nothing_that_differs_is_taken", "no_changed_medium_is_taken", "a_job_goes_on_after_power_cuts"];
     command.args(played);
     command.env("FLASHER_SOAK_MUTATIONS", mutations.to_string());
+    command.env("FLASHER_SOAK_FIRST", first.to_string());
     command.env("FLASHER_SOAK_CUTS", cuts.to_string()).current_dir(root);
     let status = command.status().with_context(|| format!("{command:?} did not start"))?;
     if !status.success() {

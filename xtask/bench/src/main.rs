@@ -10,6 +10,7 @@ mod bundles;
 mod compare;
 mod controller;
 mod exporter;
+mod fleet;
 mod image;
 mod ledger;
 mod measure;
@@ -47,6 +48,8 @@ enum What {
     Qemu(qemu::Args),
     /// What comparing first costs and saves on the emulated board
     Compare(compare::Args),
+    /// Several boards in one command against one command for each
+    Fleet(fleet::Args),
     /// Ten thousand receipts in the ledger: listing jobs, and a flash that is kept
     Ledger,
     /// Pulling a bundle against curl of the same blobs, and how soon a cached one is ready
@@ -77,6 +80,7 @@ fn run(what: &What) -> Result<()> {
         What::Overhead => overhead::run(),
         What::Qemu(args) => qemu::run(args),
         What::Bundles => bundles::run(),
+        What::Fleet(args) => fleet::run(args),
         What::Ledger => ledger::run(),
         What::Compare(args) => compare::run(args),
         What::Serial => serial::run(),
