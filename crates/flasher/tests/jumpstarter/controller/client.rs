@@ -1,12 +1,14 @@
 //! `flasher --lease`: our own command line as a client of the lab, on our exporter and on Jumpstarter's own.
 
 use std::fs;
+use std::io::Write as _;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
 use super::judged::PythonExporter;
 use super::{Controller, Served};
+use crate::console::Terminal;
 use crate::lab::{BENCH, free_port, furnish, noise, sim_board};
 use crate::lifetime::eventually;
 
@@ -96,6 +98,25 @@ fn a_flash_on_a_leased_exporter_ends_proven() {
     run(&controller, "--lease board=one dump out.img", 0);
     assert!(fs::read(controller.lab.path("out.img")).unwrap() == medium, "the dump is the medium");
     assert_free(&controller, 2);
+}
+
+#[test]
+fn a_person_works_on_a_leased_exporter() {
+    let Some(controller) = Controller::start(BENCH, "") else { return };
+    let _exporter = Served::start(&controller, "one");
+    controller.until("Available");
+    let told = run(&controller, "--lease board=one doctor", 0);
+    assert!(told.contains("power, ") && told.contains("serial, ready"), "{told}");
+    let told = run(&controller, "--lease board=one attach", 2);
+    assert!(told.contains("the exporter has no flasher"), "{told}");
+    let mut terminal = Terminal::new();
+    let mut child = terminal.start(&mut flasher(&controller, "--lease board=one console"));
+    eventually("the terminal is raw", || terminal.is_raw());
+    terminal.person.write_all(b"hello").unwrap();
+    terminal.expect(b"hello");
+    terminal.person.write_all(b"\x1d").unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_free(&controller, 3);
 }
 
 #[test]
