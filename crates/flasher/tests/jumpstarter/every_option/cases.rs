@@ -94,6 +94,12 @@ const KEPT: &str = "does not go through `--remote`: an exporter keeps no decoded
 const OUTLIVES: &str =
     "does not go through `--remote`: a flash on an exporter goes on by itself when its client ends";
 
+/// Options of jobs on several boards. What each does is shown by the tests of several boards.
+fn several(words: &str) -> Case {
+    let all = ("all", Said("1 of 1 boards done"));
+    case(words, 0, &[all, ("jobs", Elsewhere), ("keep_going", Elsewhere), ("fail_fast", Elsewhere)])
+}
+
 /// Of `flash` and `plan`: what is refused before anything is done.
 fn refused() -> Vec<Case> {
     let no = |words: &str, id, option| case(words, 2, &[(id, Refused(option, KEPT))]);
@@ -131,6 +137,7 @@ pub(super) fn flash() -> Vec<Case> {
         case("-t nope:image", 5, &[("partitions", Said("`nope`"))]),
         case("image --target nope", 2, &[("target", Said("`nope`"))]),
         case("image --device nope", 2, &[("device", Said("`nope`"))]),
+        several("image --all --jobs 1"),
         case("image --variant nope", 2, &[("variant", Said("`nope`"))]),
         case(
             "image --preflash false --retries 1 --receipt receipt.json",
@@ -199,6 +206,10 @@ pub(super) fn plan() -> Vec<Case> {
         here("-t boot:image", 0, "partitions"),
         here("image --target usd", 0, "target"),
         here("image --device storage", 0, "device"),
+        here("image --all", 0, "all"),
+        here("image --all --jobs 1", 2, "jobs"),
+        here("image --all --keep-going", 2, "keep_going"),
+        here("image --all --fail-fast", 2, "fail_fast"),
         here("image --variant sim", 0, "variant"),
         here("image --preflash true", 0, "preflash"),
         here("image --wipe-old-table", 0, "wipe_old_table"),
@@ -255,6 +266,7 @@ pub(super) fn dump() -> Vec<Case> {
         case("out.img --no-ledger", 0, &[("no_ledger", NotSaid("flasher history show"))]),
         case("out.img --target nope", 2, &[("target", Said("`nope`"))]),
         case("out.img --device nope", 2, &[("device", Said("`nope`"))]),
+        several("out --all --jobs 1"),
         case("out.img --variant nope", 2, &[("variant", Said("`nope`"))]),
         case("out.img -t nope", 5, &[("partition", Said("`nope`"))]),
         case(
@@ -275,6 +287,7 @@ pub(super) mod other {
     pub(in super::super) fn switch() -> Vec<Case> {
         vec![
             case("--device nope", 2, &[("device", Said("`nope`"))]),
+            case("--all --device nope", 2, &[("all", Said("--all"))]),
             case("--force", 2, &[("force", Refused("--force", GUARDED))]),
         ]
     }
