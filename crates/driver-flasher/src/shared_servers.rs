@@ -15,70 +15,51 @@ static TFTP: SharedServers<dyn FileServer> = SharedServers::new();
 static HTTP: SharedServers<dyn ContentServer> = SharedServers::new();
 
 /// The servers that one job uses, while they run for it.
-#[derive(Default)]
 pub(crate) struct JobServers {
-    tftp: StdMutex<Option<Arc<dyn FileServer>>>,
-    http: StdMutex<Option<Arc<dyn ContentServer>>>,
+    pub(crate) tftp: JobServer<dyn FileServer>,
+    pub(crate) http: JobServer<dyn ContentServer>,
 }
 
-impl JobServers {
-    /// Has a TFTP server run for the job with this token: `own`, or one of another job that has its port. The job hears of its transfers
+impl Default for JobServers {
+    fn default() -> Self {
+        Self { tftp: JobServer::of(&TFTP), http: JobServer::of(&HTTP) }
+    }
+}
+
+/// The server of one protocol that a job uses.
+pub(crate) struct JobServer<S: ?Sized + 'static> {
+    all: &'static SharedServers<S>,
+    running: StdMutex<Option<Arc<S>>>,
+}
+
+impl<S: FileServer + ?Sized> JobServer<S> {
+    fn of(all: &'static SharedServers<S>) -> Self {
+        Self { all, running: StdMutex::new(None) }
+    }
+
+    /// Has a server run for the job with this token: `own`, or one of another job that has its port. The job hears of its transfers
     /// through `log`.
     ///
     /// # Errors
     /// Those of the server; another job goes on with it then.
-    pub(crate) async fn start_tftp(
-        &self,
-        own: &Arc<dyn FileServer>,
-        token: &str,
-        log: TransferLog,
-    ) -> Result<SocketAddr> {
-        let (server, address) = TFTP.start(own, token, log).await?;
-        *self.tftp.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+    pub(crate) async fn start(&self, own: &Arc<S>, token: &str, log: TransferLog) -> Result<SocketAddr> {
+        let (server, address) = self.all.start(own, token, log).await?;
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
         Ok(address)
     }
 
-    /// The same with an HTTP server.
-    ///
-    /// # Errors
-    /// As [`Self::start_tftp`].
-    pub(crate) async fn start_http(
-        &self,
-        own: &Arc<dyn ContentServer>,
-        token: &str,
-        log: TransferLog,
-    ) -> Result<SocketAddr> {
-        let (server, address) = HTTP.start(own, token, log).await?;
-        *self.http.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
-        Ok(address)
+    /// The server that runs for the job.
+    pub(crate) fn running(&self) -> Option<Arc<S>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The TFTP server that runs for the job.
-    pub(crate) fn tftp(&self) -> Option<Arc<dyn FileServer>> {
-        self.tftp.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The HTTP server that runs for the job.
-    pub(crate) fn http(&self) -> Option<Arc<dyn ContentServer>> {
-        self.http.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The job does not need its TFTP server any more.
+    /// The job does not need its server any more.
     ///
     /// # Errors
     /// Those of the server, when this was the last job.
-    pub(crate) async fn stop_tftp(&self, token: &str) -> Result<()> {
-        *self.tftp.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        TFTP.stop(token).await
-    }
-
-    /// The same with its HTTP server.
-    ///
-    /// # Errors
-    /// As [`Self::stop_tftp`].
-    pub(crate) async fn stop_http(&self, token: &str) -> Result<()> {
-        *self.http.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        HTTP.stop(token).await
+    pub(crate) async fn stop(&self, token: &str) -> Result<()> {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.all.stop(token).await
     }
 }
 
@@ -125,7 +106,7 @@ impl<S: FileServer + ?Sized> SharedServers<S> {
 
     async fn stop(&self, token: &str) -> Result<()> {
         let mut all = self.0.lock().await;
-        let Some(index) = all.iter().position(|running| running.is_last(token)) else { return Ok(()) };
+        let Some(index) = all.iter().position(|running| running.leave(token)) else { return Ok(()) };
         all.swap_remove(index).server.stop().await
     }
 }
@@ -138,8 +119,8 @@ impl<S: FileServer + ?Sized> SharedServer<S> {
             || (wanted.is_some() && wanted == self.server.fixed_address())
     }
 
-    /// Removes the job with this token; whether it used the server, and was the last that did.
-    fn is_last(&self, token: &str) -> bool {
+    /// The job with this token uses it no longer; whether it did, and was the last one.
+    fn leave(&self, token: &str) -> bool {
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         let before = users.len();
         users.retain(|user| user.token != token);
@@ -201,8 +182,8 @@ mod tests {
         let (own, given) = server(6901, 2, "one");
         let [(one, first), (other, second)] = [log(), log()];
         let [a, b, c] = std::array::from_fn(|_| JobServers::default());
-        a.start_tftp(&own, "1111111111111111", one).await.unwrap();
-        b.start_tftp(&own, "2222222222222222", other).await.unwrap();
+        a.tftp.start(&own, "1111111111111111", one).await.unwrap();
+        b.tftp.start(&own, "2222222222222222", other).await.unwrap();
         let log = given.lock().unwrap().clone();
         for file in ["flasher-job-111111111111/kernel", "/2222222222222222/frames", "pxelinux.cfg/default"] {
             let (protocol, peer) = ("tftp".to_owned(), "192.0.2.9:1234".parse().unwrap());
@@ -211,13 +192,13 @@ mod tests {
         }
         assert_eq!(*first.lock().unwrap(), ["flasher-job-111111111111/kernel", "pxelinux.cfg/default"]);
         assert_eq!(*second.lock().unwrap(), ["/2222222222222222/frames", "pxelinux.cfg/default"]);
-        a.stop_tftp("1111111111111111").await.unwrap();
-        a.stop_tftp("1111111111111111").await.unwrap();
-        b.stop_tftp("2222222222222222").await.unwrap();
+        a.tftp.stop("1111111111111111").await.unwrap();
+        a.tftp.stop("1111111111111111").await.unwrap();
+        b.tftp.stop("2222222222222222").await.unwrap();
         // The next job starts it anew, and one that never began may stop it.
-        c.start_tftp(&own, "3333333333333333", TransferLog::default()).await.unwrap();
-        a.stop_tftp("1111111111111111").await.unwrap();
-        c.stop_tftp("3333333333333333").await.unwrap();
+        c.tftp.start(&own, "3333333333333333", TransferLog::default()).await.unwrap();
+        a.tftp.stop("1111111111111111").await.unwrap();
+        c.tftp.stop("3333333333333333").await.unwrap();
     }
 
     #[tokio::test]
@@ -225,18 +206,18 @@ mod tests {
         let ((one, _), (other, _), (elsewhere, _)) =
             (server(6902, 1, "one"), server(6902, 1, "other"), server(6903, 1, "elsewhere"));
         let [a, b, c] = std::array::from_fn(|_| JobServers::default());
-        a.start_tftp(&one, "a", TransferLog::default()).await.unwrap();
-        b.start_tftp(&other, "b", TransferLog::default()).await.unwrap();
-        c.start_tftp(&elsewhere, "c", TransferLog::default()).await.unwrap();
-        let folder = |job: &JobServers| job.tftp().map(|server| server.root());
+        a.tftp.start(&one, "a", TransferLog::default()).await.unwrap();
+        b.tftp.start(&other, "b", TransferLog::default()).await.unwrap();
+        c.tftp.start(&elsewhere, "c", TransferLog::default()).await.unwrap();
+        let folder = |job: &JobServers| job.tftp.running().map(|server| server.root());
         assert_eq!([&a, &b, &c].map(folder), ["one", "one", "elsewhere"].map(|name| Some(name.into())));
         // It goes on for the job that is left, and the next one has its own again.
-        a.stop_tftp("a").await.unwrap();
+        a.tftp.stop("a").await.unwrap();
         assert_eq!([&a, &b].map(folder), [None, Some("one".into())]);
-        b.stop_tftp("b").await.unwrap();
-        b.start_tftp(&other, "b", TransferLog::default()).await.unwrap();
+        b.tftp.stop("b").await.unwrap();
+        b.tftp.start(&other, "b", TransferLog::default()).await.unwrap();
         assert_eq!(folder(&b), Some("other".into()));
-        b.stop_tftp("b").await.unwrap();
-        c.stop_tftp("c").await.unwrap();
+        b.tftp.stop("b").await.unwrap();
+        c.tftp.stop("c").await.unwrap();
     }
 }

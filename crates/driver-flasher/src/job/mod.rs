@@ -39,12 +39,12 @@ pub(crate) struct Session<'a> {
 impl Session<'_> {
     /// The TFTP server that runs for the job, else that of its flasher.
     pub(crate) fn tftp(&self) -> Arc<dyn FileServer> {
-        self.run.servers.tftp().unwrap_or_else(|| Arc::clone(&self.flasher.tftp))
+        self.run.servers.tftp.running().unwrap_or_else(|| Arc::clone(&self.flasher.tftp))
     }
 
     /// The HTTP server that runs for the job, else that of its flasher.
     pub(crate) fn http(&self) -> Arc<dyn ContentServer> {
-        self.run.servers.http().unwrap_or_else(|| Arc::clone(&self.flasher.http))
+        self.run.servers.http.running().unwrap_or_else(|| Arc::clone(&self.flasher.http))
     }
 }
 

@@ -58,11 +58,11 @@ pub(super) async fn load(
 /// Our HTTP server, as the board that reaches us at `own` reaches it; it is started where nothing has needed it so far.
 async fn serve(session: Session<'_>, own: IpAddr) -> Result<SocketAddr> {
     let servers = &session.run.servers;
-    let bound = match servers.http().and_then(|http| http.address()) {
+    let bound = match servers.http.running().and_then(|http| http.address()) {
         Some(bound) => bound,
         None => {
             let log = session.run.evidence.log(session.run.progress());
-            let started = servers.start_http(&session.flasher.http, &session.run.token, log).await;
+            let started = servers.http.start(&session.flasher.http, &session.run.token, log).await;
             started.map_err(|error| error.with("server", "http"))?
         }
     };

@@ -17,11 +17,11 @@ pub(crate) struct Services {
 pub(crate) async fn start(session: Session<'_>, resolved: &Resolved) -> Result<Services> {
     let log = session.run.evidence.log(session.run.progress());
     let (servers, token) = (&session.run.servers, &session.run.token);
-    let tftp = servers.start_tftp(&session.flasher.tftp, token, log.clone()).await;
+    let tftp = servers.tftp.start(&session.flasher.tftp, token, log.clone()).await;
     let tftp = tftp.map_err(|error| error.with("server", "tftp"))?;
     let http = match resolved.boots {
         Some(_) => {
-            let http = servers.start_http(&session.flasher.http, token, log).await;
+            let http = servers.http.start(&session.flasher.http, token, log).await;
             Some(http.map_err(|error| error.with("server", "http"))?)
         }
         None => None,

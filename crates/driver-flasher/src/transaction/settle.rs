@@ -31,8 +31,8 @@ pub(super) async fn settle(session: Session<'_>, proven: bool) -> Result<()> {
     let (servers, token) = (&session.run.servers, &session.run.token);
     let (medium, http, tftp, ()) = tokio::join!(
         within(MEDIUM, "giving the medium back to the board", hand_over::to_board(session)),
-        bounded(session, "stopping the HTTP server", servers.stop_http(token)),
-        bounded(session, "stopping the TFTP server", servers.stop_tftp(token)),
+        bounded(session, "stopping the HTTP server", servers.http.stop(token)),
+        bounded(session, "stopping the TFTP server", servers.tftp.stop(token)),
         unstage(session),
     );
     // A board that starts finds its medium.
