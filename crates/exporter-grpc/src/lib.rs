@@ -56,7 +56,7 @@ pub use authority::Scrubber;
 pub use direct::{BoardNodes, DirectClient, FollowedJob, ImageIntake, OpenLine};
 pub use hosts::Hosts;
 pub use leased::{LeasedExporter, SessionEnds};
-pub use listen::{ListenAddress, Listener};
+pub use listen::{ListenAddress, Listener, bind_tcp};
 pub use metrics::Metrics;
 pub use metrics_page::MetricsPage;
 pub use python::{PythonExporter, PythonKinds};

@@ -63,6 +63,22 @@ impl fmt::Debug for Socket {
     }
 }
 
+/// Binds a TCP address and gives what it is then; port 0 takes any free one. `what` is what cannot be served otherwise, for the message.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub async fn bind_tcp(what: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    let failed = |error: io::Error| {
+        Error::infrastructure(format!("{what} cannot be served on {address}"))
+            .help("`ss -ltnp` shows who has the port; give another one, or 0 for any that is free")
+            .retryable(false)
+            .because(error)
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
 impl Listener {
     /// Binds a TCP socket; port 0 takes any free one. With a certificate, clients must speak TLS.
     ///

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flasher_core::{CancellationToken, Error, Result};
+use flasher_core::{CancellationToken, Result};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,6 +17,7 @@ use tonic::body::Body;
 use tonic::codegen::http::header::{ALLOW, CONTENT_TYPE};
 use tonic::codegen::http::{HeaderValue, Method, Request, Response, StatusCode};
 
+use crate::listen::bind_tcp;
 use crate::metrics::Metrics;
 
 /// How long one reader may take.
@@ -40,14 +41,7 @@ impl MetricsPage {
     /// # Errors
     /// When the address cannot be bound.
     pub async fn bind(address: SocketAddr) -> Result<Self> {
-        let failed = |error| {
-            Error::infrastructure(format!("metrics cannot be served on {address}"))
-                .help("`ss -ltnp` shows who has the port; give another one, or 0 for any that is free")
-                .retryable(false)
-                .because(error)
-        };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = bind_tcp("metrics", address).await?;
         Ok(Self { listener, address })
     }
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Buf;
-use flasher_core::{CancellationToken, Error, Result};
+use exporter_grpc::bind_tcp;
+use flasher_core::{CancellationToken, Result};
 use futures_util::{Stream, StreamExt as _};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -21,7 +22,6 @@ use warp::path::FullPath;
 
 use crate::hub::Hub;
 use crate::patience::PatientStream;
-
 use crate::settings::WebSettings;
 use crate::state::{RequestBody, WebRequest, WebState, parts};
 use crate::trees::TreeSource;
@@ -56,14 +56,7 @@ impl WebPage {
     /// # Errors
     /// When the address cannot be bound.
     pub async fn bind(address: SocketAddr) -> Result<Self> {
-        let failed = |error| {
-            Error::infrastructure(format!("the web page cannot be served on {address}"))
-                .help("`ss -ltnp` shows who has the port; give another one, or 0 for any that is free")
-                .retryable(false)
-                .because(error)
-        };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = bind_tcp("the web page", address).await?;
         Ok(Self { listener, address })
     }
 
