@@ -31,6 +31,7 @@ const STOPS: [(Signal, &str); 12] = [
 pub(crate) struct Signals(mpsc::UnboundedReceiver<&'static str>);
 
 /// How a job is asked to stop, and to be quick about it.
+#[derive(Clone)]
 pub(crate) struct Brakes {
     pub(crate) stop: CancellationToken,
     pub(crate) hurry: CancellationToken,

@@ -91,7 +91,7 @@ impl BoardLines {
 
     /// What reports about all of them go to.
     pub(crate) fn of_all(self: &Arc<Self>) -> Arc<dyn Progress> {
-        match &self.way {
+        let shown: Arc<dyn Progress> = match &self.way {
             Way::Json => Arc::new(Json::default()),
             Way::Quiet => Arc::new(Quiet),
             Way::Plain(chatter) => Arc::new(Lines::new(std::io::stderr(), *chatter)),
@@ -102,7 +102,8 @@ impl BoardLines {
                     text.iter().for_each(|text| lines.alone(|| aside(text)));
                 })
             }
-        }
+        };
+        super::logged(shown, None)
     }
 
     /// The job of this board is over.

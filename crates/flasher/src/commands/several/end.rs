@@ -1,9 +1,11 @@
 //! How the jobs of several boards ended: every failure in full, then a table, and the exit code of the worst.
 
+use std::fmt::Display;
 use std::io;
 use std::time::Duration;
 
-use flasher_core::{Class, Receipt, Verdict};
+use flasher_core::flash::MediumState;
+use flasher_core::{Class, Error, Receipt, Verdict};
 
 use crate::commands::conclude::KeptReceipt;
 use crate::commands::table::aligned;
@@ -42,13 +44,22 @@ impl BoardEnd {
         Self { board: board.to_owned(), outcome: JobEnd::Idle, took: Duration::ZERO, stopped_for: None }
     }
 
+    /// A job that a fault of this program ended: nothing is known of its board any more.
+    pub(super) fn broken(board: &str, error: &dyn Display) -> Self {
+        let failure = Error::new(Class::Internal, format!("the job of this board broke: {error}"))
+            .with("medium", MediumState::Unknown.to_string())
+            .help("the board may still be on: `flasher power off` switches it off; report this as a bug of ours");
+        let outcome = JobEnd::Failed(failure.into());
+        Self { board: board.to_owned(), outcome, took: Duration::ZERO, stopped_for: None }
+    }
+
     /// Whether it did not do what it was to do.
     pub(super) fn is_failed(&self) -> bool {
         self.own_code() != 0
     }
 
     /// Its exit code: none of its own for a job that another board's failure stopped.
-    fn exit_code(&self) -> u8 {
+    pub(super) fn exit_code(&self) -> u8 {
         let code = self.own_code();
         let is_stopped = self.stopped_for.is_some() && code == Class::Interrupted.exit_code();
         if is_stopped { 0 } else { code }
@@ -213,8 +224,8 @@ fn worst(ends: &[BoardEnd]) -> u8 {
 mod tests {
     use std::time::SystemTime;
 
-    use flasher_core::flash::{JobKind, MediumState, Site};
-    use flasher_core::{Error, Failure as Cause, Step};
+    use flasher_core::flash::{JobKind, Site};
+    use flasher_core::{Failure as Cause, Step};
 
     use super::*;
 

@@ -8,11 +8,11 @@ use flasher_core::flash::MediumState;
 use flasher_core::identify::KnownImage;
 use flasher_core::{CancellationToken, Class, Error, FlashJob, Progress, Receipt, Result};
 use ledger::Ledger;
-use tokio::task::JoinSet;
 
 use super::boards::{ChosenBoard, OpenedExporter, Reached, again};
 use super::end::{self, BoardEnd, JobEnd};
 use super::files;
+use super::pool::JobPool;
 use crate::args::job::JobArgs;
 use crate::args::node::SeveralArgs;
 use crate::args::python::PythonOption;
@@ -63,31 +63,26 @@ pub(super) async fn run(
     args: &Args,
     places: &[OpenedExporter],
     boards: Vec<ChosenBoard>,
+    options: &SeveralArgs,
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let signals = Signals::install()?;
     let brakes = Brakes { stop: CancellationToken::new(), hurry: CancellationToken::new() };
     let order = Order::new(args, &boards, &brakes).await?;
-    let options = several_options(&args.command);
     let names: Vec<String> = boards.iter().map(|board| board.name.clone()).collect();
     let jobs = boards.into_iter().map(|board| order.job_of(board, args, places));
     let jobs = jobs.collect::<Result<Vec<_>>>()?;
     let (screen, lines) = screen.with_lines(&names);
-    signals.watch(Brakes { stop: brakes.stop.clone(), hurry: brakes.hurry.clone() }, lines.of_all());
-    let crew = Crew { limit: options.jobs.map_or(jobs.len(), usize::from), fail_fast: options.fail_fast };
-    let ends = crew.work(jobs, brakes, &lines, &screen).await;
+    signals.watch(brakes.clone(), lines.of_all());
+    let pool = JobPool { limit: options.jobs.map_or(jobs.len(), usize::from), fail_fast: options.fail_fast };
+    let run = |job: BoardJob| {
+        let (lines, screen) = (Arc::clone(&lines), screen.clone());
+        (job.board.name.clone(), async move { job.run(&lines, &screen).await })
+    };
+    let ended = |end: &BoardEnd| lines.end(&end.board, &end.line());
+    let ends = pool.work(jobs.into_iter().map(run), &brakes.stop, ended).await;
     lines.clear();
     Ok(end::show(&ends, &screen)?)
-}
-
-fn several_options(command: &Command) -> SeveralArgs {
-    let SeveralArgs { jobs, keep_going, fail_fast } = match command {
-        Command::Dump(args) => &args.several,
-        Command::Identify(args) => &args.several,
-        Command::Flash(args) | Command::Plan(args) => &args.several,
-        _ => return SeveralArgs::default(),
-    };
-    SeveralArgs { jobs: *jobs, keep_going: *keep_going, fail_fast: *fail_fast }
 }
 
 impl<'a> Order<'a> {
@@ -115,7 +110,7 @@ impl<'a> Order<'a> {
             job,
             variant: variant.clone(),
             python: args.python.clone(),
-            brakes: Brakes { stop: brakes.stop.clone(), hurry: brakes.hurry.clone() },
+            brakes: brakes.clone(),
             receipts: files("--receipt", job.receipt.as_ref(), "json")?,
             transcripts: files("--transcript", job.transcript.as_ref(), "log")?,
             dumps,
@@ -186,56 +181,6 @@ fn refuse_for_one(args: &FlashArgs) -> Result<()> {
             .help("put the image into a file first"));
     }
     Ok(())
-}
-
-/// How the jobs go on beside each other.
-struct Crew {
-    /// Jobs at once.
-    limit: usize,
-    /// Whether the first failure stops the others.
-    fail_fast: bool,
-}
-
-impl Crew {
-    /// Does all jobs; gives how each ended, in their order.
-    async fn work(
-        &self,
-        jobs: Vec<BoardJob>,
-        brakes: Brakes,
-        lines: &Arc<BoardLines>,
-        screen: &Screen,
-    ) -> Vec<BoardEnd> {
-        let mut ends: Vec<BoardEnd> = jobs.iter().map(|job| BoardEnd::idle(&job.board.name)).collect();
-        let mut waiting = jobs.into_iter().enumerate();
-        let mut running = JoinSet::new();
-        let mut first_failed: Option<String> = None;
-        loop {
-            while running.len() < self.limit
-                && !brakes.stop.is_cancelled()
-                && let Some((index, job)) = waiting.next()
-            {
-                let (lines, screen) = (Arc::clone(lines), screen.clone());
-                running.spawn(async move { (index, job.run(&lines, &screen).await) });
-            }
-            let Some(joined) = running.join_next().await else { break };
-            let Ok((index, mut end)) = joined.inspect_err(|error| tracing::error!(%error, "a job broke"))
-            else {
-                continue;
-            };
-            end.stopped_for.clone_from(&first_failed);
-            if self.fail_fast && first_failed.is_none() && end.is_failed() && !brakes.stop.is_cancelled() {
-                first_failed = Some(end.board.clone());
-                brakes.stop.cancel();
-            }
-            lines.end(&end.board, &end.line());
-            ends[index] = end;
-        }
-        for (index, job) in waiting {
-            ends[index].stopped_for.clone_from(&first_failed);
-            lines.end(&job.board.name, &ends[index].line());
-        }
-        ends
-    }
 }
 
 impl BoardJob {

@@ -8,6 +8,7 @@ mod each;
 mod end;
 mod files;
 mod jobs;
+mod pool;
 
 use flasher_core::{Error, Result};
 
@@ -47,7 +48,7 @@ pub(super) async fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
 }
 
 async fn with_places(args: &Args, places: &[OpenedExporter], screen: &Screen) -> Result<u8, Failure> {
-    let Some((wanted, _)) = choice(&args.command) else { return Ok(0) };
+    let Some((wanted, options)) = choice(&args.command) else { return Ok(0) };
     let kind = match args.command {
         Command::Power { .. } => BoardKind::Power,
         _ => BoardKind::Flasher,
@@ -60,7 +61,7 @@ async fn with_places(args: &Args, places: &[OpenedExporter], screen: &Screen) ->
         }
         _ => {
             boards::refuse_shared(places, &chosen).await?;
-            jobs::run(args, places, chosen, screen).await
+            jobs::run(args, places, chosen, options.unwrap_or(&SeveralArgs::default()), screen).await
         }
     }
 }
