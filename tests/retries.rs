@@ -78,7 +78,7 @@ async fn what_another_attempt_cannot_mend_is_tried_once() {
             .in_place_of("type: http, config: { port: 0", taken("http", tcp.local_addr().unwrap().port())),
         new(Class::Infrastructure, "the port is in use")
             .in_place_of("type: tftp, config: { port: 0", taken("tftp", udp.local_addr().unwrap().port())),
-        new(Class::Infrastructure, "cannot put boot files into the TFTP folder")
+        new(Class::Infrastructure, "image`: it is a file")
             .in_place_of("root_dir: ./tftp", "root_dir: ./image".to_owned()),
         new(Class::Board, "no partition of `/dev/mmcblk0` is labelled `rootfs`")
             .with(|job| job.partition = Some("rootfs".to_owned())),

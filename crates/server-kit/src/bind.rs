@@ -46,6 +46,9 @@ pub enum Error {
     /// The folder cannot be used.
     #[error("cannot serve the folder `{}`", .0.display())]
     Root(PathBuf, #[source] io::Error),
+    /// What is to be the folder is a file.
+    #[error("cannot serve the folder `{}`: it is a file", .0.display())]
+    IsFile(PathBuf),
 }
 
 impl Error {
@@ -61,7 +64,11 @@ impl Error {
 
     /// The error for a folder that cannot be used.
     pub fn root(path: impl Into<PathBuf>, error: io::Error) -> Self {
-        Self::Root(path.into(), error)
+        match error.kind() {
+            // The first when the folder is to be made, the second when it is to be read.
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => Self::IsFile(path.into()),
+            _ => Self::Root(path.into(), error),
+        }
     }
 }
 
@@ -90,7 +97,7 @@ impl Blamed for Error {
             ),
             Self::Bind(..) => Blame::PASSING.advise("check `host:` and `port:` in the config"),
             Self::Host(..) => Blame::PASSING.advise("give `host:` as an address of this machine, or leave it out"),
-            Self::Root(..) => Blame::LASTING.advise("give a folder this user may read as `root_dir:`"),
+            Self::Root(..) | Self::IsFile(_) => Blame::LASTING.advise("give a folder this user may read as `root_dir:`"),
         }
     }
 }
@@ -164,6 +171,13 @@ mod tests {
             "cannot find the address of the host `nowhere`",
             "give `host:` as an address of this machine, or leave it out",
         );
+        for kind in [io::ErrorKind::AlreadyExists, io::ErrorKind::NotADirectory] {
+            check(
+                Error::root("/srv/x", kind.into()),
+                "cannot serve the folder `/srv/x`: it is a file",
+                "give a folder this user may read as `root_dir:`",
+            );
+        }
         check(
             Error::root("/srv/x", refused()),
             "cannot serve the folder `/srv/x`",

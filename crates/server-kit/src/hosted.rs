@@ -121,6 +121,6 @@ mod tests {
         assert_eq!((hosted.address(), count.load(Ordering::Relaxed)), (None, 0));
         std::fs::write(place.path().join("file"), "").unwrap();
         let error = hosted.start(&place.path().join("file"), bind()).await.unwrap_err();
-        assert!(matches!(error, Error::Root(..)), "{error}");
+        assert!(matches!(error, Error::IsFile(_)), "{error}");
     }
 }

@@ -41,7 +41,7 @@ pub(crate) const SERVERS: &[Case] = &[
         "an HTTP folder that is a file",
         &[("http", "port: 0, root_dir: os.img")],
         4,
-        "cannot serve the folder `",
+        "os.img`: it is a file",
     ),
     refused("a port that is none", &[("http", "port: 65536, root_dir: http")], "65536"),
 ];
@@ -87,7 +87,10 @@ pub(crate) const RIGHTS: &[Case] = &[
         "mkdir tftp",
         broken("a TFTP folder of another user", &[], 4, "cannot put boot files into the TFTP folder"),
     ),
-    nobody("mkdir tftp; chmod 700 tftp", broken("a TFTP folder that is closed", &[], 4, "the TFTP folder")),
+    nobody(
+        "mkdir tftp; chmod 700 tftp",
+        broken("a TFTP folder that is closed", &[], 4, "cannot serve the folder `tftp`"),
+    ),
     nobody(
         "mkdir closed; chmod 700 closed",
         broken(
