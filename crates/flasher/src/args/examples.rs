@@ -4,7 +4,10 @@ use clap::Command;
 
 /// Commands with lines that can be typed as they are.
 const EXAMPLES: &[(&str, &[&str])] = &[
-    ("demo", &["flasher demo", "flasher demo --board qemu --receipt receipt.json"]),
+    (
+        "demo",
+        &["flasher demo", "flasher demo --fault no-dhcp", "flasher demo --board qemu --receipt receipt.json"],
+    ),
     (
         "init",
         &[

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
 mod by_hand;
+mod demo;
 mod doctor;
 mod flash;
 mod init;

@@ -37,6 +37,8 @@ export:
 const TYPED: &[(&str, &str)] = &[
     ("flasher", "flasher"),
     ("demo", "flasher demo"),
+    ("demo-fault", "flasher demo --fault counterfeit"),
+    ("demo-list-faults", "flasher demo --list-faults"),
     ("init", "flasher init bench.yaml --board ti-j784s4 --serial /dev/ttyUSB0 --power power-http"),
     ("init-file", "cat bench.yaml"),
     ("check", "flasher check board.yaml"),

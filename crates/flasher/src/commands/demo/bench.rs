@@ -6,11 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use bundle_store::Manifest;
+use disk_image::Digest;
 use flasher_core::leftovers::{self, InUse};
 use flasher_core::{Class, Error, Result, registry};
 use tempfile::TempDir;
 
 use super::emulated::EmulatedBoard;
+use super::fault::{Damage, Fault};
 use super::image::{self, Noise};
 use crate::render::units::shown;
 
@@ -24,7 +26,7 @@ export:
     BOARD
   storage:
     type: flasher
-    config: { WAY, power_off_seconds: OFF }
+    config: { WAY, power_off_seconds: OFFFURTHER }
     children:
       serial: { ref: board.serial }
       power: { ref: board.power }
@@ -32,7 +34,7 @@ export:
       http: { type: http, config: { port: 0, root_dir: http } }
 ";
 const SIM: &str = "type: sim-board
-    config: { medium: medium.img, size: SIZE, bootdelay: 1 }";
+    config: { medium: medium.img, size: SIZE, bootdelay: 1FAULTS }";
 const QEMU: &str = "type: qemu-board
     config:
       model: MODEL
@@ -50,6 +52,8 @@ pub(super) enum Board {
     Sim {
         /// The boot loader writes the image; nothing is booted.
         by_boot_loader: bool,
+        /// What goes wrong.
+        fault: Option<&'static Fault>,
     },
     /// Emulated. A real U-Boot asks on the standard port of TFTP, which a sandbox has free.
     Qemu {
@@ -65,6 +69,8 @@ pub(super) enum Board {
 pub(super) struct Bench {
     /// What is flashed.
     pub(super) image: PathBuf,
+    /// The SHA-256 it is said to have; none when nothing is said.
+    pub(super) sha256: Option<String>,
     /// The file that is the board's medium.
     pub(super) medium: PathBuf,
     /// The exporter YAML.
@@ -89,10 +95,15 @@ impl Bench {
         let make = || tempfile::Builder::new().prefix(PREFIX).permissions(everyone.clone()).tempdir();
         let (folder, in_use) =
             leftovers::made(make, |folder| folder.path().to_owned()).map_err(unwritable)?;
-        if let Board::Sim { by_boot_loader: false } = board {
+        if let Board::Sim { by_boot_loader: false, .. } = board {
             write_bundle(&folder.path().join("bundle"), sim_manifest()?)?;
         }
-        let size = if given.is_some() { LARGE } else { SMALL };
+        let fault = match board {
+            Board::Sim { fault, .. } => *fault,
+            Board::Qemu { .. } => None,
+        };
+        let own = if given.is_some() { LARGE } else { SMALL };
+        let size = fault.and_then(|fault| fault.size).unwrap_or(own);
         let exporter = folder.path().join("exporter.yaml");
         fs::write(&exporter, yaml(board, size)).map_err(unwritable)?;
         for below in ["tftp", "http"] {
@@ -103,8 +114,29 @@ impl Bench {
             image::write(&made).map_err(unwritable)?;
         }
         let medium = folder.path().join("medium.img");
-        Ok(Self { image: given.unwrap_or(made), medium, exporter, _folder: folder, _in_use: in_use })
+        if fault.is_some_and(|fault| fault.medium_boots) {
+            fs::copy(&made, &medium).map_err(unwritable)?;
+        }
+        let damage = fault.map_or(Damage::None, |fault| fault.damage);
+        let sha256 = damaged(&made, damage).map_err(unwritable)?;
+        Ok(Self { sha256, image: given.unwrap_or(made), medium, exporter, _folder: folder, _in_use: in_use })
     }
+}
+
+/// Damages a made image; gives the digest that it had.
+fn damaged(image: &Path, damage: Damage) -> io::Result<Option<String>> {
+    if damage == Damage::None {
+        return Ok(None);
+    }
+    let mut bytes = fs::read(image)?;
+    let digest = Digest::of(&bytes);
+    match damage {
+        Damage::CutShort => bytes.truncate(bytes.len() / 2),
+        Damage::OneBit => bytes.iter_mut().skip(5 << 20).take(1).for_each(|byte| *byte ^= 4),
+        Damage::None => {}
+    }
+    fs::write(image, bytes)?;
+    Ok(Some(digest.to_string()))
 }
 
 /// A path that does not depend on the current folder.
@@ -120,7 +152,9 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
 /// The exporter YAML of a bench with a medium of `size`.
 fn yaml(board: &Board, size: &str) -> String {
     let (node, off, port) = match board {
-        Board::Sim { .. } => (SIM.to_owned(), "0.1", "0"),
+        Board::Sim { fault, .. } => {
+            (SIM.replace("FAULTS", &fault.map_or(String::new(), Fault::of_board)), "0.1", "0")
+        }
         Board::Qemu { emulated, .. } => {
             (QEMU.replace("MODEL", emulated.model).replace("KIND", emulated.disk), "0", "69")
         }
@@ -128,15 +162,23 @@ fn yaml(board: &Board, size: &str) -> String {
     // A text of JSON is one of YAML.
     let of_bundle = |folder: &Path| format!("flasher_bundle: {}", serde_json::Value::from(shown(folder)));
     let way = match board {
-        Board::Sim { by_boot_loader: false } => of_bundle(Path::new("./bundle")),
+        Board::Sim { by_boot_loader: false, .. } => of_bundle(Path::new("./bundle")),
         Board::Qemu { bundle: Some(bundle), .. } => of_bundle(bundle),
         Board::Sim { .. } => "via: uboot, targets: { emmc: mmc 0 }".to_owned(),
         Board::Qemu { emulated: EmulatedBoard { device, medium_holds_bootloader, .. }, .. } => format!(
             "via: uboot, targets: {{ disk: {device} }}, medium_holds_bootloader: {medium_holds_bootloader}"
         ),
     };
-    let node =
-        EXPORTER.replace("BOARD", &node).replace("SIZE", size).replace("OFF", off).replace("PORT", port);
+    let further = match board {
+        Board::Sim { fault: Some(fault), .. } => fault.of_flasher(),
+        _ => String::new(),
+    };
+    let node = EXPORTER
+        .replace("BOARD", &node)
+        .replace("FURTHER", &further)
+        .replace("SIZE", size)
+        .replace("OFF", off)
+        .replace("PORT", port);
     // Last, for a path may hold any of these words.
     node.replace("WAY", &way)
 }
@@ -180,14 +222,15 @@ fn write_bundle(folder: &Path, text: &str) -> Result<()> {
 mod tests {
     use super::*;
     use crate::commands::demo::emulated::{ARM64, ORANGEPI};
+    use crate::commands::demo::fault::FAULTS;
     use exporter_yaml::Document;
 
     #[test]
     fn demo_exporters_have_all_nodes() {
         let odd = PathBuf::from("/a b/\"c\": SIZE, #d");
         let boards = [
-            Board::Sim { by_boot_loader: false },
-            Board::Sim { by_boot_loader: true },
+            Board::Sim { by_boot_loader: false, fault: None },
+            Board::Sim { by_boot_loader: true, fault: None },
             Board::Qemu { emulated: ARM64, bundle: Some(odd.clone()) },
             Board::Qemu { emulated: ORANGEPI, bundle: None },
         ];
@@ -198,6 +241,10 @@ mod tests {
             assert!(text.contains("size: 64MiB"), "{text}");
         }
         let text = yaml(&Board::Qemu { emulated: ARM64, bundle: Some(odd) }, LARGE);
+        for fault in FAULTS {
+            let text = yaml(&Board::Sim { by_boot_loader: fault.by_boot_loader, fault: Some(fault) }, SMALL);
+            assert!(Document::parse("exporter.yaml", Path::new(""), &text).is_ok(), "{text}");
+        }
         assert!(text.contains(r#"flasher_bundle: "/a b/\"c\": SIZE, #d", power_off_seconds: 0 }"#), "{text}");
         assert!(text.contains("tftp, config: { port: 69,"), "{text}");
     }

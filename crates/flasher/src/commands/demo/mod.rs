@@ -2,6 +2,7 @@
 
 mod bench;
 mod emulated;
+mod fault;
 mod image;
 mod qemu;
 
@@ -9,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, ValueEnum};
 use flasher_core::{Class, Error, FlashJob, Receipt, Result};
 use sha2::{Digest, Sha256};
@@ -24,6 +26,7 @@ use crate::screen::Screen;
 use crate::signals::Signals;
 use bench::{Bench, Board, absolute};
 use emulated::EmulatedBoard;
+use fault::Fault;
 use flasher_core::python::PythonChoice;
 
 /// The board of a demo.
@@ -85,13 +88,31 @@ pub(crate) struct DemoArgs {
     /// Where the receipt is kept
     #[arg(long, value_name = "FILE", default_value = "flasher-demo-receipt.json")]
     pub(crate) receipt: PathBuf,
+    /// Have something go wrong on the simulated board, to see how it fails and what mends it
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(fault::names()), hide_possible_values = true,
+        conflicts_with = "image")]
+    pub(crate) fault: Option<String>,
+    /// List what can go wrong
+    #[arg(long, exclusive = true)]
+    pub(crate) list_faults: bool,
 }
 
 /// Sets up a bench in a temporary folder, flashes, compares, and removes the folder.
 pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> {
-    let by_boot_loader = matches!(args.via, DemoVia::Uboot);
+    if args.list_faults {
+        screen.text(&fault::list())?;
+        return Ok(0);
+    }
+    let fault = args.fault.as_deref().and_then(fault::named);
+    let by_boot_loader =
+        matches!(args.via, DemoVia::Uboot) || fault.is_some_and(|fault| fault.by_boot_loader);
     let board = match args.board.emulated() {
-        None => Board::Sim { by_boot_loader },
+        None => Board::Sim { by_boot_loader, fault },
+        Some(_) if fault.is_some() => {
+            return Err(Error::config("only the simulated board has faults")
+                .help("leave `--board` out")
+                .into());
+        }
         Some(emulated) if !by_boot_loader && !emulated.has_bundle => {
             return Err(Error::config(format!(
                 "there is no bundle for the emulated board {}",
@@ -112,8 +133,14 @@ pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> 
     let (given, kept, how) = (args.image.clone(), shown(&args.receipt), args.compare.into());
     let signals = Signals::install()?;
     let bench = blocking(move || Bench::set_up(&board, given.as_deref())).await?;
+    if let Some(fault) = fault {
+        screen.aside(&format!("fault: {}\n", fault.what));
+    }
+    let job = FlashJob { compare: Some(how), ..FlashJob::new(shown(&bench.image)) };
+    let sha256 = bench.sha256.clone();
+    let job = FlashJob { sha256, retries: fault.map_or(job.retries, |fault| fault.retries), ..job };
     let request = Request {
-        job: Work::Flash(Box::new(FlashJob { compare: Some(how), ..FlashJob::new(shown(&bench.image)) })),
+        job: Work::Flash(Box::new(job)),
         python: Some(PythonChoice::Off),
         device: None,
         variant: None,
@@ -124,6 +151,9 @@ pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> 
     };
     let (receipt, code) = board_job::execute(request, Some(&bench.exporter), screen).await?;
     if code != 0 {
+        if let Some(fault) = fault {
+            screen.aside(&after(fault));
+        }
         return Ok(code);
     }
     let (image, medium) = (bench.image.clone(), bench.medium.clone());
@@ -143,6 +173,11 @@ fn next(receipt: &str) -> String {
          next: `flasher verify-receipt {receipt}` checks the receipt\n      \
          `flasher init` describes a board of yours\n"
     )
+}
+
+/// How a real board with this fault is mended.
+fn after(fault: &Fault) -> String {
+    format!("\nthe fault of this demo: {}\nmended by: {}\n", fault.what, fault.mended_by)
 }
 
 /// Compares what the medium's file holds with the image, without any of the code that flashed it.
