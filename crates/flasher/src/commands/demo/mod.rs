@@ -130,15 +130,28 @@ pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> 
             return Ok(qemu::enter(emulated, !by_boot_loader, screen).await?);
         }
     };
-    let (given, kept, how) = (args.image.clone(), shown(&args.receipt), args.compare.into());
+    flash(args, board, fault, screen).await
+}
+
+/// Flashes the board, and compares its medium with the image where that is proven.
+async fn flash(
+    args: DemoArgs,
+    board: Board,
+    fault: Option<&'static Fault>,
+    screen: &Screen,
+) -> Result<u8, Failure> {
+    let (given, kept) = (args.image.clone(), shown(&args.receipt));
     let signals = Signals::install()?;
     let bench = blocking(move || Bench::set_up(&board, given.as_deref())).await?;
     if let Some(fault) = fault {
         screen.aside(&format!("fault: {}\n", fault.what));
     }
-    let job = FlashJob { compare: Some(how), ..FlashJob::new(shown(&bench.image)) };
-    let sha256 = bench.sha256.clone();
-    let job = FlashJob { sha256, retries: fault.map_or(job.retries, |fault| fault.retries), ..job };
+    let job = FlashJob {
+        compare: Some(args.compare.into()),
+        sha256: bench.sha256.clone(),
+        ..FlashJob::new(shown(&bench.image))
+    };
+    let job = FlashJob { retries: fault.map_or(job.retries, |fault| fault.retries), ..job };
     let request = Request {
         job: Work::Flash(Box::new(job)),
         python: Some(PythonChoice::Off),
@@ -151,9 +164,7 @@ pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> 
     };
     let (receipt, code) = board_job::execute(request, Some(&bench.exporter), screen).await?;
     if code != 0 {
-        if let Some(fault) = fault {
-            screen.aside(&after(fault));
-        }
+        fault.into_iter().for_each(|fault| screen.aside(&after(fault)));
         return Ok(code);
     }
     let (image, medium) = (bench.image.clone(), bench.medium.clone());
