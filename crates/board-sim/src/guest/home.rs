@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::fs;
 use std::hash::{BuildHasher, Hasher};
+use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -100,9 +101,17 @@ impl GuestFolder {
         fs::create_dir_all(&path).map_err(SimError::file("make the folder", path))
     }
 
+    /// Writes a new file. A link of that name is replaced: what it leads to is a tool of the host, and stays as it is.
     fn file(&self, name: &str, text: &str, mode: u32) -> Result<(), SimError> {
         let path = self.root.join(name);
-        fs::write(&path, text).map_err(SimError::file("write", &path))?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(SimError::file("replace", &path)(error));
+            }
+            _ => {}
+        }
+        let mut file = fs::File::create_new(&path).map_err(SimError::file("write", &path))?;
+        file.write_all(text.as_bytes()).map_err(SimError::file("write", &path))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(mode))
             .map_err(SimError::file("set the mode of", &path))
     }
@@ -215,5 +224,32 @@ impl Drop for GuestFolder {
         // Destroyed before: nothing is left to kill. Otherwise this is the last chance, and no caller takes an error.
         kill_all(&self.marker, &self.root).ok();
         fs::remove_dir_all(&self.root).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_place_of_a_link_leaves_what_the_link_leads_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let tool = folder.path().join("tool-of-the-host");
+        fs::write(&tool, "theirs").unwrap();
+        let root = folder.path().join("guest");
+        fs::create_dir(&root).unwrap();
+        let medium = folder.path().join("medium");
+        let guest = GuestFolder {
+            root: root.clone(),
+            marker: "SIM_BOARD_ID=of-no-process".to_owned(),
+            medium,
+            bytes: 0,
+        };
+        guest.link(&tool, "tool").unwrap();
+        guest.file("tool", "ours", 0o755).unwrap();
+        assert_eq!(fs::read_to_string(&tool).unwrap(), "theirs");
+        assert_eq!(fs::read_to_string(root.join("tool")).unwrap(), "ours");
+        guest.file("tool", "ours again", 0o755).unwrap();
+        assert_eq!(fs::read_to_string(root.join("tool")).unwrap(), "ours again");
     }
 }
