@@ -197,7 +197,7 @@ impl<'o> Catching<'o> {
                 }
                 continue;
             }
-            if let Some(line) = self.stranger.at_rest(console.unfinished()) {
+            if let Some(line) = self.stranger.at_rest(console.unfinished(), &self.options.interrupt) {
                 self.ask_stranger(console, &line).await?;
             }
             let is_silent = console.received() <= heard + NOISE;

@@ -35,15 +35,32 @@ pub(super) struct ProvenPrompt {
 }
 
 impl PossiblePrompt {
-    /// The unfinished line `bytes`, once it has looked like the same prompt for a while. Each is given once.
-    pub(super) fn at_rest(&mut self, bytes: &[u8]) -> Option<String> {
-        let line = candidate(bytes)?;
+    /// The unfinished line `bytes`, once it has looked like the same prompt for a while. Each is given once. What stands behind
+    /// it and was `typed` over and over is no part of it: a boot loader that was stopped by a text echoes the rest of it.
+    pub(super) fn at_rest(&mut self, bytes: &[u8], typed: &[u8]) -> Option<String> {
+        let line = candidate(without_echo(bytes, typed))?;
         if line != self.line {
             *self = Self { line, since: Some(Instant::now()) };
             return None;
         }
         self.since.take_if(|since| since.elapsed() >= REST).map(|_| self.line.clone())
     }
+}
+
+/// The line without the echo of `typed` at its end, whole or in part.
+fn without_echo<'l>(line: &'l [u8], typed: &[u8]) -> &'l [u8] {
+    if !typed.iter().all(u8::is_ascii_graphic) || typed.is_empty() {
+        return line;
+    }
+    let whole = |line: &'l [u8]| {
+        let mut line = line;
+        while let Some(shorter) = line.strip_suffix(typed) {
+            line = shorter;
+        }
+        line
+    };
+    let in_part = (1..typed.len()).rev().find_map(|count| line.strip_suffix(&typed[..count]));
+    [line, in_part.unwrap_or(line)].map(whole).into_iter().min_by_key(|line| line.len()).unwrap_or(line)
 }
 
 fn candidate(bytes: &[u8]) -> Option<String> {
@@ -87,16 +104,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_echo_of_a_stop_string_is_no_part_of_a_prompt() {
+        for (line, typed, rest) in [
+            ("MX8> halthalt", "halt", "MX8> "),
+            ("MX8> halthaltha", "halt", "MX8> "),
+            ("MX8> hal", "halt", "MX8> "),
+            ("MX8> ", "halt", "MX8> "),
+            ("halthalt", "halt", ""),
+            ("MX8> tt", "halt", "MX8> tt"),
+            ("MX8> \x03", "\x03", "MX8> \x03"),
+            ("MX8> ", "", "MX8> "),
+        ] {
+            assert_eq!(without_echo(line.as_bytes(), typed.as_bytes()), rest.as_bytes(), "{line} {typed}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_prompt_is_asked_once_and_only_when_it_stays() {
         let mut stranger = PossiblePrompt::default();
-        assert_eq!(stranger.at_rest(b"ROM> "), None);
+        let mut at_rest = |line: &[u8]| stranger.at_rest(line, b"\x03");
+        assert_eq!(at_rest(b"ROM> "), None);
         tokio::time::advance(REST).await;
-        assert_eq!(stranger.at_rest(b"ROM> typed"), None);
-        assert_eq!(stranger.at_rest(b"MX8> "), None);
+        assert_eq!(at_rest(b"ROM> typed"), None);
+        assert_eq!(at_rest(b"MX8> "), None);
         tokio::time::advance(REST).await;
-        assert_eq!(stranger.at_rest(b"MX8> ").as_deref(), Some("MX8>"));
+        assert_eq!(at_rest(b"MX8> ").as_deref(), Some("MX8>"));
         tokio::time::advance(REST).await;
-        assert_eq!(stranger.at_rest(b"MX8> "), None);
+        assert_eq!(at_rest(b"MX8> "), None);
     }
 }
