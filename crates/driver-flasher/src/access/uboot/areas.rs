@@ -43,8 +43,7 @@ pub(super) fn areas(bdinfo: &str, candidates: &[u64]) -> Result<Areas> {
     let bank =
         |address: &u64| memory.banks.iter().find(|(start, size)| (*start..start + size).contains(address));
     let Some((base, (start, size))) = candidates.iter().find_map(|it| Some((*it, *bank(it)?))) else {
-        return Err(Error::new(Class::Board, "the boot loader does not say where its memory is")
-            .help("set `loadaddr` in the boot loader's environment to an address in its memory"));
+        return Err(memory.lacks(candidates));
     };
     let base = base.next_multiple_of(AROUND);
     let room = memory.end_of_room(base, (start, size)).saturating_sub(base);
@@ -85,6 +84,21 @@ impl Memory {
             }
         }
         memory
+    }
+
+    /// Why none of these addresses can be taken.
+    fn lacks(&self, candidates: &[u64]) -> Error {
+        let help = "set `loadaddr` in the boot loader's environment to an address in its memory";
+        if self.banks.is_empty() {
+            return Error::new(Class::Board, "the boot loader does not say where its memory is").help(help);
+        }
+        let banks = self.banks.iter().map(|(start, size)| format!("{start:#x}-{:#x}", start + (size - 1)));
+        let addresses = candidates.iter().map(|address| format!("{address:#x}"));
+        Error::new(Class::Board, "the addresses that the boot loader loads to lie outside of its memory")
+            .with("memory", banks.collect::<Vec<_>>().join(", "))
+            .with("addresses", addresses.collect::<Vec<_>>().join(", "))
+            .help(help)
+            .retryable(false)
     }
 
     /// The first byte behind the room that begins at `base`, in the bank at `start` of `size` bytes.
@@ -140,5 +154,13 @@ mod tests {
         assert_eq!(error.cause(), expected);
         let error = areas("", &[0x4040_0000]).unwrap_err();
         assert_eq!(error.cause(), "the boot loader does not say where its memory is");
+    }
+
+    #[test]
+    fn addresses_outside_of_the_memory_are_told_beside_it() {
+        let error = areas(QEMU, &[0x8200_0000, 0x1000]).unwrap_err();
+        assert_eq!(error.cause(), "the addresses that the boot loader loads to lie outside of its memory");
+        let told: Vec<_> = error.context().iter().map(|(key, value)| (*key, value.as_str())).collect();
+        assert_eq!(told, [("memory", "0x40000000-0x7fffffff"), ("addresses", "0x82000000, 0x1000")]);
     }
 }
