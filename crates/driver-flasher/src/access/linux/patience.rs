@@ -46,7 +46,7 @@ impl Patience {
         }
     }
 
-    /// How long nothing may move now. `whole` tells that the whole stream was delivered: then the rest of it, the flush at
+    /// How long nothing may move now. Before anything was delivered the command may still be typed. `whole` tells that the whole stream was delivered: then the rest of it, the flush at
     /// its end and the board's answer are all that is left.
     pub(super) fn bound(&self, whole: bool) -> Duration {
         let (delivered, image) = self.course.back().copied().unwrap_or_default();
@@ -56,7 +56,8 @@ impl Patience {
             (true, true) => (busy / SLOWEST).min(LONGEST_FLUSH),
             (false, _) => (delivered / SLOWEST).min(LONGEST_FLUSH),
         };
-        let dialogue = if whole { DIALOGUE } else { Duration::ZERO };
+        // Nothing was asked for yet: the command may still be on its way, on a noisy line character by character.
+        let dialogue = if whole || delivered == 0 { DIALOGUE } else { Duration::ZERO };
         self.stall + dialogue + Duration::from_secs(flush + (busy / SLOWEST_ZEROS).min(LONGEST_ZEROS))
     }
 }
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn a_board_that_writes_directly_is_given_up_soon_in_the_middle() {
         let steady: Vec<(u64, u64)> = (0..=800).map(|at| (at, at)).collect();
-        assert_eq!(bound(true, &[], false), 20);
+        assert_eq!(bound(true, &[], false), 20 + 40, "the command may still be typed");
         assert_eq!(bound(true, &steady[..=4], false), 21);
         assert_eq!(bound(true, &steady, false), 24);
     }
