@@ -1,6 +1,7 @@
 //! The board's end of the serial line: keys that arrive, text that leaves, and what gets lost between.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
@@ -18,13 +19,16 @@ pub(crate) struct Screen {
     serial_pty: Arc<SerialPty>,
     tally: Arc<CounterCells>,
     garble: Option<u32>,
+    /// Bytes that still leave.
+    left: Arc<AtomicU64>,
     dice: Arc<Mutex<Dice>>,
 }
 
 impl Screen {
     pub(crate) fn new(serial_pty: Arc<SerialPty>, tally: Arc<CounterCells>, faults: &Faults) -> Self {
         let dice = Arc::new(Mutex::new(Dice::new(faults.seed ^ 0x0b)));
-        Self { serial_pty, tally, garble: faults.garble_console, dice }
+        let left = Arc::new(AtomicU64::new(faults.console_dies_after.map_or(u64::MAX, |size| size.0)));
+        Self { serial_pty, tally, garble: faults.garble_console, left, dice }
     }
 
     /// Prints text; line ends become CR LF.
@@ -37,9 +41,17 @@ impl Screen {
         if self.garble.is_some() {
             self.garble(&mut bytes);
         }
+        bytes.truncate(self.leaves(bytes.len()));
         if !bytes.is_empty() {
             self.serial_pty.print(&bytes);
         }
+    }
+
+    /// How many of so many bytes leave.
+    fn leaves(&self, count: usize) -> usize {
+        let less = |left: u64| Some(left.saturating_sub(count as u64));
+        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).unwrap_or_default();
+        usize::try_from(left).unwrap_or(usize::MAX).min(count)
     }
 
     fn garble(&self, bytes: &mut [u8]) {

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::linux_faults::LinuxFaults;
 use crate::size::Size;
 use crate::strikes::{FlipBit, Times};
 use crate::uboot_faults::UbootFaults;
@@ -21,10 +22,16 @@ pub struct Faults {
     pub drop_console: Option<u32>,
     /// One in so many printed characters is changed.
     pub garble_console: Option<u32>,
+    /// In each power cycle nothing more comes out of the line once so many bytes have been printed.
+    pub console_dies_after: Option<Size>,
     /// While Linux runs, a kernel log line appears every so many milliseconds, also in the middle of other lines.
     pub kernel_lines: Option<u64>,
     /// Percent of TFTP packets that are lost on their way to the board.
     pub tftp_loss: u8,
+    /// Percent of TFTP packets that come to the board twice.
+    pub tftp_duplicates: u8,
+    /// Percent of TFTP packets that come to the board after the next one.
+    pub tftp_reorders: u8,
     /// Milliseconds that each answer of U-Boot takes on its way to a TFTP server.
     pub tftp_delay_ms: u64,
     /// Transfers by TFTP with a larger window than this stop after a few blocks, and nothing more is received.
@@ -68,6 +75,8 @@ pub struct Faults {
     pub cut_power_always: bool,
     /// What goes wrong while U-Boot has the board.
     pub uboot: UbootFaults,
+    /// What goes wrong while Linux has the board.
+    pub linux: LinuxFaults,
     /// Seed of everything that is random here; the same seed gives the same faults.
     pub seed: u64,
 }

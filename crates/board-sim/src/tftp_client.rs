@@ -37,6 +37,10 @@ pub(crate) struct FetchRequest {
     pub(crate) limit: usize,
     /// Percent of packets to lose.
     pub(crate) loss: u8,
+    /// Percent of packets that come twice.
+    pub(crate) duplicates: u8,
+    /// Percent of packets that come after the next one.
+    pub(crate) reorders: u8,
     /// What each packet takes on its way.
     pub(crate) delay: Duration,
     /// Blocks after which nothing more is received.
@@ -76,6 +80,7 @@ pub(crate) async fn fetch(
     let mut transfer = Download::new(request);
     transfer.send(&socket).await.map_err(|_| FetchFailure::Unreachable)?;
     let mut packet = vec![0; LARGEST];
+    let mut late: Option<Vec<u8>> = None;
     let mut timeouts = 0;
     while !transfer.done {
         let Ok(received) = timeout(request.patience, socket.recv_from(&mut packet)).await else {
@@ -94,8 +99,18 @@ pub(crate) async fn fetch(
             sign(ProgressSign::Lost);
             continue;
         }
-        if transfer.belongs(from) {
-            transfer.take(&packet[..length], from, &socket, &mut sign).await?;
+        if !transfer.belongs(from) {
+            continue;
+        }
+        let packet = &packet[..length];
+        if late.is_none() && transfer.peer.is_some() && dice.below(100) < u64::from(request.reorders) {
+            late = Some(packet.to_vec());
+            continue;
+        }
+        let twice = usize::from(dice.below(100) < u64::from(request.duplicates));
+        let behind = late.take();
+        for packet in std::iter::repeat_n(packet, 1 + twice).chain(behind.as_deref()) {
+            transfer.take(packet, from, &socket, &mut sign).await?;
         }
     }
     Ok(transfer.content)

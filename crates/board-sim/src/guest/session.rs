@@ -30,6 +30,7 @@ pub(crate) struct GuestSession {
     caches: Pipe,
     console_level: u32,
     kernel_messages: u64,
+    hostile_lines: usize,
     /// A kernel message that comes in the middle of the next output.
     due: bool,
 }
@@ -47,6 +48,7 @@ enum AfterLogin {
     Told(String),
     CachesDropped,
     KernelSpeaks,
+    Hostile,
     Held,
     Fed,
     ShellEnded,
@@ -67,6 +69,7 @@ impl GuestSession {
             },
             console_level: LOUD,
             kernel_messages: 0,
+            hostile_lines: 0,
             due: false,
         })
     }
@@ -86,6 +89,7 @@ impl GuestSession {
     async fn shell(&mut self, machine: &mut Machine) -> Result<ShellExit, SimError> {
         let mut shell = Shell::start(&self.place)?;
         let mut ticks = kernel_ticks(machine.config.faults.kernel_lines);
+        let mut hostile = kernel_ticks(machine.config.faults.linux.hostile_lines);
         let mut buffer = [0; 4096];
         loop {
             let next = tokio::select! {
@@ -94,6 +98,7 @@ impl GuestSession {
                 Ok(Some(line)) = self.control.next_line() => AfterLogin::Told(line),
                 Ok(Some(_)) = self.caches.next_line() => AfterLogin::CachesDropped,
                 () = tick(&mut ticks) => AfterLogin::KernelSpeaks,
+                () = tick(&mut hostile) => AfterLogin::Hostile,
                 () = shell.hold.as_mut(), if shell.strip.holds() => AfterLogin::Held,
                 () = tokio::time::sleep(LOOK), if !shell.queue.is_empty() => AfterLogin::Fed,
                 _ = shell.child.wait() => AfterLogin::ShellEnded,
@@ -116,6 +121,7 @@ impl GuestSession {
                 }
                 AfterLogin::CachesDropped => machine.tally.count(|counters| counters.cache_drops += 1),
                 AfterLogin::KernelSpeaks => self.kernel_speaks(machine),
+                AfterLogin::Hostile => self.hostile(machine),
                 AfterLogin::Held => self.print(machine, shell.strip.flush()),
                 AfterLogin::Fed => {}
             }
@@ -165,6 +171,20 @@ impl GuestSession {
         if !self.due {
             machine.screen.write(self.kernel_message(machine));
         }
+    }
+
+    /// What no board means, and a broken line or an unkind one can send.
+    fn hostile(&mut self, machine: &Machine) {
+        const LINES: [&[u8]; 5] = [
+            b"\x1b[2J\x1b[1;1H\x1b]0;title\x07\r\n",
+            b"\0\0\0\xff\xfe\xc3\x28\r\n",
+            b"\r\n=> \r\nsomewhere login: \r\n# \r\n",
+            b"\x08\x08\x08\x7f\x1b[A\x1b[6n\r\n",
+            b"\x9b31m\xe2\x80\xae evil \xe2\x80\xac\r\n",
+        ];
+        let line = LINES[self.hostile_lines % LINES.len()];
+        self.hostile_lines += 1;
+        machine.screen.write(line.to_vec());
     }
 
     fn kernel_message(&self, machine: &Machine) -> Vec<u8> {

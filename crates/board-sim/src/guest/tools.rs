@@ -6,8 +6,9 @@ use super::hosttools;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::error::SimError;
-use crate::faults::Beyond;
+use crate::faults::{Beyond, Faults};
 use crate::size::Size;
+use crate::strikes::FlipBit;
 
 /// Tools whose text needs no more than the placeholders; name and text.
 const PLAIN: &[(&str, &str)] = &[
@@ -25,10 +26,22 @@ const PLAIN: &[(&str, &str)] = &[
     ("umount", include_str!("tools/umount.sh")),
     ("blkdiscard", include_str!("tools/blkdiscard.sh")),
     ("blockdev", include_str!("tools/blockdev.sh")),
+    ("sha256sum", include_str!("tools/sha256sum.sh")),
     ("dmesg", include_str!("tools/dmesg.sh")),
     ("hwclock", include_str!("tools/quiet.sh")),
     ("mdev", include_str!("tools/quiet.sh")),
 ];
+/// What a script takes for true or false.
+fn yes(set: bool) -> String {
+    if set { "yes" } else { "" }.to_owned()
+}
+
+/// State of the knob `flip_read`: offset, mask, how often it may strike (-1: always).
+fn flip_read(faults: &Faults) -> String {
+    let of = |flip: FlipBit| format!("{} {} {}", flip.offset, flip.mask, flip.times.map_or(-1, i64::from));
+    faults.linux.flip_read.map(of).unwrap_or_default()
+}
+
 /// How many bytes may be written in this power cycle until the power is cut; nothing when it is not.
 fn cut(config: &Config, so_far: &Counters) -> String {
     let always = config.faults.cut_power_always;
@@ -75,12 +88,21 @@ impl<'c> Scripts<'c> {
             ("@READ_ERROR@", number(faults.read_error_at)),
             ("@CUT@", cut(config, so_far)),
             ("@SLOW@", number(faults.slow.filter(|rate| rate.0 > 0))),
-            ("@STUCK@", if faults.dd_stuck { "yes" } else { "" }.to_owned()),
-            ("@ZEROOUT@", if config.zeroout { "yes" } else { "" }.to_owned()),
-            ("@NETWORK@", if faults.no_network { "" } else { "yes" }.to_owned()),
+            ("@STUCK@", yes(faults.dd_stuck)),
+            ("@ZEROOUT@", yes(config.zeroout)),
+            ("@NETWORK@", yes(!faults.no_network)),
             ("@REAL@", number(faults.real_size.map(|real| real.bytes))),
             ("@SIZE@", number(Some(config.size))),
-            ("@WRAPS@", if wraps { "yes" } else { "" }.to_owned()),
+            ("@WRAPS@", yes(wraps)),
+            ("@LOST@", yes(faults.linux.lost_writes)),
+            ("@STALE@", yes(faults.linux.stale_reads)),
+            ("@READ_ONLY@", yes(faults.linux.read_only)),
+            ("@FLIP_READ@", flip_read(faults)),
+            (
+                "@LIES_AFTER@",
+                faults.linux.digests_lie_after.map(|times| times.to_string()).unwrap_or_default(),
+            ),
+            ("@SHA256SUM@", tool("sha256sum")?),
             ("@ESC@", "\x1b".to_owned()),
         ];
         Ok(Self { config, places, flips: so_far.flips })

@@ -171,6 +171,8 @@ impl UBoot<'_> {
             timeouts: setting("tftptimeoutcountmax").unwrap_or(if is_lwip { 5 } else { 10 }).min(1000) as u32,
             limit: 0,
             loss: faults.tftp_loss.min(100),
+            duplicates: faults.tftp_duplicates,
+            reorders: faults.tftp_reorders,
             delay: Duration::from_millis(faults.tftp_delay_ms),
             stalls_after: faults.tftp_stall_above_window.filter(|most| window > *most).map(|_| STALLS_AFTER),
         })

@@ -5,6 +5,7 @@ mod autoboot;
 mod faults;
 mod happy;
 mod linux;
+mod linux_faults;
 mod media;
 mod promises;
 mod safety;

@@ -85,6 +85,26 @@ async fn the_guest_has_none_of_the_dangerous_tools() {
     person.leave().await;
 }
 
+/// Each script of the simulation that has the name of a tool of the host.
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_of_the_host_stay_as_they_are() {
+    let on_host = |name: &str| {
+        let folders = std::env::var_os("PATH").unwrap();
+        std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+    };
+    let names = ["sha256sum", "dd", "date", "mount", "umount", "blockdev", "wget", "curl"];
+    let tools: Vec<_> = names.iter().filter_map(|name| on_host(name)).collect();
+    let before: Vec<_> = tools.iter().map(|path| fs::read(path).unwrap()).collect();
+    for faults in [json!({"linux": {"digests_lie_after": 0}}), json!({"no_network": true})] {
+        let mut person = ConsoleUser::at(json!({"size": "1MiB", "faults": faults})).await;
+        person.reach_shell().await;
+        person.leave().await;
+    }
+    for (path, before) in tools.iter().zip(before) {
+        assert!(fs::read(path).unwrap() == before, "{} was written to", path.display());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn zeroing_the_device_zeroes_the_medium_file_only() {
     let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;

@@ -17,7 +17,7 @@ case $1 in
 --getsize64) echo $((bytes)) ;;
 --getsz | --getsize) echo $((bytes / 512)) ;;
 --getss | --getpbsz | --getbsz) echo @SECTOR@ ;;
---getro) echo 0 ;;
+--getro) [ -z "@READ_ONLY@" ] && echo 0 || echo 1 ;;
 --flushbufs | --rereadpt | --setrw) exec @ROOT@/bin/sync ;;
 *) usage "$@" ;;
 esac

@@ -103,10 +103,38 @@ if [ -n "$reads_medium" ] && [ -n "@READ_ERROR@" ]; then
     fi
 fi
 
+# What is read is a copy: of what was there when nothing was written yet, or with a bit changed.
+if [ -n "$reads_medium" ] && [ -n "@STALE@" ] && [ -e @ROOT@/stale ]; then
+    set -- "$@" if=@ROOT@/stale
+fi
+if [ -n "$reads_medium" ] && [ -n "@FLIP_READ@" ]; then
+    [ -e @ROOT@/read_flips ] || echo "@FLIP_READ@" >@ROOT@/read_flips
+    read -r flip_at mask left <@ROOT@/read_flips
+    first=$((skip * ibs)) end=$((flip_at + 1))
+    [ -z "$byte_skip" ] || first=$skip
+    if [ -n "$count" ]; then
+        end=$((first + count * ibs))
+        [ -z "$byte_count" ] || end=$((first + count))
+    fi
+    if [ "$left" -ne 0 ] && [ "$first" -le "$flip_at" ] && [ "$end" -gt "$flip_at" ]; then
+        @DD@ if="$medium" of=@ROOT@/flipped bs=1M 2>/dev/null
+        byte=$(@ROOT@/bin/od -An -tu1 -j "$flip_at" -N 1 "$medium")
+        printf "\\$(printf %03o $((byte ^ mask)))" | @DD@ of=@ROOT@/flipped bs=1 seek="$flip_at" conv=notrunc 2>/dev/null
+        [ "$left" -lt 0 ] || echo "$flip_at $mask $((left - 1))" >@ROOT@/read_flips
+        set -- "$@" if=@ROOT@/flipped
+    fi
+fi
+
 if [ -z "$output" ] || [ ! "$output" -ef "$medium" ]; then
     exec @DD@ "$@" $shown
 fi
 
+[ -z "@READ_ONLY@" ] || {
+    echo "dd: failed to open '$output': Permission denied" >&2
+    exit 1
+}
+[ -z "@STALE@" ] || [ -e @ROOT@/stale ] || @DD@ if="$medium" of=@ROOT@/stale bs=1M 2>/dev/null
+[ -z "@LOST@" ] || set -- "$@" of=@ROOT@/lost
 [ -z "@STUCK@" ] || exec @ROOT@/bin/sleep 1000000
 
 # The power goes in the middle of a write: what was to come after that never does.
