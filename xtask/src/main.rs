@@ -68,6 +68,8 @@ enum Soak {
     Controller(package::Args),
     /// Media that hold some of an image already, and power cuts in the middle of a flash
     Compare(soak::Args),
+    /// Flashes with faults drawn from a seed, each a process of its own, judged from outside
+    Faults(package::Args),
 }
 
 fn main() -> ExitCode {
@@ -95,5 +97,6 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(args) => package::BENCH.run(&args.words),
         Command::Soak { what: Soak::Controller(args) } => package::SOAK_CONTROLLER.run(&args.words),
         Command::Soak { what: Soak::Compare(args) } => soak::run(&args),
+        Command::Soak { what: Soak::Faults(args) } => soak::faults(&args),
     }
 }

@@ -1,9 +1,12 @@
-//! `cargo xtask soak compare`: the tests that are played with many seeds, with as many as one has time for.
+//! `cargo xtask soak`: what is played with many seeds, with as many as one has time for.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use xtask_support::workspace::{Workspace, cargo};
+
+use crate::package;
 
 /// How much to play.
 #[derive(Debug, clap::Args)]
@@ -19,7 +22,18 @@ pub(crate) struct Args {
     cuts: u64,
 }
 
-/// Plays; an error when one of them ended otherwise than it must.
+/// `cargo xtask soak faults`: builds the program as the tests have it, and plays.
+pub(crate) fn faults(args: &package::Args) -> Result<()> {
+    let root = Workspace::load()?.root;
+    let mut build = Command::new(cargo());
+    // Of the whole workspace: a choice of packages would build everything once more, with other features.
+    build.args(["build", "--quiet", "--workspace", "--bin", "flasher", "--bin", "xtask-soak"]);
+    succeed(&mut build, &root)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    succeed(Command::new(target.join("debug/xtask-soak")).args(&args.words), &root)
+}
+
+/// `cargo xtask soak compare`. Plays; an error when one of them ended otherwise than it must.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let Args { mutations, first, cuts } = args;
     let root = Workspace::load()?.root;
@@ -30,8 +44,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     command.args(played);
     command.env("FLASHER_SOAK_MUTATIONS", mutations.to_string());
     command.env("FLASHER_SOAK_FIRST", first.to_string());
-    command.env("FLASHER_SOAK_CUTS", cuts.to_string()).current_dir(root);
-    let status = command.status().with_context(|| format!("{command:?} did not start"))?;
+    command.env("FLASHER_SOAK_CUTS", cuts.to_string());
+    succeed(&mut command, &root)
+}
+
+fn succeed(command: &mut Command, root: &Path) -> Result<()> {
+    let status = command.current_dir(root).status().with_context(|| format!("{command:?} did not start"))?;
     if !status.success() {
         bail!("{command:?}: {status}");
     }

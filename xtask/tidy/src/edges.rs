@@ -61,7 +61,9 @@ pub(super) fn room(name: &str) -> Option<Room> {
         "exporter-wire" => Room::Wire,
         "driver-remote" => Room::Remote,
         "flasher" => Room::CommandLine,
-        "xtask" | "xtask-bench" | "xtask-guests" | "xtask-support" | "xtask-tidy" => Room::Chores,
+        "xtask" | "xtask-bench" | "xtask-guests" | "xtask-soak" | "xtask-support" | "xtask-tidy" => {
+            Room::Chores
+        }
         "flasher-tests" => Room::Stories,
         "own-board" => Room::Outsider,
         _ if name.starts_with("driver-") => Room::Plugin,
@@ -245,6 +247,7 @@ mod tests {
             ("driver-http", "exporter-grpc"),
             ("xtask", "flasher-core"),
             ("xtask-bench", "disk-image"),
+            ("xtask-soak", "flasher-core"),
             ("flasher", "xtask-support"),
         ];
         for (from, to) in edges {

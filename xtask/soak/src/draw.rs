@@ -1,0 +1,108 @@
+//! Draws a case from a seed: the same seed gives the same case.
+
+use fastrand::Rng;
+
+use crate::case::{Case, Choice, Image, MEDIUM, Old, Source, Via};
+use crate::{faults, personality};
+
+const PACKERS: &[Option<&str>] =
+    &[None, None, None, Some("gzip"), Some("xz"), Some("zstd"), Some("bzip2"), Some("lz4")];
+
+/// The case of this seed.
+pub(crate) fn draw(seed: u64) -> Case {
+    // Seeds in a row must not give cases that are alike.
+    let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let via = if rng.u8(..10) < 6 { Via::Linux } else { Via::Uboot };
+    let source = match rng.u8(..10) {
+        0..=4 => Source::File,
+        5..=8 => Source::Server { parts: rng.bool() },
+        _ => Source::Pipe,
+    };
+    let mut case = Case {
+        seed,
+        via,
+        personality: personality::draw(&mut rng, via),
+        image: image(&mut rng),
+        old: *rng.choice(&[Old::Other, Old::Plain, Old::Almost]).unwrap_or(&Old::Other),
+        source,
+        options: Vec::new(),
+        retries: rng.u32(..3),
+        faults: Vec::new(),
+    };
+    case.options = options(&mut rng, &case);
+    case.faults = faults::draw(&mut rng, &case);
+    case
+}
+
+fn image(rng: &mut Rng) -> Image {
+    let count = rng.usize(1..6);
+    let mut stretches: Vec<usize> = (0..count).map(|_| rng.usize(1_000..600_000)).collect();
+    // What a boot loader writes by itself is read here in pieces of the first block.
+    stretches[0] += 70_000;
+    if rng.u8(..12) == 0 {
+        // Exactly as long as the medium.
+        let others: usize = stretches.iter().sum();
+        stretches[0] += MEDIUM - others.min(MEDIUM);
+    }
+    Image { stretches, packed: rng.choice(PACKERS).copied().flatten() }
+}
+
+fn options(rng: &mut Rng, case: &Case) -> Vec<Choice> {
+    let mut options = Vec::new();
+    let mut add = |name, words: &[&str]| {
+        options.push(Choice { name, words: words.iter().map(|&word| word.to_owned()).collect() });
+    };
+    match rng.u8(..8) {
+        0 => add("compare-always", &["--compare", "always"]),
+        1 | 2 => add("compare-never", &["--compare", "never"]),
+        _ => {}
+    }
+    // Raw data from a pipe may not be cut unseen.
+    if case.source == Source::Pipe || rng.u8(..4) == 0 {
+        add("sha256", &["--sha256", "@SHA256@"]);
+    }
+    match rng.u8(..12) {
+        0 => add("verify-mapped", &["--verify", "mapped"]),
+        1 => add("verify-off", &["--verify", "off"]),
+        _ => {}
+    }
+    if case.source != Source::Pipe && rng.u8(..6) == 0 {
+        add("check-first", &["--check-first"]);
+    }
+    if rng.u8(..8) == 0 {
+        add("no-cache", &["--no-cache"]);
+    }
+    if rng.u8(..8) == 0 {
+        add("stays-on", &["--no-power-off"]);
+    }
+    if rng.u8(..4) == 0 {
+        add("deadline", &["--deadline", "90s"]);
+    }
+    if case.via == Via::Linux && rng.u8(..6) == 0 {
+        add("target-usd", &["--target", "usd"]);
+    }
+    if case.via == Via::Linux && case.personality.name != "no-unpackers" && rng.u8(..5) == 0 {
+        let wires = ["identity", "gzip", "zstd"];
+        add("wire", &["--wire", wires[rng.usize(..wires.len())]]);
+    }
+    if rng.u8(..10) == 0 {
+        add("transcript", &["--transcript", "console.log"]);
+    }
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_one_case_and_another_seed_another() {
+        for seed in 0..200 {
+            assert_eq!(format!("{:?}", draw(seed)), format!("{:?}", draw(seed)));
+            assert!(!draw(seed).faults.is_empty(), "{seed}");
+        }
+        let different: std::collections::BTreeSet<String> =
+            (0..200).map(|seed| draw(seed).describe()).collect();
+        assert!(different.len() > 190, "{}", different.len());
+    }
+}
