@@ -1,7 +1,7 @@
 //! A board without a bundle: its boot loader writes the medium and reads it back, and nothing is booted.
 
 use flasher_core::flash::{
-    CacheBypass, DigestsBy, MediumState, PartitionImage, RangeKind, Via, ViaUsed, Wire,
+    CacheBypass, Compare, DigestsBy, MediumState, PartitionImage, RangeKind, Via, ViaUsed, Wire,
 };
 use flasher_core::{Class, Event, FlashJob, Receipt, Step, Verdict};
 
@@ -45,6 +45,20 @@ async fn images_of_all_kinds_are_proven_without_a_bundle() {
         let booted = events.iter().any(|event| matches!(event, Event::Transfer(it) if it.protocol == "http"));
         assert!(!booted, "a boot loader needs no HTTP");
     }
+}
+
+/// Its length shows while it is decoded, before the medium is compared with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packed_image_that_is_too_long_is_never_compared() {
+    let lab = lab("", "");
+    let old = lab.medium();
+    let image = lab.image(&noise(MEDIUM + 4096, 1), Some("gzip"));
+    let job = FlashJob { compare: Some(Compare::Always), ..lab.job(&image) };
+    let failure = lab.flash(job).await.0.failure.expect("a false success");
+    assert_eq!((failure.class, failure.step), (Class::Source, Step::Compare), "{failure:#?}");
+    assert!(failure.cause.starts_with("the image is larger than the target"), "{}", failure.cause);
+    assert_eq!(failure.medium, Some(MediumState::Untouched));
+    assert!(lab.medium() == old);
 }
 
 #[tokio::test(flavor = "multi_thread")]

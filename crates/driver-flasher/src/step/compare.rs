@@ -16,7 +16,7 @@ use flasher_core::flash::CompareFacts;
 use flasher_core::{Class, Event, Result, Step};
 
 use super::read_back;
-use crate::access::{MediumAccess, TABLE_COPY, Target, Wanted};
+use crate::access::{MediumAccess, TABLE_COPY, Target, Wanted, must_fit};
 use crate::job::{Count, Session};
 use crate::opened::OpenedImage;
 use crate::survey::{Survey, Surveyed};
@@ -54,9 +54,12 @@ async fn one(
         return Ok(None);
     }
     let fetches_parts = matches!(choice, Choice::Missing);
+    if let Some(length) = opened.image.copied_length() {
+        must_fit(length, target.size, &target.device)?;
+    }
     let skipped = begin(session, opened, target, (choice, &mut facts), access).await?;
     if let Some(why) = skipped {
-        return skip(session, opened, facts, why).await;
+        return skip(session, opened, target, (facts, why)).await;
     }
     let via = access.abilities().via;
     let survey = opened.take_survey().unwrap_or_else(|| Survey::begin(&opened.image, via));
@@ -64,10 +67,12 @@ async fn one(
         // Its server may have another image by now than the block map tells of: all of it is fetched, and judged.
         Err(error) if fetches_parts && error.class() == Class::Source => {
             opened.image.forget_assembled();
-            return skip(session, opened, CompareFacts::default(), error.cause()).await;
+            return skip(session, opened, target, (CompareFacts::default(), error.cause())).await;
         }
         surveyed => surveyed?,
     };
+    // Its length was perhaps not known before.
+    must_fit(surveyed.summary.decoded_length, target.size, &target.device)?;
     if !opened.was_cached && surveyed.summary.cached == Cached::Hit {
         // It was decoded while the board booted.
         surveyed.summary.cached = Cached::Kept;
@@ -79,7 +84,7 @@ async fn one(
             session.run.record.medium(|medium| medium.compare = Some(facts));
             Ok(Some(held))
         }
-        Err(why) => skip(session, opened, facts, why).await,
+        Err(why) => skip(session, opened, target, (facts, why)).await,
     }
 }
 
@@ -114,15 +119,17 @@ async fn begin(
     }
 }
 
-/// Goes on without a comparison, and says why. An image that is known to be damaged by now leaves the old system on the medium.
+/// Goes on without a comparison, and says why. An image that is known by now to be damaged, or too long, leaves the old system on
+/// the medium.
 async fn skip(
     session: Session<'_>,
     opened: &mut OpenedImage,
-    facts: CompareFacts,
-    why: String,
+    target: &Target,
+    (facts, why): (CompareFacts, String),
 ) -> Result<Option<Comparison>> {
     if let Some(survey) = opened.take_survey().filter(Survey::is_over) {
-        survey.end().await?;
+        let surveyed = survey.end().await?;
+        must_fit(surveyed.summary.decoded_length, target.size, &target.device)?;
     }
     session.run.note(format!("everything is written: {why}"));
     session.run.record.medium(|medium| medium.compare = Some(CompareFacts { skipped: Some(why), ..facts }));
