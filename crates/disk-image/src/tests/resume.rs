@@ -149,6 +149,26 @@ async fn a_part_of_something_else_is_not_taken() {
 }
 
 #[tokio::test]
+async fn a_part_that_states_no_place_is_named_as_that() {
+    let body = noise(2_000_000);
+    for place in ["bytes 11500000-1999999/2000000", "bytes 1500000-1999998/2000000", "nonsense"] {
+        let stored = body.clone();
+        let server = Server::start(move |_, head| match header(head, "range") {
+            None => whole(VersionEvidence::Tag("\"v1\""), &stored, CUT),
+            Some(_) => {
+                let head = format!(
+                    "HTTP/1.1 206 Partial Content\r\nContent-Range: {place}\r\nContent-Length: 500000"
+                );
+                Reply::new(&head, &stored[CUT..])
+            }
+        })
+        .await;
+        let error = decode(&server.url("/x"), SourceOptions::default()).await.expect_err(place);
+        assert!(matches!(error, Error::NoParts { .. }), "{place}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_in_trouble_is_asked_again() {
     let body = noise(2_000_000);
     let v1 = VersionEvidence::Tag("\"v1\"");

@@ -95,7 +95,7 @@ impl SourceResponse {
                     ..whole
                 })
             }
-            _ => Err(Error::Status { label, status: response.status().as_u16(), said: None }),
+            _ => Err(Error::NoParts { label }),
         }
     }
 
