@@ -143,6 +143,19 @@ async fn a_deadline_names_the_step_it_passed_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_names_what_the_attempt_before_failed_of() {
+    let mut lab = Lab::new("reset_on_boot: 1, no_login: true");
+    lab.flasher = "timeouts: { shell: 600 }".to_owned();
+    let mut job = lab.job(&lab.image(&sample(), None));
+    (job.retries, job.deadline) = (1, Some(std::time::Duration::from_secs(30)));
+    let (receipt, _) = lab.flash(job).await;
+    let failure = receipt.failure.unwrap();
+    assert_eq!(failure.cause, "the deadline of 30 s passed in step shell");
+    let before = &receipt.history[0].failure.as_ref().unwrap().cause;
+    assert_eq!(failure.context.get("failure before"), Some(&format!("attempt 1: {before}")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_is_taken_is_an_error_before_power_on() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

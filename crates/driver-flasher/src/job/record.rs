@@ -131,6 +131,15 @@ impl JobRecord {
         state.read_at.fill(ReadAt::default());
     }
 
+    /// Why the last attempt failed that did, with its number.
+    pub(crate) fn last_failure(&self) -> Option<(usize, String)> {
+        let state = self.state();
+        let failed = |(index, attempt): (usize, &AttemptFacts)| {
+            Some((index + 1, attempt.failure.as_ref()?.cause.clone()))
+        };
+        state.history.iter().enumerate().rev().find_map(failed)
+    }
+
     /// Notes why the attempt failed.
     pub(super) fn attempt_failed(&self, failure: &Failure) {
         self.state().settle_attempt(self.begun.elapsed(), Some(failure));

@@ -78,8 +78,17 @@ async fn bounded(session: Session<'_>) -> Result<Vec<Proof>> {
         biased;
         () = session.job.stop.cancelled() => Err(interrupted(session)),
         outcome = tokio::time::timeout(deadline, attempts::run(session)) => {
-            outcome.unwrap_or_else(|_| Err(bound::too_late(deadline, session.run.record.step_now())))
+            outcome.unwrap_or_else(|_| Err(too_late(session, deadline)))
         }
+    }
+}
+
+/// The deadline passed; what an attempt before failed of is the cause more likely than what was under way.
+fn too_late(session: Session<'_>, deadline: Duration) -> Error {
+    let error = bound::too_late(deadline, session.run.record.step_now());
+    match session.run.record.last_failure() {
+        Some((attempt, cause)) => error.with("failure before", format!("attempt {attempt}: {cause}")),
+        None => error,
     }
 }
 
