@@ -98,6 +98,15 @@ async fn a_prompt_of_its_own_is_named_with_the_setting_that_mends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_of_its_own_is_named_behind_a_stop_string_too() {
+    let mut lab = lab("autoboot: { stop: halt }\n      prompt: 'MX8> '");
+    lab.children = "uboot: { type: uboot, config: { interrupt: { text: halt } } }".to_owned();
+    let failure = flash(&lab).await.failure.expect("a false success");
+    let cause = "the boot loader's prompt is `MX8>`, expected `=>`";
+    assert_eq!((failure.class, failure.cause.as_str()), (Class::Config, cause), "{failure:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dhcp_is_not_blamed_for_other_faults() {
     for (faults, class, says) in [
         ("no_network: true", Class::Board, "U-Boot finds no Ethernet device"),
