@@ -39,6 +39,8 @@ const DARK: &[End] = &[
     ("board", &["reset", "boot loader", "within", "power", "no answer", "nothing", "does not answer"]),
     ("medium", &["power"]),
 ];
+/// What a boot loader sends block by block does not survive many losses.
+const LOSSY: &[End] = &[("infrastructure", &["does not answer", "stopped", "lost"])];
 const REFUSES: &[End] = &[("infrastructure", &["relay does not answer", "power"])];
 const SILENT: &[End] = &[
     ("infrastructure", &["power", "switch"]),
@@ -152,7 +154,7 @@ pub(super) const ROWS: &[Row] = &[
         |_, _| fault("tftp_missing", json!(true)),
         &[("infrastructure", &["no such file", "not found", "tftp"])],
     ),
-    is("network", "tftp-loses", |rng, _| fault("tftp_loss", json!(rng.u8(1..6))), &[]),
+    is("network", "tftp-loses", |rng, _| fault("tftp_loss", json!(rng.u8(1..6))), LOSSY),
     is("network", "tftp-delayed", |rng, _| fault("tftp_delay_ms", json!(rng.u64(1..8))), &[]),
     is(
         "network",

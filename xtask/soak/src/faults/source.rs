@@ -102,7 +102,7 @@ pub(super) const ROWS: &[Row] = &[
     is(
         "wrong-part",
         |rng, _| answers(&[Whole, CutAt(rng.usize(1..1000)), WrongPart]),
-        &[("infrastructure", CUT), ("source", &["changed while in use"])],
+        &[("infrastructure", CUT), ("source", &["changed while in use", "in parts"])],
     ),
     is(
         "not-encoded-as-stated",
