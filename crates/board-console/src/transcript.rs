@@ -91,6 +91,11 @@ impl Transcript {
         locked(&self.shared.ours).marker()
     }
 
+    /// The random words of our dialogue so far, the last 256 of them.
+    pub fn words(&self) -> Vec<String> {
+        locked(&self.shared.ours).words()
+    }
+
     /// Records a mark of the caller, for example `power on`.
     pub fn note(&self, text: &str) {
         self.shared.recorder.note(text);

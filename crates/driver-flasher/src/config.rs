@@ -9,7 +9,7 @@ use bundle_store::Architecture;
 use flasher_core::flash::{Compare, Via, ViaUsed, Wire};
 use flasher_core::virtual_board::Size;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::device_name::DeviceName;
 use crate::holding::Holding;
@@ -19,7 +19,7 @@ use crate::holding::Holding;
 pub(crate) const DIALOGUE: Duration = Duration::from_secs(40);
 
 /// Config of a flasher. The upper half has Jumpstarter's keys and defaults, the lower half is ours.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlasherConfig {
     /// Flash bundle: a folder, or a reference in an OCI registry such as `quay.io/acme/bundle:v1`, which is pulled.
@@ -80,6 +80,8 @@ pub struct FlasherConfig {
     pub tftp_window_size: u16,
     /// Where it is remembered how a board loads best; `flasher` in this user's folder for state when not given.
     pub state_dir: Option<PathBuf>,
+    /// How many recordings of failed flashes are kept below that folder, for `flasher replay`; 0 keeps none.
+    pub record_failures: usize,
 }
 
 impl Default for FlasherConfig {
@@ -111,6 +113,7 @@ impl Default for FlasherConfig {
             tftp_block_size: 1468,
             tftp_window_size: 16,
             state_dir: None,
+            record_failures: 20,
         }
     }
 }
@@ -129,7 +132,7 @@ impl FlasherConfig {
 }
 
 /// What is known of media that are disks of this machine.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HostOptions {
     /// How long a medium may take to appear once it was given to this machine, seconds.
@@ -149,7 +152,7 @@ impl Default for HostOptions {
 }
 
 /// Who makes the digests of what is read back from the medium.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReadBack {
     /// Whichever is faster, as measured.
@@ -161,7 +164,7 @@ pub enum ReadBack {
 }
 
 /// A fixed address for the board.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StaticNetwork {
     /// The board's IPv4 address.
@@ -178,7 +181,7 @@ fn slash_24() -> Ipv4Addr {
 }
 
 /// Deadlines, seconds each.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
     /// From power on to the boot loader's prompt.

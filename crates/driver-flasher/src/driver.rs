@@ -8,6 +8,7 @@ use flasher_core::{
     ChildSpec, Defaults, Device, Driver, DriverType, DumpJob, FlashJob, Flasher, FlasherBundle, IdentifyJob,
     Kind, Plan, Progress, Receipt, Result, Wiring, async_trait,
 };
+use job_recording::{RecordedPower, RecordedSerial, Recorder};
 use serde_json::{Value, json};
 
 use crate::access::uboot::BlockDevice;
@@ -150,7 +151,7 @@ children:
         }
     }
 
-    fn build(config: FlasherConfig, wiring: Wiring) -> Result<Device> {
+    fn build(config: FlasherConfig, mut wiring: Wiring) -> Result<Device> {
         for (name, device) in &config.targets {
             let of_this_machine = device.parse::<DeviceName>().map(drop);
             // With `via: uboot` a wrong name is one of the boot loader's media.
@@ -165,7 +166,15 @@ children:
         if let (None, Some((role, kind, purpose))) = (config.targets_of(ViaUsed::Host).next(), missing) {
             return Err(child_error(role, kind, purpose, None).with("node", wiring.path()));
         }
+        let recorder = Arc::new(Recorder::default());
+        if wiring.has("serial") {
+            wiring.wrap_serial("serial", |line| RecordedSerial::new(line, Arc::clone(&recorder)))?;
+        }
+        if wiring.has("power") {
+            wiring.wrap_power("power", |power| RecordedPower::new(power, Arc::clone(&recorder)))?;
+        }
         Ok(Device::Flasher(Arc::new(Self {
+            recorder,
             serial: wiring.has("serial").then(|| wiring.serial("serial")).transpose()?,
             power: wiring.has("power").then(|| wiring.power("power")).transpose()?,
             mux: wiring.has("mux").then(|| wiring.storage_mux("mux")).transpose()?,

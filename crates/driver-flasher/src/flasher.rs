@@ -9,6 +9,8 @@ use flasher_core::{
     BootConsole, ContentServer, Error, FileServer, PowerDriver, Result, SerialDriver, StorageMux,
 };
 
+use job_recording::Recorder;
+
 use crate::blocking::blocking;
 use crate::config::FlasherConfig;
 use crate::staging::Staging;
@@ -30,6 +32,8 @@ pub struct BaseFlasher {
     pub(crate) folder: PathBuf,
     pub(crate) found: Arc<bundle::FoundBundle>,
     pub(crate) variant: Mutex<Option<String>>,
+    /// Listens to the lines while a flash runs.
+    pub(crate) recorder: Arc<Recorder>,
     /// The bundle a client asked for, instead of the config's.
     pub(crate) forced: Mutex<Option<(String, Arc<bundle::FoundBundle>)>>,
     /// Held while a disk of this machine is open, also by work that nothing waits for any more.

@@ -37,6 +37,7 @@ mod load_ways;
 mod network;
 mod opened;
 mod range_text;
+mod recording;
 mod route;
 mod shared_servers;
 mod staging;

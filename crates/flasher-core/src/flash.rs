@@ -83,6 +83,8 @@ pub struct FlashJob {
     pub direct: bool,
     /// Where everything the board printed is kept.
     pub transcript: Option<PathBuf>,
+    /// Where the recording of the job is kept, for `flasher replay`; none keeps those of failures, as the flasher's config says.
+    pub recording: Option<PathBuf>,
     /// Who runs the job and on which bench, for the receipt.
     pub site: Site,
     /// Cancelled to stop the job: services go down and the board is powered off.
@@ -132,6 +134,7 @@ impl FlashJob {
             via: None,
             direct: false,
             transcript: None,
+            recording: None,
             site: Site::default(),
             stop: CancellationToken::new(),
             hurry: CancellationToken::new(),

@@ -10,7 +10,7 @@ use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 
 use crate::device::{ChildSpec, Device, Wiring};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A driver type: what an exporter YAML names in `type:`.
 pub trait DriverType: 'static {
@@ -130,6 +130,18 @@ impl DriverEntry {
     /// What the type of the config refuses.
     pub fn prepare(&self, config: &mut dyn erased_serde::Deserializer<'_>) -> Prepared {
         (self.prepare)(config)
+    }
+
+    /// Builds a device with this `config:`.
+    ///
+    /// # Errors
+    /// When the config is not one of this driver, or its children do not fit.
+    pub fn build(&self, config: serde_json::Value, wiring: Wiring) -> Result<Device> {
+        let prepared = self.prepare(&mut <dyn erased_serde::Deserializer<'_>>::erase(config));
+        let prepared = prepared.map_err(|error| {
+            Error::config(format!("this is no config of the driver `{}`: {error}", self.name))
+        })?;
+        prepared.build(wiring)
     }
 }
 

@@ -32,6 +32,7 @@ use crate::commands::identify::IdentifyArgs;
 use crate::commands::init::InitArgs;
 use crate::commands::media::MediaArgs;
 use crate::commands::power::PowerAction;
+use crate::commands::replay::ReplayArgs;
 use crate::commands::report::args::ReportArgs;
 use crate::commands::schema::SchemaOf;
 use crate::commands::serve::args::ServeArgs;
@@ -92,6 +93,8 @@ pub(crate) enum Command {
     Dump(DumpArgs),
     /// Say what a medium holds: the image, how much of it, its partitions; writes nothing
     Identify(IdentifyArgs),
+    /// Play the recording of a failed flash again, without its board; without a file, list those of this user
+    Replay(ReplayArgs),
     /// Show what `flash` with the same arguments would do; touches nothing
     Plan(FlashArgs),
     /// Validate an exporter YAML and the bundles it names

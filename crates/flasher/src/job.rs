@@ -50,6 +50,7 @@ pub(crate) fn flash_job(args: &FlashArgs, stop: CancellationToken) -> Result<Fla
         via: args.way.via.map(Into::into),
         direct: args.way.direct,
         transcript: args.job.transcript.clone(),
+        recording: args.record.clone(),
         stop,
         ..FlashJob::new(image)
     })

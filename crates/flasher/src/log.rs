@@ -16,7 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::stderr::aside;
 
 /// What the names of crates begin with whose messages are shown at the level asked for; those of others stay at warnings, so that no request header is logged.
-const OURS: [&str; 14] = [
+const OURS: [&str; 15] = [
     "flasher",
     "driver",
     "board",
@@ -25,6 +25,7 @@ const OURS: [&str; 14] = [
     "bundle_store",
     "exporter",
     "server_kit",
+    "job_recording",
     "lab_command",
     "ledger",
     "line_share",

@@ -45,7 +45,11 @@ pub(crate) fn check_flash(job: &FlashJob, receipt: Option<&Path>, exporter: Opti
     inputs.extend(
         named.into_iter().filter_map(|(path, what)| Some(Input { path: path?, what: what.to_owned() })),
     );
-    let outputs = [("--receipt", receipt), ("--transcript", job.transcript.as_deref())];
+    let outputs = [
+        ("--receipt", receipt),
+        ("--transcript", job.transcript.as_deref()),
+        ("--record", job.recording.as_deref()),
+    ];
     check(
         &outputs.into_iter().filter_map(|(option, path)| Some((option, path?))).collect::<Vec<_>>(),
         inputs,

@@ -12,6 +12,8 @@ pub(super) enum Room {
     Core,
     /// Plain libraries that know neither core nor drivers.
     Library,
+    /// `job-recording`, what a job saw and how it is played again.
+    Recording,
     /// A driver or a virtual board: it registers itself with core.
     Plugin,
     /// `exporter-yaml`, which makes driver trees of files.
@@ -50,6 +52,7 @@ pub(super) fn room(name: &str) -> Option<Room> {
         "exporter-yaml" => Room::ExporterYaml,
         "ledger" => Room::Ledger,
         "report" => Room::Report,
+        "job-recording" => Room::Recording,
         "board-console" | "disk-image" | "bundle-store" | "server-kit" | "line-share" | "lab-command" => {
             Room::Library
         }
@@ -96,14 +99,14 @@ fn check_package(package: &Package, all: &[Package]) -> Vec<Finding> {
 fn may_name(from: Room, to: Room) -> bool {
     use Room::{
         Base, Bundles, Chores, CommandLine, Controller, Core, Exporter, ExporterYaml, Ledger, Library,
-        Outsider, Plugin, Remote, Report, Stories, Web, Wire,
+        Outsider, Plugin, Recording, Remote, Report, Stories, Web, Wire,
     };
     match from {
         Chores => to == Chores,
         _ if to == Base => true,
         Base | Core | Library => false,
-        ExporterYaml | Ledger | Report | Wire => to == Core,
-        Plugin => matches!(to, Core | Library),
+        ExporterYaml | Ledger | Recording | Report | Wire => to == Core,
+        Plugin => matches!(to, Core | Library | Recording),
         Exporter => matches!(to, Core | Ledger | Library | Wire),
         Controller => matches!(to, Core | Exporter | ExporterYaml | Wire),
         Web => matches!(to, Core | Exporter | Ledger | Library | Report | Wire),
@@ -118,6 +121,7 @@ fn may_name(from: Room, to: Room) -> bool {
                     | Controller
                     | Exporter
                     | ExporterYaml
+                    | Recording
                     | Remote
                     | Report
                     | Web
@@ -134,6 +138,7 @@ fn rule(from: Room) -> &'static str {
         Room::Core => "the contract depends on no crate of ours but the base",
         Room::Library => "a library depends on no crate of ours but the base",
         Room::Ledger => "the ledger depends on flasher-core and the base",
+        Room::Recording => "recordings depend on flasher-core and the base",
         Room::Report => "reports depend on flasher-core and the base",
         Room::ExporterYaml => "reading exporter YAML depends on flasher-core and the base",
         Room::Chores => "chores depend on no crate that ships, so that they run on a broken tree",

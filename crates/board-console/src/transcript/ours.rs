@@ -30,6 +30,11 @@ impl Ours {
         marker
     }
 
+    /// The words of the markers.
+    pub(super) fn words(&self) -> Vec<String> {
+        self.halves.iter().cloned().collect()
+    }
+
     /// `line` without what is ours; none when nothing of it is the board's own.
     pub(super) fn without<'l>(&self, line: &'l str) -> Option<&'l str> {
         if FRAMES.iter().any(|frame| line.contains(frame)) {

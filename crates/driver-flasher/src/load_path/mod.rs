@@ -41,7 +41,7 @@ pub(crate) async fn begin(session: Session<'_>, is_lwip: bool) {
 }
 
 /// Where what is remembered lies: the config's folder, or this user's.
-fn state_folder(session: Session<'_>) -> Option<PathBuf> {
+pub(crate) fn state_folder(session: Session<'_>) -> Option<PathBuf> {
     match &session.flasher.config.state_dir {
         Some(folder) => Some(session.flasher.folder.join(folder)),
         None => flasher_core::state_folder::of_user(),

@@ -9,11 +9,14 @@ use flasher_core::flash::{AutobootEnd, AutobootFacts};
 
 use super::resolve::Resolved;
 use super::services::Services;
+use job_recording::ServerName;
+
 use crate::advice;
 use crate::config::seconds;
 use crate::job::{Session, waiting};
 use crate::load_path;
 use crate::network::{self, BoardAddress, Network, TFTP_PORT};
+use crate::recording;
 use crate::trouble;
 use crate::uboot::stop_keys;
 
@@ -43,6 +46,7 @@ pub(crate) async fn load(
     let (address, is_lwip) = address(session, &mut uboot).await?;
     load_path::begin(session, is_lwip).await;
     let tftp = network::facing(services.tftp, IpAddr::V4(address.board))?;
+    recording::faces(session, ServerName::Tftp, tftp);
     point_at(tftp, &mut uboot).await?;
     let (Some(boots), Some(http)) = (&resolved.boots, services.http) else {
         return Ok(Reached::Prompt { uboot, tftp });
@@ -59,6 +63,7 @@ pub(crate) async fn load(
     }
     let console = uboot.boot(&files.bootcmd).await.map_err(|error| trouble::console(&error))?;
     let http = network::facing(http, IpAddr::V4(address.board))?;
+    recording::faces(session, ServerName::Http, http);
     Ok(Reached::Booting { console, network: Network { address, http } })
 }
 
@@ -67,6 +72,7 @@ async fn catch(session: Session<'_>, resolved: &Resolved, console: Console) -> R
     let keys = session.flasher.uboot.interrupt().or_else(|| resolved.interrupt().map(stop_keys));
     if let Some(password) = keys.as_ref().and_then(|keys| keys.password.as_deref()) {
         console.transcript().mask(password);
+        session.flasher.recorder.hide(password);
     }
     let mut options = CatchOptions {
         prompt: prompt.clone(),

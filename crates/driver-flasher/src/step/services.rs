@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 
 use flasher_core::Result;
 
+use job_recording::ServerName;
+
 use super::resolve::Resolved;
 use crate::job::Session;
+use crate::recording;
 
 /// Where the servers are bound; the host may be the wildcard.
 pub(crate) struct Services {
@@ -18,10 +21,12 @@ pub(crate) async fn start(session: Session<'_>, resolved: &Resolved) -> Result<S
     let log = session.run.evidence.log(session.run.progress());
     let (servers, token) = (&session.run.servers, &session.run.token);
     let tftp = servers.tftp.start(&session.flasher.tftp, token, log.clone()).await;
+    recording::started(session, ServerName::Tftp, &tftp);
     let tftp = tftp.map_err(|error| error.with("server", "tftp"))?;
     let http = match resolved.boots {
         Some(_) => {
             let http = servers.http.start(&session.flasher.http, token, log).await;
+            recording::started(session, ServerName::Http, &http);
             Some(http.map_err(|error| error.with("server", "http"))?)
         }
         None => None,

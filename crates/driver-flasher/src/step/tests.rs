@@ -28,6 +28,7 @@ const MIB: usize = 1 << 20;
 fn flasher() -> BaseFlasher {
     let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/sim-bundle");
     BaseFlasher {
+        recorder: std::sync::Arc::default(),
         serial: Some(Arc::new(MockSerial::new())),
         power: Some(Arc::new(MockPower::new())),
         mux: None,

@@ -18,6 +18,7 @@ use flasher_core::{Class, DumpJob, Error, Event, FlashJob, IdentifyJob, Progress
 
 use crate::flasher::BaseFlasher;
 use crate::job::{Proof, Purpose, Run, Session};
+use crate::recording;
 use crate::step::read;
 pub(crate) use rehearsal::{plan, rehearse};
 
@@ -28,7 +29,12 @@ pub(crate) async fn flash(
     progress: Arc<dyn Progress>,
     free: bool,
 ) -> Receipt {
-    let run = Run::new(JobKind::Flash, &job, progress);
+    if !free {
+        let run = Run::new(JobKind::Flash, &job, progress);
+        return to_receipt(Session { flasher, job: &job, run: &run, purpose: Purpose::Flash }, free).await;
+    }
+    flasher.recorder.begin();
+    let run = Run::new(JobKind::Flash, &job, recording::listening(&flasher.recorder, progress));
     to_receipt(Session { flasher, job: &job, run: &run, purpose: Purpose::Flash }, free).await
 }
 
@@ -67,6 +73,9 @@ async fn to_receipt(session: Session<'_>, free: bool) -> Receipt {
         (outcome, _) => outcome,
     };
     let receipt = session.run.receipt(outcome).await;
+    if free && matches!(session.purpose, Purpose::Flash) {
+        recording::keep(session, &receipt).await;
+    }
     session.run.report(Event::Finished { receipt: Box::new(receipt.clone()) });
     receipt
 }

@@ -90,6 +90,8 @@ impl JobOrder {
             via: self.via,
             direct: self.direct,
             transcript: here.transcript,
+            // The exporter keeps those of failures.
+            recording: None,
             site: here.site,
             stop: here.stop,
             hurry: defaults.hurry,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Bytes of a MiB.
 pub const MIB: u64 = 1024 * 1024;
@@ -29,6 +29,12 @@ impl Size {
             _ => return None,
         };
         text[..digits].parse::<u64>().ok()?.checked_mul(unit).map(Self)
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
     }
 }
 

@@ -34,6 +34,10 @@ enum Remote {
 const OUTLIVES: Remote = Remote::Stays("a flash on an exporter goes on by itself when its client ends");
 const NOT_KEPT: Remote = Remote::Stays("an exporter keeps no decoded images of its clients");
 
+const STAYS_THERE: Remote = Remote::Stays(
+    "an exporter keeps the recordings of failures itself, as `record_failures` of its flasher says",
+);
+
 /// An option by its name in clap, when it has an effect, and whether it goes along.
 type Row = (&'static str, When, Remote);
 
@@ -57,6 +61,7 @@ const FLASH: &[Row] = &[
     ("receipt", When::Always, Remote::Goes),
     ("no_ledger", When::Always, Remote::Goes),
     ("transcript", When::Always, Remote::Goes),
+    ("record", When::Always, STAYS_THERE),
     ("retries", When::Always, Remote::Goes),
     ("deadline", When::Always, Remote::Goes),
     ("detach", When::Always, OUTLIVES),

@@ -16,6 +16,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "flasher init board.yaml --board uboot --serial /dev/ttyUSB0 --power power-mock",
         ],
     ),
+    ("replay", &["flasher replay", "flasher replay recording.jsonl"]),
     (
         "flash",
         &[

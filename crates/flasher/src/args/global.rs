@@ -62,6 +62,7 @@ const ABOUT: [(Global, &[Global]); 4] = [
 const HONOURED: &[(&str, &[Global], Reach)] = &[
     ("demo", &[Json, Quiet, Log], Reach::Here(LOCAL)),
     ("init", &[], Reach::Here(LOCAL)),
+    ("replay", &[Json, Quiet, Log], Reach::Here(LOCAL)),
     ("flash", &[Exporter, Json, Quiet, Log, Python], Reach::Remote),
     ("dump", &[Exporter, Json, Quiet, Log, Python], Reach::Remote),
     ("identify", &[Exporter, Json, Quiet, Log, Python], Reach::Here(KNOWN_HERE)),

@@ -29,6 +29,7 @@ mod plan;
 pub(crate) mod power;
 mod python;
 mod remote;
+pub(crate) mod replay;
 pub(crate) mod report;
 mod sandbox;
 pub(crate) mod schema;
@@ -67,10 +68,11 @@ async fn dispatch(args: Args, screen: &Screen) -> Result<u8, Failure> {
     if several::is_asked(&args)? {
         return several::run(args, screen).await;
     }
-    let exporter = args.exporters.into_iter().next();
+    let (exporter, python) = (args.exporters.into_iter().next(), &args.python);
     let tree = async || driver_tree::open(exporter.as_deref(), &args.remote).await;
     match args.command {
         Command::Demo(demo) => demo::run(demo, screen).await,
+        Command::Replay(replay) => replay::run(replay, screen).await,
         Command::Flash(flash) if args.remote.is_elsewhere() => {
             remote::flash(&flash, &args.remote, screen).await
         }
@@ -84,33 +86,31 @@ async fn dispatch(args: Args, screen: &Screen) -> Result<u8, Failure> {
                 EarlierJob { job: job.as_deref(), device: node.device.as_deref(), remote: &args.remote };
             earlier.cancel(screen).await
         }
-        Command::Serve(serve) => serve::run(serve, exporter.as_deref(), &args.python, screen).await,
+        Command::Serve(serve) => serve::run(serve, exporter.as_deref(), python, screen).await,
         Command::ShellEnv(shell) => shell_env::run(shell, screen).await,
-        Command::Flash(flash) => flash::run(&flash, exporter.as_deref(), &args.python, screen).await,
+        Command::Flash(flash) => flash::run(&flash, exporter.as_deref(), python, screen).await,
         Command::Dump(dump) if args.remote.is_elsewhere() => {
             dump::run_remote(&dump, &args.remote, screen).await
         }
-        Command::Dump(dump) => dump::run(&dump, exporter.as_deref(), &args.python, screen).await,
-        Command::Identify(identify) => {
-            identify::run(&identify, exporter.as_deref(), &args.python, screen).await
-        }
+        Command::Dump(dump) => dump::run(&dump, exporter.as_deref(), python, screen).await,
+        Command::Identify(identify) => identify::run(&identify, exporter.as_deref(), python, screen).await,
         Command::Plan(flash) => plan::run(&flash, exporter.as_deref(), &args.remote, screen).await,
         Command::Init(init) => init::run(init, screen).await,
-        Command::Check { file } => check::run(file.or(exporter), &args.python, screen).await,
+        Command::Check { file } => check::run(file.or(exporter), python, screen).await,
         Command::Drivers { name } => drivers::run(name.as_deref(), screen),
         Command::Boards { name } => boards::run(name.as_deref(), screen),
         Command::Bundle { action } => bundle::run(&action, exporter, screen).await,
         Command::Power { action, boards, force } => {
-            power::run(&action, (boards.one(), force), (tree().await?, &args.python), screen).await
+            power::run(&action, (boards.one(), force), (tree().await?, python), screen).await
         }
         Command::Console(console) => {
             let console = ConsoleArgs { log: args.log, ..console };
-            console::run(&console, (tree().await?, &args.python), screen).await
+            console::run(&console, (tree().await?, python), screen).await
         }
         Command::Files(files) => files::run(&files, screen).await,
         Command::Doctor => {
             let machine = if args.remote.is_elsewhere() { Machine::Elsewhere } else { Machine::This };
-            doctor::run((tree().await?, &args.python), machine, screen).await
+            doctor::run((tree().await?, python), machine, screen).await
         }
         Command::Sandbox { command } => sandbox::run(&command).await,
         Command::History(history) => history::run(history, exporter.as_deref(), screen).await,

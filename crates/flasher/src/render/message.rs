@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use exporter_yaml::Finding;
-use flasher_core::{Class, Description, Error, Event, Failure, Plan, Timed, Verdict};
+use flasher_core::{Class, Description, Error, Event, Failure, Plan, Step, Timed, Verdict};
 use ledger::{BoardRecord, Health, HistoryEntry, ImageRecord, MediumRecord};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -189,6 +189,24 @@ pub(crate) enum Message {
         /// `HOST:PORT`, or the path of a unix socket.
         address: String,
     },
+    /// A recording was played again.
+    Replayed {
+        /// The file.
+        file: String,
+        /// Whether it ended as it was recorded.
+        is_same: bool,
+        /// How it ended when it was recorded; none when it did not fail.
+        recorded: Option<ReplayEnd>,
+        /// How it ended now.
+        now: Option<ReplayEnd>,
+        /// What the job first did otherwise; none when it ended the same.
+        first_difference: Option<String>,
+    },
+    /// The recordings of this user.
+    Recordings {
+        /// They, the newest first.
+        recordings: Vec<RecordingFile>,
+    },
     /// A receipt proves that its images are where it says.
     ProvingReceipt {
         /// The file.
@@ -298,4 +316,30 @@ enum Line {
 /// JSON Schema of one line of `--json` output, which also has its time.
 pub(crate) fn schema() -> Value {
     schemars::schema_for!(Timed<Line>).to_value()
+}
+
+/// How a job ended that was recorded, or played.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct ReplayEnd {
+    /// Who is to blame.
+    pub(crate) class: Class,
+    /// The step that failed.
+    pub(crate) step: Step,
+    /// What happened.
+    pub(crate) cause: String,
+}
+
+/// A recording of this user.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct RecordingFile {
+    /// Where it is.
+    pub(crate) file: String,
+    /// When the job began: RFC 3339 in UTC.
+    pub(crate) time: String,
+    /// What the exporter YAML calls the bench.
+    pub(crate) board: Option<String>,
+    /// The step that failed; none when it did not fail.
+    pub(crate) step: Option<String>,
+    /// What happened.
+    pub(crate) cause: Option<String>,
 }

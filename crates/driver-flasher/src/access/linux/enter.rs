@@ -64,6 +64,7 @@ async fn log_in(session: Session<'_>, wanted: &Login, console: Console) -> Resul
     let password = wanted.password.as_ref().map(|password| password.expose().to_owned());
     if let (Some(transcript), Some(password)) = (session.run.console.transcript(), &password) {
         transcript.mask(password);
+        session.flasher.recorder.hide(password);
     }
     let options = LoginOptions {
         login_prompt: wanted.login_prompt.clone(),

@@ -261,7 +261,10 @@ pub(super) fn named(name: &str) -> Option<&'static Fault> {
 pub(super) fn list() -> String {
     let widest = FAULTS.iter().map(|fault| fault.name.len()).max().unwrap_or(0);
     let lines = FAULTS.iter().map(|fault| format!("{:widest$}  {}\n", fault.name, fault.what));
-    lines.chain(["\n`flasher demo --fault NAME` shows how a flash with it ends\n".to_owned()]).collect()
+    lines
+        .chain(["\n`flasher demo --fault no-dhcp` shows how a flash without an address ends, and so on\n"
+            .to_owned()])
+        .collect()
 }
 
 impl Fault {

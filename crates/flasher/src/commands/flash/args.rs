@@ -59,6 +59,9 @@ pub(crate) struct FlashArgs {
     pub(crate) expect_boot: Option<String>,
     #[command(flatten)]
     pub(crate) job: JobArgs,
+    /// Keep what the job sees of the board, for `flasher replay`; those of failures are kept anyway
+    #[arg(long, value_name = "FILE", help_heading = "Proof")]
+    pub(crate) record: Option<PathBuf>,
     /// Run on without this terminal, also when it is closed; prints the job's ID for `attach` and `cancel`
     #[arg(long, help_heading = "Persistence")]
     pub(crate) detach: bool,

@@ -170,6 +170,10 @@ impl<'a> Order<'a> {
 
 /// Refuses what only a flash of one board can have.
 fn refuse_for_one(args: &FlashArgs) -> Result<()> {
+    if args.record.is_some() {
+        return Err(Error::config("`--record` is for one board")
+            .help("leave it out: failures are recorded anyway, and `flasher replay` lists them"));
+    }
     if args.detach || args.in_job.is_some() {
         return Err(Error::config("`--detach` and several boards exclude each other")
             .help("start a job for each board: `flasher flash --detach --device …`"));

@@ -93,6 +93,8 @@ fn old_table(lab: &Lab) {
 const KEPT: &str = "does not go through `--remote`: an exporter keeps no decoded images of its clients";
 const OUTLIVES: &str =
     "does not go through `--remote`: a flash on an exporter goes on by itself when its client ends";
+const STAYS_THERE: &str =
+    "does not go through `--remote`: an exporter keeps the recordings of failures itself";
 
 /// Options of jobs on several boards. What each does is shown by the tests of several boards.
 fn several(words: &str) -> Case {
@@ -110,6 +112,7 @@ fn refused() -> Vec<Case> {
         no("image --no-cache", "no_cache", "--no-cache"),
         outlives("image --detach", "detach", "--detach"),
         outlives("image --in-job d", "in_job", "--in-job"),
+        case("image --record own.jsonl", 2, &[("record", Refused("--record", STAYS_THERE))]),
     ]
 }
 

@@ -40,6 +40,7 @@ fn fields(job: FlashJob) {
         fetch: _,
         site: _,
         sent_sha256: _,
+        recording: _,
         stop: _,
         hurry: _,
     } = job;
