@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::counters::{CounterCells, Counters};
 use crate::error::SimError;
-use crate::guest::{GuestFolder, HomeSlot, Medium, hosttools, safety};
+use crate::guest::{GuestFolder, HomeSlot, Medium, hosttools, kill_inside, safety};
 use crate::machine::Machine;
 use crate::outlet::OutletFile;
 use crate::power_cycle;
@@ -265,7 +265,10 @@ fn make_folder(folder: &Path) -> Result<Option<InUse>, SimError> {
     if folder.is_dir() {
         return Ok(None);
     }
-    leftovers::sweep(&std::env::temp_dir(), PREFIX);
+    for gone in leftovers::sweep(&std::env::temp_dir(), PREFIX) {
+        // Its guest waits for ever for a board that is no more. What cannot be ended belongs to another user.
+        kill_inside(&gone).ok();
+    }
     let make = || fs::DirBuilder::new().mode(0o700).create(folder);
     let made = leftovers::made(make, |()| folder.to_owned());
     let ((), in_use) = made.map_err(SimError::file("make the folder", folder))?;

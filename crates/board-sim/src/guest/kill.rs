@@ -14,10 +14,19 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Kills every process that carries `marker` in its environment or works inside `root`, until none is left.
 pub(crate) fn kill_all(marker: &str, root: &Path) -> Result<(), SimError> {
+    kill_those(|| those(|process| carries(&process.join("environ"), marker) || works_inside(process, root)))
+}
+
+/// The same with those that work inside `root` alone: what is left of a board whose program was killed. The folder may be gone.
+pub(crate) fn kill_inside(root: &Path) -> Result<(), SimError> {
+    kill_those(|| those(|process| works_inside(process, root)))
+}
+
+fn kill_those(look: impl Fn() -> Vec<Pid>) -> Result<(), SimError> {
     let mut left = Vec::new();
     let mut quiet = 0;
     for _ in 0..ROUNDS {
-        left = marked(marker, root);
+        left = look();
         if left.is_empty() {
             // A process that was just being forked shows up in the next look.
             quiet += 1;
@@ -36,16 +45,19 @@ pub(crate) fn kill_all(marker: &str, root: &Path) -> Result<(), SimError> {
     Err(SimError::Survivors(left.len()))
 }
 
-fn marked(marker: &str, root: &Path) -> Vec<Pid> {
+/// Processes, by their folders in /proc, without this one.
+fn those(is_one: impl Fn(&Path) -> bool) -> Vec<Pid> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let own = rustix::process::getpid();
     let pids = entries.flatten().filter_map(|entry| {
         let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
-        let folder = entry.path();
-        let works_inside = || fs::read_link(folder.join("cwd")).is_ok_and(|cwd| cwd.starts_with(root));
-        (pid != own && (carries(&folder.join("environ"), marker) || works_inside())).then_some(pid)
+        (pid != own && is_one(&entry.path())).then_some(pid)
     });
     pids.collect()
+}
+
+fn works_inside(process: &Path, root: &Path) -> bool {
+    fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(root))
 }
 
 /// Whether the environment in the file `environ` of /proc has exactly this entry.
@@ -53,4 +65,28 @@ fn carries(environ: &Path, marker: &str) -> bool {
     // Unreadable: of another user, or gone. A zombie's is empty.
     fs::read(environ)
         .is_ok_and(|bytes| bytes.split(|&byte| byte == 0).any(|entry| entry == marker.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn only_what_works_in_a_folder_that_is_gone_is_ended() {
+        let place = tempfile::tempdir().unwrap();
+        let (gone, other) = (place.path().join("board-1"), place.path().join("board-10"));
+        let mut sleepers = [&gone, &other].map(|folder| {
+            fs::create_dir_all(folder.join("guest")).unwrap();
+            Command::new("sleep").arg("1000").current_dir(folder.join("guest")).spawn().unwrap()
+        });
+        fs::remove_dir_all(&gone).unwrap();
+        // One that is ended and not waited for has no folder any more.
+        kill_inside(&gone).unwrap();
+        assert!(!sleepers[0].wait().unwrap().success());
+        assert_eq!(sleepers[1].try_wait().unwrap(), None);
+        sleepers[1].kill().unwrap();
+        sleepers[1].wait().unwrap();
+    }
 }

@@ -17,6 +17,7 @@ mod tools;
 use std::sync::{Arc, PoisonError};
 
 pub(crate) use self::home::{GuestFolder, HomeSlot};
+pub(crate) use self::kill::kill_inside;
 pub(crate) use self::medium::Medium;
 use self::session::GuestSession;
 use crate::error::SimError;
