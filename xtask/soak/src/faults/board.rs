@@ -41,6 +41,8 @@ const DARK: &[End] = &[
 ];
 /// What a boot loader sends block by block does not survive many losses.
 const LOSSY: &[End] = &[("infrastructure", &["does not answer", "stopped", "lost"])];
+/// A boot loader gives the status of a command once: a changed digit in it is believed.
+const GARBLED: &[End] = &[("board", &["failed"])];
 const REFUSES: &[End] = &[("infrastructure", &["relay does not answer", "power"])];
 const SILENT: &[End] = &[
     ("infrastructure", &["power", "switch"]),
@@ -178,7 +180,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
     ),
     is("console", "console-loses", |rng, _| fault("drop_console", json!(rng.u32(3000..9000))), &[]),
-    is("console", "console-garbles", |rng, _| fault("garble_console", json!(rng.u32(3000..9000))), &[]),
+    is("console", "console-garbles", |rng, _| fault("garble_console", json!(rng.u32(3000..9000))), GARBLED),
     is("console", "console-is-noise", |_, _| fault("garble_console", json!(2)), UNREADABLE),
     of_uboot(
         "console",
