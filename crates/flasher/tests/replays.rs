@@ -183,6 +183,7 @@ fn files_that_cannot_be_played() {
     ] {
         check(&lab, &["replay", file], 2, &[words]);
     }
+    check(&lab, &["replay", "--receipt", "r.json"], 2, &["`--receipt` is for a recording that is played"]);
     let medium = Lab::new("flip_bit: { offset: 700000, mask: 4 }");
     assert_eq!(medium.flash(&["--record", "medium.jsonl"]).status.code(), Some(6));
     check(

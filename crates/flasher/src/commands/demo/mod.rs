@@ -93,7 +93,7 @@ pub(crate) struct DemoArgs {
         conflicts_with = "image")]
     pub(crate) fault: Option<String>,
     /// List what can go wrong
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with_all = ["fault", "image"])]
     pub(crate) list_faults: bool,
 }
 

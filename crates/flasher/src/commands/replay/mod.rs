@@ -32,13 +32,20 @@ pub(crate) struct ReplayArgs {
     /// The recording, as `--record` keeps it; without it, those of this user are listed
     pub(crate) file: Option<PathBuf>,
     /// Keep the receipt of what is played
-    #[arg(long, value_name = "FILE", requires = "file")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
 }
 
 /// Plays a recording; gives 0 when it ends as it did, else an error.
 pub(super) async fn run(args: ReplayArgs, screen: &Screen) -> Result<u8, Failure> {
-    let Some(file) = args.file else { return list::run(screen).await };
+    let Some(file) = args.file else {
+        return match args.receipt {
+            Some(_) => Err(Error::config("`--receipt` is for a recording that is played")
+                .help("name the recording; `flasher replay` lists them")
+                .into()),
+            None => list::run(screen).await,
+        };
+    };
     let read = file.clone();
     let recording = blocking(move || Recording::read(&read).map_err(unusable)).await?;
     can_be_played(&recording)?;
