@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::case::{Case, Choice, Image, MEDIUM, Old, Source, Via};
+use crate::case::{Case, Choice, Effect, Image, MEDIUM, Old, ServerAnswer, Source, Via};
 use crate::{faults, personality};
 
 const PACKERS: &[Option<&str>] =
@@ -31,7 +31,24 @@ pub(crate) fn draw(seed: u64) -> Case {
     };
     case.options = options(&mut rng, &case);
     case.faults = faults::draw(&mut rng, &case);
+    // Each attempt waits long for a silent source. What is tried is how that ends, and not for how long.
+    if case.effects().any(is_silent_source) && !case.has("deadline") {
+        case.options.push(deadline());
+    }
     case
+}
+
+/// The source goes on without a byte more, and without an end.
+fn is_silent_source(effect: &Effect) -> bool {
+    match effect {
+        Effect::Answers(answers) => answers.iter().any(|answer| matches!(answer, ServerAnswer::SilentAt(_))),
+        Effect::Pipe { closes, .. } => !closes,
+        _ => false,
+    }
+}
+
+fn deadline() -> Choice {
+    Choice { name: "deadline", words: ["--deadline", "90s"].map(str::to_owned).to_vec() }
 }
 
 fn image(rng: &mut Rng) -> Image {
@@ -103,6 +120,8 @@ mod tests {
         }
         let different: std::collections::BTreeSet<String> =
             (0..200).map(|seed| draw(seed).describe()).collect();
+        let silent = draw(100_805);
+        assert!(silent.has("deadline"), "{}", silent.describe());
         assert!(different.len() > 190, "{}", different.len());
     }
 }
