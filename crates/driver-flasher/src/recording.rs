@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bundle_store::Bundle;
-use flasher_core::{Error, Event, Progress, Receipt, Result, clock};
+use flasher_core::{Class, Error, Event, Progress, Receipt, Result, clock};
 use job_recording::{
-    DeviceAnswer, FORMAT, Head, JobOptions, Moment, RecordedEnd, Recorder, Recording, ServerName,
+    DeviceAnswer, FORMAT, HIDDEN, Head, JobOptions, Moment, RecordedEnd, Recorder, Recording, ServerName,
     StopKeysSeen,
 };
 use serde_json::{Value, json};
@@ -18,16 +19,16 @@ use serde_json::{Value, json};
 use crate::blocking::blocking;
 use crate::job::Session;
 use crate::load_path;
-use crate::load_ways;
 use crate::staging;
 
 /// The folder of recordings, below the one for what is remembered.
 const FOLDER: &str = "recordings";
-/// What stands in place of a password.
-const HIDDEN: &str = "********";
+/// How long the bundle may take to be found once more.
+const BUNDLE_WITHIN: Duration = Duration::from_secs(5);
 
-/// A progress that also notes what belongs into the recording.
-pub(crate) fn listening(recorder: &Arc<Recorder>, further: Arc<dyn Progress>) -> Arc<dyn Progress> {
+/// Begins to record; gives a progress that also notes what belongs into the recording.
+pub(crate) fn begin(recorder: &Arc<Recorder>, further: Arc<dyn Progress>) -> Arc<dyn Progress> {
+    recorder.begin();
     let recorder = Arc::clone(recorder);
     Arc::new(move |event: Event| {
         match &event {
@@ -56,7 +57,9 @@ pub(crate) async fn keep(session: Session<'_>, receipt: &Receipt) {
     let (entries, is_whole) = session.flasher.recorder.end(&words);
     let keep = session.flasher.config.record_failures;
     let file = session.job.recording.clone();
-    if file.is_none() && (keep == 0 || receipt.failure.is_none()) {
+    // A job that a person stopped tells nothing of its board, and who hurries does not wait.
+    let is_failure = receipt.failure.as_ref().is_some_and(|failure| failure.class != Class::Interrupted);
+    if session.job.hurry.is_cancelled() || file.is_none() && (keep == 0 || !is_failure) {
         return;
     }
     let head = head(session, receipt, words, is_whole).await;
@@ -86,17 +89,23 @@ fn words(session: Session<'_>) -> Vec<String> {
 
 async fn head(session: Session<'_>, receipt: &Receipt, words: Vec<String>, is_whole: bool) -> Head {
     let (flasher, job) = (session.flasher, session.job);
-    let (bundle, variant) = (flasher.bundle().await.ok(), flasher.variant());
-    let files = bundle.as_ref().map(|bundle| boot_files(bundle, variant.as_deref())).unwrap_or_default();
+    // A registry that did not give the bundle is not asked for long again.
+    let bundle = tokio::time::timeout(BUNDLE_WITHIN, flasher.bundle()).await.ok().and_then(Result::ok);
+    let variant = flasher.variant();
     let keys = flasher
         .uboot
         .interrupt()
         .map(|keys| StopKeysSeen { bytes: hidden(&keys.bytes, keys.password.as_deref()), shown: keys.shown });
-    let remembered = load_path::state_folder(session).map(|folder| folder.join(load_ways::REMEMBERED));
+    let wanted = variant.clone();
+    let read =
+        blocking(
+            move || Ok(bundle.map(|bundle| (manifest(&bundle), boot_files(&bundle, wanted.as_deref())))),
+        );
+    let (manifest, files) = read.await.ok().flatten().unzip();
     Head {
         recording: FORMAT,
         tool: receipt.tool.clone(),
-        time: std::time::UNIX_EPOCH + std::time::Duration::from_secs(receipt.started),
+        time: UNIX_EPOCH + Duration::from_secs(receipt.started),
         site: job.site.clone(),
         image: receipt.image.source.clone(),
         image_length: receipt.image.decoded_length.or(receipt.image.source_length),
@@ -111,15 +120,14 @@ async fn head(session: Session<'_>, receipt: &Receipt, words: Vec<String>, is_wh
             expect_boot: job.expect_boot.clone(),
         },
         config: serde_json::to_value(flasher.source().0).unwrap_or_default(),
-        manifest: bundle.as_ref().map(manifest),
-        files,
+        manifest,
+        files: files.unwrap_or_default(),
         way: flasher.way(job.via),
         variant,
         prompt: flasher.uboot.prompt(),
         stop_keys: keys,
         is_virtual: flasher.power.as_ref().is_some_and(|power| power.is_virtual()),
         is_by_hand: flasher.power.as_ref().is_some_and(|power| power.is_by_hand()),
-        remembered: remembered.and_then(|file| fs::read_to_string(file).ok()),
         words,
         is_whole,
     }
@@ -168,7 +176,7 @@ fn write(recording: &Recording, file: &Path) -> io::Result<()> {
 /// Writes a recording of a failure; the oldest of more than `keep` go.
 fn write_among_others(recording: &Recording, folder: &Path, keep: usize) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let time = clock::milliseconds(std::time::SystemTime::now()).replace([':', '.'], "-");
+    let time = clock::milliseconds(SystemTime::now()).replace([':', '.'], "-");
     let own = recording.head.words.last().map(String::as_str).unwrap_or_default();
     write(recording, &folder.join(format!("{time}-{own}.jsonl")))?;
     let names = fs::read_dir(folder)?.filter_map(|entry| entry.ok().map(|entry| entry.path()));

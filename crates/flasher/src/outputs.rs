@@ -97,8 +97,8 @@ fn check(outputs: &[Output<'_>], mut inputs: Vec<Input>, exporter: Option<&Path>
             return Err(refused(*output, &input.what));
         }
     }
-    let transcripts = outputs.iter().filter(|(option, _)| *option == "--transcript");
-    transcripts.map(|(_, path)| *path).try_for_each(can_be_written)
+    let written = outputs.iter().filter(|(option, _)| ["--transcript", "--record"].contains(option));
+    written.copied().try_for_each(can_be_written)
 }
 
 fn refused((option, path): Output<'_>, what: &str) -> Error {
@@ -106,17 +106,18 @@ fn refused((option, path): Output<'_>, what: &str) -> Error {
         .help("name another file; nothing was touched")
 }
 
-/// A transcript is a regular file that can be opened now: a job must not wait for the reader of a pipe later.
-fn can_be_written(path: &Path) -> Result<()> {
+/// What is kept of a console is a regular file that can be opened now: a job must not wait for the reader of a pipe later.
+fn can_be_written((option, path): Output<'_>) -> Result<()> {
+    let what = if option == "--record" { "recording" } else { "transcript" };
     let wrong = |error: io::Error| {
-        Error::config(format!("no transcript can be kept as `{}`", shown(path)))
+        Error::config(format!("no {what} can be kept as `{}`", shown(path)))
             .because(error)
-            .help("name a file in a folder you may write with `--transcript FILE`")
+            .help(format!("name a file in a folder you may write with `{option} FILE`"))
     };
     match fs::metadata(path) {
         Ok(about) if !about.is_file() => {
             return Err(Error::config(format!("`{}` exists and is no regular file", shown(path)))
-                .help("name another file with `--transcript FILE`"));
+                .help(format!("name another file with `{option} FILE`")));
         }
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(wrong(error)),
         Ok(_) => {}

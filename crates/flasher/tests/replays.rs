@@ -31,6 +31,9 @@ export:
       http: { type: http, config: { port: 0, root_dir: http } }
 ";
 
+/// The end of a job that its user stopped.
+const STOPPED: &str = r#""ended":{"failure":{"class":"interrupted","step":"shell","cause":"stopped","context":{},"help":null,"console":[]}"#;
+
 /// A folder with an exporter YAML, a bundle and an image.
 struct Lab(tempfile::TempDir);
 
@@ -184,6 +187,16 @@ fn files_that_cannot_be_played() {
         check(&lab, &["replay", file], 2, &[words]);
     }
     check(&lab, &["replay", "--receipt", "r.json"], 2, &["`--receipt` is for a recording that is played"]);
+    // Before the board is touched.
+    let nowhere = lab.flash(&["--record", "nowhere/own.jsonl"]);
+    assert!(both(&nowhere).contains("no recording can be kept as `nowhere/own.jsonl`"), "{}", both(&nowhere));
+    assert_eq!(nowhere.status.code(), Some(2));
+    let stopped = text.replacen("\"ended\":{\"failure\":null", STOPPED, 1);
+    assert_ne!(stopped, text);
+    write("stopped.jsonl", &stopped);
+    check(&lab, &["replay", "stopped.jsonl"], 2, &["this job was stopped by its user"]);
+    write("long.jsonl", &text.replacen("\"is_whole\":true", "\"is_whole\":false", 1));
+    check(&lab, &["replay", "long.jsonl"], 2, &["this recording is not whole"]);
     let medium = Lab::new("flip_bit: { offset: 700000, mask: 4 }");
     assert_eq!(medium.flash(&["--record", "medium.jsonl"]).status.code(), Some(6));
     check(

@@ -63,8 +63,6 @@ pub struct Head {
     pub is_virtual: bool,
     /// Whether a person switches the power.
     pub is_by_hand: bool,
-    /// What was remembered of loading files into this board, the state file's text.
-    pub remembered: Option<String>,
     /// The random words of the job, which another run has others for.
     pub words: Vec<String>,
     /// Whether everything is there; a console of over 4 MiB is cut.

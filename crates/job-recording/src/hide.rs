@@ -6,7 +6,7 @@ use crate::entry::RecordedMoment;
 use crate::stream::{BOTH, pieces, places};
 
 /// What stands in place of a secret.
-pub(crate) const HIDDEN: &[u8] = b"********";
+pub const HIDDEN: &str = "********";
 
 /// Replaces each secret, in both directions.
 pub(crate) fn hide(entries: &mut [RecordedMoment], secrets: &[String]) {
@@ -25,7 +25,7 @@ pub(crate) fn hide(entries: &mut [RecordedMoment], secrets: &[String]) {
                 for byte in piece.iter() {
                     match instead.get(&at) {
                         None => hidden.push(*byte),
-                        Some(true) => hidden.extend_from_slice(HIDDEN),
+                        Some(true) => hidden.extend_from_slice(HIDDEN.as_bytes()),
                         Some(false) => {}
                     }
                     at += 1;

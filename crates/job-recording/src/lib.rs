@@ -18,6 +18,7 @@ mod wrappers;
 
 pub use entry::{DeviceAnswer, Moment, PowerCall, RecordedError, RecordedMoment, ServerName};
 pub use file::{FORMAT, FileError, Head, JobOptions, RecordedEnd, Recording, StopKeysSeen};
+pub use hide::HIDDEN;
 pub use player::{Difference, Played, Player};
 pub use recorder::Recorder;
 pub use wrappers::{RecordedPower, RecordedSerial};

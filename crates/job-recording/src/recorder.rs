@@ -7,8 +7,10 @@ use std::time::Instant;
 use crate::entry::{Moment, RecordedMoment};
 use crate::hide;
 
-/// Most bytes of a console that are kept; what comes later is left out.
+/// Most bytes that are kept of a job; what comes later is left out.
 const MOST: usize = 4 << 20;
+/// What anything but bytes of the console counts for.
+const OTHER: usize = 256;
 /// Bytes of one direction that come within so many seconds are one entry.
 const TOGETHER: f64 = 0.03;
 
@@ -68,11 +70,12 @@ impl Recorder {
 impl Collected {
     fn note(&mut self, what: Moment) {
         let at = (self.begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-        if let Moment::Heard(bytes) | Moment::Sent(bytes) = &what {
-            self.bytes += bytes.len();
-            if self.bytes > MOST {
-                return;
-            }
+        self.bytes += match &what {
+            Moment::Heard(bytes) | Moment::Sent(bytes) => bytes.len(),
+            _ => OTHER,
+        };
+        if self.bytes > MOST {
+            return;
         }
         if let Some(last) = self.entries.last_mut().filter(|last| at - last.at < TOGETHER) {
             match (&mut last.what, &what) {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::tuner::LoadSetting;
 
 /// Name of the file.
-pub(crate) const NAME: &str = "load-paths.json";
+const NAME: &str = "load-paths.json";
 /// Boards that are remembered at most; the oldest goes.
 const BOARDS: usize = 500;
 /// Longest file that is read, bytes.

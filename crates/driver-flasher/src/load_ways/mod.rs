@@ -7,6 +7,5 @@ mod memory;
 mod state;
 mod tuner;
 
-pub(crate) use memory::NAME as REMEMBERED;
 pub(crate) use state::LoadWays;
 pub(crate) use tuner::{LoadCost, LoadSetting};

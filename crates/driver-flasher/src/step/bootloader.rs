@@ -6,10 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use board_console::{Autoboot, CatchOptions, Console, UBoot};
 use flasher_core::Result;
 use flasher_core::flash::{AutobootEnd, AutobootFacts};
+use job_recording::ServerName;
 
 use super::resolve::Resolved;
 use super::services::Services;
-use job_recording::ServerName;
 
 use crate::advice;
 use crate::config::seconds;

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use flasher_core::Result;
-
 use job_recording::ServerName;
 
 use super::resolve::Resolved;

@@ -29,12 +29,9 @@ pub(crate) async fn flash(
     progress: Arc<dyn Progress>,
     free: bool,
 ) -> Receipt {
-    if !free {
-        let run = Run::new(JobKind::Flash, &job, progress);
-        return to_receipt(Session { flasher, job: &job, run: &run, purpose: Purpose::Flash }, free).await;
-    }
-    flasher.recorder.begin();
-    let run = Run::new(JobKind::Flash, &job, recording::listening(&flasher.recorder, progress));
+    // The recorder of a board that another job owns listens to that job.
+    let progress = if free { recording::begin(&flasher.recorder, progress) } else { progress };
+    let run = Run::new(JobKind::Flash, &job, progress);
     to_receipt(Session { flasher, job: &job, run: &run, purpose: Purpose::Flash }, free).await
 }
 

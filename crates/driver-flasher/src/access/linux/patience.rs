@@ -46,8 +46,8 @@ impl Patience {
         }
     }
 
-    /// How long nothing may move now. Before anything was delivered the command may still be typed. `whole` tells that the whole stream was delivered: then the rest of it, the flush at
-    /// its end and the board's answer are all that is left.
+    /// How long nothing may move now. Before anything was delivered the command may still be typed. `whole` tells that the whole
+    /// stream was delivered: then the rest of it, the flush at its end and the board's answer are all that is left.
     pub(super) fn bound(&self, whole: bool) -> Duration {
         let (delivered, image) = self.course.back().copied().unwrap_or_default();
         let busy = image.saturating_sub(self.course.front().map_or(0, |(_, image)| *image));

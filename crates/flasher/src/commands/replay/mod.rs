@@ -62,7 +62,13 @@ fn can_be_played(recording: &Recording) -> Result<()> {
     if recording.head.way == ViaUsed::Host {
         return refused("this job wrote a disk of its own machine, which no recording has".to_owned());
     }
+    if !recording.head.is_whole {
+        return refused("this recording is not whole: its console said more than is kept".to_owned());
+    }
     match &recording.end.failure {
+        Some(failure) if failure.class == Class::Interrupted => {
+            refused("this job was stopped by its user, which no recording does again".to_owned())
+        }
         None => {
             refused("this job did not fail, and the bytes of its medium are not in the recording".to_owned())
         }

@@ -51,9 +51,6 @@ impl Stage {
         if let Some(manifest) = &head.manifest {
             fs::write(bundle.join("manifest.yaml"), manifest.to_string())?; // JSON is YAML
         }
-        if let Some(remembered) = &head.remembered {
-            fs::write(self.folder().join("state/load-paths.json"), remembered)?;
-        }
         sparse(&self.image(), head.image_length.unwrap_or(UNKNOWN))
     }
 
