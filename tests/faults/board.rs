@@ -47,7 +47,7 @@ fn network() -> Vec<Case> {
         no_dhcp.clone().fails(Class::Infrastructure, Step::Bootloader, "no address by DHCP"),
         no_dhcp.fails(Class::Infrastructure, Step::Bootloader, "no address by DHCP").in_vain(),
         // The boot loader asks again by itself.
-        faulty("no DHCP at first", "dhcp_fail: 1", "timeouts: { dhcp: 3 }"),
+        faulty("no DHCP at first", "dhcp_fail: 1", "timeouts: { dhcp: 15 }"),
         no_file.clone().fails(Class::Infrastructure, Step::Bootloader, "no such file"),
         no_file.fails(Class::Infrastructure, Step::Bootloader, "no such file").in_vain(),
         faulty("no file on the TFTP server", "tftp_missing: true, heals_after: 1", "").helped(2),
@@ -75,7 +75,7 @@ fn linux() -> Vec<Case> {
         faulty("kernel that hangs, always", "no_login: true", "timeouts: { shell: 4 }")
             .fails(Class::Board, Step::Shell, "within 4 s")
             .in_vain(),
-        faulty("kernel that hangs", "no_login: true, heals_after: 1", "timeouts: { shell: 4 }").helped(2),
+        faulty("kernel that hangs", "no_login: true, heals_after: 1", "timeouts: { shell: 10 }").helped(2),
         faulty("reset at boot", "reset_on_boot: true", resets).fails(Class::Board, Step::Shell, "boot"),
         faulty("reset at boot once", "reset_on_boot: 1", resets).helped(2),
         password.fails(Class::Board, Step::Shell, "").not_retried(),
