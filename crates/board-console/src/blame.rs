@@ -1,12 +1,38 @@
 //! Who is to blame for what went wrong on a console, and what to do next.
 
 use flasher_base::blame::{Blame, Blamed};
+use flasher_base::root_cause::RootCause;
 
 use crate::cause::Cause;
-use crate::error::Error;
+use crate::error::{Error, Missed};
 
 impl Blamed for Error {
     fn blame(&self) -> Blame {
+        let blame = self.who();
+        match self.root() {
+            Some(root) => blame.caused_by(root),
+            None => blame,
+        }
+    }
+}
+
+impl Error {
+    /// What made it fail, where the console shows it.
+    fn root(&self) -> Option<RootCause> {
+        Some(match self {
+            Self::Io { .. } | Self::Closed { .. } => RootCause::LineGone,
+            Self::Garbled { .. } | Self::Altered { .. } => RootCause::LineChangesCharacters,
+            Self::Unreadable { .. } => RootCause::WrongSpeed,
+            Self::OtherPrompt { .. } => RootCause::OtherPrompt,
+            Self::AutobootNotInterruptible { .. } => RootCause::AutobootNotInterruptible,
+            Self::Missed { missed: Missed::Countdown { .. }, .. } => RootCause::KeysNotTaken,
+            Self::Missed { missed: Missed::AlreadyRunning, .. } => RootCause::AlreadyRunning,
+            Self::Login { .. } => RootCause::LoginRefused,
+            _ => return self.cause().map(Cause::root),
+        })
+    }
+
+    fn who(&self) -> Blame {
         match self {
             Self::Io { .. } | Self::Closed { .. } => {
                 Blame::PASSING.advise("the serial line went away: check the adapter and its cable")

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use flasher_base::root_cause::RootCause;
+
 /// Why a command or a boot failed, as far as the console tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -108,6 +110,35 @@ impl Cause {
             Self::KernelPanic => "kernel-panic",
             Self::BootLoaderAgain => "boot-loader-again",
             Self::BootReturned => "boot-returned",
+        }
+    }
+
+    /// The same among all root causes of a failure.
+    pub fn root(self) -> RootCause {
+        match self {
+            Self::FileNotFound => RootCause::FileNotFound,
+            Self::TftpRefused => RootCause::TftpRefused,
+            Self::ArpSilent => RootCause::ArpSilent,
+            Self::ServerSilent => RootCause::ServerSilent,
+            Self::TransferStopped => RootCause::TransferStopped,
+            Self::DhcpSilent => RootCause::DhcpSilent,
+            Self::LinkDown => RootCause::LinkDown,
+            Self::NoEthernet => RootCause::NoEthernet,
+            Self::AddressNotSet => RootCause::AddressNotSet,
+            Self::LoadAddressRefused => RootCause::LoadAddressRefused,
+            Self::BadKernelMagic => RootCause::BadKernelMagic,
+            Self::BadRamdisk => RootCause::BadRamdisk,
+            Self::RamdiskOverlap => RootCause::RamdiskOverlap,
+            Self::BadImage => RootCause::BadImage,
+            Self::BadChecksum => RootCause::BadChecksum,
+            Self::OutOfMemory => RootCause::OutOfMemory,
+            Self::NoDeviceTree => RootCause::NoDeviceTree,
+            Self::NoDecompressionSpace => RootCause::NoDecompressionSpace,
+            Self::UnknownCommand => RootCause::UnknownCommand,
+            Self::Resetting => RootCause::Resetting,
+            Self::KernelPanic => RootCause::KernelPanic,
+            Self::BootLoaderAgain => RootCause::BootLoaderAgain,
+            Self::BootReturned => RootCause::BootReturned,
         }
     }
 

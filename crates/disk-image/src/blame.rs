@@ -1,6 +1,7 @@
 //! Who can do something about an image that cannot be had, and what.
 
 use flasher_base::blame::{Blame, Blamed};
+use flasher_base::root_cause::RootCause;
 
 use crate::Error;
 
@@ -13,6 +14,42 @@ const CHECK_THE_NETWORK: &str = "check the network to the image's server; a copy
 impl Blamed for Error {
     /// An image that a server does not give to this user is an image that cannot be had.
     fn blame(&self) -> Blame {
+        match root(self) {
+            Some(root) => self.who().caused_by(root),
+            None => self.who(),
+        }
+    }
+}
+
+/// What makes it fail, where the error shows that.
+fn root(error: &Error) -> Option<RootCause> {
+    Some(match error {
+        Error::Missing { .. } | Error::NotFound { .. } => RootCause::ImageMissing,
+        Error::Connect { .. } | Error::Cut { .. } | Error::Stalled { .. } | Error::Drips { .. } => {
+            RootCause::ImageServerLost
+        }
+        Error::Status { .. }
+        | Error::Redirect { .. }
+        | Error::Unauthorized { .. }
+        | Error::NoParts { .. } => RootCause::ImageServerRefuses,
+        Error::Empty { .. }
+        | Error::EmptyImage { .. }
+        | Error::Short { .. }
+        | Error::Truncated { .. }
+        | Error::Corrupt { .. }
+        | Error::Garbage { .. }
+        | Error::BeyondEnd { .. }
+        | Error::DigestDiffers { .. }
+        | Error::LengthDiffers { .. }
+        | Error::MapDiffers { .. }
+        | Error::Misnamed { .. } => RootCause::ImageDamaged,
+        Error::Changed { .. } => RootCause::ImageChanged,
+        _ => return None,
+    })
+}
+
+impl Error {
+    fn who(&self) -> Blame {
         match self {
             Self::External { blame, .. } => blame.clone(),
             Self::Connect { .. }

@@ -61,7 +61,7 @@ impl Decoded {
 
 /// Who is to blame, whatever there is to do about it.
 fn blame_of(error: &Error) -> Blame {
-    Blame { next_step: None, ..error.blame() }
+    Blame { next_step: None, root: None, ..error.blame() }
 }
 
 async fn decode(source: &str, options: SourceOptions) -> Result<Decoded, Error> {

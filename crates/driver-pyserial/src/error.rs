@@ -2,7 +2,7 @@
 
 use std::io;
 
-use flasher_core::{Blame, Blamed};
+use flasher_core::{Blame, Blamed, RootCause};
 use thiserror::Error as ThisError;
 
 /// A config value that makes no sense.
@@ -226,6 +226,18 @@ impl Blamed for PortError {
     /// Most of these do not change by waiting; a port that is missing may come back, and a server may answer. A port that is just being
     /// closed was waited for.
     fn blame(&self) -> Blame {
+        let root = match self {
+            Self::Busy { .. } => RootCause::LineTaken,
+            Self::Vanished { .. } => RootCause::LineGone,
+            Self::File { .. } => return self.who(),
+            _ => RootCause::LineMissing,
+        };
+        self.who().caused_by(root)
+    }
+}
+
+impl PortError {
+    fn who(&self) -> Blame {
         match self {
             Self::Missing { others, .. } if others.is_empty() => Blame::PASSING
                 .advise("this machine has no serial port: plug in the adapter, then look at `dmesg | tail`"),

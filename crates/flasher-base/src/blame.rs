@@ -6,6 +6,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::root_cause::RootCause;
+
 /// Who is to blame for a failure. Decides the exit code and whether a retry can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -77,6 +79,8 @@ pub struct Blame {
     pub key: Option<&'static str>,
     /// What the user can do next; none where the text of the error says it.
     pub next_step: Option<Cow<'static, str>>,
+    /// What made it fail, where the failure itself shows that.
+    pub root: Option<RootCause>,
 }
 
 impl Blame {
@@ -96,7 +100,7 @@ impl Blame {
     pub const INTERNAL: Self = Self::of(Class::Internal, false);
 
     const fn of(class: Class, is_retryable: bool) -> Self {
-        Self { class, is_retryable, key: None, next_step: None }
+        Self { class, is_retryable, key: None, next_step: None, root: None }
     }
 
     /// The same, about `key` of a config.
@@ -109,6 +113,12 @@ impl Blame {
     #[must_use]
     pub fn advise(self, next_step: impl Into<Cow<'static, str>>) -> Self {
         Self { next_step: Some(next_step.into()), ..self }
+    }
+
+    /// The same, made by `root`.
+    #[must_use]
+    pub fn caused_by(self, root: RootCause) -> Self {
+        Self { root: Some(root), ..self }
     }
 }
 

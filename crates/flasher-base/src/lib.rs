@@ -4,6 +4,7 @@
 //! * [`clock`]: times as records show them
 //! * [`confine`]: paths of others that must not leave a folder
 //! * [`digest`]: SHA-256 digests as values
+//! * [`root_cause`]: what makes a step of a job fail
 //! * [`safe`]: text of others on a terminal
 //! * [`state_folder`]: the folder for what is remembered between runs
 //! * [`suggest`]: "did you mean": the accepted word nearest to a misspelt one
@@ -13,6 +14,7 @@ pub mod blame;
 pub mod clock;
 pub mod confine;
 pub mod digest;
+pub mod root_cause;
 pub mod safe;
 pub mod state_folder;
 pub mod suggest;

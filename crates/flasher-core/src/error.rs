@@ -4,7 +4,9 @@ use std::error::Error as StdError;
 use std::fmt;
 
 pub use flasher_base::blame::{Blame, Blamed, Class};
+pub use flasher_base::root_cause::RootCause;
 
+use crate::receipt::Diagnosis;
 use crate::userinfo::hide_passwords;
 
 /// A result whose error says who is to blame.
@@ -23,6 +25,8 @@ struct Inner {
     help: Option<String>,
     console: Vec<String>,
     retryable: Option<bool>,
+    root: Option<RootCause>,
+    diagnosis: Option<Diagnosis>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -36,6 +40,8 @@ impl Error {
             help: None,
             console: Vec::new(),
             retryable: None,
+            root: None,
+            diagnosis: None,
             source: None,
         }))
     }
@@ -46,6 +52,7 @@ impl Error {
         if let Some(key) = blame.key {
             error = error.with("key", key);
         }
+        error.0.root = blame.root;
         match blame.next_step {
             Some(step) => error.help(step),
             None => error,
@@ -90,6 +97,20 @@ impl Error {
         self
     }
 
+    /// Says what made it fail, where the failure itself shows that. What was said before stays.
+    #[must_use]
+    pub fn caused_by(mut self, root: RootCause) -> Self {
+        self.0.root.get_or_insert(root);
+        self
+    }
+
+    /// Adds what everything that was seen says of it.
+    #[must_use]
+    pub fn diagnosed(mut self, diagnosis: Diagnosis) -> Self {
+        self.0.diagnosis = Some(diagnosis);
+        self
+    }
+
     /// Adds the error underneath.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -131,6 +152,16 @@ impl Error {
     /// What the user can do next.
     pub fn next_step(&self) -> Option<&str> {
         self.0.help.as_deref()
+    }
+
+    /// What made it fail, where the failure itself shows that.
+    pub fn root(&self) -> Option<RootCause> {
+        self.0.root
+    }
+
+    /// What everything that was seen says of it; none before it was looked at.
+    pub fn diagnosis(&self) -> Option<&Diagnosis> {
+        self.0.diagnosis.as_ref()
     }
 
     /// The last console lines before the failure, oldest first.

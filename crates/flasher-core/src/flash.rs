@@ -17,10 +17,11 @@ pub use crate::traffic::TrafficLog;
 
 pub use crate::receipt::{
     AttemptFacts, AutobootEnd, AutobootFacts, BoardFacts, CacheBypass, CheckedDigest, CompareFacts,
-    DigestsBy, Failure, FurtherImage, HoldsLess, ImageFacts, JobKind, KEPT_STRETCH, KeptPartition, LoadFacts,
-    LoadedBy, MediumFacts, MediumState, Moved, OldTable, PowerEvidence, PowerState, RangeFacts, RangeKind,
-    RateFacts, RatePoint, Receipt, SCHEMA, SampleFacts, Site, TrafficFacts, TranscriptFacts, TransferEnd,
-    TransferFacts, Verdict, Verify, ViaUsed, WireUsed, ZerosBy, audit, rounded,
+    Diagnosis, DigestsBy, Failure, FurtherImage, HoldsLess, ImageFacts, JobKind, KEPT_STRETCH, KeptPartition,
+    LoadFacts, LoadedBy, MediumFacts, MediumState, Moved, Observation, OldTable, PowerEvidence, PowerState,
+    RangeFacts, RangeKind, RateFacts, RatePoint, Receipt, SCHEMA, SampleFacts, Site, TrafficFacts,
+    TranscriptFacts, TransferEnd, TransferFacts, Verdict, Verify, ViaUsed, View, WireUsed, ZerosBy, audit,
+    rounded,
 };
 
 /// What to flash, where to, and how hard to try.

@@ -59,7 +59,7 @@ pub use driver::{
     StorageMux, TransferLog, Upload, cycle,
 };
 pub use dump::{DumpJob, DumpSink};
-pub use error::{Blame, Blamed, Class, Error, Result};
+pub use error::{Blame, Blamed, Class, Error, Result, RootCause};
 pub use event::{Event, Progress, Quiet, Step, Timed, Transfer, TransferState};
 pub use flash::{BootFile, Defaults, Description, Failure, FlashJob, Pinned, Plan, Receipt, Verdict};
 pub use identify::IdentifyJob;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use flasher_core::{Class, Error, Step, Transfer};
+use flasher_core::{Class, Error, RootCause, Step, Transfer};
 use serde::{Deserialize, Serialize};
 
 use crate::bytes_text;
@@ -117,6 +117,9 @@ pub struct RecordedError {
     pub context: BTreeMap<String, String>,
     /// Whether another attempt can help.
     pub is_retryable: bool,
+    /// What made it fail, where the device knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<RootCause>,
 }
 
 impl DeviceAnswer {
@@ -142,11 +145,13 @@ impl RecordedError {
             help: error.next_step().map(str::to_owned),
             context: error.context().iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
             is_retryable: error.is_retryable(),
+            root: error.root(),
         }
     }
 
     fn again(&self) -> Error {
         let error = Error::new(self.class, self.cause.clone()).retryable(self.is_retryable);
+        let error = self.root.into_iter().fold(error, Error::caused_by);
         let error = match &self.help {
             Some(help) => error.help(help.clone()),
             None => error,

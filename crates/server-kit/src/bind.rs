@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use flasher_base::blame::{Blame, Blamed};
+use flasher_base::root_cause::RootCause;
 
 /// What is to be served; the remedies differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,16 @@ impl Error {
 impl Blamed for Error {
     /// A name server may answer later, a system may have room again. A port that is in use stays so.
     fn blame(&self) -> Blame {
+        match self {
+            Self::PortInUse(..) => self.who().caused_by(RootCause::PortTaken),
+            Self::Privilege(..) => self.who().caused_by(RootCause::PortForbidden),
+            _ => self.who(),
+        }
+    }
+}
+
+impl Error {
+    fn who(&self) -> Blame {
         match self {
             Self::PortInUse(Service::Tftp, address) => Blame::LASTING.advise(format!(
                 "`ss -lunp 'sport = :{port}'` shows who has it, often dnsmasq, tftpd-hpa or atftpd; stop that, or give another \

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::diagnosis::Diagnosis;
 use super::on_medium::MediumState;
 use crate::error::{Class, Error};
 use crate::step::Step;
@@ -27,19 +28,25 @@ pub struct Failure {
     /// What is on the medium now; receipts of former versions do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<MediumState>,
+    /// What made the step fail, as far as everything that was seen shows it; none where nothing but the failure itself counts, and on
+    /// receipts of former versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Diagnosis>,
 }
 
 impl Failure {
     /// The failure of `step` with `error`.
     pub fn new(step: Step, error: &Error) -> Self {
+        let further = error.diagnosis().and_then(|diagnosis| diagnosis.next_step.as_deref());
         Self {
             class: error.class(),
             step,
             cause: error.cause(),
             context: error.context().iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
-            help: error.next_step().map(str::to_owned),
+            help: further.or(error.next_step()).map(str::to_owned),
             console: error.console_lines().to_vec(),
             medium: None,
+            diagnosis: error.diagnosis().cloned(),
         }
     }
 
