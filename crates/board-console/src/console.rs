@@ -116,6 +116,13 @@ impl Console {
         }
     }
 
+    /// Reads for this time; what comes is kept for the next wait. A line that ends meanwhile is waited out: the next wait reports it.
+    pub async fn listen(&mut self, during: Duration) {
+        let end = deadline(during);
+        while matches!(self.fill(end).await, Ok(true)) {}
+        tokio::time::sleep_until(end).await;
+    }
+
     /// The record of this console.
     pub fn transcript(&self) -> &Transcript {
         &self.transcript

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use console_record::{ConsoleEntry, FileEnd, FileSink, Recorder, Sink};
 
@@ -32,6 +33,8 @@ struct Shared {
     file: Option<(PathBuf, Arc<FileSink>)>,
     /// Bytes received so far.
     heard: AtomicU64,
+    /// When the last of them came, or the record began.
+    heard_at: Mutex<Instant>,
     ours: Mutex<Ours>,
     listeners: Mutex<Vec<LineListener>>,
 }
@@ -64,6 +67,7 @@ impl Transcript {
             memory,
             file,
             heard: AtomicU64::new(0),
+            heard_at: Mutex::new(Instant::now()),
             ours: Mutex::default(),
             listeners: Mutex::default(),
         };
@@ -114,6 +118,11 @@ impl Transcript {
         self.shared.heard.load(Ordering::Relaxed)
     }
 
+    /// How long nothing has come from the board.
+    pub fn quiet(&self) -> Duration {
+        locked(&self.shared.heard_at).elapsed()
+    }
+
     /// Everything kept in memory, in the format of the file.
     pub fn render(&self) -> String {
         self.shared.memory.render()
@@ -144,6 +153,7 @@ impl Transcript {
     /// Records bytes that came from the board.
     pub(crate) fn received(&self, bytes: &[u8]) {
         self.shared.heard.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        *locked(&self.shared.heard_at) = Instant::now();
         let complete: Vec<ConsoleEntry> = self.shared.recorder.received(bytes);
         if complete.is_empty() {
             return;

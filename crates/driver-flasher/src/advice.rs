@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use board_console::{Cause, Error as Console, Missed};
-use flasher_core::Error;
+use flasher_core::{Error, RootCause};
 
 use crate::trouble;
 
@@ -44,7 +44,7 @@ pub(crate) fn no_lease(error: &Console, within: Duration) -> Error {
     if !asked_in_vain(error) {
         return trouble::console(error);
     }
-    Error::infrastructure(format!("the board got no address by DHCP within {} s", within.as_secs_f64()))
+    Error::infrastructure(format!("the board got no address by DHCP within {} s", within.as_secs_f64())).caused_by(RootCause::DhcpSilent)
         .because(trouble::console(error))
         .help(
             "is a DHCP server in the board's network and its cable in? or give the board a fixed address in the \

@@ -24,6 +24,16 @@ impl Evidence {
         })
     }
 
+    /// Another attempt begins: what was seen before does not count.
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The transfers so far, each event of theirs, oldest first.
+    pub(crate) fn transfers(&self) -> Vec<Transfer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
     fn remember(&self, transfer: Transfer) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() == REMEMBERED {
@@ -81,15 +91,6 @@ impl Evidence {
             transfer.protocol == protocol && transfer.file.trim_start_matches('/') == file
         };
         seen.iter().rev().find(is_it).map(|last| last.state.clone())
-    }
-
-    /// Whether any request of `protocol` arrived.
-    pub(crate) fn any(&self, protocol: &str) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .any(|transfer| transfer.protocol == protocol)
     }
 }
 
@@ -174,7 +175,11 @@ mod tests {
             log.record(transfer("kernel", state));
             assert_eq!(evidence.about("tftp", "kernel"), expected);
         }
-        assert!(evidence.any("tftp") && !evidence.any("http") && !evidence.broke("tftp", "kernel"));
+        assert!(
+            evidence.saw("tftp", "kernel")
+                && !evidence.saw("http", "kernel")
+                && !evidence.broke("tftp", "kernel")
+        );
     }
 
     #[test]

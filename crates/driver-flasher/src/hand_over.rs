@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use board_console::Console;
-use flasher_core::{Error, Result};
+use flasher_core::{Error, Result, RootCause};
 
 use crate::job::Session;
 
@@ -54,7 +54,8 @@ async fn obey(order: impl Future<Output = Result<()>>, to: &str) -> Result<()> {
 
 /// Opens the board's console, and its transcript.
 pub(crate) async fn console(session: Session<'_>) -> Result<Console> {
-    let stream = session.flasher.serial()?.open().await.map_err(|error| error.with("node", "serial"))?;
+    let stream = session.flasher.serial()?.open().await;
+    let stream = stream.map_err(|error| error.with("node", "serial").caused_by(RootCause::LineMissing))?;
     let transcript = session.run.console.open()?;
     Ok(Console::new(Box::new(stream), transcript))
 }

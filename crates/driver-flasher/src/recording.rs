@@ -48,6 +48,7 @@ pub(crate) fn started(session: Session<'_>, server: ServerName, started: &Result
 
 /// Notes where the board reaches a server.
 pub(crate) fn faces(session: Session<'_>, server: ServerName, address: SocketAddr) {
+    session.run.views.faces(server, address);
     session.flasher.recorder.note(Moment::Faces { server, address });
 }
 

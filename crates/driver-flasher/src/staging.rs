@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bundle_store::Files;
 use bytes::Bytes;
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::blocking::blocking;
@@ -209,10 +209,13 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn unwritable(path: &Path, error: std::io::Error) -> Error {
-    Error::infrastructure(format!("cannot put boot files into the TFTP folder: `{}`", path.display()))
-        .because(error)
-        .help("set `tftp_dir` (or the tftp child's `root_dir`) to a folder that this user may write")
-        .retryable(false)
+    let is_full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
+    let failed =
+        Error::infrastructure(format!("cannot put boot files into the TFTP folder: `{}`", path.display()))
+            .because(error)
+            .help("set `tftp_dir` (or the tftp child's `root_dir`) to a folder that this user may write")
+            .retryable(false);
+    if is_full { failed.caused_by(RootCause::DiskFull) } else { failed }
 }
 
 #[cfg(test)]

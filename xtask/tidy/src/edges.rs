@@ -12,7 +12,7 @@ pub(super) enum Room {
     Core,
     /// Plain libraries that know neither core nor drivers.
     Library,
-    /// `job-recording`, what a job saw and how it is played again.
+    /// What a job saw: `failure-diagnosis` names the root cause, `job-recording` plays it again.
     Recording,
     /// A driver or a virtual board: it registers itself with core.
     Plugin,
@@ -52,7 +52,7 @@ pub(super) fn room(name: &str) -> Option<Room> {
         "exporter-yaml" => Room::ExporterYaml,
         "ledger" => Room::Ledger,
         "report" => Room::Report,
-        "job-recording" => Room::Recording,
+        "job-recording" | "failure-diagnosis" => Room::Recording,
         "board-console" | "disk-image" | "bundle-store" | "server-kit" | "line-share" | "lab-command" => {
             Room::Library
         }

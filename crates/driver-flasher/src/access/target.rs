@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 
 /// Bytes at the end of a medium that hold the header of a partition table's copy, for sectors of 512 and of 4096 bytes. Without
 /// it the copy is none.
@@ -40,7 +40,8 @@ pub(crate) fn must_fit(length: u64, size: u64, device: &str) -> Result<()> {
         Class::Source,
         format!("the image is larger than the target: {length} bytes, `{device}` has {size}"),
     )
-    .help("take a larger medium, another `--target`, or a smaller image"))
+    .help("take a larger medium, another `--target`, or a smaller image")
+    .caused_by(RootCause::MediumTooSmall))
 }
 
 #[cfg(test)]

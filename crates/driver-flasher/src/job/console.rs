@@ -7,6 +7,7 @@ use board_console::{ConsoleEntry, Transcript};
 use flasher_core::flash::TranscriptFacts;
 use flasher_core::{Error, Event, Progress, Result};
 
+use super::views::Views;
 use crate::trouble;
 
 /// Console lines that a failure shows.
@@ -22,12 +23,13 @@ pub(crate) struct ConsoleTap {
     file: Option<PathBuf>,
     transcript: Mutex<Option<Transcript>>,
     listener: Arc<Mutex<Option<Listener>>>,
+    views: Arc<Views>,
 }
 
 impl ConsoleTap {
-    /// Lines go to `progress`; a transcript is kept in `file`, if there is one.
-    pub(super) fn new(progress: Arc<dyn Progress>, file: Option<PathBuf>) -> Self {
-        Self { progress, file, transcript: Mutex::default(), listener: Arc::default() }
+    /// Lines go to `progress` and `views`; a transcript is kept in `file`, if there is one.
+    pub(super) fn new(progress: Arc<dyn Progress>, views: Arc<Views>, file: Option<PathBuf>) -> Self {
+        Self { progress, views, file, transcript: Mutex::default(), listener: Arc::default() }
     }
 
     /// The transcript of the job: one for all attempts, made when it is first asked for.
@@ -79,7 +81,9 @@ impl ConsoleTap {
     /// What hands console lines to the progress and to the listener.
     fn hear(&self) -> impl Fn(&ConsoleEntry) + Send + Sync + 'static {
         let (progress, listener) = (Arc::clone(&self.progress), Arc::clone(&self.listener));
+        let views = Arc::clone(&self.views);
         move |entry| {
+            views.line(&entry.text);
             progress.report(Event::Console { line: entry.text.clone(), heard_at: Some(entry.time) });
             if let Some(listener) = locked(&listener).as_mut() {
                 listener(&entry.text);

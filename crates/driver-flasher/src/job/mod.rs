@@ -3,11 +3,13 @@
 mod console;
 mod count;
 mod decoded;
+mod diagnosed;
 mod events;
 mod receipt;
 mod record;
 mod run;
 mod seen;
+mod views;
 mod waiting;
 mod writes;
 

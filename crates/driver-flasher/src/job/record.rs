@@ -256,6 +256,12 @@ impl JobRecord {
         self.state().power_evidence = evidence;
     }
 
+    /// State of the board's power, and how sure it is.
+    pub(super) fn power_now(&self) -> (PowerState, PowerEvidence) {
+        let state = self.state();
+        (state.power, state.power_evidence)
+    }
+
     pub(crate) fn power(&self) -> PowerState {
         self.state().power
     }

@@ -12,6 +12,7 @@ use super::console::ConsoleTap;
 use super::events::Events;
 use super::record::JobRecord;
 use super::seen::SeenMedium;
+use super::views::Views;
 use super::writes::{OnMedium, Writes};
 use crate::evidence::Evidence;
 use crate::load_ways::LoadWays;
@@ -26,6 +27,8 @@ pub(crate) struct Run {
     pub(crate) record: JobRecord,
     /// What is heard of the board's console.
     pub(crate) console: ConsoleTap,
+    /// What was seen of the board in the attempt at hand.
+    pub(crate) views: Arc<Views>,
     /// Makes the paths of this job unguessable, and its files its own.
     pub(crate) token: String,
     pub(crate) evidence: Evidence,
@@ -48,9 +51,11 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn new(kind: JobKind, job: &FlashJob, progress: Arc<dyn Progress>) -> Self {
         let events = Events::new(progress);
+        let views = Arc::new(Views::default());
         Self {
             record: JobRecord::new(kind, job),
-            console: ConsoleTap::new(events.progress(), job.transcript.clone()),
+            console: ConsoleTap::new(events.progress(), Arc::clone(&views), job.transcript.clone()),
+            views,
             token: token(),
             evidence: Evidence::default(),
             load_ways: LoadWays::default(),
@@ -93,6 +98,8 @@ impl Run {
     /// An attempt begins, with nothing staged yet.
     pub(crate) fn begin(&self, attempt: u32) {
         self.record.begin(attempt);
+        self.views.begin();
+        self.evidence.forget();
         *self.staging.lock().unwrap_or_else(PoisonError::into_inner) = Staging::default();
     }
 
@@ -109,7 +116,7 @@ impl Run {
         if outcome.is_ok() {
             self.report(Event::StepDone { step, seconds });
         }
-        outcome.map_err(|error| self.console.with_lines(error))
+        outcome.map_err(|error| self.console.with_lines(self.diagnosed(error)))
     }
 
     /// Notes why the attempt failed. What power it left shows when the board is in a known state again.

@@ -18,7 +18,7 @@ use crate::job::Session;
 use crate::load_ways::LoadSetting;
 use crate::network::TFTP_PORT;
 use crate::staging;
-pub(crate) use diagnosis::diagnose;
+pub(crate) use diagnosis::failed;
 use file::{LoadFailure, LoadFile};
 
 /// Timeouts of one second over a whole file after which U-Boot gives it up: while there is another way, and when there is none.
@@ -74,7 +74,7 @@ pub(crate) async fn load(
             Err(LoadFailure::Ours(error)) => return Err(error),
             Err(LoadFailure::Said(error)) => {
                 if !another(session, uboot, setting, &file, &error).await? {
-                    return Err(diagnose(session, &path, server, &error));
+                    return Err(failed(&path, &error));
                 }
                 let next = session.run.load_ways.setting();
                 if next != setting {

@@ -90,6 +90,7 @@ async fn catch(session: Session<'_>, resolved: &Resolved, console: Console) -> R
     let catching = board_console::catch(console, &options);
     let caught = waiting(session, "U-Boot", options.within, &transcript, catching).await;
     let uboot = caught.map_err(|(_, error)| advice::caught(&error, &prompt))?;
+    session.run.views.caught();
     let ended = match uboot.autoboot() {
         Autoboot::Stopped => AutobootEnd::Stopped,
         Autoboot::RanOut => AutobootEnd::RanOut,
@@ -118,7 +119,9 @@ async fn address(session: Session<'_>, uboot: &mut UBoot) -> Result<(BoardAddres
         }
     };
     session.run.record.board(|facts| facts.address = Some(board.to_string()));
-    Ok((BoardAddress { board, netmask, gateway }, is_lwip))
+    let address = BoardAddress { board, netmask, gateway };
+    session.run.views.has_address(&address);
+    Ok((address, is_lwip))
 }
 
 /// Tells U-Boot our address, after DHCP so that no lease overwrites it, and how long it waits. Blocks and windows are those of the

@@ -1,6 +1,6 @@
 //! Step 13: the new system is seen to boot, when asked for.
 
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 
 use super::resolve::Resolved;
 use super::{plan, power};
@@ -25,7 +25,7 @@ pub(crate) async fn boot_check(
     let mut console = access.release().await?;
     let transcript = console.transcript().clone();
     console.discard();
-    power::again(session, &transcript).await?;
+    power::again(session, &mut console).await?;
     let within = seconds(session.flasher.config.timeouts.boot_check);
     let what = format!("`{expected}` of the new system");
     let patterns = [pattern];
@@ -38,6 +38,7 @@ pub(crate) async fn boot_check(
         Error::new(Class::Board, text)
             .because(trouble::console(&error))
             .help("the image may not be made for this board; watch it with `flasher console`")
+            .caused_by(RootCause::ExpectedTextMissing)
             .retryable(false)
     })
 }

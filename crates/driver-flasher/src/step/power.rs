@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use board_console::{Console, Transcript};
+use board_console::Console;
 use flasher_core::flash::{PowerEvidence, PowerState};
-use flasher_core::{Error, Event, Result};
+use flasher_core::{Error, Event, Result, RootCause};
 use tokio::io::AsyncReadExt as _;
 
 use crate::config::seconds;
@@ -17,9 +17,8 @@ const LISTEN: Duration = Duration::from_secs(1);
 const BY_HAND: Duration = Duration::from_secs(5);
 
 pub(crate) async fn cycle(session: Session<'_>) -> Result<Console> {
-    let console = hand_over::console(session).await?;
-    let transcript = console.transcript().clone();
-    again(session, &transcript).await?;
+    let mut console = hand_over::console(session).await?;
+    again(session, &mut console).await?;
     Ok(console)
 }
 
@@ -51,7 +50,8 @@ fn off_time(session: Session<'_>) -> Result<Duration> {
 }
 
 /// Power off, wait, on; noted in the transcript.
-pub(crate) async fn again(session: Session<'_>, transcript: &Transcript) -> Result<()> {
+pub(crate) async fn again(session: Session<'_>, console: &mut Console) -> Result<()> {
+    let transcript = console.transcript().clone();
     session.run.record.set_power(PowerState::Unknown);
     transcript.note("power off");
     session.flasher.power()?.off().await.map_err(switch)?;
@@ -61,7 +61,12 @@ pub(crate) async fn again(session: Session<'_>, transcript: &Transcript) -> Resu
         &format!("off by hand now, and leave it off for {:.0} s, until you are told", off.as_secs_f64()),
     );
     confirm(session, false).await?;
-    tokio::time::sleep(off).await;
+    session.run.views.power_off(session.flasher.power()?.is_by_hand());
+    // What was on its way may still come.
+    console.listen(off / 2).await;
+    let before = transcript.heard();
+    console.listen(off / 2).await;
+    session.run.views.power_on(&transcript, transcript.heard() - before);
     transcript.note("power on");
     on(session).await
 }
@@ -87,7 +92,8 @@ pub(crate) async fn confirm(session: Session<'_>, on: bool) -> Result<bool> {
             let text = format!("power was switched `{}`, but the switch reports `{}`", word(on), word(state));
             Err(switch(
                 Error::infrastructure(text)
-                    .help("is this the board's outlet, and does nothing else switch it?"),
+                    .help("is this the board's outlet, and does nothing else switch it?")
+                    .caused_by(RootCause::SwitchDisagrees),
             ))
         }
     }
@@ -118,5 +124,5 @@ async fn is_silent(session: Session<'_>) -> Result<bool> {
 
 /// Says where it happened.
 pub(crate) fn switch(error: Error) -> Error {
-    error.with("node", "power")
+    error.with("node", "power").caused_by(RootCause::SwitchFailed)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use disk_image::{BLOCK, Digest, RANGE, Range, RangeKind};
 use flasher_core::flash::RangeFacts;
-use flasher_core::{Class, DumpJob, DumpSink, Error, Event, Progress, Result, Step};
+use flasher_core::{Class, DumpJob, DumpSink, Error, Event, Progress, Result, RootCause, Step};
 use sha2::{Digest as _, Sha256};
 
 use super::{read_back, verify, write};
@@ -150,6 +150,7 @@ fn differs(target: &Target, ranges: &[Range], differing: &[usize]) -> Error {
     Error::new(Class::Medium, text)
         .with("device", target.device.clone())
         .help("does something on the board write to it? otherwise the medium or the network is bad")
+        .caused_by(RootCause::WritesLost)
 }
 
 /// What was taken has been checked.

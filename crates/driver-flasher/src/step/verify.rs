@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use disk_image::Digest;
 use flasher_core::flash::{MediumFacts, MediumState, RangeFacts, Verify};
-use flasher_core::{Class, Error, Result, Step};
+use flasher_core::{Class, Error, Result, RootCause, Step};
 
 use super::commit;
 use super::keep;
@@ -140,7 +140,8 @@ async fn must_be_kept(session: Session<'_>, put: &Put<'_>, access: &mut dyn Medi
     let text = format!("the first block of `{device}` changed, and the image leaves it alone");
     Err(Error::new(Class::Medium, text)
         .with("device", device.clone())
-        .help("the medium seems to hold less than it tells; replace it, and write its first block again"))
+        .help("the medium seems to hold less than it tells; replace it, and write its first block again")
+        .caused_by(RootCause::Counterfeit))
 }
 
 /// Writes what differs once more, in the order of a flash: first block away, everything else, first block.

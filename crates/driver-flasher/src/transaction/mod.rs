@@ -91,7 +91,7 @@ async fn bounded(session: Session<'_>) -> Result<Vec<Proof>> {
 
 /// The deadline passed; what an attempt before failed of is the cause more likely than what was under way.
 fn too_late(session: Session<'_>, deadline: Duration) -> Error {
-    let error = bound::too_late(deadline, session.run.record.step_now());
+    let error = session.run.diagnosed(bound::too_late(deadline, session.run.record.step_now()));
     match session.run.record.last_failure() {
         Some((attempt, cause)) => error.with("failure before", format!("attempt {attempt}: {cause}")),
         None => error,

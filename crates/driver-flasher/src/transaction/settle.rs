@@ -38,11 +38,12 @@ pub(super) async fn settle(session: Session<'_>, proven: bool) -> Result<()> {
     // A board that starts finds its medium.
     let power = power_down(session, proven).await;
     let settled = http.and(tftp).and(medium).and(power);
-    // A failure before has a step of its own.
-    settled.inspect_err(|_| {
+    settled.map_err(|error| {
+        // A failure before has a step of its own.
         if proven {
-            session.run.record.set_step(Step::Finish)
+            session.run.record.set_step(Step::Finish);
         }
+        session.run.diagnosed(error)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flasher_core::{CancellationToken, Class, Error, Result};
+use flasher_core::{CancellationToken, Class, Error, Result, RootCause};
 use tokio::task::JoinError;
 
 use super::disk::Disk;
@@ -39,6 +39,7 @@ fn ended(error: &JoinError) -> Error {
 
 fn stands_still(node: &str, patience: Duration) -> Error {
     Error::new(Class::Medium, format!("`{node}` did not answer within {} s", patience.as_secs()))
+        .caused_by(RootCause::MediumHangs)
         .with("device", node.to_owned())
         .help("the kernel's log (`dmesg`) says more; `timeouts: { stall: … }` gives a slow medium more time")
 }

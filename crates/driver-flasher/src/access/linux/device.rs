@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use board_console::quote;
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 
 use super::guest::Guest;
 use crate::access::Identity;
@@ -69,6 +69,7 @@ fn missing(text: String, listing: &str) -> Error {
                 .join(", "),
         )
         .help("is the medium in its slot, and is the address in the manifest's `targets` right?")
+        .caused_by(RootCause::NoMedium)
 }
 
 /// Names of whole disks whose link goes through `address`.
@@ -91,7 +92,8 @@ async fn must_be_block_device(guest: &mut Guest<'_>, device: &str) -> Result<()>
     let there = guest.check("ls /sys/class/block").await.unwrap_or_default();
     Err(Error::new(Class::Board, format!("the target `{device}` is no block device on this board"))
         .with("block devices", there.split_whitespace().collect::<Vec<_>>().join(" "))
-        .help("check `targets` in the manifest, `--target`, and whether the medium is in its slot"))
+        .help("check `targets` in the manifest, `--target`, and whether the medium is in its slot")
+        .caused_by(RootCause::NoMedium))
 }
 
 async fn must_be_unused(guest: &mut Guest<'_>, device: &str) -> Result<()> {
@@ -103,6 +105,7 @@ async fn must_be_unused(guest: &mut Guest<'_>, device: &str) -> Result<()> {
     Err(Error::new(Class::Board, format!("the target `{device}` is mounted on the board"))
         .with("mounts", output.text.trim().to_owned())
         .help("the small Linux must not use the medium it is to write; check the bundle's initramfs")
+        .caused_by(RootCause::MediumInUse)
         .retryable(false))
 }
 
@@ -121,6 +124,7 @@ async fn size(guest: &mut Guest<'_>, device: &str) -> Result<u64> {
             format!("the size of `{device}` is unknown: the board says `{}`", text.trim()),
         )
         .help("is a medium in the slot?")
+        .caused_by(RootCause::NoMedium)
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use board_console::{Console, LoginOptions, Shell, login, quote};
 use bundle_store::Login;
 use disk_image::Digest;
-use flasher_core::{Class, Content, Error, Result};
+use flasher_core::{Class, Content, Error, Result, RootCause};
 
 use super::guest::{Guest, NAME, path};
 use super::script::SCRIPT;
@@ -47,7 +47,7 @@ async fn own_folder(shell: &mut Shell, make: &str, name: &str, within: Duration)
             return Ok(folder.to_owned());
         }
     }
-    Err(Error::new(Class::Board, format!("the board's answers were lost {ASKED} times on the console"))
+    Err(Error::new(Class::Board, format!("the board's answers were lost {ASKED} times on the console")).caused_by(RootCause::LineChangesCharacters)
         .with("answer", told.trim().chars().take(200).collect::<String>())
         .help("check the serial line; in the config of the flasher's `serial` child, `cps: 100` slows typing down"))
 }
@@ -102,6 +102,7 @@ async fn connect(guest: &mut Guest<'_>, network: &Network) -> Result<()> {
     }
     let seen = session.run.evidence.about("http", &path(session, NAME));
     Err(Error::infrastructure(format!("the board's Linux does not reach {}", network.http))
+        .caused_by(RootCause::HttpUnreachable)
         .with("http server", seen)
         .help(
             "does its kernel have a driver for this Ethernet port, and does a firewall block the HTTP port?",
@@ -116,6 +117,7 @@ async fn fetch(guest: &mut Guest<'_>) -> Result<bool> {
     let output = guest.run(&command).await?;
     if output.status == 127 {
         return Err(Error::new(Class::Config, "the board's Linux has neither `wget` nor `curl`")
+            .caused_by(RootCause::ToolMissing)
             .help("put one of them into the bundle's initramfs (busybox has wget)"));
     }
     Ok(output.status == 0)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use board_console::{Output, Shell, quote};
 use flasher_core::flash::Wire;
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 
 use super::script::{self, Answer, ScriptError};
 use crate::config::seconds;
@@ -118,9 +118,15 @@ fn complaint_error(what: &ScriptError, complaint: &str, device: &str) -> Error {
         ScriptError::Write | ScriptError::Flush => {
             Error::new(Class::Medium, format!("writing `{device}` failed: {complaint}"))
                 .help("the medium may be worn, write-protected or smaller than it says")
+                .caused_by(RootCause::WriteError)
         }
         ScriptError::Fetch | ScriptError::Cut | ScriptError::Send | ScriptError::NoSender => {
             Error::infrastructure(format!("the board's download broke off: {complaint}"))
+                .caused_by(if *what == ScriptError::NoSender {
+                    RootCause::ToolMissing
+                } else {
+                    RootCause::TransferBroke
+                })
                 .help("check the network between board and exporter")
         }
         ScriptError::Unpack => {
@@ -129,6 +135,7 @@ fn complaint_error(what: &ScriptError, complaint: &str, device: &str) -> Error {
         }
         ScriptError::NoUnpacker => {
             Error::config(format!("the board's Linux has nothing that unpacks {complaint}"))
+                .caused_by(RootCause::ToolMissing)
                 .help("put the tool into the bundle's initramfs, or flash without `--direct`")
         }
         ScriptError::Caches => Error::new(

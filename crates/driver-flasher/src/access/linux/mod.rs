@@ -3,6 +3,7 @@
 //!
 //! * [`enter`]: logs in, brings the network up and the script onto the board
 //! * `guest`: runs commands there; `script`: the script, and the words it answers with
+//! * `last_words`: what the kernel says after a failure
 //! * `device`, `partition`, `table_copy`: what the kernel knows of its block devices
 //! * `write`: the instructions as a stream of `frames`, packed by `wire`, watched by `watch` with `patience`; `direct`: the board
 //!   fetches the image by itself
@@ -14,6 +15,7 @@ mod direct;
 mod enter;
 mod frames;
 mod guest;
+mod last_words;
 mod partition;
 mod patience;
 mod read_back;
@@ -57,7 +59,8 @@ impl MediumAccess for Guest<'_> {
     }
 
     async fn disk(&mut self, target: &str) -> Result<String> {
-        device::disk(self, target).await
+        let found = device::disk(self, target).await;
+        self.heard(found).await
     }
 
     async fn partition(&mut self, disk: &str, label: &str) -> Result<String> {
@@ -69,7 +72,8 @@ impl MediumAccess for Guest<'_> {
     }
 
     async fn identify(&mut self, disk: &str, device: &str) -> Result<Identity> {
-        device::identify(self, disk, device).await
+        let known = device::identify(self, disk, device).await;
+        self.heard(known).await
     }
 
     async fn sector_size(&mut self, device: &str) -> Result<Option<u64>> {
@@ -96,7 +100,8 @@ impl MediumAccess for Guest<'_> {
         progress: Arc<dyn WriteProgress>,
         permit: WritePermit,
     ) -> Result<WriteEvidence> {
-        write::all(self, target, instructions, progress, permit).await
+        let written = write::all(self, target, instructions, progress, permit).await;
+        self.heard(written).await
     }
 
     async fn write_few(
@@ -105,7 +110,8 @@ impl MediumAccess for Guest<'_> {
         instructions: Vec<Instruction>,
         permit: WritePermit,
     ) -> Result<WriteEvidence> {
-        write::few(self, target, instructions, permit).await
+        let written = write::few(self, target, instructions, permit).await;
+        self.heard(written).await
     }
 
     async fn fetch(
@@ -115,7 +121,8 @@ impl MediumAccess for Guest<'_> {
         progress: Arc<dyn WriteProgress>,
         permit: WritePermit,
     ) -> Result<()> {
-        direct::all(self, target, image, progress, permit).await
+        let written = direct::all(self, target, image, progress, permit).await;
+        self.heard(written).await
     }
 
     async fn digests(
@@ -124,7 +131,8 @@ impl MediumAccess for Guest<'_> {
         wanted: Wanted<'_>,
         evidence: &mut ReadEvidence,
     ) -> Result<BTreeMap<usize, Digest>> {
-        read_back::digests(self, target, wanted, evidence).await
+        let read = read_back::digests(self, target, wanted, evidence).await;
+        self.heard(read).await
     }
 
     async fn read(
@@ -134,7 +142,8 @@ impl MediumAccess for Guest<'_> {
         take: Take,
         evidence: &mut ReadEvidence,
     ) -> Result<()> {
-        read_back::network::read(self, target, stretches, take, evidence).await
+        let read = read_back::network::read(self, target, stretches, take, evidence).await;
+        self.heard(read).await
     }
 
     async fn release(self: Box<Self>) -> Result<Console> {

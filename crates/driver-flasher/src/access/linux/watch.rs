@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use flasher_core::flash::Wire;
-use flasher_core::{Content, Error};
+use flasher_core::{Content, Error, RootCause};
 use tokio::time::Instant;
 
 use super::guest::{FRAMES, path};
@@ -73,6 +73,7 @@ pub(super) async fn watch(
                 "the board's download broke off after {done} bytes and the board is silent"
             ))
             .with("http server", session.run.evidence.about("http", &frames))
+            .caused_by(RootCause::TransferBroke)
             .help("did the board lose power or crash? the last console lines may tell");
         }
         let image = (sending.left)(done);
@@ -82,13 +83,15 @@ pub(super) async fn watch(
             (last, moved) = (now, Instant::now());
         }
         patience.note(done, image);
-        let bound = patience.bound(session.run.evidence.whole("http", &frames));
+        let is_sent = session.run.evidence.whole("http", &frames);
+        let bound = patience.bound(is_sent);
         if moved.elapsed() > bound {
-            return Error::infrastructure(format!(
+            let error = Error::infrastructure(format!(
                 "the transfer to the board stands still after {done} bytes, for {} s",
                 bound.as_secs()
             ))
             .help("the board's network or its medium hangs; the console may say which");
+            return if is_sent { error.caused_by(RootCause::MediumHangs) } else { error };
         }
     }
 }

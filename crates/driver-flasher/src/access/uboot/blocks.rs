@@ -1,6 +1,6 @@
 //! Whole blocks between memory and medium. Bytes that begin or end within a block are written with the rest of it as it was.
 
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 
 use super::enter::{BootLoader, Window, last_line};
 use crate::config::seconds;
@@ -80,14 +80,16 @@ impl BootLoader<'_> {
         }
         let from = span.first * window.block;
         let to = from + span.count * window.block - 1;
-        let verbed = if verb == "read" { "read" } else { "written" };
+        let (verbed, root) =
+            if verb == "read" { ("read", RootCause::ReadError) } else { ("written", RootCause::WriteError) };
         Err(Error::new(
             Class::Medium,
             format!("bytes {from}-{to} of `{}` could not be {verbed} by the boot loader", window.device),
         )
         .with("device", window.device.to_string())
         .with("answer", last_line(&answer.output))
-        .help("the medium is bad or has come loose; try another one"))
+        .help("the medium is bad or has come loose; try another one")
+        .caused_by(root))
     }
 }
 

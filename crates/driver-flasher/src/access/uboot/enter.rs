@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use board_console::{UBoot, UBootReply};
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 
 use super::answers;
 use super::areas::{Areas, areas};
@@ -106,6 +106,7 @@ pub(crate) async fn enter<'a>(
 
 fn lacks(commands: &str) -> Error {
     Error::new(Class::Board, format!("this boot loader was built without {commands}"))
+        .caused_by(RootCause::UnknownCommand)
         .help("take a U-Boot with these commands, or `via: linux` with a bundle")
         .retryable(false)
 }
@@ -167,7 +168,7 @@ impl BootLoader<'_> {
         if found.status != 0 {
             return Err(Error::new(Class::Board, format!("the boot loader finds no `{device}`"))
                 .with("answer", last_line(&found.output))
-                .help("check `targets` in the flasher's config, `--target`, and whether the medium is in its slot"));
+                .help("check `targets` in the flasher's config, `--target`, and whether the medium is in its slot").caused_by(RootCause::NoMedium));
         }
         let (blocks, block) = self.geometry(device, &found.output).await?;
         let window = Window { device, start: 0, length: blocks.saturating_mul(block), block };

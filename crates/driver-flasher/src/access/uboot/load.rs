@@ -1,7 +1,7 @@
 //! Bytes of ours on their way into the board's memory: a file in the job's TFTP folder, loaded, checked by length and CRC-32.
 
 use bytes::Bytes;
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 
 use super::answers;
 use super::enter::BootLoader;
@@ -77,7 +77,8 @@ impl BootLoader<'_> {
             Class::Infrastructure,
             format!("a load of {} bytes arrived changed {TRIES} times in the board's memory", chunk.length),
         )
-        .help("the network or the board's memory is bad: check the cable, and lower `tftp_window_size`"))
+        .help("the network or the board's memory is bad: check the cable, and lower `tftp_window_size`")
+        .caused_by(RootCause::BadChecksum))
     }
 
     /// CRC-32 of bytes in the board's memory. A sum other than `expected` is asked for again: the console may have changed it.
@@ -99,7 +100,7 @@ impl BootLoader<'_> {
 /// The board's answers to a question differ.
 pub(super) fn unclear(command: &str) -> Error {
     Error::new(Class::Infrastructure, format!("the board's answers to `{command}` differ from each other"))
-        .help("check the serial line; in the config of the flasher's `serial` child, `cps: 100` slows typing down")
+        .help("check the serial line; in the config of the flasher's `serial` child, `cps: 100` slows typing down").caused_by(RootCause::LineChangesCharacters)
 }
 
 #[cfg(test)]

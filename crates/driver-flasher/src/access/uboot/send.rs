@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use disk_image::{Digest, Range, RangeHash};
 use flasher_core::driver::UploadSink;
 use flasher_core::flash::CacheBypass;
-use flasher_core::{Class, Error, FileServer, Result, Upload};
+use flasher_core::{Class, Error, FileServer, Result, RootCause, Upload};
 use futures_util::Sink;
 use tokio::sync::mpsc;
 
@@ -95,6 +95,7 @@ fn cannot_send() -> Error {
         "this boot loader was built without `tftpput`, so it cannot send what is on a medium",
     )
     .help("take a U-Boot with this command, or `via: linux` with a bundle")
+    .caused_by(RootCause::UnknownCommand)
     .retryable(false)
 }
 
@@ -125,7 +126,7 @@ impl BootLoader<'_> {
     }
 
     async fn put(&mut self, address: u64, length: u64) -> Result<Bytes> {
-        let (session, server) = (self.session, self.server);
+        let session = self.session;
         let name = format!("{}/part-{}", staging::folder(&session.run.token), self.files);
         self.files += 1;
         let (upload, whole) = collect(length);
@@ -133,7 +134,7 @@ impl BootLoader<'_> {
         let announced = AnnouncedFile::new(tftp.as_ref(), &name, upload)?;
         let within = seconds(session.flasher.config.timeouts.tftp);
         let sent = self.uboot.tftp_put((address, length), &name, within).await;
-        let said = sent.map_err(|error| load_path::diagnose(session, &name, server, &error))?;
+        let said = sent.map_err(|error| load_path::failed(&name, &error))?;
         drop(announced);
         let bytes = whole.lock().unwrap_or_else(PoisonError::into_inner).take();
         bytes.filter(|bytes| bytes.len() as u64 == length).ok_or_else(|| {

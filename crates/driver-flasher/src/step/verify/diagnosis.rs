@@ -2,7 +2,7 @@
 
 use disk_image::Range;
 use flasher_core::flash::HoldsLess;
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 
 use super::differences::{Cause, Differences, First, MediumBytes};
 use crate::access::{MediumAccess, Stretch, Target};
@@ -111,6 +111,7 @@ fn differs(target: &Target, ranges: &[Range], still: &[usize]) -> Error {
     )
     .with("device", target.device.clone())
     .help("the medium is bad or reports a false size; replace it")
+    .caused_by(RootCause::WritesLost)
 }
 
 /// The failure with what was found out.
@@ -171,6 +172,7 @@ fn counterfeit(put: &Put<'_>, held: Option<u64>) -> Error {
     Error::new(Class::Medium, error)
         .with("device", put.target.device.clone())
         .help("replace the medium; the images need more than it holds")
+        .caused_by(RootCause::Counterfeit)
         .retryable(false)
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use disk_image::{BLOCK, Digest, Extent, Format, Image, Range, RangeKind};
 use flasher_core::flash::{HoldsLess, MediumState};
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 
 use super::few::few;
 use super::spoil::zeros_first;
@@ -169,6 +169,7 @@ pub(crate) fn counterfeit(target: &Target, held: u64) -> Error {
     Error::new(Class::Medium, lie(target, held))
         .with("device", target.device.clone())
         .help("replace the medium; the image needs more than it holds")
+        .caused_by(RootCause::Counterfeit)
         .retryable(false)
 }
 

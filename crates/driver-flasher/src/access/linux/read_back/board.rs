@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use disk_image::{Digest, Range};
-use flasher_core::{Class, Content, Error, Result};
+use flasher_core::{Class, Content, Error, Result, RootCause};
 
 use super::super::guest::{Guest, RANGES, complaint, path};
 use super::super::script::{Answer, answer};
@@ -46,7 +46,7 @@ pub(super) async fn digests(
     if wanted.indices.iter().all(|index| read.contains_key(index)) {
         return Ok(read);
     }
-    Err(Error::new(Class::Board, format!("the board's answers were lost {ASKED} times on the console")).help(
+    Err(Error::new(Class::Board, format!("the board's answers were lost {ASKED} times on the console")).caused_by(RootCause::LineChangesCharacters).help(
         "check the serial line; in the config of the flasher's `serial` child, `cps: 100` slows typing down",
     ))
 }
@@ -101,4 +101,5 @@ fn unreadable(target: &Target, range: &Range, complaint: &str) -> Error {
     )
     .with("device", target.device.clone())
     .help("the medium is bad; replace it")
+    .caused_by(RootCause::ReadError)
 }

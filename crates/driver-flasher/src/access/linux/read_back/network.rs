@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use disk_image::{Digest, RangeHash};
-use flasher_core::{Class, Content, Error, Result, Upload};
+use flasher_core::{Class, Content, Error, Result, RootCause, Upload};
 use tokio::time::Instant;
 
 use super::super::guest::{Guest, LONGEST, RANGES, READ_BACK, complaint, path};
@@ -171,13 +171,13 @@ fn not_sent(what: &ScriptError, why: &str, target: &Target) -> Error {
     let device = &target.device;
     let error = match what {
         ScriptError::Read => Error::new(Class::Medium, format!("`{device}` cannot be read: {why}"))
-            .help("the medium is bad; what can be read of it needs tools on the board itself"),
+            .help("the medium is bad; what can be read of it needs tools on the board itself").caused_by(RootCause::ReadError),
         ScriptError::NoSender => Error::new(
             Class::Config,
             "the board's Linux has nothing that can send what it reads: neither busybox's `nc -e`, `bash` nor `curl`",
         )
-        .help("put one of them into the bundle's initramfs"),
-        _ => Error::infrastructure(format!("reading `{device}` broke off: {why}"))
+        .help("put one of them into the bundle's initramfs").caused_by(RootCause::ToolMissing),
+        _ => Error::infrastructure(format!("reading `{device}` broke off: {why}")).caused_by(RootCause::TransferBroke)
             .help("check the network between board and exporter"),
     };
     error.with("device", device.clone())

@@ -1,0 +1,81 @@
+//! Power, and a console that is silent.
+
+use flasher_core::flash::{Diagnosis, View};
+use flasher_core::{RootCause, Step};
+
+use crate::console::Sign;
+use crate::facts::{QUIET, advised, console, found, line, seen};
+use crate::observed::Observed;
+
+/// The board talks while its power is to be off.
+pub(super) fn not_cut(observed: &Observed) -> Option<Diagnosis> {
+    let bytes = observed.console.heard_while_off;
+    let is_about_power = observed.step <= Step::Bootloader
+        && observed.states_nothing_but(&[
+            RootCause::AlreadyRunning,
+            RootCause::NothingHeard,
+            RootCause::KeysNotTaken,
+            RootCause::AutobootNotInterruptible,
+        ]);
+    (bytes > 0 && is_about_power).then(|| {
+        let heard = console(format!("{bytes} bytes came while the power was to be off"));
+        advised(
+            RootCause::PowerNotCut,
+            [Some(heard), seen(View::Power, observed)].into_iter().flatten(),
+            "does the switch cut this board's power, and is the board not fed by another cable (USB, the serial adapter)? a board that \
+             runs on for a while must stay off for longer: `power_off_seconds: 10` in the flasher's config",
+        )
+    })
+}
+
+/// The kernel or the boot loader says that the supply is too weak, and the board does not get on.
+pub(super) fn under_voltage(observed: &Observed) -> Option<Diagnosis> {
+    let said = observed.console.sign(Sign::UnderVoltage)?;
+    let fits = observed.states_nothing_but(&[
+        RootCause::BootLoaderAgain,
+        RootCause::Resetting,
+        RootCause::FellSilent,
+        RootCause::KernelPanic,
+        RootCause::TransferBroke,
+        RootCause::MediumHangs,
+        RootCause::WriteError,
+    ]);
+    fits.then(|| {
+        advised(
+            RootCause::UnderVoltage,
+            [line(said)],
+            "use a stronger supply or a shorter, thicker cable; a board that is fed by USB often needs its own supply",
+        )
+    })
+}
+
+/// Not a byte since the power was switched on.
+pub(super) fn nothing_heard(observed: &Observed) -> Option<Diagnosis> {
+    let is_awaited = observed.step == Step::Bootloader && !observed.is_caught;
+    let fits = observed.console.heard == 0 && observed.states_nothing_but(&[RootCause::NothingHeard]);
+    (is_awaited && fits).then(|| {
+        found(
+            RootCause::NothingHeard,
+            [seen(View::Console, observed), seen(View::Power, observed)].into_iter().flatten(),
+        )
+    })
+}
+
+/// The console stopped in a command of the boot loader.
+pub(super) fn fell_silent(observed: &Observed) -> Option<Diagnosis> {
+    let quiet = observed.console.quiet;
+    // A boot loader that asks for an address says so each time, and its second stack (lwIP) comes back to its prompt.
+    let is_mute = quiet >= QUIET
+        && observed.console.dhcp_asked == 0
+        && observed.console.timeouts == 0
+        && observed.servers.transfers.is_empty();
+    let fits = observed.states_nothing_but(&[RootCause::DhcpSilent, RootCause::FellSilent]);
+    (observed.step == Step::Bootloader && observed.is_caught && is_mute && fits).then(|| {
+        let heard = console(format!("{} bytes came, and then nothing for {quiet:.0} s", observed.console.heard));
+        advised(
+            RootCause::FellSilent,
+            [Some(heard), seen(View::Power, observed)].into_iter().flatten(),
+            "did the board hang, or did its serial line come loose? `flasher console --power-cycle` shows whether it falls silent again",
+        )
+    })
+}

@@ -1,0 +1,75 @@
+//! Power, and consoles that are silent.
+
+use super::*;
+
+pub(super) fn stories() -> Vec<Story> {
+    let mut fed = failed(Step::Bootloader, Some(RootCause::AlreadyRunning));
+    fed.console.heard_while_off = 312;
+    let mut silent = failed(Step::Bootloader, None).quiet(60.0);
+    (silent.console.heard, silent.is_caught) = (0, false);
+    let mut by_hand = silent.clone();
+    by_hand.power = PowerView { evidence: PowerEvidence::NotConfirmed, is_by_hand: true, ..by_hand.power };
+    vec![
+        Story {
+            name: "a board that is fed by its USB cable as well",
+            class: Class::Board,
+            observed: fed,
+            cause: RootCause::PowerNotCut,
+            seen: &[
+                "console: 312 bytes came while the power was to be off",
+                "power: switched on, and the switch reports that it is",
+            ],
+            next: "does the switch cut this board's power",
+        },
+        Story {
+            name: "a cable that is not in",
+            class: Class::Board,
+            observed: silent,
+            cause: RootCause::NothingHeard,
+            seen: &[
+                "console: nothing came since the power was switched on",
+                "power: switched on, and the switch reports that it is",
+            ],
+            next: "",
+        },
+        Story {
+            name: "a person who did not switch",
+            class: Class::Board,
+            observed: by_hand,
+            cause: RootCause::NothingHeard,
+            seen: &[
+                "console: nothing came since the power was switched on",
+                "power: switched on, by hand, so nothing confirms it",
+            ],
+            next: "",
+        },
+        Story {
+            name: "a plug that comes loose while the board asks for an address",
+            class: Class::Infrastructure,
+            observed: failed(Step::Bootloader, Some(RootCause::DhcpSilent)).says("U-Boot 2024.01").quiet(61.0),
+            cause: RootCause::FellSilent,
+            seen: &[
+                "console: 5000 bytes came, and then nothing for 61 s",
+                "power: switched on, and the switch reports that it is",
+            ],
+            next: "did the board hang, or did its serial line come loose?",
+        },
+        Story {
+            name: "a board on a thin USB cable",
+            class: Class::Board,
+            observed: failed(Step::Shell, Some(RootCause::BootLoaderAgain))
+                .says("U-Boot 2024.01\nStarting kernel ...\n[ 2.1] hwmon hwmon1: Undervoltage detected!\nU-Boot 2024.01"),
+            cause: RootCause::UnderVoltage,
+            seen: &["console: `[ 2.1] hwmon hwmon1: Undervoltage detected!`"],
+            next: "use a stronger supply",
+        },
+        Story {
+            name: "a switch that says something else",
+            class: Class::Infrastructure,
+            observed: failed(Step::Power, Some(RootCause::SwitchDisagrees)),
+            cause: RootCause::SwitchDisagrees,
+            seen: &["power: switched on, and the switch reports that it is"],
+            next: "",
+        },
+    ]
+}
