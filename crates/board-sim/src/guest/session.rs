@@ -150,6 +150,10 @@ impl GuestSession {
                     end = Some((SystemEnd::Off, ""));
                 }
             }
+            "cut" => {
+                counters.power_cuts += 1;
+                end = Some((SystemEnd::Off, ""));
+            }
             "flip" => counters.flips += 1,
             "date" => counters.date = Some(rest.to_owned()),
             "printk" => self.console_level = rest.trim().parse().unwrap_or(self.console_level),

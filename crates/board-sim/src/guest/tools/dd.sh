@@ -98,6 +98,7 @@ if [ -n "$reads_medium" ] && [ -n "@READ_ERROR@" ]; then
         good=$(((@READ_ERROR@ - first) / ibs))
         [ -z "$byte_count" ] || good=$((good * ibs))
         @DD@ "$@" count="$good" $shown
+        echo "[   12.345678] I/O error, dev mmcblk0, sector $((@READ_ERROR@ / 512)) op 0x0:(READ) flags 0x0" >>@ROOT@/kernel.log
         echo "dd: error reading '$input': Input/output error" >&2
         exit 1
     fi
@@ -130,6 +131,7 @@ if [ -z "$output" ] || [ ! "$output" -ef "$medium" ]; then
 fi
 
 [ -z "@READ_ONLY@" ] || {
+    echo "[   12.345678] mmcblk0: mmc0:0001: card is write protected" >>@ROOT@/kernel.log
     echo "dd: failed to open '$output': Permission denied" >&2
     exit 1
 }
@@ -144,6 +146,7 @@ if [ -n "@CUT@" ]; then
     if [ $((${count:-1} * obs)) -ge "$left" ]; then
         @DD@ "$@" count=$((left / obs)) conv=notrunc 2>/dev/null
         echo "wrote $left" >@ROOT@/control
+        echo cut >@ROOT@/control
         exec @ROOT@/bin/sleep 1000000
     fi
 fi
@@ -181,6 +184,7 @@ while IFS= read -r line; do
         kind=transfer
         ;;
     *'File too large'*)
+        [ "$complaint" != 'Input/output error' ] || echo "[   12.345678] I/O error, dev mmcblk0, sector $((limit / 512)) op 0x1:(WRITE) flags 0x800" >>@ROOT@/kernel.log
         line=${line%%File too large*}$complaint
         kind=error
         ;;
