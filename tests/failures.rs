@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use flasher_core::flash::PowerState;
-use flasher_core::{Class, Failure, FlashJob, Receipt, Step, Verdict};
+use flasher_core::flash::{PowerState, View};
+use flasher_core::{Class, Failure, FlashJob, Receipt, RootCause, Step, Verdict};
 
 use crate::lab::{Lab, MEDIUM, has, noise, pack, sample};
 
@@ -196,8 +196,11 @@ async fn a_missing_server_file_is_seen_from_both_sides() {
     let lab = Lab::new("tftp_missing: true");
     let (receipt, _) = lab.flash(lab.job(&lab.image(&noise(1000, 3), None))).await;
     let failure = receipt.failure.unwrap();
-    assert!(failure.context["tftp server"].contains("request"), "{failure:#?}");
-    assert!(failure.help.is_some());
+    let found = failure.diagnosis.unwrap();
+    assert_eq!(found.root_cause, RootCause::OtherServerAnswers, "{found:#?}");
+    let views: Vec<View> = found.evidence.iter().map(|seen| seen.view).collect();
+    assert_eq!(views, [View::Console, View::Servers], "{found:#?}");
+    assert_eq!(failure.help, found.next_step);
 }
 
 #[tokio::test(flavor = "multi_thread")]

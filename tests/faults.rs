@@ -6,6 +6,7 @@ mod boot;
 mod case;
 mod media;
 mod play;
+mod roots;
 mod server;
 mod sources;
 

@@ -7,9 +7,9 @@ use disk_image::Digest;
 use flasher_core::flash::MediumState;
 use flasher_core::{FlashJob, Receipt, Verdict};
 
-use super::boot;
 use super::case::{Boots, Case, Content, Damage, Demand, Ends, Medium, Source};
 use super::server::Origin;
+use super::{boot, roots};
 use crate::lab::{Lab, MEDIUM, noise, pack};
 
 /// Length of the block that is erased first and written last, bytes.
@@ -144,6 +144,12 @@ fn ending(case: &Case, receipt: &Receipt) -> Vec<String> {
             if receipt.verdict != Verdict::Failed || !fits {
                 problems.push(format!("{} and not {class} in {step}, `{says}`", words(receipt)));
             }
+            let root = receipt.failure.as_ref().and_then(|failure| failure.diagnosis.as_ref());
+            let root = root.map(|found| found.root_cause);
+            let expected = roots::of(&case.name);
+            if expected.is_some() && root != expected {
+                problems.push(format!("the root cause is {root:?}, expected {expected:?}"));
+            }
             if receipt.exit_code() != class.exit_code() {
                 problems.push(format!("exit code {}", receipt.exit_code()));
             }
@@ -162,7 +168,8 @@ fn words(receipt: &Receipt) -> String {
         None => format!("{:?} in {}", receipt.verdict, receipt.attempts),
         Some(failure) => {
             let cause: String = failure.cause.chars().take(110).collect();
-            format!("{} in {}, step {}: {cause}", failure.class, receipt.attempts, failure.step)
+            let root = failure.diagnosis.as_ref().map_or("-", |found| found.root_cause.code());
+            format!("{} in {}, step {}, {root}: {cause}", failure.class, receipt.attempts, failure.step)
         }
     }
 }

@@ -16,7 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::stderr::aside;
 
 /// What the names of crates begin with whose messages are shown at the level asked for; those of others stay at warnings, so that no request header is logged.
-const OURS: [&str; 15] = [
+const OURS: [&str; 16] = [
     "flasher",
     "driver",
     "board",
@@ -26,6 +26,7 @@ const OURS: [&str; 15] = [
     "exporter",
     "server_kit",
     "job_recording",
+    "failure_diagnosis",
     "lab_command",
     "ledger",
     "line_share",

@@ -104,6 +104,11 @@ fn failed(failure: &Failure) -> TestCaseStatus {
     let mut text = format!("step: {}\nto blame: {}\n", failure.step, blamed(failure.class));
     let (context, _) = first(&failure.context, MOST);
     context.iter().for_each(|(key, value)| text += &format!("{}: {}\n", paragraph(key), paragraph(value)));
+    if let Some(found) = &failure.diagnosis {
+        text += &format!("root cause: {}: {}\n", found.root_cause, found.root_cause.sentence());
+        let seen = first(&found.evidence, MOST).0.into_iter();
+        seen.for_each(|seen| text += &format!("seen: {}\n", paragraph(&seen.to_string())));
+    }
     failure.medium.iter().for_each(|state| text += &format!("medium: {state}\n"));
     failure.help.iter().for_each(|help| text += &format!("to do: {}\n", paragraph(help)));
     let (lines, _) = first(&failure.console, MOST);

@@ -141,6 +141,7 @@ fn misc(job: &ReportedJob) -> Value {
         misc["to_blame"] = json!(blamed(failure.class));
         misc["step"] = json!(failure.step.to_string());
         misc["exit_code"] = json!(failure.class.exit_code());
+        misc["root_cause"] = json!(failure.diagnosis.as_ref().map(|found| found.root_cause.code()));
         misc["help"] = json!(failure.help.as_deref().map(clean));
     }
     let (warnings, _) = first(&receipt.warnings, MOST);

@@ -39,6 +39,13 @@ fn one(text: &mut String, job: &ReportedJob) {
     if let Some(failure) = &receipt.failure {
         fact("cause", &paragraph(&failure.cause));
         fact("step", &format!("{} ({})", failure.step, failure.step.meaning()));
+        if let Some(found) = &failure.diagnosis {
+            fact("root cause", &format!("{}: {}", found.root_cause, found.root_cause.sentence()));
+            first(&found.evidence, MOST)
+                .0
+                .into_iter()
+                .for_each(|seen| fact("seen", &paragraph(&seen.to_string())));
+        }
         failure.medium.iter().for_each(|state| fact("medium", &state.to_string()));
         failure.help.iter().for_each(|help| fact("to do", &paragraph(help)));
     }

@@ -139,6 +139,10 @@ fn failed(failure: &Failure) -> Markup {
         dl {
             dt { "To blame" } dd { (report::blamed(failure.class)) }
             dt { "Where" } dd { "step " (failure.step) ": " (failure.step.meaning()) }
+            @if let Some(found) = &failure.diagnosis {
+                dt { "Root cause" } dd { (found.root_cause.sentence()) }
+                @for seen in found.evidence.iter().take(16) { dt { "Seen" } dd { (shown(&seen.to_string())) } }
+            }
             @if let Some(medium) = &failure.medium { dt { "On the medium" } dd { (medium) } }
             @if let Some(help) = &failure.help { dt { "What to do" } dd { (shown(help)) } }
         }

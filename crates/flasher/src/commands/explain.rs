@@ -11,7 +11,7 @@ const PAGES: [(&str, &str); 4] = [
     ("classes", include_str!("../../../../docs/errors.md")),
     ("steps", include_str!("../../../../docs/errors-steps.md")),
     ("what is on the medium", include_str!("../../../../docs/errors-medium.md")),
-    ("what the console shows", include_str!("../../../../docs/errors-console.md")),
+    ("root causes", include_str!("../../../../docs/errors-causes.md")),
 ];
 /// Columns of a line, as the help has them.
 const WIDTH: usize = 100;
@@ -58,8 +58,13 @@ fn all() -> impl Iterator<Item = Section> {
 fn find(words: &str) -> Vec<Section> {
     let words = words.trim().to_lowercase();
     let class = all().find(|it| exit_code(it.code).is_some_and(|code| code.to_string() == words));
-    if let Some(section) = class.or_else(|| all().find(|it| it.code == words)) {
+    if let Some(section) = class {
         return vec![section];
+    }
+    // `unknown` is what is on a medium, and a root cause.
+    let named: Vec<Section> = all().filter(|it| it.code == words).collect();
+    if !named.is_empty() {
+        return named;
     }
     if words.len() < SHORTEST {
         return Vec::new();

@@ -3,11 +3,11 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use flasher_core::flash::{
-    BoardFacts, BootFile, CacheBypass, CheckedDigest, Description, FormatChoice, ImageFacts, JobKind,
-    KeptPartition, MediumFacts, MediumState, PowerEvidence, PowerState, RangeFacts, RangeKind, Site,
-    TranscriptFacts, ViaUsed, WireUsed, ZerosBy,
+    BoardFacts, BootFile, CacheBypass, CheckedDigest, Description, Diagnosis, FormatChoice, ImageFacts,
+    JobKind, KeptPartition, MediumFacts, MediumState, Observation, PowerEvidence, PowerState, RangeFacts,
+    RangeKind, Site, TranscriptFacts, ViaUsed, View, WireUsed, ZerosBy,
 };
-use flasher_core::{Class, Error, Failure, Plan, Receipt, Step, Verdict};
+use flasher_core::{Class, Error, Failure, Plan, Receipt, RootCause, Step, Verdict};
 
 use super::paint::Paint;
 use super::{plan, trouble, verdict};
@@ -165,6 +165,35 @@ fn a_failed_flash_names_its_cause_and_the_next_step() {
        = help:       check that UDP port 69 reaches this machine
        = more:       flasher explain bootloader
     "#);
+}
+
+#[test]
+fn a_diagnosed_failure_shows_its_root_cause_and_what_was_seen() {
+    let (receipt, failure) = failed();
+    let seen = |view, seen: &str| Observation { view, seen: seen.to_owned() };
+    let diagnosis = Diagnosis {
+        root_cause: RootCause::RequestLost,
+        evidence: vec![
+            seen(View::Console, "the board asked 10.0.0.1 and waited 5 times in vain"),
+            seen(View::Servers, "no TFTP request arrived at 10.0.0.1:69"),
+            seen(View::Medium, "has a line of its own"),
+        ],
+        next_step: None,
+    };
+    let failure = Failure { diagnosis: Some(diagnosis.clone()), ..failure };
+    let text = trouble::failed(&receipt, &failure, None, Paint::plain());
+    let lines: Vec<&str> =
+        text.lines().filter(|line| line.contains("cause:") || line.contains("seen:")).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+       = cause:      request-lost: the board's requests do not arrive, although its network is up
+       = seen:       console: the board asked 10.0.0.1 and waited 5 times in vain
+       = seen:       servers: no TFTP request arrived at 10.0.0.1:69
+    "#);
+    assert!(text.ends_with("more:       flasher explain request-lost\n"), "{text}");
+    let unknown = Diagnosis { root_cause: RootCause::Unknown, ..diagnosis };
+    let text =
+        trouble::failed(&receipt, &Failure { diagnosis: Some(unknown), ..failure }, None, Paint::plain());
+    assert!(text.ends_with("more:       flasher explain bootloader\n"), "{text}");
 }
 
 #[test]

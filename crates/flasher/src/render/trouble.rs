@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use flasher_core::flash::{PowerEvidence, PowerState};
-use flasher_core::{Class, Error, Failure, Receipt};
+use flasher_core::flash::{Diagnosis, PowerEvidence, PowerState, View};
+use flasher_core::{Class, Error, Failure, Receipt, RootCause};
 
 use super::paint::Paint;
 use super::units::tame;
@@ -28,6 +28,7 @@ pub(crate) fn failed(receipt: &Receipt, failure: &Failure, kept: Option<&str>, p
         if receipt.attempts > 1 { format!(", attempt {}", receipt.attempts) } else { String::new() };
     report.fact("step", &format!("{} ({}){attempts}", failure.step, failure.step.meaning()));
     failure.context.iter().for_each(|(key, value)| report.fact(key, value));
+    failure.diagnosis.iter().for_each(|diagnosis| report.diagnosis(diagnosis));
     failure.medium.iter().for_each(|state| report.fact("medium", &state.to_string()));
     report.fact("power", &power(receipt));
     receipt.warnings.iter().for_each(|warning| report.fact("warning", warning));
@@ -41,9 +42,13 @@ pub(crate) fn failed(receipt: &Receipt, failure: &Failure, kept: Option<&str>, p
     report.text
 }
 
-/// The name under which `flasher explain` says more of a failure; none of one that was asked for. Where the board, the lab or the
-/// medium is to blame, the step tells more than the class.
+/// The name under which `flasher explain` says more of a failure; none of one that was asked for. Where no root cause is known and the
+/// board, the lab or the medium is to blame, the step tells more than the class.
 fn explained_by(failure: &Failure) -> Option<String> {
+    let root = failure.diagnosis.as_ref().map(|diagnosis| diagnosis.root_cause);
+    if let Some(root) = root.filter(|root| *root != RootCause::Unknown) {
+        return Some(root.to_string());
+    }
     match failure.class {
         Class::Interrupted => None,
         Class::Infrastructure | Class::Board | Class::Medium => Some(failure.step.to_string()),
@@ -91,6 +96,14 @@ impl Report {
     fn fact(&mut self, key: &str, value: &str) {
         let key = self.paint.dim(&format!("   = {:<11}", format!("{}:", tame(key))));
         let _ = writeln!(self.text, "{key} {}", lines(value).replace('\n', "\n                 ")); // into memory
+    }
+
+    fn diagnosis(&mut self, diagnosis: &Diagnosis) {
+        let root = diagnosis.root_cause;
+        self.fact("cause", &format!("{root}: {}", root.sentence()));
+        // What is on the medium has a line of its own.
+        let seen = diagnosis.evidence.iter().filter(|seen| seen.view != View::Medium);
+        seen.for_each(|seen| self.fact("seen", &seen.to_string()));
     }
 
     fn console(&mut self, console: &[String]) {

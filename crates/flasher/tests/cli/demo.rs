@@ -10,43 +10,44 @@ fn demo(fault: &str) -> Ran {
     flasher().args(["demo", "--fault", fault]).current_dir(folder.path()).output().unwrap().into()
 }
 
-/// The fault, its exit code, and words of what is printed.
-const ENDS: &[(&str, i32, &str)] = &[
-    ("image-cut-short", 3, "is shorter than its own partition table says"),
-    ("image-changed", 3, "expected sha256"),
-    ("medium-too-small", 3, "the image is larger than the target"),
-    ("power-stuck", 4, "medium:     untouched"),
-    ("no-autoboot-stop", 5, "= step:       bootloader"),
-    ("other-prompt", 2, "the boot loader's prompt is `sim>`"),
-    ("console-noise", 4, "= step:       bootloader"),
-    ("console-losses", 0, "proven  48 MiB"),
-    ("no-network", 5, "no Ethernet device"),
-    ("no-dhcp", 4, "no address by DHCP"),
-    ("no-boot-file", 4, "no such file"),
-    ("network-losses", 0, "proven  48 MiB"),
-    ("kernel-hangs", 5, "within 6 s"),
-    ("board-resets", 5, "= step:       shell"),
-    ("password", 5, "= step:       shell"),
-    ("no-download-tool", 2, "neither `wget` nor `curl`"),
-    ("no-medium", 5, "no block device"),
-    ("counterfeit", 6, "= class:      medium"),
-    ("write-error", 6, "writing `/dev/mmcblk0` failed"),
-    ("medium-stuck", 4, "stands still"),
-    ("power-cut", 0, "proven  48 MiB"),
-    ("bit-flip", 6, "differ, twice"),
-    ("read-error", 6, "cannot be read back"),
-    ("lost-writes", 6, "= step:       verify"),
-    ("stale-reads", 6, "= step:       verify"),
+/// The fault, its exit code, the root cause that is named (any where it is empty), and words of what is printed.
+const ENDS: &[(&str, i32, &str, &str)] = &[
+    ("image-cut-short", 3, "image-damaged", "is shorter than its own partition table says"),
+    ("image-changed", 3, "image-damaged", "expected sha256"),
+    ("medium-too-small", 3, "medium-too-small", "the image is larger than the target"),
+    ("power-stuck", 4, "switch-failed", "medium:     untouched"),
+    ("no-autoboot-stop", 5, "keys-not-taken", "= step:       bootloader"),
+    ("other-prompt", 2, "other-prompt", "the boot loader's prompt is `sim>`"),
+    ("console-noise", 4, "wrong-speed", "= step:       bootloader"),
+    ("console-losses", 0, "", "proven  48 MiB"),
+    ("no-network", 5, "no-ethernet", "no Ethernet device"),
+    ("no-dhcp", 4, "dhcp-silent", "no address by DHCP"),
+    ("no-boot-file", 4, "other-server-answers", "no such file"),
+    ("network-losses", 0, "", "proven  48 MiB"),
+    ("kernel-hangs", 5, "kernel-silent", "within 6 s"),
+    ("board-resets", 5, "boot-loader-again", "= step:       shell"),
+    ("password", 5, "login-refused", "= step:       shell"),
+    ("no-download-tool", 2, "tool-missing", "neither `wget` nor `curl`"),
+    ("no-medium", 5, "no-medium", "no block device"),
+    ("counterfeit", 6, "counterfeit", "= class:      medium"),
+    ("write-error", 6, "write-error", "writing `/dev/mmcblk0` failed"),
+    ("medium-stuck", 4, "medium-hangs", "stands still"),
+    ("power-cut", 0, "", "proven  48 MiB"),
+    ("bit-flip", 6, "writes-lost", "differ, twice"),
+    ("read-error", 6, "read-error", "cannot be read back"),
+    ("lost-writes", 6, "writes-lost", "= step:       verify"),
+    ("stale-reads", 6, "writes-lost", "= step:       verify"),
 ];
 
 #[test]
 fn every_fault_ends_as_it_must() {
     let left = Arc::new(Mutex::new(ENDS.iter().collect::<Vec<_>>()));
-    let check = |left: &Mutex<Vec<&(&str, i32, &str)>>| {
-        while let Some(&(fault, code, words)) = { left.lock().unwrap().pop() } {
+    let check = |left: &Mutex<Vec<&(&str, i32, &str, &str)>>| {
+        while let Some(&(fault, code, cause, words)) = { left.lock().unwrap().pop() } {
             let ran = demo(fault);
             let said = format!("{}{}", ran.out, ran.err);
             assert!(ran.code == code && said.contains(words), "{fault}: exit code {}\n{said}", ran.code);
+            assert!(said.contains(&format!("   = cause:      {cause}")) || code == 0, "{fault}\n{said}");
             assert!(said.starts_with("proven") || said.contains("mended by: "), "{fault}\n{said}");
         }
     };

@@ -64,6 +64,10 @@ fn failed(failure: &Failure) -> Markup {
             dl {
                 dt { "To blame" } dd { (blamed(failure.class)) span.aside { " (class " (class_name(failure.class)) ", exit code " (failure.class.exit_code()) ")" } }
                 dt { "Where" } dd { "step " (failure.step) ": " (failure.step.meaning()) }
+                @if let Some(found) = &failure.diagnosis {
+                    dt { "Root cause" } dd { (found.root_cause.sentence()) span.aside { " (" (found.root_cause) ")" } }
+                    @for seen in first(&found.evidence, MOST).0 { dt { "Seen" } dd { (paragraph(&seen.to_string())) } }
+                }
                 @if let Some(state) = &failure.medium { dt { "On the medium" } dd { (state) } }
                 @if let Some(help) = &failure.help { dt { "What to do" } dd.todo { (paragraph(help)) } }
                 @for (key, value) in context { dt { (sentence(key)) } dd { (paragraph(value)) } }
