@@ -64,5 +64,6 @@ pub(crate) fn ended(seen: &Observation) -> String {
     let word = |key: &str| failure[key].as_str().unwrap_or("?").to_owned();
     let medium = failure["medium"]["state"].as_str().unwrap_or("no state");
     let attempts = &receipt["attempts"];
-    format!("{code} {} in {attempts}, {}: {} [{medium}]", word("class"), word("step"), word("cause"))
+    let root = failure["diagnosis"]["root_cause"].as_str().unwrap_or("-");
+    format!("{code} {} in {attempts}, {}, {root}: {} [{medium}]", word("class"), word("step"), word("cause"))
 }

@@ -10,6 +10,7 @@ use crate::content::Contents;
 use crate::content::hex;
 use crate::medium::{Images, holds_any, wrong_statement};
 use crate::observation::Observation;
+use crate::roots::{self, RootFound};
 
 /// What kind of thing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(crate) struct Judgement {
     pub(crate) failed: bool,
     /// The message names a fault of the case; none where there is no failure.
     pub(crate) names_cause: Option<bool>,
+    /// How its root cause stands to the faults, where that can be judged.
+    pub(crate) root: Option<RootFound>,
     pub(crate) ended: String,
 }
 
@@ -56,7 +59,8 @@ pub(crate) fn judge(case: &Case, contents: &Contents, seen: &Observation) -> Jud
             (Some(code), receipt) => names_cause = found.failure(code, receipt),
         }
     }
-    Judgement { problems: found.problems, failed, names_cause, ended: ended(seen) }
+    let root = names_cause.and_then(|_| roots::judge(case, seen));
+    Judgement { problems: found.problems, failed, names_cause, root, ended: ended(seen) }
 }
 
 struct Examination<'a> {

@@ -26,6 +26,7 @@ mod observation;
 mod origin;
 mod personality;
 mod play;
+mod roots;
 mod run;
 mod shrink;
 mod soak;

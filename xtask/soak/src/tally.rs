@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::judge::{BrokenRule, Judgement};
+use crate::roots::RootFound;
 
 /// Of so many failures in a hundred the message must name what was wrong.
 const NAMED_PERCENT: usize = 95;
@@ -22,6 +23,9 @@ pub struct Tally {
     bad_receipts: usize,
     with_cause: usize,
     cause_named: usize,
+    with_root: usize,
+    root_right: usize,
+    root_not_known: usize,
     seconds: f64,
     /// Commands that play again what broke a rule.
     pub commands: Vec<String>,
@@ -42,6 +46,9 @@ impl Tally {
         self.bad_receipts += has(BrokenRule::Receipt);
         self.with_cause += usize::from(judgement.names_cause.is_some());
         self.cause_named += usize::from(judgement.names_cause == Some(true));
+        self.with_root += usize::from(judgement.root.is_some());
+        self.root_right += usize::from(judgement.root == Some(RootFound::Right));
+        self.root_not_known += usize::from(judgement.root == Some(RootFound::NotKnown));
         self.seconds += seconds;
     }
 
@@ -83,6 +90,8 @@ impl fmt::Display for Tally {
             ("receipts that disagree", self.bad_receipts.to_string()),
             ("right class", share(self.with_cause - self.wrong_class.min(self.with_cause), self.with_cause)),
             ("right cause", share(self.cause_named, self.with_cause)),
+            ("right root cause", share(self.root_right, self.with_root)),
+            ("root cause unknown", share(self.root_not_known, self.with_root)),
             (
                 "right statement",
                 share(self.with_cause - self.wrong_statements.min(self.with_cause), self.with_cause),
