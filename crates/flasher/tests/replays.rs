@@ -138,6 +138,31 @@ fn a_failure_is_recorded_and_played_again() {
 }
 
 #[test]
+fn a_recording_is_reported_like_a_receipt() {
+    let lab = Lab::new("no_network: true");
+    assert_eq!(lab.flash(&["--record", "own.jsonl", "--receipt", "own.json"]).status.code(), Some(5));
+    let words =
+        ["failed: os.img on bench/storage", "U-Boot finds no Ethernet device", "root cause no-ethernet"];
+    check(&lab, &["report", "own.jsonl"], 0, &words);
+    check(&lab, &["report", "own.jsonl", "own.json", "--html", "page.html"], 0, &["wrote page.html"]);
+    let page = fs::read_to_string(lab.path("page.html")).unwrap();
+    for words in
+        ["No ethernet found", "the switch reports that it is on", "step bootloader", "proves nothing"]
+    {
+        assert!(page.contains(words), "the page does not have `{words}`");
+    }
+    let signed = ["report", "own.jsonl", "--attest", "a.json", "--key", "key.pem"];
+    check(&lab, &signed, 2, &["`own.jsonl` is a recording, and nothing in it is proven"]);
+    let text = fs::read_to_string(lab.path("own.jsonl")).unwrap();
+    let end = text.rfind("{\"ended\"").unwrap();
+    let proven = r#"{"ended":{"failure":null,"power":"off","attempts":1}}"#;
+    fs::write(lab.path("proven.jsonl"), format!("{}{proven}\n", &text[..end])).unwrap();
+    check(&lab, &["report", "proven.jsonl"], 2, &["the job of the recording `proven.jsonl` did not fail"]);
+    fs::write(lab.path("cut.jsonl"), &text[..end]).unwrap();
+    check(&lab, &["report", "cut.jsonl"], 2, &["cut.jsonl"]);
+}
+
+#[test]
 fn what_ends_otherwise_says_where() {
     let lab = Lab::new("no_network: true");
     lab.flash(&["--record", "own.jsonl"]);

@@ -13,6 +13,7 @@ mod file;
 mod hide;
 mod player;
 mod recorder;
+mod report;
 mod stream;
 mod wrappers;
 

@@ -9,7 +9,7 @@ use crate::args::ledger::LedgerFileArgs;
 /// Which receipts, and what to make of them.
 #[derive(ClapArgs)]
 pub(crate) struct ReportArgs {
-    /// Receipts: files as `--receipt` keeps them, or numbers of jobs as `flasher history` lists them
+    /// Receipts: files as `--receipt` keeps them, or numbers of jobs as `flasher history` lists them; or recordings of failures
     #[arg(required = true, value_name = "RECEIPT|ID")]
     pub(crate) receipts: Vec<PathBuf>,
     /// Write a page (HTML): one file that needs nothing else, to be read, searched and printed

@@ -1,4 +1,4 @@
-//! Finds the receipts and the transcripts that belong to them.
+//! Finds the receipts, the transcripts that belong to them, and recordings.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flasher_core::flash::TranscriptFacts;
 use flasher_core::{Class, Error, Result};
+use job_recording::{FileError, Recording};
 use report::{ConsoleOfJob, ConsoleText, LONGEST_CONSOLE, ReportedJob};
 use sha2::{Digest, Sha256};
 
@@ -34,6 +35,15 @@ pub(super) async fn jobs(args: &ReportArgs) -> Result<Vec<ReportedJob>, Failure>
             }
             None => {
                 let file = place.clone();
+                if let Some(recorded) = apart(move || recorded(&file, most)).await? {
+                    let job = recorded?;
+                    if args.attest.is_some() {
+                        return Err(not_attested(place).into());
+                    }
+                    jobs.push(job);
+                    continue;
+                }
+                let file = place.clone();
                 (shown(place), apart(move || receipt_file::read(&file)).await??)
             }
         };
@@ -45,6 +55,27 @@ pub(super) async fn jobs(args: &ReportArgs) -> Result<Vec<ReportedJob>, Failure>
         jobs.push(job.await?);
     }
     Ok(jobs)
+}
+
+/// The job of a file that is a recording; none of any other file.
+fn recorded(file: &Path, most: usize) -> Option<Result<ReportedJob>> {
+    let recording = match Recording::read(file) {
+        Ok(recording) => recording,
+        // What cannot be read, or is something else, may be a receipt.
+        Err(FileError::NoRecording(_) | FileError::Io(..) | FileError::TooLong(_)) => return None,
+        Err(error) => return Some(Err(Error::config(error.to_string()).because(error))),
+    };
+    let Some(receipt) = recording.receipt() else {
+        let text = format!("the job of the recording `{}` did not fail", shown(file));
+        return Some(Err(Error::config(text).help("give the receipt of that job: it has what was proven")));
+    };
+    let console = ConsoleText::read(recording.transcript().as_bytes(), most);
+    Some(Ok(ReportedJob::new(&shown(file), receipt, ConsoleOfJob::Here(console))))
+}
+
+fn not_attested(file: &Path) -> Error {
+    Error::config(format!("`{}` is a recording, and nothing in it is proven: it is not signed", shown(file)))
+        .help("sign the receipt of the job")
 }
 
 /// Does what may block on a thread of its own.
