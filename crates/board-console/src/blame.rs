@@ -28,6 +28,7 @@ impl Error {
             Self::Missed { missed: Missed::Countdown { .. }, .. } => RootCause::KeysNotTaken,
             Self::Missed { missed: Missed::AlreadyRunning, .. } => RootCause::AlreadyRunning,
             Self::Login { .. } => RootCause::LoginRefused,
+            Self::Stalled { .. } => RootCause::FellSilent,
             _ => return self.cause().map(Cause::root),
         })
     }
@@ -88,6 +89,8 @@ fn of_a_cause(cause: Cause) -> Blame {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::error::{LoginProblem, Tail};
 
@@ -114,15 +117,20 @@ mod tests {
         let tail = || Tail(vec!["login:".to_owned()]);
         let login = Error::Login { username: String::new(), problem: LoginProblem::Incorrect, tail: tail() };
         let prompt = Error::OtherPrompt { found: "MX8>".into(), expected: "=>".into(), tail: tail() };
-        for (error, expected) in [
-            (login, Blame::BOARD_LASTING),
-            (Error::AutobootNotInterruptible { tail: tail() }, Blame::BOARD_LASTING),
-            (prompt, Blame::CONFIG),
-            (Error::Closed { waited_for: "a prompt".into(), tail: tail() }, Blame::PASSING),
-            (Error::Reset { during: "dhcp".into(), tail: tail() }, Blame::BOARD),
+        let autoboot = Error::AutobootNotInterruptible { tail: tail() };
+        let closed = Error::Closed { waited_for: "a prompt".into(), tail: tail() };
+        let stalled = Error::Stalled { command: "dd".into(), silent: Duration::from_secs(30), tail: tail() };
+        for (error, expected, root) in [
+            (login, Blame::BOARD_LASTING, RootCause::LoginRefused),
+            (autoboot, Blame::BOARD_LASTING, RootCause::AutobootNotInterruptible),
+            (prompt, Blame::CONFIG, RootCause::OtherPrompt),
+            (closed, Blame::PASSING, RootCause::LineGone),
+            (stalled, Blame::BOARD, RootCause::FellSilent),
+            (Error::Reset { during: "dhcp".into(), tail: tail() }, Blame::BOARD, RootCause::BootLoaderAgain),
         ] {
             let blame = error.blame();
             assert_eq!((blame.class, blame.is_retryable), (expected.class, expected.is_retryable), "{error}");
+            assert_eq!(blame.root, Some(root), "{error}");
         }
     }
 }

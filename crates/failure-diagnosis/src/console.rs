@@ -53,6 +53,8 @@ pub enum Sign {
     Protected,
     /// A medium or its controller went away.
     Gone,
+    /// A device of the USB went away, which may be any.
+    UsbGone,
     /// A medium or its controller does not answer.
     NoAnswer,
     /// The network refused a connection, or has no way to the server.
@@ -83,7 +85,7 @@ const SIGNS: &[(&str, Sign)] = &[
     ("critical medium error, dev ", Sign::InputOutput),
     ("card is write protected", Sign::Protected),
     ("write protect is on", Sign::Protected),
-    ("usb disconnect, device number", Sign::Gone),
+    ("usb disconnect, device number", Sign::UsbGone),
     ("removing after probe failure", Sign::Gone),
     ("card removed", Sign::Gone),
     ("i/o timeout, completion polled", Sign::NoAnswer),
@@ -185,7 +187,7 @@ mod tests {
             ("Out of memory: Killed process 88 (gzip) total-vm:1234kB", Some(Sign::OutOfMemory)),
             ("[  9.9] I/O error, dev mmcblk0, sector 2048 op 0x1:(WRITE)", Some(Sign::InputOutput)),
             ("mmc1: card b368 removed", Some(Sign::Gone)),
-            ("usb 1-1: USB disconnect, device number 2", Some(Sign::Gone)),
+            ("usb 1-1: USB disconnect, device number 2", Some(Sign::UsbGone)),
             ("nvme nvme0: I/O tag 3 (1003) QID 1 timeout, aborting req_op:WRITE(1)", Some(Sign::NoAnswer)),
             ("wget: can't connect to remote host (10.0.0.7): No route to host", Some(Sign::Unreachable)),
             ("WDT:   Started watchdog@30bb0000 with servicing every 1000ms (60s timeout)", None),

@@ -72,6 +72,20 @@ pub(crate) fn power(seen: impl Into<String>) -> Observation {
     Observation { view: View::Power, seen: seen.into() }
 }
 
+/// So many times, in words.
+pub(crate) fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+/// So many lines, in words.
+pub(crate) fn lines(count: u32) -> String {
+    match count {
+        0 => "nothing".to_owned(),
+        1 => "1 line".to_owned(),
+        count => format!("{count} lines"),
+    }
+}
+
 /// A console line.
 pub(crate) fn line(line: &str) -> Observation {
     console(format!("`{line}`"))
@@ -87,7 +101,7 @@ fn console_seen(observed: &Observed) -> Option<Observation> {
     }
     let mut parts = Vec::new();
     if view.dhcp_asked > 0 && observed.network.is_none() {
-        parts.push(format!("the board asked {} times by DHCP for an address", view.dhcp_asked));
+        parts.push(format!("the board asked {} by DHCP for an address", times(view.dhcp_asked.into())));
     }
     if view.banners > 1 {
         parts.push(format!("U-Boot began {} times", view.banners));
@@ -96,10 +110,10 @@ fn console_seen(observed: &Observed) -> Option<Observation> {
         parts.push(format!("the board asked {server} by TFTP"));
     }
     if view.timeouts > 0 {
-        parts.push(format!("it waited {} times in vain for a packet", view.timeouts));
+        parts.push(format!("it waited {} in vain for a packet", times(view.timeouts as u64)));
     }
     if view.is_kernel_started {
-        parts.push(format!("the kernel was started and {} lines came after it", view.kernel_lines));
+        parts.push(format!("the kernel was started and {} came after it", lines(view.kernel_lines)));
     }
     if let Some(answers) = view.answers {
         let does = if answers { "still answers" } else { "does not answer any more" };

@@ -143,7 +143,7 @@ fn what_is_not_known_shows_everything_that_was_seen() {
         observed: observed.clone(),
         cause: RootCause::Unknown,
         seen: &[
-            "console: the kernel was started and 1 lines came after it, nothing has come for 31 s",
+            "console: the kernel was started and 1 line came after it, nothing has come for 31 s",
             "servers: a http request of 10.0.0.21 arrived and is being served, a file of unknown length",
             "power: switched on, and the switch reports that it is",
             "medium: partly written: the image up to byte 4096, as the board says, without its first block; do not boot from it",

@@ -93,6 +93,8 @@ root_causes! {
     BoardStopped "board-stopped" "the board hangs, or its power is gone"
     // Medium.
     NoMedium "no-medium" "the medium is not there"
+    NoPartition "no-partition" "no partition has the label, or several have it"
+    PreflashFailed "preflash-failed" "a preflash command did not end with status 0"
     MediumInUse "medium-in-use" "the medium is mounted on the board"
     MediumTooSmall "medium-too-small" "the medium is smaller than the image"
     WriteProtected "write-protected" "the medium is write-protected"

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::driver::{Driver, PowerDriver};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, RootCause};
 
 pub use failure::{before_a_job, secret_line};
 pub use kind::{Built, Seconds, SwitchConfig, SwitchType};
@@ -159,6 +159,7 @@ impl<S: Switch> Guarded<S> {
             word(!on)
         ))
         .help("is this the right outlet, and is its state that of the same outlet? some hubs turn a port on again")
+        .caused_by(RootCause::SwitchDisagrees)
     }
 }
 

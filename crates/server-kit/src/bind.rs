@@ -199,14 +199,14 @@ mod tests {
     #[test]
     fn only_what_the_system_may_grant_later_is_tried_again() {
         let address = SocketAddr::from(([10, 0, 0, 1], 69));
-        for (kind, is_retryable) in [
-            (io::ErrorKind::AddrInUse, false),
-            (io::ErrorKind::PermissionDenied, false),
-            (io::ErrorKind::AddrNotAvailable, false),
-            (io::ErrorKind::OutOfMemory, true),
+        for (kind, is_retryable, root) in [
+            (io::ErrorKind::AddrInUse, false, Some(RootCause::PortTaken)),
+            (io::ErrorKind::PermissionDenied, false, Some(RootCause::PortForbidden)),
+            (io::ErrorKind::AddrNotAvailable, false, None),
+            (io::ErrorKind::OutOfMemory, true, None),
         ] {
-            let error = Error::bind(Service::Tftp, address, kind.into());
-            assert_eq!(error.blame().is_retryable, is_retryable, "{kind}");
+            let blame = Error::bind(Service::Tftp, address, kind.into()).blame();
+            assert_eq!((blame.is_retryable, blame.root), (is_retryable, root), "{kind}");
         }
     }
 

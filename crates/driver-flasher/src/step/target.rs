@@ -3,8 +3,8 @@
 pub(crate) mod backup;
 mod sector;
 
-use flasher_core::Result;
 use flasher_core::flash::{MediumFacts, MediumState};
+use flasher_core::{Result, RootCause};
 
 use super::keep;
 use super::resolve::Resolved;
@@ -100,7 +100,9 @@ async fn preflash(session: Session<'_>, commands: &[String], access: &mut dyn Me
     for command in commands {
         session.run.on_medium.leaves(MediumState::Prepared);
         let prepared = access.prepare(command, session.run.writes.permit()).await;
-        prepared.map_err(|error| error.with("preflash command", command.clone()))?;
+        prepared.map_err(|error| {
+            error.with("preflash command", command.clone()).caused_by(RootCause::PreflashFailed)
+        })?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use flasher_core::{Class, Error};
+use flasher_core::{Class, Error, RootCause};
 
 use super::device;
 use crate::tty::denied;
@@ -159,6 +159,21 @@ fn advice_names_the_group_of_a_device() {
     assert!(remedy(0o20_660, 3_999_999).contains("`sudo usermod -aG 3999999 $USER`"));
     assert!(remedy(0o20_600, 0).contains("no group may"));
     assert!(remedy(0o20_640, 0).contains("no group may"));
+}
+
+#[test]
+fn a_line_that_fails_names_its_root_cause() {
+    let port = || "/dev/ttyUSB0".to_owned();
+    for (error, root) in [
+        (PortError::Missing { port: port(), others: Vec::new() }, Some(RootCause::LineMissing)),
+        (PortError::Denied { port: port(), group: None }, Some(RootCause::LineMissing)),
+        (PortError::Busy { port: port(), holder: None }, Some(RootCause::LineTaken)),
+        (PortError::Vanished { port: port(), seconds: 0.0 }, Some(RootCause::LineGone)),
+        (PortError::File { file: "x".to_owned(), reason: "full".to_owned() }, None),
+    ] {
+        let text = error.to_string();
+        assert_eq!(Error::from(error).root(), root, "{text}");
+    }
 }
 
 #[test]

@@ -4,11 +4,13 @@ use flasher_core::flash::{Diagnosis, View};
 use flasher_core::{RootCause, Step};
 
 use crate::console::Sign;
-use crate::facts::{advised, console, found, line, seen};
+use crate::facts::{advised, console, found, line, lines, seen};
 use crate::observed::Observed;
 
 /// What a board shows that starts again.
 const RESTART: &[RootCause] = &[RootCause::BootLoaderAgain, RootCause::Resetting, RootCause::KernelPanic];
+/// A boot loader that prints nothing for so many seconds, and no prompt, is gone.
+const LONG: f64 = 5.0;
 /// So many starts in one attempt are no accident.
 const LOOP: u32 = 3;
 
@@ -87,10 +89,12 @@ pub(super) fn started_again(observed: &Observed) -> Option<Diagnosis> {
     })
 }
 
-/// Linux does not answer any more, and no boot loader came.
+/// Linux does not answer any more, or the boot loader does not come back.
 pub(super) fn stopped(observed: &Observed) -> Option<Diagnosis> {
+    // A boot loader that is at work is asked nothing: it comes back to its prompt, or it is silent.
+    let is_mute = !observed.console.is_kernel_started && observed.console.quiet >= LONG;
     let fits = observed.step > Step::Shell
-        && observed.console.answers == Some(false)
+        && (observed.console.answers == Some(false) || is_mute)
         && observed.states_nothing_but(&[
             RootCause::TransferBroke,
             RootCause::MediumHangs,
@@ -125,8 +129,9 @@ pub(super) fn kernel_hangs(observed: &Observed) -> Option<Diagnosis> {
     let view = &observed.console;
     (is_boot(observed) && view.is_kernel_started && view.kernel_lines > 0).then(|| {
         let lines = console(format!(
-            "{} lines came after the kernel was started, the last one {:.0} s ago",
-            view.kernel_lines, view.quiet
+            "{} came after the kernel was started, the last one {:.0} s ago",
+            lines(view.kernel_lines),
+            view.quiet
         ));
         found(RootCause::KernelHangs, [lines])
     })

@@ -20,7 +20,9 @@ const TROUBLE: &[RootCause] = &[
 
 /// The medium left.
 pub(super) fn gone(observed: &Observed) -> Option<Diagnosis> {
-    let said = observed.console.sign(Sign::Gone)?;
+    // A stick that is gone leaves errors of its own.
+    let of_usb = observed.console.sign(Sign::InputOutput).and(observed.console.sign(Sign::UsbGone));
+    let said = observed.console.sign(Sign::Gone).or(of_usb)?;
     is_work(observed).then(|| {
         advised(
             RootCause::MediumGone,

@@ -4,7 +4,7 @@ use flasher_core::flash::{Diagnosis, View};
 use flasher_core::{RootCause, Step, Transfer, TransferState};
 
 use crate::console::Sign;
-use crate::facts::{advised, console, found, line, seen, servers};
+use crate::facts::{advised, console, found, line, seen, servers, times};
 use crate::observed::Observed;
 use crate::servers::sentence;
 
@@ -115,7 +115,7 @@ pub(super) fn request_lost(observed: &Observed) -> Option<Diagnosis> {
         let waited = observed.console.timeouts;
         let asked = match waited {
             0 => format!("the board asked {} and got no answer", ours.ip()),
-            _ => format!("the board asked {} and waited {waited} times in vain", ours.ip()),
+            _ => format!("the board asked {} and waited {} in vain", ours.ip(), times(waited as u64)),
         };
         advised(
             RootCause::RequestLost,

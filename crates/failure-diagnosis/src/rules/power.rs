@@ -7,6 +7,9 @@ use crate::console::Sign;
 use crate::facts::{QUIET, advised, console, found, line, seen};
 use crate::observed::Observed;
 
+/// Silence after a command was interrupted that a working boot loader does not keep, seconds.
+const MUTE: f64 = 4.0;
+
 /// The board talks while its power is to be off.
 pub(super) fn not_cut(observed: &Observed) -> Option<Diagnosis> {
     let bytes = observed.console.heard_while_off;
@@ -64,11 +67,11 @@ pub(super) fn nothing_heard(observed: &Observed) -> Option<Diagnosis> {
 /// The console stopped in a command of the boot loader.
 pub(super) fn fell_silent(observed: &Observed) -> Option<Diagnosis> {
     let quiet = observed.console.quiet;
-    // A boot loader that asks for an address says so each time, and its second stack (lwIP) comes back to its prompt.
-    let is_mute = quiet >= QUIET
-        && observed.console.dhcp_asked == 0
-        && observed.console.timeouts == 0
-        && observed.servers.transfers.is_empty();
+    // A boot loader that asks for an address comes back to its prompt when it is interrupted.
+    let is_mute = match observed.stated {
+        Some(RootCause::DhcpSilent) => quiet >= MUTE,
+        _ => quiet >= QUIET && observed.console.timeouts == 0 && observed.servers.transfers.is_empty(),
+    };
     let fits = observed.states_nothing_but(&[RootCause::DhcpSilent, RootCause::FellSilent]);
     (observed.step == Step::Bootloader && observed.is_caught && is_mute && fits).then(|| {
         let heard = console(format!("{} bytes came, and then nothing for {quiet:.0} s", observed.console.heard));

@@ -36,6 +36,17 @@ fn restarts() -> Vec<Story> {
             next: "is the supply strong enough",
         },
         Story {
+            name: "a power cut while the boot loader writes",
+            class: Class::Board,
+            observed: failed(Step::Write, None).says("U-Boot 2024.01").quiet(30.0),
+            cause: RootCause::BoardStopped,
+            seen: &[
+                "console: nothing has come for 30 s",
+                "power: switched on, and the switch reports that it is",
+            ],
+            next: "was the power cut elsewhere",
+        },
+        Story {
             name: "a power cut in the middle of writing",
             class: Class::Infrastructure,
             observed: cut,

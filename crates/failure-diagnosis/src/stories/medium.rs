@@ -32,6 +32,17 @@ pub(super) fn stories() -> Vec<Story> {
             next: "is the card or stick seated well",
         },
         Story {
+            name: "a stick that is pulled",
+            class: Class::Medium,
+            observed: writing(
+                Some(RootCause::WriteError),
+                "[ 20.1] usb 1-1: USB disconnect, device number 2\n[ 20.2] I/O error, dev sda, sector 8",
+            ),
+            cause: RootCause::MediumGone,
+            seen: &["console: `[ 20.1] usb 1-1: USB disconnect, device number 2`", PARTLY],
+            next: "is the card or stick seated well",
+        },
+        Story {
             name: "the lock of an adapter",
             class: Class::Medium,
             observed: writing(Some(RootCause::WriteError), "[ 1.9] sd 0:0:0:0: [sda] Write Protect is on"),
@@ -56,7 +67,7 @@ pub(super) fn stories() -> Vec<Story> {
             ),
             cause: RootCause::MediumHangs,
             seen: &[
-                "console: the kernel was started and 0 lines came after it, the board's Linux still answers",
+                "console: the kernel was started and nothing came after it, the board's Linux still answers",
                 "servers: a http request of 10.0.0.21 was served whole: 4096 bytes, 0 packets sent again",
                 PARTLY,
             ],
@@ -72,7 +83,7 @@ pub(super) fn stories() -> Vec<Story> {
             .quiet(47.0),
             cause: RootCause::BoardStopped,
             seen: &[
-                "console: the kernel was started and 0 lines came after it, the board's Linux does not answer any more, nothing has come for 47 s",
+                "console: the kernel was started and nothing came after it, the board's Linux does not answer any more, nothing has come for 47 s",
                 "servers: a http request of 10.0.0.21 was served whole: 4096 bytes, 0 packets sent again",
                 "power: switched on, and the switch reports that it is",
             ],

@@ -55,6 +55,17 @@ pub(super) fn stories() -> Vec<Story> {
             next: "did the board hang, or did its serial line come loose?",
         },
         Story {
+            name: "a board that hangs once it has asked for an address",
+            class: Class::Infrastructure,
+            observed: failed(Step::Bootloader, Some(RootCause::DhcpSilent)).says("BOOTP broadcast 1").quiet(8.0),
+            cause: RootCause::FellSilent,
+            seen: &[
+                "console: 5000 bytes came, and then nothing for 8 s",
+                "power: switched on, and the switch reports that it is",
+            ],
+            next: "did the board hang, or did its serial line come loose?",
+        },
+        Story {
             name: "a board on a thin USB cable",
             class: Class::Board,
             observed: failed(Step::Shell, Some(RootCause::BootLoaderAgain))

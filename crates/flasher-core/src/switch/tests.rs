@@ -75,7 +75,7 @@ async fn a_slow_switch_is_waited_for_and_a_lying_one_is_named() {
         format!("{error}; {}", error.next_step().unwrap()),
         "power was switched `off`, but after 5 s the switch still reports `on`; is this the right outlet, and is its state that of the same outlet? some hubs turn a port on again"
     );
-    assert!(error.is_retryable());
+    assert_eq!((error.is_retryable(), error.root()), (true, Some(RootCause::SwitchDisagrees)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! A partition by its label, out of the GUID partition table on the disk (UEFI specification, 5.3): the kernel may know an older one.
 
-use flasher_core::{Class, Error, Result, suggest};
+use flasher_core::{Class, Error, Result, RootCause, suggest};
 use flate2::Crc;
 
 use super::disk::{AlignedBuffer, Disk};
@@ -37,6 +37,7 @@ pub(super) fn find(disk: &Disk, size: u64, label: &str) -> Result<Window> {
 fn wrong(text: String) -> Error {
     Error::new(Class::Medium, text)
         .help("flash the whole medium first, or name another partition")
+        .caused_by(RootCause::NoPartition)
         .retryable(false)
 }
 

@@ -1,7 +1,7 @@
 //! A partition by its label, on the chosen device and nowhere else.
 
 use board_console::quote;
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 
 use super::guest::Guest;
 
@@ -103,7 +103,7 @@ fn stretches(listing: &str) -> Vec<(String, u64, u64)> {
 fn wrong(text: String, found: &[(String, String)]) -> Error {
     let labels = found.iter().map(|(name, label)| format!("{name} `{label}`")).collect::<Vec<_>>().join(", ");
     let labels = if labels.is_empty() { "none".to_owned() } else { labels };
-    Error::new(Class::Board, text).with("partitions", labels).help(
+    Error::new(Class::Board, text).with("partitions", labels).caused_by(RootCause::NoPartition).help(
         "labels are those of a GUID partition table on the chosen target; flash an image with that table first, or check `-t` and `--target`",
     )
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use board_console::quote;
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 
 use super::answers;
 use super::enter::{BootLoader, Window};
@@ -107,7 +107,7 @@ fn partitions(listing: &str) -> Vec<Listed> {
 fn wrong(text: String, found: &[Listed]) -> Error {
     let labels = found.iter().map(|(number, .., label)| format!("{number} `{label}`")).collect::<Vec<_>>();
     let labels = if labels.is_empty() { "none".to_owned() } else { labels.join(", ") };
-    Error::new(Class::Board, text).with("partitions", labels).help(
+    Error::new(Class::Board, text).with("partitions", labels).caused_by(RootCause::NoPartition).help(
         "labels are those of a GUID partition table on the chosen target; flash an image with that table first, or check `-t` and `--target`",
     )
 }
