@@ -40,6 +40,7 @@ pub(crate) async fn to_board(session: Session<'_>) -> Result<()> {
             "the disk was not let go of within {} s, and the medium was given to the board all the same",
             LET_GO.as_secs()
         ))
+        .caused_by(RootCause::MediumHangs)
         .help("the kernel's log (`dmesg`) says what it waits for"))),
     }
 }
@@ -49,7 +50,9 @@ async fn obey(order: impl Future<Output = Result<()>>, to: &str) -> Result<()> {
     let obeyed = obeyed.unwrap_or_else(|_| {
         Err(Error::infrastructure(format!("the storage mux did not obey within {} s", OBEY.as_secs())))
     });
-    obeyed.map_err(|error| error.with("node", "mux").with("medium to", to.to_owned()))
+    obeyed.map_err(|error| {
+        error.with("node", "mux").with("medium to", to.to_owned()).caused_by(RootCause::MuxFailed)
+    })
 }
 
 /// Opens the board's console, and its transcript.

@@ -27,6 +27,7 @@ pub(crate) fn advised(
 pub(crate) fn stated(cause: RootCause, observed: &Observed) -> Diagnosis {
     let views: &[View] = match cause {
         RootCause::SwitchFailed | RootCause::SwitchDisagrees => &[View::Power],
+        RootCause::MuxFailed => &[View::Medium],
         RootCause::FileNotFound
         | RootCause::TftpRefused
         | RootCause::ServerSilent
@@ -93,7 +94,7 @@ pub(crate) fn line(line: &str) -> Observation {
 
 fn console_seen(observed: &Observed) -> Option<Observation> {
     let view = &observed.console;
-    if observed.power.state == PowerState::Untouched && view.heard == 0 {
+    if matches!(observed.power.state, PowerState::Untouched | PowerState::Off) && view.heard == 0 {
         return None;
     }
     if view.heard == 0 {

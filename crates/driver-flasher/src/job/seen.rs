@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 
 /// What tells one medium from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,7 @@ impl SeenMedium {
             .with("now", shown(self))
             .with("before", shown(first))
             .help("was a card swapped, or does the name in `targets` lead to another reader? the medium at hand was not touched")
+            .caused_by(RootCause::OtherDisk)
             .retryable(false))
     }
 }

@@ -1,6 +1,6 @@
 //! Power, and a console that is silent.
 
-use flasher_core::flash::{Diagnosis, View};
+use flasher_core::flash::{Diagnosis, PowerState, View};
 use flasher_core::{RootCause, Step};
 
 use crate::console::Sign;
@@ -56,7 +56,9 @@ pub(super) fn under_voltage(observed: &Observed) -> Option<Diagnosis> {
 pub(super) fn nothing_heard(observed: &Observed) -> Option<Diagnosis> {
     let is_awaited = observed.step == Step::Bootloader && !observed.is_caught;
     let fits = observed.console.heard == 0 && observed.states_nothing_but(&[RootCause::NothingHeard]);
-    (is_awaited && fits).then(|| {
+    // A board that is off on purpose has nothing to say.
+    let is_off = observed.power.state == PowerState::Off;
+    (is_awaited && fits && !is_off).then(|| {
         found(
             RootCause::NothingHeard,
             [seen(View::Console, observed), seen(View::Power, observed)].into_iter().flatten(),

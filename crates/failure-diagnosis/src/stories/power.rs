@@ -7,6 +7,10 @@ pub(super) fn stories() -> Vec<Story> {
     fed.console.heard_while_off = 312;
     let mut silent = failed(Step::Bootloader, None).quiet(60.0);
     (silent.console.heard, silent.is_caught) = (0, false);
+    let mut off = failed(Step::Bootloader, None);
+    (off.console.heard, off.is_caught, off.power.state) = (0, false, PowerState::Off);
+    let mut mux = off.clone();
+    mux.stated = Some(RootCause::MuxFailed);
     let mut by_hand = silent.clone();
     by_hand.power = PowerView { evidence: PowerEvidence::NotConfirmed, is_by_hand: true, ..by_hand.power };
     vec![
@@ -41,6 +45,22 @@ pub(super) fn stories() -> Vec<Story> {
                 "console: nothing came since the power was switched on",
                 "power: switched on, by hand, so nothing confirms it",
             ],
+            next: "",
+        },
+        Story {
+            name: "a mux that fails while the board is off, as it is to be",
+            class: Class::Infrastructure,
+            observed: mux,
+            cause: RootCause::MuxFailed,
+            seen: &[],
+            next: "",
+        },
+        Story {
+            name: "something else that fails while the board is off",
+            class: Class::Infrastructure,
+            observed: off,
+            cause: RootCause::Unknown,
+            seen: &["power: switched off, and the switch reports that it is"],
             next: "",
         },
         Story {

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flasher_core::{Class, Error, Event, Result};
+use flasher_core::{Class, Error, Event, Result, RootCause};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
@@ -96,7 +96,7 @@ fn absent(name: &DeviceName, within: Duration, found: Option<HostDisk>, has_mux:
         }
         false => "is it plugged in? `lsblk -o NAME,SERIAL,SIZE` shows the disks there are",
     };
-    Error::new(Class::Infrastructure, text).help(help)
+    Error::new(Class::Infrastructure, text).help(help).caused_by(RootCause::NoDisk)
 }
 
 fn must_be_in_bounds(about: &HostDisk, options: &HostOptions) -> Result<()> {
@@ -111,10 +111,10 @@ fn must_be_in_bounds(about: &HostDisk, options: &HostOptions) -> Result<()> {
             shown(least, "0"),
             shown(most, "any number")
         );
-        return Err(refused(text).help("is it the board's medium? `host: { min_size, max_size }` of the flasher's config say which sizes are"));
+        return Err(refused(RootCause::OtherDisk, text).help("is it the board's medium? `host: { min_size, max_size }` of the flasher's config say which sizes are"));
     }
     if about.is_read_only {
-        return Err(refused(format!("`{node}` is write-protected")).help(
+        return Err(refused(RootCause::WriteProtected, format!("`{node}` is write-protected")).help(
             "look at the switch on the card or its adapter; a card that has worn out protects itself",
         ));
     }
@@ -142,19 +142,20 @@ fn is_busy(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ResourceBusy
 }
 
-fn not_opened(node: &str, error: &io::Error) -> Error {
-    let help = match error.kind() {
+fn not_opened(node: &str, reason: &io::Error) -> Error {
+    let help = match reason.kind() {
         io::ErrorKind::ResourceBusy => {
             "is it mounted elsewhere (a container, a desktop)? `lsof` and `dmsetup ls` help to find out"
         }
         io::ErrorKind::PermissionDenied => "run as root, or give this user the device by a udev rule",
         _ => "the kernel's log (`dmesg`) says more",
     };
-    let text = match is_busy(error) {
+    let text = match is_busy(reason) {
         true => format!("another program or the kernel uses `{node}`"),
-        false => format!("`{node}` cannot be opened: {error}"),
+        false => format!("`{node}` cannot be opened: {reason}"),
     };
-    Error::new(Class::Infrastructure, text).help(help)
+    let error = Error::new(Class::Infrastructure, text).help(help);
+    if is_busy(reason) { error.caused_by(RootCause::MediumInUse) } else { error }
 }
 
 /// Waits until the disk of an attempt before is closed, and keeps others from opening one.
@@ -162,7 +163,9 @@ async fn turn(session: Session<'_>) -> Result<OwnedMutexGuard<()>> {
     let turn = Arc::clone(&session.flasher.medium_open).lock_owned();
     tokio::time::timeout(CLOSING, turn).await.map_err(|_| {
         let text = format!("the disk of the attempt before was not let go of within {} s", CLOSING.as_secs());
-        Error::infrastructure(text).help("the kernel's log (`dmesg`) says what it waits for")
+        Error::infrastructure(text)
+            .caused_by(RootCause::MediumHangs)
+            .help("the kernel's log (`dmesg`) says what it waits for")
     })
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
-use flasher_core::{Error, Result};
+use flasher_core::{Error, Result, RootCause};
 
 use super::sysfs::{HostDisk, disks_below, holders, refused};
 
@@ -67,11 +67,11 @@ fn mounted(disk: &HostDisk, place: &str) -> Error {
 }
 
 fn used(disk: &HostDisk, what: &str, help: &str) -> Error {
-    refused(format!("`{}` {what}", disk.node.display())).help(help.to_owned())
+    refused(RootCause::MediumInUse, format!("`{}` {what}", disk.node.display())).help(help.to_owned())
 }
 
 fn unknown(what: &str, error: &std::io::Error) -> Error {
-    refused(format!("the {what} of this machine cannot be read: {error}"))
+    refused(RootCause::Unknown, format!("the {what} of this machine cannot be read: {error}"))
         .help("without them no medium of this machine is written")
 }
 

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use flasher_core::{Error, Result};
+use flasher_core::{Error, Result, RootCause};
 
 use super::disk::{AlignedBuffer, Disk};
 use super::sysfs::{HostDisk, partitions, refused};
@@ -34,7 +34,8 @@ pub(super) fn must_be_expected(disk: &Disk, about: &HostDisk, may_hold: &[Holdin
 }
 
 fn unexpected(name: &str, holding: Holding) -> Error {
-    refused(format!("`{name}` holds {}, as a disk of this machine may", holding.words())).help(format!(
+    let text = format!("`{name}` holds {}, as a disk of this machine may", holding.words());
+    refused(RootCause::OtherDisk, text).help(format!(
         "if the board's media hold that, allow it in the flasher's config: `host: {{ may_hold: [{holding}] }}`"
     ))
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use flasher_core::{Class, Error, Result};
+use flasher_core::{Class, Error, Result, RootCause};
 
 use crate::device_name::DeviceName;
 
@@ -66,11 +66,14 @@ pub(super) fn find(name: &DeviceName) -> Result<Option<HostDisk>> {
             let mut fits = disks().into_iter().filter(|disk| disk.facts.get("serial") == Some(serial));
             match (fits.next(), fits.next()) {
                 (first, None) => Ok(first),
-                (Some(one), Some(other)) => Err(refused(format!(
-                    "`{}` and `{}` both have the serial number `{serial}`",
-                    one.node.display(),
-                    other.node.display()
-                ))
+                (Some(one), Some(other)) => Err(refused(
+                    RootCause::OtherDisk,
+                    format!(
+                        "`{}` and `{}` both have the serial number `{serial}`",
+                        one.node.display(),
+                        other.node.display()
+                    ),
+                )
                 .help("name the medium by its path below `/dev/disk/by-path`")),
                 (None, Some(_)) => Ok(None),
             }
@@ -82,21 +85,24 @@ fn by_path(path: &Path) -> Result<Option<HostDisk>> {
     let shown = path.display();
     let Ok(about) = fs::metadata(path) else { return Ok(None) };
     if !about.file_type().is_block_device() {
-        return Err(refused(format!("`{shown}` is no block device"))
+        return Err(refused(RootCause::OtherDisk, format!("`{shown}` is no block device"))
             .help("a medium of this machine is a disk; files are not written"));
     }
     let number = (rustix::fs::major(about.rdev()), rustix::fs::minor(about.rdev()));
     let Some(folder) = folder(number) else { return Ok(None) };
     if folder.join("partition").exists() {
-        return Err(refused(format!("`{shown}` is a partition, expected a whole disk"))
-            .help("name the disk, and the partition with `-t LABEL:IMAGE`"));
+        return Err(refused(
+            RootCause::OtherDisk,
+            format!("`{shown}` is a partition, expected a whole disk"),
+        )
+        .help("name the disk, and the partition with `-t LABEL:IMAGE`"));
     }
     Ok(disk(&folder))
 }
 
 /// What is refused whatever is tried again.
-pub(super) fn refused(text: String) -> Error {
-    Error::new(Class::Infrastructure, text).retryable(false)
+pub(super) fn refused(cause: RootCause, text: String) -> Error {
+    Error::new(Class::Infrastructure, text).retryable(false).caused_by(cause)
 }
 
 /// Where the kernel tells of the block device with this number, without links.
