@@ -16,10 +16,10 @@ use std::time::Duration;
 use flasher_core::{Class, Error, Result};
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::host::{self, IP, SETPRIV, UNSHARE};
+use crate::signals::Signals;
 
 /// In the environment of everything that runs inside.
 const MARK: &str = "FLASHER_SANDBOX";
@@ -39,7 +39,7 @@ pub(crate) fn is_inside() -> bool {
 pub(crate) const NEEDS: [host::Need; 3] = [UNSHARE, SETPRIV, IP];
 
 /// Runs a command inside, with `environment` added to its own; gives its exit code, or 128 and the number of the signal
-/// that ended it. ^C and SIGTERM are passed on to the command, which decides what they mean.
+/// that ended it. Signals that ask a process to end are passed on to the command, which decides what they mean.
 ///
 /// # Errors
 /// When tools are missing, or this machine refuses namespaces.
@@ -53,15 +53,15 @@ pub(crate) async fn run(command: &[OsString], environment: &[(&str, &OsStr)]) ->
     }
     let broken = |error| Error::infrastructure("cannot run a command in the sandbox").because(error);
     // Before the command begins, so that none is missed.
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
+    let mut signals = Signals::install().map_err(broken)?;
     let mut child = all.spawn().map_err(broken)?;
     let mut pending = None;
     loop {
         tokio::select! {
             ended = child.wait() => return ended.map(code).map_err(broken),
-            _ = terminate.recv() => pending = Some(Signal::TERM),
-            _ = interrupt.recv() => pending = Some(Signal::INT).filter(|_| !shares_terminal),
+            signal = signals.next_signal() => {
+                pending = Some(signal).filter(|signal| !(shares_terminal && comes_from_terminal(*signal)));
+            }
             () = tokio::time::sleep(AGAIN), if pending.is_some() => {}
         }
         if let Some(signal) = pending
@@ -166,6 +166,11 @@ fn is_foreground() -> bool {
     let foreground = terminal.and_then(|terminal| rustix::termios::tcgetpgrp(terminal).ok());
     // Asked for only with a terminal at hand: in a container our group may be somebody's outside, and has no number here.
     foreground.is_some_and(|group| group == rustix::process::getpgrp())
+}
+
+/// Whether a terminal sends it to all of its foreground: at ^C, at ^\, and when it is closed.
+fn comes_from_terminal(signal: Signal) -> bool {
+    [Signal::INT, Signal::QUIT, Signal::HUP].contains(&signal)
 }
 
 /// Sends the signal to the command; false when it has not begun. Ends everything when the kernel does not tell which

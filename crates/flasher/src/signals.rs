@@ -28,7 +28,10 @@ const STOPS: [(Signal, &str); 12] = [
 
 /// Signals since [`Signals::install`]. From then on none of them ends the process by itself.
 #[derive(Debug)]
-pub(crate) struct Signals(mpsc::UnboundedReceiver<&'static str>);
+pub(crate) struct Signals(mpsc::UnboundedReceiver<Stop>);
+
+/// A signal and its name.
+type Stop = (Signal, &'static str);
 
 /// How a job is asked to stop, and to be quick about it.
 #[derive(Clone)]
@@ -43,21 +46,35 @@ impl Signals {
     /// # Errors
     /// When the handlers cannot be installed.
     pub(crate) fn install() -> io::Result<Self> {
+        Self::install_for(|_| true)
+    }
+
+    /// The same for those signals of which `is_meant` says so; the others end the process as they always do.
+    fn install_for(is_meant: impl Fn(Signal) -> bool) -> io::Result<Self> {
         let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
         let (sender, signals) = mpsc::unbounded_channel();
         // A file that may not grow is an error of writing then, and no reason to die.
         drop(signal(kind(Signal::XFSZ))?);
         let is_heard = |of: Signal| ignored & (1 << (of.as_raw() - 1)) == 0;
-        for (of, name) in STOPS.into_iter().filter(|(of, _)| is_heard(*of)) {
-            tokio::spawn(pass_on(signal(kind(of))?, name, sender.clone()));
+        for (of, name) in STOPS.into_iter().filter(|(of, _)| is_meant(*of) && is_heard(*of)) {
+            tokio::spawn(pass_on(signal(kind(of))?, (of, name), sender.clone()));
         }
         Ok(Self(signals))
     }
 
     /// The name of the next signal.
     pub(crate) async fn next(&mut self) -> &'static str {
+        self.next_stop().await.1
+    }
+
+    /// The next signal.
+    pub(crate) async fn next_signal(&mut self) -> Signal {
+        self.next_stop().await.0
+    }
+
+    async fn next_stop(&mut self) -> Stop {
         match self.0.recv().await {
-            Some(name) => name,
+            Some(stop) => stop,
             None => std::future::pending().await, // every signal is ignored
         }
     }
@@ -65,11 +82,11 @@ impl Signals {
     /// Brakes at each signal and says so.
     pub(crate) fn watch(mut self, brakes: Brakes, progress: Arc<dyn Progress>) {
         tokio::spawn(async move {
-            let Some(name) = self.0.recv().await else { return };
+            let Some((_, name)) = self.0.recv().await else { return };
             brakes.stop.cancel();
             let message = format!("{name}: stopping in good order; a second signal hurries");
             progress.report(Event::Warning { message });
-            let Some(name) = self.0.recv().await else { return };
+            let Some((_, name)) = self.0.recv().await else { return };
             brakes.hurry.cancel();
             let message =
                 format!("{name}: in a hurry; the board is still switched off and the receipt still kept");
@@ -82,8 +99,8 @@ fn kind(of: Signal) -> SignalKind {
     SignalKind::from_raw(of.as_raw())
 }
 
-async fn pass_on(mut signal: unix::Signal, name: &'static str, to: mpsc::UnboundedSender<&'static str>) {
-    while signal.recv().await.is_some() && to.send(name).is_ok() {}
+async fn pass_on(mut signal: unix::Signal, stop: Stop, to: mpsc::UnboundedSender<Stop>) {
+    while signal.recv().await.is_some() && to.send(stop).is_ok() {}
 }
 
 /// The signals that are ignored, a bit each, out of `/proc/self/status`; none when it does not tell.
@@ -112,7 +129,7 @@ pub(crate) fn watch(stop: CancellationToken, progress: Arc<dyn Progress>) -> io:
     watch_held(stop, progress, false)
 }
 
-/// The same; when `is_held`, who called has something to give back, and ends at the second signal by itself.
+/// The same; when `is_held`, who called has something to give back: any signal counts, and who called ends at the second by itself.
 ///
 /// # Errors
 /// As [`watch`].
@@ -121,26 +138,21 @@ pub(crate) fn watch_held(
     progress: Arc<dyn Progress>,
     is_held: bool,
 ) -> io::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    // A job on another machine outlives the client's terminal; what the client holds must be given back whatever ends it.
+    let is_meant = |signal| is_held || [Signal::INT, Signal::TERM].contains(&signal);
+    let mut signals = Signals::install_for(is_meant)?;
     tokio::spawn(async move {
-        either(&mut interrupt, &mut terminate).await;
+        let name = signals.next().await;
         stop.cancel();
-        let message = "interrupted: stopping in good order; once more stops at once".to_owned();
+        let message = format!("{name}: stopping in good order; once more stops at once");
         progress.report(Event::Warning { message });
         if is_held {
             return;
         }
-        either(&mut interrupt, &mut terminate).await;
+        signals.next().await;
         std::process::exit(i32::from(Class::Interrupted.exit_code()));
     });
     Ok(())
-}
-
-async fn either(interrupt: &mut unix::Signal, terminate: &mut unix::Signal) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
 }
 
 #[cfg(test)]

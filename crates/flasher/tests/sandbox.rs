@@ -82,11 +82,11 @@ fn inside_there_is_only_lo_and_it_is_up() {
 }
 
 #[test]
-fn a_command_that_catches_sigterm_decides_how_it_ends() {
+fn a_command_that_catches_a_signal_decides_how_it_ends() {
     if !is_allowed() {
         return;
     }
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP", "QUIT", "USR1"] {
         let (mut child, mut out) = start(&format!("trap 'echo caught {signal}; exit 9' {signal}"));
         kill(signal, "", &child);
         let mut text = String::new();
