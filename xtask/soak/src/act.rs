@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::clock::offset;
 use crate::folder::Folder;
 
 /// Something that happens to a flash.
@@ -30,12 +31,21 @@ pub(crate) enum Act {
     CacheFlipped,
     /// The files that the board loads are removed.
     BootFilesGone,
+    /// The time of day is off by so many seconds from now on.
+    ClockJumps(i64),
+    /// The emulator is killed.
+    EmulatorGone,
 }
 
 impl Act {
     /// Whether it sends a signal.
     pub(crate) fn is_signal(&self) -> bool {
         matches!(self, Self::Signals(_))
+    }
+
+    /// Whether it needs a clock that can be set.
+    pub(crate) fn sets_clock(&self) -> bool {
+        matches!(self, Self::ClockJumps(_))
     }
 
     /// Whether it sends the signal that no program can handle.
@@ -74,6 +84,11 @@ impl Act {
             Self::CacheGone => fs::remove_dir_all(folder.path("cache")),
             Self::CacheFlipped => flip_all(folder),
             Self::BootFilesGone => fs::remove_dir_all(folder.path("lab/tftp")),
+            Self::ClockJumps(seconds) => fs::write(folder.path("clock"), offset(*seconds)),
+            Self::EmulatorGone => {
+                let emulators = folder.processes_named("qemu-system");
+                emulators.into_iter().try_for_each(|pid| Ok(kill_process(pid, Signal::KILL)?))
+            }
         }
     }
 }

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::case::{BundleFault, Case, Damage, Effect, PowerFault, Source, Via};
+use crate::case::{BundleFault, Case, Damage, Effect, MuxFault, PowerFault, Source, Via};
 use crate::content::Contents;
-use crate::exporter::{exporter, manifest};
+use crate::exporter::{DISK, exporter, manifest};
 use crate::folder::Folder;
 
 /// What may lie in the lab's folder after a flash.
@@ -17,6 +17,8 @@ pub(crate) const EXPECTED: &[&str] = &[
     "power",
     "outlet",
     "log",
+    "mux",
+    "mux-log",
     "wanted",
     "image",
     "receipt.json",
@@ -27,11 +29,14 @@ pub(crate) const EXPECTED: &[&str] = &[
 
 /// Writes everything that the flash needs. Without `faults` the lab is in good health.
 pub(crate) fn lay_out(folder: &Folder, case: &Case, port: u16, faults: bool) -> Result<()> {
-    let yaml = exporter(case, port, faults);
+    let yaml = exporter(case, &folder.path("lab"), port, faults);
     folder.write("lab/lab.yaml", text(&yaml).as_bytes(), 0o644)?;
     folder.write("lab/power", power(case, faults).as_bytes(), 0o755)?;
     if case.via == Via::Linux {
         bundle(folder, case, faults)?;
+    }
+    if case.via == Via::Host {
+        folder.write("lab/mux", mux(case, faults).as_bytes(), 0o755)?;
     }
     Ok(())
 }
@@ -64,7 +69,7 @@ fn bundle(folder: &Folder, case: &Case, faults: bool) -> Result<()> {
     let whole = text(&manifest());
     let manifest = match wrong {
         Some(BundleFault::ManifestCut) => whole[..whole.len() / 2].to_owned(),
-        Some(BundleFault::ManifestSwapped) => text(&exporter(case, 0, false)),
+        Some(BundleFault::ManifestSwapped) => text(&exporter(case, &folder.path("lab"), 0, false)),
         _ => whole,
     };
     folder.write("lab/bundle/manifest.yaml", manifest.as_bytes(), 0o644)?;
@@ -98,4 +103,29 @@ fn power(case: &Case, faults: bool) -> String {
         }
     };
     format!("#!/bin/sh\necho \"$1\" >>log\n{wrong}echo \"$1\" >outlet\n")
+}
+
+/// The storage mux: a script that gets `host` or `dut`. The disk's device stands in a file that is written once it is there.
+fn mux(case: &Case, faults: bool) -> String {
+    let fault = case.effects().find_map(|effect| match effect {
+        Effect::Mux(fault) if faults => Some(*fault),
+        _ => None,
+    });
+    let show = format!("ln -sfn \"$(cat ../device)\" {DISK}");
+    let (wrong, show) = match fault {
+        None => (String::new(), show),
+        Some(MuxFault::Refuses(word, times)) => {
+            let refused = format!("[ \"$1\" != {word} ] || [ \"$(grep -c {word} mux-log)\" -gt {times} ]");
+            (format!("{refused} || {{ echo 'the mux does not answer' >&2; exit 1; }}\n"), show)
+        }
+        Some(MuxFault::Ignores(word)) => (format!("[ \"$1\" != {word} ] || exit 0\n"), show),
+        Some(MuxFault::Late(milliseconds)) => {
+            let wait = format!("sleep {}.{:03}", milliseconds / 1000, milliseconds % 1000);
+            (String::new(), format!("( {wait}; {show} ) >/dev/null 2>&1 &"))
+        }
+        Some(MuxFault::ShowsFile) => (String::new(), format!("ln -sfn medium {DISK}")),
+    };
+    format!(
+        "#!/bin/sh\necho \"$1\" >>mux-log\n{wrong}case \"$1\" in host) {show} ;; *) rm -f {DISK} ;; esac\n"
+    )
 }

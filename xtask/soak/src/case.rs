@@ -27,8 +27,14 @@ pub(crate) struct Case {
 /// The way to the medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Via {
+    /// A simulated board and its small Linux.
     Linux,
+    /// A simulated board and its U-Boot alone.
     Uboot,
+    /// The medium of a simulated board as a disk of this machine: a loop device that a storage mux shows.
+    Host,
+    /// An emulated board with a real U-Boot.
+    Emulated,
 }
 
 /// What kind of board it is.
@@ -104,6 +110,8 @@ pub(crate) struct InjectedFault {
     pub(crate) medium_lies: bool,
     /// The board may be left on, because its switch does not obey.
     pub(crate) power_lies: bool,
+    /// The board may not get its medium back, because the storage mux does not obey.
+    pub(crate) mux_lies: bool,
 }
 
 /// A class, and words of which the message has one.
@@ -130,6 +138,12 @@ pub(crate) enum Effect {
     Beside(&'static str, String),
     /// The disk with the cache has only so many bytes.
     SmallCache(u64),
+    /// The storage mux.
+    Mux(MuxFault),
+    /// The disk that the storage mux shows is made with this option of `losetup`.
+    Disk(&'static str),
+    /// Another program has the disk open for itself.
+    DiskInUse,
     /// The port that the exporter YAML names is taken.
     PortTaken,
     /// Something happens in the course of the flash.
@@ -212,6 +226,19 @@ pub(crate) enum PowerFault {
     Slow(u64),
 }
 
+/// What the storage mux does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MuxFault {
+    /// It refuses this order, so many times.
+    Refuses(&'static str, u32),
+    /// It says yes and does nothing, for this order.
+    Ignores(&'static str),
+    /// It answers at once, and the disk appears so many milliseconds later.
+    Late(u64),
+    /// It shows a plain file in place of a disk.
+    ShowsFile,
+}
+
 /// What is wrong with the bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BundleFault {
@@ -224,17 +251,13 @@ pub(crate) enum BundleFault {
 impl Case {
     /// The case in one line.
     pub(crate) fn describe(&self) -> String {
-        let via = match self.via {
-            Via::Linux => "linux",
-            Via::Uboot => "uboot",
-        };
         let source = match self.source {
             Source::File => "file",
             Source::Server { parts: true } => "server",
             Source::Server { parts: false } => "server-without-parts",
             Source::Pipe => "pipe",
         };
-        let mut words = vec![format!("via-{via}"), source.to_owned()];
+        let mut words = vec![format!("via-{}", self.via), source.to_owned()];
         words.extend(Some(self.personality.name).filter(|name| !name.is_empty()).map(str::to_owned));
         words.push(self.image.packed.unwrap_or("raw").to_owned());
         words.extend(self.options.iter().map(|choice| choice.name.to_owned()));
@@ -245,6 +268,11 @@ impl Case {
 
     pub(crate) fn effects(&self) -> impl Iterator<Item = &Effect> {
         self.faults.iter().flat_map(|fault| &fault.effects)
+    }
+
+    /// Whether a simulated board is part of what is done.
+    pub(crate) fn is_simulated(&self) -> bool {
+        matches!(self.via, Via::Linux | Via::Uboot)
     }
 
     pub(crate) fn has(&self, choice: &str) -> bool {
@@ -264,6 +292,8 @@ impl fmt::Display for Via {
         f.write_str(match self {
             Self::Linux => "linux",
             Self::Uboot => "uboot",
+            Self::Host => "host",
+            Self::Emulated => "emulated",
         })
     }
 }

@@ -12,12 +12,8 @@ const PACKERS: &[Option<&str>] =
 pub(crate) fn draw(seed: u64) -> Case {
     // Seeds in a row must not give cases that are alike.
     let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let via = if rng.u8(..10) < 6 { Via::Linux } else { Via::Uboot };
-    let source = match rng.u8(..10) {
-        0..=4 => Source::File,
-        5..=8 => Source::Server { parts: rng.bool() },
-        _ => Source::Pipe,
-    };
+    let via = via(&mut rng);
+    let source = source(&mut rng, via);
     let mut case = Case {
         seed,
         via,
@@ -36,6 +32,26 @@ pub(crate) fn draw(seed: u64) -> Case {
         case.options.push(deadline());
     }
     case
+}
+
+fn via(rng: &mut Rng) -> Via {
+    match rng.u8(..60) {
+        0..=30 => Via::Linux,
+        31..=50 => Via::Uboot,
+        51..=58 => Via::Host,
+        // Emulators are slow, and one runs at a time.
+        _ => Via::Emulated,
+    }
+}
+
+fn source(rng: &mut Rng, via: Via) -> Source {
+    match rng.u8(..10) {
+        0..=4 => Source::File,
+        // An emulated board's network is one of its own, where the server is not.
+        5..=8 if via == Via::Emulated => Source::File,
+        5..=8 => Source::Server { parts: rng.bool() },
+        _ => Source::Pipe,
+    }
 }
 
 /// The source goes on without a byte more, and without an end.
@@ -89,7 +105,8 @@ fn options(rng: &mut Rng, case: &Case) -> Vec<Choice> {
     if rng.u8(..8) == 0 {
         add("no-cache", &["--no-cache"]);
     }
-    if rng.u8(..8) == 0 {
+    // An emulated board is a process of its exporter, and ends with it.
+    if rng.u8(..8) == 0 && case.via != Via::Emulated {
         add("stays-on", &["--no-power-off"]);
     }
     if rng.u8(..4) == 0 {
@@ -101,6 +118,10 @@ fn options(rng: &mut Rng, case: &Case) -> Vec<Choice> {
     if case.via == Via::Linux && case.personality.name != "no-unpackers" && rng.u8(..5) == 0 {
         let wires = ["identity", "gzip", "zstd"];
         add("wire", &["--wire", wires[rng.usize(..wires.len())]]);
+    }
+    let is_served = matches!(case.source, Source::Server { .. });
+    if case.via == Via::Linux && is_served && rng.u8(..8) == 0 {
+        add("direct", &["--direct"]);
     }
     if rng.u8(..10) == 0 {
         add("transcript", &["--transcript", "console.log"]);
@@ -120,7 +141,7 @@ mod tests {
         }
         let different: std::collections::BTreeSet<String> =
             (0..200).map(|seed| draw(seed).describe()).collect();
-        let silent = draw(100_805);
+        let silent = (0..).map(draw).find(|case| case.effects().any(is_silent_source)).unwrap();
         assert!(silent.has("deadline"), "{}", silent.describe());
         assert!(different.len() > 190, "{}", different.len());
     }

@@ -1,15 +1,20 @@
 //! The exporter YAML of a case, and the manifest of its bundle, written as JSON, which is YAML too.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use crate::case::{Case, Effect, MEDIUM, Setting, Via};
 
 /// In place of a port that is free when the case is played.
 pub(crate) const PORT: &str = "@PORT@";
+/// Name below the lab's folder under which the storage mux shows the disk.
+pub(crate) const DISK: &str = "sd";
 
-/// The exporter YAML; `port` takes the place of [`PORT`]. Without `faults` it is that of the same board in good health.
-pub(crate) fn exporter(case: &Case, port: u16, faults: bool) -> Value {
-    let mut export = base(case);
+/// The exporter YAML; `port` takes the place of [`PORT`], and `lab` is its folder. Without `faults` it is that of the same board in
+/// good health.
+pub(crate) fn exporter(case: &Case, lab: &Path, port: u16, faults: bool) -> Value {
+    let mut export = base(case, lab);
     let set = |settings: &[Setting], export: &mut Value| {
         for setting in settings {
             put(export, setting.at, with_port(&setting.value, port));
@@ -29,7 +34,7 @@ pub(crate) fn exporter(case: &Case, port: u16, faults: bool) -> Value {
     })
 }
 
-fn base(case: &Case) -> Value {
+fn base(case: &Case, lab: &Path) -> Value {
     let mut power = json!({
         "on": ["sh", "./power", "on"], "off": ["sh", "./power", "off"], "timeout_seconds": 6,
     });
@@ -49,22 +54,45 @@ fn base(case: &Case) -> Value {
             flasher["via"] = json!("uboot");
             flasher["targets"] = json!({ "emmc": "mmc 0" });
         }
+        Via::Emulated => {
+            flasher["via"] = json!("uboot");
+            flasher["targets"] = json!({ "emmc": "virtio 0" });
+        }
+        Via::Host => {
+            flasher["targets"] = json!({ "sd": lab.join(DISK) });
+            flasher["host"] = json!({ "appear_seconds": 3 });
+        }
     }
-    json!({
-        "board": {
-            "type": "sim-board",
-            "config": { "medium": "./medium", "size": MEDIUM, "bootdelay": 1, "outlet": "./outlet" },
-        },
-        "power": { "type": "power-command", "config": power },
-        "storage": {
-            "type": "flasher", "config": flasher,
-            "children": {
-                "serial": { "ref": "board.serial" }, "power": { "ref": "power" },
-                "tftp": { "type": "tftp", "config": { "port": 0, "root_dir": "./tftp" } },
-                "http": { "type": "http", "config": { "port": 0, "root_dir": "./http" } },
-            },
-        },
-    })
+    let is_emulated = case.via == Via::Emulated;
+    // A real U-Boot asks at the port of the standard.
+    let port = if is_emulated { 69 } else { 0 };
+    let power_of = if is_emulated { "board.power" } else { "power" };
+    let mut children = json!({
+        "serial": { "ref": "board.serial" }, "power": { "ref": power_of },
+        "tftp": { "type": "tftp", "config": { "port": port, "root_dir": "./tftp" } },
+        "http": { "type": "http", "config": { "port": 0, "root_dir": "./http" } },
+    });
+    if case.via == Via::Host {
+        let order = |name: &str| json!(["sh", "./mux", name]);
+        let config = json!({ "host": order("host"), "dut": order("dut"), "timeout_seconds": 6 });
+        children["mux"] = json!({ "type": "storage-mux", "config": config });
+    }
+    let storage = json!({ "type": "flasher", "config": flasher, "children": children });
+    if is_emulated {
+        return json!({ "board": emulated(), "storage": storage });
+    }
+    json!({ "board": simulated(), "power": { "type": "power-command", "config": power }, "storage": storage })
+}
+
+fn simulated() -> Value {
+    let config = json!({ "medium": "./medium", "size": MEDIUM, "bootdelay": 1, "outlet": "./outlet" });
+    json!({ "type": "sim-board", "config": config })
+}
+
+fn emulated() -> Value {
+    let network = json!({ "tap": "qtap0", "address": "10.77.0.1/24", "board": "10.77.0.50" });
+    let disk = json!({ "kind": "virtio", "file": "./medium" });
+    json!({ "type": "qemu-board", "config": { "disk": disk, "network": network } })
 }
 
 /// Puts a value where these keys lead; what is a table on both sides is merged.

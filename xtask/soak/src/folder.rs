@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use rustix::process::Pid;
 
 /// How long what ends may take to be gone.
 const A_SECOND: Duration = Duration::from_secs(1);
@@ -88,14 +89,14 @@ impl Folder {
         for folder in ["tmp", "run", "lab/tftp", "lab/http", "cache/tmp"] {
             left.extend(entries(&self.path(folder)).into_iter().map(shown));
         }
-        left.extend(self.processes());
+        left.extend(self.processes().iter().map(|process| describe(process)));
         left.extend(self.mounts());
         left.extend(locks(process));
         left
     }
 
     /// Processes that work here or were started with something of this folder.
-    fn processes(&self) -> Vec<String> {
+    fn processes(&self) -> Vec<PathBuf> {
         let here = self.folder.path();
         let text = here.display().to_string();
         let is_here = |process: &Path| {
@@ -110,7 +111,16 @@ impl Folder {
                 .is_some_and(|name| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()))
         };
         let all = entries(Path::new("/proc")).into_iter().filter(is_process);
-        all.filter(|path| is_here(path)).map(|path| describe(&path)).collect()
+        all.filter(|path| is_here(path)).collect()
+    }
+
+    /// Those of them whose program has a name that begins so.
+    pub(crate) fn processes_named(&self, name: &str) -> Vec<Pid> {
+        let is_it = |process: &&PathBuf| {
+            fs::read_to_string(process.join("comm")).is_ok_and(|comm| comm.starts_with(name))
+        };
+        let number = |process: &PathBuf| process.file_name()?.to_str()?.parse().ok().and_then(Pid::from_raw);
+        self.processes().iter().filter(is_it).filter_map(number).collect()
     }
 
     fn mounts(&self) -> Vec<String> {

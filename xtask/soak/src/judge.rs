@@ -63,6 +63,9 @@ pub(crate) fn judge(case: &Case, contents: &Contents, seen: &Observation) -> Jud
     Judgement { problems: found.problems, failed, names_cause, root, ended: ended(seen) }
 }
 
+/// The disk is still here: the board has not got its medium back.
+const DISK_IN_LAB: &str = "lab/sd";
+
 struct Examination<'a> {
     case: &'a Case,
     contents: &'a Contents,
@@ -83,7 +86,8 @@ impl Examination<'_> {
     }
 
     fn leftovers(&mut self) {
-        for left in &self.seen.leftovers {
+        let is_kept = |left: &str| left == DISK_IN_LAB && self.case.faults.iter().any(|fault| fault.mux_lies);
+        for left in self.seen.leftovers.iter().filter(|left| !is_kept(left)) {
             self.problems.push((BrokenRule::Leftover, left.clone()));
         }
     }
@@ -99,7 +103,7 @@ impl Examination<'_> {
         let stated = receipt["power"].as_str().unwrap_or_default();
         let is_sure = receipt["power_evidence"] == "reported";
         let is_true = match stated {
-            "untouched" => !self.seen.switched,
+            "untouched" => self.seen.switched != Some(true),
             "off" => self.seen.outlet == "off" || lies && !is_sure,
             "on" => self.seen.outlet == "on" || lies,
             "unknown" => refuses,

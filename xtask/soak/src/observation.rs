@@ -12,8 +12,8 @@ pub(crate) struct Observation {
     pub(crate) medium: Vec<u8>,
     /// What the outlet says; one that was never switched is off.
     pub(crate) outlet: String,
-    /// The switch got an order.
-    pub(crate) switched: bool,
+    /// The switch got an order; none where the switch is inside of the program.
+    pub(crate) switched: Option<bool>,
     pub(crate) leftovers: Vec<String>,
     /// How a healthy job went that came after a kill: empty when well.
     pub(crate) afterwards: Vec<String>,

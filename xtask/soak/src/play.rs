@@ -2,8 +2,8 @@
 
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,8 +11,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::act::Act;
 use crate::bench::{EXPECTED, fill, lay_out};
-use crate::case::{Case, Effect, Moment, PowerFault, Source};
+use crate::case::{Case, Effect, Moment, PowerFault, Source, Via};
 use crate::content::{Contents, hex, part};
+use crate::disk::LoopDisk;
 use crate::folder::Folder;
 use crate::judge::{Judgement, judge};
 use crate::mount::Mount;
@@ -29,8 +30,8 @@ pub(crate) struct Played {
     pub(crate) kept: Option<PathBuf>,
 }
 
-/// Plays it; keeps its folder when it fails and `keep` says so.
-pub(crate) fn play(case: &Case, program: &Path, keep: bool) -> Result<Played> {
+/// Plays it, or gives none where this machine lacks what it takes; keeps its folder when it fails and `keep` says so.
+pub(crate) fn play(case: &Case, program: &Path, keep: bool) -> Result<Option<Played>> {
     let contents = Contents::of(case)?;
     let folder = Folder::new()?;
     let taken = UdpSocket::bind("127.0.0.1:0")?;
@@ -41,10 +42,17 @@ pub(crate) fn play(case: &Case, program: &Path, keep: bool) -> Result<Played> {
     fill(&folder, case, &contents)?;
     let origin = origin(case, &contents)?;
     let _small = small_cache(case, &folder);
+    let mut disk = match disk(case, &folder)? {
+        NeededDisk::None => None,
+        NeededDisk::Here(disk) => Some(disk),
+        NeededDisk::Missing => return Ok(None),
+    };
+    let _alone = (case.via == Via::Emulated).then(|| EMULATOR.lock().unwrap_or_else(PoisonError::into_inner));
     let ran =
         with_late_power(case, &folder, || run(&folder, orders(case, &contents, program, origin.as_ref())))?;
     drop(taken);
-    let mut seen = look(&folder, ran)?;
+    disk.as_mut().into_iter().for_each(LoopDisk::release);
+    let mut seen = look(&folder, case, ran)?;
     if case.effects().any(|effect| matches!(effect, Effect::Later(_, act) if act.kills()))
         && seen.ran.code.is_none()
     {
@@ -55,7 +63,16 @@ pub(crate) fn play(case: &Case, program: &Path, keep: bool) -> Result<Played> {
     let seconds = seen.ran.seconds;
     let failed = !judgement.problems.is_empty();
     let kept = if keep && failed { Some(keep_it(folder, &seen)?) } else { None };
-    Ok(Played { judgement, seconds, kept })
+    Ok(Some(Played { judgement, seconds, kept }))
+}
+
+/// Emulated boards are slow enough one at a time.
+static EMULATOR: Mutex<()> = Mutex::new(());
+
+enum NeededDisk {
+    None,
+    Here(LoopDisk),
+    Missing,
 }
 
 /// A small disk for the cache, where this machine lets us make one; else nothing is wrong with the cache.
@@ -65,6 +82,25 @@ fn small_cache(case: &Case, folder: &Folder) -> Option<Mount> {
         _ => None,
     })?;
     Mount::small(folder.path("cache"), bytes)
+}
+
+/// The medium as a disk of this machine, for a case that needs one.
+fn disk(case: &Case, folder: &Folder) -> Result<NeededDisk> {
+    if case.via != Via::Host {
+        return Ok(NeededDisk::None);
+    }
+    let options = case.effects().filter_map(|effect| match effect {
+        Effect::Disk(option) => Some(*option),
+        _ => None,
+    });
+    let Some(mut disk) = LoopDisk::of(&folder.path("lab/medium"), &options.collect::<Vec<_>>()) else {
+        return Ok(NeededDisk::Missing);
+    };
+    if case.effects().any(|effect| matches!(effect, Effect::DiskInUse)) {
+        disk.hold()?;
+    }
+    folder.write("device", disk.device.display().to_string().as_bytes(), 0o644)?;
+    Ok(NeededDisk::Here(disk))
 }
 
 fn keep_it(folder: Folder, seen: &Observation) -> Result<PathBuf> {
@@ -98,7 +134,7 @@ fn orders<'a>(
         (_, Some(origin)) => format!("http://{}/image", origin.address),
         _ => "image".to_owned(),
     };
-    let mut words = flash(&image, case.retries);
+    let mut words = flash(case, program, &image, case.retries);
     let further: Vec<String> = further_words(case);
     let own = case.options.iter().filter(|choice| !further.iter().any(|word| choice.words.contains(word)));
     let digest = hex(&Sha256::digest(&contents.image));
@@ -121,8 +157,11 @@ fn orders<'a>(
     }
 }
 
-fn flash(image: &str, retries: u32) -> Vec<String> {
-    let retries = retries.to_string();
+/// The words behind the program. An emulated board has a network, so its exporter runs in namespaces of its own.
+fn flash(case: &Case, program: &Path, image: &str, retries: u32) -> Vec<String> {
+    let (program, retries) = (program.display().to_string(), retries.to_string());
+    let sandbox = ["sandbox", "--", &program];
+    let sandbox: &[&str] = if case.via == Via::Emulated { &sandbox } else { &[] };
     let words = [
         "--json",
         "--exporter",
@@ -134,7 +173,7 @@ fn flash(image: &str, retries: u32) -> Vec<String> {
         "--retries",
         &retries,
     ];
-    words.iter().map(|&word| word.to_owned()).collect()
+    sandbox.iter().chain(&words).map(|&word| word.to_owned()).collect()
 }
 
 /// Words that faults put on the command line; they take the place of those of the same option.
@@ -192,21 +231,26 @@ fn with_late_power<T>(case: &Case, folder: &Folder, work: impl FnOnce() -> T) ->
     })
 }
 
-fn look(folder: &Folder, ran: Ran) -> Result<Observation> {
+fn look(folder: &Folder, case: &Case, ran: Ran) -> Result<Observation> {
     let leftovers = folder.leftovers(ran.process, EXPECTED);
     let receipt = std::fs::read(folder.path("lab/receipt.json")).ok();
     Ok(Observation {
         receipt: receipt.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
         medium: std::fs::read(folder.path("lab/medium"))?,
-        outlet: outlet(folder),
-        switched: folder.path("lab/log").exists(),
+        outlet: outlet(folder, case),
+        switched: (case.via != Via::Emulated).then(|| folder.path("lab/log").exists()),
         leftovers,
         afterwards: Vec::new(),
         ran,
     })
 }
 
-fn outlet(folder: &Folder) -> String {
+/// An emulated board is on as long as its emulator runs.
+fn outlet(folder: &Folder, case: &Case) -> String {
+    if case.via == Via::Emulated {
+        let is_on = !folder.processes_named("qemu-system").is_empty();
+        return if is_on { "on" } else { "off" }.to_owned();
+    }
     std::fs::read_to_string(folder.path("lab/outlet")).map_or("off".to_owned(), |it| it.trim().to_owned())
 }
 
@@ -221,9 +265,9 @@ fn afterwards(
     lay_out(folder, case, port, false)?;
     folder.write("lab/image", &contents.image, 0o644)?;
     let bound = Duration::from_secs(300);
-    let (words, other) = (flash("image", 0), contents.other.as_slice());
+    let (words, other) = (flash(case, program, "image", 0), contents.other.as_slice());
     let ran = run(folder, Orders { program, words, pipe: None, acts: Vec::new(), other, bound })?;
-    let seen = look(folder, ran)?;
+    let seen = look(folder, case, ran)?;
     let mut problems = Vec::new();
     if seen.ran.code != Some(0) {
         problems.push(format!("the next job fails: {:?} {}", seen.ran.code, seen.ran.errors.trim()));

@@ -76,6 +76,17 @@ const ROOTS: &[(&str, &[&str])] = &[
     ("image-missing", &["image-missing"]),
     ("another-digest-demanded", IMAGE),
     ("image-too-long", &["medium-too-small"]),
+    ("mux-refuses", &["mux-failed"]),
+    ("mux-refuses-once", &["mux-failed"]),
+    ("mux-does-not-give-back", &["mux-failed"]),
+    ("mux-does-nothing", &["no-disk"]),
+    ("mux-too-late", &["no-disk"]),
+    ("mux-shows-a-file", &["other-disk"]),
+    ("disk-write-protected", &["write-protected"]),
+    ("disk-too-small", &["medium-too-small"]),
+    ("disk-in-use", &["medium-in-use"]),
+    ("emulated-write-error", &["write-error"]),
+    ("emulator-killed", DARK),
 ];
 
 /// How a failure's root cause stands to the faults of its case.

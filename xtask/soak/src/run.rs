@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::act::Act;
 use crate::case::Moment;
+use crate::clock;
 use crate::folder::Folder;
 
 /// How often is looked whether it has ended.
@@ -91,6 +92,12 @@ fn start(folder: &Folder, orders: &Orders<'_>) -> Result<Child> {
     let mut command = Command::new(orders.program);
     command.args(&orders.words).current_dir(folder.path("lab")).process_group(0).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("RUST_BACKTRACE", "1");
+    if orders.acts.iter().any(|(_, act)| act.sets_clock())
+        && let Some(library) = clock::library()
+    {
+        folder.write("clock", clock::offset(0).as_bytes(), 0o644)?;
+        command.envs(clock::variables(&library, &folder.path("clock")));
+    }
     for (name, place) in [
         ("HOME", "home"),
         ("TMPDIR", "tmp"),

@@ -89,7 +89,10 @@ pub fn soak(settings: &SoakSettings) -> Result<Tally> {
                     loop {
                         let case = locked(&next).next();
                         let Some(case) = case else { return Ok(()) };
-                        let played = play(case, &settings.program, settings.keep)?;
+                        let Some(played) = play(case, &settings.program, settings.keep)? else {
+                            println!("skipped: {} {} needs a loop device", case.seed, case.describe());
+                            continue;
+                        };
                         report(case, &played);
                         locked(&tally).count(&played.judgement, played.seconds);
                         if !played.judgement.problems.is_empty() {
@@ -150,7 +153,8 @@ fn command(settings: &SoakSettings, case: &Case) -> String {
 /// What can be left out of it.
 fn smaller(settings: &SoakSettings, case: &Case) -> Vec<String> {
     let breaks = |case: &Case| {
-        play(case, &settings.program, false).is_ok_and(|played| !played.judgement.problems.is_empty())
+        let played = play(case, &settings.program, false).ok().flatten();
+        played.is_some_and(|played| !played.judgement.problems.is_empty())
     };
     // What does not fail again cannot be made smaller by playing it.
     if parts(case).is_empty() || !breaks(case) {

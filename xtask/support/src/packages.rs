@@ -69,6 +69,7 @@ const GROUPS: &[Group] = &[
             program("apache2-utils", "htpasswd"),
             program("openssl", "openssl"),
             program("procps", "kill"),
+            program("faketime", "faketime"),
             program("gnupg", "gpg"),
             program("gpgv", "gpgv"),
             // For Jumpstarter's own clients.

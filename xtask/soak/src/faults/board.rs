@@ -2,14 +2,18 @@
 
 use serde_json::json;
 
-use super::row::{Row, Trait, any, later, set};
+use super::row::{Row, Trait, later, set, simulated, switched};
 use crate::act::Act;
 use crate::case::{Case, Effect, End, PowerFault, Via};
 
 type Make = fn(&mut fastrand::Rng, &Case) -> Vec<Effect>;
 
 const fn is(group: &'static str, name: &'static str, make: Make, ends: &'static [End]) -> Row {
-    Row { name, group, fits: any, make, ends, traits: &[] }
+    Row { name, group, fits: simulated, make, ends, traits: &[] }
+}
+
+const fn of_switch(name: &'static str, make: Make, ends: &'static [End]) -> Row {
+    Row { fits: switched, ..is("power", name, make, ends) }
 }
 
 const fn of_linux(group: &'static str, name: &'static str, make: Make, ends: &'static [End]) -> Row {
@@ -54,24 +58,23 @@ const UNREADABLE: &[End] = &[
 ];
 
 pub(super) const ROWS: &[Row] = &[
-    is("power", "power-refuses", |_, _| power(PowerFault::Refuses(u32::MAX)), REFUSES),
-    is("power", "power-refuses-once", |_, _| power(PowerFault::Refuses(1)), REFUSES),
+    of_switch("power-refuses", |_, _| power(PowerFault::Refuses(u32::MAX)), REFUSES),
+    of_switch("power-refuses-once", |_, _| power(PowerFault::Refuses(1)), REFUSES),
     Row {
         traits: &[Trait::PowerLies],
-        ..is("power", "power-off-ignored", |_, _| power(PowerFault::Ignores("off")), SILENT)
+        ..of_switch("power-off-ignored", |_, _| power(PowerFault::Ignores("off")), SILENT)
     },
-    is("power", "power-on-ignored", |_, _| power(PowerFault::Ignores("on")), SILENT),
+    of_switch("power-on-ignored", |_, _| power(PowerFault::Ignores("on")), SILENT),
     Row {
         traits: &[Trait::PowerLies],
-        ..is(
-            "power",
+        ..of_switch(
             "power-hangs",
             |_, _| power(PowerFault::Hangs),
             &[("infrastructure", &["power", "within", "switch"])],
         )
     },
-    is("power", "power-late", |rng, _| power(PowerFault::Late(rng.u64(100..1500))), SILENT),
-    is("power", "power-slow", |rng, _| power(PowerFault::Slow(rng.u64(100..1500))), &[]),
+    of_switch("power-late", |rng, _| power(PowerFault::Late(rng.u64(100..1500))), SILENT),
+    of_switch("power-slow", |rng, _| power(PowerFault::Slow(rng.u64(100..1500))), &[]),
     is(
         "cut",
         "power-cut-from-outside",
@@ -92,7 +95,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     is("boot", "starts-late", |rng, _| fault("boot_delay_ms", json!(rng.u64(500..5000))), &[]),
     Row {
-        fits: |case| case.personality.name != "own-prompt",
+        fits: |case| case.is_simulated() && case.personality.name != "own-prompt",
         ..is(
             "boot",
             "prompt-not-configured",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::row::{Row, Trait, any, set};
+use super::row::{Row, Trait, set, simulated};
 use crate::case::{Case, Effect, End, MEDIUM, Via};
 
 type Make = fn(&mut fastrand::Rng, &Case) -> Vec<Effect>;
@@ -18,7 +18,7 @@ const SPOILED: &[End] = &[
 ];
 
 const fn is(name: &'static str, make: Make, ends: &'static [End]) -> Row {
-    Row { name, group: "medium", fits: any, make, ends, traits: &[] }
+    Row { name, group: "medium", fits: simulated, make, ends, traits: &[] }
 }
 
 const fn of_linux(name: &'static str, make: Make, ends: &'static [End]) -> Row {

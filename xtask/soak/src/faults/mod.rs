@@ -1,7 +1,9 @@
 //! The faults that can be drawn: tables by where they strike.
 
 mod board;
+mod emulated;
 mod files;
+mod host;
 mod medium;
 mod process;
 mod row;
@@ -40,7 +42,9 @@ pub(crate) fn names() -> Vec<&'static str> {
 }
 
 fn all() -> impl Iterator<Item = &'static Row> {
-    [source::ROWS, files::ROWS, board::ROWS, medium::ROWS, process::ROWS].into_iter().flatten()
+    let tables =
+        [source::ROWS, files::ROWS, board::ROWS, medium::ROWS, host::ROWS, emulated::ROWS, process::ROWS];
+    tables.into_iter().flatten()
 }
 
 #[cfg(test)]

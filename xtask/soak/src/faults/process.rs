@@ -23,6 +23,8 @@ const STEPS: &[&str] = &[
     "verify",
     "finish",
 ];
+/// Seconds: an hour, a day, ten years, forward and back.
+const JUMPS: &[i64] = &[3600, -3600, 86_400, -86_400, 315_360_000, -315_360_000];
 const STOPPED: &[End] = &[("interrupted", &["stopped", "interrupted", "sigint", "sigterm", "sighup", "^c"])];
 
 const fn is(name: &'static str, make: fn(&mut fastrand::Rng, &Case) -> Vec<Effect>) -> Row {
@@ -42,6 +44,14 @@ pub(super) const ROWS: &[Row] = &[
                 (Duration::from_millis(rng.u64(100..2500)), Signal::CONT),
             ]);
             later(rng, STEPS, act)
+        })
+    },
+    Row {
+        group: "clock",
+        ends: &[],
+        ..is("clock-jumps", |rng, _| {
+            let far = *rng.choice(JUMPS).unwrap_or(&86_400);
+            later(rng, STEPS, Act::ClockJumps(far))
         })
     },
     is("sigkill", |rng, _| signals(rng, &[Signal::KILL])),

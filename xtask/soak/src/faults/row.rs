@@ -6,7 +6,7 @@ use fastrand::Rng;
 use serde_json::Value;
 
 use crate::act::Act;
-use crate::case::{Case, Effect, End, InjectedFault, Moment, Setting};
+use crate::case::{Case, Effect, End, InjectedFault, Moment, Setting, Via};
 
 /// One kind of fault.
 pub(super) struct Row {
@@ -24,6 +24,7 @@ pub(super) struct Row {
 pub(super) enum Trait {
     MediumLies,
     PowerLies,
+    MuxLies,
     /// It takes long: it is drawn seldom.
     Slow,
 }
@@ -37,6 +38,7 @@ impl Row {
             ends: self.ends,
             medium_lies: self.traits.contains(&Trait::MediumLies),
             power_lies: self.traits.contains(&Trait::PowerLies),
+            mux_lies: self.traits.contains(&Trait::MuxLies),
         }
     }
 }
@@ -55,4 +57,14 @@ pub(super) fn later(rng: &mut Rng, steps: &[&'static str], act: Act) -> Vec<Effe
 
 pub(super) fn any(_: &Case) -> bool {
     true
+}
+
+/// With a simulated board, whichever way its medium is reached.
+pub(super) fn simulated(case: &Case) -> bool {
+    case.is_simulated()
+}
+
+/// With a power switch that is a command.
+pub(super) fn switched(case: &Case) -> bool {
+    case.via != Via::Emulated
 }
