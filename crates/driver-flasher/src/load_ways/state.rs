@@ -150,8 +150,10 @@ impl LoadWays {
     }
 
     pub(crate) fn loaded(&self, cost: LoadCost) {
-        if let Some(tuner) = &mut self.known().tuner {
-            tuner.loaded(cost);
+        let mut known = self.known();
+        let has_windows = !known.is_lwip;
+        if let Some(tuner) = &mut known.tuner {
+            tuner.loaded(cost, has_windows);
         }
     }
 

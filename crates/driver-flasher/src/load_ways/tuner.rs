@@ -132,8 +132,9 @@ impl Tuner {
         next.is_some()
     }
 
-    /// A file came the way that is taken. One that crawls sends the next file another way, until the best is known.
-    pub(crate) fn loaded(&mut self, cost: LoadCost) {
+    /// A file came the way that is taken. One that crawls sends the next file another way, until the best is known. A stack that
+    /// has no windows asks by TFTP in one way only.
+    pub(crate) fn loaded(&mut self, cost: LoadCost, has_windows: bool) {
         let before = match self.ways[self.now].1 {
             TrialResult::Rate(rate) => rate,
             _ => 0.0,
@@ -148,11 +149,11 @@ impl Tuner {
         let rate = cost.rate();
         self.ways[self.now].1 = TrialResult::Rate(rate.max(before));
         if cost.crawls() {
-            self.now = self.after_a_crawl(cost);
+            self.now = self.after_a_crawl(cost, has_windows);
         }
     }
 
-    fn after_a_crawl(&self, cost: LoadCost) -> usize {
+    fn after_a_crawl(&self, cost: LoadCost, has_windows: bool) -> usize {
         let block = match self.setting() {
             LoadSetting::Tftp { block, .. } => u64::from(block),
             LoadSetting::Http => return self.best(),
@@ -161,7 +162,9 @@ impl Tuner {
         let is_lossy = cost.resends as f64 / packets as f64 > LOSSY;
         let untried =
             |index: usize| self.ways.get(index).is_some_and(|(_, seen)| *seen == TrialResult::Nothing);
-        let below = Some(self.now + 1).filter(|index| is_lossy && self.best() == self.now && untried(*index));
+        let may_be_smaller = is_lossy && has_windows;
+        let below =
+            Some(self.now + 1).filter(|index| may_be_smaller && self.best() == self.now && untried(*index));
         let http = self.http().filter(|index| untried(*index));
         below.or(http).unwrap_or_else(|| self.best())
     }
@@ -203,9 +206,10 @@ mod tests {
     }
     use Load::{Comes, Fails, NeverArrives};
 
-    fn check(has_http: bool, loads: &[Load], ways: &[&str]) {
+    /// `network` has `http` and `windows`, or not.
+    fn check(network: &str, loads: &[Load], ways: &[&str]) {
         let mut tuner = Tuner::new(1468, 16, None);
-        if has_http {
+        if network.contains("http") {
             tuner.add_http();
         }
         let mut taken = vec![short(tuner.setting())];
@@ -215,7 +219,10 @@ mod tests {
                 NeverArrives => drop(tuner.failed(false)),
                 Comes(kib, resends) => {
                     let seconds = 8.0 * MIB as f64 / (*kib as f64 * 1024.0);
-                    tuner.loaded(LoadCost { bytes: 8 * MIB, seconds, resends: *resends });
+                    tuner.loaded(
+                        LoadCost { bytes: 8 * MIB, seconds, resends: *resends },
+                        network.contains("windows"),
+                    );
                 }
             }
             taken.push(short(tuner.setting()));
@@ -232,27 +239,40 @@ mod tests {
 
     #[test]
     fn what_works_well_is_kept() {
-        check(true, &[Comes(20_000, 0), Comes(20_000, 400), Comes(900, 0)], &["1468/16"; 4]);
+        check("http windows", &[Comes(20_000, 0), Comes(20_000, 400), Comes(900, 0)], &["1468/16"; 4]);
     }
 
     #[test]
     fn what_fails_makes_the_next_smaller_one_do() {
-        check(true, &[Fails, Fails, Fails, Fails], &["1468/16", "1468/4", "1468/1", "512/1", "http"]);
-        check(false, &[Fails, Comes(3000, 0), Comes(3000, 0)], &["1468/16", "1468/4", "1468/4", "1468/4"]);
-        check(true, &[NeverArrives, Comes(3000, 0)], &["1468/16", "http", "http"]);
-        check(false, &[NeverArrives], &["1468/16", "1468/4"]);
+        check(
+            "http windows",
+            &[Fails, Fails, Fails, Fails],
+            &["1468/16", "1468/4", "1468/1", "512/1", "http"],
+        );
+        check(
+            "windows",
+            &[Fails, Comes(3000, 0), Comes(3000, 0)],
+            &["1468/16", "1468/4", "1468/4", "1468/4"],
+        );
+        check("http windows", &[NeverArrives, Comes(3000, 0)], &["1468/16", "http", "http"]);
+        check("windows", &[NeverArrives], &["1468/16", "1468/4"]);
     }
 
     #[test]
     fn what_crawls_makes_the_best_way_be_looked_for() {
-        check(true, &[Comes(50, 0), Comes(9000, 0)], &["1468/16", "http", "http"]);
-        check(true, &[Comes(50, 0), Comes(20, 0), Comes(50, 0)], &["1468/16", "http", "1468/16", "1468/16"]);
-        check(false, &[Comes(50, 0), Comes(50, 0)], &["1468/16"; 3]);
+        check("http windows", &[Comes(50, 0), Comes(9000, 0)], &["1468/16", "http", "http"]);
         check(
-            false,
+            "http windows",
+            &[Comes(50, 0), Comes(20, 0), Comes(50, 0)],
+            &["1468/16", "http", "1468/16", "1468/16"],
+        );
+        check("windows", &[Comes(50, 0), Comes(50, 0)], &["1468/16"; 3]);
+        check(
+            "windows",
             &[Comes(50, 3000), Comes(200, 3000), Comes(100, 900), Comes(150, 900)],
             &["1468/16", "1468/4", "1468/1", "1468/4", "1468/4"],
         );
+        check("http", &[Comes(50, 3000), Comes(900, 0)], &["1468/16", "http", "http"]);
     }
 
     #[test]
@@ -272,11 +292,11 @@ mod tests {
     fn what_is_worth_remembering_works_and_is_not_the_best() {
         let mut tuner = Tuner::new(1468, 16, None);
         assert_eq!(tuner.to_remember(), None);
-        tuner.loaded(LoadCost { bytes: 9, seconds: 0.1, resends: 0 });
+        tuner.loaded(LoadCost { bytes: 9, seconds: 0.1, resends: 0 }, true);
         assert_eq!(tuner.to_remember(), None);
         tuner.failed(true);
         assert_eq!(tuner.to_remember(), None);
-        tuner.loaded(LoadCost { bytes: 9, seconds: 0.1, resends: 0 });
+        tuner.loaded(LoadCost { bytes: 9, seconds: 0.1, resends: 0 }, true);
         assert_eq!(tuner.to_remember(), Some(LoadSetting::Tftp { block: 1468, window: 4 }));
         let again = Tuner::new(1468, 16, tuner.to_remember());
         assert_eq!(again.setting(), tuner.setting());
