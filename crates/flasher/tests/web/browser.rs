@@ -9,6 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -102,12 +103,29 @@ impl Browser {
         }
     }
 
+    /// Does something with the element. The page may put another one in its place between the looking and the doing.
+    async fn act(&self, css: &str, deed: impl AsyncFn(Element) -> Result<(), CmdError>) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            match deed(self.find(css).await).await {
+                Ok(()) => return,
+                Err(error)
+                    if error.is_stale_element_reference() && tokio::time::Instant::now() < deadline => {}
+                Err(error) => panic!("`{css}`: {error}"),
+            }
+        }
+    }
+
     pub(crate) async fn click(&self, css: &str) {
-        self.find(css).await.click().await.unwrap();
+        self.act(css, async |element| element.click().await).await;
     }
 
     pub(crate) async fn type_into(&self, css: &str, text: &str) {
-        self.find(css).await.send_keys(text).await.unwrap();
+        self.act(css, async |element| element.send_keys(text).await).await;
+    }
+
+    pub(crate) async fn clear(&self, css: &str) {
+        self.act(css, async |element| element.clear().await).await;
     }
 
     /// What an expression of JavaScript comes to on the page.

@@ -122,7 +122,7 @@ fn what_is_wrong_with_an_order_is_said() {
         browser.type_into("#url", "ftp://h/x.img").await;
         browser.click("#flash button").await;
         browser.until_says("#message", "this is no address of an image").await;
-        browser.find("#url").await.clear().await.unwrap();
+        browser.clear("#url").await;
         browser.type_into("#url", &missing_image()).await;
         browser.click("#flash button").await;
         browser.until_says("#job .verdict", "failed").await;
