@@ -160,8 +160,9 @@ fn held(marks: &BTreeMap<u64, Digest>, read: &BTreeMap<u64, Digest>) -> Option<u
 }
 
 fn lie(target: &Target, held: u64) -> String {
-    let (device, tells, mib) = (&target.device, target.size >> 20, held >> 20);
-    format!("`{device}` tells {tells} MiB and seems to hold {mib} MiB: it is counterfeit or broken")
+    let (device, tells) = (&target.device, target.size >> 20);
+    let holds = if held < 1 << 20 { format!("{} KiB", held >> 10) } else { format!("{} MiB", held >> 20) };
+    format!("`{device}` tells {tells} MiB and seems to hold {holds}: it is counterfeit or broken")
 }
 
 /// The failure of a medium that holds less than it tells.

@@ -78,4 +78,6 @@ fn a_counterfeit_medium_is_named_as_such() {
         "`/dev/mmcblk0` tells 64 MiB and seems to hold 32 MiB: it is counterfeit or broken"
     );
     assert!(error.class() == Class::Medium && !error.is_retryable());
+    let little = counterfeit(&target, 64 << 10).to_string();
+    assert!(little.contains("seems to hold 64 KiB"), "{little}");
 }
