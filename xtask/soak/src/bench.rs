@@ -121,7 +121,9 @@ fn mux(case: &Case, faults: bool) -> String {
         Some(MuxFault::Ignores(word)) => (format!("[ \"$1\" != {word} ] || exit 0\n"), show),
         Some(MuxFault::Late(milliseconds)) => {
             let wait = format!("sleep {}.{:03}", milliseconds / 1000, milliseconds % 1000);
-            (String::new(), format!("( {wait}; {show} ) >/dev/null 2>&1 &"))
+            // It shows the disk only while this machine is to have it.
+            let is_here = "[ \"$(tail -n 1 mux-log)\" = host ]";
+            (String::new(), format!("( {wait}; {is_here} && {show} ) >/dev/null 2>&1 &"))
         }
         Some(MuxFault::ShowsFile) => (String::new(), format!("ln -sfn medium {DISK}")),
     };

@@ -36,13 +36,14 @@ pub(crate) fn names(case: &Case, seen: &Observation, class: &str) -> bool {
     words.any(|word| text.contains(&word.to_lowercase()))
 }
 
-/// What the failure says, in lower case: cause, context and help of the receipt, or standard error without one.
+/// What the failure says, in lower case: cause, context, help and evidence of the receipt, or standard error without one.
 pub(crate) fn text(seen: &Observation) -> String {
     let failure =
         seen.receipt.as_ref().map(|receipt| &receipt["failure"]).filter(|failure| !failure.is_null());
     let Some(failure) = failure else { return seen.ran.errors.to_lowercase() };
     let context = failure["context"].as_object().into_iter().flatten().map(|(_, value)| value);
-    let all = [&failure["cause"], &failure["help"]].into_iter().chain(context);
+    let seen = failure["diagnosis"]["evidence"].as_array().into_iter().flatten().map(|it| &it["seen"]);
+    let all = [&failure["cause"], &failure["help"]].into_iter().chain(context).chain(seen);
     all.filter_map(Value::as_str).collect::<Vec<_>>().join(" ").to_lowercase()
 }
 

@@ -119,12 +119,16 @@ fn options(rng: &mut Rng, case: &Case) -> Vec<Choice> {
         let wires = ["identity", "gzip", "zstd"];
         add("wire", &["--wire", wires[rng.usize(..wires.len())]]);
     }
-    let is_served = matches!(case.source, Source::Server { .. });
-    if case.via == Via::Linux && is_served && rng.u8(..8) == 0 {
-        add("direct", &["--direct"]);
-    }
     if rng.u8(..10) == 0 {
         add("transcript", &["--transcript", "console.log"]);
+    }
+    let is_served = matches!(case.source, Source::Server { .. });
+    let is_drawn = case.via == Via::Linux && is_served && rng.u8(..8) == 0;
+    // What is refused together with it, and what the board cannot unpack.
+    let is_refused = |choice: &Choice| ["compare-always", "wire"].contains(&choice.name);
+    let can_unpack = case.image.packed != Some("lz4") && case.personality.name != "no-unpackers";
+    if is_drawn && can_unpack && !options.iter().any(is_refused) {
+        options.push(Choice { name: "direct", words: vec!["--direct".to_owned()] });
     }
     options
 }

@@ -27,7 +27,10 @@ const ROOTS: &[(&str, &[&str])] = &[
     ("power-refuses", &["switch-failed"]),
     ("power-refuses-once", &["switch-failed"]),
     ("power-hangs", &["switch-failed"]),
-    ("power-off-ignored", &["power-not-cut", "already-running", "switch-disagrees", "keys-not-taken"]),
+    (
+        "power-off-ignored",
+        &["power-not-cut", "already-running", "switch-disagrees", "keys-not-taken", "nothing-heard"],
+    ),
     ("power-on-ignored", &["nothing-heard", "switch-disagrees"]),
     ("power-cut-from-outside", DARK),
     ("power-cut-in-write", DARK),
@@ -57,7 +60,8 @@ const ROOTS: &[(&str, &[&str])] = &[
     ("linux-reads-stale", KEEPS_NOTHING),
     ("uboot-writes-lost", KEEPS_NOTHING),
     ("uboot-reads-stale", KEEPS_NOTHING),
-    ("dd-stuck", &["medium-hangs"]),
+    // From here a medium that holds up the kernel for ever looks like a board that stopped.
+    ("dd-stuck", &["medium-hangs", "board-stopped"]),
     ("medium-read-only", &["write-error", "write-protected"]),
     ("uboot-write-fails", &["write-error"]),
     ("status-404", &["image-missing"]),

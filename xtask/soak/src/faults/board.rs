@@ -170,7 +170,13 @@ pub(super) const ROWS: &[Row] = &[
     of_linux("console", "kernel-lines", |rng, _| fault("kernel_lines", json!(rng.u64(8..60))), &[]),
     is("network", "tftp-duplicates", |rng, _| fault("tftp_duplicates", json!(rng.u8(1..40))), &[]),
     is("network", "tftp-reorders", |rng, _| fault("tftp_reorders", json!(rng.u8(1..20))), &[]),
-    of_linux("console", "hostile-lines", |rng, _| linux("hostile_lines", json!(rng.u64(20..300))), &[]),
+    // A line that looks like a login prompt, again and again, is answered like one.
+    of_linux(
+        "console",
+        "hostile-lines",
+        |rng, _| linux("hostile_lines", json!(rng.u64(20..300))),
+        &[("board", &["login prompt keeps coming back"])],
+    ),
     is("console", "console-dies", |rng, _| fault("console_dies_after", json!(rng.u32(1..12_000))), DARK),
     of_linux(
         "tools",

@@ -25,7 +25,7 @@ pub(super) const ROWS: &[Row] = &[
         ..is("mux-keeps-the-disk-unseen", |_, _| mux(MuxFault::Ignores("dut")), &[])
     },
     is("mux-late", |rng, _| mux(MuxFault::Late(rng.u64(100..2000))), &[]),
-    is("mux-too-late", |_, _| mux(MuxFault::Late(5000)), NO_DISK),
+    is("mux-too-late", |_, _| mux(MuxFault::Late(3500)), NO_DISK),
     is("mux-shows-a-file", |_, _| mux(MuxFault::ShowsFile), NO_DISK),
     Row {
         group: "medium",
