@@ -43,6 +43,7 @@ fn root(error: &Error) -> Option<RootCause> {
         | Error::LengthDiffers { .. }
         | Error::MapDiffers { .. }
         | Error::Misnamed { .. } => RootCause::ImageDamaged,
+        Error::Untrusted { .. } | Error::NoTls { .. } => RootCause::ImageServerUntrusted,
         Error::Changed { .. } => RootCause::ImageChanged,
         _ => return None,
     })

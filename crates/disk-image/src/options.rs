@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flasher_base::source_exchange::SourceExchanges;
+
 use crate::{Cache, Digest};
 
 /// A text that no log, message or `Debug` output shows.
@@ -99,6 +101,8 @@ pub struct SourceOptions {
     pub insecure: bool,
     /// What may be fetched; everything when `None`.
     pub guard: Option<Arc<dyn FetchGuard>>,
+    /// Sees what is asked of servers, or answers in their place; none when `None`.
+    pub exchanges: Option<Arc<dyn SourceExchanges>>,
     /// Longest wait without a byte; 30 seconds when `None`.
     pub stall: Option<Duration>,
     /// How often a server is asked again, without progress in between, when that can help; 3 times when `None`.

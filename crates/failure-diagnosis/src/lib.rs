@@ -15,7 +15,7 @@ use flasher_core::flash::Diagnosis;
 use flasher_core::{Class, RootCause};
 
 pub use console::{ConsoleView, Sign};
-pub use observed::{BoardNetwork, Observed, PowerView};
+pub use observed::{BoardNetwork, Observed, PowerView, SourceTrouble};
 pub use servers::ServersView;
 
 /// The root cause of a failure of `class`, by what was seen until then; none where only the order or the image is at fault.

@@ -27,6 +27,17 @@ pub struct Observed {
     pub network: Option<BoardNetwork>,
     /// Whether the boot loader was at its prompt in this attempt.
     pub is_caught: bool,
+    /// What the server of the image failed of last, where it is asked again.
+    pub source: Option<SourceTrouble>,
+}
+
+/// A failure of the image's server that may pass.
+#[derive(Clone, Debug)]
+pub struct SourceTrouble {
+    /// What happened.
+    pub said: String,
+    /// How long ago, seconds.
+    pub ago: f64,
 }
 
 /// What the power switch was asked and said.

@@ -42,4 +42,5 @@ pub(crate) const ALL: &[Rule] = &[
     medium::write_protected,
     medium::hangs,
     medium::input_output,
+    network::image_server_lost,
 ];

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use flasher_core::flash::{MediumState, PowerEvidence, PowerState};
 use flasher_core::{Class, RootCause, Step, Transfer, TransferState};
 
-use crate::{BoardNetwork, ConsoleView, Observed, PowerView, ServersView, diagnose};
+use crate::{BoardNetwork, ConsoleView, Observed, PowerView, ServersView, SourceTrouble, diagnose};
 
 /// A failure and what it must lead to.
 #[derive(Clone)]
@@ -37,6 +37,7 @@ fn failed(step: Step, stated: Option<RootCause>) -> Observed {
         medium: MediumState::Untouched,
         network: None,
         is_caught: step > Step::Power,
+        source: None,
     }
 }
 
@@ -76,6 +77,12 @@ impl Observed {
             file: file.to_owned(),
             state,
         });
+        self
+    }
+
+    /// The image's server failed of this so many seconds ago, and was asked again.
+    fn source(mut self, said: &str, ago: f64) -> Self {
+        self.source = Some(SourceTrouble { said: said.to_owned(), ago });
         self
     }
 

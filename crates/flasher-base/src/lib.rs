@@ -6,6 +6,7 @@
 //! * [`digest`]: SHA-256 digests as values
 //! * [`root_cause`]: what makes a step of a job fail
 //! * [`safe`]: text of others on a terminal
+//! * [`source_exchange`]: what is asked of the server of an image, and what it answers
 //! * [`state_folder`]: the folder for what is remembered between runs
 //! * [`suggest`]: "did you mean": the accepted word nearest to a misspelt one
 //! * [`user_folder`]: the folder for sockets of one user
@@ -16,6 +17,7 @@ pub mod confine;
 pub mod digest;
 pub mod root_cause;
 pub mod safe;
+pub mod source_exchange;
 pub mod state_folder;
 pub mod suggest;
 pub mod user_folder;

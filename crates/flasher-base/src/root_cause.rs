@@ -39,7 +39,7 @@ root_causes! {
     LineTaken "line-taken" "another program has the serial line"
     LineGone "line-gone" "the serial line went away"
     NothingHeard "nothing-heard" "the board prints nothing after its power was switched on"
-    FellSilent "fell-silent" "the board stopped printing in the middle of a command"
+    FellSilent "fell-silent" "the board stopped printing before its work was done"
     WrongSpeed "wrong-speed" "the serial line has another speed than the board"
     LineChangesCharacters "line-changes-characters" "the serial line changes or loses characters"
     // Boot loader.
@@ -111,6 +111,7 @@ root_causes! {
     ImageMissing "image-missing" "the image is not there"
     ImageServerLost "image-server-lost" "the image's server does not answer, or its connection broke"
     ImageServerRefuses "image-server-refuses" "the image's server does not give the image"
+    ImageServerUntrusted "image-server-untrusted" "no trusted TLS connection to the image's server can be made"
     ImageDamaged "image-damaged" "the image is not what it should be"
     ImageChanged "image-changed" "the image changed while it was used"
     ExpectedTextMissing "expected-text-missing" "the new system does not show the text that is expected of it"

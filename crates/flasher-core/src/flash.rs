@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use flasher_base::source_exchange::SourceExchanges;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -86,6 +88,8 @@ pub struct FlashJob {
     pub transcript: Option<PathBuf>,
     /// Where the recording of the job is kept, for `flasher replay`; none keeps those of failures, as the flasher's config says.
     pub recording: Option<PathBuf>,
+    /// What answers in place of the image's servers, when a recording is played; none asks them.
+    pub exchanges: Option<Arc<dyn SourceExchanges>>,
     /// Who runs the job and on which bench, for the receipt.
     pub site: Site,
     /// Cancelled to stop the job: services go down and the board is powered off.
@@ -136,6 +140,7 @@ impl FlashJob {
             direct: false,
             transcript: None,
             recording: None,
+            exchanges: None,
             site: Site::default(),
             stop: CancellationToken::new(),
             hurry: CancellationToken::new(),

@@ -72,5 +72,5 @@ pub use inventory as __inventory;
 pub use serde_json as __serde_json;
 
 pub use async_trait::async_trait;
-pub use flasher_base::{clock, safe, state_folder, suggest};
+pub use flasher_base::{clock, safe, source_exchange, state_folder, suggest};
 pub use tokio_util::sync::CancellationToken;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -137,6 +139,82 @@ fn a_failure_is_recorded_and_played_again() {
     check(&lab, &["replay"], 0, &["bootloader  `dhcp` failed", "recordings/a.jsonl"]);
 }
 
+/// A server that gives the same answer to each request; gives its address. It ends with this process.
+fn server(answer: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // The request: its end is not looked for, as it comes in one piece.
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+/// What a server of images answers, how a flash of it ends, and what its recording has and says.
+const REFUSALS: &[(&str, &str, i32, &[&str])] = &[
+    (
+        "http",
+        "HTTP/1.1 404 Not Found\r\nServer: shelf\r\nContent-Length: 0\r\n\r\n",
+        3,
+        &["status 404", "server: shelf"],
+    ),
+    (
+        "http",
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: 12\r\n\r\nToken is old",
+        3,
+        &["status 403 `Token is old`"],
+    ),
+    ("http", "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nRetry-After: 9\r\n\r\n", 4, &["retry-after: 9"]),
+    (
+        "http",
+        "HTTP/1.1 302 Found\r\nLocation: /other.img?sig=Geheim\r\nContent-Length: 0\r\n\r\n",
+        3,
+        &["status 302", "other.img?sig=***"],
+    ),
+    ("http", "what is that?", 4, &["no answer: "]),
+    ("https", "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n", 4, &["no answer: "]),
+];
+
+#[test]
+fn what_an_images_server_refused_is_played_again() {
+    let lab = Lab::new("");
+    for (scheme, answer, code, words) in REFUSALS {
+        let url = format!("{scheme}://ana:Geheim@{}/os.img?key=Geheim", server(answer));
+        let flash = ["--exporter", "lab.yaml", "flash", &url, "--no-ledger", "--retries", "0"];
+        let output = lab.run(&[&flash[..], &["--record", "own.jsonl"]].concat());
+        assert_eq!(output.status.code(), Some(*code), "{answer}: {}", both(&output));
+        let kept = fs::read_to_string(lab.path("own.jsonl")).unwrap();
+        assert!(kept.contains("\"asked\"") && !kept.contains("Geheim"), "{kept}");
+        check(
+            &lab,
+            &["replay", "own.jsonl"],
+            0,
+            &["ended as it was recorded: the same class, step and cause"],
+        );
+        check(&lab, &["report", "own.jsonl", "--html", "page.html"], 0, &["wrote page.html"]);
+        let page = fs::read_to_string(lab.path("page.html")).unwrap();
+        words.iter().for_each(|words| assert!(page.contains(words), "{answer}: `{words}`\n{kept}"));
+    }
+}
+
+/// Once some of it was given, the bytes would be needed.
+#[test]
+fn an_image_of_which_some_was_given_is_not_played() {
+    let lab = Lab::new("");
+    let cut = server("HTTP/1.1 200 OK\r\nContent-Length: 4000\r\nETag: \"7\"\r\n\r\n<html>");
+    let url = format!("http://{cut}/os.img");
+    let flash = ["--exporter", "lab.yaml", "flash", &url, "--no-ledger", "--retries", "0"];
+    let output = lab.run(&[&flash[..], &["--record", "own.jsonl"]].concat());
+    assert_ne!(output.status.code(), Some(0), "{}", both(&output));
+    let kept = fs::read_to_string(lab.path("own.jsonl")).unwrap();
+    assert!(kept.contains("\"etag\":\"\\\"7\\\"\""), "{kept}");
+    check(&lab, &["replay", "own.jsonl"], 2, &["this job failed at its image, whose bytes are not in the"]);
+}
+
 #[test]
 fn a_recording_is_reported_like_a_receipt() {
     let lab = Lab::new("no_network: true");
@@ -197,13 +275,13 @@ fn files_that_cannot_be_played() {
     assert_eq!(lab.flash(&["--record", "proven.jsonl"]).status.code(), Some(0));
     let text = fs::read_to_string(lab.path("proven.jsonl")).unwrap();
     let write = |name: &str, text: &str| fs::write(lab.path(name), text).unwrap();
-    write("newer.jsonl", &text.replacen("\"recording\":1", "\"recording\":2", 1));
+    write("newer.jsonl", &text.replacen("\"recording\":2", "\"recording\":3", 1));
     write("cut.jsonl", &text[..text.len() / 2]);
     write("line.jsonl", &text.replacen("\"step\":\"resolve\"", "\"step\":\"dance\"", 1));
     write("other.jsonl", "{}\n");
     for (file, words) in [
         ("proven.jsonl", "this job did not fail"),
-        ("newer.jsonl", "has format 2, and this build knows formats up to 1"),
+        ("newer.jsonl", "has format 3, and this build knows formats up to 2"),
         ("cut.jsonl", "is cut short: it does not say how the job ended"),
         ("line.jsonl", "line 2 of the recording `line.jsonl` cannot be read"),
         ("other.jsonl", "`other.jsonl` is no recording of a job"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use flasher_core::source_exchange::{SourceAnswer, SourceBody, SourceRequest};
 use flasher_core::{Class, Error, RootCause, Step, Transfer};
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +69,16 @@ pub enum Moment {
     },
     /// A file server saw a transfer.
     Transfer(Transfer),
+    /// A server of the image was asked.
+    Asked {
+        /// For what.
+        #[serde(flatten)]
+        request: SourceRequest,
+        /// What came of it.
+        answer: SourceAnswer,
+    },
+    /// The image was read from its server, to its end or as far as it came.
+    Read(SourceBody),
 }
 
 /// A call of a power switch.

@@ -12,7 +12,7 @@ use crate::bytes_text;
 use crate::entry::RecordedMoment;
 
 /// The version of the format that this build writes, and the newest that it reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Longest file that is read, bytes.
 const LONGEST: u64 = 64 << 20;
 

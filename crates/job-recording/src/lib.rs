@@ -14,6 +14,7 @@ mod hide;
 mod player;
 mod recorder;
 mod report;
+mod sources;
 mod stream;
 mod wrappers;
 
@@ -22,4 +23,5 @@ pub use file::{FORMAT, FileError, Head, JobOptions, RecordedEnd, Recording, Stop
 pub use hide::HIDDEN;
 pub use player::{Difference, Played, Player};
 pub use recorder::Recorder;
+pub use sources::{PlayedSources, RecordedSources};
 pub use wrappers::{RecordedPower, RecordedSerial};

@@ -9,6 +9,8 @@ use crate::hide;
 
 /// Most bytes that are kept of a job; what comes later is left out.
 const MOST: usize = 4 << 20;
+/// Most answers of the image's servers that are kept: an image that comes in parts has thousands.
+const MOST_ASKED: usize = 200;
 /// What anything but bytes of the console counts for.
 const OTHER: usize = 256;
 /// Bytes of one direction that come within so many seconds are one entry.
@@ -22,6 +24,7 @@ struct Collected {
     begun: Instant,
     entries: Vec<RecordedMoment>,
     bytes: usize,
+    asked: usize,
     secrets: Vec<String>,
 }
 
@@ -29,7 +32,8 @@ impl Recorder {
     /// A job begins; what was collected before is forgotten.
     pub fn begin(&self) {
         let begun = Instant::now();
-        *self.lock() = Some(Collected { begun, entries: Vec::new(), bytes: 0, secrets: Vec::new() });
+        *self.lock() =
+            Some(Collected { begun, entries: Vec::new(), bytes: 0, asked: 0, secrets: Vec::new() });
     }
 
     /// Notes something that happens now.
@@ -70,6 +74,10 @@ impl Recorder {
 impl Collected {
     fn note(&mut self, what: Moment) {
         let at = (self.begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        self.asked += usize::from(matches!(what, Moment::Asked { .. }));
+        if self.asked > MOST_ASKED && matches!(what, Moment::Asked { .. }) {
+            return;
+        }
         self.bytes += match &what {
             Moment::Heard(bytes) | Moment::Sent(bytes) => bytes.len(),
             _ => OTHER,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flasher_core::flash::{ImageFacts, JobKind, rounded};
+use flasher_core::source_exchange::{ExchangeFailure, SourceAnswer, SourceRequest};
 use flasher_core::{Receipt, Step, clock, safe};
 
 use crate::entry::{Moment, PowerCall, ServerName};
@@ -109,8 +110,28 @@ fn note(what: &Moment) -> Option<String> {
                 transfer.protocol, transfer.peer, transfer.file, transfer.state
             )
         }
+        Moment::Asked { request, answer } => asked(request, answer),
+        Moment::Read(body) => {
+            let end = body.error.as_ref().map_or_else(String::new, |error| format!(", then: {error}"));
+            format!("{} bytes of the image read, sha256 {}{end}", body.bytes, body.sha256)
+        }
         Moment::Heard(_) | Moment::Sent(_) => return None,
     })
+}
+
+/// What a server of the image was asked and answered.
+fn asked(request: &SourceRequest, answer: &SourceAnswer) -> String {
+    let part = request.from.map_or_else(String::new, |from| format!(" from byte {from}"));
+    let came = match answer {
+        SourceAnswer::Response { status, headers, said } => {
+            let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            let said = said.as_ref().map_or_else(String::new, |said| format!(" `{said}`"));
+            format!("status {status}{said} ({})", lines.join(", "))
+        }
+        SourceAnswer::Failed { how: ExchangeFailure::Silent, .. } => "nothing came".to_owned(),
+        SourceAnswer::Failed { reason, .. } => format!("no answer: {reason}"),
+    };
+    format!("asked for `{}`{part}: {came}", request.url)
 }
 
 fn name(server: ServerName) -> &'static str {

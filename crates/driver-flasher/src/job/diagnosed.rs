@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use failure_diagnosis::{Observed, PowerView, ServersView, diagnose};
+use failure_diagnosis::{Observed, PowerView, ServersView, SourceTrouble, diagnose};
 use flasher_core::Error;
 
 use super::run::Run;
@@ -43,6 +43,10 @@ impl Run {
             medium: self.on_medium.now(),
             network: seen.network,
             is_caught: seen.is_caught,
+            source: seen
+                .source
+                .as_ref()
+                .map(|(at, said)| SourceTrouble { said: said.clone(), ago: at.elapsed().as_secs_f64() }),
         }
     }
 }

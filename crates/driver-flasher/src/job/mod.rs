@@ -23,6 +23,7 @@ pub(crate) use decoded::must_be_same_image;
 pub(crate) use receipt::Proof;
 pub(crate) use run::Run;
 pub(crate) use seen::SeenMedium;
+pub(crate) use views::Views;
 pub(crate) use waiting::waiting;
 pub(crate) use writes::{OnMedium, WritePermit};
 

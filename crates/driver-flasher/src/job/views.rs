@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use board_console::Transcript;
 use failure_diagnosis::{BoardNetwork, ConsoleView};
@@ -23,6 +24,8 @@ pub(super) struct InAttempt {
     pub(super) network: Option<BoardNetwork>,
     pub(super) is_by_hand: bool,
     pub(super) is_caught: bool,
+    /// What the image's server failed of last, and when.
+    pub(super) source: Option<(Instant, String)>,
 }
 
 impl Views {
@@ -74,6 +77,11 @@ impl Views {
     /// The kernel's log has this line.
     pub(crate) fn kernel_line(&self, line: &str) {
         self.seen().console.line(&flasher_core::safe::line(line));
+    }
+
+    /// The image's server failed, and is asked again.
+    pub(crate) fn source_failed(&self, reason: String) {
+        self.seen().source = Some((Instant::now(), reason));
     }
 
     /// The board printed a line.

@@ -92,6 +92,7 @@ impl JobOrder {
             transcript: here.transcript,
             // The exporter keeps those of failures.
             recording: None,
+            exchanges: None,
             site: here.site,
             stop: here.stop,
             hurry: defaults.hurry,

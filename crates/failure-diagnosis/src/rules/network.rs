@@ -8,6 +8,9 @@ use crate::facts::{advised, console, found, line, seen, servers, times};
 use crate::observed::Observed;
 use crate::servers::sentence;
 
+/// How long a server is waited for once it is asked again, with the pause before, seconds.
+const ASKED_AGAIN: f64 = 45.0;
+
 /// The port of TFTP (RFC 1350).
 const TFTP_PORT: u16 = 69;
 /// What a load shows that got no answer.
@@ -227,4 +230,17 @@ fn is_of_the_board(observed: &Observed, transfer: &Transfer) -> bool {
 fn not_asked(observed: &Observed) -> flasher_core::flash::Observation {
     let at = observed.servers.tftp.map_or_else(String::new, |address| format!(" at {address}"));
     servers(format!("no TFTP request arrived{at}"))
+}
+
+/// The time was up while the image's server was asked again.
+pub(super) fn image_server_lost(observed: &Observed) -> Option<Diagnosis> {
+    let trouble = observed.source.as_ref().filter(|trouble| trouble.ago < ASKED_AGAIN)?;
+    observed.states_nothing_but(&[]).then(|| {
+        let said = servers(format!("{:.0} s before: {}", trouble.ago, trouble.said));
+        advised(
+            RootCause::ImageServerLost,
+            [said],
+            "check the network to the image's server; a copy on this machine needs none",
+        )
+    })
 }

@@ -10,6 +10,9 @@ use crate::observed::Observed;
 /// Silence after a command was interrupted that a working boot loader does not keep, seconds.
 const MUTE: f64 = 4.0;
 
+/// Silence of a board that is on its way to its boot loader's prompt, seconds.
+const LONG: f64 = 10.0;
+
 /// The board talks while its power is to be off.
 pub(super) fn not_cut(observed: &Observed) -> Option<Diagnosis> {
     let bytes = observed.console.heard_while_off;
@@ -66,7 +69,7 @@ pub(super) fn nothing_heard(observed: &Observed) -> Option<Diagnosis> {
     })
 }
 
-/// The console stopped in a command of the boot loader.
+/// The console stopped in a command of the boot loader, or before its prompt.
 pub(super) fn fell_silent(observed: &Observed) -> Option<Diagnosis> {
     let quiet = observed.console.quiet;
     // A boot loader that asks for an address comes back to its prompt when it is interrupted.
@@ -75,7 +78,13 @@ pub(super) fn fell_silent(observed: &Observed) -> Option<Diagnosis> {
         _ => quiet >= QUIET && observed.console.timeouts == 0 && observed.servers.transfers.is_empty(),
     };
     let fits = observed.states_nothing_but(&[RootCause::DhcpSilent, RootCause::FellSilent]);
-    (observed.step == Step::Bootloader && observed.is_caught && is_mute && fits).then(|| {
+    // Before the prompt a board says nothing for some seconds now and then.
+    let (is_at_work, is_awaited) =
+        (observed.is_caught && is_mute, observed.step == Step::Bootloader && quiet >= LONG);
+    // Once something is written or loaded, others see more.
+    let is_in_boot_loader =
+        observed.step < Step::Target && !observed.console.is_kernel_started && observed.console.heard > 0;
+    (is_in_boot_loader && (is_at_work || is_awaited) && fits).then(|| {
         let heard = console(format!("{} bytes came, and then nothing for {quiet:.0} s", observed.console.heard));
         advised(
             RootCause::FellSilent,

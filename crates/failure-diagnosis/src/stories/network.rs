@@ -195,5 +195,23 @@ fn of_linux() -> Vec<Story> {
             ],
             next: "is the board's network cable in",
         },
+        Story {
+            name: "a deadline that passes while the image's server is silent",
+            class: Class::Infrastructure,
+            observed: failed(Step::Write, None)
+                .source("transfer of image `http://h/os.img` got no byte for 30 s", 12.0),
+            cause: RootCause::ImageServerLost,
+            seen: &["servers: 12 s before: transfer of image `http://h/os.img` got no byte for 30 s"],
+            next: "check the network to the image's server",
+        },
+        Story {
+            name: "an image's server that failed long before",
+            class: Class::Infrastructure,
+            observed: failed(Step::Write, None)
+                .source("transfer of image `http://h/os.img` got no byte for 30 s", 300.0),
+            cause: RootCause::Unknown,
+            seen: &["power: switched on, and the switch reports that it is"],
+            next: "",
+        },
     ]
 }

@@ -7,6 +7,8 @@ pub(super) fn stories() -> Vec<Story> {
     fed.console.heard_while_off = 312;
     let mut silent = failed(Step::Bootloader, None).quiet(60.0);
     (silent.console.heard, silent.is_caught) = (0, false);
+    let mut dark = failed(Step::Bootloader, None).quiet(19.0);
+    (dark.console.heard, dark.is_caught) = (312, false);
     let mut off = failed(Step::Bootloader, None);
     (off.console.heard, off.is_caught, off.power.state) = (0, false, PowerState::Off);
     let mut mux = off.clone();
@@ -70,6 +72,39 @@ pub(super) fn stories() -> Vec<Story> {
             cause: RootCause::FellSilent,
             seen: &[
                 "console: 5000 bytes came, and then nothing for 61 s",
+                "power: switched on, and the switch reports that it is",
+            ],
+            next: "did the board hang, or did its serial line come loose?",
+        },
+        Story {
+            name: "a board that hangs before its boot loader is there",
+            class: Class::Board,
+            observed: dark.clone(),
+            cause: RootCause::FellSilent,
+            seen: &[
+                "console: 312 bytes came, and then nothing for 19 s",
+                "power: switched on, and the switch reports that it is",
+            ],
+            next: "did the board hang, or did its serial line come loose?",
+        },
+        Story {
+            name: "a board that may still be on its way to its boot loader",
+            class: Class::Board,
+            observed: dark.quiet(4.0),
+            cause: RootCause::Unknown,
+            seen: &[
+                "console: nothing has come for 4 s",
+                "power: switched on, and the switch reports that it is",
+            ],
+            next: "",
+        },
+        Story {
+            name: "a boot loader that hangs while it is asked for its memory",
+            class: Class::Board,
+            observed: failed(Step::Shell, None).says("U-Boot 2024.01").quiet(20.0),
+            cause: RootCause::FellSilent,
+            seen: &[
+                "console: 5000 bytes came, and then nothing for 20 s",
                 "power: switched on, and the switch reports that it is",
             ],
             next: "did the board hang, or did its serial line come loose?",

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flasher_base::source_exchange::{SourceAnswer, SourceExchanges, SourceRequest};
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, IF_RANGE, LOCATION, RANGE};
 use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 
@@ -12,8 +13,8 @@ use super::causes::chain;
 use super::retry::RetryBudget;
 use super::trust::CertificateFault;
 use super::validator::Validator;
-use super::{credentials, proxy, said, trust};
-use crate::{Digest, Error, FetchGuard, SourceOptions};
+use super::{credentials, exchange, proxy, said, trust};
+use crate::{Blamed as _, Digest, Error, FetchGuard, SourceOptions};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REDIRECTS: usize = 10;
@@ -26,6 +27,7 @@ pub(crate) struct Http {
     certificates: Vec<Certificate>,
     insecure: bool,
     guard: Option<Arc<dyn FetchGuard>>,
+    pub(super) exchanges: Option<Arc<dyn SourceExchanges>>,
     stall: Duration,
     pub(super) retries: u32,
 }
@@ -46,8 +48,8 @@ impl Http {
         let headers = credentials::headers(label, options)?;
         let certificates = credentials::certificates(label, options).await?;
         let (insecure, stall, retries) = (options.insecure, options.stall(), options.retries());
-        let (label, guard) = (label.into(), options.guard.clone());
-        Ok(Http { label, url, headers, certificates, insecure, guard, stall, retries })
+        let (label, guard, exchanges) = (label.into(), options.guard.clone(), options.exchanges.clone());
+        Ok(Http { label, url, headers, certificates, insecure, guard, exchanges, stall, retries })
     }
 
     /// Who asks, as a digest: the user information and headers that are sent, and whose certificates are accepted.
@@ -69,7 +71,10 @@ impl Http {
         loop {
             match self.ask(None).await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => patience.pause(error).await?,
+                Err(error) => {
+                    self.asked_again(&error);
+                    patience.pause(error).await?;
+                }
             }
         }
     }
@@ -122,10 +127,14 @@ impl Http {
                 all.insert(RANGE, range.map_err(|e| self.machine(e.to_string()))?);
                 all.insert(IF_RANGE, proof.clone());
             }
-            let response = self.request(&url, all).await?;
+            let asked = exchange::request(&url, part.as_ref().map(|part| (part.from, part.until)));
+            let response = self.request(&url, all, &asked).await?;
             if !response.status().is_redirection() {
-                return self.answer(response, part.as_ref()).await;
+                return self.answer(response, part.as_ref(), asked).await;
             }
+            self.note(asked, || {
+                exchange::response((response.url(), response.status().as_u16()), response.headers(), None)
+            });
             let next = self.redirected(&url, &response)?;
             if next.origin() != url.origin() {
                 headers.clear();
@@ -135,7 +144,33 @@ impl Http {
         Err(self.redirect_error(format!("more than {REDIRECTS} redirects")))
     }
 
-    async fn request(&self, url: &Url, headers: HeaderMap) -> Result<Response, Error> {
+    /// The answer of the server, or the one that stands in its place.
+    async fn request(&self, url: &Url, headers: HeaderMap, asked: &SourceRequest) -> Result<Response, Error> {
+        if let Some(answer) = self.exchanges.as_ref().and_then(|exchanges| exchanges.instead(asked)) {
+            return exchange::played((self.label.clone(), self.stall), url, answer);
+        }
+        let response = self.send(url, headers).await;
+        if let Some(answer) = response.as_ref().err().and_then(exchange::failure) {
+            self.note(asked.clone(), || answer);
+        }
+        response
+    }
+
+    /// Says to who sees it that the server is asked again.
+    pub(super) fn asked_again(&self, error: &Error) {
+        if let Some(exchanges) = self.exchanges.as_ref().filter(|_| error.blame().is_retryable) {
+            exchanges.asked_again(error.to_string());
+        }
+    }
+
+    /// Shows what a server answered to who sees it.
+    fn note(&self, asked: SourceRequest, answer: impl FnOnce() -> SourceAnswer) {
+        if let Some(exchanges) = &self.exchanges {
+            exchanges.answered(asked, answer());
+        }
+    }
+
+    async fn send(&self, url: &Url, headers: HeaderMap) -> Result<Response, Error> {
         if let Some(proxy) = proxy::of(url).filter(|proxy| !proxy::is_known(proxy)) {
             return Err(Error::Proxy { label: self.label.clone(), proxy });
         }
@@ -225,20 +260,43 @@ impl Http {
         Error::Machine { label: self.label.clone(), reason }
     }
 
-    async fn answer(&self, response: Response, part: Option<&WantedPart>) -> Result<SourceResponse, Error> {
+    async fn answer(
+        &self,
+        response: Response,
+        part: Option<&WantedPart>,
+        asked: SourceRequest,
+    ) -> Result<SourceResponse, Error> {
         let (label, status) = (self.label.clone(), response.status().as_u16());
         let largest = self.guard.as_ref().map(|guard| guard.largest());
+        if !response.status().is_success() {
+            return Err(self.refusal(response, asked).await);
+        }
+        self.note(asked, || {
+            exchange::response((response.url(), response.status().as_u16()), response.headers(), None)
+        });
         match response.status() {
             StatusCode::OK => SourceResponse::whole(label, response, self.stall).at_most(largest),
             StatusCode::PARTIAL_CONTENT if part.is_some() => {
                 let until = part.and_then(|part| part.until);
                 SourceResponse::part(label, response, self.stall, until)?.at_most(largest)
             }
-            StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::NotFound { label, status }),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(Error::Unauthorized { label, status, said: said::of(response).await })
-            }
             _ => Err(Error::Status { label, status, said: said::of(response).await }),
+        }
+    }
+
+    /// What a status that is no success means.
+    async fn refusal(&self, response: Response, asked: SourceRequest) -> Error {
+        let (label, status, headers) = (self.label.clone(), response.status(), response.headers().clone());
+        let url = response.url().clone();
+        let said = said::of(response).await;
+        self.note(asked, || exchange::response((&url, status.as_u16()), &headers, said.clone()));
+        let code = status.as_u16();
+        match status {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Error::NotFound { label, status: code },
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Error::Unauthorized { label, status: code, said }
+            }
+            _ => Error::Status { label, status: code, said },
         }
     }
 

@@ -4,6 +4,7 @@ mod answer;
 mod causes;
 mod client;
 mod credentials;
+mod exchange;
 mod proxy;
 mod retry;
 mod said;

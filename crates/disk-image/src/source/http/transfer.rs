@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use flasher_base::source_exchange::SourceBody;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -12,8 +13,8 @@ use super::answer::SourceResponse;
 use super::client::Http;
 use super::retry::RetryBudget;
 use super::validator::Validator;
-use crate::Error;
 use crate::source::body::Body;
+use crate::{Digest, Error};
 
 /// Chunks between the network and the decoder; hyper's are at most some hundred KiB.
 const QUEUE: usize = 4;
@@ -29,7 +30,9 @@ pub(crate) fn start_transfer(
     let label = http.label.clone();
     let task = runtime.spawn(async move {
         let mut transfer = BodyTransfer::new(&http, length, validator, &sender);
-        if let Err(error) = transfer.run().await {
+        let end = transfer.run().await;
+        transfer.note(&end);
+        if let Err(error) = end {
             // A receiver that is gone wants no error either.
             let _ = sender.send(Err(error)).await;
         }
@@ -54,6 +57,8 @@ struct BodyTransfer<'t> {
     sender: &'t mpsc::Sender<Result<Bytes, Error>>,
     delivered: u64,
     hash: Sha256,
+    /// Who reads it closed it before its end.
+    is_unwanted: bool,
 }
 
 impl<'t> BodyTransfer<'t> {
@@ -63,7 +68,24 @@ impl<'t> BodyTransfer<'t> {
         validator: Validator,
         sender: &'t mpsc::Sender<Result<Bytes, Error>>,
     ) -> BodyTransfer<'t> {
-        BodyTransfer { http, length, validator, sender, delivered: 0, hash: Sha256::new() }
+        BodyTransfer {
+            http,
+            length,
+            validator,
+            sender,
+            delivered: 0,
+            hash: Sha256::new(),
+            is_unwanted: false,
+        }
+    }
+
+    /// Shows how far it came to who sees it.
+    fn note(&self, end: &Result<(), Error>) {
+        let Some(exchanges) = &self.http.exchanges else { return };
+        let sha256 = Digest::from(<[u8; 32]>::from(self.hash.clone().finalize())).to_string();
+        let unwanted = self.is_unwanted.then(|| "nothing more was wanted".to_owned());
+        let error = end.as_ref().err().map(ToString::to_string).or(unwanted);
+        exchanges.handed_on(SourceBody { bytes: self.delivered, sha256, error });
     }
 
     /// Hands over the body and then no bytes as the mark of its end.
@@ -83,6 +105,7 @@ impl<'t> BodyTransfer<'t> {
             if self.delivered > before {
                 patience.renew();
             }
+            self.http.asked_again(&error);
             patience.pause(error).await?;
         }
     }
@@ -142,7 +165,9 @@ impl<'t> BodyTransfer<'t> {
         }
         self.hash.update(&chunk);
         self.delivered += chunk.len() as u64;
-        self.sender.send(Ok(chunk)).await.map_err(|_| ReceiverGone)
+        let handed = self.sender.send(Ok(chunk)).await.map_err(|_| ReceiverGone);
+        self.is_unwanted = handed.is_err();
+        handed
     }
 
     fn check_same(&self, answer: &SourceResponse) -> Result<(), Error> {

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use flasher_core::flash::{FormatChoice, ViaUsed};
+use flasher_core::source_exchange::SourceExchanges;
 use flasher_core::{
     CancellationToken, Class, Device, Error, FlashJob, Flasher, Progress, Receipt, Result, Step, Wiring,
     registry,
 };
-use job_recording::{Difference, FileError, Player, Recording};
+use job_recording::{Difference, FileError, PlayedSources, Player, Recording};
 
 use super::conclude::conclude;
 use crate::failure::Failure;
@@ -72,7 +73,7 @@ fn can_be_played(recording: &Recording) -> Result<()> {
         None => {
             refused("this job did not fail, and the bytes of its medium are not in the recording".to_owned())
         }
-        Some(failure) if failure.step == Step::Image => {
+        Some(failure) if failure.step == Step::Image && PlayedSources::of(recording).is_none() => {
             refused("this job failed at its image, whose bytes are not in the recording".to_owned())
         }
         Some(failure) if failure.step > Step::Target => refused(format!(
@@ -109,6 +110,13 @@ fn flasher(recording: &Recording, player: &Player, stage: &Stage) -> Result<Arc<
 
 fn job(recording: &Recording, stage: &Stage) -> FlashJob {
     let options = recording.head.options.clone();
+    let failed_at = recording.end.failure.as_ref().map(|failure| failure.step);
+    let sources = PlayedSources::of(recording).filter(|_| failed_at == Some(Step::Image));
+    // What the image's server refused is asked for again; where it was given, its place is taken by zeros.
+    let (image, format) = match sources {
+        Some(_) => (recording.head.image.clone(), FormatChoice::Auto),
+        None => (shown(&stage.image()), FormatChoice::Raw),
+    };
     FlashJob {
         target: options.target,
         partition: options.partition,
@@ -118,10 +126,11 @@ fn job(recording: &Recording, stage: &Stage) -> FlashJob {
         deadline: options.deadline.and_then(|limit| Duration::try_from_secs_f64(limit).ok()),
         power_off: options.power_off,
         expect_boot: options.expect_boot,
-        format: FormatChoice::Raw,
+        format,
+        exchanges: sources.map(|sources| Arc::new(sources) as Arc<dyn SourceExchanges>),
         site: recording.head.site.clone(),
         stop: CancellationToken::new(),
-        ..FlashJob::new(shown(&stage.image()))
+        ..FlashJob::new(image)
     }
 }
 

@@ -43,6 +43,7 @@ fn fields(job: FlashJob) {
         recording: _,
         stop: _,
         hurry: _,
+        exchanges: _,
     } = job;
 }
 
