@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use failure_diagnosis::sentence;
 use flasher_core::{Event, Progress, Transfer, TransferLog, TransferState};
 
 use crate::load_ways::LoadCost;
@@ -94,29 +95,6 @@ impl Evidence {
     }
 }
 
-fn sentence(transfer: &Transfer) -> String {
-    let peer = transfer.peer.ip();
-    match &transfer.state {
-        TransferState::Begun { length, .. } => {
-            let length =
-                length.map_or_else(|| "unknown length".to_owned(), |length| format!("{length} bytes"));
-            format!("the request from {peer} arrived and is still being served ({length})")
-        }
-        TransferState::Done { bytes, resends, .. } => {
-            format!("the request from {peer} was served whole: {bytes} bytes, {resends} packets sent again")
-        }
-        TransferState::Unconfirmed { bytes, .. } => format!(
-            "the request from {peer} was served to its end; {bytes} bytes are acknowledged, the last block is not"
-        ),
-        TransferState::SizeAsked { length } => {
-            format!("{peer} asked for the length only; it is {length} bytes")
-        }
-        TransferState::Failed { bytes, reason } => {
-            format!("the request from {peer} arrived and ended after {bytes} bytes: {reason}")
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,12 +122,12 @@ mod tests {
         log.record(transfer("kernel", TransferState::Begun { length: Some(5), options: String::new() }));
         assert_eq!(
             evidence.about("tftp", "kernel"),
-            "the request from 192.0.2.9 arrived and is still being served (5 bytes)"
+            "a tftp request of 192.0.2.9 arrived and is being served, a file of 5 bytes"
         );
         log.record(transfer("/kernel", TransferState::Failed { bytes: 3, reason: "no answer".to_owned() }));
         assert_eq!(
             evidence.about("tftp", "kernel"),
-            "the request from 192.0.2.9 arrived and ended after 3 bytes: no answer"
+            "a tftp request of 192.0.2.9 arrived and ended after 3 bytes: no answer"
         );
         assert!(
             !evidence.whole("tftp", "kernel")
@@ -162,15 +140,18 @@ mod tests {
         ));
         assert_eq!(
             evidence.about("tftp", "kernel"),
-            "the request from 192.0.2.9 was served whole: 5 bytes, 1 packets sent again"
+            "a tftp request of 192.0.2.9 was served whole: 5 bytes, 1 packets sent again"
         );
         assert!(evidence.whole("tftp", "kernel"));
         for (state, expected) in [
             (
                 TransferState::Unconfirmed { bytes: 5, resends: 4, seconds: 12.0 },
-                "the request from 192.0.2.9 was served to its end; 5 bytes are acknowledged, the last block is not",
+                "a tftp request of 192.0.2.9 was served to its end, 5 bytes acknowledged, the last block not",
             ),
-            (TransferState::SizeAsked { length: 5 }, "192.0.2.9 asked for the length only; it is 5 bytes"),
+            (
+                TransferState::SizeAsked { length: 5 },
+                "192.0.2.9 asked by tftp for the length of a file only, 5 bytes",
+            ),
         ] {
             log.record(transfer("kernel", state));
             assert_eq!(evidence.about("tftp", "kernel"), expected);

@@ -16,7 +16,7 @@ use flasher_core::{Class, RootCause};
 
 pub use console::{ConsoleView, Sign};
 pub use observed::{BoardNetwork, Observed, PowerView, SourceTrouble};
-pub use servers::ServersView;
+pub use servers::{ServersView, sentence};
 
 /// The root cause of a failure of `class`, by what was seen until then; none where only the order or the image is at fault.
 pub fn diagnose(class: Class, observed: &Observed) -> Option<Diagnosis> {

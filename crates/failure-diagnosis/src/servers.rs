@@ -65,7 +65,7 @@ const SHARE: u64 = 20;
 const BLOCK: u64 = 1468;
 
 /// What became of a transfer, in one sentence.
-pub(crate) fn sentence(transfer: &Transfer) -> String {
+pub fn sentence(transfer: &Transfer) -> String {
     let (protocol, peer) = (&transfer.protocol, transfer.peer.ip());
     match &transfer.state {
         TransferState::Begun { length, .. } => {

@@ -1,6 +1,6 @@
 //! A board that starts again, and a kernel that does not come up.
 
-use flasher_core::flash::{Diagnosis, View};
+use flasher_core::flash::{Diagnosis, Observation, View};
 use flasher_core::{RootCause, Step};
 
 use crate::console::Sign;
@@ -33,7 +33,7 @@ pub(super) fn reset_loop(observed: &Observed) -> Option<Diagnosis> {
     (banners >= LOOP && fits).then(|| {
         advised(
             RootCause::ResetLoop,
-            [console(format!("U-Boot began {banners} times since the power was switched on"))],
+            [began(banners)],
             "is the supply strong enough, and is a watchdog on? the console's lines before each start may tell",
         )
     })
@@ -63,8 +63,7 @@ pub(super) fn kernel_panic(observed: &Observed) -> Option<Diagnosis> {
 /// The kernel ended a process for want of memory.
 pub(super) fn out_of_memory(observed: &Observed) -> Option<Diagnosis> {
     let said = observed.console.sign(Sign::OutOfMemory)?;
-    let fits = observed.step > Step::Bootloader
-        && observed.states_nothing_but(&[RootCause::TransferBroke, RootCause::KernelHangs]);
+    let fits = observed.step > Step::Bootloader && observed.states_nothing_but(&[RootCause::TransferBroke]);
     fits.then(|| {
         advised(
             RootCause::BoardOutOfMemory,
@@ -81,7 +80,7 @@ pub(super) fn started_again(observed: &Observed) -> Option<Diagnosis> {
     (banners > 1 && fits && observed.step > Step::Bootloader).then(|| {
         advised(
             RootCause::BootLoaderAgain,
-            [Some(console(format!("U-Boot began {banners} times since the power was switched on"))), seen(View::Power, observed)]
+            [Some(began(banners)), seen(View::Power, observed)]
                 .into_iter()
                 .flatten(),
             "was the power cut, is the supply too weak, or did a watchdog bite? the console's lines before the boot loader may tell",
@@ -137,8 +136,12 @@ pub(super) fn kernel_hangs(observed: &Observed) -> Option<Diagnosis> {
     })
 }
 
+/// How often the boot loader came.
+fn began(banners: u32) -> Observation {
+    console(format!("U-Boot began {banners} times since the power was switched on"))
+}
+
 /// Whether the small Linux was awaited, and the failure itself shows nothing but that.
 fn is_boot(observed: &Observed) -> bool {
-    observed.step == Step::Shell
-        && observed.states_nothing_but(&[RootCause::KernelPanic, RootCause::KernelHangs])
+    observed.step == Step::Shell && observed.states_nothing_but(&[RootCause::KernelPanic])
 }
