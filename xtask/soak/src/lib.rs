@@ -24,6 +24,7 @@ mod folder;
 mod judge;
 mod medium;
 mod mount;
+mod needs;
 mod observation;
 mod origin;
 mod personality;

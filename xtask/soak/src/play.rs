@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
 use crate::act::Act;
@@ -30,8 +30,8 @@ pub(crate) struct Played {
     pub(crate) kept: Option<PathBuf>,
 }
 
-/// Plays it, or gives none where this machine lacks what it takes; keeps its folder when it fails and `keep` says so.
-pub(crate) fn play(case: &Case, program: &Path, keep: bool) -> Result<Option<Played>> {
+/// Plays it; keeps its folder when it fails and `keep` says so.
+pub(crate) fn play(case: &Case, program: &Path, keep: bool) -> Result<Played> {
     let contents = Contents::of(case)?;
     let folder = Folder::new()?;
     let taken = UdpSocket::bind("127.0.0.1:0")?;
@@ -42,11 +42,7 @@ pub(crate) fn play(case: &Case, program: &Path, keep: bool) -> Result<Option<Pla
     fill(&folder, case, &contents)?;
     let origin = origin(case, &contents)?;
     let _small = small_cache(case, &folder);
-    let mut disk = match disk(case, &folder)? {
-        NeededDisk::None => None,
-        NeededDisk::Here(disk) => Some(disk),
-        NeededDisk::Missing => return Ok(None),
-    };
+    let mut disk = disk(case, &folder)?;
     let _alone = (case.via == Via::Emulated).then(|| EMULATOR.lock().unwrap_or_else(PoisonError::into_inner));
     let ran =
         with_late_power(case, &folder, || run(&folder, orders(case, &contents, program, origin.as_ref())))?;
@@ -64,17 +60,11 @@ pub(crate) fn play(case: &Case, program: &Path, keep: bool) -> Result<Option<Pla
     let seconds = seen.ran.seconds;
     let failed = !judgement.problems.is_empty();
     let kept = if keep && failed { Some(keep_it(folder, &seen)?) } else { None };
-    Ok(Some(Played { judgement, seconds, kept }))
+    Ok(Played { judgement, seconds, kept })
 }
 
 /// Emulated boards are slow enough one at a time.
 static EMULATOR: Mutex<()> = Mutex::new(());
-
-enum NeededDisk {
-    None,
-    Here(LoopDisk),
-    Missing,
-}
 
 /// A small disk for the cache, where this machine lets us make one; else nothing is wrong with the cache.
 fn small_cache(case: &Case, folder: &Folder) -> Option<Mount> {
@@ -95,22 +85,21 @@ fn wait_for_mux(case: &Case) {
 }
 
 /// The medium as a disk of this machine, for a case that needs one.
-fn disk(case: &Case, folder: &Folder) -> Result<NeededDisk> {
+fn disk(case: &Case, folder: &Folder) -> Result<Option<LoopDisk>> {
     if case.via != Via::Host {
-        return Ok(NeededDisk::None);
+        return Ok(None);
     }
     let options = case.effects().filter_map(|effect| match effect {
         Effect::Disk(option) => Some(*option),
         _ => None,
     });
-    let Some(mut disk) = LoopDisk::of(&folder.path("lab/medium"), &options.collect::<Vec<_>>()) else {
-        return Ok(NeededDisk::Missing);
-    };
+    let disk = LoopDisk::of(&folder.path("lab/medium"), &options.collect::<Vec<_>>());
+    let mut disk = disk.context("this machine gives no loop device any more")?;
     if case.effects().any(|effect| matches!(effect, Effect::DiskInUse)) {
         disk.hold()?;
     }
     folder.write("device", disk.device.display().to_string().as_bytes(), 0o644)?;
-    Ok(NeededDisk::Here(disk))
+    Ok(Some(disk))
 }
 
 fn keep_it(folder: Folder, seen: &Observation) -> Result<PathBuf> {

@@ -10,6 +10,7 @@ use regex::Regex;
 use crate::case::Case;
 use crate::draw::draw;
 use crate::faults;
+use crate::needs::lacking;
 use crate::play::{Played, play};
 use crate::shrink::{parts, shrink, without};
 use crate::tally::Tally;
@@ -89,10 +90,11 @@ pub fn soak(settings: &SoakSettings) -> Result<Tally> {
                     loop {
                         let case = locked(&next).next();
                         let Some(case) = case else { return Ok(()) };
-                        let Some(played) = play(case, &settings.program, settings.keep)? else {
-                            println!("skipped: {} {} needs a loop device", case.seed, case.describe());
+                        if let Some(lacking) = lacking(case) {
+                            println!("skipped: {} {} needs {lacking}", case.seed, case.describe());
                             continue;
-                        };
+                        }
+                        let played = play(case, &settings.program, settings.keep)?;
                         report(case, &played);
                         locked(&tally).count(&played.judgement, played.seconds);
                         if !played.judgement.problems.is_empty() {
@@ -153,8 +155,7 @@ fn command(settings: &SoakSettings, case: &Case) -> String {
 /// What can be left out of it.
 fn smaller(settings: &SoakSettings, case: &Case) -> Vec<String> {
     let breaks = |case: &Case| {
-        let played = play(case, &settings.program, false).ok().flatten();
-        played.is_some_and(|played| !played.judgement.problems.is_empty())
+        play(case, &settings.program, false).is_ok_and(|played| !played.judgement.problems.is_empty())
     };
     // What does not fail again cannot be made smaller by playing it.
     if parts(case).is_empty() || !breaks(case) {
