@@ -40,6 +40,7 @@ mod range_text;
 mod recording;
 mod route;
 mod shared_servers;
+mod source_watch;
 mod staging;
 mod step;
 mod survey;

@@ -9,16 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bundle_store::Bundle;
-use flasher_core::source_exchange::{SourceAnswer, SourceBody, SourceExchanges, SourceRequest};
 use flasher_core::{Class, Error, Event, Progress, Receipt, Result, clock};
 use job_recording::{
-    DeviceAnswer, FORMAT, HIDDEN, Head, JobOptions, Moment, RecordedEnd, RecordedSources, Recorder,
-    Recording, ServerName, StopKeysSeen,
+    DeviceAnswer, FORMAT, HIDDEN, Head, JobOptions, Moment, RecordedEnd, Recorder, Recording, ServerName,
+    StopKeysSeen,
 };
 use serde_json::{Value, json};
 
 use crate::blocking::blocking;
-use crate::job::{Session, Views};
+use crate::job::Session;
 use crate::load_path;
 use crate::staging;
 
@@ -39,40 +38,6 @@ pub(crate) fn begin(recorder: &Arc<Recorder>, further: Arc<dyn Progress>) -> Arc
         }
         further.report(event);
     })
-}
-
-/// Who sees what the image's servers answer: the recorder, or the recording that is played.
-pub(crate) fn exchanges(session: Session<'_>) -> Arc<dyn SourceExchanges> {
-    let recorded =
-        || Arc::new(RecordedSources(Arc::clone(&session.flasher.recorder))) as Arc<dyn SourceExchanges>;
-    let seen = session.job.exchanges.clone().unwrap_or_else(recorded);
-    Arc::new(WatchedSources { seen, views: Arc::clone(&session.run.views) })
-}
-
-/// Keeps in mind what the image's servers failed of last: a deadline may pass while they are asked again.
-#[derive(Debug)]
-struct WatchedSources {
-    seen: Arc<dyn SourceExchanges>,
-    views: Arc<Views>,
-}
-
-impl SourceExchanges for WatchedSources {
-    fn instead(&self, request: &SourceRequest) -> Option<SourceAnswer> {
-        self.seen.instead(request)
-    }
-
-    fn answered(&self, request: SourceRequest, answer: SourceAnswer) {
-        self.seen.answered(request, answer);
-    }
-
-    fn asked_again(&self, reason: String) {
-        self.views.source_failed(reason.clone());
-        self.seen.asked_again(reason);
-    }
-
-    fn handed_on(&self, body: SourceBody) {
-        self.seen.handed_on(body);
-    }
 }
 
 /// Notes that a server was started, or was not.

@@ -60,7 +60,9 @@ pub(crate) async fn run(command: &[OsString], environment: &[(&str, &OsStr)]) ->
         tokio::select! {
             ended = child.wait() => return ended.map(code).map_err(broken),
             signal = signals.next_signal() => {
-                pending = Some(signal).filter(|signal| !(shares_terminal && comes_from_terminal(*signal)));
+                // What the terminal gave to the command already must not take the place of one that waits.
+                let is_there = shares_terminal && comes_from_terminal(signal);
+                pending = if is_there { pending } else { Some(signal) };
             }
             () = tokio::time::sleep(AGAIN), if pending.is_some() => {}
         }

@@ -211,6 +211,13 @@ fn an_image_of_which_some_was_given_is_not_played() {
     let output = lab.run(&[&flash[..], &["--record", "own.jsonl"]].concat());
     assert_ne!(output.status.code(), Some(0), "{}", both(&output));
     let kept = fs::read_to_string(lab.path("own.jsonl")).unwrap();
+    // Nor is what a recording from elsewhere names in the image's place: a file of this machine, a registry.
+    for other in ["lab.yaml", "oci://127.0.0.1:9/os:1"] {
+        let text = kept.replacen(&format!("\"image\":\"{url}\""), &format!("\"image\":\"{other}\""), 1);
+        assert_ne!(text, kept);
+        fs::write(lab.path("other.jsonl"), text.replace("\"status\":200", "\"status\":404")).unwrap();
+        check(&lab, &["replay", "other.jsonl"], 2, &["this job failed at its image, whose bytes are not in"]);
+    }
     assert!(kept.contains("\"etag\":\"\\\"7\\\"\""), "{kept}");
     check(&lab, &["replay", "own.jsonl"], 2, &["this job failed at its image, whose bytes are not in the"]);
 }

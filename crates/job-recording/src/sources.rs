@@ -50,8 +50,10 @@ struct PlayedAnswer {
 }
 
 impl PlayedSources {
-    /// What the servers answered; none where one gave an image, of which a recording has no byte.
+    /// What the servers answered; none where one gave an image, of which a recording has no byte, or where the image is named
+    /// otherwise than by `http` or `https`: a recording may come from anywhere, and nothing but it is asked.
     pub fn of(recording: &Recording) -> Option<Self> {
+        let scheme = recording.head.image.split_once("://").map(|(scheme, _)| scheme);
         let asked = recording.entries.iter().filter_map(|entry| match &entry.what {
             Moment::Asked { request, answer } => Some((request.clone(), answer.clone())),
             _ => None,
@@ -59,7 +61,8 @@ impl PlayedSources {
         let answers: Vec<PlayedAnswer> =
             asked.map(|(request, answer)| PlayedAnswer { request, answer, is_given: false }).collect();
         let gives = |answer: &SourceAnswer| matches!(answer, SourceAnswer::Response { status, .. } if (200..300).contains(status));
-        let is_playable = !answers.is_empty() && !answers.iter().any(|it| gives(&it.answer));
+        let is_ours = matches!(scheme, Some("http" | "https"));
+        let is_playable = is_ours && !answers.is_empty() && !answers.iter().any(|it| gives(&it.answer));
         is_playable.then_some(Self(Mutex::new(answers)))
     }
 }

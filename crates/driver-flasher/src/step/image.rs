@@ -16,7 +16,7 @@ use super::keep;
 use crate::access::Unpacking;
 use crate::job::Session;
 use crate::opened::OpenedImage;
-use crate::recording;
+use crate::source_watch;
 use crate::trouble;
 
 /// Opens every image of the job, in its order. An attempt that did not come to use them has left them open: when the first is
@@ -163,7 +163,7 @@ fn options(session: Session<'_>) -> Result<SourceOptions> {
         bearer: job.bearer.clone().map(Secret::new),
         cacert: job.cacert.clone().or_else(|| session.flasher.config.cacert.clone()),
         insecure: job.insecure,
-        exchanges: Some(recording::exchanges(session)),
+        exchanges: Some(source_watch::exchanges(session)),
         guard: job.fetch.clone().map(|rules| Arc::new(Guard(rules)) as Arc<dyn FetchGuard>),
         sha256,
         length: job.source.length,
