@@ -67,7 +67,8 @@ async fn loads_that_crawl_are_tried_by_http() {
         // How quick it is then depends on this machine.
         let (_, events) = flash_and_hear(&lab).await;
         let came = |event: &Event| matches!(event, Event::Transfer(it) if it.protocol == "http" && matches!(it.state, TransferState::Done { .. }));
-        assert!(events.iter().any(came), "{faults}");
+        let transfers = events.iter().filter(|event| matches!(event, Event::Transfer(_)));
+        assert!(events.iter().any(came), "{faults}: {:#?}", transfers.collect::<Vec<_>>());
     }
 }
 

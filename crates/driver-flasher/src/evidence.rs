@@ -1,10 +1,13 @@
 //! What the file servers saw, put beside what the board said: most of a diagnosis.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use failure_diagnosis::sentence;
 use flasher_core::{Event, Progress, Transfer, TransferLog, TransferState};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::load_ways::LoadCost;
 
@@ -13,7 +16,14 @@ const REMEMBERED: usize = 200;
 
 /// The transfers of one attempt, newest last.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Evidence(Arc<Mutex<VecDeque<Transfer>>>);
+pub(crate) struct Evidence(Arc<Transfers>);
+
+#[derive(Debug, Default)]
+struct Transfers {
+    seen: Mutex<VecDeque<Transfer>>,
+    /// Another transfer, or another state of one, was remembered.
+    changed: Notify,
+}
 
 impl Evidence {
     /// A log that remembers every transfer and reports it as an event.
@@ -27,25 +37,27 @@ impl Evidence {
 
     /// Another attempt begins: what was seen before does not count.
     pub(crate) fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.seen().clear();
     }
 
     /// The transfers so far, each event of theirs, oldest first.
     pub(crate) fn transfers(&self) -> Vec<Transfer> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.seen().iter().cloned().collect()
     }
 
     fn remember(&self, transfer: Transfer) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen();
         if seen.len() == REMEMBERED {
             seen.pop_front();
         }
         seen.push_back(transfer);
+        drop(seen);
+        self.0.changed.notify_waiters();
     }
 
     /// One sentence on what the server of `protocol` saw of `file`.
     pub(crate) fn about(&self, protocol: &str, file: &str) -> String {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.seen();
         let of_protocol = || seen.iter().rev().filter(|transfer| transfer.protocol == protocol);
         match of_protocol().find(|transfer| transfer.file.trim_start_matches('/') == file) {
             Some(transfer) => sentence(transfer),
@@ -86,8 +98,32 @@ impl Evidence {
         }
     }
 
+    /// The same, once the server has seen the end too: the board may say that it has everything before the server gets its last
+    /// acknowledgement. `None` when the server did not see it `within` this time.
+    pub(crate) async fn settled_cost(
+        &self,
+        protocol: &str,
+        file: &str,
+        within: Duration,
+    ) -> Option<LoadCost> {
+        let settled = async {
+            loop {
+                let changed = self.0.changed.notified();
+                if let Some(cost) = self.cost(protocol, file) {
+                    return cost;
+                }
+                changed.await;
+            }
+        };
+        timeout(within, settled).await.ok()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, VecDeque<Transfer>> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn last(&self, protocol: &str, file: &str) -> Option<TransferState> {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.seen();
         let is_it = |transfer: &&Transfer| {
             transfer.protocol == protocol && transfer.file.trim_start_matches('/') == file
         };
@@ -163,6 +199,21 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn a_server_that_sees_the_end_after_the_board_is_waited_for() {
+        let evidence = Evidence::default();
+        let log = evidence.log(Arc::new(Quiet));
+        log.record(transfer("kernel", TransferState::Begun { length: Some(5), options: String::new() }));
+        assert_eq!(evidence.cost("tftp", "kernel"), None);
+        let end = TransferState::Done { bytes: 5, resends: 1, seconds: 0.5, round_trip: None };
+        let (cost, ()) =
+            tokio::join!(evidence.settled_cost("tftp", "kernel", Duration::from_secs(600)), async {
+                log.record(transfer("kernel", end))
+            },);
+        assert_eq!(cost, Some(LoadCost { bytes: 5, seconds: 0.5, resends: 1 }));
+        assert_eq!(evidence.settled_cost("tftp", "other", Duration::from_millis(1)).await, None);
+    }
+
     #[test]
     fn only_so_many_transfers_are_remembered() {
         let evidence = Evidence::default();
@@ -173,6 +224,6 @@ mod tests {
                 TransferState::Done { bytes: 0, resends: 0, seconds: 0.0, round_trip: None },
             ));
         }
-        assert_eq!(evidence.0.lock().unwrap().len(), REMEMBERED);
+        assert_eq!(evidence.transfers().len(), REMEMBERED);
     }
 }

@@ -8,6 +8,7 @@ mod http;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use board_console::{Cause, Error as Console, UBoot};
 use flasher_core::flash::{LoadFacts, LoadedBy};
@@ -15,7 +16,7 @@ use flasher_core::{Class, Error, Result};
 
 use crate::config::seconds;
 use crate::job::Session;
-use crate::load_ways::LoadSetting;
+use crate::load_ways::{LoadCost, LoadSetting};
 use crate::network::TFTP_PORT;
 use crate::staging;
 pub(crate) use diagnosis::failed;
@@ -48,6 +49,9 @@ pub(crate) fn state_folder(session: Session<'_>) -> Option<PathBuf> {
     }
 }
 
+/// How long the server may see the end of a slow load later than the board.
+const SERVER_LATER: Duration = Duration::from_secs(5);
+
 /// Loads the file `name` of the job's TFTP folder to `address`; it must have `length` bytes. Where that fails or crawls, other
 /// ways are tried.
 ///
@@ -64,8 +68,12 @@ pub(crate) async fn load(
     let file = LoadFile { address, path: &path, server };
     loop {
         let setting = session.run.load_ways.setting();
+        let begun = Instant::now();
         match by(session, uboot, setting, &file).await {
-            Ok(loaded) if loaded == length => return note(session, uboot, setting, &file).await,
+            Ok(loaded) if loaded == length => {
+                let cost = cost(session, setting, &file, (length, begun.elapsed())).await;
+                return note(session, uboot, setting, cost).await;
+            }
             Ok(loaded) => {
                 let text = format!("the boot loader received {loaded} bytes of `{name}`, expected {length}");
                 let seen = session.run.evidence.about(protocol(setting), &path);
@@ -174,17 +182,25 @@ fn may_be_the_way(error: &Console, setting: LoadSetting) -> bool {
     }
 }
 
-/// Notes how the file came, and what that says of the way.
-async fn note(
+/// What the load of `length` bytes has cost, which took so long by our clock. The server knows it best, and is worth a wait where
+/// another way may be taken.
+async fn cost(
     session: Session<'_>,
-    uboot: &mut UBoot,
     setting: LoadSetting,
     file: &LoadFile<'_>,
-) -> Result<()> {
+    (length, took): (u64, Duration),
+) -> LoadCost {
+    let ours = LoadCost { bytes: length, seconds: took.as_secs_f64(), resends: 0 };
+    let within = if ours.crawls() { SERVER_LATER } else { Duration::ZERO };
+    let theirs = session.run.evidence.settled_cost(protocol(setting), file.path, within).await;
+    theirs.unwrap_or(ours)
+}
+
+/// Notes how the file came, and what that says of the way.
+async fn note(session: Session<'_>, uboot: &mut UBoot, setting: LoadSetting, cost: LoadCost) -> Result<()> {
     let state = &session.run.load_ways;
     let loads = facts(setting, state.is_lwip());
     session.run.record.board(|board| board.loads = Some(loads));
-    let Some(cost) = session.run.evidence.cost(protocol(setting), file.path) else { return Ok(()) };
     if cost.crawls() {
         state.look_for_http(uboot).await?;
     }
