@@ -238,6 +238,31 @@ async fn a_copy_in_the_cache_that_was_changed_proves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sample_proves_nothing() {
+    const SAMPLE: usize = 64 << 20;
+    const MEDIUM: usize = SAMPLE + (8 << 20);
+    let content = noise(SAMPLE + (4 << 20), 5);
+    let mut lab = Lab::new("");
+    lab.size = MEDIUM;
+    let image = lab.image(&content, None);
+    // A bit that differs is found in the sample and beside it.
+    for changed in [None, Some(0), Some(content.len() / 2), Some(content.len() - 1)] {
+        let mut medium = content.clone();
+        medium.resize(MEDIUM, 0xa5);
+        changed.into_iter().for_each(|at| medium[at] ^= 1);
+        std::fs::write(lab.path("medium"), medium).unwrap();
+        let flashed = flash(&lab, lab.job(&image), json!({}), ways()[0].1.clone()).await;
+        let what = format!("changed at {changed:?}");
+        flashed.must_be_proven(&lab, &content, &what);
+        assert_eq!(flashed.facts().compared, content.len() as u64, "{what}");
+        assert_eq!(flashed.written > 0, changed.is_some(), "{what}");
+        let sample = flashed.facts().sample.unwrap();
+        assert!(sample.equal > 0 && sample.compared >= 16 << 20, "{what}: {sample:?}");
+        assert!(changed.is_some() || sample.compared == 16 << 20, "all equal, and more was read: {sample:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_compared_is_the_users_choice() {
     let content = sample();
     for (how, packed, is_compared) in [

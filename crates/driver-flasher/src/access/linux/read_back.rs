@@ -21,6 +21,8 @@ use network::Sent;
 const TRIAL: u64 = 32 * 1024 * 1024;
 /// A network of this pace is not compared with anything, bytes a second: few boards hash faster.
 const FAST: f64 = 100e6;
+/// What the network moves in less time is not worth having the board measured, seconds.
+const WORTH_MEASURING: f64 = 1.0;
 /// MiB that the board hashes to be measured.
 const PACE: u32 = 8;
 
@@ -89,7 +91,8 @@ async fn over_network(
         };
         evidence.made_by(DigestsBy::Exporter);
         let pace = portion.length() as f64 / within.as_secs_f64();
-        if !left.is_empty() && board_is_faster(guest, pace).await? {
+        let left = Wanted { indices: left, ..wanted }.length() as f64 / pace;
+        if left > WORTH_MEASURING && board_is_faster(guest, pace).await? {
             guest.sends = false;
         }
     }

@@ -16,7 +16,7 @@ use crate::job::Session;
 pub(super) const SAMPLE: u64 = 64 << 20;
 /// Bytes of one piece of it.
 const PIECE: u64 = 1 << 20;
-/// So many pieces are read first.
+/// So many pieces are read first. When all of them are equal, no others are needed.
 const FIRST: usize = 16;
 /// Places that are looked at for data, at most.
 const PLACES: u64 = 1024;
@@ -50,6 +50,10 @@ pub(super) async fn sample(
             equal => facts.equal += equal?,
         }
         facts.compared += length_of(pieces);
+        if more > 0 && facts.equal == facts.compared {
+            // The whole comparison reads the others anyway.
+            break;
+        }
         let took = begun.elapsed();
         let left = took.mul_f64(more as f64 / FIRST as f64);
         if facts.equal == 0 && more > 0 && left > PATIENCE {
