@@ -8,10 +8,10 @@ use crate::screen::Screen;
 
 /// The pages of the manual with a section for each thing that a failure can name, and what those things are.
 const PAGES: [(&str, &str); 4] = [
-    ("classes", include_str!("../../../../docs/errors.md")),
-    ("steps", include_str!("../../../../docs/errors-steps.md")),
-    ("what is on the medium", include_str!("../../../../docs/errors-medium.md")),
-    ("root causes", include_str!("../../../../docs/errors-causes.md")),
+    ("classes", include_str!("../../pages/errors.md")),
+    ("steps", include_str!("../../pages/errors-steps.md")),
+    ("what is on the medium", include_str!("../../pages/errors-medium.md")),
+    ("root causes", include_str!("../../pages/errors-causes.md")),
 ];
 /// Columns of a line, as the help has them.
 const WIDTH: usize = 100;
