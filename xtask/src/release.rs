@@ -1,49 +1,73 @@
-//! `cargo xtask package`: a Debian package, and a tarball with the same things, out of a release build.
+//! `cargo xtask package`: a Debian package, a tarball with a static program, what they are made of, and the digests of all.
 
-use anyhow::{Context, Result, bail};
+mod build;
+mod contents;
+mod debian;
+mod tarball;
+
+use anyhow::{Context, Result};
+use build::{Linking, build, host};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use xtask_support::programs::succeed;
-use xtask_support::workspace::{Workspace, cargo};
+use xtask_support::programs::{output, succeed};
+use xtask_support::tools::{CYCLONEDX, DEB};
+use xtask_support::workspace::Workspace;
 
 /// Where everything is made, below the root. `[package.metadata.deb]` of the command line names it too.
-const MADE: &str = "target/package";
+const MADE: &str = "target/packages";
 /// Shells, and what a package calls the file with their completions.
 const SHELLS: [(&str, &str); 3] = [("bash", "flasher.bash"), ("zsh", "_flasher"), ("fish", "flasher.fish")];
 
 /// Options of `cargo xtask package`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Pack this program, which was built already, in place of a release build
+    /// Pack this program, which was built already, in place of two that are built for it
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
+    /// Pack quickly: the Debian package is larger
+    #[arg(long)]
+    fast: bool,
 }
 
-/// Builds the program, has it write its pages and completions, and packs all.
+/// What is packed.
+struct Programs {
+    /// For the Debian package.
+    dynamic: PathBuf,
+    /// For the tarball.
+    r#static: PathBuf,
+}
+
+/// Builds the programs, has one write its pages and completions, and packs all.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let root = Workspace::load()?.root;
-    let program = match &args.program {
+    let workspace = Workspace::load()?;
+    let root = workspace.root.clone();
+    DEB.ensure(&root)?;
+    CYCLONEDX.ensure(&root)?;
+    let programs = match &args.program {
         Some(program) => {
-            program.canonicalize().with_context(|| format!("no program {}", program.display()))?
+            let program =
+                program.canonicalize().with_context(|| format!("no program {}", program.display()))?;
+            Programs { dynamic: program.clone(), r#static: program }
         }
-        None => build(&root)?,
+        None => {
+            Programs { dynamic: build(&root, Linking::Dynamic)?, r#static: build(&root, Linking::Static)? }
+        }
     };
-    let made = root.join(MADE);
-    stage(&root, &program, &made)?;
-    let epoch = commit_time(&root)?;
-    debian(&root, &epoch)?;
-    tarball(&made, &epoch)?;
+    let (made, epoch) = (root.join(MADE), commit_time(&root)?);
+    stage(&root, &programs.dynamic, &made)?;
+    let contents = contents::write(&workspace, &made, &epoch)?;
+    debian::pack(&root, &made, &epoch, args.fast)?;
+    let tarball = tarball::pack(&made, &programs.r#static, &tarball_name()?, &epoch)?;
+    let sums = format!("sha256sum *.deb {tarball} {contents} > SHA256SUMS");
+    succeed(Command::new("sh").args(["-c", &sums]).current_dir(&made))?;
     println!("made the packages in {MADE}; SHA256SUMS has their digests");
     Ok(())
 }
 
-fn build(root: &Path) -> Result<PathBuf> {
-    succeed(
-        Command::new(cargo()).args(["build", "--locked", "--release", "-p", "flasher"]).current_dir(root),
-    )?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(target.join("release/flasher"))
+/// `flasher-0.2.0-x86_64-unknown-linux-gnu`.
+fn tarball_name() -> Result<String> {
+    Ok(format!("flasher-{}-{}", env!("CARGO_PKG_VERSION"), host()?))
 }
 
 /// The program, its manual pages, packed, and completions.
@@ -60,59 +84,18 @@ fn stage(root: &Path, program: &Path, made: &Path) -> Result<()> {
         succeed(Command::new("gzip").args(["-9", "--no-name"]).arg(page?.path()))?;
     }
     for (shell, file) in SHELLS {
-        let output = Command::new(program).args(["completions", shell]).output()?;
-        if !output.status.success() {
-            bail!("`flasher completions {shell}` failed");
-        }
-        fs::write(completions.join(file), output.stdout)?;
+        fs::write(completions.join(file), output(Command::new(program).args(["completions", shell]))?)?;
     }
     let copied = made.join("packaging");
     succeed(Command::new("cp").arg("-r").arg(root.join("packaging")).arg(copied))
 }
 
-/// When the commit was made: what is packed says this time, so that two builds give the same bytes.
+/// When the commit was made, seconds since 1970: what is packed says this time, so that two builds give the same bytes.
 fn commit_time(root: &Path) -> Result<String> {
     if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH") {
         return Ok(epoch);
     }
-    let mut git = Command::new("git");
-    let output =
-        git.args(["log", "-1", "--format=%ct"]).current_dir(root).output().context("cannot run git")?;
-    if !output.status.success() {
-        bail!("git does not say when the commit was made: set SOURCE_DATE_EPOCH");
-    }
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-}
-
-fn debian(root: &Path, epoch: &str) -> Result<()> {
-    let mut deb = Command::new(cargo());
-    deb.args(["deb", "-p", "flasher", "--no-build", "--locked", "--output", MADE]);
-    deb.env("SOURCE_DATE_EPOCH", epoch).current_dir(root);
-    succeed(&mut deb).context("cargo-deb makes the package; get it with `cargo install --locked cargo-deb`")
-}
-
-/// What is staged, with the digests of all that is published.
-fn tarball(made: &Path, epoch: &str) -> Result<()> {
-    let mut tar = Command::new("tar");
-    tar.args([
-        "--create",
-        "--file",
-        "flasher.tar",
-        "--sort=name",
-        "--owner=0",
-        "--group=0",
-        "--numeric-owner",
-    ]);
-    tar.arg(format!("--mtime=@{epoch}")).args([
-        "--transform",
-        "s,^,flasher/,",
-        "flasher",
-        "man",
-        "completions",
-        "packaging",
-    ]);
-    succeed(tar.current_dir(made))?;
-    succeed(Command::new("gzip").args(["-9", "--no-name", "flasher.tar"]).current_dir(made))?;
-    let sums = "sha256sum *.deb flasher.tar.gz > SHA256SUMS";
-    succeed(Command::new("sh").args(["-c", sums]).current_dir(made))
+    let said = output(Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(root));
+    let said = said.context("git does not say when the commit was made: set SOURCE_DATE_EPOCH")?;
+    Ok(said.trim().to_owned())
 }

@@ -13,8 +13,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use step::Outcome;
 use xtask_support::programs::succeed;
+use xtask_support::tools::{CYCLONEDX, DEB, MACHETE};
 use xtask_support::workspace::{Workspace, cargo};
-use xtask_support::{boot_loaders, jumpstarter, packages, validators};
+use xtask_support::{boot_loaders, debian_root, jumpstarter, packages, validators, words};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -34,11 +35,15 @@ const STEPS: &[Step] = &[
         run_cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
     }),
     ("tidy", |_, _| xtask_tidy::run().map(|()| Outcome::Passed)),
+    ("words", |root, _| words(root)),
+    ("unused crates", |root, _| unused_crates(root)),
     ("qemu bundles", |_, _| prepared(QEMU_BUNDLE.run(&[]), "the bundles")),
     ("allwinner boot loader", boot_loader),
     ("gpio guest", |_, _| prepared(GPIO_GUEST.run(&[]), "a kernel with a GPIO chip")),
     ("jumpstarter", |root, _| prepared(jumpstarter::ensure(root), "Jumpstarter's clients")),
     ("validators", |root, _| prepared(validators::ensure(root), "the validators of reports")),
+    ("package tools", |root, _| prepared(DEB.ensure(root).and_then(|()| CYCLONEDX.ensure(root)), "packages")),
+    ("debian root", |root, _| prepared(debian_root::ensure(root), "a minimal Debian")),
     ("tests", |root, _| runner::run(root)),
     ("doc tests", |root, _| run_cargo(root, &["test", "--workspace", "--doc"])),
     ("doc", doc),
@@ -52,6 +57,25 @@ fn prepared(made: Result<()>, what: &str) -> Result<Outcome> {
         Err(error) if std::env::var_os("CI").is_some() => Err(error),
         Err(error) => Ok(Outcome::Skipped(format!("{error:#}; tests that need {what} print `skipped`"))),
     }
+}
+
+/// Misspelt words.
+fn words(root: &Path) -> Result<Outcome> {
+    match prepared(words::ensure(root), "`typos`")? {
+        Outcome::Passed => words::check(root).map(|()| Outcome::Passed),
+        skipped => Ok(skipped),
+    }
+}
+
+/// Dependencies that no code names.
+fn unused_crates(root: &Path) -> Result<Outcome> {
+    if std::env::var_os("CI").is_some() {
+        MACHETE.ensure(root)?;
+    } else if !MACHETE.is_there(root) {
+        let how = "cargo-machete is absent; get it with `cargo install --locked cargo-machete`";
+        return Ok(Outcome::Skipped(how.to_owned()));
+    }
+    succeed(&mut MACHETE.command(root)?).map(|()| Outcome::Passed)
 }
 
 /// The boot loader of the emulated Orange Pi.

@@ -95,6 +95,11 @@ const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        name: "packages",
+        needed: |root| root.join("packaging").is_dir(),
+        packages: &[program("debootstrap", "debootstrap")],
+    },
+    Group {
         name: "browser",
         needed: |root| root.join("crates/exporter-web").is_dir(),
         packages: &[program("chromium", "chromium"), program("chromium-driver", "chromedriver")],

@@ -8,6 +8,7 @@ const VALIDATORS: PythonEnvironment = PythonEnvironment {
     folder: "validators-1",
     packages: &[
         "check-jsonschema==0.39.0",
+        "cyclonedx-python-lib[json-validation]==11.12.0",
         "in-toto-attestation==0.9.3",
         "junitparser==5.0.3",
         "kcidb-io==141",
