@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
+mod debian;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,7 +55,7 @@ fn every_file_of_the_package_is_there() {
         let Some(file) = source.strip_prefix("../../") else { continue };
         count += 1;
         // These are made when the package is.
-        assert!(file.starts_with("target/package/") || root().join(file).is_file(), "{file} is not there");
+        assert!(file.starts_with("target/packages/") || root().join(file).is_file(), "{file} is not there");
     }
     assert!(count > 8, "{count}");
 }
