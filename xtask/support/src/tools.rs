@@ -62,7 +62,8 @@ impl Tool {
         let folders = env::split_paths(&path).chain([root.join(OWN).join("bin")]);
         let path = env::join_paths(folders).context("the search path has a folder that no path can name")?;
         let mut command = Command::new(cargo());
-        command.arg(self.name).env("PATH", path).current_dir(root);
+        // cargo-machete takes this name for a sign that no cargo started it.
+        command.arg(self.name).env("PATH", path).env_remove("CARGO_PKG_NAME").current_dir(root);
         Ok(command)
     }
 
