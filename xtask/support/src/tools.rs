@@ -19,16 +19,20 @@ pub struct Tool {
     version: &'static str,
     /// Left out when it is built: `--no-default-features`.
     has_default_features: bool,
+    /// The profile it is built with. What runs for a second is sooner there when it is not optimised.
+    profile: &'static str,
 }
 
 /// Checks licences, sources and advisories.
-pub const DENY: Tool = Tool { name: "deny", version: "^0.20", has_default_features: false };
+pub const DENY: Tool = Tool { name: "deny", version: "^0.20", has_default_features: false, profile: "dev" };
 /// Finds dependencies that are not used.
-pub const MACHETE: Tool = Tool { name: "machete", version: "^0.9", has_default_features: true };
+pub const MACHETE: Tool =
+    Tool { name: "machete", version: "^0.9", has_default_features: true, profile: "dev" };
 /// Makes Debian packages.
-pub const DEB: Tool = Tool { name: "deb", version: "^3", has_default_features: false };
+pub const DEB: Tool = Tool { name: "deb", version: "^3", has_default_features: false, profile: "release" };
 /// Writes what a program is made of, in `CycloneDX`.
-pub const CYCLONEDX: Tool = Tool { name: "cyclonedx", version: "^0.5", has_default_features: true };
+pub const CYCLONEDX: Tool =
+    Tool { name: "cyclonedx", version: "^0.5", has_default_features: true, profile: "dev" };
 
 impl Tool {
     /// Whether it is there.
@@ -46,7 +50,8 @@ impl Tool {
             return Ok(());
         }
         let mut install = Command::new(cargo());
-        install.args(["install", "--locked", "--version", self.version, "--root", OWN, &self.crate_name()]);
+        install.args(["install", "--locked", "--version", self.version, "--profile", self.profile]);
+        install.args(["--root", OWN, &self.crate_name()]);
         if !self.has_default_features {
             install.arg("--no-default-features");
         }
@@ -81,7 +86,8 @@ mod tests {
     fn a_tool_of_our_own_is_found() {
         use std::os::unix::fs::PermissionsExt;
         let root = tempfile::tempdir().unwrap();
-        let made_up = Tool { name: "made-up-tool", version: "^1", has_default_features: true };
+        let made_up =
+            Tool { name: "made-up-tool", version: "^1", has_default_features: true, profile: "dev" };
         assert!(!made_up.is_there(root.path()));
         let bin = root.path().join(OWN).join("bin");
         std::fs::create_dir_all(&bin).unwrap();
