@@ -58,6 +58,14 @@ fn cargo(place: &Path, arguments: &[&str]) -> (bool, String) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let mut command = Command::new(cargo);
+    // What tells of the package of this test is not passed on: build scripts ask for it, and all that is built on them would be
+    // built anew, here and once more after it.
+    let of_a_package = std::env::vars_os().map(|(name, _)| name.into_string().unwrap_or_default());
+    for name in
+        of_a_package.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+    {
+        command.env_remove(name);
+    }
     let output = command.args(arguments).current_dir(place).env("CARGO_TARGET_DIR", target).output().unwrap();
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     (output.status.success(), said.concat())

@@ -1,13 +1,12 @@
 //! `cargo xtask book`: the sample outputs and the reference of the manual, made anew by the program.
 
 use anyhow::{Context, Result, bail};
-use std::process::Command;
 use xtask_support::workspace::{Workspace, cargo};
 
 /// Has the tests of the manual write what they compare otherwise.
 pub(crate) fn run() -> Result<()> {
     let root = Workspace::load()?.root;
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     // The whole workspace, so that nothing is built anew with other features.
     command.args(["test", "--quiet", "--workspace", "--test", "manual"]);
     let status =

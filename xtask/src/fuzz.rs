@@ -28,7 +28,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let root = Workspace::load()?.root;
     let built = root.join("target/fuzz");
-    let mut build = Command::new(cargo());
+    let mut build = cargo();
     build.args(["build", "--release", "--manifest-path", "fuzz/Cargo.toml", "--target-dir"]).arg(&built);
     // A target given by name keeps the flags away from build scripts and macros.
     build.args(["--target", &host()?]).env("RUSTFLAGS", FLAGS).current_dir(&root);

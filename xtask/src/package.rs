@@ -45,7 +45,7 @@ impl Package {
     }
 
     fn command(self, words: &[OsString]) -> Command {
-        let mut command = Command::new(cargo());
+        let mut command = cargo();
         command.args(["run", "--quiet", "--package", self.name, "--"]).args(self.first).args(words);
         command
     }

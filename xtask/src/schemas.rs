@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use xtask_support::workspace::{Workspace, cargo};
 
 /// What `flasher schema` calls it, and the file.
@@ -25,7 +25,7 @@ pub(crate) fn run() -> Result<()> {
 /// When it does not build, or a file cannot be written.
 pub(crate) fn write(root: &Path) -> Result<()> {
     for (name, file) in SCHEMAS {
-        let mut command = Command::new(cargo());
+        let mut command = cargo();
         command.args(["run", "--quiet", "-p", "flasher", "--", "schema", name]).current_dir(root);
         let output = command.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
         if !output.status.success() {

@@ -25,7 +25,7 @@ pub(crate) struct Args {
 /// `cargo xtask soak faults`: builds the program as the tests have it, and plays.
 pub(crate) fn faults(args: &package::Args) -> Result<()> {
     let root = Workspace::load()?.root;
-    let mut build = Command::new(cargo());
+    let mut build = cargo();
     // Of the whole workspace: a choice of packages would build everything once more, with other features.
     build.args(["build", "--quiet", "--workspace", "--bin", "flasher", "--bin", "xtask-soak"]);
     succeed(&mut build, &root)?;
@@ -37,7 +37,7 @@ pub(crate) fn faults(args: &package::Args) -> Result<()> {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let Args { mutations, first, cuts } = args;
     let root = Workspace::load()?.root;
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command.args(["test", "--workspace", "--all-targets", "--", "--show-output"]);
     let played =
         ["nothing_that_differs_is_taken", "no_changed_medium_is_taken", "a_job_goes_on_after_power_cuts"];

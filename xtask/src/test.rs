@@ -9,7 +9,6 @@ use crate::package::{GPIO_GUEST, QEMU_BUNDLE};
 use anyhow::Result;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 use step::Outcome;
 use xtask_support::programs::succeed;
@@ -145,13 +144,13 @@ fn doc(root: &Path, args: &Args) -> Result<Outcome> {
     if args.quick {
         return Ok(Outcome::Skipped("--quick".to_owned()));
     }
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command.args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-Dwarnings").current_dir(root);
     succeed(&mut command).map(|()| Outcome::Passed)
 }
 
 fn run_cargo(root: &Path, args: &[&str]) -> Result<Outcome> {
-    succeed(Command::new(cargo()).args(args).current_dir(root)).map(|()| Outcome::Passed)
+    succeed(cargo().args(args).current_dir(root)).map(|()| Outcome::Passed)
 }
 
 #[cfg(test)]

@@ -192,8 +192,7 @@ fn shell(folder: &Path, text: &str) -> Result<()> {
 
 /// Builds the example that decodes to nothing, and gives its path.
 fn example(root: &Path) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = xtask_support::workspace::cargo()
         .args(["build", "--quiet", "--release", "-p", "disk-image", "--example", "decode"])
         .current_dir(root)
         .status()?;

@@ -87,8 +87,7 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 
 /// Builds the release binary and gives its path.
 pub(crate) fn flasher(root: &Path) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = xtask_support::workspace::cargo()
         .args(["build", "--quiet", "--release", "-p", "flasher"])
         .current_dir(root)
         .status()?;

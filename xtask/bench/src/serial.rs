@@ -64,9 +64,8 @@ pub(super) fn run() -> Result<()> {
 }
 
 fn build(root: &Path) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["build", "--quiet", "--release", "-p", "driver-pyserial", "--example", "serial_bench"];
-    if !Command::new(cargo).args(arguments).current_dir(root).status()?.success() {
+    if !xtask_support::workspace::cargo().args(arguments).current_dir(root).status()?.success() {
         bail!("the release build failed");
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);

@@ -3,7 +3,6 @@
 use super::{format, write};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use xtask_support::workspace::{Workspace, cargo};
 
 const NAME: &str = "relay-of-a-test";
@@ -27,7 +26,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// Runs cargo in the copy, without the network, and uses what the suite has built.
 fn passes(root: &Path, target: &Path, arguments: &[&str]) {
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command.args(arguments).current_dir(root).env("CARGO_NET_OFFLINE", "true");
     // Programs go to a place of their own: those of this tree are in use.
     command.env("CARGO_BUILD_BUILD_DIR", target).env("CARGO_TARGET_DIR", root.with_extension("programs"));

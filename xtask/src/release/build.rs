@@ -39,7 +39,7 @@ pub(super) fn build(root: &Path, linking: Linking) -> Result<PathBuf> {
     let host = host()?;
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let target = target.join(linking.folder());
-    let mut build = Command::new(cargo());
+    let mut build = cargo();
     // With `--target`, the flags are not those of build scripts.
     build.args([
         "build",

@@ -24,7 +24,7 @@ pub(super) fn run(root: &Path) -> Result<Outcome> {
         // Libraries, programs and test binaries; doc tests are a step of their own.
         &["test", "--workspace", "--all-targets", "--no-fail-fast", "--", "--show-output"]
     };
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command.args(args).current_dir(root);
     if std::io::stdout().is_terminal() {
         command.env("CARGO_TERM_COLOR", "always");

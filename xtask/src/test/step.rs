@@ -1,6 +1,5 @@
 //! What a step of `cargo xtask test` comes to, and which commands of cargo it can use.
 
-use std::process::Command;
 use xtask_support::workspace::cargo;
 
 /// What a step that did not fail came to.
@@ -17,5 +16,5 @@ pub(super) enum Outcome {
 
 /// Whether `cargo NAME` exists.
 pub(super) fn has_subcommand(name: &str) -> bool {
-    Command::new(cargo()).args([name, "--version"]).output().is_ok_and(|it| it.status.success())
+    cargo().args([name, "--version"]).output().is_ok_and(|it| it.status.success())
 }

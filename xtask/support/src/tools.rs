@@ -49,7 +49,7 @@ impl Tool {
         if self.is_there(root) {
             return Ok(());
         }
-        let mut install = Command::new(cargo());
+        let mut install = cargo();
         install.args(["install", "--locked", "--version", self.version, "--profile", self.profile]);
         install.args(["--root", OWN, &self.crate_name()]);
         if !self.has_default_features {
@@ -66,9 +66,8 @@ impl Tool {
         let path = env::var_os("PATH").unwrap_or_default();
         let folders = env::split_paths(&path).chain([root.join(OWN).join("bin")]);
         let path = env::join_paths(folders).context("the search path has a folder that no path can name")?;
-        let mut command = Command::new(cargo());
-        // cargo-machete takes this name for a sign that no cargo started it.
-        command.arg(self.name).env("PATH", path).env_remove("CARGO_PKG_NAME").current_dir(root);
+        let mut command = cargo();
+        command.arg(self.name).env("PATH", path).current_dir(root);
         Ok(command)
     }
 

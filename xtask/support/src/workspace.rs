@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -52,7 +51,7 @@ impl Workspace {
     ///
     /// Those of [`Self::load`].
     pub fn load_from(folder: &Path) -> Result<Self> {
-        let output = Command::new(cargo())
+        let output = cargo()
             .args(["metadata", "--no-deps", "--format-version=1"])
             .current_dir(folder)
             .output()
@@ -130,10 +129,22 @@ impl Dependency {
     }
 }
 
-/// The cargo that runs this program.
-pub fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+/// The cargo that runs this program. What that one says of our package is not passed on: build scripts ask for it, and would run
+/// anew, with all that is built on them, whenever the next cargo is started by something else.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let is_of_a_package =
+            name.to_str().is_some_and(|name| OF_A_PACKAGE.iter().any(|start| name.starts_with(start)));
+        if is_of_a_package {
+            command.env_remove(name);
+        }
+    }
+    command
 }
+
+/// How cargo begins the names of variables that tell of a package.
+const OF_A_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
@@ -182,6 +193,18 @@ mod tests {
         let kinds: Vec<_> =
             package.dependencies.iter().map(|it| (it.name.as_str(), it.for_tests_only)).collect();
         assert_eq!(kinds, [("b", false), ("c", true), ("d", false)]);
+    }
+
+    #[test]
+    fn our_own_package_is_not_passed_on() {
+        let removed: Vec<_> = cargo()
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR"] {
+            assert_eq!(removed.contains(&name.into()), std::env::var_os(name).is_some(), "{name}");
+        }
     }
 
     #[test]

@@ -233,6 +233,6 @@ pub(super) fn build_axum(folder: &Path) -> Result<()> {
     fs::create_dir_all(project.join("src"))?;
     fs::write(project.join("Cargo.toml"), include_str!("axum/Cargo.toml.template"))?;
     fs::write(project.join("src/main.rs"), include_str!("axum/main.rs.template"))?;
-    let mut build = Command::new(xtask_support::workspace::cargo());
+    let mut build = xtask_support::workspace::cargo();
     succeed(build.args(["build", "--quiet", "--release", "--target-dir", "target"]).current_dir(project))
 }
