@@ -4,7 +4,7 @@ use flasher_base::blame::{Blame, Blamed};
 use flasher_base::root_cause::RootCause;
 
 use crate::cause::Cause;
-use crate::error::{Error, Missed};
+use crate::error::{Error, LoginProblem, Missed};
 
 impl Blamed for Error {
     fn blame(&self) -> Blame {
@@ -55,15 +55,32 @@ impl Error {
             }
             Self::Timeout { .. } => Blame::BOARD
                 .advise("the last console lines show what the board did; watch it with `flasher console`"),
-            Self::AutobootNotInterruptible { .. } | Self::Login { .. } => {
-                Blame::BOARD_LASTING.advise(LAST_LINES)
-            }
+            Self::AutobootNotInterruptible { .. } => Blame::BOARD_LASTING.advise(LAST_LINES),
+            Self::Login { problem, .. } => Blame::BOARD_LASTING.advise(log_in(*problem)),
             _ => self.cause().map_or(Blame::BOARD.advise(LAST_LINES), of_a_cause),
         }
     }
 }
 
 const LAST_LINES: &str = "the last console lines show what the board said";
+
+/// What to write so that the login goes on.
+fn log_in(problem: LoginProblem) -> &'static str {
+    match problem {
+        LoginProblem::PasswordWanted => {
+            "give the password: `password` below `login` in the manifest of the bundle"
+        }
+        LoginProblem::UsernameWanted => {
+            "name the user: `username` below `login` in the manifest of the bundle"
+        }
+        LoginProblem::Incorrect => {
+            "correct `username` and `password` below `login` in the manifest of the bundle"
+        }
+        LoginProblem::Repeated => {
+            "is `username` below `login` in the manifest one that may log in on this console? the last console lines show what was said"
+        }
+    }
+}
 
 /// Causes that lie on the exporter's or the network's side are not the board's fault.
 fn of_a_cause(cause: Cause) -> Blame {
@@ -92,7 +109,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::error::{LoginProblem, Tail};
+    use crate::error::Tail;
 
     #[test]
     fn a_silent_server_is_not_the_boards_fault() {
@@ -109,6 +126,16 @@ mod tests {
             let blame = error.blame();
             assert_eq!((blame.class, blame.is_retryable), (expected.class, expected.is_retryable), "{error}");
             assert!(blame.next_step.is_some(), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_refused_login_says_what_to_write() {
+        use LoginProblem::{Incorrect, PasswordWanted, Repeated, UsernameWanted};
+        for problem in [Incorrect, PasswordWanted, Repeated, UsernameWanted] {
+            let error = Error::Login { username: "root".into(), problem, tail: Tail::default() };
+            let step = error.blame().next_step.unwrap_or_default().to_string();
+            assert!(step.contains("below `login` in the manifest"), "{problem:?}: {step}");
         }
     }
 

@@ -19,6 +19,8 @@ const BUNDLES: &str = "FLASHER_QEMU_BUNDLES";
 const BUNDLE: &str = "qemu-virt";
 /// Where `cargo xtask qemu-bundle` puts its output, in the workspace.
 const BUILT: &str = "target/qemu-bundle";
+/// What shows that a folder is the workspace: the chore that builds the bundles.
+const GUESTS: &str = "xtask/guests/Cargo.toml";
 /// The file that a build of the bundles writes last.
 const STAMP: &str = "stamp";
 /// What building the bundle needs beside them.
@@ -77,10 +79,12 @@ fn bundles(candidates: &[PathBuf]) -> Option<PathBuf> {
     candidates.iter().find(whole).cloned()
 }
 
-/// The workspace this program was built in; the current folder when it is gone.
+/// The workspace that this program or the current folder is in; the current folder when there is none. It is looked for, because a
+/// program that named the folder it was built in would be another one in each.
 fn workspace() -> PathBuf {
-    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    built_in.canonicalize().unwrap_or_else(|_| PathBuf::from("."))
+    let from = [std::env::current_exe(), std::env::current_dir()].into_iter().flatten();
+    let found = from.flat_map(|from| from.ancestors().map(Path::to_owned).collect::<Vec<_>>());
+    found.into_iter().find(|folder| folder.join(GUESTS).is_file()).unwrap_or_else(|| PathBuf::from("."))
 }
 
 fn absent(candidates: &[PathBuf]) -> Error {
@@ -96,7 +100,7 @@ fn absent(candidates: &[PathBuf]) -> Error {
 /// Builds the bundles in the workspace. Outside the sandbox, for the packages come from the network.
 async fn build(screen: &Screen) -> Result<PathBuf> {
     let root = workspace();
-    if !root.join("xtask/guests/Cargo.toml").is_file() {
+    if !root.join(GUESTS).is_file() {
         return Err(absent(&candidates()));
     }
     screen.aside(
