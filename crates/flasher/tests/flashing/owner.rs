@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
@@ -13,6 +13,11 @@ use flasher_core::flash::PowerState;
 use flasher_core::{Class, Receipt};
 
 use crate::lab::text;
+
+/// The bundle of the simulated board.
+fn bundle() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/sim-bundle")
+}
 
 /// A folder for files of several labs that share one board.
 struct Bench {
@@ -46,7 +51,7 @@ impl Bench {
 
     /// An exporter YAML with these two children.
     fn write(&self, name: &str, board: &str, power: &str, serial: &str) {
-        let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/sim-bundle");
+        let bundle = bundle();
         let yaml = format!(
             "apiVersion: jumpstarter.dev/v1alpha1\nkind: ExporterConfig\nmetadata: {{ namespace: default, name: lab }}\nexport:\n{board}  \
              storage:\n    type: flasher\n    config: {{ flasher_bundle: {bundle:?}, power_off_seconds: 0.1 }}\n    children:\n      \
@@ -136,10 +141,12 @@ fn another_user_meets_the_same_lock() {
     let is_root = rustix::process::geteuid().is_root();
     let bench = Bench::new();
     let setpriv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
-    let can =
-        Command::new(setpriv[0]).args(&setpriv[1..]).arg(cargo_bin("flasher")).arg("--version").output();
-    if !is_root || !can.is_ok_and(|it| it.status.success()) {
-        println!("skipped: becoming another user takes root, setpriv, and a program that all may run");
+    // A tree below /root is closed to others.
+    let uses = "\"$1\" --version && cat \"$2/manifest.yaml\"";
+    let mut can = Command::new(setpriv[0]);
+    can.args(&setpriv[1..]).args(["sh", "-c", uses, "sh"]).arg(cargo_bin("flasher")).arg(bundle());
+    if !is_root || !can.output().is_ok_and(|it| it.status.success()) {
+        println!("skipped: becoming another user takes root, setpriv, and a tree that all may read");
         return;
     }
     fs::create_dir(bench.path("cache")).unwrap();
