@@ -20,7 +20,7 @@ pub(super) fn run(root: &Path) -> Result<Outcome> {
     if !database_is_current(root)? {
         return Ok(Outcome::Note("advisories not checked: their database could not be fetched".to_owned()));
     }
-    succeed(DENY.command(root)?.args(["check", "--disable-fetch", "advisories"])).map(|()| Outcome::Passed)
+    succeed(DENY.command(root)?.args(["--offline", "check", "advisories"])).map(|()| Outcome::Passed)
 }
 
 /// Fetches the advisory database; a machine without a way to it must not wait for long.
