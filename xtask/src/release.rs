@@ -32,10 +32,10 @@ pub(crate) struct Args {
 
 /// What is packed.
 struct Programs {
-    /// For the Debian package.
-    dynamic: PathBuf,
-    /// For the tarball.
-    r#static: PathBuf,
+    /// It uses the machine's C library.
+    for_debian: PathBuf,
+    /// It has a C library inside.
+    for_tarball: PathBuf,
 }
 
 /// Builds the programs, has one write its pages and completions, and packs all.
@@ -48,17 +48,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(program) => {
             let program =
                 program.canonicalize().with_context(|| format!("no program {}", program.display()))?;
-            Programs { dynamic: program.clone(), r#static: program }
+            Programs { for_debian: program.clone(), for_tarball: program }
         }
-        None => {
-            Programs { dynamic: build(&root, Linking::Dynamic)?, r#static: build(&root, Linking::Static)? }
-        }
+        None => Programs {
+            for_debian: build(&root, Linking::Dynamic)?,
+            for_tarball: build(&root, Linking::Static)?,
+        },
     };
     let (made, epoch) = (root.join(MADE), commit_time(&root)?);
-    stage(&root, &programs.dynamic, &made)?;
+    stage(&root, &programs.for_debian, &made)?;
     let contents = contents::write(&workspace, &made, &epoch)?;
     debian::pack(&root, &made, &epoch, args.fast)?;
-    let tarball = tarball::pack(&made, &programs.r#static, &tarball_name()?, &epoch)?;
+    let tarball = tarball::pack(&made, &programs.for_tarball, &tarball_name()?, &epoch)?;
     let sums = format!("sha256sum *.deb {tarball} {contents} > SHA256SUMS");
     succeed(Command::new("sh").args(["-c", &sums]).current_dir(&made))?;
     println!("made the packages in {MADE}; SHA256SUMS has their digests");

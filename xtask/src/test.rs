@@ -68,11 +68,8 @@ fn words(root: &Path) -> Result<Outcome> {
 
 /// Dependencies that no code names.
 fn unused_crates(root: &Path) -> Result<Outcome> {
-    if std::env::var_os("CI").is_some() {
-        MACHETE.ensure(root)?;
-    } else if !MACHETE.is_there(root) {
-        let how = "cargo-machete is absent; get it with `cargo install --locked cargo-machete`";
-        return Ok(Outcome::Skipped(how.to_owned()));
+    if let Some(skipped) = step::absent(MACHETE, root)? {
+        return Ok(skipped);
     }
     succeed(&mut MACHETE.command(root)?).map(|()| Outcome::Passed)
 }

@@ -1,6 +1,6 @@
 //! The step that checks licences, banned crates, sources and advisories of all dependencies.
 
-use super::step::Outcome;
+use super::step::{self, Outcome};
 use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
@@ -9,12 +9,8 @@ use xtask_support::tools::DENY;
 
 /// Runs cargo-deny; advisories only when their database can be had.
 pub(super) fn run(root: &Path) -> Result<Outcome> {
-    if std::env::var_os("CI").is_some() {
-        // In CI nothing is skipped that can be had; two minutes on two cores.
-        DENY.ensure(root)?;
-    } else if !DENY.is_there(root) {
-        let how = "cargo-deny is absent; get it with `cargo install --locked cargo-deny`";
-        return Ok(Outcome::Skipped(how.to_owned()));
+    if let Some(skipped) = step::absent(DENY, root)? {
+        return Ok(skipped);
     }
     succeed(DENY.command(root)?.args(["check", "bans", "licenses", "sources"]))?;
     if !database_is_current(root)? {
