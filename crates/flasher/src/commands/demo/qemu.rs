@@ -79,12 +79,18 @@ fn bundles(candidates: &[PathBuf]) -> Option<PathBuf> {
     candidates.iter().find(whole).cloned()
 }
 
-/// The workspace that this program or the current folder is in; the current folder when there is none. It is looked for, because a
-/// program that named the folder it was built in would be another one in each.
+/// The workspace this program was built in; the current folder when it is gone. It is looked for, because a program that named the
+/// folder it was built in would be another one in each.
 fn workspace() -> PathBuf {
-    let from = [std::env::current_exe(), std::env::current_dir()].into_iter().flatten();
-    let found = from.flat_map(|from| from.ancestors().map(Path::to_owned).collect::<Vec<_>>());
-    found.into_iter().find(|folder| folder.join(GUESTS).is_file()).unwrap_or_else(|| PathBuf::from("."))
+    let program = std::env::current_exe().unwrap_or_default();
+    built_in(&program).map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
+/// The workspace whose build folder has this program. No other folder above it counts: in some, other users may put a workspace, and
+/// what is found there is run.
+fn built_in(program: &Path) -> Option<&Path> {
+    let target = program.ancestors().find(|folder| folder.ends_with("target"))?;
+    target.parent().filter(|folder| folder.join(GUESTS).is_file())
 }
 
 fn absent(candidates: &[PathBuf]) -> Error {
@@ -145,6 +151,17 @@ mod tests {
         assert_eq!(bundles(&candidates), None);
         std::fs::write(here.join(STAMP), "").unwrap();
         assert_eq!(bundles(&candidates), Some(here));
+    }
+
+    #[test]
+    fn a_workspace_above_any_other_folder_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        std::fs::create_dir_all(here.join("xtask/guests")).unwrap();
+        std::fs::write(here.join(GUESTS), "").unwrap();
+        assert_eq!(built_in(&here.join("target/debug/flasher")), Some(here));
+        assert_eq!(built_in(&here.join("unpacked/flasher")), None);
+        assert_eq!(built_in(&here.join("other/target/debug/flasher")), None);
     }
 
     #[test]
