@@ -3,6 +3,7 @@
 mod deny;
 mod runner;
 mod skips;
+mod space;
 mod step;
 
 use crate::package::{GPIO_GUEST, QEMU_BUNDLE};
@@ -12,7 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use step::Outcome;
 use xtask_support::programs::succeed;
-use xtask_support::tools::{CYCLONEDX, DEB, MACHETE};
+use xtask_support::tools::{CYCLONEDX, DEB, MACHETE, MDBOOK};
 use xtask_support::workspace::{Workspace, cargo};
 use xtask_support::{boot_loaders, debian_root, jumpstarter, packages, validators, words};
 
@@ -28,6 +29,7 @@ pub(crate) struct Args {
 type Step = (&'static str, fn(&Path, &Args) -> Result<Outcome>);
 
 const STEPS: &[Step] = &[
+    ("disk space", |root, _| space::check(root)),
     ("packages", |root, _| packages::ensure(root).map(Outcome::Note)),
     ("fmt", |root, _| run_cargo(root, &["fmt", "--all", "--check"])),
     ("clippy", |root, _| {
@@ -36,6 +38,7 @@ const STEPS: &[Step] = &[
     ("tidy", |_, _| xtask_tidy::run().map(|()| Outcome::Passed)),
     ("words", |root, _| words(root)),
     ("unused crates", |root, _| unused_crates(root)),
+    ("manual", |root, _| manual(root)),
     ("qemu bundles", |_, _| prepared(QEMU_BUNDLE.run(&[]), "the bundles")),
     ("allwinner boot loader", boot_loader),
     ("gpio guest", |_, _| prepared(GPIO_GUEST.run(&[]), "a kernel with a GPIO chip")),
@@ -72,6 +75,14 @@ fn unused_crates(root: &Path) -> Result<Outcome> {
         return Ok(skipped);
     }
     succeed(&mut MACHETE.command(root)?).map(|()| Outcome::Passed)
+}
+
+/// The manual as a book, in `target/book`.
+fn manual(root: &Path) -> Result<Outcome> {
+    if let Some(skipped) = step::absent(MDBOOK, root)? {
+        return Ok(skipped);
+    }
+    succeed(MDBOOK.command(root)?.args(["build", "docs"])).map(|()| Outcome::Passed)
 }
 
 /// The boot loader of the emulated Orange Pi.
