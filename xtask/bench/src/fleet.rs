@@ -148,11 +148,5 @@ impl Lab {
 
 /// Seconds that ended children of this process took of all processors.
 fn children_cpu() -> Result<f64> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok());
-    // proc(5): cutime and cstime are the fields 16 and 17, of which two stand before the name's end.
-    let (user, system) = (ticks(13).context("cutime")?, ticks(14).context("cstime")?);
-    Ok((user + system) / 100.0)
+    measure::cpu(Path::new("/proc/self/stat"), measure::Whose::Children)
 }

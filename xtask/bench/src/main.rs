@@ -18,6 +18,7 @@ mod overhead;
 mod qemu;
 mod serial;
 mod servers;
+mod web;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -50,6 +51,8 @@ enum What {
     Compare(compare::Args),
     /// Several boards in one command against one command for each
     Fleet(fleet::Args),
+    /// Fifty open pages of a board with a console at 1 Mbaud, and the report of a flash of 7 GiB
+    Web(web::Args),
     /// Ten thousand receipts in the ledger: listing jobs, and a flash that is kept
     Ledger,
     /// Pulling a bundle against curl of the same blobs, and how soon a cached one is ready
@@ -81,6 +84,7 @@ fn run(what: &What) -> Result<()> {
         What::Qemu(args) => qemu::run(args),
         What::Bundles => bundles::run(),
         What::Fleet(args) => fleet::run(args),
+        What::Web(args) => web::run(args),
         What::Ledger => ledger::run(),
         What::Compare(args) => compare::run(args),
         What::Serial => serial::run(),

@@ -79,6 +79,30 @@ fn high_water(path: &Path) -> Option<f64> {
     Some(kib / 1024.0)
 }
 
+/// Whose processor time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Whose {
+    /// The process's own.
+    Own,
+    /// That of its children that have ended.
+    Children,
+}
+
+/// Seconds of all processors, as this `/proc/PID/stat` says.
+pub(crate) fn cpu(stat: &Path, whose: Whose) -> Result<f64> {
+    let stat = fs::read_to_string(stat)?;
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok());
+    // proc(5): utime to cstime are the fields 14 to 17, counted from 1; two stand before the end of the name.
+    let first = match whose {
+        Whose::Own => 11,
+        Whose::Children => 13,
+    };
+    let (user, system) = (ticks(first).context("user time")?, ticks(first + 1).context("system time")?);
+    Ok((user + system) / 100.0)
+}
+
 /// The middle one.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
