@@ -18,6 +18,7 @@ mod overhead;
 mod qemu;
 mod serial;
 mod servers;
+mod ways;
 mod web;
 
 use anyhow::Result;
@@ -51,6 +52,8 @@ enum What {
     Compare(compare::Args),
     /// Several boards in one command against one command for each
     Fleet(fleet::Args),
+    /// Each way to a medium: the boot loader by itself against Linux, a disk of this machine against bmaptool
+    Ways(ways::Args),
     /// Fifty open pages of a board with a console at 1 Mbaud, and the report of a flash of 7 GiB
     Web(web::Args),
     /// Ten thousand receipts in the ledger: listing jobs, and a flash that is kept
@@ -84,6 +87,7 @@ fn run(what: &What) -> Result<()> {
         What::Qemu(args) => qemu::run(args),
         What::Bundles => bundles::run(),
         What::Fleet(args) => fleet::run(args),
+        What::Ways(args) => ways::run(args),
         What::Web(args) => web::run(args),
         What::Ledger => ledger::run(),
         What::Compare(args) => compare::run(args),

@@ -44,7 +44,7 @@ struct Image {
 
 /// Programs and folders.
 pub(super) struct Bench {
-    flasher: PathBuf,
+    pub(super) flasher: PathBuf,
     bundle: PathBuf,
     pub(super) lab: PathBuf,
     /// Size of the board's disk, bytes.
@@ -97,6 +97,11 @@ impl Bench {
 
     /// Writes what every run needs.
     pub(super) fn prepare(&self) -> Result<()> {
+        self.prepare_with("")
+    }
+
+    /// Does so with `more` keys in the flasher's config, as `, via: uboot`.
+    pub(super) fn prepare_with(&self, more: &str) -> Result<()> {
         fs::create_dir_all(&self.lab)?;
         fs::write(self.lab.join("plain.py"), PLAIN)?;
         // A text of JSON is one of YAML.
@@ -111,7 +116,7 @@ impl Bench {
       network: {{ tap: qtap0, address: 10.77.0.1/24, board: 10.77.0.50, dhcp: true }}
   storage:
     type: flasher
-    config: {{ flasher_bundle: {bundle}, power_off_seconds: 0 }}
+    config: {{ flasher_bundle: {bundle}, power_off_seconds: 0{more} }}
     children:
       serial: {{ ref: board.serial }}
       power: {{ ref: board.power }}
