@@ -1,6 +1,7 @@
-//! Who has what: serial lines, running servers and boards under a flash have one user at a time.
+//! Who has what: serial lines, running servers and boards under a flash have one user at a time, but for the file servers of jobs, which
+//! boards of one lab share.
 //!
-//! What is asked for and taken is refused with the name of the holder, never queued behind it and never shared.
+//! What is asked for and taken is refused with the name of the holder, never queued behind it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,13 +26,51 @@ impl Key {
     }
 }
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    key: Key,
+    sharing: Sharing,
+}
+
+/// Who else may have it meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sharing {
+    /// No one.
+    Alone,
+    /// Other jobs.
+    WithJobs,
+}
+
+impl From<Key> for Wanted {
+    /// For one user alone.
+    fn from(key: Key) -> Self {
+        Self { key, sharing: Sharing::Alone }
+    }
+}
+
+impl Wanted {
+    /// What a job uses this device for; none for a group. Jobs of several boards use one file server at the same time.
+    pub(crate) fn by_job(device: &Device) -> Option<Self> {
+        let is_server = matches!(device, Device::FileServer(_) | Device::ContentServer(_));
+        let sharing = if is_server { Sharing::WithJobs } else { Sharing::Alone };
+        Some(Self { key: Key::of(device)?, sharing })
+    }
+
+    /// Whether what this holder has cannot be had besides.
+    fn is_kept_by(self, holder: &Holder) -> bool {
+        (self.sharing, holder.sharing) != (Sharing::WithJobs, Sharing::WithJobs)
+    }
+}
+
 /// Everything that is taken.
 #[derive(Debug, Default)]
-pub(crate) struct Claims(Mutex<HashMap<Key, Holder>>, Notify);
+pub(crate) struct Claims(Mutex<HashMap<Key, Vec<Holder>>>, Notify);
 
 #[derive(Clone, Debug)]
 struct Holder {
     ticket: u64,
+    sharing: Sharing,
     what: &'static str,
     who: String,
     connection: Option<u64>,
@@ -45,7 +84,7 @@ struct Holder {
 /// What a client or job holds until this is dropped.
 pub(crate) struct Claim {
     claims: Arc<Claims>,
-    keys: Vec<Key>,
+    wanted: Vec<Wanted>,
     ticket: u64,
     /// Cancelled when the holder has to let go.
     pub(crate) evicted: CancellationToken,
@@ -53,18 +92,18 @@ pub(crate) struct Claim {
 
 impl fmt::Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claim").field("keys", &self.keys).finish_non_exhaustive()
+        f.debug_struct("Claim").field("wanted", &self.wanted).finish_non_exhaustive()
     }
 }
 
 impl Claims {
-    /// Takes `keys` for `what` of a client, once they are free, which may take as long as `patience`.
+    /// Takes what is wanted for `what` of a client, once it is free, which may take as long as `patience`.
     ///
     /// # Errors
     /// When another holder has one of them; names the holder.
     pub(crate) async fn take(
         self: &Arc<Self>,
-        keys: &[Key],
+        wanted: &[Wanted],
         what: &'static str,
         connection: &Connection,
         patience: Duration,
@@ -72,7 +111,7 @@ impl Claims {
         let deadline = tokio::time::Instant::now() + patience;
         loop {
             let freed = self.1.notified();
-            match self.try_take(keys, what, &connection.peer, Some(connection.id)) {
+            match self.try_take(wanted, what, &connection.peer, Some(connection.id)) {
                 Ok(claim) => return Ok(claim),
                 Err(failure) => {
                     if tokio::time::timeout_at(deadline, freed).await.is_err() {
@@ -83,60 +122,63 @@ impl Claims {
         }
     }
 
-    /// Takes `keys` now, or not at all.
+    /// Takes what is wanted now, or nothing of it.
     ///
     /// # Errors
     /// When another holder has one of them; names the holder.
     pub(crate) fn try_take(
         self: &Arc<Self>,
-        keys: &[Key],
+        wanted: &[Wanted],
         what: &'static str,
         who: &str,
         connection: Option<u64>,
     ) -> CallResult<Claim> {
         let mut held = self.held();
-        let taken = keys.iter().filter_map(|key| held.get(key)).collect::<Vec<_>>();
+        let all = wanted.iter().flat_map(|it| holders(&held, it.key).map(move |holder| (it, holder)));
+        let taken: Vec<_> =
+            all.filter(|(it, holder)| it.is_kept_by(holder)).map(|(_, holder)| holder).collect();
         if let Some(holder) = taken.first() {
             taken.iter().filter(|holder| holder.lingers).for_each(|holder| holder.evicted.cancel());
             return Err(holder.refuse());
         }
-        let ticket = held.values().map(|holder| holder.ticket).max().unwrap_or(0) + 1;
+        let ticket = held.values().flatten().map(|holder| holder.ticket).max().unwrap_or(0) + 1;
         let evicted = CancellationToken::new();
-        let holder = Holder {
-            ticket,
-            what,
-            who: who.to_owned(),
-            connection,
-            since: Instant::now(),
-            evicted: evicted.clone(),
-            lingers: false,
-        };
-        keys.iter().for_each(|key| drop(held.insert(*key, holder.clone())));
-        Ok(Claim { claims: Arc::clone(self), keys: keys.to_vec(), ticket, evicted })
+        for Wanted { key, sharing } in wanted {
+            held.entry(*key).or_default().push(Holder {
+                ticket,
+                sharing: *sharing,
+                what,
+                who: who.to_owned(),
+                connection,
+                since: Instant::now(),
+                evicted: evicted.clone(),
+                lingers: false,
+            });
+        }
+        Ok(Claim { claims: Arc::clone(self), wanted: wanted.to_vec(), ticket, evicted })
     }
 
-    /// Whether this connection may use what `key` names: it is free, or held by the connection itself.
+    /// Whether this connection may use what is wanted: it is free, or held by the connection itself.
     ///
     /// # Errors
     /// When another holder has it; names the holder.
-    pub(crate) fn free_for(&self, key: Key, connection: u64) -> CallResult<()> {
-        match self.held().get(&key) {
-            Some(holder) if holder.connection != Some(connection) => Err(holder.refuse()),
-            _ => Ok(()),
-        }
+    pub(crate) fn free_for(&self, wanted: impl Into<Wanted>, connection: u64) -> CallResult<()> {
+        let wanted = wanted.into();
+        let held = self.held();
+        let is_other = |holder: &&Holder| holder.connection != Some(connection) && wanted.is_kept_by(holder);
+        let other = holders(&held, wanted.key).find(is_other);
+        other.map_or(Ok(()), |holder| Err(holder.refuse()))
     }
 
-    /// Makes the holder of `key` let go.
+    /// Makes the holders of `key` let go.
     pub(crate) fn evict(&self, key: Key) {
-        if let Some(holder) = self.held().get(&key) {
-            holder.evicted.cancel();
-        }
+        holders(&self.held(), key).for_each(|holder| holder.evicted.cancel());
     }
 
     /// Who has what `key` names, and for how long, in words; none when it is free.
     pub(crate) fn holder(&self, key: Key) -> Option<String> {
         let held = self.held();
-        let holder = held.get(&key)?;
+        let holder = holders(&held, key).next()?;
         Some(format!("{} of {} for {} s", holder.what, holder.who, holder.since.elapsed().as_secs()))
     }
 
@@ -145,9 +187,14 @@ impl Claims {
         !self.held().is_empty()
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<Key, Holder>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<Key, Vec<Holder>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Those who have what `key` names.
+fn holders(held: &HashMap<Key, Vec<Holder>>, key: Key) -> impl Iterator<Item = &Holder> {
+    held.get(&key).into_iter().flatten()
 }
 
 impl Claim {
@@ -155,6 +202,7 @@ impl Claim {
     pub(crate) fn linger(&self) {
         let mut held = self.claims.held();
         held.values_mut()
+            .flatten()
             .filter(|holder| holder.ticket == self.ticket)
             .for_each(|holder| holder.lingers = true);
     }
@@ -162,7 +210,10 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.claims.held().retain(|_, holder| holder.ticket != self.ticket);
+        self.claims.held().retain(|_, holders| {
+            holders.retain(|holder| holder.ticket != self.ticket);
+            !holders.is_empty()
+        });
         self.claims.1.notify_waiters();
     }
 }
@@ -187,8 +238,8 @@ mod tests {
     #[test]
     fn a_claim_names_its_holder() {
         let claims = Arc::new(Claims::default());
-        let claim = claims.try_take(&[A, B], "a flash job", "10.0.0.7:5000", Some(1)).unwrap();
-        let refused = claims.try_take(&[B], "a serial stream", "10.0.0.8:1", Some(2)).unwrap_err();
+        let claim = claims.try_take(&[A.into(), B.into()], "a flash job", "10.0.0.7:5000", Some(1)).unwrap();
+        let refused = claims.try_take(&[B.into()], "a serial stream", "10.0.0.8:1", Some(2)).unwrap_err();
         assert_eq!(
             refused,
             CallFailure::taken(
@@ -198,14 +249,39 @@ mod tests {
         assert_eq!(claims.free_for(A, 2).unwrap_err(), refused);
         claims.free_for(A, 1).unwrap();
         drop(claim);
-        claims.try_take(&[B], "a serial stream", "10.0.0.8:1", Some(2)).unwrap();
+        claims.try_take(&[B.into()], "a serial stream", "10.0.0.8:1", Some(2)).unwrap();
         claims.free_for(A, 2).unwrap();
+    }
+
+    #[test]
+    fn jobs_share_a_file_server_and_nothing_else() {
+        let claims = Arc::new(Claims::default());
+        let server = Wanted { key: B, sharing: Sharing::WithJobs };
+        let first = claims.try_take(&[A.into(), server], "a flash job", "first", None).unwrap();
+        let second = claims.try_take(&[Key(3).into(), server], "a flash job", "second", None).unwrap();
+        claims.free_for(server, 1).unwrap();
+        let refused =
+            |wanted: Wanted| claims.try_take(&[wanted], "the TFTP server", "third", None).unwrap_err();
+        let by = |who| {
+            CallFailure::taken(format!(
+                "in use by a flash job of {who} for 0 s; wait for it to end, or end it"
+            ))
+        };
+        assert_eq!(refused(A.into()), by("first"));
+        assert_eq!(refused(B.into()), by("first"));
+        drop(first);
+        assert_eq!(refused(B.into()), by("second"));
+        drop(second);
+        let alone = claims.try_take(&[B.into()], "the TFTP server", "third", None).unwrap();
+        assert!(claims.try_take(&[server], "a flash job", "fourth", None).is_err());
+        drop(alone);
+        assert!(!claims.are_held());
     }
 
     #[tokio::test]
     async fn one_that_lingers_makes_room_for_whoever_asks() {
         let claims = Arc::new(Claims::default());
-        let claim = claims.try_take(&[A], "a serial stream", "first", Some(1)).unwrap();
+        let claim = claims.try_take(&[A.into()], "a serial stream", "first", Some(1)).unwrap();
         claim.linger();
         let evicted = claim.evicted.clone();
         tokio::spawn(async move {
@@ -213,6 +289,6 @@ mod tests {
             drop(claim);
         });
         let second = Connection::for_tests(2);
-        claims.take(&[A], "a serial stream", &second, Duration::from_secs(20)).await.unwrap();
+        claims.take(&[A.into()], "a serial stream", &second, Duration::from_secs(20)).await.unwrap();
     }
 }

@@ -17,7 +17,7 @@ use crate::capability::{
     Capability, Console, FileServerNode, Flash, Group, Mux, Opendal, Other, Power, Python, Serial,
     StorageFlasher,
 };
-use crate::claims::Key;
+use crate::claims::{Key, Wanted};
 use crate::forward::Forward;
 use crate::proto::DriverInstanceReport;
 use crate::python::{PythonExporter, PythonReport, is_at};
@@ -215,7 +215,8 @@ impl<'t> Builder<'t> {
             }
             Device::Flasher(flasher) => {
                 let children = self.children(path, device);
-                let keys = children.iter().filter_map(|(_, child)| Key::of(child)).chain([key]).collect();
+                let used = children.iter().filter_map(|(_, child)| Wanted::by_job(child));
+                let wanted = used.chain([key.into()]).collect();
                 let mut storage = |role: &str| {
                     let (_, child) = children.iter().find(|(name, _)| name == role)?;
                     Some(self.storage(Key::of(child)?, file_server(child)?.as_ref()))
@@ -225,7 +226,7 @@ impl<'t> Builder<'t> {
                 let exporter = self.tree.bench().map(str::to_owned);
                 let site = Site { exporter, node: Some(path.to_owned()), ..Site::here() };
                 let has_bundle = flasher.flasher_bundle().is_some();
-                let flash = Flash::new(flasher, site, keys, owner, tftp);
+                let flash = Flash::new(flasher, site, wanted, owner, tftp);
                 match children.iter().find(|(name, _)| name == "mux") {
                     Some((_, Device::StorageMux(mux))) if !has_bundle => {
                         Arc::new(StorageFlasher { flash, mux: Arc::clone(mux) })

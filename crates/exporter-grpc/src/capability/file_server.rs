@@ -52,7 +52,10 @@ impl FileServerNode {
         let claim = match mine {
             Some((_, claim)) => claim,
             None => {
-                call.shared.claims.take(&[self.key], self.role(), &call.connection, Duration::ZERO).await?
+                call.shared
+                    .claims
+                    .take(&[self.key.into()], self.role(), &call.connection, Duration::ZERO)
+                    .await?
             }
         };
         let log = call.shared.log.clone();

@@ -11,7 +11,7 @@ use tonic::Code;
 
 use super::order_data::{dump_stream, sent};
 use super::{Args, Call, Capability, Method, Param, Shape, unanswered};
-use crate::claims::{Claim, Key};
+use crate::claims::{Claim, Wanted};
 use crate::failure::{CallFailure, CallResult};
 use crate::jobs::{JobBoard, JobStart, PlanStart, Task};
 use crate::order::{DumpOrder, JobOrder};
@@ -62,7 +62,7 @@ pub(crate) struct Flash {
     /// Who runs jobs here.
     pub(super) site: Site,
     /// The flasher itself and everything it uses.
-    pub(super) keys: Vec<Key>,
+    pub(super) wanted: Vec<Wanted>,
     /// What it is to other processes.
     pub(super) owner: owner::Board,
     tftp: Option<Arc<Storage>>,
@@ -74,11 +74,11 @@ impl Flash {
     pub(crate) fn new(
         flasher: Arc<dyn Flasher>,
         site: Site,
-        keys: Vec<Key>,
+        wanted: Vec<Wanted>,
         owner: owner::Board,
         tftp: Option<Arc<Storage>>,
     ) -> Self {
-        Self { flasher, site, keys, owner, tftp, described: Mutex::default() }
+        Self { flasher, site, wanted, owner, tftp, described: Mutex::default() }
     }
 
     async fn describe(&self) -> CallResult<Description> {
@@ -136,7 +136,7 @@ impl Flash {
 
     /// No other client of this exporter has the board.
     pub(super) fn free(&self, call: &Call) -> CallResult<()> {
-        self.keys.iter().try_for_each(|key| call.shared.claims.free_for(*key, call.owner.connection))
+        self.wanted.iter().try_for_each(|it| call.shared.claims.free_for(*it, call.owner.connection))
     }
 
     async fn cacert(&self) -> CallResult<Value> {
@@ -227,7 +227,7 @@ impl Capability for Flash {
             return Err(unanswered(method));
         }
         let order = args.optional_text(1).unwrap_or_default().to_owned();
-        let claim = |what| call.shared.claims.try_take(&self.keys, what, &call.connection.peer, None);
+        let claim = |what| call.shared.claims.try_take(&self.wanted, what, &call.connection.peer, None);
         match args.text(0)? {
             "start" => {
                 let order = Box::new(JobOrder::parse(&order).map_err(CallFailure::argument)?);

@@ -81,8 +81,11 @@ impl Capability for Serial {
             "watch" => return self.watch().await,
             other => return Err(unanswered(other)),
         }
-        let claim =
-            call.shared.claims.take(&[self.key], "a serial stream", &call.connection, FREE_WITHIN).await?;
+        let claim = call
+            .shared
+            .claims
+            .take(&[self.key.into()], "a serial stream", &call.connection, FREE_WITHIN)
+            .await?;
         let opened = tokio::time::timeout(OPENING, self.serial.open()).await;
         let late = |_| CallFailure::new(Code::DeadlineExceeded, "the serial line did not open within 30 s");
         let stream = opened.map_err(late)??;

@@ -94,7 +94,7 @@ impl StorageFlasher {
     /// Makes the board this call's.
     async fn reserve(&self, what: &'static str, call: &Call) -> CallResult<Reserved> {
         let claims = &call.shared.claims;
-        let claim = claims.try_take(&self.flash.keys, what, &call.connection.peer, None)?;
+        let claim = claims.try_take(&self.flash.wanted, what, &call.connection.peer, None)?;
         let owned = self.flash.owner.hold(what).await?;
         let uploads = call.shared.jobs.uploads();
         let upload = call.blocking(move || Ok(Arc::new(uploads.begin(&[])?))).await?;
