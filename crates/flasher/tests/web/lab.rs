@@ -36,15 +36,9 @@ pub(crate) struct Answer {
 impl Lab {
     /// A bench with one simulated board; `more` are further keys of its config, as `, faults: { slow: 1MiB }`.
     pub(crate) fn new(more: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("flasher-web-").tempdir().unwrap();
-        let lab = Self { folder };
-        let port = std::net::UdpSocket::bind(("0.0.0.0", 0)).unwrap().local_addr().unwrap().port();
-        let file = format!(
-            "apiVersion: jumpstarter.dev/v1alpha1
-kind: ExporterConfig
-metadata: {{ namespace: test, name: lab }}
-export:
-  board:
+        let port = free_port();
+        Self::with_boards(&format!(
+            "  board:
     type: sim-board
     config: {{ medium: ./medium, size: {MEDIUM}, bootdelay: 1, tftp_port: {port}, bash: true{more} }}
   storage:
@@ -61,8 +55,46 @@ export:
       power: {{ type: power-mock }}
       serial: {{ type: serial, config: {{ url: 'loop://' }} }}
 "
+        ))
+    }
+
+    /// A rack of simulated boards: the name and the faults of each, as `slow: 1MiB`.
+    pub(crate) fn rack(boards: &[(&str, &str)]) -> Self {
+        let port = free_port();
+        let servers = format!(
+            "  tftp: {{ type: tftp, config: {{ port: {port}, root_dir: ./tftp }} }}
+  http: {{ type: http, config: {{ port: 0, root_dir: ./http }} }}
+"
         );
-        fs::write(lab.path("lab.yaml"), file).unwrap();
+        let board = |(name, faults): &(&str, &str)| {
+            format!(
+                "  {name}-board:
+    type: sim-board
+    config: {{ medium: ./{name}, size: {MEDIUM}, bootdelay: 3, tftp_port: {port}, faults: {{ {faults} }} }}
+  {name}:
+    type: flasher
+    config: {{ flasher_bundle: ./bundle, power_off_seconds: 0.1 }}
+    children: {{ serial: {{ ref: {name}-board.serial }}, power: {{ ref: {name}-board.power }}, tftp: {{ ref: tftp }}, http: {{ ref: http }} }}
+"
+            )
+        };
+        let lab = Self::with_boards(&(servers + &boards.iter().map(board).collect::<String>()));
+        for (name, _) in boards {
+            fs::write(lab.path(name), vec![0xa5; MEDIUM]).unwrap();
+        }
+        lab
+    }
+
+    /// A bench with these nodes, a bundle, and a medium.
+    fn with_boards(nodes: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("flasher-web-").tempdir().unwrap();
+        let lab = Self { folder };
+        let head = "apiVersion: jumpstarter.dev/v1alpha1
+kind: ExporterConfig
+metadata: { namespace: test, name: lab }
+export:
+";
+        fs::write(lab.path("lab.yaml"), head.to_owned() + nodes).unwrap();
         let data = lab.path("bundle/data");
         fs::create_dir_all(&data).unwrap();
         for (name, length) in [("kernel", 300_000), ("initramfs", 200_000), ("sim.dtb", 5000)] {
@@ -114,6 +146,11 @@ export:
         let status = head.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or_default();
         Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
     }
+}
+
+/// A port for UDP that nobody has now.
+fn free_port() -> u16 {
+    std::net::UdpSocket::bind(("0.0.0.0", 0)).unwrap().local_addr().unwrap().port()
 }
 
 impl WebExporter {

@@ -10,6 +10,7 @@
 mod access;
 mod browser;
 mod lab;
+mod rack;
 mod stories;
 
 // A crate that no source line names registers nothing.
