@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 const GIB: f64 = (1 << 30) as f64;
 /// What `target` and temporary files come to in a run that starts with nothing built, bytes.
-const NEEDED: u64 = 12 << 30;
+const NEEDED: u64 = 8 << 30;
 /// What a run needs that has all built, bytes.
-const NEEDED_AGAIN: u64 = 3 << 30;
+const NEEDED_AGAIN: u64 = 2 << 30;
 
 /// Says how much is free; an error where that is too little.
 pub(super) fn check(root: &Path) -> Result<Outcome> {
@@ -56,14 +56,14 @@ mod tests {
         check(40, false, "40.0 GiB free");
         check(4, true, "4.0 GiB free");
         check(
-            11,
+            7,
             false,
-            "the disk of `/build/target` has 11.0 GiB free, and this run needs about 12: free some, or set CARGO_TARGET_DIR to a folder on another disk",
+            "the disk of `/build/target` has 7.0 GiB free, and this run needs about 8: free some, or set CARGO_TARGET_DIR to a folder on another disk",
         );
         check(
-            2,
+            1,
             true,
-            "the disk of `/build/target` has 2.0 GiB free, and this run needs about 3: free some, or set CARGO_TARGET_DIR to a folder on another disk",
+            "the disk of `/build/target` has 1.0 GiB free, and this run needs about 2: free some, or set CARGO_TARGET_DIR to a folder on another disk",
         );
     }
 }
