@@ -28,7 +28,7 @@ impl Key {
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct ClaimRequest {
     key: Key,
     sharing: Sharing,
 }
@@ -42,14 +42,14 @@ enum Sharing {
     WithJobs,
 }
 
-impl From<Key> for Wanted {
+impl From<Key> for ClaimRequest {
     /// For one user alone.
     fn from(key: Key) -> Self {
         Self { key, sharing: Sharing::Alone }
     }
 }
 
-impl Wanted {
+impl ClaimRequest {
     /// What a job uses this device for; none for a group. Jobs of several boards use one file server at the same time.
     pub(crate) fn by_job(device: &Device) -> Option<Self> {
         let is_server = matches!(device, Device::FileServer(_) | Device::ContentServer(_));
@@ -84,7 +84,7 @@ struct Holder {
 /// What a client or job holds until this is dropped.
 pub(crate) struct Claim {
     claims: Arc<Claims>,
-    wanted: Vec<Wanted>,
+    wanted: Vec<ClaimRequest>,
     ticket: u64,
     /// Cancelled when the holder has to let go.
     pub(crate) evicted: CancellationToken,
@@ -103,7 +103,7 @@ impl Claims {
     /// When another holder has one of them; names the holder.
     pub(crate) async fn take(
         self: &Arc<Self>,
-        wanted: &[Wanted],
+        wanted: &[ClaimRequest],
         what: &'static str,
         connection: &Connection,
         patience: Duration,
@@ -128,7 +128,7 @@ impl Claims {
     /// When another holder has one of them; names the holder.
     pub(crate) fn try_take(
         self: &Arc<Self>,
-        wanted: &[Wanted],
+        wanted: &[ClaimRequest],
         what: &'static str,
         who: &str,
         connection: Option<u64>,
@@ -143,7 +143,7 @@ impl Claims {
         }
         let ticket = held.values().flatten().map(|holder| holder.ticket).max().unwrap_or(0) + 1;
         let evicted = CancellationToken::new();
-        for Wanted { key, sharing } in wanted {
+        for ClaimRequest { key, sharing } in wanted {
             held.entry(*key).or_default().push(Holder {
                 ticket,
                 sharing: *sharing,
@@ -162,7 +162,7 @@ impl Claims {
     ///
     /// # Errors
     /// When another holder has it; names the holder.
-    pub(crate) fn free_for(&self, wanted: impl Into<Wanted>, connection: u64) -> CallResult<()> {
+    pub(crate) fn free_for(&self, wanted: impl Into<ClaimRequest>, connection: u64) -> CallResult<()> {
         let wanted = wanted.into();
         let held = self.held();
         let is_other = |holder: &&Holder| holder.connection != Some(connection) && wanted.is_kept_by(holder);
@@ -256,12 +256,12 @@ mod tests {
     #[test]
     fn jobs_share_a_file_server_and_nothing_else() {
         let claims = Arc::new(Claims::default());
-        let server = Wanted { key: B, sharing: Sharing::WithJobs };
+        let server = ClaimRequest { key: B, sharing: Sharing::WithJobs };
         let first = claims.try_take(&[A.into(), server], "a flash job", "first", None).unwrap();
         let second = claims.try_take(&[Key(3).into(), server], "a flash job", "second", None).unwrap();
         claims.free_for(server, 1).unwrap();
         let refused =
-            |wanted: Wanted| claims.try_take(&[wanted], "the TFTP server", "third", None).unwrap_err();
+            |wanted: ClaimRequest| claims.try_take(&[wanted], "the TFTP server", "third", None).unwrap_err();
         let by = |who| {
             CallFailure::taken(format!(
                 "in use by a flash job of {who} for 0 s; wait for it to end, or end it"

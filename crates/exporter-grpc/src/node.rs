@@ -17,7 +17,7 @@ use crate::capability::{
     Capability, Console, FileServerNode, Flash, Group, Mux, Opendal, Other, Power, Python, Serial,
     StorageFlasher,
 };
-use crate::claims::{Key, Wanted};
+use crate::claims::{ClaimRequest, Key};
 use crate::forward::Forward;
 use crate::proto::DriverInstanceReport;
 use crate::python::{PythonExporter, PythonReport, is_at};
@@ -215,7 +215,7 @@ impl<'t> Builder<'t> {
             }
             Device::Flasher(flasher) => {
                 let children = self.children(path, device);
-                let used = children.iter().filter_map(|(_, child)| Wanted::by_job(child));
+                let used = children.iter().filter_map(|(_, child)| ClaimRequest::by_job(child));
                 let wanted = used.chain([key.into()]).collect();
                 let mut storage = |role: &str| {
                     let (_, child) = children.iter().find(|(name, _)| name == role)?;

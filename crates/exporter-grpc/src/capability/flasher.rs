@@ -11,7 +11,7 @@ use tonic::Code;
 
 use super::order_data::{dump_stream, sent};
 use super::{Args, Call, Capability, Method, Param, Shape, unanswered};
-use crate::claims::{Claim, Wanted};
+use crate::claims::{Claim, ClaimRequest};
 use crate::failure::{CallFailure, CallResult};
 use crate::jobs::{JobBoard, JobStart, PlanStart, Task};
 use crate::order::{DumpOrder, JobOrder};
@@ -62,7 +62,7 @@ pub(crate) struct Flash {
     /// Who runs jobs here.
     pub(super) site: Site,
     /// The flasher itself and everything it uses.
-    pub(super) wanted: Vec<Wanted>,
+    pub(super) wanted: Vec<ClaimRequest>,
     /// What it is to other processes.
     pub(super) owner: owner::Board,
     tftp: Option<Arc<Storage>>,
@@ -74,7 +74,7 @@ impl Flash {
     pub(crate) fn new(
         flasher: Arc<dyn Flasher>,
         site: Site,
-        wanted: Vec<Wanted>,
+        wanted: Vec<ClaimRequest>,
         owner: owner::Board,
         tftp: Option<Arc<Storage>>,
     ) -> Self {

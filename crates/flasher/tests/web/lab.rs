@@ -148,7 +148,7 @@ export:
     }
 }
 
-/// A port for UDP that nobody has now.
+/// A UDP port that is free now.
 fn free_port() -> u16 {
     std::net::UdpSocket::bind(("0.0.0.0", 0)).unwrap().local_addr().unwrap().port()
 }
