@@ -62,6 +62,8 @@ fn watched(flasher: &Path, folder: &Path, watchers: usize) -> Result<()> {
     fs::write(folder.join("console.yaml"), yaml)?;
     thread::spawn(move || talk(&console));
     let exporter = Exporter::start(flasher, folder)?;
+    // A page hears what the user of a line hears.
+    let _user = Ended(user(flasher, folder)?);
     let mut open = Vec::new();
     let mut shares = Vec::new();
     for count in [0, 1, watchers] {
@@ -74,6 +76,9 @@ fn watched(flasher: &Path, folder: &Path, watchers: usize) -> Result<()> {
         let seconds = begun.elapsed().as_secs_f64();
         let share = (exporter.cpu()? - before) / seconds * 100.0;
         let each = (self::heard(&open) - heard) as f64 / seconds / 1000.0 / count.max(1) as f64;
+        if count > 0 && each < 1.0 {
+            bail!("the pages heard nothing of the console");
+        }
         println!("{count} pages: {share:.1} % of a processor, each page gets {each:.0} kB/s");
         shares.push(share);
     }
@@ -89,6 +94,14 @@ fn pause(length: Duration) {
     while Instant::now() < end {
         thread::park_timeout(end.saturating_duration_since(Instant::now()));
     }
+}
+
+/// A user of the console who types nothing.
+fn user(flasher: &Path, folder: &Path) -> Result<Child> {
+    let mut command = Command::new(flasher);
+    let remote = format!("unix:{}", folder.join("exporter.sock").display());
+    command.current_dir(folder).args(["--remote", &remote, "console"]);
+    Ok(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn()?)
 }
 
 /// A console that goes on and on, in lines as a kernel writes them.
@@ -154,9 +167,9 @@ fn heard(pages: &[Page]) -> u64 {
     pages.iter().map(|page| page.heard.load(Ordering::Relaxed)).sum()
 }
 
-/// `flasher serve --web`, ended when dropped.
+/// `flasher serve --web`.
 struct Exporter {
-    child: Child,
+    process: Ended,
     /// `127.0.0.1:PORT`
     address: String,
     /// Kept open: an exporter whose messages are not read any more ends.
@@ -167,6 +180,7 @@ impl Exporter {
     fn start(flasher: &Path, folder: &Path) -> Result<Self> {
         let mut command = Command::new(flasher);
         command.current_dir(folder).args(["--exporter", "console.yaml", "serve", "--web", "127.0.0.1:0"]);
+        command.args(["--unix", "exporter.sock"]);
         command.env("XDG_STATE_HOME", folder.join("state"));
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let mut messages = BufReader::new(child.stderr.take().context("no standard error")?);
@@ -178,7 +192,7 @@ impl Exporter {
             }
             if let Some(address) = line.trim().strip_prefix("web page at http://") {
                 let address = address.trim_end_matches('/').to_owned();
-                return Ok(Self { child, address, _messages: messages });
+                return Ok(Self { process: Ended(child), address, _messages: messages });
             }
             said.push_str(&line);
         }
@@ -186,14 +200,17 @@ impl Exporter {
 
     /// Seconds it took of all processors so far.
     fn cpu(&self) -> Result<f64> {
-        measure::cpu(&PathBuf::from(format!("/proc/{}/stat", self.child.id())), measure::Whose::Own)
+        measure::cpu(&PathBuf::from(format!("/proc/{}/stat", self.process.0.id())), measure::Whose::Own)
     }
 }
 
-impl Drop for Exporter {
+/// A process that is ended when dropped.
+struct Ended(Child);
+
+impl Drop for Ended {
     fn drop(&mut self) {
-        self.child.kill().ok(); // it may have ended by itself
-        self.child.wait().ok(); // the same
+        self.0.kill().ok(); // it may have ended by itself
+        self.0.wait().ok(); // the same
     }
 }
 
