@@ -28,6 +28,12 @@ pub(super) fn doubts(manifest: &Manifest, files: &Files) -> Vec<String> {
                 doubts.extend(arguments.iter().filter_map(|it| not_loaded(it, &memory)));
                 doubts.extend(bare_initram(&words, files));
             }
+            ["zboot", kernel, further @ ..] => {
+                boots = true;
+                // A size stands behind each of the two addresses.
+                let addresses = [Some(kernel), further.get(1)];
+                doubts.extend(addresses.into_iter().flatten().filter_map(|it| not_loaded(it, &memory)));
+            }
             ["unlz4" | "unzip" | "lzmadec" | "zstd", from, to, ..] => {
                 doubts.extend(not_loaded(from, &memory));
                 memory.extend(address(to).map(|start| Range { start, length: 1 }));
@@ -41,7 +47,7 @@ pub(super) fn doubts(manifest: &Manifest, files: &Files) -> Vec<String> {
         }
     }
     if !boots {
-        let known = "`booti`, `bootm` or `bootz`";
+        let known = "`booti`, `bootm`, `bootz` or `zboot`";
         doubts.push(format!("{} boots nothing; expected {known}", quoted(&files.bootcmd)));
     }
     doubts

@@ -87,7 +87,7 @@ fn each_mistake_is_named_with_its_place() {
         ),
         (
             &[("booti 0x82000000 0x83000000:${initram_size} 0x84000000", "echo hello")],
-            "Warning `spec.bootcmd`: `echo hello` boots nothing; expected `booti`, `bootm` or `bootz`\n".into(),
+            "Warning `spec.bootcmd`: `echo hello` boots nothing; expected `booti`, `bootm`, `bootz` or `zboot`\n".into(),
         ),
         (
             &[("a: { file: data/a.dtb }", "a: { file: data/a.dtb, bootcmd: bootm 0x1 }")],
@@ -124,4 +124,14 @@ fn what_is_unpacked_by_hand_counts_as_loaded() {
     let broken = fit.replace("0x820000d4", "0x920000d4");
     let found = found(&[("booti 0x82000000 0x83000000:${initram_size} 0x84000000", &broken)], &tree(64));
     assert!(found.contains("`0x920000d4` is an address where nothing is loaded"), "{found}");
+}
+
+#[test]
+fn a_pc_boots_with_two_addresses_and_two_sizes() {
+    let with = |command: &str| {
+        found(&[("booti 0x82000000 0x83000000:${initram_size} 0x84000000", command)], &tree(64))
+    };
+    assert_eq!(with("zboot 0x82000000 0 0x83000000 ${initram_size}"), "");
+    let found = with("zboot 0x82000000 0 0x93000000 ${initram_size}");
+    assert!(found.contains("`0x93000000` is an address where nothing is loaded"), "{found}");
 }
