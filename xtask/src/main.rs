@@ -47,7 +47,7 @@ enum Command {
     Book,
     /// Make a Debian package and a tarball: program, manual pages, completions, units
     Package(release::Args),
-    /// Build flash bundles for QEMU's arm64 board out of Debian packages
+    /// Build flash bundles for emulated boards out of Debian packages
     QemuBundle(package::Args),
     /// Bring a kernel with a GPIO chip for the tests of the GPIO driver
     GpioGuest(package::Args),

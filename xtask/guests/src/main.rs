@@ -16,7 +16,7 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "guests", bin_name = "cargo xtask")]
 enum Command {
-    /// Build flash bundles for QEMU's arm64 board out of Debian packages
+    /// Build flash bundles for emulated boards out of Debian packages
     QemuBundle(qemu_bundle::Args),
     /// Bring a kernel with a GPIO chip for the tests of the GPIO driver
     GpioGuest,

@@ -1,40 +1,36 @@
-//! `cargo xtask qemu-bundle`: flash bundles for QEMU's arm64 board, out of Debian packages.
+//! `cargo xtask qemu-bundle`: flash bundles for emulated boards, out of Debian packages.
 //!
 //! The manifests are those of `flasher-bundles`. Equal packages give equal bytes.
 
+mod boards;
+mod bzimage;
 mod cpio;
 mod digest;
 mod elf;
 mod formats;
 mod initramfs;
+mod kernel;
 mod lock;
 mod modules;
 mod packages;
 mod stamp;
+mod together;
 
 use anyhow::{Context, Result};
+use boards::{BUNDLES, write};
 use lock::Locked;
+use packages::ARCHITECTURES;
 use stamp::Digests;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use together::together;
 use xtask_support::packages as host_packages;
+use xtask_support::programs::output;
 use xtask_support::workspace::Workspace;
 
 const MANIFESTS: &str = "crates/flasher-bundles/boards";
 const MANIFEST: &str = "manifest.yaml";
-const KERNEL: &str = "data/Image";
-const RAMDISK: &str = "data/initramfs.cpio.gz";
-const WRAPPED: &str = "data/initramfs.uimage";
-const PACKED: &str = "data/flashboard.itb";
-
-/// Every bundle and the files its manifest names.
-const BUNDLES: [(&str, &[&str]); 4] = [
-    ("qemu-virt", &[KERNEL, RAMDISK]),
-    ("qemu-virt-tools", &[KERNEL, RAMDISK]),
-    ("qemu-virt-uimage", &[KERNEL, WRAPPED]),
-    ("qemu-virt-fit", &[PACKED]),
-];
-
 /// Options of `cargo xtask qemu-bundle`.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
@@ -69,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
     };
     print!("{}", listing(&digests));
-    println!("bundles for `-bios u-boot.bin -machine virt -m 1024` in {}", out.display());
+    println!("bundles for emulated boards with 1 GiB of memory in {}", out.display());
     Ok(())
 }
 
@@ -100,17 +96,32 @@ fn build(out: &Path, cache: &Path, packages: &[Locked], manifests: &[String]) ->
     let work = out.join("work");
     empty(&work)?;
     let work = work.canonicalize()?;
-    for package in packages {
-        package.verify(cache)?;
-        modules::extract(&cache.join(package.file()), &work.join(part(package)))?;
-    }
     for ((name, _), manifest) in BUNDLES.iter().zip(manifests) {
         empty(&out.join(name))?;
         write(&out.join(name).join(MANIFEST), manifest.as_bytes())?;
     }
-    fill(out, &work)?;
+    together(&ARCHITECTURES, |(architecture, _)| {
+        let work = work.join(architecture);
+        unpack(cache, packages.iter().filter(|it| is_of(it, architecture)), &work)?;
+        boards::fill(architecture, out, &work)
+    })?;
     lock::write(out, packages)?;
     fs::remove_dir_all(&work).with_context(|| format!("cannot remove {}", work.display()))
+}
+
+/// Whether a package is used for an architecture; only arm64 takes some that are for all.
+fn is_of(package: &Locked, architecture: &str) -> bool {
+    package.architecture == architecture || package.architecture == "all" && architecture == packages::ARM64
+}
+
+fn unpack<'a>(cache: &Path, packages: impl Iterator<Item = &'a Locked>, work: &Path) -> Result<()> {
+    for package in packages {
+        package.verify(cache)?;
+        let into = work.join(part(package));
+        fs::create_dir_all(&into).with_context(|| format!("cannot create {}", into.display()))?;
+        output(Command::new("dpkg-deb").arg("--extract").arg(cache.join(package.file())).arg(into))?;
+    }
+    Ok(())
 }
 
 /// Folder a package is unpacked into; the tools and their libraries share one.
@@ -122,24 +133,6 @@ fn part(package: &Locked) -> &'static str {
     }
 }
 
-/// Writes the files of the bundles from the unpacked packages.
-fn fill(out: &Path, work: &Path) -> Result<()> {
-    let [plain, tools, wrapped, packed] = BUNDLES.map(|it| out.join(it.0));
-    let kernel = modules::Kernel::read(&work.join("kernel"))?;
-    write(&plain.join(KERNEL), &kernel.image)?;
-    for bundle in [&tools, &wrapped] {
-        link(&plain.join(KERNEL), &bundle.join(KERNEL))?;
-    }
-    let mut archive = initramfs::plain(&work.join("busybox"), &kernel.modules)?;
-    write(&plain.join(RAMDISK), &initramfs::gzip(&archive)?)?;
-    initramfs::add_tools(&mut archive, &work.join("tools"))?;
-    write(&tools.join(RAMDISK), &initramfs::gzip(&archive)?)?;
-    formats::uimage(&plain.join(RAMDISK), &wrapped.join(WRAPPED))?;
-    create_parent(&packed.join(PACKED))?;
-    let [kernel, ramdisk] = [KERNEL, RAMDISK].map(|it| plain.join(it).canonicalize());
-    formats::fit(&kernel?, &ramdisk?, work, &packed.join(PACKED))
-}
-
 fn empty(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -147,21 +140,6 @@ fn empty(folder: &Path) -> Result<()> {
         }
         _ => {}
     }
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
-}
-
-fn write(path: &Path, content: &[u8]) -> Result<()> {
-    create_parent(path)?;
-    fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn link(from: &Path, to: &Path) -> Result<()> {
-    create_parent(to)?;
-    fs::hard_link(from, to).with_context(|| format!("cannot link {}", to.display()))
-}
-
-fn create_parent(path: &Path) -> Result<()> {
-    let folder = path.parent().context("a file of a bundle has a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
@@ -176,6 +154,8 @@ mod tests {
             let named: Vec<&str> = text.lines().filter_map(|it| it.trim().strip_prefix("file: ")).collect();
             assert_eq!(named, *files, "{name}");
             assert!(text.contains(&format!("\n  name: {name}\n")), "{name}");
+            let jumps_to_it = text.contains(&format!("address: \"{:#x}\"", bzimage::ADDRESS));
+            assert_eq!(jumps_to_it, text.contains("zboot"), "{name}");
         }
     }
 

@@ -13,7 +13,7 @@ const HEADER: &str = "# name version architecture size sha256\n";
 pub(super) struct Locked {
     pub(super) name: String,
     version: String,
-    architecture: String,
+    pub(super) architecture: String,
     size: u64,
     sha256: String,
 }

@@ -1,14 +1,22 @@
-//! Brings arm64 packages of the machine's own Debian release, through an apt of its own.
+//! Brings packages of the machine's own Debian release, through an apt of their own for each architecture.
 
 use super::lock::{self, Locked};
+use super::together::together;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
 use xtask_support::own_apt::OwnApt;
 use xtask_support::programs::output;
 
-/// Depends on the newest kernel of the release.
-const NEWEST_KERNEL: &str = "linux-image-arm64";
+/// The architecture of the board whose RAM disk also comes with tools.
+pub(super) const ARM64: &str = "arm64";
+/// 32-bit Arm.
+pub(super) const ARMHF: &str = "armhf";
+/// The 64-bit PC.
+pub(super) const AMD64: &str = "amd64";
+/// Debian's architectures, and what depends on the newest kernel of the release there.
+pub(super) const ARCHITECTURES: [(&str, &str); 3] =
+    [(ARM64, "linux-image-arm64"), (ARMHF, "linux-image-armmp"), (AMD64, "linux-image-amd64")];
 /// The one package of the plain RAM disk.
 pub(super) const BUSYBOX: &str = "busybox-static";
 /// What the RAM disk with tools adds, with all it depends on.
@@ -16,11 +24,11 @@ const TOOLS: [&str; 6] = ["bash", "coreutils", "curl", "util-linux", "xz-utils",
 
 /// The packages in the cache; downloads them when one is missing or `refresh` asks for the newest.
 pub(super) fn ensure(cache: &Path, refresh: bool) -> Result<Vec<Locked>> {
-    if !refresh && let Some(packages) = lock::read(cache)? {
+    if !refresh && let Some(packages) = lock::read(cache)?.filter(|it| has_every_kernel(it)) {
         return Ok(packages);
     }
     fs::create_dir_all(cache).with_context(|| format!("cannot create {}", cache.display()))?;
-    let packages = download(&cache.canonicalize()?)?;
+    let packages = download_all(&cache.canonicalize()?)?;
     lock::write(cache, &packages)?;
     Ok(packages)
 }
@@ -30,33 +38,54 @@ pub(super) fn is_kernel(name: &str) -> bool {
     name.starts_with("linux-image-")
 }
 
-fn download(cache: &Path) -> Result<Vec<Locked>> {
-    let apt = OwnApt::new(&cache.join("apt"), "arm64")?;
-    println!("reading the lists of arm64 packages");
-    apt.run("apt-get", &["update"])?;
-    let mut names =
-        vec![newest_kernel(&apt.run("apt-cache", &["show", "--no-all-versions", NEWEST_KERNEL])?)?];
-    names.push(BUSYBOX.to_owned());
-    let closure = ["install", "--print-uris", "-qq", "-y", "--no-install-recommends"];
-    names.extend(names_of_uris(&apt.run("apt-get", &[&closure[..], &TOOLS].concat())?)?);
-    names.sort();
-    println!("downloading {} packages into {}", names.len(), cache.display());
+/// A lock of before may know fewer architectures.
+fn has_every_kernel(packages: &[Locked]) -> bool {
+    let has = |architecture| packages.iter().any(|it| is_kernel(&it.name) && it.architecture == architecture);
+    ARCHITECTURES.iter().all(|it| has(it.0))
+}
+
+fn download_all(cache: &Path) -> Result<Vec<Locked>> {
+    let found = together(&ARCHITECTURES, |(architecture, newest)| download(cache, architecture, newest))?;
+    let mut packages: Vec<Locked> = found.into_iter().flatten().collect();
+    packages.sort_by(|a, b| (&a.name, &a.architecture).cmp(&(&b.name, &b.architecture)));
+    Ok(packages)
+}
+
+fn download(cache: &Path, architecture: &str, newest: &str) -> Result<Vec<Locked>> {
+    let apt = OwnApt::new(&cache.join("apt").join(architecture), architecture)?;
+    println!("reading the lists of {architecture} packages");
+    if let Err(error) = apt.run("apt-get", &["update"]) {
+        // One list that does not come may be one that is not needed.
+        println!("{error:#}");
+    }
+    let names = names(&apt, architecture, newest)?;
+    println!("downloading {} {architecture} packages into {}", names.len(), cache.display());
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let plan = apt.run("apt-get", &[&["download", "--print-uris"], &names[..]].concat())?;
     let files = files_of_uris(&plan, names.len())?;
     output(apt.command("apt-get", &[&["download"], &names[..]].concat()).current_dir(cache))?;
-    let mut packages = files.iter().map(|it| Locked::of(&cache.join(it))).collect::<Result<Vec<_>>>()?;
-    packages.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(packages)
+    files.iter().map(|it| Locked::of(&cache.join(it))).collect()
+}
+
+/// Names of the packages that are needed of an architecture.
+fn names(apt: &OwnApt, architecture: &str, newest: &str) -> Result<Vec<String>> {
+    let show = apt.run("apt-cache", &["show", "--no-all-versions", newest])?;
+    let mut names = vec![newest_kernel(&show, newest, architecture)?, BUSYBOX.to_owned()];
+    if architecture == ARM64 {
+        let closure = ["install", "--print-uris", "-qq", "-y", "--no-install-recommends"];
+        names.extend(names_of_uris(&apt.run("apt-get", &[&closure[..], &TOOLS].concat())?)?);
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// The kernel package the newest metapackage depends on.
-fn newest_kernel(show: &str) -> Result<String> {
+fn newest_kernel(show: &str, newest: &str, architecture: &str) -> Result<String> {
     let depends = show.lines().find_map(|it| it.strip_prefix("Depends: ")).unwrap_or_default();
     let kernel = depends.split([' ', ',']).find(|it| is_kernel(it));
     kernel.map(str::to_owned).with_context(|| {
         format!(
-            "apt knows no kernel behind `{NEWEST_KERNEL}`: the machine's sources must offer Debian for arm64"
+            "apt knows no kernel behind `{newest}`: the machine's sources must offer Debian for {architecture}"
         )
     })
 }
@@ -90,8 +119,9 @@ mod tests {
     #[test]
     fn the_kernel_is_the_one_the_metapackage_names() {
         let show = "Package: linux-image-arm64\nVersion: 6.1.192-2\nDepends: linux-image-6.1.0-56-arm64 (= 6.1.192-2)\n";
-        assert_eq!(newest_kernel(show).unwrap(), "linux-image-6.1.0-56-arm64");
-        let error = newest_kernel("").unwrap_err().to_string();
+        let found = |show| newest_kernel(show, "linux-image-arm64", ARM64);
+        assert_eq!(found(show).unwrap(), "linux-image-6.1.0-56-arm64");
+        let error = found("").unwrap_err().to_string();
         assert_eq!(
             error,
             "apt knows no kernel behind `linux-image-arm64`: the machine's sources must offer Debian for arm64"

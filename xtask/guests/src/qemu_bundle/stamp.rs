@@ -10,12 +10,15 @@ use std::path::Path;
 
 const NAME: &str = "stamp";
 /// The generator itself: a change of these files is a reason to build again.
-const GENERATOR: [&str; 6] = [
+const GENERATOR: [&str; 9] = [
     include_str!("../qemu_bundle.rs"),
+    include_str!("boards.rs"),
+    include_str!("bzimage.rs"),
     include_str!("cpio.rs"),
     include_str!("elf.rs"),
     include_str!("formats.rs"),
     include_str!("initramfs.rs"),
+    include_str!("kernel.rs"),
     include_str!("modules.rs"),
 ];
 
