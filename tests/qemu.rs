@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use cases::{Case, FAULTS, PROVEN};
-use machines::MACHINES;
+use machines::{MACHINES, Machine, WITH_LINUX};
 
 /// Names the case to be played inside.
 const CASE: &str = "FLASHER_QEMU_CASE";
@@ -36,8 +36,18 @@ fn qemu_faults_end_proven_or_with_their_cause() {
 
 #[test]
 fn qemu_machines_are_flashed_by_their_boot_loaders_alone() {
+    play_machines(MACHINES);
+}
+
+#[test]
+fn qemu_machines_are_flashed_by_their_own_linux() {
+    play_machines(WITH_LINUX);
+}
+
+/// Plays all machines one after the other; inside the namespace, the one that is asked for.
+fn play_machines(machines: &[Machine]) {
     if let Ok(name) = env::var(CASE) {
-        let Some(machine) = MACHINES.iter().find(|machine| machine.name == name) else { return };
+        let Some(machine) = machines.iter().find(|machine| machine.name == name) else { return };
         run(Command::new("ip").args(["link", "set", "lo", "up"]));
         return tokio::runtime::Runtime::new().unwrap().block_on(machines::play(machine));
     }
@@ -47,7 +57,7 @@ fn qemu_machines_are_flashed_by_their_boot_loaders_alone() {
         return;
     }
     let mut names = Vec::new();
-    for machine in MACHINES {
+    for machine in machines {
         match machine.missing() {
             Some(why) => println!("skipped: {}", must_be_there(&why)),
             None => names.push(machine.name),
