@@ -52,7 +52,8 @@ fn download_all(cache: &Path) -> Result<Vec<Locked>> {
 }
 
 fn download(cache: &Path, architecture: &str, newest: &str) -> Result<Vec<Locked>> {
-    let apt = OwnApt::new(&cache.join("apt").join(architecture), architecture)?;
+    let state = cache.join("apt").join(architecture);
+    let apt = OwnApt::new(&state, architecture)?;
     println!("reading the lists of {architecture} packages");
     if let Err(error) = apt.run("apt-get", &["update"]) {
         // One list that does not come may be one that is not needed.
@@ -64,6 +65,8 @@ fn download(cache: &Path, architecture: &str, newest: &str) -> Result<Vec<Locked
     let plan = apt.run("apt-get", &[&["download", "--print-uris"], &names[..]].concat())?;
     let files = files_of_uris(&plan, names.len())?;
     output(apt.command("apt-get", &[&["download"], &names[..]].concat()).current_dir(cache))?;
+    // What apt makes of its lists takes more room than the packages, and is out of date when it is wanted again.
+    fs::remove_dir_all(&state).with_context(|| format!("cannot remove {}", state.display()))?;
     files.iter().map(|it| Locked::of(&cache.join(it))).collect()
 }
 

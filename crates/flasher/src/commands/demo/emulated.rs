@@ -13,8 +13,8 @@ pub(super) struct EmulatedBoard {
     pub(super) device: &'static str,
     /// Its boot loader lies on the medium.
     pub(super) medium_holds_bootloader: bool,
-    /// A bundle can be built for it.
-    pub(super) has_bundle: bool,
+    /// The bundle with its Linux, by its name in the folder of the bundles; none where none can be built.
+    pub(super) bundle: Option<&'static str>,
     pub(super) needs: [Need; 2],
 }
 
@@ -23,7 +23,7 @@ pub(super) const ARM64: EmulatedBoard = EmulatedBoard {
     disk: "virtio",
     device: "virtio 0",
     medium_holds_bootloader: false,
-    has_bundle: true,
+    bundle: Some("qemu-virt"),
     needs: [
         Need { name: "qemu-system-aarch64", package: "qemu-system-arm" },
         Need { name: "/usr/lib/u-boot/qemu_arm64/u-boot.bin", package: "u-boot-qemu" },
@@ -32,7 +32,7 @@ pub(super) const ARM64: EmulatedBoard = EmulatedBoard {
 
 pub(super) const ARMHF: EmulatedBoard = EmulatedBoard {
     model: "armhf",
-    has_bundle: false,
+    bundle: Some("qemu-armhf"),
     needs: [
         Need { name: "qemu-system-arm", package: "qemu-system-arm" },
         Need { name: "/usr/lib/u-boot/qemu_arm/u-boot.bin", package: "u-boot-qemu" },
@@ -42,7 +42,7 @@ pub(super) const ARMHF: EmulatedBoard = EmulatedBoard {
 
 pub(super) const RISCV64: EmulatedBoard = EmulatedBoard {
     model: "riscv64",
-    has_bundle: false,
+    bundle: None,
     needs: [
         Need { name: "qemu-system-riscv64", package: "qemu-system-misc" },
         Need { name: "/usr/lib/u-boot/qemu-riscv64_smode/uboot.elf", package: "u-boot-qemu" },
@@ -54,7 +54,7 @@ pub(super) const X86_64: EmulatedBoard = EmulatedBoard {
     model: "x86_64",
     disk: "nvme",
     device: "nvme 0",
-    has_bundle: false,
+    bundle: Some("qemu-x86_64"),
     needs: [
         Need { name: "qemu-system-x86_64", package: "qemu-system-x86" },
         Need { name: "/usr/lib/u-boot/qemu-x86_64/u-boot.rom", package: "u-boot-qemu" },
@@ -67,7 +67,7 @@ pub(super) const ORANGEPI: EmulatedBoard = EmulatedBoard {
     disk: "sd",
     device: "mmc 0",
     medium_holds_bootloader: true,
-    has_bundle: false,
+    bundle: Some("qemu-orangepi"),
     needs: [
         Need { name: "qemu-system-arm", package: "qemu-system-arm" },
         Need {

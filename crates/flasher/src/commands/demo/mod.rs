@@ -36,14 +36,14 @@ pub(crate) enum DemoBoard {
     Sim,
     /// QEMU's arm64 board with a real U-Boot and a real Linux, in a sandbox
     Qemu,
-    /// QEMU's 32-bit Arm board; only with `--via uboot`
+    /// QEMU's 32-bit Arm board
     QemuArmhf,
     /// QEMU's RISC-V board; only with `--via uboot`
     QemuRiscv64,
-    /// QEMU's PC; only with `--via uboot`
+    /// QEMU's PC
     #[value(name = "qemu-x86_64")]
     QemuX86,
-    /// An Orange Pi PC, whose boot loader lies on its card; only with `--via uboot`, slow
+    /// An Orange Pi PC, whose boot loader lies on its card; slow
     QemuOrangepi,
 }
 
@@ -113,24 +113,24 @@ pub(super) async fn run(args: DemoArgs, screen: &Screen) -> Result<u8, Failure> 
                 .help("leave `--board` out")
                 .into());
         }
-        Some(emulated) if !by_boot_loader && !emulated.has_bundle => {
-            return Err(Error::config(format!(
-                "there is no bundle for the emulated board {}",
-                emulated.model
-            ))
-            .help("add `--via uboot`: its boot loader writes the image by itself")
-            .into());
-        }
-        Some(emulated) if sandbox::is_inside() => {
-            let bundle = if by_boot_loader { None } else { Some(qemu::bundle()?) };
-            Board::Qemu { emulated, bundle }
-        }
         Some(emulated) => {
-            args.image.as_deref().map(absolute).transpose()?; // before anything that takes long
-            return Ok(qemu::enter(emulated, !by_boot_loader, screen).await?);
+            let bundle = if by_boot_loader { None } else { Some(bundle_of(emulated)?) };
+            if !sandbox::is_inside() {
+                args.image.as_deref().map(absolute).transpose()?; // before anything that takes long
+                return Ok(qemu::enter(emulated, bundle, screen).await?);
+            }
+            Board::Qemu { emulated, bundle: bundle.map(qemu::folder).transpose()? }
         }
     };
     flash(args, board, fault, screen).await
+}
+
+/// Name of the bundle with the board's Linux.
+fn bundle_of(emulated: EmulatedBoard) -> Result<&'static str> {
+    emulated.bundle.ok_or_else(|| {
+        Error::config(format!("there is no bundle for the emulated board {}", emulated.model))
+            .help("add `--via uboot`: its boot loader writes the image by itself")
+    })
 }
 
 /// Flashes the board, and compares its medium with the image where that is proven.

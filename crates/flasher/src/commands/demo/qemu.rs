@@ -15,8 +15,6 @@ use crate::screen::Screen;
 
 /// Names a folder with the output of `cargo xtask qemu-bundle`.
 const BUNDLES: &str = "FLASHER_QEMU_BUNDLES";
-/// The bundle of the board, in that folder.
-const BUNDLE: &str = "qemu-virt";
 /// Where `cargo xtask qemu-bundle` puts its output, in the workspace.
 const BUILT: &str = "target/qemu-bundle";
 /// What shows that a folder is the workspace: the chore that builds the bundles.
@@ -31,21 +29,20 @@ const BUILD_NEEDS: [Need; 4] = [
     Need { name: "depmod", package: "kmod" },
 ];
 
-/// Runs this very command inside the sandbox, with everything it needs at hand; gives its exit code. A board that `boots` a small
-/// Linux needs a bundle.
+/// Runs this very command inside the sandbox, with everything it needs at hand; gives its exit code. A board that boots a small
+/// Linux needs the `bundle` of that name.
 ///
 /// # Errors
 /// When packages are missing, the bundle cannot be had, or this machine refuses a sandbox.
-pub(super) async fn enter(board: EmulatedBoard, boots: bool, screen: &Screen) -> Result<u8> {
-    let found = bundles(&candidates());
-    let build_needs = if boots && found.is_none() { &BUILD_NEEDS[..] } else { &[] };
+pub(super) async fn enter(board: EmulatedBoard, bundle: Option<&str>, screen: &Screen) -> Result<u8> {
+    let found = bundle.and_then(|bundle| having(bundle, &candidates()));
+    let build_needs = if bundle.is_some() && found.is_none() { &BUILD_NEEDS[..] } else { &[] };
     host::require("the emulated board", &[&board.needs[..], &sandbox::NEEDS[..], build_needs].concat())?;
     // Before anything that takes long.
     sandbox::check().await?;
-    let bundles = match found {
-        Some(found) => Some(found),
-        None if boots => Some(build(screen).await?),
-        None => None,
+    let bundles = match (found, bundle) {
+        (None, Some(bundle)) => Some(build(bundle, screen).await?),
+        (found, _) => found,
     };
     let lost = |error| Error::infrastructure("cannot tell which program this is").because(error);
     let program = std::env::current_exe().map_err(lost)?;
@@ -54,15 +51,15 @@ pub(super) async fn enter(board: EmulatedBoard, boots: bool, screen: &Screen) ->
     sandbox::run(&command, &named).await
 }
 
-/// The folder of the board's bundle.
+/// The folder of the bundle with this name.
 ///
 /// # Errors
 /// When there is none.
-pub(super) fn bundle() -> Result<PathBuf> {
+pub(super) fn folder(bundle: &str) -> Result<PathBuf> {
     let candidates = candidates();
-    let found = bundles(&candidates).ok_or_else(|| absent(&candidates))?;
+    let found = having(bundle, &candidates).ok_or_else(|| absent(bundle, &candidates))?;
     let unreadable = |error| Error::infrastructure("cannot read the bundle's folder").because(error);
-    found.join(BUNDLE).canonicalize().map_err(unreadable)
+    found.join(bundle).canonicalize().map_err(unreadable)
 }
 
 /// Folders that may have the bundles, best first.
@@ -71,10 +68,10 @@ fn candidates() -> Vec<PathBuf> {
     named.into_iter().chain([workspace().join(BUILT)]).collect()
 }
 
-/// The first folder with a whole bundle.
-fn bundles(candidates: &[PathBuf]) -> Option<PathBuf> {
+/// The first folder that has this bundle whole.
+fn having(bundle: &str, candidates: &[PathBuf]) -> Option<PathBuf> {
     let whole = |folder: &&PathBuf| {
-        folder.join(STAMP).is_file() && folder.join(BUNDLE).join("manifest.yaml").is_file()
+        folder.join(STAMP).is_file() && folder.join(bundle).join("manifest.yaml").is_file()
     };
     candidates.iter().find(whole).cloned()
 }
@@ -93,9 +90,9 @@ fn built_in(program: &Path) -> Option<&Path> {
     target.parent().filter(|folder| folder.join(GUESTS).is_file())
 }
 
-fn absent(candidates: &[PathBuf]) -> Error {
+fn absent(bundle: &str, candidates: &[PathBuf]) -> Error {
     let places = candidates.iter().map(|it| format!("`{}`", it.display())).collect::<Vec<_>>().join(", ");
-    Error::infrastructure(format!("no flash bundle for the emulated board, looked in {places}"))
+    Error::infrastructure(format!("no flash bundle `{bundle}` for the emulated board, looked in {places}"))
         .help(format!(
             "run `cargo xtask qemu-bundle` in a checkout of this program's source; elsewhere, set {BUNDLES} to \
              the `{BUILT}` of that checkout"
@@ -104,14 +101,14 @@ fn absent(candidates: &[PathBuf]) -> Error {
 }
 
 /// Builds the bundles in the workspace. Outside the sandbox, for the packages come from the network.
-async fn build(screen: &Screen) -> Result<PathBuf> {
+async fn build(bundle: &str, screen: &Screen) -> Result<PathBuf> {
     let root = workspace();
     if !root.join(GUESTS).is_file() {
-        return Err(absent(&candidates()));
+        return Err(absent(bundle, &candidates()));
     }
     screen.aside(
-        "building the emulated board's Linux once (`cargo xtask qemu-bundle`): downloads 166 MB of Debian packages, keeps \
-         250 MB in `target/qemu-bundle`\n",
+        "building the emulated boards' Linux once (`cargo xtask qemu-bundle`): downloads 250 MB of Debian packages, keeps \
+         290 MB in `target/qemu-bundle`\n",
     );
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = chore(&cargo, &root).await.map_err(|error| failed("did not start").because(error))?;
@@ -119,8 +116,8 @@ async fn build(screen: &Screen) -> Result<PathBuf> {
         return Err(failed(&format!("ended with {status}")));
     }
     let built = root.join(BUILT);
-    bundles(std::slice::from_ref(&built))
-        .ok_or_else(|| failed(&format!("left no bundle in `{}`", built.display())))
+    having(bundle, std::slice::from_ref(&built))
+        .ok_or_else(|| failed(&format!("left no bundle `{bundle}` in `{}`", built.display())))
 }
 
 /// Runs `cargo xtask qemu-bundle`; all it says goes to standard error, for standard output is for results.
@@ -146,11 +143,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let here = folder.path().to_path_buf();
         let candidates = [PathBuf::from("/no/such/folder"), here.clone()];
-        std::fs::create_dir(here.join(BUNDLE)).unwrap();
-        std::fs::write(here.join(BUNDLE).join("manifest.yaml"), "").unwrap();
-        assert_eq!(bundles(&candidates), None);
+        std::fs::create_dir(here.join("qemu-virt")).unwrap();
+        std::fs::write(here.join("qemu-virt/manifest.yaml"), "").unwrap();
+        assert_eq!(having("qemu-virt", &candidates), None);
         std::fs::write(here.join(STAMP), "").unwrap();
-        assert_eq!(bundles(&candidates), Some(here));
+        assert_eq!(having("qemu-virt", &candidates), Some(here));
+        assert_eq!(having("qemu-armhf", &candidates), None, "built before there was this one");
     }
 
     #[test]
@@ -166,8 +164,11 @@ mod tests {
 
     #[test]
     fn without_a_bundle_the_command_to_run_is_named() {
-        let error = absent(&["/a".into(), "/b".into()]);
-        assert_eq!(error.to_string(), "no flash bundle for the emulated board, looked in `/a`, `/b`");
+        let error = absent("qemu-virt", &["/a".into(), "/b".into()]);
+        assert_eq!(
+            error.to_string(),
+            "no flash bundle `qemu-virt` for the emulated board, looked in `/a`, `/b`"
+        );
         assert_eq!(
             error.next_step(),
             Some(
