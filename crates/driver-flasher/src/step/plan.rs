@@ -12,10 +12,10 @@ use crate::opened::OpenedImage;
 
 pub(crate) fn run(session: Session<'_>, resolved: &Resolved) -> Result<()> {
     must_be_comparable(session)?;
-    match (&resolved.boots, resolved.via()) {
-        (Some(boots), _) => must_not_overlap(boots)?,
-        (None, ViaUsed::Host) => must_suit_this_machine(session)?,
-        (None, _) => must_suit_a_boot_loader(session)?,
+    match resolved.via() {
+        ViaUsed::Linux => resolved.boots.as_ref().map_or(Ok(()), must_not_overlap)?,
+        ViaUsed::Host => must_suit_this_machine(session)?,
+        ViaUsed::Uboot => must_suit_a_boot_loader(session)?,
     }
     if resolved.via() != ViaUsed::Host || session.job.expect_boot.is_some() {
         session.flasher.serial()?;

@@ -14,10 +14,15 @@ pub(super) async fn boot<'a>(
     session: Session<'a>,
     resolved: &Resolved,
 ) -> Result<Box<dyn MediumAccess + 'a>> {
-    let run = session.run;
-    if resolved.via() == ViaUsed::Host {
-        return take_medium(session, resolved).await;
+    match resolved.via() {
+        ViaUsed::Linux | ViaUsed::Uboot => start_board(session, resolved).await,
+        ViaUsed::Host => take_medium(session, resolved).await,
     }
+}
+
+/// The board is started as far as its boot loader, or its small Linux.
+async fn start_board<'a>(session: Session<'a>, resolved: &Resolved) -> Result<Box<dyn MediumAccess + 'a>> {
+    let run = session.run;
     let services = run.step(Step::Services, services::start(session, resolved)).await?;
     let console = run.step(Step::Power, power::cycle(session)).await?;
     let reached = run.step(Step::Bootloader, bootloader::load(session, resolved, &services, console)).await?;

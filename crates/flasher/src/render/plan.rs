@@ -35,12 +35,15 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
         let place = self::place(Some(&also.partition), plan);
         fact(&mut text, paint, "then", &format!("{} to {place}: {}{length}", also.image, also.format));
     }
-    match &plan.boots {
-        Some(boots) => text.push_str(&description(boots, "", paint)),
-        None if plan.via == ViaUsed::Host => {
-            fact(&mut text, paint, "via", "a disk of this machine; nothing is booted");
+    match (&plan.boots, plan.via) {
+        (Some(boots), _) => text.push_str(&description(boots, "", paint)),
+        (None, ViaUsed::Host) => fact(&mut text, paint, "via", "a disk of this machine; nothing is booted"),
+        (None, ViaUsed::Uboot) => {
+            fact(&mut text, paint, "via", "the boot loader's own commands; nothing is booted")
         }
-        None => fact(&mut text, paint, "via", "the boot loader's own commands; nothing is booted"),
+        (None, ViaUsed::Linux) => {
+            fact(&mut text, paint, "via", "a small Linux that this plan does not describe")
+        }
     }
     if let Some(limit) = plan.attempt_limit {
         fact(
