@@ -109,7 +109,7 @@ fn exporter(board: &BundleEntry, manifest: &Manifest) -> serde_json::Value {
     let addresses = devices.iter().filter_map(|it| it.strip_prefix("/sys/class/block#")).enumerate();
     let addresses = addresses.map(|(index, text)| (text.to_owned(), json!(format!("mmcblk{index}"))));
     let password = spec.login.password.as_ref().map(|password| password.expose());
-    json!({
+    let mut config = json!({
         "apiVersion": "jumpstarter.dev/v1alpha1",
         "kind": "ExporterConfig",
         "metadata": { "namespace": "test", "name": board.name },
@@ -132,5 +132,12 @@ fn exporter(board: &BundleEntry, manifest: &Manifest) -> serde_json::Value {
                 },
             },
         },
-    })
+    });
+    if spec.architecture.as_ref().is_some_and(|it| it.to_string() == "amd64") {
+        // A PC's memory begins at 0, and its boot loader has `zboot`.
+        let board = &mut config["export"]["board"]["config"];
+        board["dram_start"] = json!(0);
+        board["without_commands"] = json!(["booti", "bootz"]);
+    }
+    config
 }

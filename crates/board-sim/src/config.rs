@@ -38,8 +38,10 @@ pub struct Config {
     pub uboot_interfaces: BTreeMap<StorageInterface, Vec<u32>>,
     /// Commands that U-Boot was built without. Default: those that Debian's U-Boot 2023.01 for QEMU has not.
     pub without_commands: Vec<String>,
-    /// Memory of the board, from 0x40000000 on.
+    /// Bytes of the board's memory.
     pub dram: Size,
+    /// The address where the board's memory begins. Default: as on many Arm boards.
+    pub dram_start: Size,
     /// U-Boot's network stack.
     pub network: NetworkStack,
     /// Number of U-Boot's network interface. With lwIP the lease of any but 0 goes to `ipaddr1` and so on.
@@ -91,8 +93,9 @@ impl Default for Config {
             partitions: Vec::new(),
             uboot_interfaces: [(StorageInterface::Mmc, vec![0, 1]), (StorageInterface::Virtio, vec![0])]
                 .into(),
-            without_commands: text(&["hash", "sha256sum", "tftpput", "wget"]),
+            without_commands: text(&["hash", "sha256sum", "tftpput", "wget", "zboot"]),
             dram: Size(2048 * MIB),
+            dram_start: Size(1024 * MIB),
             network: NetworkStack::Legacy,
             network_interface: 0,
             next_server: None,
@@ -153,6 +156,10 @@ impl Config {
         }
         if !(4 * MIB..=3072 * MIB).contains(&self.dram.0) || !self.dram.0.is_multiple_of(MIB) {
             return Some("`dram` must be whole MiB, from 4MiB to 3GiB".to_owned());
+        }
+        let last = 4096 * MIB - self.dram.0;
+        if self.dram_start.0 > last || !self.dram_start.0.is_multiple_of(MIB) {
+            return Some("`dram_start` must be whole MiB, and `dram` must end at 4GiB or before".to_owned());
         }
         if self.prompt.trim().is_empty() || self.shell_prompt.trim().is_empty() {
             return Some("a prompt must not be empty".to_owned());
@@ -247,6 +254,14 @@ mod tests {
                 "`a/b` in block_addresses must be letters and digits",
             ),
             (r#"{"dram": "2MiB"}"#, "`dram` must be whole MiB, from 4MiB to 3GiB"),
+            (
+                r#"{"dram": "2GiB", "dram_start": "3GiB"}"#,
+                "`dram_start` must be whole MiB, and `dram` must end at 4GiB or before",
+            ),
+            (
+                r#"{"dram_start": 4096}"#,
+                "`dram_start` must be whole MiB, and `dram` must end at 4GiB or before",
+            ),
             (r#"{"prompt": " "}"#, "a prompt must not be empty"),
             (
                 r#"{"partitions": [{"label": "root", "start": 512, "size": "1MiB"}]}"#,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::memory::hex;
+use super::memory::{hex, hextoul};
 use super::state::{UBoot, UBootExit};
 
 impl UBoot<'_> {
@@ -32,6 +32,21 @@ impl UBoot<'_> {
             taken.push(range);
         }
         self.describe(arguments);
+        self.leave = Some(UBootExit::Kernel);
+        0
+    }
+
+    /// `zboot [ADDRESS [SIZE [RAMDISK [SIZE]]]]`, the boot command of PCs (cmd/x86/zboot.c). Sizes are not checked against what
+    /// was loaded.
+    pub(super) fn boot_pc_kernel(&mut self, arguments: &[&str]) -> i32 {
+        let kernel = arguments.first().copied().or(self.variable("fileaddr")).unwrap_or_default();
+        if self.extent(kernel).is_none() {
+            return self.say("## Kernel loading failed (missing x86 kernel setup) ...\n", 1);
+        }
+        if let [_, _, ramdisk, size, ..] = arguments {
+            let (at, bytes) = (hextoul(ramdisk), hextoul(size));
+            self.print(&format!("Initial RAM disk at linear address {at:#010x}, size {bytes} bytes\n"));
+        }
         self.leave = Some(UBootExit::Kernel);
         0
     }

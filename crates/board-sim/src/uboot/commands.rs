@@ -88,6 +88,7 @@ impl UBoot<'_> {
             "reset" => self.go("resetting ...\n", UBootExit::Reset),
             "poweroff" => self.go("poweroff ...\n", UBootExit::Off),
             "booti" | "bootm" | "bootz" => self.boot_kernel(name, arguments),
+            "zboot" => self.boot_pc_kernel(arguments),
             "unlz4" | "imxtract" => self.unpack(name, arguments),
             "iminfo" => self.needs_loaded(name, arguments),
             _ => self.usage(name),

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-/// Where DRAM begins, as on many Arm boards.
-const START: u64 = 0x4000_0000;
 /// What a U-Boot 2023.01 takes at the end of DRAM for itself: its code, heap, stack and device tree.
 const OWN: u64 = 0x0224_e000;
 /// Its relocated code.
@@ -14,17 +12,19 @@ const TO_FDT: u64 = 0x0014_e000;
 /// The board's memory map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
+    start: u64,
     size: u64,
 }
 
 impl Layout {
-    pub(super) fn new(size: u64) -> Self {
-        Self { size }
+    /// `size` bytes of DRAM from the address `start` on.
+    pub(super) fn new(start: u64, size: u64) -> Self {
+        Self { start, size }
     }
 
     /// All of DRAM.
     pub(super) fn dram(self) -> Range<u64> {
-        START..START + self.size
+        self.start..self.start + self.size
     }
 
     /// What loads must not overwrite.
@@ -94,18 +94,20 @@ mod tests {
 
     #[test]
     fn u_boot_sits_at_the_end_of_memory() {
-        for (size, reserved, fdt) in [
-            (2048 * MIB, 0xbddb_2000, 0xbdf0_0000),
-            (16 * MIB, 0x4080_0000, 0x4094_e000),
-            (4 * MIB, 0x4020_0000, 0x4030_0000),
+        for (start, size, reserved, fdt) in [
+            (0x4000_0000, 2048 * MIB, 0xbddb_2000, 0xbdf0_0000),
+            (0x4000_0000, 16 * MIB, 0x4080_0000, 0x4094_e000),
+            (0x4000_0000, 4 * MIB, 0x4020_0000, 0x4030_0000),
+            (0, 256 * MIB, 0x0ddb_2000, 0x0df0_0000),
         ] {
-            let layout = Layout::new(size);
+            let layout = Layout::new(start, size);
             assert_eq!((layout.reserved().start, layout.fdt()), (reserved, fdt), "{size:x}");
             assert!(layout.reserved().contains(&layout.fdt()));
             assert_eq!(layout.free_from(reserved - 1), 1);
-            assert_eq!((layout.free_from(reserved), layout.free_from(0x1000)), (0, 0));
+            assert_eq!(layout.free_from(reserved), 0);
+            assert_eq!(layout.free_from(0x1000), if start == 0 { reserved - 0x1000 } else { 0 });
         }
-        let said = Layout::new(2048 * MIB).bdinfo("ethernet@32", "<NULL>");
+        let said = Layout::new(0x4000_0000, 2048 * MIB).bdinfo("ethernet@32", "<NULL>");
         for line in [
             "-> start    = 0x0000000040000000\n-> size     = 0x0000000080000000\n",
             " memory[0]\t[0x40000000-0xbfffffff], 0x80000000 bytes flags: 0\n",

@@ -46,7 +46,7 @@ impl<'m> UBoot<'m> {
         if let Some(one_in) = machine.config.faults.uboot.drop_console {
             machine.keys.lose(Some(one_in));
         }
-        let layout = Layout::new(machine.config.dram.0);
+        let layout = Layout::new(machine.config.dram_start.0, machine.config.dram.0);
         let mut memory = SparseMemory::default();
         // U-Boot's own device tree.
         memory.claim(layout.fdt(), FDT);

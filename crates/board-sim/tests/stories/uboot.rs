@@ -52,6 +52,23 @@ async fn the_command_line_behaves_as_the_real_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pc_boots_by_its_own_command() {
+    let config = json!({"size": "1MiB", "dram_start": 0, "without_commands": ["booti", "bootz"]});
+    let mut person = ConsoleUser::at(config).await;
+    person.reach_uboot().await;
+    let cases = [
+        ("zboot 0x1ff0000; echo $?", "## Kernel loading failed (missing x86 kernel setup) ...\n1\n"),
+        ("booti 0x1ff0000", "Unknown command 'booti' - try 'help'\n"),
+        ("bdinfo", "-> start    = 0x0000000000000000\n"),
+    ];
+    for (command, expected) in cases {
+        let said = person.uboot(command).await;
+        assert!(said.contains(expected), "{command}: {said}");
+    }
+    person.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_line_of_more_than_511_characters_is_cut_silently() {
     let mut person = ConsoleUser::at(json!({"size": "1MiB"})).await;
     person.reach_uboot().await;
