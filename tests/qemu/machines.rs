@@ -186,6 +186,9 @@ async fn flash(machine: &Machine, board: &Arc<QemuBoard>, folder: &Path) -> Rece
     };
     let (cut, board) = (AtomicBool::new(machine.cut), Arc::clone(board));
     let progress = move |event: Event| {
+        if let Event::Console { line, .. } = &event {
+            println!("{line}");
+        }
         let now = matches!(event, Event::Advanced { step: Step::Write, done, .. } if done > MIB as u64);
         if now && cut.swap(false, Ordering::Relaxed) {
             let board = Arc::clone(&board);

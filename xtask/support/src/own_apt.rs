@@ -37,6 +37,21 @@ impl OwnApt {
         Ok(Self { folder })
     }
 
+    /// The same apt with these rules of preference (apt_preferences(5)) for versions of packages, in place of the machine's.
+    ///
+    /// # Errors
+    ///
+    /// When its folder cannot be written.
+    pub fn with_preferences(self, text: &str) -> Result<Self> {
+        let (rules, configuration) = (self.folder.join("preferences"), self.folder.join(CONFIGURATION));
+        let names_them = format!("Dir::Etc::preferences \"{}\";\n", rules.display());
+        fs::read_to_string(&configuration)
+            .and_then(|before| fs::write(&configuration, before + &names_them))
+            .and_then(|()| fs::write(&rules, text))
+            .with_context(|| format!("cannot write into {}", self.folder.display()))?;
+        Ok(self)
+    }
+
     /// What one of apt's programs prints. It runs in a folder without package files, so that it plans for each of them.
     ///
     /// # Errors
@@ -63,13 +78,24 @@ fn configuration(folder: &str, architecture: &str, machine: &str) -> String {
          APT::Architecture \"{architecture}\";\nAPT::Architectures {{ \"{architecture}\"; }};\nAPT::Sandbox::User \"root\";\n\
          Dir::State \"{folder}\";\nDir::State::lists \"{folder}/lists\";\nDir::State::status \"{folder}/status\";\n\
          Dir::Cache \"{folder}\";\nDir::Cache::archives \"{folder}/archives\";\n\
-         Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\nAcquire::Languages {{ \"none\"; }};\n"
+         Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\nAcquire::Languages {{ \"none\"; }};\nAcquire::Retries \"5\";\n"
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rules_of_preference_are_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = "Package: *\nPin: release l=Other\nPin-Priority: 200\n";
+        let apt = OwnApt::new(folder.path(), "armhf").unwrap().with_preferences(rules).unwrap();
+        let said = apt.run("apt-config", &["dump", "Dir::Etc::preferences"]).unwrap();
+        let file = folder.path().canonicalize().unwrap().join("preferences");
+        assert_eq!(said, format!("Dir::Etc::preferences \"{}\";\n", file.display()));
+        assert_eq!(fs::read_to_string(file).unwrap(), rules);
+    }
 
     #[test]
     fn the_proxy_of_the_machine_is_used_and_its_hooks_are_not() {

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 const NAME: &str = "packages.lock";
-const HEADER: &str = "# name version architecture size sha256\n";
+/// A lock with another first line was made by other rules, and is made again.
+const HEADER: &str = "# kernels of the release itself: name version architecture size sha256\n";
 
 /// A package file in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,15 +81,15 @@ pub(super) fn write(folder: &Path, packages: &[Locked]) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The locked packages of a cache; `None` when there is no lock or a file is missing or has another size.
+/// The locked packages of a cache; `None` when there is no lock of these rules, or a file is missing or has another size.
 pub(super) fn read(cache: &Path) -> Result<Option<Vec<Locked>>> {
     let path = cache.join(NAME);
     let text = match fs::read_to_string(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         text => text.with_context(|| format!("cannot read {}", path.display()))?,
     };
-    let lines = text.lines().filter(|it| !it.starts_with('#'));
-    let packages = lines.map(Locked::parse).collect::<Result<Vec<_>>>()?;
+    let Some(lines) = text.strip_prefix(HEADER) else { return Ok(None) };
+    let packages = lines.lines().map(Locked::parse).collect::<Result<Vec<_>>>()?;
     let is_there = |it: &Locked| fs::metadata(cache.join(it.file())).is_ok_and(|file| file.len() == it.size);
     Ok(packages.iter().all(is_there).then_some(packages))
 }
@@ -107,6 +108,11 @@ mod tests {
         assert_eq!((locked.version.as_str(), locked.size), ("1:1.2.13.dfsg-1", 3));
         write(cache.path(), std::slice::from_ref(&locked)).unwrap();
         assert_eq!(read(cache.path()).unwrap(), Some(vec![locked.clone()]));
+        let lock = cache.path().join(NAME);
+        let text = fs::read_to_string(&lock).unwrap();
+        fs::write(&lock, text.replace("# kernels of the release itself:", "#")).unwrap();
+        assert_eq!(read(cache.path()).unwrap(), None, "a lock of other rules");
+        fs::write(&lock, text).unwrap();
         locked.verify(cache.path()).unwrap();
 
         fs::write(&file, "abd").unwrap();

@@ -14,11 +14,14 @@ pub(super) const ARM64: &str = "arm64";
 pub(super) const ARMHF: &str = "armhf";
 /// The 64-bit PC.
 pub(super) const AMD64: &str = "amd64";
-/// Debian's architectures, and what depends on the newest kernel of the release there.
+/// Debian's architectures, and what depends on the release's kernel there.
 pub(super) const ARCHITECTURES: [(&str, &str); 3] =
     [(ARM64, "linux-image-arm64"), (ARMHF, "linux-image-armmp"), (AMD64, "linux-image-amd64")];
 /// The one package of the plain RAM disk.
 pub(super) const BUSYBOX: &str = "busybox-static";
+/// Takes kernels of the release itself before those of its security updates: 6.1.192-3, an update, panics on the Orange Pi as
+/// soon as its network card hears something.
+const PREFERENCES: &str = "Package: linux-image-*\nPin: release l=Debian-Security\nPin-Priority: 200\n";
 /// What the RAM disk with tools adds, with all it depends on.
 const TOOLS: [&str; 6] = ["bash", "coreutils", "curl", "util-linux", "xz-utils", "zstd"];
 
@@ -45,21 +48,22 @@ fn has_every_kernel(packages: &[Locked]) -> bool {
 }
 
 fn download_all(cache: &Path) -> Result<Vec<Locked>> {
-    let found = together(&ARCHITECTURES, |(architecture, newest)| download(cache, architecture, newest))?;
+    let found =
+        together(&ARCHITECTURES, |(architecture, metapackage)| download(cache, architecture, metapackage))?;
     let mut packages: Vec<Locked> = found.into_iter().flatten().collect();
     packages.sort_by(|a, b| (&a.name, &a.architecture).cmp(&(&b.name, &b.architecture)));
     Ok(packages)
 }
 
-fn download(cache: &Path, architecture: &str, newest: &str) -> Result<Vec<Locked>> {
+fn download(cache: &Path, architecture: &str, metapackage: &str) -> Result<Vec<Locked>> {
     let state = cache.join("apt").join(architecture);
-    let apt = OwnApt::new(&state, architecture)?;
+    let apt = OwnApt::new(&state, architecture)?.with_preferences(PREFERENCES)?;
     println!("reading the lists of {architecture} packages");
     if let Err(error) = apt.run("apt-get", &["update"]) {
         // One list that does not come may be one that is not needed.
         println!("{error:#}");
     }
-    let names = names(&apt, architecture, newest)?;
+    let names = names(&apt, architecture, metapackage)?;
     println!("downloading {} {architecture} packages into {}", names.len(), cache.display());
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let plan = apt.run("apt-get", &[&["download", "--print-uris"], &names[..]].concat())?;
@@ -71,9 +75,9 @@ fn download(cache: &Path, architecture: &str, newest: &str) -> Result<Vec<Locked
 }
 
 /// Names of the packages that are needed of an architecture.
-fn names(apt: &OwnApt, architecture: &str, newest: &str) -> Result<Vec<String>> {
-    let show = apt.run("apt-cache", &["show", "--no-all-versions", newest])?;
-    let mut names = vec![newest_kernel(&show, newest, architecture)?, BUSYBOX.to_owned()];
+fn names(apt: &OwnApt, architecture: &str, metapackage: &str) -> Result<Vec<String>> {
+    let show = apt.run("apt-cache", &["show", "--no-all-versions", metapackage])?;
+    let mut names = vec![kernel_behind(&show, metapackage, architecture)?, BUSYBOX.to_owned()];
     if architecture == ARM64 {
         let closure = ["install", "--print-uris", "-qq", "-y", "--no-install-recommends"];
         names.extend(names_of_uris(&apt.run("apt-get", &[&closure[..], &TOOLS].concat())?)?);
@@ -82,13 +86,13 @@ fn names(apt: &OwnApt, architecture: &str, newest: &str) -> Result<Vec<String>> 
     Ok(names)
 }
 
-/// The kernel package the newest metapackage depends on.
-fn newest_kernel(show: &str, newest: &str, architecture: &str) -> Result<String> {
+/// The kernel package that the metapackage depends on.
+fn kernel_behind(show: &str, metapackage: &str, architecture: &str) -> Result<String> {
     let depends = show.lines().find_map(|it| it.strip_prefix("Depends: ")).unwrap_or_default();
     let kernel = depends.split([' ', ',']).find(|it| is_kernel(it));
     kernel.map(str::to_owned).with_context(|| {
         format!(
-            "apt knows no kernel behind `{newest}`: the machine's sources must offer Debian for {architecture}"
+            "apt knows no kernel behind `{metapackage}`: the machine's sources must offer Debian for {architecture}"
         )
     })
 }
@@ -122,7 +126,7 @@ mod tests {
     #[test]
     fn the_kernel_is_the_one_the_metapackage_names() {
         let show = "Package: linux-image-arm64\nVersion: 6.1.192-2\nDepends: linux-image-6.1.0-56-arm64 (= 6.1.192-2)\n";
-        let found = |show| newest_kernel(show, "linux-image-arm64", ARM64);
+        let found = |show| kernel_behind(show, "linux-image-arm64", ARM64);
         assert_eq!(found(show).unwrap(), "linux-image-6.1.0-56-arm64");
         let error = found("").unwrap_err().to_string();
         assert_eq!(
