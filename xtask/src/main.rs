@@ -49,8 +49,8 @@ enum Command {
     Package(release::Args),
     /// Build flash bundles for emulated boards out of Debian packages
     QemuBundle(package::Args),
-    /// Bring a kernel with a GPIO chip for the tests of the GPIO driver
-    GpioGuest(package::Args),
+    /// Make a Linux with drivers that this machine's kernel may lack, for tests
+    TestGuest(package::Args),
     /// Feed the parsers of what comes from the network with made-up input for a while
     Fuzz(fuzz::Args),
     /// Measure against a peer in the same run; prints figures, asserts none
@@ -92,7 +92,7 @@ fn run(command: Command) -> Result<()> {
         Command::Book => book::run(),
         Command::Package(args) => release::run(&args),
         Command::QemuBundle(args) => package::QEMU_BUNDLE.run(&args.words),
-        Command::GpioGuest(args) => package::GPIO_GUEST.run(&args.words),
+        Command::TestGuest(args) => package::TEST_GUEST.run(&args.words),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => package::BENCH.run(&args.words),
         Command::Soak { what: Soak::Controller(args) } => package::SOAK_CONTROLLER.run(&args.words),

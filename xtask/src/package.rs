@@ -7,8 +7,8 @@ use xtask_support::workspace::cargo;
 
 /// `cargo xtask qemu-bundle`.
 pub(crate) const QEMU_BUNDLE: Package = Package { name: "xtask-guests", first: &["qemu-bundle"] };
-/// `cargo xtask gpio-guest`.
-pub(crate) const GPIO_GUEST: Package = Package { name: "xtask-guests", first: &["gpio-guest"] };
+/// `cargo xtask test-guest`.
+pub(crate) const TEST_GUEST: Package = Package { name: "xtask-guests", first: &["test-guest"] };
 /// `cargo xtask soak controller`.
 pub(crate) const SOAK_CONTROLLER: Package = Package { name: "xtask-bench", first: &["soak-controller"] };
 /// `cargo xtask bench`.

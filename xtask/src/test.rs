@@ -6,7 +6,7 @@ mod skips;
 mod space;
 mod step;
 
-use crate::package::{GPIO_GUEST, QEMU_BUNDLE};
+use crate::package::{QEMU_BUNDLE, TEST_GUEST};
 use anyhow::Result;
 use std::io::{self, Write};
 use std::path::Path;
@@ -41,7 +41,7 @@ const STEPS: &[Step] = &[
     ("manual", |root, _| manual(root)),
     ("qemu bundles", |_, _| prepared(QEMU_BUNDLE.run(&[]), "the bundles")),
     ("allwinner boot loader", boot_loader),
-    ("gpio guest", |_, _| prepared(GPIO_GUEST.run(&[]), "a kernel with a GPIO chip")),
+    ("test guest", |_, _| prepared(TEST_GUEST.run(&[]), "a Linux with other drivers")),
     ("jumpstarter", |root, _| prepared(jumpstarter::ensure(root), "Jumpstarter's clients")),
     ("validators", |root, _| prepared(validators::ensure(root), "the validators of reports")),
     ("package tools", |root, _| prepared(DEB.ensure(root).and_then(|()| CYCLONEDX.ensure(root)), "packages")),

@@ -6,8 +6,8 @@
     reason = "this command talks to the person or CI job that runs it"
 )]
 
-mod gpio_guest;
 mod qemu_bundle;
+mod test_guest;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -18,14 +18,14 @@ use std::process::ExitCode;
 enum Command {
     /// Build flash bundles for emulated boards out of Debian packages
     QemuBundle(qemu_bundle::Args),
-    /// Bring a kernel with a GPIO chip for the tests of the GPIO driver
-    GpioGuest,
+    /// Make a Linux with drivers that this machine's kernel may lack, for tests
+    TestGuest,
 }
 
 fn main() -> ExitCode {
     let made = match Command::parse() {
         Command::QemuBundle(args) => qemu_bundle::run(&args),
-        Command::GpioGuest => gpio_guest::run(),
+        Command::TestGuest => test_guest::run(),
     };
     match made {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,15 +4,15 @@
 
 mod boards;
 mod bzimage;
-mod cpio;
-mod digest;
+pub(crate) mod cpio;
+pub(crate) mod digest;
 mod elf;
 mod formats;
-mod initramfs;
-mod kernel;
-mod lock;
-mod modules;
-mod packages;
+pub(crate) mod initramfs;
+pub(crate) mod kernel;
+pub(crate) mod lock;
+pub(crate) mod modules;
+pub(crate) mod packages;
 mod stamp;
 mod together;
 
@@ -102,7 +102,7 @@ fn build(out: &Path, cache: &Path, packages: &[Locked], manifests: &[String]) ->
     }
     together(&ARCHITECTURES, |(architecture, _)| {
         let work = work.join(architecture);
-        unpack(cache, packages.iter().filter(|it| is_of(it, architecture)), &work)?;
+        unpack_into(&work, cache, packages, architecture)?;
         boards::fill(architecture, out, &work)
     })?;
     lock::write(out, packages)?;
@@ -114,8 +114,9 @@ fn is_of(package: &Locked, architecture: &str) -> bool {
     package.architecture == architecture || package.architecture == "all" && architecture == packages::ARM64
 }
 
-fn unpack<'a>(cache: &Path, packages: impl Iterator<Item = &'a Locked>, work: &Path) -> Result<()> {
-    for package in packages {
+/// Unpacks the packages of an architecture.
+pub(crate) fn unpack_into(work: &Path, cache: &Path, packages: &[Locked], architecture: &str) -> Result<()> {
+    for package in packages.iter().filter(|it| is_of(it, architecture)) {
         package.verify(cache)?;
         let into = work.join(part(package));
         fs::create_dir_all(&into).with_context(|| format!("cannot create {}", into.display()))?;

@@ -85,6 +85,7 @@ const GROUPS: &[Group] = &[
         needed: |_| true,
         packages: &[
             program("ser2net", "ser2net"),
+            program("dmsetup", "dmsetup"),
             Package { name: "snmpd", proof: Proof::File("/usr/sbin/snmpd"), suite_of: None },
             // qemu-utils of backports breaks the qemu-system of the release.
             Package {

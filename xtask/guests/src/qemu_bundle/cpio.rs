@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// What is at a path.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Directory,
     File { executable: bool, content: Vec<u8> },
     Link(String),
@@ -15,13 +15,13 @@ pub(super) enum Node {
 
 /// A file tree by path, without leading slashes.
 #[derive(Debug, Default)]
-pub(super) struct Archive {
+pub(crate) struct Archive {
     nodes: BTreeMap<String, Node>,
 }
 
 impl Archive {
     /// Puts a node at a path, and the directories above it where they are missing; replaces what is there.
-    pub(super) fn add(&mut self, path: &str, node: Node) {
+    pub(crate) fn add(&mut self, path: &str, node: Node) {
         for (end, _) in path.match_indices('/') {
             self.nodes.entry(path[..end].to_owned()).or_insert(Node::Directory);
         }
@@ -29,7 +29,7 @@ impl Archive {
     }
 
     /// The bytes of the archive.
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (number, (path, node)) in (1..).zip(&self.nodes) {
             entry(&mut bytes, number, path, node);

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// Digest of a file.
-pub(super) fn of_file(path: &Path) -> Result<String> {
+pub(crate) fn of_file(path: &Path) -> Result<String> {
     let read = || -> std::io::Result<String> {
         let (mut file, mut hash, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 1 << 18]);
         loop {
@@ -21,7 +21,7 @@ pub(super) fn of_file(path: &Path) -> Result<String> {
 }
 
 /// Digest of several texts; where one ends and the next begins counts.
-pub(super) fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hash = Sha256::new();
     for text in texts {
         hash.update((text.len() as u64).to_le_bytes());

@@ -95,7 +95,7 @@ pub(super) fn add_tools(archive: &mut Archive, root: &Path) -> Result<()> {
 }
 
 /// The archive compressed; without a time stamp, so equal content gives equal bytes.
-pub(super) fn gzip(archive: &Archive) -> Result<Vec<u8>> {
+pub(crate) fn gzip(archive: &Archive) -> Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&archive.bytes()).and_then(|()| encoder.finish()).context("cannot compress")
 }
@@ -114,7 +114,7 @@ fn library(name: &str, root: &Path) -> Result<String> {
 }
 
 /// The modules in one folder, and their lists in another.
-fn add_modules(archive: &mut Archive, modules: &ModuleLists) -> Result<()> {
+pub(crate) fn add_modules(archive: &mut Archive, modules: &ModuleLists) -> Result<()> {
     for (list, paths) in modules {
         let mut lines = String::new();
         for path in paths {
@@ -128,7 +128,7 @@ fn add_modules(archive: &mut Archive, modules: &ModuleLists) -> Result<()> {
     Ok(())
 }
 
-fn program(path: &Path) -> Result<Node> {
+pub(crate) fn program(path: &Path) -> Result<Node> {
     Ok(Node::File { executable: true, content: read(path)? })
 }
 

@@ -9,7 +9,7 @@ use xtask_support::programs::output;
 
 /// What a kernel file must be for a command of U-Boot to start it.
 #[derive(Debug)]
-pub(super) struct Format {
+pub(crate) struct Format {
     /// Where its magic number is.
     at: usize,
     magic: &'static [u8],
@@ -18,20 +18,20 @@ pub(super) struct Format {
 }
 
 /// Linux `Documentation/arch/arm64/booting.rst`.
-pub(super) const IMAGE: Format =
+pub(crate) const IMAGE: Format =
     Format { at: 56, magic: b"ARM\x64", name: "an uncompressed arm64 Image, which `booti` needs" };
 /// Linux `arch/arm/boot/compressed/head.S`.
-pub(super) const ZIMAGE: Format =
+pub(crate) const ZIMAGE: Format =
     Format { at: 36, magic: &[0x18, 0x28, 0x6f, 0x01], name: "a 32-bit Arm zImage, which `bootz` needs" };
 /// Linux `Documentation/arch/x86/boot.rst`.
-pub(super) const BZIMAGE: Format =
+pub(crate) const BZIMAGE: Format =
     Format { at: 0x202, magic: b"HdrS", name: "a bzImage, which `zboot` needs" };
 
 /// An unpacked kernel package.
 #[derive(Debug)]
-pub(super) struct Kernel {
+pub(crate) struct Kernel {
     /// What U-Boot starts.
-    pub(super) image: Vec<u8>,
+    pub(crate) image: Vec<u8>,
     root: PathBuf,
     release: String,
     /// The text of `modules.dep`.
@@ -40,7 +40,7 @@ pub(super) struct Kernel {
 
 impl Kernel {
     /// Reads what `dpkg-deb --extract` made of the package.
-    pub(super) fn read(root: &Path, format: &Format) -> Result<Self> {
+    pub(crate) fn read(root: &Path, format: &Format) -> Result<Self> {
         let release = release(root)?;
         let path = root.join(format!("boot/vmlinuz-{release}"));
         let image = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -55,7 +55,7 @@ impl Kernel {
     }
 
     /// The files of modules that are wanted, and of those they need.
-    pub(super) fn modules(&self, wanted: &ModuleNames) -> Result<ModuleLists> {
+    pub(crate) fn modules(&self, wanted: &ModuleNames) -> Result<ModuleLists> {
         let folder = self.root.join("lib/modules").join(&self.release);
         let files = |(list, names): &(&'static str, &[&str])| {
             let order = load_order(&self.dependencies, names)?;
@@ -65,7 +65,7 @@ impl Kernel {
     }
 
     /// A device tree that comes with the kernel.
-    pub(super) fn device_tree(&self, name: &str) -> Result<Vec<u8>> {
+    pub(crate) fn device_tree(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.root.join(format!("usr/lib/linux-image-{}", self.release)).join(name);
         fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
     }

@@ -11,17 +11,17 @@ const HEADER: &str = "# kernels of the release itself: name version architecture
 
 /// A package file in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Locked {
-    pub(super) name: String,
+pub(crate) struct Locked {
+    pub(crate) name: String,
     version: String,
-    pub(super) architecture: String,
+    pub(crate) architecture: String,
     size: u64,
     sha256: String,
 }
 
 impl Locked {
     /// What a downloaded file is; its name is `NAME_VERSION_ARCHITECTURE.deb`.
-    pub(super) fn of(path: &Path) -> Result<Self> {
+    pub(crate) fn of(path: &Path) -> Result<Self> {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let words: Vec<&str> = file.strip_suffix(".deb").unwrap_or_default().split('_').collect();
         let [name, version, architecture] = words[..] else {
@@ -38,12 +38,12 @@ impl Locked {
     }
 
     /// Name of the file in the cache, as apt forms it.
-    pub(super) fn file(&self) -> String {
+    pub(crate) fn file(&self) -> String {
         format!("{}_{}_{}.deb", self.name, self.version.replace(':', "%3a"), self.architecture)
     }
 
     /// An error unless the file in the cache is the one that was locked.
-    pub(super) fn verify(&self, cache: &Path) -> Result<()> {
+    pub(crate) fn verify(&self, cache: &Path) -> Result<()> {
         let path = cache.join(self.file());
         if digest::of_file(&path)? != self.sha256 {
             bail!("{} is not what {NAME} says: run again with `--refresh`", path.display());
@@ -68,13 +68,13 @@ impl Locked {
 }
 
 /// The text of a lock file.
-pub(super) fn text(packages: &[Locked]) -> String {
+pub(crate) fn text(packages: &[Locked]) -> String {
     let lines: String = packages.iter().map(Locked::line).collect();
     format!("{HEADER}{lines}")
 }
 
 /// Writes the lock file in one step, so that it is whole or absent.
-pub(super) fn write(folder: &Path, packages: &[Locked]) -> Result<()> {
+pub(crate) fn write(folder: &Path, packages: &[Locked]) -> Result<()> {
     let (path, new) = (folder.join(NAME), folder.join(format!("{NAME}.new")));
     fs::write(&new, text(packages))
         .and_then(|()| fs::rename(&new, &path))
@@ -82,7 +82,7 @@ pub(super) fn write(folder: &Path, packages: &[Locked]) -> Result<()> {
 }
 
 /// The locked packages of a cache; `None` when there is no lock of these rules, or a file is missing or has another size.
-pub(super) fn read(cache: &Path) -> Result<Option<Vec<Locked>>> {
+pub(crate) fn read(cache: &Path) -> Result<Option<Vec<Locked>>> {
     let path = cache.join(NAME);
     let text = match fs::read_to_string(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),

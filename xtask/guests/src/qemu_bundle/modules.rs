@@ -5,22 +5,22 @@ use std::path::PathBuf;
 
 /// Names of modules by the name of their list: what a board always has, and disk controllers it may have.
 /// Packet sockets are part of every kernel, MMC disks of those for Arm.
-pub(super) type ModuleNames = [(&'static str, &'static [&'static str])];
+pub(crate) type ModuleNames = [(&'static str, &'static [&'static str])];
 /// Files of modules by the name of their list; each comes after those it depends on.
-pub(super) type ModuleLists = Vec<(&'static str, Vec<PathBuf>)>;
+pub(crate) type ModuleLists = Vec<(&'static str, Vec<PathBuf>)>;
 
 const NVME: (&str, &[&str]) = ("nvme", &["nvme"]);
 /// QEMU's `virt` machines for Arm.
-pub(super) const VIRT: [(&str, &[&str]); 3] =
+pub(crate) const VIRT: [(&str, &[&str]); 3] =
     [("board", &["virtio_pci", "virtio_blk", "virtio_net"]), NVME, ("sdhci", &["sdhci-pci"])];
 /// QEMU's PC.
-pub(super) const PC: [(&str, &[&str]); 3] =
+pub(crate) const PC: [(&str, &[&str]); 3] =
     [("board", &["virtio_pci", "virtio_blk", "e1000"]), NVME, ("sdhci", &["sdhci-pci", "mmc_block"])];
 /// Allwinner's H3: its card slot and its network card are parts of the chip.
-pub(super) const H3: [(&str, &[&str]); 1] = [("board", &["sunxi-mmc", "dwmac-sun8i"])];
+pub(crate) const H3: [(&str, &[&str]); 1] = [("board", &["sunxi-mmc", "dwmac-sun8i"])];
 
 /// `modules.dep` names for each module what it depends on; the last of these is to be loaded first (modules.dep(5)).
-pub(super) fn load_order<'a>(dependencies: &'a str, wanted: &[&str]) -> Result<Vec<&'a str>> {
+pub(crate) fn load_order<'a>(dependencies: &'a str, wanted: &[&str]) -> Result<Vec<&'a str>> {
     let lines: Vec<(&str, &str)> = dependencies.lines().filter_map(|it| it.split_once(':')).collect();
     let mut order: Vec<&str> = Vec::new();
     for name in wanted {

@@ -9,16 +9,16 @@ use xtask_support::own_apt::OwnApt;
 use xtask_support::programs::output;
 
 /// The architecture of the board whose RAM disk also comes with tools.
-pub(super) const ARM64: &str = "arm64";
+pub(crate) const ARM64: &str = "arm64";
 /// 32-bit Arm.
-pub(super) const ARMHF: &str = "armhf";
+pub(crate) const ARMHF: &str = "armhf";
 /// The 64-bit PC.
-pub(super) const AMD64: &str = "amd64";
+pub(crate) const AMD64: &str = "amd64";
 /// Debian's architectures, and what depends on the release's kernel there.
-pub(super) const ARCHITECTURES: [(&str, &str); 3] =
+pub(crate) const ARCHITECTURES: [(&str, &str); 3] =
     [(ARM64, "linux-image-arm64"), (ARMHF, "linux-image-armmp"), (AMD64, "linux-image-amd64")];
 /// The one package of the plain RAM disk.
-pub(super) const BUSYBOX: &str = "busybox-static";
+pub(crate) const BUSYBOX: &str = "busybox-static";
 /// Takes kernels of the release itself before those of its security updates: 6.1.192-3, an update, panics on the Orange Pi as
 /// soon as its network card hears something.
 const PREFERENCES: &str = "Package: linux-image-*\nPin: release l=Debian-Security\nPin-Priority: 200\n";
@@ -26,7 +26,7 @@ const PREFERENCES: &str = "Package: linux-image-*\nPin: release l=Debian-Securit
 const TOOLS: [&str; 6] = ["bash", "coreutils", "curl", "util-linux", "xz-utils", "zstd"];
 
 /// The packages in the cache; downloads them when one is missing or `refresh` asks for the newest.
-pub(super) fn ensure(cache: &Path, refresh: bool) -> Result<Vec<Locked>> {
+pub(crate) fn ensure(cache: &Path, refresh: bool) -> Result<Vec<Locked>> {
     if !refresh && let Some(packages) = lock::read(cache)?.filter(|it| has_every_kernel(it)) {
         return Ok(packages);
     }
@@ -37,7 +37,7 @@ pub(super) fn ensure(cache: &Path, refresh: bool) -> Result<Vec<Locked>> {
 }
 
 /// Whether a package is a kernel.
-pub(super) fn is_kernel(name: &str) -> bool {
+pub(crate) fn is_kernel(name: &str) -> bool {
     name.starts_with("linux-image-")
 }
 
