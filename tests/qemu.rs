@@ -102,9 +102,11 @@ fn play_each(names: &[&str]) {
 /// Plays a case, and again when the emulator stopped bringing frames to U-Boot.
 ///
 /// U-Boot's virtio driver has buffers for 32 frames and does not tell the device when it has emptied them. Where the machine is
-/// so busy that all are filled before U-Boot looks, nothing arrives any more until the board is switched off.
+/// so busy that all are filled before U-Boot looks, nothing arrives any more until the board is switched off: it asks for an address
+/// in vain, or the server hears nothing for 30 s of a file that had begun.
 fn played(name: &str) -> Result<(), String> {
-    let stopped = |text: &String| text.contains("ARP Retry count exceeded");
+    let stopped =
+        |text: &String| ["ARP Retry count exceeded", "no answer in 30"].iter().any(|it| text.contains(it));
     for _ in 0..2 {
         match inside(name) {
             Err(text) if stopped(&text) => {
