@@ -38,12 +38,17 @@ struct Cable {
     /// Packets of a thousand that are lost, and the state of the generator.
     loss: u64,
     dice: Mutex<u64>,
+    delay: Duration,
 }
 
 impl Cable {
     fn new(loss: u64, seed: u64) -> Arc<Self> {
+        Self::with_delay(loss, seed, DELAY)
+    }
+
+    fn with_delay(loss: u64, seed: u64, delay: Duration) -> Arc<Self> {
         let dice = Mutex::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        Arc::new(Self { queue: Mutex::default(), arrived: Notify::new(), loss, dice })
+        Arc::new(Self { queue: Mutex::default(), arrived: Notify::new(), loss, dice, delay })
     }
 
     fn send(&self, packet: Vec<u8>) {
@@ -52,7 +57,7 @@ impl Cable {
         *dice ^= *dice >> 7;
         *dice ^= *dice << 17;
         if *dice % 1000 >= self.loss {
-            self.queue.lock().unwrap().push_back((Instant::now() + DELAY, packet));
+            self.queue.lock().unwrap().push_back((Instant::now() + self.delay, packet));
             self.arrived.notify_one();
         }
     }
@@ -128,6 +133,8 @@ struct SimulatedSettings {
     /// Packets of a thousand that are lost each way.
     loss: u64,
     blocks: usize,
+    /// From one end to the other.
+    delay: Duration,
 }
 
 /// U-Boot's client: what `net/tftp.c` keeps in its variables.
@@ -141,6 +148,8 @@ struct SimulatedClient {
     got: Vec<u8>,
     /// Times its timer struck.
     strikes: u32,
+    /// When it had everything.
+    done: Instant,
 }
 
 impl SimulatedClient {
@@ -156,6 +165,7 @@ impl SimulatedClient {
             windowsize,
             got,
             strikes: 0,
+            done: Instant::now(),
         }
     }
 
@@ -228,6 +238,7 @@ impl SimulatedClient {
             let (answer, is_new, is_last) = self.hear(&packet);
             answer.into_iter().for_each(send);
             if is_last {
+                self.done = Instant::now();
                 return self;
             }
             if is_new {
@@ -258,7 +269,8 @@ async fn serve(line: Simulated, path: &Path, windowsize: u16) -> (Result<(), End
 
 /// Plays one transfer; gives how it ended for the server, and the client.
 async fn play(path: &Path, setting: SimulatedSettings, seed: u64) -> (Result<(), End>, SimulatedClient) {
-    let (to_client, to_server) = (Cable::new(setting.loss, seed), Cable::new(setting.loss, !seed));
+    let [to_client, to_server] =
+        [seed, !seed].map(|seed| Cable::with_delay(setting.loss, seed, setting.delay));
     let asked = Notify::new();
     let served = async {
         loop {
@@ -283,7 +295,7 @@ fn file(folder: &Path, blocks: usize) -> PathBuf {
 }
 
 const fn setting(windowsize: u16, timeout: u64, loss: u64, blocks: usize) -> SimulatedSettings {
-    SimulatedSettings { windowsize, timeout: Duration::from_secs(timeout), loss, blocks }
+    SimulatedSettings { windowsize, timeout: Duration::from_secs(timeout), loss, blocks, delay: DELAY }
 }
 
 /// Plays so many seeds: the file always comes whole, and only the last acknowledgement may be missed.
@@ -369,4 +381,39 @@ async fn a_client_that_repeats_itself_for_ever_is_given_up_too() {
     assert!(matches!((&ended, block), (Err(End::Standstill(_)), Some(0))), "{ended:?} {block:?}");
     assert!(begun.elapsed() < Duration::from_secs(130), "{:?}", begun.elapsed());
     repeating.abort();
+}
+
+/// How long files take on average.
+async fn cost(setting: SimulatedSettings, seeds: u64) -> Duration {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), setting.blocks);
+    let mut took = Duration::ZERO;
+    for seed in 1..=seeds {
+        let begun = Instant::now();
+        let (_, client) = play(&path, setting, seed).await;
+        took += client.done - begun;
+    }
+    took / u32::try_from(seeds).unwrap()
+}
+
+/// Over a network that loses this many packets of a thousand each way, `delay` microseconds from one end to the other.
+async fn check_windows(loss: u64, delay: u64) {
+    let mut costs = Vec::new();
+    for window in [1, 4, 16] {
+        let delay = Duration::from_micros(delay);
+        costs
+            .push(cost(SimulatedSettings { delay, ..setting(window, 1, loss, 1000) }, 8).await.as_secs_f64());
+    }
+    println!("{loss} of 1000 lost, {delay} us: windows of 1, 4 and 16 take {costs:.2?} s");
+    assert!(costs[2] <= costs[1].min(costs[0]) * 1.1, "{loss} {delay}: {costs:?}");
+}
+
+/// That is why smaller ones are tried only where the largest fails.
+#[tokio::test(start_paused = true)]
+async fn no_smaller_window_is_quicker() {
+    for loss in [0, 5, 20, 50] {
+        for delay in [150, 2500, 15_000] {
+            check_windows(loss, delay).await;
+        }
+    }
 }

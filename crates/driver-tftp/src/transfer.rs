@@ -327,8 +327,8 @@ impl<L: ClientLink> Transfer<L> {
 
     /// A client that is merely busy must not find window after window waiting, for its receive ring would overflow. So
     /// single blocks ask for its word first. The last one is confirmed or complained about; but a client complains only once
-    /// about the same gap, so when it has, it gets the block it misses with it. Most of the others follow only once before
-    /// the waits have become long, and then the first one again, for a client that has it now says how far it got.
+    /// about the same gap, so when it has, it gets the block it misses with it. Most of the others follow every other time,
+    /// and then the first one again, for a client that has it now says how far it got.
     async fn time_is_up(&mut self) -> Result<(), End> {
         if !self.window.is_used_up() {
             return Ok(()); // only the pause between bursts is over
@@ -352,7 +352,7 @@ impl<L: ClientLink> Transfer<L> {
         }
         let middle = first.end..all.end.saturating_sub(2);
         match self.timeouts {
-            2 | 6.. if !middle.is_empty() => {
+            2 | 4 | 6.. if !middle.is_empty() => {
                 self.probe(middle).await?;
                 self.probe(first).await
             }

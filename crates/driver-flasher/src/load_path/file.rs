@@ -8,6 +8,8 @@ use flasher_core::Error;
 #[derive(Clone, Copy)]
 pub(super) struct LoadFile<'a> {
     pub(super) address: u64,
+    /// Its bytes.
+    pub(super) length: u64,
     /// Its path below the TFTP folder.
     pub(super) path: &'a str,
     /// Our TFTP server, as the board reaches it.

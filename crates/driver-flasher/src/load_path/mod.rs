@@ -22,8 +22,11 @@ use crate::staging;
 pub(crate) use diagnosis::failed;
 use file::{LoadFailure, LoadFile};
 
-/// Timeouts of one second over a whole file after which U-Boot gives it up: while there is another way, and when there is none.
-const TIMEOUTS: [&str; 2] = ["10", "100"];
+/// Timeouts of one second over a whole file after which U-Boot gives it up while there is another way, beside one for each MiB: where
+/// 5 % of all packets are lost, a window of 16 has fewer, and every smaller one takes longer.
+const TIMEOUTS: u64 = 10;
+/// The same when there is no other way.
+const LAST_TIMEOUTS: u64 = 100;
 
 /// A U-Boot begins, without any of our settings. `is_lwip` when it has U-Boot's second network stack.
 pub(crate) async fn begin(session: Session<'_>, is_lwip: bool) {
@@ -65,7 +68,7 @@ pub(crate) async fn load(
     server: SocketAddr,
 ) -> Result<()> {
     let path = format!("{}/{name}", staging::folder(&session.run.token));
-    let file = LoadFile { address, path: &path, server };
+    let file = LoadFile { address, length, path: &path, server };
     loop {
         let setting = session.run.load_ways.setting();
         let begun = Instant::now();
@@ -102,7 +105,7 @@ async fn by(
     match setting {
         LoadSetting::Http => http::load(session, uboot, file).await,
         LoadSetting::Tftp { block, window } => {
-            apply(session, uboot, block, window).await.map_err(LoadFailure::Said)?;
+            apply(session, uboot, (block, window), file.length).await.map_err(LoadFailure::Said)?;
             let within = seconds(session.flasher.config.timeouts.tftp);
             let name = named(session, file);
             uboot.tftp(file.address, &name, within).await.map_err(LoadFailure::Said)
@@ -123,17 +126,28 @@ fn named(session: Session<'_>, file: &LoadFile<'_>) -> String {
 }
 
 /// Sets what U-Boot asks for in its requests. Its second stack takes none of it.
-async fn apply(session: Session<'_>, uboot: &mut UBoot, block: u16, window: u16) -> Result<(), Console> {
+async fn apply(
+    session: Session<'_>,
+    uboot: &mut UBoot,
+    (block, window): (u16, u16),
+    length: u64,
+) -> Result<(), Console> {
     let state = &session.run.load_ways;
-    let timeouts = TIMEOUTS[usize::from(state.is_last_by_tftp())];
+    let timeouts = timeouts(length, state.is_last_by_tftp());
     if state.is_lwip() || !state.changes((block, window, timeouts)) {
         return Ok(());
     }
     uboot.set("tftpblocksize", &block.to_string()).await?;
     uboot.set("tftpwindowsize", &window.to_string()).await?;
-    uboot.set("tftptimeoutcountmax", timeouts).await?;
+    uboot.set("tftptimeoutcountmax", &timeouts.to_string()).await?;
     state.applied((block, window, timeouts));
     Ok(())
+}
+
+/// Timeouts after which U-Boot gives up a file of `length` bytes.
+fn timeouts(length: u64, is_last: bool) -> u64 {
+    let patience = TIMEOUTS + (length >> 20);
+    if is_last { patience.max(LAST_TIMEOUTS) } else { patience }
 }
 
 /// Whether another way is taken from now on, after this failure.
@@ -231,5 +245,20 @@ fn protocol(setting: LoadSetting) -> &'static str {
     match setting {
         LoadSetting::Tftp { .. } => "tftp",
         LoadSetting::Http => "http",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_file_is_worth_more_patience() {
+        const MIB: u64 = 1 << 20;
+        for (length, is_last, expected) in
+            [(3000, false, 10), (32 * MIB, false, 42), (3000, true, 100), (400 * MIB, true, 410)]
+        {
+            assert_eq!(timeouts(length, is_last), expected, "{length}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::commands::has;
 use crate::network::TFTP_PORT;
 
 /// Block, window and number of timeouts as they are set in U-Boot.
-type Applied = (u16, u16, &'static str);
+type Applied = (u16, u16, u64);
 
 /// What one job knows of how files come into its board's memory; attempts share it.
 #[derive(Default)]
