@@ -1,5 +1,6 @@
 //! The medium as a disk of this machine: a storage mux gives it, it is written and read directly, and the board gets it back.
 
+mod by_boot_loader;
 mod rig;
 
 use std::fs;

@@ -20,28 +20,42 @@ pub(super) struct Rig {
     mounts: Vec<PathBuf>,
     /// What the mux does for `host`, `dut`.
     pub(super) mux: [String; 2],
+    /// Whether the flasher has that mux.
+    pub(super) has_mux: bool,
     /// Further lines of the flasher's config.
     pub(super) config: String,
     /// Further children of the flasher.
     pub(super) children: String,
     /// Further nodes.
     pub(super) nodes: String,
+    /// Sees everything that is reported, when it is.
+    pub(super) watch: Option<Watch>,
 }
 
+/// What looks at the reports of a job.
+pub(super) type Watch = Arc<dyn Fn(&Event) + Send + Sync>;
+
 impl Rig {
-    /// A lab with one medium, full of 0xA5. Says so, and gives none, where there are no loop devices; in CI there must be.
-    pub(super) fn new() -> Option<Self> {
+    /// A lab without a medium.
+    pub(super) fn empty() -> Self {
         let folder = tempfile::Builder::new().prefix("flasher-host-").tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let mut rig = Self {
+        Self {
             folder,
             disks: Vec::new(),
             mounts: Vec::new(),
             mux: [String::new(), String::new()],
+            has_mux: true,
             config: String::new(),
             children: String::new(),
             nodes: String::new(),
-        };
+            watch: None,
+        }
+    }
+
+    /// A lab with one medium, full of 0xA5. Says so, and gives none, where there are no loop devices; in CI there must be.
+    pub(super) fn new() -> Option<Self> {
+        let mut rig = Self::empty();
         fs::write(rig.path("medium"), vec![0xa5; MEDIUM]).unwrap();
         fs::set_permissions(rig.path("medium"), fs::Permissions::from_mode(0o666)).unwrap();
         let disk = rig.attach("medium", &[])?;
@@ -98,6 +112,8 @@ impl Rig {
         let folder = self.folder.path().display();
         let order = |name: &str, script: &str| format!("{name}: [sh, -c, 'echo {name} >>orders; {script}']");
         let (host, dut) = (order("host", &self.mux[0]), order("dut", &self.mux[1]));
+        let mux = format!("      mux: {{ type: storage-mux, config: {{ {host}, {dut} }} }}\n");
+        let mux = if self.has_mux { mux } else { String::new() };
         let text = format!(
             "apiVersion: jumpstarter.dev/v1alpha1
 kind: ExporterConfig
@@ -110,8 +126,7 @@ export:
       host: {{ appear_seconds: 1{} }}
       power_off_seconds: 0.1
     children:
-      mux: {{ type: storage-mux, config: {{ {host}, {dut} }} }}
-{}",
+{mux}{}",
             self.nodes, self.config, self.children
         );
         fs::write(self.path("lab.yaml"), text).unwrap();
@@ -130,7 +145,12 @@ export:
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);
         let flasher = tree.flasher(None).unwrap();
-        let receipt = flasher.flash(job, Arc::new(move |event| seen.lock().unwrap().push(event))).await;
+        let watch = self.watch.clone();
+        let progress = move |event| {
+            watch.iter().for_each(|watch| watch(&event));
+            seen.lock().unwrap().push(event);
+        };
+        let receipt = flasher.flash(job, Arc::new(progress)).await;
         tree.close().await.unwrap();
         let events = std::mem::take(&mut *events.lock().unwrap());
         (receipt, events)

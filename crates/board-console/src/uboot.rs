@@ -6,6 +6,7 @@ mod env;
 mod line;
 mod net;
 mod prompt;
+mod share;
 mod wait;
 
 use std::time::Duration;

@@ -12,6 +12,16 @@ use crate::network_stack::NetworkStack;
 use crate::size::{MIB, Size};
 use crate::storage_interface::StorageInterface;
 
+/// A USB disk of this machine that is the board's medium while U-Boot's `ums` offers it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UsbGadget {
+    /// The name under which it appears: a link that is made, and removed when the command ends.
+    pub link: PathBuf,
+    /// What it leads to: a disk of this machine that has the medium's file, as `losetup` makes one.
+    pub disk: PathBuf,
+}
+
 /// Config of a simulated board. Everything has a default.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -36,6 +46,8 @@ pub struct Config {
     /// Interfaces by whose commands U-Boot reaches the medium, each with the numbers of its devices; all are the one
     /// medium.
     pub uboot_interfaces: BTreeMap<StorageInterface, Vec<u32>>,
+    /// What U-Boot's `ums` makes appear on this machine.
+    pub usb_gadget: Option<UsbGadget>,
     /// Commands that U-Boot was built without. Default: those that Debian's U-Boot 2023.01 for QEMU has not.
     pub without_commands: Vec<String>,
     /// Bytes of the board's memory.
@@ -93,7 +105,8 @@ impl Default for Config {
             partitions: Vec::new(),
             uboot_interfaces: [(StorageInterface::Mmc, vec![0, 1]), (StorageInterface::Virtio, vec![0])]
                 .into(),
-            without_commands: text(&["hash", "sha256sum", "tftpput", "wget", "zboot"]),
+            usb_gadget: None,
+            without_commands: text(&["hash", "sha256sum", "tftpput", "ums", "wget", "zboot"]),
             dram: Size(2048 * MIB),
             dram_start: Size(1024 * MIB),
             network: NetworkStack::Legacy,

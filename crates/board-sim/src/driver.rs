@@ -76,6 +76,9 @@ impl DriverType for SimBoard {
             return Err(flasher_core::Error::from(SimError::Config(problem)).with("node", wiring.path()));
         }
         config.medium = config.medium.map(|medium| wiring.file(medium));
+        if let Some(gadget) = &mut config.usb_gadget {
+            gadget.link = wiring.file(&gadget.link);
+        }
         config.outlet = config.outlet.map(|outlet| wiring.file(outlet));
         let switched_elsewhere = config.outlet.is_some();
         let board = Self::new(config);

@@ -35,7 +35,7 @@ mod uboot;
 mod uboot_faults;
 
 pub use board::SimBoard;
-pub use config::{Config, Partition};
+pub use config::{Config, Partition, UsbGadget};
 pub use counters::Counters;
 pub use error::SimError;
 pub use faults::{Beyond, Faults, RealSize};

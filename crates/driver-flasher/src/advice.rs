@@ -38,6 +38,21 @@ pub(crate) fn caught(error: &Console, prompt: &str) -> Error {
     }
 }
 
+/// A boot loader that does not make its medium a USB disk.
+pub(crate) fn not_shared(error: &Console) -> Error {
+    let told = trouble::console(error);
+    match error {
+        Console::Command { cause: Some(Cause::UnknownCommand), .. } => {
+            told.help("this U-Boot was built without `ums` (CONFIG_CMD_USB_MASS_STORAGE): take `via: uboot`, or a storage mux")
+        }
+        Console::Command { .. } => told.help(
+            "`host: { ums: \"0 mmc 1\" }` of the flasher's config names a USB controller, an interface and a device: `flasher console \
+             --power-cycle` shows which ones this U-Boot knows (`mmc list`, `help ums`)",
+        ),
+        _ => told,
+    }
+}
+
 /// A board without an address. One that restarts, that has no network, or whose console is at fault is reported as that; one
 /// that asks in vain needs a DHCP server.
 pub(crate) fn no_lease(error: &Console, within: Duration) -> Error {

@@ -141,13 +141,16 @@ pub struct HostOptions {
     pub min_size: Option<Size>,
     /// A disk that is larger is not the medium.
     pub max_size: Option<Size>,
+    /// What U-Boot's `ums` is given, as `0 mmc 1` (controller, interface, device): the board's own boot loader makes the medium a USB
+    /// disk of this machine, through the board's USB cable. Takes the place of a mux.
+    pub ums: Option<String>,
     /// What the board's media may hold that otherwise tells a disk of this machine, which is never written.
     pub may_hold: Vec<Holding>,
 }
 
 impl Default for HostOptions {
     fn default() -> Self {
-        Self { appear_seconds: 30.0, min_size: None, max_size: None, may_hold: Vec::new() }
+        Self { appear_seconds: 30.0, min_size: None, max_size: None, ums: None, may_hold: Vec::new() }
     }
 }
 

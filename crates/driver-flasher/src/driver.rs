@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use flasher_core::device::{Absent, child_error};
 use flasher_core::flash::{Via, ViaUsed};
 use flasher_core::{
-    ChildSpec, Defaults, Device, Driver, DriverType, DumpJob, FlashJob, Flasher, FlasherBundle, IdentifyJob,
-    Kind, Plan, Progress, Receipt, Result, Wiring, async_trait,
+    ChildSpec, Defaults, Device, Driver, DriverType, DumpJob, Error, FlashJob, Flasher, FlasherBundle,
+    IdentifyJob, Kind, Plan, Progress, Receipt, Result, Wiring, async_trait,
 };
 use job_recording::{RecordedPower, RecordedSerial, Recorder};
 use serde_json::{Value, json};
@@ -165,6 +165,10 @@ children:
         let missing = LINES.into_iter().find(|(role, ..)| !wiring.has(role));
         if let (None, Some((role, kind, purpose))) = (config.targets_of(ViaUsed::Host).next(), missing) {
             return Err(child_error(role, kind, purpose, None).with("node", wiring.path()));
+        }
+        if config.host.ums.is_some() && wiring.has("mux") {
+            let text = "`host: { ums }` has the boot loader give the medium to this machine, and the child `mux` does so too";
+            return Err(Error::config(text).help("leave one of them out").with("node", wiring.path()));
         }
         let recorder = Arc::new(Recorder::default());
         if wiring.has("serial") {

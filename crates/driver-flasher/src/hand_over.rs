@@ -1,4 +1,4 @@
-//! What passes between board and machine around a flash: the medium through the storage mux, and the console.
+//! What passes between board and machine around a flash: the medium, through a storage mux or by the boot loader, and the console.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use board_console::Console;
 use flasher_core::{Error, Result, RootCause};
 
 use crate::job::Session;
+use crate::trouble;
 
 /// How long a mux may take to obey: drivers bound themselves, and no config allows them more.
 const OBEY: Duration = Duration::from_secs(600);
@@ -27,9 +28,16 @@ pub(crate) async fn to_board(session: Session<'_>) -> Result<()> {
     if !session.run.medium_is_here(false) {
         return Ok(());
     }
-    let Some(mux) = &session.flasher.mux else { return Ok(()) };
+    let sharing = session.run.sharing.lock().await.take();
+    if session.flasher.mux.is_none() && sharing.is_none() {
+        return Ok(());
+    }
     let closed = tokio::time::timeout(LET_GO, Arc::clone(&session.flasher.medium_open).lock_owned()).await;
-    let given = obey(mux.dut(), "the board").await;
+    let given = match (sharing, &session.flasher.mux) {
+        (Some(mut uboot), _) => uboot.take_back().await.map_err(|error| trouble::console(&error)),
+        (None, Some(mux)) => obey(mux.dut(), "the board").await,
+        (None, None) => Ok(()),
+    };
     if given.is_err() {
         // The cleaning up tries again.
         session.run.medium_is_here(true);

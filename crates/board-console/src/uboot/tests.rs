@@ -385,3 +385,33 @@ async fn tftp_gives_the_size_and_believes_nothing_else() {
     let error = uboot.tftp(0x8200_0000, "odd", SOON).await.expect_err("no size");
     insta::assert_snapshot!(error, @"`tftpboot 0x82000000 odd` printed `Loading: ##`, expected `Bytes transferred = N`");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_medium_is_shared_until_it_is_taken_back() {
+    let offered = "UMS: LUN 0, dev mmc 1, hwpart 0, sector 0x0, count 0x1d5a000\r\n!";
+    let answers = [("ums 0 mmc 1", offered, 0), ("version", "U-Boot 2023.01\r\n", 0)];
+    let (mut uboot, _board) = uboot(Board::answering(&answers)).await;
+    uboot.share("0 mmc 1", SOON).await.expect("shared");
+    uboot.take_back().await.expect("taken back");
+    assert_eq!(uboot.run("version", SOON).await.expect("version"), "U-Boot 2023.01");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_medium_that_is_not_shared_says_why() {
+    let no_controller = "Couldn't init USB controller.\r\n";
+    for (answer, expected) in [
+        (no_controller, "`ums 0 mmc 1` failed; it printed:\n  | Couldn't init USB controller."),
+        (
+            "\r\n\r\nU-Boot 2023.01 (Oct 01 2025 - 00:06:28 +0000)\r\n!",
+            "the board reset during `ums 0 mmc 1`",
+        ),
+        ("!", "no `UMS: LUN ` of `ums 0 mmc 1` within"),
+    ] {
+        let (mut uboot, _board) = uboot(Board::answering(&[("ums 0 mmc 1", answer, 0)])).await;
+        let error = uboot.share("0 mmc 1", SOON).await.expect_err(expected);
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    let (mut uboot, _board) = uboot(Board::default()).await;
+    let error = uboot.share("0 mmc\n1", SOON).await.expect_err("a line end");
+    assert!(matches!(error, Error::Invalid { .. }), "{error:?}");
+}

@@ -61,6 +61,7 @@ impl UBoot<'_> {
             "tftpboot" => self.tftpboot(arguments).await,
             "tftpput" => self.tftpput(arguments).await,
             "wget" => self.wget(arguments).await,
+            "ums" => self.ums(arguments).await,
             "ping" => self.ping(arguments),
             "crc32" | "hash" | "sha256sum" | "cmp" | "cp" | "mw" | "md" => {
                 self.memory_command(name, typed, arguments).await

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use board_console::UBoot;
 use flasher_core::flash::{JobKind, TrafficFacts};
 use flasher_core::{Error, Event, Failure, FlashJob, Progress, Result, Step};
 
@@ -43,6 +44,8 @@ pub(crate) struct Run {
     staging: Mutex<Staging>,
     /// Whether the medium was given to this machine, and not given back.
     has_medium: AtomicBool,
+    /// The boot loader that gives the medium to this machine, while it does.
+    pub(crate) sharing: tokio::sync::Mutex<Option<UBoot>>,
     /// The medium that was opened first as a disk of this machine.
     first_medium: Mutex<Option<SeenMedium>>,
     left_open: Mutex<Option<Vec<OpenedImage>>>,
@@ -64,6 +67,7 @@ impl Run {
             servers: JobServers::default(),
             staging: Mutex::default(),
             has_medium: AtomicBool::new(false),
+            sharing: tokio::sync::Mutex::default(),
             first_medium: Mutex::default(),
             left_open: Mutex::default(),
             events,

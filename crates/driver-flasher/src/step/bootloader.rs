@@ -2,6 +2,7 @@
 //! checked by its length, and boots it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use board_console::{Autoboot, CatchOptions, Console, UBoot};
 use flasher_core::Result;
@@ -22,6 +23,9 @@ use crate::uboot::stop_keys;
 
 /// Netmask taken when a lease has none.
 const ANY_24: std::net::Ipv4Addr = std::net::Ipv4Addr::new(255, 255, 255, 0);
+
+/// How long U-Boot may take to offer a medium as a USB disk.
+const OFFERED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Where the boot loader was brought to.
 pub(crate) enum Reached {
@@ -65,6 +69,20 @@ pub(crate) async fn load(
     let http = network::facing(http, IpAddr::V4(address.board))?;
     recording::faces(session, ServerName::Http, http);
     Ok(Reached::Booting { console, network: Network { address, http } })
+}
+
+/// Catches the boot loader, and has it make the medium a USB disk of this machine; it goes on with that until the medium is given back.
+pub(crate) async fn share(
+    session: Session<'_>,
+    resolved: &Resolved,
+    console: Console,
+    what: &str,
+) -> Result<()> {
+    let mut uboot = catch(session, resolved, console).await?;
+    session.run.medium_is_here(true);
+    uboot.share(what, OFFERED_WITHIN).await.map_err(|error| advice::not_shared(&error))?;
+    *session.run.sharing.lock().await = Some(uboot);
+    Ok(())
 }
 
 async fn catch(session: Session<'_>, resolved: &Resolved, console: Console) -> Result<UBoot> {

@@ -17,7 +17,8 @@ pub(crate) fn run(session: Session<'_>, resolved: &Resolved) -> Result<()> {
         ViaUsed::Host => must_suit_this_machine(session)?,
         ViaUsed::Uboot => must_suit_a_boot_loader(session)?,
     }
-    if resolved.via() != ViaUsed::Host || session.job.expect_boot.is_some() {
+    let shares = session.flasher.config.host.ums.is_some();
+    if resolved.via() != ViaUsed::Host || shares || session.job.expect_boot.is_some() {
         session.flasher.serial()?;
         session.flasher.power()?;
     }

@@ -29,11 +29,20 @@ async fn start_board<'a>(session: Session<'a>, resolved: &Resolved) -> Result<Bo
     run.step(Step::Shell, shell::enter(session, resolved, reached)).await
 }
 
-/// The board is switched off, and its medium given to this machine. Nothing is served and nothing booted.
+/// The medium is given to this machine: by a mux, while the board is off, or by the board's boot loader. Nothing is served and nothing
+/// booted.
 async fn take_medium<'a>(session: Session<'a>, resolved: &Resolved) -> Result<Box<dyn MediumAccess + 'a>> {
     let run = session.run;
     run.step(Step::Services, async { Ok(()) }).await?;
-    run.step(Step::Power, power::off(session)).await?;
-    run.step(Step::Bootloader, hand_over::to_host(session)).await?;
+    match &session.flasher.config.host.ums {
+        None => {
+            run.step(Step::Power, power::off(session)).await?;
+            run.step(Step::Bootloader, hand_over::to_host(session)).await?;
+        }
+        Some(what) => {
+            let console = run.step(Step::Power, power::cycle(session)).await?;
+            run.step(Step::Bootloader, bootloader::share(session, resolved, console, what)).await?;
+        }
+    }
     run.step(Step::Shell, shell::open_disk(session, resolved)).await
 }

@@ -9,6 +9,7 @@ mod mmc;
 mod part;
 mod table;
 mod transfer;
+mod usb_gadget;
 
 use super::state::UBoot;
 use crate::storage_interface::StorageInterface;

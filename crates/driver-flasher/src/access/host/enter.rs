@@ -66,7 +66,7 @@ async fn appear(session: Session<'_>, name: &DeviceName) -> Result<HostDisk> {
         match found {
             Some(disk) if disk.size > 0 => return Ok(disk),
             found if begun.elapsed() >= within => {
-                return Err(absent(name, within, found, session.flasher.mux.is_some()));
+                return Err(absent(name, within, found, giver(session)));
             }
             _ => tokio::time::sleep(LOOK).await,
         }
@@ -82,19 +82,42 @@ async fn appear(session: Session<'_>, name: &DeviceName) -> Result<HostDisk> {
     }
 }
 
+/// Who gave the medium to this machine.
+#[derive(Clone, Copy)]
+enum Giver {
+    Mux,
+    BootLoader,
+    Person,
+}
+
+fn giver(session: Session<'_>) -> Giver {
+    match (&session.flasher.mux, &session.flasher.config.host.ums) {
+        (Some(_), _) => Giver::Mux,
+        (None, Some(_)) => Giver::BootLoader,
+        (None, None) => Giver::Person,
+    }
+}
+
 /// The failure of a medium that does not appear; `found` is its reader without a card.
-fn absent(name: &DeviceName, within: Duration, found: Option<HostDisk>, has_mux: bool) -> Error {
-    let given = if has_mux { "the storage mux gave the medium to this machine, but " } else { "" };
+fn absent(name: &DeviceName, within: Duration, found: Option<HostDisk>, giver: Giver) -> Error {
+    let given = match giver {
+        Giver::Mux => "the storage mux gave the medium to this machine, but ",
+        Giver::BootLoader => "the boot loader offers the medium as a USB disk, but ",
+        Giver::Person => "",
+    };
     let within = within.as_secs_f64();
     let text = match found {
         None => format!("{given}no disk `{name}` appeared within {within} s"),
         Some(disk) => format!("{given}`{name}` ({}) had no medium within {within} s", disk.node.display()),
     };
-    let help = match has_mux {
-        true => {
+    let help = match giver {
+        Giver::Mux => {
             "is the card in the mux, and is it this mux's reader? `lsblk -o NAME,SERIAL,SIZE` shows the disks there are"
         }
-        false => "is it plugged in? `lsblk -o NAME,SERIAL,SIZE` shows the disks there are",
+        Giver::BootLoader => {
+            "is the board's USB port for gadgets (OTG) cabled to this machine? `lsblk -o NAME,SERIAL,SIZE` shows the disks there are"
+        }
+        Giver::Person => "is it plugged in? `lsblk -o NAME,SERIAL,SIZE` shows the disks there are",
     };
     Error::new(Class::Infrastructure, text).help(help).caused_by(RootCause::NoDisk)
 }
@@ -190,16 +213,21 @@ mod tests {
             facts: BTreeMap::new(),
         };
         let given = "the storage mux gave the medium to this machine, but";
-        for (found, has_mux, expected) in [
-            (None, true, format!("{given} no disk `/dev/disk/by-path/usb-1` appeared within 30 s")),
-            (None, false, "no disk `/dev/disk/by-path/usb-1` appeared within 30 s".to_owned()),
+        for (found, giver, expected) in [
+            (None, Giver::Mux, format!("{given} no disk `/dev/disk/by-path/usb-1` appeared within 30 s")),
+            (
+                None,
+                Giver::BootLoader,
+                "the boot loader offers the medium as a USB disk, but no disk `/dev/disk/by-path/usb-1` appeared within 30 s".to_owned(),
+            ),
+            (None, Giver::Person, "no disk `/dev/disk/by-path/usb-1` appeared within 30 s".to_owned()),
             (
                 Some(reader.clone()),
-                true,
+                Giver::Mux,
                 format!("{given} `/dev/disk/by-path/usb-1` (/dev/sdb) had no medium within 30 s"),
             ),
         ] {
-            let error = absent(&name, within, found, has_mux);
+            let error = absent(&name, within, found, giver);
             assert_eq!((error.class(), error.to_string()), (Class::Infrastructure, expected));
         }
         let bounds =
