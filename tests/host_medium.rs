@@ -1,6 +1,7 @@
 //! The medium as a disk of this machine: a storage mux gives it, it is written and read directly, and the board gets it back.
 
 mod by_boot_loader;
+mod real_disks;
 mod rig;
 
 use std::fs;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use flasher_core::{Class, Error};
+use flasher_core::{Class, Error, RootCause};
 use rustix::fs::{Advice, FallocateFlags, FlockOperation, OFlags, fadvise, fallocate, fdatasync, flock};
 use rustix::io::{Errno, pread, pwrite};
 use tokio::sync::OwnedMutexGuard;
@@ -67,13 +67,14 @@ impl Disk {
     }
 
     /// Reads whole sectors from byte `offset` on.
-    pub(super) fn read(&self, mut offset: u64, mut bytes: &mut [u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Names the byte from which on it failed.
+    pub(super) fn read(&self, mut offset: u64, mut bytes: &mut [u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
-            let count = match self.busy(|| pread(&self.file, &mut *bytes, offset)) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                count => count?,
-            };
-            self.must_be_whole(count, bytes.len())?;
+            let read = self.busy(|| pread(&self.file, &mut *bytes, offset));
+            let count =
+                self.counted(read, bytes.len()).map_err(|it| self.failed(Action::Read, offset, &it))?;
             offset += count as u64;
             bytes = &mut bytes[count..];
         }
@@ -81,25 +82,29 @@ impl Disk {
     }
 
     /// Writes whole sectors from byte `offset` on. An error is given once and never tried again: the kernel forgets it.
-    pub(super) fn write(&self, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Names the byte from which on it failed.
+    pub(super) fn write(&self, mut offset: u64, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
-            let count = match self.busy(|| pwrite(&self.file, bytes, offset)) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                count => count?,
-            };
-            self.must_be_whole(count, bytes.len())?;
+            let written = self.busy(|| pwrite(&self.file, bytes, offset));
+            let count =
+                self.counted(written, bytes.len()).map_err(|it| self.failed(Action::Write, offset, &it))?;
             offset += count as u64;
             bytes = &bytes[count..];
         }
         Ok(())
     }
 
-    /// Less than was asked for is gone on with where a sector ends, and nowhere else.
-    fn must_be_whole(&self, count: usize, wanted: usize) -> io::Result<()> {
-        match count {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            count if count == wanted || (count as u64).is_multiple_of(self.sector) => Ok(()),
-            _ => Err(Errno::IO.into()),
+    /// How many bytes are done of those that were wanted; none where a signal came first. Less than was asked for is gone on with
+    /// where a sector ends, and nowhere else.
+    fn counted(&self, done: io::Result<usize>, wanted: usize) -> io::Result<usize> {
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) if count == wanted || (count as u64).is_multiple_of(self.sector) => Ok(count),
+            Ok(_) => Err(Errno::IO.into()),
+            Err(error) => Err(error),
         }
     }
 
@@ -120,27 +125,57 @@ impl Disk {
     }
 
     /// The failure of an operation at byte `offset`.
-    pub(super) fn failed(&self, action: &str, offset: u64, error: &io::Error) -> Error {
+    pub(super) fn failed(&self, action: Action, offset: u64, error: &io::Error) -> Error {
         failed(&self.node, action, offset, error)
     }
 }
 
+/// What is done with a stretch of a disk.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Action {
+    Read,
+    Write,
+    Zero,
+    /// What was written before is made durable.
+    Flush,
+}
+
+impl Action {
+    fn done(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "written",
+            Self::Zero => "zeroed",
+            Self::Flush => "written through",
+        }
+    }
+
+    fn root_cause(self) -> RootCause {
+        match self {
+            Self::Read => RootCause::ReadError,
+            Self::Write | Self::Zero | Self::Flush => RootCause::WriteError,
+        }
+    }
+}
+
 /// The failure of an operation at byte `offset` of `node`.
-fn failed(node: &str, action: &str, offset: u64, error: &io::Error) -> Error {
+fn failed(node: &str, action: Action, offset: u64, error: &io::Error) -> Error {
     let gone = [Errno::NODEV, Errno::NXIO, Errno::NOMEDIUM].map(Errno::raw_os_error);
-    let (class, text, help) = match error.raw_os_error() {
+    let (cause, class, text, help) = match error.raw_os_error() {
         Some(code) if gone.contains(&code) => (
+            RootCause::MediumGone,
             Class::Infrastructure,
             format!("`{node}` vanished while it was used, at byte {offset}"),
             "is the mux, the reader or its cable loose? the kernel's log (`dmesg`) says when it went",
         ),
         _ => (
+            action.root_cause(),
             Class::Medium,
-            format!("`{node}` cannot be {action} at byte {offset}: {error}"),
+            format!("`{node}` cannot be {} at byte {offset}: {error}", action.done()),
             "the kernel's log (`dmesg`) says more; a card, a reader or a cable that is bad looks like this",
         ),
     };
-    Error::new(class, text).with("device", node.to_owned()).help(help)
+    Error::new(class, text).with("device", node.to_owned()).help(help).caused_by(cause)
 }
 
 /// Memory that the kernel reads into and writes from directly.
@@ -177,15 +212,18 @@ mod tests {
 
     #[test]
     fn failures_of_a_disk() {
-        let check = |errno: Errno, expected: &str| {
-            assert_eq!(format!("{:?}", failed("/dev/sdb", "written", 4096, &errno.into())), expected);
+        let check = |errno: Errno, cause: RootCause, expected: &str| {
+            let error = failed("/dev/sdb", Action::Write, 4096, &errno.into());
+            assert_eq!((format!("{error:?}").as_str(), error.root()), (expected, Some(cause)));
         };
         check(
             Errno::IO,
+            RootCause::WriteError,
             "medium error: `/dev/sdb` cannot be written at byte 4096: Input/output error (os error 5) [device: /dev/sdb]",
         );
         check(
             Errno::NODEV,
+            RootCause::MediumGone,
             "infrastructure error: `/dev/sdb` vanished while it was used, at byte 4096 [device: /dev/sdb]",
         );
     }

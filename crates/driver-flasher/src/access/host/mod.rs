@@ -133,7 +133,7 @@ impl MediumAccess for HostMedium<'_> {
         watched(&self.disk, self.patience(), move |disk, _| {
             let mut buffer = AlignedBuffer::new(TABLE_COPY as usize);
             let bytes = buffer.first_mut(TABLE_COPY as usize);
-            disk.read(at, bytes).map_err(|error| disk.failed("read", at, &error))?;
+            disk.read(at, bytes)?;
             Ok(bytes.chunks(512).any(|sector| sector.starts_with(partition::TABLE_MARK)))
         })
         .await

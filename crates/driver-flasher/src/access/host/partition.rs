@@ -57,7 +57,7 @@ fn read(disk: &Disk, size: u64) -> Result<Vec<(String, Window)>> {
 
 fn bytes(disk: &Disk, at: u64, length: usize) -> Result<Vec<u8>> {
     let mut buffer = AlignedBuffer::new(length);
-    disk.read(at, buffer.first_mut(length)).map_err(|error| disk.failed("read", at, &error))?;
+    disk.read(at, buffer.first_mut(length))?;
     Ok(buffer.first(length).to_vec())
 }
 

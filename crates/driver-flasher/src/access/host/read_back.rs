@@ -99,7 +99,7 @@ fn each(
         let from = at / sector * sector;
         let to = end.next_multiple_of(sector).min(from + CHUNK);
         let length = (to - from) as usize;
-        disk.read(from, buffer.first_mut(length)).map_err(|error| disk.failed("read", from, &error))?;
+        disk.read(from, buffer.first_mut(length))?;
         let wanted = (at - from) as usize..(end.min(to) - from) as usize;
         take(&buffer.first(length)[wanted])?;
         at = end.min(to);

@@ -1,8 +1,6 @@
 //! What a medium shows that it holds: swap space, a physical volume of LVM, a member of a RAID. Such a medium may be a disk of this
 //! machine that is only not in use now, so it is written when the config says that the board's media hold such things.
 
-use std::io;
-
 use flasher_core::{Error, Result, RootCause};
 
 use super::disk::{AlignedBuffer, Disk};
@@ -25,7 +23,7 @@ pub(super) fn must_be_expected(disk: &Disk, about: &HostDisk, may_hold: &[Holdin
         partitions(about).into_iter().map(|part| (format!("/dev/{}", part.name), part.start, part.length));
     let whole = (about.node.display().to_string(), 0, about.size);
     for (name, start, length) in std::iter::once(whole).chain(parts) {
-        let found = holding(disk, start, length).map_err(|error| disk.failed("read", start, &error))?;
+        let found = holding(disk, start, length)?;
         if let Some(holding) = found.filter(|holding| !may_hold.contains(holding)) {
             return Err(unexpected(&name, holding));
         }
@@ -40,7 +38,7 @@ fn unexpected(name: &str, holding: Holding) -> Error {
     ))
 }
 
-fn holding(disk: &Disk, start: u64, length: u64) -> io::Result<Option<Holding>> {
+fn holding(disk: &Disk, start: u64, length: u64) -> Result<Option<Holding>> {
     if length < 2 * BLOCK {
         return Ok(None);
     }

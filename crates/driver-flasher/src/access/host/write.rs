@@ -6,7 +6,7 @@ use disk_image::Extent;
 use flasher_core::flash::ZerosBy;
 use flasher_core::{CancellationToken, Class, Error, Result};
 
-use super::disk::{AlignedBuffer, Disk};
+use super::disk::{Action, AlignedBuffer, Disk};
 use super::watch::not_wanted;
 use super::window::Window;
 use crate::access::{Instruction, WriteEvidence, WriteProgress};
@@ -133,9 +133,7 @@ impl<'d> SectorWriter<'d> {
         self.start = at - inside;
         if inside > 0 {
             let before = self.buffer.first_mut(sector as usize);
-            self.disk
-                .read(self.start, before)
-                .map_err(|error| self.disk.failed("read", self.start, &error))?;
+            self.disk.read(self.start, before)?;
         }
         self.length = inside as usize;
         Ok(())
@@ -154,13 +152,11 @@ impl<'d> SectorWriter<'d> {
         if whole > self.length {
             let last = self.start + (whole - sector) as u64;
             let mut behind = AlignedBuffer::new(sector);
-            let read = self.disk.read(last, behind.first_mut(sector));
-            read.map_err(|error| self.disk.failed("read", last, &error))?;
+            self.disk.read(last, behind.first_mut(sector))?;
             let kept = &behind.first(sector)[sector - (whole - self.length)..];
             self.buffer.first_mut(whole)[self.length..].copy_from_slice(kept);
         }
-        let written = self.disk.write(self.start, self.buffer.first(whole));
-        written.map_err(|error| self.disk.failed("written", self.start, &error))?;
+        self.disk.write(self.start, self.buffer.first(whole))?;
         let end = self.start + self.length as u64;
         self.length = 0;
         self.reached(end);
@@ -188,7 +184,7 @@ impl<'d> SectorWriter<'d> {
             }
             let part = (last - from).min(ZEROS);
             let made =
-                self.disk.zero(from, part).map_err(|error| self.disk.failed("zeroed", from, &error))?;
+                self.disk.zero(from, part).map_err(|error| self.disk.failed(Action::Zero, from, &error))?;
             match made {
                 true if self.evidence.zeros_by.is_none() => self.evidence.zeros_by = Some(ZerosBy::Zeroout),
                 true => {}
@@ -218,6 +214,6 @@ impl<'d> SectorWriter<'d> {
     /// Makes durable what was written. An error of the kernel's own writing shows here, once.
     fn flush(&mut self) -> Result<()> {
         self.put()?;
-        self.disk.flush().map_err(|error| self.disk.failed("written through", self.window.start, &error))
+        self.disk.flush().map_err(|error| self.disk.failed(Action::Flush, self.window.start, &error))
     }
 }
