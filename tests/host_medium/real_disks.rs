@@ -245,7 +245,7 @@ fn false_capacity() {
     must_fail(&receipt, Class::Medium, Step::Write, RootCause::Counterfeit);
 }
 
-/// Goes while it is written, and comes back as `sdb`, because somebody still has `sda` open.
+/// Goes while it is written, and comes back as `sdb`, because `sda` is still open.
 fn another_name() {
     let (_driver, disks) = Disks::plug(&["dev_size_mb=16"], 1);
     let keeper = fs::File::open(&disks[0]).unwrap();

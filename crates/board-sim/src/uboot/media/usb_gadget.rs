@@ -21,7 +21,7 @@ impl Offered {
 
 impl Drop for Offered {
     fn drop(&mut self) {
-        std::fs::remove_file(&self.link).ok(); // whoever removed it before has done this work
+        std::fs::remove_file(&self.link).ok(); // it may have been removed before
     }
 }
 

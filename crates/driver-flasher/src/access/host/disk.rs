@@ -74,7 +74,7 @@ impl Disk {
         while !bytes.is_empty() {
             let read = self.busy(|| pread(&self.file, &mut *bytes, offset));
             let count =
-                self.counted(read, bytes.len()).map_err(|it| self.failed(Action::Read, offset, &it))?;
+                self.counted(read, bytes.len()).map_err(|it| self.failed(DiskAction::Read, offset, &it))?;
             offset += count as u64;
             bytes = &mut bytes[count..];
         }
@@ -88,8 +88,9 @@ impl Disk {
     pub(super) fn write(&self, mut offset: u64, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
             let written = self.busy(|| pwrite(&self.file, bytes, offset));
-            let count =
-                self.counted(written, bytes.len()).map_err(|it| self.failed(Action::Write, offset, &it))?;
+            let count = self
+                .counted(written, bytes.len())
+                .map_err(|it| self.failed(DiskAction::Write, offset, &it))?;
             offset += count as u64;
             bytes = &bytes[count..];
         }
@@ -125,14 +126,14 @@ impl Disk {
     }
 
     /// The failure of an operation at byte `offset`.
-    pub(super) fn failed(&self, action: Action, offset: u64, error: &io::Error) -> Error {
+    pub(super) fn failed(&self, action: DiskAction, offset: u64, error: &io::Error) -> Error {
         failed(&self.node, action, offset, error)
     }
 }
 
 /// What is done with a stretch of a disk.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Action {
+pub(super) enum DiskAction {
     Read,
     Write,
     Zero,
@@ -140,7 +141,7 @@ pub(super) enum Action {
     Flush,
 }
 
-impl Action {
+impl DiskAction {
     fn done(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -159,7 +160,7 @@ impl Action {
 }
 
 /// The failure of an operation at byte `offset` of `node`.
-fn failed(node: &str, action: Action, offset: u64, error: &io::Error) -> Error {
+fn failed(node: &str, action: DiskAction, offset: u64, error: &io::Error) -> Error {
     let gone = [Errno::NODEV, Errno::NXIO, Errno::NOMEDIUM].map(Errno::raw_os_error);
     let (cause, class, text, help) = match error.raw_os_error() {
         Some(code) if gone.contains(&code) => (
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn failures_of_a_disk() {
         let check = |errno: Errno, cause: RootCause, expected: &str| {
-            let error = failed("/dev/sdb", Action::Write, 4096, &errno.into());
+            let error = failed("/dev/sdb", DiskAction::Write, 4096, &errno.into());
             assert_eq!((format!("{error:?}").as_str(), error.root()), (expected, Some(cause)));
         };
         check(

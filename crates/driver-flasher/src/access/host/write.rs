@@ -6,7 +6,7 @@ use disk_image::Extent;
 use flasher_core::flash::ZerosBy;
 use flasher_core::{CancellationToken, Class, Error, Result};
 
-use super::disk::{Action, AlignedBuffer, Disk};
+use super::disk::{AlignedBuffer, Disk, DiskAction};
 use super::watch::not_wanted;
 use super::window::Window;
 use crate::access::{Instruction, WriteEvidence, WriteProgress};
@@ -183,8 +183,10 @@ impl<'d> SectorWriter<'d> {
                 return Err(not_wanted());
             }
             let part = (last - from).min(ZEROS);
-            let made =
-                self.disk.zero(from, part).map_err(|error| self.disk.failed(Action::Zero, from, &error))?;
+            let made = self
+                .disk
+                .zero(from, part)
+                .map_err(|error| self.disk.failed(DiskAction::Zero, from, &error))?;
             match made {
                 true if self.evidence.zeros_by.is_none() => self.evidence.zeros_by = Some(ZerosBy::Zeroout),
                 true => {}
@@ -214,6 +216,6 @@ impl<'d> SectorWriter<'d> {
     /// Makes durable what was written. An error of the kernel's own writing shows here, once.
     fn flush(&mut self) -> Result<()> {
         self.put()?;
-        self.disk.flush().map_err(|error| self.disk.failed(Action::Flush, self.window.start, &error))
+        self.disk.flush().map_err(|error| self.disk.failed(DiskAction::Flush, self.window.start, &error))
     }
 }
