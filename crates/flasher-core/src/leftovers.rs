@@ -46,18 +46,26 @@ fn hold(path: &Path) -> io::Result<Option<InUse>> {
 pub fn sweep(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let named = entries.filter(|it| it.file_name().to_string_lossy().starts_with(prefix));
-    named.map(|it| it.path()).filter(|path| is_abandoned(path) && remove(path).is_ok()).collect()
+    named.map(|it| it.path()).filter(|path| clear(path)).collect()
 }
 
-fn is_abandoned(path: &Path) -> bool {
+/// Removes it when no process holds it; whether it is gone.
+fn clear(path: &Path) -> bool {
+    let Some(_lock) = abandoned(path) else { return false };
+    remove(path).is_ok()
+}
+
+/// The lock on what no process holds. It is kept until that is removed: a process that has just made it waits for the lock, and
+/// then notices.
+fn abandoned(path: &Path) -> Option<File> {
     let user = rustix::process::geteuid();
-    let Ok(file) = open(path) else { return false };
-    let Ok(about) = file.metadata() else { return false };
+    let file = open(path).ok()?;
+    let about = file.metadata().ok()?;
     // The superuser gives some of its folders to a user without rights.
     let ours = user.is_root() || about.uid() == user.as_raw();
     let plain = about.is_file() || about.is_dir();
-    // Removed while the lock is held, so that a process that has just made it notices.
-    ours && plain && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && is_at(&file, path)
+    let locked = ours && plain && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+    (locked && is_at(&file, path)).then_some(file)
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -125,6 +133,24 @@ mod tests {
         sweep(place.path(), "tmp-");
         assert_eq!(names(place.path()), ["image.tmp-", "target", "tmp-link"]);
         assert!(sweep(&path("no/where"), "tmp-").is_empty());
+    }
+
+    #[test]
+    fn what_is_found_abandoned_cannot_be_held_any_more() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("tmp-new");
+        for _ in 0..200 {
+            fs::create_dir(&path).unwrap();
+            let lock = abandoned(&path).unwrap();
+            let held = std::thread::scope(|scope| {
+                let holder = scope.spawn(|| hold(&path).unwrap().is_some());
+                std::thread::yield_now();
+                remove(&path).unwrap();
+                drop(lock);
+                holder.join().unwrap()
+            });
+            assert!(!held, "a process holds what a sweep removes");
+        }
     }
 
     #[test]
