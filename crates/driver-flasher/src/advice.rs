@@ -46,8 +46,8 @@ pub(crate) fn not_shared(error: &Console) -> Error {
             told.help("this U-Boot was built without `ums` (CONFIG_CMD_USB_MASS_STORAGE): take `via: uboot`, or a storage mux")
         }
         Console::Command { .. } => told.help(
-            "`host: { ums: \"0 mmc 1\" }` of the flasher's config names a USB controller, an interface and a device: `flasher console \
-             --power-cycle` shows which ones this U-Boot knows (`mmc list`, `help ums`)",
+            "`host: { ums: \"0 mmc 1\" }` of the flasher's config names a USB controller, an interface and a device: \
+             `flasher console --power-cycle` shows which ones this U-Boot knows (`mmc list`, `help ums`)",
         ),
         _ => told,
     }
