@@ -22,7 +22,7 @@ use crate::staging;
 pub(crate) use diagnosis::failed;
 use file::{LoadFailure, LoadFile};
 
-/// Timeouts of one second over a whole file after which U-Boot gives it up while there is another way, beside one for each MiB: where
+/// Timeouts of one second over a whole file after which U-Boot gives it up while there is another way, beside four for each 4 MiB: where
 /// 5 % of all packets are lost, a window of 16 has fewer, and every smaller one takes longer.
 const TIMEOUTS: u64 = 10;
 /// The same when there is no other way.
@@ -146,7 +146,7 @@ async fn apply(
 
 /// Timeouts after which U-Boot gives up a file of `length` bytes.
 fn timeouts(length: u64, is_last: bool) -> u64 {
-    let patience = TIMEOUTS + (length >> 20);
+    let patience = TIMEOUTS + (length >> 22) * 4;
     if is_last { patience.max(LAST_TIMEOUTS) } else { patience }
 }
 
@@ -255,9 +255,13 @@ mod tests {
     #[test]
     fn a_long_file_is_worth_more_patience() {
         const MIB: u64 = 1 << 20;
-        for (length, is_last, expected) in
-            [(3000, false, 10), (32 * MIB, false, 42), (3000, true, 100), (400 * MIB, true, 410)]
-        {
+        for (length, is_last, expected) in [
+            (3000, false, 10),
+            (MIB, false, 10),
+            (32 * MIB, false, 42),
+            (3000, true, 100),
+            (400 * MIB, true, 410),
+        ] {
             assert_eq!(timeouts(length, is_last), expected, "{length}");
         }
     }
